@@ -1,0 +1,354 @@
+"""The one exception tree.
+
+::
+
+    NakamaError
+    ├── ConfigError             a setting: its name, its value, what is accepted
+    └── CallError               one operation failed: operation, elapsed seconds
+        ├── ServerError         the server answered with an error: code, message
+        │   ├── RestError           HTTP status and gRPC code; one subclass a code:
+        │   │       Cancelled, UnknownError, InvalidArgument, DeadlineExceeded, NotFound,
+        │   │       AlreadyExists, PermissionDenied, ResourceExhausted, FailedPrecondition,
+        │   │       Aborted, OutOfRange, Unimplemented, InternalError, Unavailable, DataLoss,
+        │   │       Unauthenticated
+        │   └── RealtimeError       an ``error`` envelope; one subclass a code:
+        │           RuntimeException, UnrecognizedPayload, MissingPayload, BadInput,
+        │           MatchNotFound, MatchJoinRejected, RuntimeFunctionNotFound,
+        │           RuntimeFunctionException
+        ├── RequestTimeout      no answer before the deadline
+        ├── ConnectionFailed    no connection came about: HostNotFound, ConnectionRefused,
+        │                       TlsError, HandshakeRefused (HTTP status, text)
+        ├── ConnectionClosed    it ended under the call: close code, reason; HeartbeatTimeout
+        ├── ProtocolError       the server sent what the protocol does not allow
+        ├── SessionExpired      neither the token nor the refresh token is valid any more
+        └── Abandoned           the caller was stopped before the answer came
+
+``str(error)`` is for a person and may hold ids; ``error.label`` is for statistics: the same for every
+failure of a kind, with ids, addresses and tokens replaced.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Self
+
+# What may stand in a server's text and differs from failure to failure, or must not be seen.
+_VOLATILE = (
+    (re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*"), "<token>"),
+    (re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"), "<id>"),
+    (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\d.])"), "<addr>"),
+    (re.compile(r"\[[0-9a-fA-F:]*:[0-9a-fA-F:]*\](?::\d{1,5})?"), "<addr>"),
+    (re.compile(r"(?i)\b(basic|bearer)\s+[\w+/=.-]+"), r"\1 <secret>"),
+    (re.compile(r"(?i)\b(token|http_key|server_key|password)=[^\s&\"']+"), r"\1=<secret>"),
+)
+
+
+def scrub(text: str) -> str:
+    """``text`` with tokens, keys, ids and addresses replaced by what they are."""
+    for pattern, replacement in _VOLATILE:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class NakamaError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class ConfigError(NakamaError):
+    """A setting cannot be used: ``name`` as the user wrote it, ``value``, and what is ``accepted``."""
+
+    def __init__(self, name: str, value: object, accepted: str) -> None:
+        super().__init__(f"{name}: {value!r} cannot be used; accepted: {accepted}")
+        self.name = name
+        self.value = value
+        self.accepted = accepted
+
+
+class CallError(NakamaError):
+    """One operation failed.
+
+    ``operation`` is the stats name (a route template or a message key), ``elapsed`` the seconds from the
+    send to the failure.
+    """
+
+    def __init__(self, message: str, *, operation: str = "", elapsed: float = 0.0) -> None:
+        super().__init__(message)
+        self.operation = operation
+        self.elapsed = elapsed
+
+    def for_call(self, operation: str, elapsed: float) -> Self:
+        """The same failure as another operation met it: one ended connection fails many calls."""
+        copy = type(self).__new__(type(self))
+        copy.args = self.args
+        copy.__dict__.update(self.__dict__)
+        copy.operation = operation
+        copy.elapsed = elapsed
+        return copy
+
+    @property
+    def label(self) -> str:
+        """The same text for every failure of this kind: class name and scrubbed message."""
+        return scrub(f"{type(self).__name__}: {self.args[0]}")
+
+    def __repr__(self) -> str:
+        # Locust groups failures by repr: with ids in it every failure would get a row of its own.
+        return self.label
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.args[0]}" if self.operation else str(self.args[0])
+
+
+class ServerError(CallError):
+    """The server answered with an error: its ``code`` (gRPC or realtime) and its ``message``."""
+
+    name: ClassVar[str] = ""
+
+    def __init__(self, code: int, message: str, *, operation: str = "", elapsed: float = 0.0) -> None:
+        super().__init__(f"{code} {self.name}: {message}", operation=operation, elapsed=elapsed)
+        self.code = code
+        self.message = message
+
+
+class RestError(ServerError):
+    """A REST error body; ``status`` is the HTTP status, ``code`` the gRPC code (-1: the body had none)."""
+
+    def __init__(
+        self, status: int, code: int, message: str, *, operation: str = "", elapsed: float = 0.0
+    ) -> None:
+        super().__init__(code, f"{message} (HTTP {status})", operation=operation, elapsed=elapsed)
+        self.status = status
+        self.message = message
+
+
+class Cancelled(RestError):
+    """gRPC 1."""
+
+    name = "CANCELLED"
+
+
+class UnknownError(RestError):
+    """gRPC 2, HTTP 500."""
+
+    name = "UNKNOWN"
+
+
+class InvalidArgument(RestError):
+    """gRPC 3, HTTP 400; Nakama also uses it for storage version conflicts."""
+
+    name = "INVALID_ARGUMENT"
+
+
+class DeadlineExceeded(RestError):
+    """gRPC 4, HTTP 504: the server's own deadline, not ours."""
+
+    name = "DEADLINE_EXCEEDED"
+
+
+class NotFound(RestError):
+    """gRPC 5, HTTP 404."""
+
+    name = "NOT_FOUND"
+
+
+class AlreadyExists(RestError):
+    """gRPC 6, HTTP 409."""
+
+    name = "ALREADY_EXISTS"
+
+
+class PermissionDenied(RestError):
+    """gRPC 7, HTTP 403; also banned users."""
+
+    name = "PERMISSION_DENIED"
+
+
+class ResourceExhausted(RestError):
+    """gRPC 8, HTTP 429."""
+
+    name = "RESOURCE_EXHAUSTED"
+
+
+class FailedPrecondition(RestError):
+    """gRPC 9, HTTP 400."""
+
+    name = "FAILED_PRECONDITION"
+
+
+class Aborted(RestError):
+    """gRPC 10, HTTP 409."""
+
+    name = "ABORTED"
+
+
+class OutOfRange(RestError):
+    """gRPC 11, HTTP 400."""
+
+    name = "OUT_OF_RANGE"
+
+
+class Unimplemented(RestError):
+    """gRPC 12, HTTP 501; also a wrong method on a known path."""
+
+    name = "UNIMPLEMENTED"
+
+
+class InternalError(RestError):
+    """gRPC 13, HTTP 500."""
+
+    name = "INTERNAL"
+
+
+class Unavailable(RestError):
+    """gRPC 14, HTTP 503."""
+
+    name = "UNAVAILABLE"
+
+
+class DataLoss(RestError):
+    """gRPC 15, HTTP 500."""
+
+    name = "DATA_LOSS"
+
+
+class Unauthenticated(RestError):
+    """gRPC 16, HTTP 401: wrong server key, or a missing, expired or logged-out token."""
+
+    name = "UNAUTHENTICATED"
+
+
+_REST_ERRORS: tuple[type[RestError], ...] = (
+    Cancelled, UnknownError, InvalidArgument, DeadlineExceeded, NotFound, AlreadyExists, PermissionDenied,
+    ResourceExhausted, FailedPrecondition, Aborted, OutOfRange, Unimplemented, InternalError, Unavailable,
+    DataLoss, Unauthenticated,
+)  # fmt: skip
+
+
+def rest_error(status: int, code: int, message: str, *, operation: str = "", elapsed: float = 0.0) -> RestError:
+    """The typed error of a REST error body; an unknown gRPC code gives a plain ``RestError``."""
+    kind = _REST_ERRORS[code - 1] if 1 <= code <= len(_REST_ERRORS) else RestError
+    return kind(status, code, message, operation=operation, elapsed=elapsed)
+
+
+class RealtimeError(ServerError):
+    """An ``error`` envelope on the socket, matched to its request by cid."""
+
+
+class RuntimeException(RealtimeError):
+    """Realtime code 0 (omitted on the wire): the server could not do it."""
+
+    name = "RUNTIME_EXCEPTION"
+
+
+class UnrecognizedPayload(RealtimeError):
+    """Realtime code 1."""
+
+    name = "UNRECOGNIZED_PAYLOAD"
+
+
+class MissingPayload(RealtimeError):
+    """Realtime code 2."""
+
+    name = "MISSING_PAYLOAD"
+
+
+class BadInput(RealtimeError):
+    """Realtime code 3."""
+
+    name = "BAD_INPUT"
+
+
+class MatchNotFound(RealtimeError):
+    """Realtime code 4."""
+
+    name = "MATCH_NOT_FOUND"
+
+
+class MatchJoinRejected(RealtimeError):
+    """Realtime code 5; the message is the match handler's own text."""
+
+    name = "MATCH_JOIN_REJECTED"
+
+
+class RuntimeFunctionNotFound(RealtimeError):
+    """Realtime code 6."""
+
+    name = "RUNTIME_FUNCTION_NOT_FOUND"
+
+
+class RuntimeFunctionException(RealtimeError):
+    """Realtime code 7."""
+
+    name = "RUNTIME_FUNCTION_EXCEPTION"
+
+
+_REALTIME_ERRORS: tuple[type[RealtimeError], ...] = (
+    RuntimeException, UnrecognizedPayload, MissingPayload, BadInput, MatchNotFound, MatchJoinRejected,
+    RuntimeFunctionNotFound, RuntimeFunctionException,
+)  # fmt: skip
+
+
+def realtime_error(code: int, message: str, *, operation: str = "", elapsed: float = 0.0) -> RealtimeError:
+    """The typed error of an ``error`` envelope; an unknown code gives a plain ``RealtimeError``."""
+    kind = _REALTIME_ERRORS[code] if 0 <= code < len(_REALTIME_ERRORS) else RealtimeError
+    return kind(code, message, operation=operation, elapsed=elapsed)
+
+
+class RequestTimeout(CallError):
+    """No answer came before the deadline; a late one is counted, not delivered."""
+
+
+class ConnectionFailed(CallError):
+    """No connection came about."""
+
+
+class HostNotFound(ConnectionFailed):
+    """The name of the host cannot be resolved."""
+
+
+class ConnectionRefused(ConnectionFailed):
+    """Nothing listens there."""
+
+
+class TlsError(ConnectionFailed):
+    """The TLS handshake or the certificate's verification failed."""
+
+
+class HandshakeRefused(ConnectionFailed):
+    """The server answered the websocket upgrade with ``status`` instead of 101 (401: the token)."""
+
+    def __init__(self, status: int, text: str, *, operation: str = "", elapsed: float = 0.0) -> None:
+        super().__init__(f"HTTP {status} {text.strip()}".rstrip(), operation=operation, elapsed=elapsed)
+        self.status = status
+
+
+class ConnectionClosed(CallError):
+    """The connection ended before the answer: close ``code`` (1006: without a close frame), ``reason``."""
+
+    def __init__(
+        self, code: int = 1006, reason: str = "", *, operation: str = "", elapsed: float = 0.0
+    ) -> None:
+        super().__init__(f"{code} {reason}".rstrip(), operation=operation, elapsed=elapsed)
+        self.code = code
+        self.reason = reason
+
+
+class HeartbeatTimeout(ConnectionClosed):
+    """Ended by us: the server did not answer the application ping in time."""
+
+
+class ProtocolError(CallError):
+    """The server sent what the protocol does not allow; ``close_code`` is what RFC 6455 has for it."""
+
+    def __init__(
+        self, message: str, close_code: int = 1002, *, operation: str = "", elapsed: float = 0.0
+    ) -> None:
+        super().__init__(message, operation=operation, elapsed=elapsed)
+        self.close_code = close_code
+
+
+class SessionExpired(CallError):
+    """Neither the session's token nor its refresh token is valid any more."""
+
+
+class Abandoned(CallError):
+    """The caller was stopped (its greenlet killed) before the answer came."""

@@ -1,0 +1,91 @@
+"""The seam through which the client core and the bots tell what happened.
+
+The core knows neither Locust nor histograms: it calls an ``Observer``. ``load`` puts the Locust bridge and
+the recorder behind it; a plain program leaves it out.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Protocol
+
+from nakama_bots.errors import CallError
+
+
+class Observer(Protocol):
+    """Hears of every finished call exactly once. Its methods must not block: some run in the event loop."""
+
+    def call(
+        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+    ) -> None:
+        """One call ended.
+
+        ``kind`` is ``WS`` (a cid, or ``connect``), ``PUSH`` (a push that answers a cause) or an HTTP method;
+        ``name`` a message key or a route template. ``started`` is on ``time.perf_counter``, ``elapsed`` in
+        seconds, ``size`` the answer's payload in bytes. ``error`` is None when it went well.
+        """
+
+    def sample(self, name: str, seconds: float) -> None:
+        """One measured duration that is not a call, such as ``tick_lateness`` or ``delivery``."""
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Something was counted, such as ``ticks_missed``."""
+
+
+class NullObserver:
+    """Hears everything and keeps nothing."""
+
+    def call(
+        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+    ) -> None:
+        """Ignore the call."""
+
+    def sample(self, name: str, seconds: float) -> None:
+        """Ignore the sample."""
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Ignore the count."""
+
+
+# What this package samples and counts, by name; a scenario may add names of its own.
+TICK_LATENESS: Final = "tick_lateness"
+DELIVERY_LATENCY: Final = "delivery"
+
+TICKS_SENT: Final = "ticks_sent"
+TICKS_MISSED: Final = "ticks_missed"
+DELIVERY_EXPECTED: Final = "delivery_expected"
+DELIVERY_RECEIVED: Final = "delivery_received"
+DELIVERY_LOST: Final = "delivery_lost"
+DELIVERY_DUPLICATED: Final = "delivery_duplicated"
+DELIVERY_REORDERED: Final = "delivery_reordered"
+TICKETS_ADDED: Final = "tickets_added"
+TICKETS_MATCHED: Final = "tickets_matched"
+TICKETS_CANCELLED: Final = "tickets_cancelled"
+TICKETS_TIMED_OUT: Final = "tickets_timed_out"
+MATCHES_JOINED: Final = "matches_joined"
+MATCHES_PLAYED: Final = "matches_played"
+CHAT_SENT: Final = "chat_sent"
+CHAT_RECEIVED: Final = "chat_received"
+
+# The totals of the cid ledger of every socket, added up when the socket has ended: the prefix and the
+# ledger's field.
+LEDGER_PREFIX: Final = "ledger."
+LEDGER_SENT: Final = "ledger.sent"
+LEDGER_OK: Final = "ledger.ok"
+LEDGER_ERROR: Final = "ledger.error"
+LEDGER_TIMEOUT: Final = "ledger.timeout"
+LEDGER_CLOSED: Final = "ledger.closed"
+LEDGER_ABANDONED: Final = "ledger.abandoned"
+LEDGER_LATE: Final = "ledger.late"
+LEDGER_REFUSED: Final = "ledger.refused"
+LEDGER_PUSHES: Final = "ledger.pushes"
+LEDGER_PUSHES_DROPPED: Final = "ledger.pushes_dropped"
+LEDGER_UNMATCHED: Final = "ledger.unmatched"
+
+SAMPLE_NAMES: Final = frozenset({TICK_LATENESS, DELIVERY_LATENCY})
+COUNT_NAMES: Final = frozenset({
+    TICKS_SENT, TICKS_MISSED, DELIVERY_EXPECTED, DELIVERY_RECEIVED, DELIVERY_LOST, DELIVERY_DUPLICATED,
+    DELIVERY_REORDERED, TICKETS_ADDED, TICKETS_MATCHED, TICKETS_CANCELLED, TICKETS_TIMED_OUT,
+    MATCHES_JOINED, MATCHES_PLAYED, CHAT_SENT, CHAT_RECEIVED, LEDGER_SENT, LEDGER_OK, LEDGER_ERROR,
+    LEDGER_TIMEOUT, LEDGER_CLOSED, LEDGER_ABANDONED, LEDGER_LATE, LEDGER_REFUSED, LEDGER_PUSHES,
+    LEDGER_PUSHES_DROPPED, LEDGER_UNMATCHED,
+})  # fmt: skip

@@ -1,0 +1,72 @@
+"""The totals of the cid ledgers of all sockets.
+
+They travel as the recorder's counts ``ledger.<field>`` (``observer.LEDGER_PREFIX``): counts add up exactly
+over sockets, drains and processes, and nothing else has to be merged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from nakama_bots.observer import LEDGER_PREFIX
+
+_ENDS = ("ok", "error", "timeout", "closed", "abandoned")
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerTotals:
+    """What became of every request that carried a cid.
+
+    ``late`` replies came after the timeout and end nothing; ``refused`` requests were never sent;
+    ``unmatched`` frames answered no cid that was known; ``pushes_dropped`` pushes no handler took.
+    """
+
+    sent: int = 0
+    ok: int = 0
+    error: int = 0
+    timeout: int = 0
+    closed: int = 0
+    abandoned: int = 0
+    late: int = 0
+    refused: int = 0
+    pushes: int = 0
+    pushes_dropped: int = 0
+    unmatched: int = 0
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int]) -> LedgerTotals:
+        """The totals in a recorder's counts; a field that was never counted is 0."""
+        return cls(**{field.name: counts.get(LEDGER_PREFIX + field.name, 0) for field in fields(cls)})
+
+    def counts(self) -> dict[str, int]:
+        """The totals by the names they are counted under."""
+        return {LEDGER_PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
+
+    def add(self, other: LedgerTotals) -> LedgerTotals:
+        """The totals of both."""
+        return LedgerTotals(
+            **{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
+        )
+
+    @property
+    def pending(self) -> int:
+        """Cids that were sent and have not ended; below 0, some have ended twice."""
+        return self.sent - self.ok - self.error - self.timeout - self.closed - self.abandoned
+
+    @property
+    def balanced(self) -> bool:
+        """Whether every cid that was sent has ended exactly once."""
+        return self.pending == 0
+
+    def line(self) -> str:
+        """The one line that a run prints."""
+        ends = " + ".join(f"{end} {getattr(self, end):,}" for end in _ENDS)
+        verdict = "balanced" if self.balanced else f"NOT BALANCED: {self.pending:+,} pending"
+        relation = "=" if self.balanced else "!="
+        extras = "".join(
+            f", {name.replace('_', ' ')} {getattr(self, name):,}"
+            for name in ("refused", "unmatched", "pushes_dropped")
+            if getattr(self, name)
+        )
+        return f"cid ledger: sent {self.sent:,} {relation} {ends} ({verdict}); late {self.late:,}{extras}"

@@ -1,0 +1,354 @@
+"""The summary of a run: what was measured, in one versioned shape. Milliseconds, as its readers want them.
+
+Only measured facts: a verdict is drawn from it elsewhere. ``recorded`` holds the recorder's content whole,
+histograms included, so that a gate, a comparison or a merge of several runs needs nothing but this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Final, TypedDict, cast
+
+from nakama_bots import observer
+from nakama_bots.config import Target
+from nakama_bots.errors import NakamaError
+from nakama_bots.results.histogram import Histogram
+from nakama_bots.results.ledger import LedgerTotals
+from nakama_bots.results.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
+from nakama_bots.results.redact import Scalar, public_settings, without_secrets
+from nakama_bots.results.shapes import ShapeError, check
+
+SCHEMA_NAME: Final = "nakama-bots/summary/"
+SCHEMA_VERSION: Final = 1
+SCHEMA: Final = f"{SCHEMA_NAME}{SCHEMA_VERSION}"
+
+MATCHED: Final[CallKey] = ("PUSH", "matchmaker_matched")
+"""The call whose response time is the time to match: from the ticket's request to the push."""
+
+PERCENTILES: Final[dict[str, float]] = {
+    "p50": 50.0,
+    "p75": 75.0,
+    "p90": 90.0,
+    "p95": 95.0,
+    "p99": 99.0,
+    "p99_9": 99.9,
+}
+
+
+class SummaryError(NakamaError):
+    """A summary cannot be written, or a file is none that this version reads: the path and why, in one line."""
+
+
+class Latency(TypedDict):
+    """Milliseconds with 3 decimals; all but the counts are null when nothing was measured.
+
+    ``overflow`` values were above one hour, ``underflow`` values below zero; they count as those.
+    """
+
+    count: int
+    overflow: int
+    underflow: int
+    min: float | None
+    mean: float | None
+    max: float | None
+    p50: float | None
+    p75: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    p99_9: float | None
+
+
+class RunPart(TypedDict):
+    """Times are ISO 8601 in UTC; ``duration_s`` is from the monotonic clock; ``spawn_rate`` users a second."""
+
+    scenario: str
+    started: str
+    ended: str
+    duration_s: float
+    users: int
+    spawn_rate: float
+
+
+class TargetPart(TypedDict):
+    """Where the load went; ``is_emulator``: to our own stand-in, not a Nakama server."""
+
+    url: str
+    is_emulator: bool
+
+
+class CallPart(TypedDict):
+    """One kind and name; ``rate`` in calls a second over the run, ``outcomes`` by each of ``OUTCOMES``.
+
+    ``ok_ms`` is over the calls that went well only, ``failed_ms`` over the others. A call that was abandoned
+    because its player was stopped is among the others, but no failure.
+    """
+
+    kind: str
+    name: str
+    count: int
+    failures: int
+    outcomes: dict[str, int]
+    rate: float
+    bytes: int
+    ok_ms: Latency
+    failed_ms: Latency
+
+
+class TicksPart(TypedDict):
+    """Match-state ticks; ``lateness_ms`` behind the planned time."""
+
+    sent: int
+    missed: int
+    lateness_ms: Latency
+
+
+class DeliveryPart(TypedDict):
+    """Payloads of our own bots: how many arrived, and how long they took on the same host."""
+
+    expected: int
+    received: int
+    lost: int
+    duplicated: int
+    reordered: int
+    latency_ms: Latency
+
+
+class MatchmakingPart(TypedDict):
+    """Tickets and what came of them."""
+
+    tickets_added: int
+    tickets_matched: int
+    tickets_cancelled: int
+    tickets_timed_out: int
+    matches_joined: int
+    matches_played: int
+    time_to_match_ms: Latency
+
+
+class ChatPart(TypedDict):
+    """Chat messages of our own bots."""
+
+    sent: int
+    received: int
+
+
+class LedgerPart(TypedDict):
+    """``LedgerTotals``, and what follows from them."""
+
+    sent: int
+    ok: int
+    error: int
+    timeout: int
+    closed: int
+    abandoned: int
+    late: int
+    refused: int
+    pushes: int
+    pushes_dropped: int
+    unmatched: int
+    pending: int
+    balanced: bool
+
+
+class ErrorPart(TypedDict):
+    """One kind of failure; ``first_seen_s`` in seconds after the start."""
+
+    kind: str
+    name: str
+    label: str
+    count: int
+    first_seen_s: float
+    example: str
+
+
+class Summary(TypedDict):
+    """``summary.json``. ``samples_ms`` and ``counts`` hold every name, a scenario's own as well."""
+
+    schema: str
+    run: RunPart
+    target: TargetPart
+    versions: dict[str, str]
+    settings: dict[str, str | int | float | bool | None]
+    ledger: LedgerPart
+    calls: list[CallPart]
+    ticks: TicksPart
+    delivery: DeliveryPart
+    matchmaking: MatchmakingPart
+    chat: ChatPart
+    errors: list[ErrorPart]
+    samples_ms: dict[str, Latency]
+    counts: dict[str, int]
+    recorded: Recorded
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What is known when a run starts. ``started`` is aware of its zone.
+
+    ``settings`` come without secrets: a name that tells of one is a ``ConfigError``, here and not at the end,
+    where it would cost the run's results.
+    """
+
+    scenario: str
+    started: datetime
+    target: Target
+    is_emulator: bool
+    users: int
+    spawn_rate: float
+    versions: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        public_settings(self.settings)
+
+
+def build_summary(run: RunInfo, recorder: Recorder, *, ended: datetime, duration: float) -> Summary:
+    """The summary of a run that lasted ``duration`` seconds; the recorder keeps its content."""
+    counts, samples = recorder.counts, recorder.samples
+    matched = recorder.calls.get(MATCHED)
+    return {
+        "schema": SCHEMA,
+        "run": {
+            "scenario": run.scenario,
+            "started": _iso(run.started),
+            "ended": _iso(ended),
+            "duration_s": round(duration, 3),
+            "users": run.users,
+            "spawn_rate": run.spawn_rate,
+        },
+        "target": {"url": run.target.http_url, "is_emulator": run.is_emulator},
+        "versions": {name: without_secrets(version) for name, version in run.versions.items()},
+        "settings": public_settings(run.settings),
+        "ledger": _ledger(LedgerTotals.from_counts(counts)),
+        "calls": [_call(key, recorder.calls[key], duration) for key in sorted(recorder.calls, key=_order)],
+        "ticks": {
+            "sent": counts.get(observer.TICKS_SENT, 0),
+            "missed": counts.get(observer.TICKS_MISSED, 0),
+            "lateness_ms": latency(samples.get(observer.TICK_LATENESS)),
+        },
+        "delivery": {
+            "expected": counts.get(observer.DELIVERY_EXPECTED, 0),
+            "received": counts.get(observer.DELIVERY_RECEIVED, 0),
+            "lost": counts.get(observer.DELIVERY_LOST, 0),
+            "duplicated": counts.get(observer.DELIVERY_DUPLICATED, 0),
+            "reordered": counts.get(observer.DELIVERY_REORDERED, 0),
+            "latency_ms": latency(samples.get(observer.DELIVERY_LATENCY)),
+        },
+        "matchmaking": {
+            "tickets_added": counts.get(observer.TICKETS_ADDED, 0),
+            "tickets_matched": counts.get(observer.TICKETS_MATCHED, 0),
+            "tickets_cancelled": counts.get(observer.TICKETS_CANCELLED, 0),
+            "tickets_timed_out": counts.get(observer.TICKETS_TIMED_OUT, 0),
+            "matches_joined": counts.get(observer.MATCHES_JOINED, 0),
+            "matches_played": counts.get(observer.MATCHES_PLAYED, 0),
+            "time_to_match_ms": latency(matched.ok if matched else None),
+        },
+        "chat": {
+            "sent": counts.get(observer.CHAT_SENT, 0),
+            "received": counts.get(observer.CHAT_RECEIVED, 0),
+        },
+        "errors": _errors(recorder),
+        "samples_ms": {name: latency(samples[name]) for name in sorted(samples)},
+        "counts": {name: counts[name] for name in sorted(counts)},
+        "recorded": recorder.recorded(),
+    }
+
+
+def latency(histogram: Histogram | None) -> Latency:
+    """A histogram's figures; None stands for one in which nothing was recorded."""
+    histogram = histogram or Histogram()
+    found = histogram.percentiles(PERCENTILES.values())
+    p50, p75, p90, p95, p99, p99_9 = (_ms(found[percent]) for percent in PERCENTILES.values())
+    return {
+        "count": histogram.count,
+        "overflow": histogram.overflow,
+        "underflow": histogram.underflow,
+        "min": _ms(histogram.min),
+        "mean": _ms(histogram.mean),
+        "max": _ms(histogram.max),
+        "p50": p50,
+        "p75": p75,
+        "p90": p90,
+        "p95": p95,
+        "p99": p99,
+        "p99_9": p99_9,
+    }
+
+
+def check_summary(value: object) -> Summary:
+    """``value`` as a summary, its histograms included; ``SummaryError`` says what it is instead."""
+    schema = value.get("schema") if isinstance(value, dict) else None
+    version = schema.removeprefix(SCHEMA_NAME) if isinstance(schema, str) else ""
+    if not isinstance(schema, str) or not schema.startswith(SCHEMA_NAME) or not version.isdecimal():
+        msg = f'not a summary of nakama-bots (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
+        raise SummaryError(msg)
+    if int(version) > SCHEMA_VERSION:
+        msg = f"written by a newer nakama-bots (schema {version}); this one reads up to {SCHEMA_VERSION}"
+        raise SummaryError(msg)
+    try:
+        check(value, Summary, "summary")
+        summary = cast("Summary", value)
+        Recorder(0.0).merge(summary["recorded"])
+    except ShapeError as error:
+        msg = f"a damaged summary ({error})"
+        raise SummaryError(msg) from None
+    return summary
+
+
+def recorder_of(summary: Summary) -> Recorder:
+    """A recorder with everything that the run recorded; others can be merged to it."""
+    recorder = Recorder(0.0)
+    recorder.merge(summary["recorded"])
+    return recorder
+
+
+def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:
+    count = row.ok.count + row.failed.count
+    return {
+        "kind": key[0],
+        "name": key[1],
+        "count": count,
+        "failures": row.failed.count - row.outcomes.get(ABANDONED, 0),
+        "outcomes": {
+            outcome: row.ok.count if outcome == "ok" else row.outcomes.get(outcome, 0) for outcome in OUTCOMES
+        },
+        "rate": round(count / duration, 3) if duration > 0 else 0.0,
+        "bytes": row.size,
+        "ok_ms": latency(row.ok),
+        "failed_ms": latency(row.failed),
+    }
+
+
+def _errors(recorder: Recorder) -> list[ErrorPart]:
+    rows = [
+        ErrorPart(
+            kind=kind,
+            name=name,
+            label=label,
+            count=row.count,
+            first_seen_s=round(row.first_seen, 3),
+            example=row.example,
+        )
+        for (kind, name, label), row in recorder.errors.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["count"], row["kind"], row["name"], row["label"]))
+
+
+def _ledger(totals: LedgerTotals) -> LedgerPart:
+    ends = {**asdict(totals), "pending": totals.pending, "balanced": totals.balanced}
+    return cast("LedgerPart", ends)
+
+
+def _order(key: CallKey) -> tuple[bool, CallKey]:
+    return key[0] == OTHER, key
+
+
+def _iso(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 3)

@@ -1,0 +1,145 @@
+"""What a run prints at its end, from its summary: plain ASCII, at most 110 columns but for file names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.results.ledger import LedgerTotals
+from nakama_bots.results.recorder import ABANDONED
+from nakama_bots.results.summary import (
+    CallPart,
+    DeliveryPart,
+    Latency,
+    MatchmakingPart,
+    Summary,
+    TargetPart,
+    TicksPart,
+)
+
+WIDTH: Final = 110
+
+_HEADER: Final = ("kind", "name", "count", "fails", "stopped", "p50 ms", "p95 ms", "p99 ms", "max ms")
+_LEFT: Final = 2
+_GAP: Final = "  "
+_NAME_AT_LEAST: Final = 12
+
+
+def end_of_run(summary: Summary, files: Iterable[Path] = ()) -> str:
+    """The text under Locust's table, without an end of line; parts that saw nothing are left out."""
+    run = summary["run"]
+    heading = f"{run['scenario']}: {run['users']:,} users for {run['duration_s']:,.1f} s"
+    lines = [
+        *_target(summary["target"]),
+        shorten(heading, WIDTH),
+        "",
+        *_table(summary["calls"]),
+        "",
+        *_ticks(summary["ticks"]),
+        *_delivery(summary["delivery"]),
+        *_matchmaking(summary["matchmaking"]),
+        *_chat(summary),
+        LedgerTotals.from_counts(summary["counts"]).line(),
+        *(f"written: {path}" for path in files),
+    ]
+    return "\n".join(lines)
+
+
+def shorten(text: str, width: int) -> str:
+    """``text`` in at most ``width`` (5 or more) columns of ASCII, the middle replaced by three dots."""
+    text = "".join(char if " " <= char <= "~" else "?" for char in text)
+    if len(text) <= width:
+        return text
+    head = (width - 3) // 2
+    return f"{text[:head]}...{text[len(text) - (width - 3 - head) :]}"
+
+
+def _target(target: TargetPart) -> list[str]:
+    if not target["is_emulator"]:
+        return [shorten(f"target: {target['url']}", WIDTH)]
+    bar = "!" * 80
+    return [
+        bar,
+        shorten(f"!!! TARGET: THE EMULATOR at {target['url']}, NOT A NAKAMA SERVER", WIDTH),
+        "!!! Its figures tell of this client and the stand-in, nothing of a real server.",
+        bar,
+    ]
+
+
+def _table(calls: list[CallPart]) -> list[str]:
+    if not calls:
+        return ["no call was made"]
+    rows = [_HEADER, *(_row(call) for call in calls)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    others = sum(widths) - widths[1] + len(_GAP) * (len(widths) - 1)
+    widths[1] = min(widths[1], max(_NAME_AT_LEAST, WIDTH - others))
+    lines = [
+        _GAP.join(
+            shorten(cell, width).ljust(width) if column < _LEFT else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def _row(call: CallPart) -> tuple[str, ...]:
+    times = call["ok_ms"]
+    return (
+        shorten(call["kind"], 12),
+        call["name"],
+        f"{call['count']:,}",
+        f"{call['failures']:,}",
+        f"{call['outcomes'][ABANDONED]:,}",
+        *(_ms(value) for value in (times["p50"], times["p95"], times["p99"], times["max"])),
+    )
+
+
+def _ticks(ticks: TicksPart) -> list[str]:
+    if not ticks["sent"] and not ticks["missed"]:
+        return []
+    late = ticks["lateness_ms"]
+    return [f"ticks: {ticks['sent']:,} sent, {ticks['missed']:,} missed; late {_spread(late)}"]
+
+
+def _delivery(delivery: DeliveryPart) -> list[str]:
+    if not delivery["expected"] and not delivery["received"]:
+        return []
+    counts = ", ".join(f"{name} {delivery[name]:,}" for name in ("lost", "duplicated", "reordered"))
+    return [
+        f"delivery: {delivery['received']:,} of {delivery['expected']:,} received, {counts}",
+        f"delivery latency: {_spread(delivery['latency_ms'])}",
+    ]
+
+
+def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
+    if not matchmaking["tickets_added"]:
+        return []
+    tickets = (
+        ("tickets", matchmaking["tickets_added"]),
+        ("matched", matchmaking["tickets_matched"]),
+        ("cancelled", matchmaking["tickets_cancelled"]),
+        ("timed out", matchmaking["tickets_timed_out"]),
+    )
+    return [
+        "matchmaking: " + ", ".join(f"{name} {number:,}" for name, number in tickets),
+        f"matches: joined {matchmaking['matches_joined']:,}, played {matchmaking['matches_played']:,}",
+        f"time to match: {_spread(matchmaking['time_to_match_ms'])}",
+    ]
+
+
+def _chat(summary: Summary) -> list[str]:
+    chat = summary["chat"]
+    return [f"chat: {chat['sent']:,} sent, {chat['received']:,} received"] if any(chat.values()) else []
+
+
+def _spread(times: Latency) -> str:
+    if not times["count"]:
+        return "not measured"
+    figures = (("p50", times["p50"]), ("p95", times["p95"]), ("p99", times["p99"]), ("max", times["max"]))
+    return ", ".join(f"{name} {_ms(value)}" for name, value in figures) + " ms"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.2f}"

@@ -1,0 +1,145 @@
+"""A user's session: what its two tokens say. Pure: every question about expiry takes the time.
+
+Tokens are JSON Web Tokens; a client cannot check their signature and need not: the server does.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+# A refresh this many seconds before the expiry keeps a token valid until its request has arrived.
+REFRESH_MARGIN: Final = 10.0
+
+
+# RFC 7515 section 3.1: three parts of base64url. A line break or a space in a token would end up in a header.
+_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]*", re.ASCII)
+
+
+class TokenError(ValueError):
+    """The text is not a Nakama token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a token says: times are Unix seconds."""
+
+    token_id: str
+    user_id: str
+    username: str
+    expires_at: int
+    issued_at: int
+    vars: Mapping[str, str]
+
+    @classmethod
+    def decode(cls, token: str) -> Claims:
+        """Read the claims of ``token``; ``TokenError`` (never naming the token) if it is none."""
+        parts = token.split(".")
+        if len(parts) != 3:
+            msg = f"a token has 3 parts separated by dots, this text has {len(parts)}"
+            raise TokenError(msg)
+        if not _TOKEN.fullmatch(token):
+            msg = "a part of the token is empty or holds a character that is not base64url"
+            raise TokenError(msg)
+        body = parts[1]
+        try:
+            padded = body + "=" * (-len(body) % 4)
+            claims = orjson.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
+        except (binascii.Error, ValueError):
+            msg = "the second part of the token is not base64url-encoded JSON"
+            raise TokenError(msg) from None
+        if not isinstance(claims, dict) or not isinstance(claims.get("exp"), int):
+            msg = "the token has no integer 'exp' claim"
+            raise TokenError(msg)
+        vrs = claims.get("vrs")
+        issued = claims.get("iat")
+        return cls(
+            token_id=str(claims.get("tid", "")),
+            user_id=str(claims.get("uid", "")),
+            username=str(claims.get("usn", "")),
+            expires_at=claims["exp"],
+            issued_at=issued if isinstance(issued, int) else 0,
+            vars={str(k): str(v) for k, v in vrs.items()} if isinstance(vrs, dict) else {},
+        )
+
+
+@dataclass(slots=True)
+class Session:
+    """A session authenticated for a user, as the server's ``Session`` object gives it.
+
+    ``token`` and ``refresh_token`` change in place with ``update``, so that everybody who holds the session
+    goes on with the new ones. ``created`` says whether the account was just made.
+    """
+
+    token: str = field(repr=False)
+    refresh_token: str = field(default="", repr=False)
+    created: bool = False
+    _claims: Claims = field(init=False, repr=False)
+    _refresh_claims: Claims | None = field(default=None, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.update(self.token, self.refresh_token)
+
+    @classmethod
+    def restore(cls, token: str, refresh_token: str = "") -> Session:
+        """A session from stored tokens; ``TokenError`` when one is no token."""
+        return cls(token, refresh_token)
+
+    def update(self, token: str, refresh_token: str = "") -> None:
+        """Take the tokens of a refresh; both are read before either is replaced.
+
+        Without a new refresh token the old one stays: it is valid until it expires.
+        """
+        claims = Claims.decode(token)
+        if refresh_token:
+            self._refresh_claims = Claims.decode(refresh_token)
+            self.refresh_token = refresh_token
+        self.token, self._claims = token, claims
+
+    @property
+    def user_id(self) -> str:
+        """The user's id; it stands only in the token."""
+        return self._claims.user_id
+
+    @property
+    def username(self) -> str:
+        """The user's name when the token was made."""
+        return self._claims.username
+
+    @property
+    def vars(self) -> Mapping[str, str]:
+        """Custom properties given at authentication."""
+        return self._claims.vars
+
+    @property
+    def created_at(self) -> int:
+        """Unix seconds of the login; a refresh keeps it."""
+        return self._claims.issued_at
+
+    @property
+    def expires_at(self) -> int:
+        """Unix seconds at which the token expires."""
+        return self._claims.expires_at
+
+    @property
+    def refresh_expires_at(self) -> int | None:
+        """Unix seconds at which the refresh token expires; None without one."""
+        return self._refresh_claims.expires_at if self._refresh_claims else None
+
+    def is_expired(self, now: float) -> bool:
+        """Whether the token is expired at ``now`` (Unix seconds)."""
+        return now >= self._claims.expires_at
+
+    def is_refresh_expired(self, now: float) -> bool:
+        """Whether the session can no longer be refreshed at ``now`` (Unix seconds)."""
+        return self._refresh_claims is None or now >= self._refresh_claims.expires_at
+
+    def needs_refresh(self, now: float, margin: float = REFRESH_MARGIN) -> bool:
+        """Whether the token expires within ``margin`` seconds of ``now`` and a refresh is still possible."""
+        return now + margin >= self._claims.expires_at and not self.is_refresh_expired(now)

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import msgpack
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nakama_bots.errors import (
+    Abandoned,
+    CallError,
+    ConnectionClosed,
+    ConnectionRefused,
+    HeartbeatTimeout,
+    ProtocolError,
+    RequestTimeout,
+    SessionExpired,
+    realtime_error,
+    rest_error,
+)
+from nakama_bots.observer import LEDGER_SENT, TICK_LATENESS, Observer
+from nakama_bots.results.recorder import OTHER, OUTCOMES, Recorder, outcome_of
+from nakama_bots.results.shapes import ShapeError
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxIn0.c2lnbmF0dXJl"
+ID = "2f1c8c1e-0b1c-4d0e-9f5e-3a1b2c3d4e5f"
+
+OF_EACH_KIND = [
+    (None, "ok"),
+    (rest_error(404, 5, "not found"), "server_error"),
+    (realtime_error(4, f"Match {ID} not found", operation="match_join"), "server_error"),
+    (RequestTimeout("no answer within 10 s"), "timeout"),
+    (ConnectionClosed(1001, "going away"), "closed"),
+    (HeartbeatTimeout(1006, "no pong"), "closed"),
+    (Abandoned("stopped"), "abandoned"),
+    (ConnectionRefused("nothing listens there"), "failed"),
+    (ProtocolError("a masked frame"), "failed"),
+    (SessionExpired("both tokens expired"), "failed"),
+    (CallError("something else"), "failed"),
+]
+
+calls = st.tuples(
+    st.just("call"),
+    st.sampled_from(["WS", "PUSH", "GET"]),
+    st.sampled_from(["match_join", "ping", "/v2/account", "a", "b", "c"]),
+    st.floats(0, 100),
+    st.floats(-1, 4000),
+    st.integers(0, 5000),
+    st.sampled_from([error for error, _ in OF_EACH_KIND]),
+)
+samples = st.tuples(st.just("sample"), st.sampled_from([TICK_LATENESS, "x", "y", "z"]), st.floats(-1, 4000))
+counts = st.tuples(st.just("count"), st.sampled_from([LEDGER_SENT, "x", "y", "z"]), st.integers(0, 9))
+# An event, how often it comes (a batch is 256), and where it is recorded.
+events = st.lists(
+    st.tuples(st.one_of(calls, samples, counts), st.sampled_from([1, 1, 1, 2, 130]), st.integers(0, 2)),
+    max_size=30,
+)
+
+
+def feed(recorder, event, times=1):
+    method, *arguments = event
+    for _ in range(times):
+        getattr(recorder, method)(*arguments)
+
+
+def content(recorder):
+    """Everything that a recorder holds, in an order that does not tell who came first."""
+    recorded = recorder.recorded()
+    return {
+        **recorded,
+        "calls": sorted(recorded["calls"], key=lambda row: (row["kind"], row["name"])),
+        "errors": sorted(recorded["errors"], key=lambda row: (row["kind"], row["name"], row["label"])),
+    }
+
+
+@settings(deadline=None)
+@given(events, st.sets(st.integers(0, 29)))
+def test_drained_and_merged_from_any_split_it_equals_one_recorder(happened, drained_after):
+    one, master = Recorder(0.0), Recorder(0.0)
+    workers = [Recorder(0.0) for _ in range(3)]
+    for index, (event, times, worker) in enumerate(happened):
+        feed(one, event, times)
+        feed(workers[worker], event, times)
+        if index in drained_after:
+            master.merge(msgpack.unpackb(msgpack.packb(workers[worker].drain())))
+    for worker in workers:
+        master.merge(orjson.loads(orjson.dumps(worker.drain())))
+    assert content(master) == content(one)
+
+
+@settings(deadline=None)
+@given(events, st.sets(st.integers(0, 29)))
+def test_at_the_limit_one_worker_still_merges_exactly(happened, drained_after):
+    one, worker, master = Recorder(0.0, limit=2), Recorder(0.0, limit=2), Recorder(0.0, limit=2)
+    for index, (event, times, _) in enumerate(happened):
+        feed(one, event, times)
+        feed(worker, event, times)
+        if index in drained_after:
+            master.merge(worker.drain())
+    master.merge(worker.drain())
+    assert content(master) == content(one)
+
+
+@settings(deadline=None)
+@given(events)
+def test_at_the_limit_nothing_is_lost_and_rows_are_bounded(happened):
+    master, workers = Recorder(0.0, limit=2), [Recorder(0.0, limit=2) for _ in range(3)]
+    for event, times, worker in happened:
+        feed(workers[worker], event, times)
+    for worker in workers:
+        master.merge(worker.drain())
+    heard = {
+        method: [(event, times) for event, times, _ in happened if event[0] == method]
+        for method in ("call", "sample", "count")
+    }
+    all_calls = sum(times for _, times in heard["call"])
+    failures = sum(times for event, times in heard["call"] if event[6])
+    rows = master.calls.values()
+    assert sum(row.ok.count + row.failed.count for row in rows) == all_calls
+    assert sum(row.failed.count for row in rows) == failures
+    assert sum(sum(row.outcomes.values()) for row in rows) == failures
+    stopped = sum(row.outcomes.get("abandoned", 0) for row in rows)
+    assert sum(row.count for row in master.errors.values()) == failures - stopped
+    assert sum(row.size for row in rows) == sum(event[5] * times for event, times in heard["call"])
+    assert sum(row.count for row in master.samples.values()) == sum(times for _, times in heard["sample"])
+    assert sum(master.counts.values()) == sum(event[2] * times for event, times in heard["count"])
+    # Two names, the other row, and of our own names one that is always kept.
+    assert len(master.calls) <= 3
+    assert len(master.errors) <= 3
+    assert len(master.samples) <= 4
+    assert len(master.counts) <= 4
+
+
+def test_late_names_share_one_row_and_known_ones_keep_theirs():
+    recorder = Recorder(0.0, limit=1)
+    for name in ("first", "second", "third", "first"):
+        recorder.call("WS", name, 0.0, 0.1, 10, RequestTimeout(f"no answer to {name}"))
+        recorder.sample(name, 0.1)
+        recorder.count(name)
+    for own in (LEDGER_SENT, TICK_LATENESS):
+        recorder.count(own, 5)
+        recorder.sample(own, 1.0)
+    assert {key: row.failed.count for key, row in recorder.calls.items()} == {
+        ("WS", "first"): 2,
+        (OTHER, OTHER): 2,
+    }
+    assert {key: row.count for key, row in recorder.errors.items()} == {
+        ("WS", "first", "RequestTimeout: no answer to first"): 2,
+        (OTHER, OTHER, OTHER): 2,
+    }
+    assert recorder.counts == {"first": 2, OTHER: 2 + 5, LEDGER_SENT: 5}
+    assert {name: row.count for name, row in recorder.samples.items()} == {
+        "first": 2,
+        OTHER: 2 + 1,
+        TICK_LATENESS: 1,
+    }
+
+
+@pytest.mark.parametrize(("error", "outcome"), OF_EACH_KIND)
+def test_every_end_of_a_call_has_its_outcome(error, outcome):
+    recorder = Recorder(0.0)
+    recorder.call("WS", "ping", 0.0, 0.1, 7, error)
+    row = recorder.calls["WS", "ping"]
+    if error is None:
+        assert (row.ok.count, row.failed.count, row.outcomes) == (1, 0, {})
+    else:
+        assert outcome_of(error) == outcome
+        assert (row.ok.count, row.failed.count, row.outcomes) == (0, 1, {outcome: 1})
+    assert row.size == 7
+    assert outcome in OUTCOMES
+
+
+def test_response_times_of_failures_stay_out_of_the_percentiles():
+    recorder = Recorder(0.0)
+    recorder.call("WS", "ping", 0.0, 0.001, 7, None)
+    recorder.call("WS", "ping", 0.0, 10.0, 0, RequestTimeout("no answer"))
+    row = recorder.calls["WS", "ping"]
+    assert row.ok.max == 0.001
+    assert row.failed.min == 10.0
+
+
+def test_failures_with_different_ids_are_one_kind_with_the_earliest_as_its_example():
+    recorder = Recorder(100.0)
+    for started, last in ((107.0, "7"), (103.0, "3"), (105.0, "5")):
+        error = realtime_error(4, f"Match {ID[:-1]}{last} not found", operation="match_join")
+        recorder.call("WS", "match_join", started, 0.5, 0, error)
+    ((key, row),) = recorder.errors.items()
+    assert key == ("WS", "match_join", "MatchNotFound: 4 MATCH_NOT_FOUND: Match <id> not found")
+    assert (row.count, row.first_seen) == (3, 3.5)
+    assert row.example == f"match_join: 4 MATCH_NOT_FOUND: Match {ID[:-1]}3 not found"
+
+
+def test_secrets_do_not_get_into_a_record_and_texts_are_bounded():
+    recorder = Recorder(0.0)
+    for text in (f"refused {TOKEN}", "bad http_key=hunter22", "Basic aHVudGVyMjI6 refused", "x" * 5000):
+        recorder.call("GET", "/v2/account", 0.0, 0.1, 0, rest_error(401, 16, text))
+    dumped = orjson.dumps(recorder.recorded()).decode()
+    assert TOKEN not in dumped
+    assert "hunter22" not in dumped
+    assert "aHVudGVyMjI6" not in dumped
+    assert len(recorder.errors) == 4
+    assert max(len(label) for _, _, label in recorder.errors) == 300
+    assert max(len(row.example) for row in recorder.errors.values()) == 300
+
+
+def test_drain_starts_from_nothing_and_recorded_does_not():
+    recorder = Recorder(0.0)
+    feed(recorder, ("call", "WS", "ping", 0.0, 0.1, 7, None))
+    feed(recorder, ("count", "x", 3))
+    assert recorder.recorded() == recorder.recorded()
+    assert recorder.drain()["counts"] == {"x": 3}
+    empty = recorder.drain()
+    assert (empty["calls"], empty["samples"], empty["counts"], empty["errors"]) == ([], {}, {}, [])
+
+
+def test_reset_forgets_names_as_well_and_moves_the_origin():
+    recorder = Recorder(0.0, limit=1)
+    recorder.count("first")
+    recorder.reset(50.0)
+    recorder.count("second")
+    recorder.call("WS", "ping", 51.0, 1.0, 0, RequestTimeout("no answer"))
+    assert recorder.counts == {"second": 1}
+    assert [row.first_seen for row in recorder.errors.values()] == [2.0]
+
+
+def test_is_an_observer():
+    observer: Observer = Recorder(0.0)
+    observer.count("x")
+
+
+def broken(change):
+    recorder = Recorder(0.0)
+    feed(recorder, ("count", "x", 3))
+    feed(recorder, ("sample", "x", 3.0), 300)
+    feed(recorder, ("call", "WS", "ping", 0.0, 0.1, 7, None), 300)
+    payload = recorder.drain()
+    change(payload)
+    return payload
+
+
+@pytest.mark.parametrize(
+    ("payload", "words"),
+    [
+        (None, "the schema 'nakama-bots/recorded/1' is expected, not None"),
+        ({"schema": "nakama-bots/recorded/2"}, "not 'nakama-bots/recorded/2'"),
+        (broken(lambda p: p.pop("counts")), "recorded: 'counts' is missing"),
+        (broken(lambda p: p["counts"].update(x="3")), r"recorded\.counts\.x: int is expected, not str"),
+        (broken(lambda p: p["calls"][0].update(bytes=1.5)), r"recorded\.calls\[0\]\.bytes: int"),
+        (broken(lambda p: p["calls"][0]["ok"].update(hdr="AAAA")), "not an encoded HDR histogram"),
+        (broken(lambda p: p["samples"]["x"].update(raw_us=[-1])), "raw value"),
+    ],
+)
+def test_a_bad_payload_is_refused_whole(payload, words):
+    recorder = Recorder(0.0)
+    with pytest.raises(ShapeError, match=words):
+        recorder.merge(payload)
+    assert content(recorder) == content(Recorder(0.0))

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from nakama_bots.config import Target
+from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.summary import build_summary
+from nakama_bots.results.text import WIDTH, end_of_run, shorten
+
+from .conftest import ENDED, ORIGIN
+
+GOLDEN = Path(__file__).parent / "golden" / "end_of_run.txt"
+
+
+def test_the_text_of_a_run(summary):
+    files = [
+        Path("reports/20260304-050607-duel/summary.json"),
+        Path("reports/20260304-050607-duel/locust.html"),
+    ]
+    assert end_of_run(summary, files) + "\n" == GOLDEN.read_text()
+
+
+def test_the_emulator_is_told_loudly(run, recorder):
+    run = replace(run, is_emulator=True, target=Target("127.0.0.1", 40123))
+    lines = end_of_run(build_summary(run, recorder, ended=ENDED, duration=30.25)).splitlines()
+    assert lines[:4] == [
+        "!" * 80,
+        "!!! TARGET: THE EMULATOR at http://127.0.0.1:40123, NOT A NAKAMA SERVER",
+        "!!! Its figures tell of this client and the stand-in, nothing of a real server.",
+        "!" * 80,
+    ]
+
+
+def test_an_empty_run_prints_no_empty_parts(run):
+    text = end_of_run(build_summary(run, Recorder(ORIGIN), ended=ENDED, duration=0.5))
+    assert text.splitlines() == [
+        "target: https://game.example.com:443",
+        "duel: 20 users for 0.5 s",
+        "",
+        "no call was made",
+        "",
+        "cid ledger: sent 0 = ok 0 + error 0 + timeout 0 + closed 0 + abandoned 0 (balanced); late 0",
+    ]
+
+
+def test_counted_but_never_timed_is_said(run):
+    recorder = Recorder(ORIGIN)
+    for name in ("delivery_received", "tickets_added", "ticks_missed"):
+        recorder.count(name)
+    text = end_of_run(build_summary(run, recorder, ended=ENDED, duration=0.5))
+    for line in (
+        "ticks: 0 sent, 1 missed; late not measured",
+        "delivery latency: not measured",
+        "time to match: not measured",
+    ):
+        assert line in text.splitlines()
+
+
+def test_long_and_odd_names_stay_within_the_width(run):
+    recorder = Recorder(ORIGIN)
+    long = "/v2/" + "very/" * 60 + "{id}"
+    for kind, name in (("GET", long), ("K" * 50, "x"), ("WS", "名前\n\x1b[31m")):
+        for _ in range(1000):
+            recorder.call(kind, name, ORIGIN, 5000.0, 0, None)
+    named = replace(run, scenario="s" * 300, target=Target("h" * 250, 443, ssl=True), is_emulator=True)
+    text = end_of_run(build_summary(named, recorder, ended=ENDED, duration=1e6))
+    assert max(map(len, text.splitlines())) <= WIDTH
+    assert text.isascii()
+    (row,) = [line for line in text.splitlines() if line.startswith("GET")]
+    assert row.split()[1].startswith("/v2/ver")
+    assert "..." in row
+    assert row.split()[1].endswith("/{id}")
+    assert row.split()[2:] == ["1,000", "0", "0", *["3,600,000.00"] * 4]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "short"),
+    [
+        ("match_join", 10, "match_join"),
+        ("match_join", 9, "mat...oin"),
+        ("match_join", 8, "ma...oin"),
+        ("", 5, ""),
+    ],
+)
+def test_shortens_in_the_middle(text, width, short):
+    assert shorten(text, width) == short
