@@ -1,0 +1,1 @@
+"""What proves the performance claims; run one with ``python -m benchmarks.NAME``."""

@@ -1,0 +1,1 @@
+"""The ``nakama-bots`` command, one file a subcommand."""

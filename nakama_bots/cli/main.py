@@ -1,0 +1,69 @@
+"""The entry of ``nakama-bots``: which subcommands there are, and how a bad argument ends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NoReturn
+
+from nakama_bots.cli import emulator, settings
+from nakama_bots.errors import ConfigError
+
+EXIT_USAGE: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Subcommand:
+    """One word after ``nakama-bots``: its line of help, its arguments, what it does (returns the exit code)."""
+
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
+SUBCOMMANDS: Final[dict[str, Subcommand]] = {
+    "emulator": Subcommand(emulator.HELP, emulator.add_arguments, emulator.run),
+    "settings": Subcommand(settings.HELP, settings.add_arguments, settings.run),
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # One line that says what is accepted; argparse would put its usage before it.
+        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of every subcommand."""
+    top = _Parser(prog="nakama-bots", description="Load testing and bots for the Nakama game server.")
+    commands = top.add_subparsers(dest="command", required=True, metavar="|".join(SUBCOMMANDS))
+    for name, subcommand in SUBCOMMANDS.items():
+        sub = commands.add_parser(
+            name,
+            help=subcommand.help,
+            description=subcommand.help,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        subcommand.add_arguments(sub)
+        sub.set_defaults(run=subcommand.run)
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``nakama-bots`` with ``argv`` (default: the process's arguments); returns the exit code."""
+    arguments = parser().parse_args(argv)
+    run: Callable[[argparse.Namespace], int] = arguments.run
+    try:
+        code = run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever reads (head, a pager) has seen enough; the interpreter must not fail on it at exit again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ConfigError as error:
+        print(f"nakama-bots {arguments.command}: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    return code

@@ -1,0 +1,40 @@
+"""``nakama-bots settings``: what may be set for a Locust run, by every name it goes by.
+
+Locust answers ``--help`` before it has read the locustfile, and so without these.
+"""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from typing import Final
+
+from nakama_bots.config import CONFIG_FLAG, CONFIG_VARIABLE, SETTINGS, Setting
+
+HELP: Final = "list the settings of a Locust run: flag, environment variable, default, what is accepted"
+_WIDTH: Final = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """It takes none."""
+
+
+def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001
+    """Print the list."""
+    print(f"Command line, then environment, then the [nakama] table of the TOML file that {CONFIG_FLAG} or")
+    print(f"{CONFIG_VARIABLE} names, then the default.")
+    for setting in SETTINGS:
+        print("\n" + _entry(setting))
+    return 0
+
+
+def _entry(setting: Setting) -> str:
+    text = f"{setting.help}; {setting.accepted}; default {_default(setting)}"
+    body = textwrap.fill(text, _WIDTH, initial_indent="    ", subsequent_indent="    ")
+    return f"{setting.flag}   {setting.variable}   {setting.name} = ..\n{body}"
+
+
+def _default(setting: Setting) -> str:
+    if setting.default == "":
+        return "none"
+    return str(setting.default).lower() if isinstance(setting.default, bool) else str(setting.default)

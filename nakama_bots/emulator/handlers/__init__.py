@@ -1,0 +1,84 @@
+"""All families in one place: the two tables that the server is made of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.handlers import (
+    account,
+    authentication,
+    channel,
+    events,
+    friends,
+    general,
+    groups,
+    leaderboards,
+    link,
+    match,
+    matches,
+    matchmaker,
+    notifications,
+    party,
+    providers,
+    purchases,
+    rpc,
+    session,
+    status,
+    storage,
+    stream,
+    tournaments,
+)
+from nakama_bots.emulator.realtime import MessageRow
+from nakama_bots.emulator.rest import Route
+from nakama_bots.emulator.tracker import EventRule, Mode
+
+ROUTES: Final[tuple[Route, ...]] = (
+    *general.ROUTES,
+    *authentication.ROUTES,
+    *session.ROUTES,
+    *account.ROUTES,
+    *link.ROUTES,
+    *providers.ROUTES,
+    *friends.ROUTES,
+    *groups.ROUTES,
+    *notifications.ROUTES,
+    *storage.ROUTES,
+    *leaderboards.ROUTES,
+    *tournaments.ROUTES,
+    *events.ROUTES,
+    *purchases.ROUTES,
+    *matches.ROUTES,
+    *matchmaker.ROUTES,
+    *party.ROUTES,
+    *channel.ROUTES,
+    *rpc.ROUTES,
+)
+
+MESSAGES: Final[tuple[MessageRow, ...]] = (
+    *general.MESSAGES,
+    *channel.MESSAGES,
+    *match.MESSAGES,
+    *matchmaker.MESSAGES,
+    *party.MESSAGES,
+    *status.MESSAGES,
+    *rpc.MESSAGES,
+)
+
+
+def install(core: Core) -> None:
+    """Teach the tracker how each family tells of joins and leaves."""
+    for mode in (Mode.CHANNEL, Mode.GROUP, Mode.DM):
+        core.tracker.rules[mode] = EventRule(channel.presence_event)
+    core.tracker.rules[Mode.MATCH_RELAYED] = EventRule(match.presence_event)
+    core.tracker.rules[Mode.MATCH_AUTHORITATIVE] = EventRule(
+        match.presence_event,
+        listener=lambda stream, _, leaves: core.matches.changed(stream, leaves.session if leaves else None),
+    )
+    core.tracker.rules[Mode.PARTY] = EventRule(
+        party.presence_event, listener=lambda stream, joins, leaves: party.changed(core, stream, joins, leaves)
+    )
+    core.tracker.other = EventRule(stream.presence_event)
+    core.tracker.rules[Mode.STATUS] = EventRule(
+        status.presence_event, lambda stream: core.followers.get(stream.subject, {}).values()
+    )

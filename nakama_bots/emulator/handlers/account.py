@@ -1,0 +1,84 @@
+"""One's own account, and other users."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.emulator.accounts import Account
+from nakama_bots.emulator.chat import is_uuid
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.handlers.authentication import check_username, invalid
+from nakama_bots.emulator.protojson import JsonObject, Schema, text
+from nakama_bots.emulator.rest import INTERNAL, NOT_FOUND, TEXTS, Request, RestFault, Route, session
+
+# The longest value that the server's database column takes, in bytes.
+_LONGEST: Final = {"display_name": 255, "avatar_url": 512, "lang_tag": 18, "location": 255, "timezone": 255}
+
+
+def own_account(core: Core, request: Request) -> Account:
+    """The account of the caller, if it is still there."""
+    account = core.accounts.get(request.caller.user_id)
+    if account is None:
+        raise RestFault(NOT_FOUND, "Account not found.")
+    return account
+
+
+def _get(core: Core, request: Request) -> JsonObject:
+    account = own_account(core, request)
+    return account.account(online=core.online(account))
+
+
+def _update(core: Core, request: Request) -> JsonObject:
+    body = request.body
+    if not body:
+        raise invalid("No fields to update.")
+    username = body.optional_text("username")
+    if username is not None:
+        check_username(username)
+    account = own_account(core, request)
+    owner = core.accounts.named(username) if username is not None else None
+    if owner not in (None, account):
+        raise invalid("rpc error: code = AlreadyExists desc = Username is already in use.")
+    if any(len(body.text(name).encode()) > longest for name, longest in _LONGEST.items()):
+        raise RestFault(INTERNAL, "Error while trying to update account.")
+    if username is not None:
+        core.accounts.rename(account, username)
+    for name in _LONGEST:
+        if name in body:
+            setattr(account, name, body.text(name))
+    account.update_time = core.now()
+    return {}
+
+
+def _delete(core: Core, request: Request) -> JsonObject:
+    account = core.accounts.get(request.caller.user_id)
+    if account is not None:
+        core.delete_account(account)
+    return {}
+
+
+def _users(core: Core, request: Request) -> JsonObject:
+    ids = request.query.texts("ids")
+    for user_id in ids:
+        if not is_uuid(user_id):
+            raise invalid(f"ID '{user_id}' is not a valid system ID.")
+    asked = [core.accounts.get(user_id) for user_id in ids]
+    asked += [core.accounts.named(name) for name in request.query.texts("usernames")]
+    asked += [core.accounts.identified("facebook", one) for one in request.query.texts("facebook_ids")]
+    found = {account.id: account for account in asked if account is not None}
+    users = [account.user(online=core.online(account)) for account in found.values()]
+    return {"users": users} if users else {}
+
+
+ROUTES: Final = (
+    Route("GET", "/v2/account", session, _get),
+    Route(
+        "PUT",
+        "/v2/account",
+        session,
+        _update,
+        body=Schema(dict.fromkeys(("username", *_LONGEST), text)),
+    ),
+    Route("DELETE", "/v2/account", session, _delete),
+    Route("GET", "/v2/user", session, _users, {"ids": TEXTS, "usernames": TEXTS, "facebook_ids": TEXTS}),
+)

@@ -1,0 +1,254 @@
+"""Chat: rooms, direct messages and groups on the socket, history over REST."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+
+from nakama_bots.emulator.chat import (
+    CHAT,
+    CHAT_REMOVE,
+    CHAT_UPDATE,
+    Cursor,
+    InvalidChannel,
+    InvalidCursor,
+    Message,
+    channel_id,
+    channel_names,
+    channel_stream,
+    is_uuid,
+)
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.documents import go_json
+from nakama_bots.emulator.groups import GroupState
+from nakama_bots.emulator.handlers.authentication import invalid
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.notifications import DM_REQUEST
+from nakama_bots.emulator.protojson import JsonObject, Schema, flag, int32, text
+from nakama_bots.emulator.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
+from nakama_bots.emulator.rest import BOOL, INT, TEXT, Request, Route, session
+from nakama_bots.emulator.tracker import Mode, Presence, Stream
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
+    """Joins and leaves as members hear of them."""
+    return {"channel_presence_event": {"channel_id": channel_id(stream), **changes, **channel_names(stream)}}
+
+
+def _target_fault(reason: str) -> RealtimeFault:
+    return RealtimeFault(BAD_INPUT, f"{reason}: Invalid channel target")
+
+
+def _room(_: Call, target: str) -> Stream:
+    if len(target.encode()) > 64:
+        raise _target_fault("Channel name is required and must be 1-64 chars")
+    if _CONTROL.search(target):
+        raise _target_fault("Channel name must not contain control chars")
+    return Stream(Mode.CHANNEL, label=target)
+
+
+def _direct(call: Call, target: str) -> Stream:
+    if not is_uuid(target):
+        raise _target_fault("Invalid user ID in direct message join")
+    if call.core.accounts.get(target) is None or call.core.friends.blocks(target, call.session.user_id):
+        raise _target_fault("User ID not found")
+    first, second = sorted((call.session.user_id, target))
+    return Stream(Mode.DM, first, second)
+
+
+def _group(call: Call, target: str) -> Stream:
+    if not is_uuid(target):
+        raise _target_fault("Invalid group ID in group channel join")
+    if not _in_group(call.core, target, call.session.user_id):
+        raise _target_fault("Group not found")
+    return Stream(Mode.GROUP, target)
+
+
+def _in_group(core: Core, group_id: str, user_id: str) -> bool:
+    group = core.groups.get(group_id)
+    state = None if group is None else group.state_of(user_id)
+    return state is not None and state <= GroupState.MEMBER
+
+
+# Channel types of ``channel_join``; 0, also when it is left out, is a room.
+_TARGETS: Final[dict[int, Callable[[Call, str], Stream]]] = {0: _room, 1: _room, 2: _direct, 3: _group}
+
+
+def _join(call: Call) -> None:
+    fields, tracker = call.fields, call.core.tracker
+    target = fields.text("target")
+    if not target:
+        raise RealtimeFault(BAD_INPUT, "Invalid channel target")
+    resolve = _TARGETS.get(fields.integer("type"))
+    if resolve is None:
+        raise RealtimeFault(BAD_INPUT, "Invalid channel type")
+    stream = resolve(call, target)
+    before = tracker.presences(stream)
+    presence = Presence(
+        call.session, hidden=fields.flag("hidden"), persistence=fields.flag("persistence", default=True)
+    )
+    body: JsonObject = {"id": channel_id(stream)}
+    if before:
+        body["presences"] = [member.wire() for member in before]
+    body["self"] = presence.wire()
+    call.reply("channel", {**body, **channel_names(stream)})
+    if tracker.track(stream, presence) and stream.mode == Mode.DM:
+        _notify_absent(call, stream)
+
+
+def _notify_absent(call: Call, stream: Stream) -> None:
+    core, me = call.core, call.session
+    partner = stream.subcontext if stream.subject == me.user_id else stream.subject
+    if any(member.session.user_id == partner for member in core.tracker.presences(stream, hidden=True)):
+        return
+    content = go_json({"username": me.username})
+    core.notify(partner, f"{me.username} wants to chat", content, DM_REQUEST, me.user_id)
+
+
+def _stream(identifier: str) -> Stream:
+    try:
+        return channel_stream(identifier)
+    except InvalidChannel:
+        raise RealtimeFault(BAD_INPUT, "Invalid channel identifier") from None
+
+
+def _leave(call: Call) -> None:
+    stream = _stream(call.fields.text("channel_id"))
+    call.core.tracker.untrack(stream, call.session)
+    call.reply()
+
+
+def _content(call: Call) -> str:
+    content = call.fields.text("content")
+    try:
+        valid = isinstance(orjson.loads(content), dict)
+    except orjson.JSONDecodeError:
+        valid = False
+    if not valid:
+        raise RealtimeFault(BAD_INPUT, "Message content must be a valid JSON object")
+    return content
+
+
+def _member(call: Call, stream: Stream, doing: str) -> Presence:
+    presence = call.core.tracker.get(stream, call.session)
+    if presence is None:
+        raise RealtimeFault(BAD_INPUT, f"Must join channel before {doing} messages")
+    return presence
+
+
+def send_message(
+    core: Core, stream: Stream, content: str, sender_id: str, username: str, *, persistent: bool = True
+) -> Message:
+    """Send a message to everybody in a channel, and keep it if it is persistent; ``content`` is JSON text."""
+    now = core.now()
+    message = Message(core.new_id(), stream, CHAT, sender_id, username, content, now, now, persistent)
+    if persistent:
+        core.messages.add(message)
+    core.tracker.send(stream, {"channel_message": message.wire()})
+    return message
+
+
+def _deliver(call: Call, message: Message) -> None:
+    # The sender's own copy comes before the ack, as with a new message.
+    call.core.tracker.send(message.stream, {"channel_message": message.wire()})
+    call.reply("channel_message_ack", message.ack())
+
+
+def _send(call: Call) -> None:
+    stream = _stream(call.fields.text("channel_id"))
+    content = _content(call)
+    presence = _member(call, stream, "sending")
+    me = call.session
+    # Recorded, 200 of 200: the sender's own copy comes before the ack.
+    message = send_message(call.core, stream, content, me.user_id, me.username, persistent=presence.persistence)
+    call.reply("channel_message_ack", message.ack())
+
+
+def _message_id(call: Call) -> str:
+    identifier = call.fields.text("message_id")
+    if not is_uuid(identifier):
+        raise RealtimeFault(BAD_INPUT, "Invalid message identifier")
+    return identifier
+
+
+def _change(call: Call, code: int, doing: str, verb: str, content: str) -> None:
+    stream = _stream(call.fields.text("channel_id"))
+    identifier = _message_id(call)
+    if code == CHAT_UPDATE:
+        content = _content(call)
+    presence = _member(call, stream, doing)
+    me, now = call.session, call.core.now()
+    kept = call.core.messages.find(stream, identifier, me.user_id)
+    if presence.persistence and kept is None:
+        raise RealtimeFault(BAD_INPUT, f"Could not find message to {verb} in channel history")
+    created = kept.create_time if kept is not None else now
+    if kept is not None and code == CHAT_UPDATE:
+        kept.content, kept.update_time = content, now
+    elif kept is not None:
+        call.core.messages.remove(kept)
+    _deliver(
+        call,
+        Message(identifier, stream, code, me.user_id, me.username, content, created, now, presence.persistence),
+    )
+
+
+def _update(call: Call) -> None:
+    _change(call, CHAT_UPDATE, "updating", "update", "")
+
+
+def _remove(call: Call) -> None:
+    _change(call, CHAT_REMOVE, "removing", "remove", "{}")
+
+
+def _history(core: Core, request: Request) -> JsonObject:
+    limit, forward = request.query.integer("limit", 1), request.query.flag("forward", default=True)
+    check_limit(limit)
+    identifier = request.path_values["channel_id"]
+    try:
+        stream = channel_stream(identifier)
+    except InvalidChannel:
+        raise invalid("Invalid channel ID.") from None
+    if stream.mode == Mode.GROUP and not _in_group(core, stream.subject, request.caller.user_id):
+        raise invalid("Group not found.")
+    if stream.mode == Mode.DM and request.caller.user_id not in (stream.subject, stream.subcontext):
+        raise invalid("Channel not found.")
+    given = request.query.text("cursor")
+    try:
+        cursor = Cursor.decode(given, identifier, forward=forward) if given else None
+    except InvalidCursor:
+        raise invalid("Cursor is invalid or expired.") from None
+    return core.messages.page(stream, limit, cursor, forward=forward)
+
+
+ROUTES: Final = (
+    Route(
+        "GET",
+        "/v2/channel/{channel_id}",
+        session,
+        _history,
+        {"limit": INT, "forward": BOOL, "cursor": TEXT},
+    ),
+)
+
+MESSAGES: Final = (
+    MessageRow(
+        "channel_join",
+        Schema({"target": text, "type": int32, "persistence": flag, "hidden": flag}, strict=True),
+        _join,
+    ),
+    MessageRow("channel_leave", Schema({"channel_id": text}, strict=True), _leave),
+    MessageRow("channel_message_send", Schema({"channel_id": text, "content": text}, strict=True), _send),
+    MessageRow(
+        "channel_message_update",
+        Schema({"channel_id": text, "message_id": text, "content": text}, strict=True),
+        _update,
+    ),
+    MessageRow(
+        "channel_message_remove", Schema({"channel_id": text, "message_id": text}, strict=True), _remove
+    ),
+)

@@ -1,0 +1,38 @@
+"""Events that clients report; without a runtime that listens they go nowhere, as on the server."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final
+
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.protojson import JsonObject, Malformed, Schema, flag, mapping, text
+from nakama_bots.emulator.rest import Request, Route, session
+
+_RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
+
+def _timestamp(value: object) -> object:
+    match = _RFC3339.fullmatch(text(value))
+    try:
+        datetime.fromisoformat("".join(match.groups()) if match else "")
+    except ValueError:
+        msg = f'proto:\u00a0(line 1:1): invalid google.protobuf.Timestamp value "{value}"'
+        raise Malformed(msg) from None
+    return value
+
+
+def _event(_: Core, __: Request) -> JsonObject:
+    return {}
+
+
+ROUTES: Final = (
+    Route(
+        "POST",
+        "/v2/event",
+        session,
+        _event,
+        body=Schema({"name": text, "properties": mapping(text), "timestamp": _timestamp, "external": flag}),
+    ),
+)

@@ -1,0 +1,139 @@
+"""Friends over REST."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.emulator import notifications
+from nakama_bots.emulator.accounts import SYSTEM_USER_ID
+from nakama_bots.emulator.chat import is_uuid
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.cursors import InvalidCursor
+from nakama_bots.emulator.documents import go_json
+from nakama_bots.emulator.friends import Friend, FriendOfFriend, InvalidMetadata
+from nakama_bots.emulator.handlers.authentication import invalid
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.protojson import JsonObject, timestamp
+from nakama_bots.emulator.rest import INT, INTERNAL, TEXT, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.tracker import Mode, Stream
+
+_LONGEST_PAGE: Final = 1000
+_SECOND: Final = 10**9
+
+
+def _others(core: Core, request: Request, doing: str) -> list[str]:
+    """The ids that a request names, by id and by name; the caller must not be among them."""
+    ids, usernames = request.query.texts("ids"), request.query.texts("usernames")
+    for user_id in ids:
+        if user_id == request.caller.user_id:
+            raise invalid(f"Cannot {doing}.")
+        if not is_uuid(user_id) or user_id == SYSTEM_USER_ID:
+            raise invalid(f"Invalid user ID '{user_id}'.")
+    for username in usernames:
+        if not username:
+            raise invalid("Username must not be empty.")
+        if username == request.caller.username:
+            raise invalid(f"Cannot {doing}.")
+    named = [core.accounts.named(username) for username in usernames]
+    return ids + [account.id for account in named if account is not None]
+
+
+def _asked(request: Request) -> bool:
+    return bool(request.query.texts("ids") or request.query.texts("usernames"))
+
+
+def _tell(core: Core, request: Request, user_id: str, subject: str, code: int) -> None:
+    caller = request.caller
+    content = go_json({"username": caller.username})
+    core.notify(user_id, f"{caller.username} {subject}", content, code, caller.user_id)
+
+
+def _add(core: Core, request: Request) -> JsonObject:
+    ids = _others(core, request, "add self as friend")
+    if not ids and _asked(request):
+        raise invalid("No valid ID or username was provided.")
+    try:
+        told = core.friends.add(request.caller.user_id, ids, request.query.text("metadata")) if ids else {}
+    except InvalidMetadata:
+        raise RestFault(INTERNAL, "Error while trying to add friends.") from None
+    for user_id, accepted in told.items():
+        if accepted:
+            _tell(core, request, user_id, "accepted your friend request", notifications.FRIEND_ACCEPT)
+        else:
+            _tell(core, request, user_id, "wants to add you as a friend", notifications.FRIEND_REQUEST)
+    return {}
+
+
+def _delete(core: Core, request: Request) -> JsonObject:
+    ids = _others(core, request, "delete self")
+    for user_id in core.friends.delete(request.caller.user_id, ids):
+        _tell(core, request, user_id, "removed you as a friend", notifications.FRIEND_REMOVE)
+    return {}
+
+
+def _block(core: Core, request: Request) -> JsonObject:
+    ids = _others(core, request, "block self")
+    if not ids and _asked(request):
+        raise invalid("No valid ID or username was provided.")
+    me = request.caller.user_id
+    for user_id in core.friends.block(me, ids):
+        # Their direct channel ends, without a word.
+        core.tracker.drop(Stream(Mode.DM, *sorted((me, user_id))))
+    return {}
+
+
+def _list(core: Core, request: Request) -> JsonObject:
+    asked = request.query
+    limit, state = asked.integer("limit", _LONGEST_PAGE), asked.integer("state")
+    check_limit(limit, _LONGEST_PAGE)
+    if not 0 <= state <= 3:
+        raise invalid("Invalid state - state must be between 0 and 3.")
+    try:
+        page, cursor = core.friends.page(
+            request.caller.user_id, limit, state if "state" in asked else None, asked.text("cursor")
+        )
+    except InvalidCursor:
+        raise invalid("Cursor is invalid.") from None
+    fields: JsonObject = {"friends": [_friend(core, edge) for edge in page], "cursor": cursor}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _friend(core: Core, edge: Friend) -> JsonObject:
+    account = core.accounts.get(edge.user_id)
+    assert account is not None  # a deleted user's edges go with it
+    return {
+        "user": account.user(online=core.online(account), edges=False),
+        "state": int(edge.state),
+        "update_time": timestamp(edge.update_time // _SECOND * _SECOND),
+        "metadata": edge.metadata,
+    }
+
+
+def _friends_of_friends(core: Core, request: Request) -> JsonObject:
+    limit = request.query.integer("limit", 10)
+    check_limit(limit)
+    try:
+        page, cursor = core.friends.friends_of_friends(
+            request.caller.user_id, limit, request.query.text("cursor")
+        )
+    except InvalidCursor:
+        raise invalid("Cursor is invalid.") from None
+    fields: JsonObject = {"friends_of_friends": [_referred(core, one) for one in page], "cursor": cursor}
+    return {name: value for name, value in fields.items() if value}
+
+
+def _referred(core: Core, one: FriendOfFriend) -> JsonObject:
+    account = core.accounts.get(one.user_id)
+    assert account is not None  # a deleted user's edges go with it
+    return {"referrer": one.referrer, "user": account.user(online=core.online(account))}
+
+
+_NAMED: Final = {"ids": TEXTS, "usernames": TEXTS}
+
+ROUTES: Final = (
+    Route("GET", "/v2/friend", session, _list, {"limit": INT, "state": INT, "cursor": TEXT}),
+    Route("POST", "/v2/friend", session, _add, {**_NAMED, "metadata": TEXT}),
+    Route("DELETE", "/v2/friend", session, _delete, _NAMED),
+    Route("POST", "/v2/friend/block", session, _block, _NAMED),
+    Route("GET", "/v2/friend/friends", session, _friends_of_friends, {"limit": INT, "cursor": TEXT}),
+)

@@ -1,0 +1,37 @@
+"""Health, the root, and ping and pong."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.protojson import JsonObject, Schema
+from nakama_bots.emulator.realtime import Call, MessageRow
+from nakama_bots.emulator.rest import Answer, Request, Route, public
+
+
+def _root(_: Core, __: Request) -> Answer:
+    return Answer(200, content_type="", headers={})
+
+
+def _healthcheck(_: Core, __: Request) -> JsonObject:
+    return {}
+
+
+def _ping(call: Call) -> None:
+    call.reply("pong")
+
+
+def _pong(_: Call) -> None:
+    """A client's pong gets no answer, with or without cid."""
+
+
+ROUTES: Final = (
+    Route("GET", "/", public, _root),
+    Route("GET", "/healthcheck", public, _healthcheck),
+)
+
+MESSAGES: Final = (
+    MessageRow("ping", Schema({}, strict=True), _ping),
+    MessageRow("pong", Schema({}, strict=True), _pong, silent=True),
+)

@@ -1,0 +1,147 @@
+"""Leaderboards over REST."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.emulator.boards import Authoritative, BoardNotFound, InvalidScore, Leaderboard, Operator, Score
+from nakama_bots.emulator.chat import is_uuid
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.cursors import InvalidCursor
+from nakama_bots.emulator.documents import is_object, storable
+from nakama_bots.emulator.handlers.authentication import invalid
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.protojson import JsonObject, Malformed, Schema, int32, int64, text
+from nakama_bots.emulator.rest import (
+    INT,
+    INT64,
+    INTERNAL,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    TEXT,
+    TEXTS,
+    Request,
+    RestFault,
+    Route,
+    session,
+)
+
+_LONGEST_PAGE: Final = 1000
+
+
+def _operator(value: object) -> object:
+    """An enum: a name, or a number whatever it is."""
+    if type(value) is not str:
+        return int32(value)
+    if value not in Operator.__members__:
+        msg = f'proto:\u00a0(line 1:1): invalid value for enum field operator: "{value}"'
+        raise Malformed(msg)
+    return Operator[value].value
+
+
+RECORD: Final = Schema({"score": int64, "subscore": int64, "metadata": text, "operator": _operator})
+
+
+def asked_score(request: Request) -> Score:
+    """The record of a body, checked but for what a board says to it."""
+    body, metadata = request.body, request.body.text("metadata")
+    if metadata and not is_object(metadata):
+        raise invalid("Metadata value must be JSON, if provided.")
+    caller = request.caller
+    return Score(
+        caller.user_id,
+        caller.username,
+        body.integer("score"),
+        body.integer("subscore"),
+        metadata,
+        body.integer("operator"),
+    )
+
+
+def check_owners(request: Request) -> list[str]:
+    """The owners that a list asks for besides."""
+    owner_ids = request.query.texts("owner_ids")
+    if not all(map(is_uuid, owner_ids)):
+        raise invalid("One or more owner IDs are invalid.")
+    return owner_ids
+
+
+def check_owner(request: Request) -> str:
+    """The owner around whom a list is."""
+    owner_id = request.path_values["owner_id"]
+    if not is_uuid(owner_id):
+        raise invalid("Invalid owner ID provided.")
+    return owner_id
+
+
+def _board(core: Core, request: Request) -> Leaderboard:
+    try:
+        return core.leaderboards.get(request.path_values["leaderboard_id"])
+    except BoardNotFound:
+        raise RestFault(NOT_FOUND, "Leaderboard not found.") from None
+
+
+def _write(core: Core, request: Request) -> JsonObject:
+    score = asked_score(request)
+    board = _board(core, request)
+    failed = RestFault(INTERNAL, "Error writing score to leaderboard.")
+    try:
+        if score.metadata and not storable(score.metadata) and not board.authoritative:
+            raise failed
+        record, rank = core.leaderboards.write(board, score)
+    except Authoritative:
+        message = "Leaderboard only allows authoritative score submissions."
+        raise RestFault(PERMISSION_DENIED, message) from None
+    except InvalidScore:
+        raise failed from None
+    return record.wire(rank)
+
+
+def _list(core: Core, request: Request) -> JsonObject:
+    asked = request.query
+    limit: int | None = asked.integer("limit", 1)
+    check_limit(asked.integer("limit", 1), _LONGEST_PAGE)
+    owner_ids = check_owners(request)
+    if "limit" not in asked and owner_ids and not asked.text("cursor"):
+        limit = None
+    board = _board(core, request)
+    try:
+        page = core.leaderboards.page(board, limit, asked.text("cursor"), owner_ids, asked.integer("expiry"))
+    except InvalidCursor:
+        raise invalid("Cursor is invalid or expired.") from None
+    return page.wire()
+
+
+def _around(core: Core, request: Request) -> JsonObject:
+    asked = request.query
+    limit = asked.integer("limit", 1)
+    check_limit(limit)
+    owner_id = check_owner(request)
+    board = _board(core, request)
+    try:
+        page = core.leaderboards.around(board, owner_id, limit, asked.text("cursor"), asked.integer("expiry"))
+    except InvalidCursor:
+        raise RestFault(INTERNAL, "Error querying records from leaderboard.") from None
+    return page.wire()
+
+
+def _delete(core: Core, request: Request) -> JsonObject:
+    try:
+        core.leaderboards.delete(request.path_values["leaderboard_id"], request.caller.user_id)
+    except BoardNotFound:
+        raise RestFault(NOT_FOUND, "Leaderboard not found.") from None
+    except Authoritative:
+        message = "Leaderboard only allows authoritative score deletions."
+        raise RestFault(PERMISSION_DENIED, message) from None
+    return {}
+
+
+_PAGE: Final = {"limit": INT, "cursor": TEXT, "expiry": INT64}
+_PATH: Final = "/v2/leaderboard/{leaderboard_id}"
+
+ROUTES: Final = (
+    Route("GET", _PATH, session, _list, {**_PAGE, "owner_ids": TEXTS}),
+    Route("POST", _PATH, session, _write, body=RECORD),
+    Route("DELETE", _PATH, session, _delete),
+    Route("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, _PAGE),
+)

@@ -1,0 +1,136 @@
+"""Identities of one's own account, linked and unlinked; those that a third party vouches for: providers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.emulator.accounts import Account
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.handlers.account import own_account
+from nakama_bots.emulator.handlers.authentication import (
+    PASSWORD_LENGTH,
+    SPACE_OR_CONTROL,
+    check_email,
+    invalid,
+)
+from nakama_bots.emulator.protojson import JsonObject, Schema, mapping, text
+from nakama_bots.emulator.rest import (
+    ALREADY_EXISTS,
+    PERMISSION_DENIED,
+    Request,
+    RestFault,
+    Route,
+    session,
+)
+
+
+def last_identity() -> RestFault:
+    """The refusal to take away an account's last identity, or one that is not its."""
+    return RestFault(
+        PERMISSION_DENIED,
+        "Cannot unlink last account identifier. Check profile exists and is not last link.",
+    )
+
+
+def link_only(core: Core, account: Account, kind: str, external: str, in_use: str) -> None:
+    """Make it the account's one identity of that kind."""
+    owner = core.accounts.identified(kind, external)
+    if owner not in (None, account):
+        raise RestFault(ALREADY_EXISTS, in_use)
+    before = account.identity(kind)
+    if before:
+        core.accounts.unlink(account, kind, before)
+    core.accounts.link(account, kind, external)
+    account.update_time = core.now()
+
+
+def unlink_only(core: Core, account: Account, kind: str, external: str = "") -> None:
+    """Take away the account's one identity of that kind, whatever it is when ``external`` is ""."""
+    before = account.identity(kind)
+    others = any(have != kind for have, _ in account.identities)
+    if not others or (external and external != before):
+        raise last_identity()
+    if before:
+        core.accounts.unlink(account, kind, before)
+    account.update_time = core.now()
+
+
+def _link_device(core: Core, request: Request) -> JsonObject:
+    external = request.body.text("id")
+    if not external:
+        raise invalid("Device ID is required.")
+    if SPACE_OR_CONTROL.search(external):
+        raise invalid("Device ID invalid, no spaces or control characters allowed.")
+    if not 10 <= len(external.encode()) <= 128:
+        raise invalid("Device ID invalid, must be 10-128 bytes.")
+    account = own_account(core, request)
+    owner = core.accounts.identified("device", external)
+    if owner not in (None, account):
+        raise RestFault(ALREADY_EXISTS, "Device ID already in use.")
+    if owner is None:
+        core.accounts.link(account, "device", external)
+    account.update_time = core.now()
+    return {}
+
+
+def _unlink_device(core: Core, request: Request) -> JsonObject:
+    external = request.body.text("id")
+    if not external:
+        raise invalid("A device ID must be supplied.")
+    account = own_account(core, request)
+    identity = ("device", external)
+    if identity not in account.identities or len(account.identities) == 1:
+        raise last_identity()
+    core.accounts.unlink(account, *identity)
+    account.update_time = core.now()
+    return {}
+
+
+def _link_custom(core: Core, request: Request) -> JsonObject:
+    external = request.body.text("id")
+    if not external:
+        raise invalid("Custom ID is required.")
+    if SPACE_OR_CONTROL.search(external):
+        raise invalid("Invalid custom ID, no spaces or control characters allowed.")
+    if not 6 <= len(external.encode()) <= 128:
+        raise invalid("Invalid custom ID, must be 6-128 bytes.")
+    link_only(core, own_account(core, request), "custom", external, "Custom ID is already in use.")
+    return {}
+
+
+def _unlink_custom(core: Core, request: Request) -> JsonObject:
+    unlink_only(core, own_account(core, request), "custom", request.body.text("id"))
+    return {}
+
+
+def _link_email(core: Core, request: Request) -> JsonObject:
+    email, password = request.body.text("email"), request.body.text("password")
+    if not email or not password:
+        raise invalid("Email address and password is required.")
+    if not SPACE_OR_CONTROL.search(email) and len(password) < PASSWORD_LENGTH:
+        raise invalid("Password must be at least 8 characters long.")
+    check_email(email)
+    account = own_account(core, request)
+    link_only(core, account, "email", email.lower(), "Email is already in use.")
+    account.set_password(password, core.salt())
+    return {}
+
+
+def _unlink_email(core: Core, request: Request) -> JsonObject:
+    account = own_account(core, request)
+    unlink_only(core, account, "email", request.body.text("email").lower())
+    account.password = b""
+    return {}
+
+
+_BY_ID: Final = Schema({"id": text, "vars": mapping(text)})
+_BY_EMAIL: Final = Schema({"email": text, "password": text, "vars": mapping(text)})
+
+ROUTES: Final = (
+    Route("POST", "/v2/account/link/device", session, _link_device, body=_BY_ID),
+    Route("POST", "/v2/account/unlink/device", session, _unlink_device, body=_BY_ID),
+    Route("POST", "/v2/account/link/custom", session, _link_custom, body=_BY_ID),
+    Route("POST", "/v2/account/unlink/custom", session, _unlink_custom, body=_BY_ID),
+    Route("POST", "/v2/account/link/email", session, _link_email, body=_BY_EMAIL),
+    Route("POST", "/v2/account/unlink/email", session, _unlink_email, body=_BY_EMAIL),
+)

@@ -1,0 +1,188 @@
+"""Matches on the socket, relayed and authoritative."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from typing import Final
+
+from nakama_bots.emulator.chat import is_uuid
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.protojson import JsonObject, Schema, data, flag, int64, mapping, repeated, text
+from nakama_bots.emulator.realtime import (
+    BAD_INPUT,
+    MATCH_JOIN_REJECTED,
+    MATCH_NOT_FOUND,
+    Call,
+    MessageRow,
+    RealtimeFault,
+)
+from nakama_bots.emulator.tokens import verify
+from nakama_bots.emulator.tracker import Mode, Presence, Stream, user_presence
+
+
+def match_id(stream: Stream) -> str:
+    """``<uuid>.`` of a relayed match, ``<uuid>.<node>`` of an authoritative one."""
+    return f"{stream.subject}.{stream.label}"
+
+
+def match_stream(identifier: str) -> Stream:
+    """The stream of a match id."""
+    subject, dot, node = identifier.partition(".")
+    if not dot or not is_uuid(subject):
+        raise RealtimeFault(BAD_INPUT, "Invalid match ID")
+    return Stream(Mode.MATCH_AUTHORITATIVE if node else Mode.MATCH_RELAYED, subject, label=node)
+
+
+def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
+    """Joins and leaves as members hear of them."""
+    return {"match_presence_event": {"match_id": match_id(stream), **changes}}
+
+
+# The stream modes that ``session.single_match`` lets a session be in once.
+_MODES: Final = (Mode.MATCH_RELAYED, Mode.MATCH_AUTHORITATIVE)
+
+
+def _leave_others(call: Call, stream: Stream) -> None:
+    if call.core.options.single_match:
+        call.core.tracker.leave_others(call.session, _MODES, stream)
+
+
+def _enter(call: Call, stream: Stream, *, count_self: bool) -> None:
+    """Join and answer; a new joiner is not among the presences, one that was there already is."""
+    tracker = call.core.tracker
+    before = tracker.presences(stream)
+    presence = tracker.get(stream, call.session)
+    joining = presence is None
+    presence = presence or Presence(call.session)
+    body: JsonObject = {"match_id": match_id(stream)}
+    size = len(before) + (joining and count_self)
+    if size:
+        body["size"] = size
+    if before:
+        body["presences"] = [member.wire() for member in before]
+    body["self"] = presence.wire()
+    call.reply("match", body)
+    if joining:
+        tracker.track(stream, presence)
+
+
+def _create(call: Call) -> None:
+    name = call.fields.text("name")
+    subject = str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) if name else call.core.new_id()
+    _enter(call, Stream(Mode.MATCH_RELAYED, subject), count_self=True)
+
+
+def _token_match(core: Core, token: str) -> str:
+    claims = verify(token, core.options.encryption_key, core.now() / 1e9)
+    identifier = claims.get("mid") if claims is not None else None
+    if not isinstance(identifier, str):
+        raise RealtimeFault(BAD_INPUT, "Invalid match token")
+    return identifier
+
+
+def _join(call: Call) -> None:
+    fields = call.fields
+    token = fields.optional_text("token")
+    if token is not None:
+        stream = match_stream(_token_match(call.core, token))
+    elif "match_id" in fields:
+        stream = match_stream(fields.text("match_id"))
+    else:
+        raise RealtimeFault(BAD_INPUT, "No match ID or token found")
+    if stream.mode == Mode.MATCH_AUTHORITATIVE:
+        _enter_authoritative(call, stream)
+        return
+    # Who has a token may open the match; by its id a relayed match exists only while someone is in it.
+    known = token is not None or call.core.tracker.count(stream)
+    if not known:
+        raise RealtimeFault(MATCH_NOT_FOUND, "Match not found")
+    _enter(call, stream, count_self=False)
+    _leave_others(call, stream)
+
+
+def _enter_authoritative(call: Call, stream: Stream) -> None:
+    """Ask the match, join and answer; who is in already is not asked again."""
+    tracker, session = call.core.tracker, call.session
+    match = call.core.matches.get(stream)
+    if match is None:
+        raise RealtimeFault(MATCH_NOT_FOUND, "Match not found")
+    joining = session.id not in match.members
+    before = [user_presence(member) for member in match.members.values()]
+    if joining:
+        allowed, reason = match.join_attempt(session, call.fields.text_map("metadata"))
+        if not allowed:
+            raise RealtimeFault(MATCH_JOIN_REJECTED, reason or "Match join rejected")
+    body: JsonObject = {"match_id": match.id, "authoritative": True, "label": match.label}
+    if before:
+        body.update(size=len(before), presences=before)
+    body["self"] = user_presence(session)
+    call.reply("match", body)
+    if joining:
+        tracker.track(stream, Presence(session))
+        match.joined(session)
+        _leave_others(call, stream)
+
+
+def _leave(call: Call) -> None:
+    stream = match_stream(call.fields.text("match_id"))
+    call.core.tracker.untrack(stream, call.session)
+    call.reply()
+
+
+def _send_data(call: Call) -> None:
+    fields, tracker = call.fields, call.core.tracker
+    stream = match_stream(fields.text("match_id"))
+    sender = tracker.get(stream, call.session)
+    if sender is None:
+        return
+    if stream.mode == Mode.MATCH_AUTHORITATIVE:
+        match = call.core.matches.get(stream)
+        if match is not None:
+            content = base64.b64decode(fields.text("data"))
+            match.queue(call.session, fields.integer("op_code"), content, reliable=fields.flag("reliable"))
+        return
+    body: JsonObject = {"match_id": match_id(stream), "presence": sender.wire()}
+    if fields.integer("op_code"):
+        body["op_code"] = str(fields.integer("op_code"))
+    if fields.text("data"):
+        body["data"] = fields.text("data")
+    if fields.flag("reliable"):
+        body["reliable"] = True
+    envelope: JsonObject = {"match_data": body}
+    chosen = fields.messages("presences")
+    if not chosen:
+        tracker.send(stream, envelope, without=call.session)
+        return
+    # The session id alone decides; the sender gets it too when it is listed.
+    wanted = {presence.text("session_id") for presence in chosen}
+    tracker.send_to([p.session for p in tracker.presences(stream) if p.session.id in wanted], envelope)
+
+
+USER_PRESENCE: Final = Schema(
+    {"user_id": text, "session_id": text, "username": text, "persistence": flag, "status": text}, strict=True
+)
+_PRESENCES: Final = repeated(USER_PRESENCE)
+
+MESSAGES: Final = (
+    MessageRow("match_create", Schema({"name": text}, strict=True), _create),
+    MessageRow(
+        "match_join",
+        Schema(
+            {"match_id": text, "token": text, "metadata": mapping(text)},
+            strict=True,
+            oneofs=[("match_id", "token")],
+        ),
+        _join,
+    ),
+    MessageRow("match_leave", Schema({"match_id": text}, strict=True), _leave),
+    MessageRow(
+        "match_data_send",
+        Schema(
+            {"match_id": text, "op_code": int64, "data": data, "presences": _PRESENCES, "reliable": flag},
+            strict=True,
+        ),
+        _send_data,
+        silent=True,
+    ),
+)

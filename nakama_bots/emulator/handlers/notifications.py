@@ -1,0 +1,35 @@
+"""Kept notifications over REST; that new ones are pushed is ``Core.notify``'s."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.emulator.chat import is_uuid
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.cursors import InvalidCursor
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.protojson import JsonObject
+from nakama_bots.emulator.rest import INT, INTERNAL, TEXT, TEXTS, Request, RestFault, Route, session
+
+
+def _list(core: Core, request: Request) -> JsonObject:
+    limit = request.query.integer("limit", 1)
+    check_limit(limit)
+    try:
+        return core.notifications.page(request.caller.user_id, limit, request.query.text("cacheable_cursor"))
+    except InvalidCursor:
+        raise RestFault(INTERNAL, "Error retrieving notifications.") from None
+
+
+def _delete(core: Core, request: Request) -> JsonObject:
+    ids = request.query.texts("ids")
+    if not all(map(is_uuid, ids)):
+        raise RestFault(INTERNAL, "Error while deleting notifications.")
+    core.notifications.delete(request.caller.user_id, ids)
+    return {}
+
+
+ROUTES: Final = (
+    Route("GET", "/v2/notification", session, _list, {"limit": INT, "cacheable_cursor": TEXT}),
+    Route("DELETE", "/v2/notification", session, _delete, {"ids": TEXTS}),
+)

@@ -1,0 +1,76 @@
+"""Status: shown, followed, and told to followers."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.emulator.accounts import SYSTEM_USER_ID
+from nakama_bots.emulator.chat import is_uuid
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.protojson import JsonObject, Schema, repeated, text
+from nakama_bots.emulator.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
+from nakama_bots.emulator.tracker import Mode, Presence, Session, Stream
+
+_LONGEST: Final = 2048
+
+
+def presence_event(_: Stream, changes: JsonObject) -> JsonObject:
+    """Joins and leaves as followers hear of them."""
+    return {"status_presence_event": changes}
+
+
+def appear(core: Core, session: Session, status: str) -> None:
+    """Show a status; "" is plainly online."""
+    core.tracker.update(Stream(Mode.STATUS, session.user_id), Presence(session, status=status))
+
+
+def _update(call: Call) -> None:
+    status = call.fields.optional_text("status")
+    if status is not None and len(status) > _LONGEST:
+        raise RealtimeFault(BAD_INPUT, "Status must be 2048 characters or less")
+    call.reply()  # recorded: always before the event
+    if status is None:
+        call.core.tracker.untrack(Stream(Mode.STATUS, call.session.user_id), call.session)
+    else:
+        appear(call.core, call.session, status)
+
+
+def _checked_ids(call: Call) -> list[str]:
+    user_ids = call.fields.texts("user_ids")
+    if not all(map(is_uuid, user_ids)):
+        raise RealtimeFault(BAD_INPUT, "Invalid user identifier")
+    return user_ids
+
+
+def _follow(call: Call) -> None:
+    core, own = call.core, call.session.user_id
+    accounts = [core.accounts.get(user_id) for user_id in _checked_ids(call)]
+    usernames = call.fields.texts("usernames")
+    if not all(usernames):
+        raise RealtimeFault(BAD_INPUT, "Invalid username")
+    accounts += [core.accounts.named(username) for username in usernames]
+    presences: list[JsonObject] = []
+    # A dict, for each user counts once.
+    for user_id in dict.fromkeys(account.id for account in accounts if account is not None):
+        if user_id not in (own, SYSTEM_USER_ID):
+            core.follow(call.session, user_id)
+            presences += [p.wire() for p in core.tracker.presences(Stream(Mode.STATUS, user_id))]
+    call.reply("status", {"presences": presences} if presences else {})
+
+
+def _unfollow(call: Call) -> None:
+    for user_id in _checked_ids(call):
+        if user_id != call.session.user_id:
+            call.core.unfollow(call.session, user_id)
+    call.reply()
+
+
+MESSAGES: Final = (
+    MessageRow(
+        "status_follow",
+        Schema({"user_ids": repeated(text), "usernames": repeated(text)}, strict=True),
+        _follow,
+    ),
+    MessageRow("status_unfollow", Schema({"user_ids": repeated(text)}, strict=True), _unfollow),
+    MessageRow("status_update", Schema({"status": text}, strict=True), _update),
+)

@@ -1,0 +1,10 @@
+"""The modules that every emulator has; ``nakama_modules`` has the same in Lua, for a real server."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+
+from nakama_bots.emulator.modules import benchmark_match, create_match, echo
+
+BUNDLED: Final[tuple[ModuleType, ...]] = (echo, create_match, benchmark_match)

@@ -1,0 +1,56 @@
+"""What the emulator can be told; the defaults are Nakama's own (``server/config.go``)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from nakama_bots.emulator.faults import Fault
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Every setting of one emulator. Times are seconds, sizes bytes.
+
+    ``seed`` None: ids and choices differ from run to run. ``lifeline_fd``: a pipe whose end stops the
+    emulator. ``ready_fd`` None: the ready line goes to stdout.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7350
+    server_key: str = field(default="defaultkey", repr=False)
+    http_key: str = field(default="defaulthttpkey", repr=False)
+    encryption_key: str = field(default="defaultencryptionkey", repr=False)
+    refresh_encryption_key: str = field(default="defaultrefreshencryptionkey", repr=False)
+    token_expiry: int = 60
+    refresh_token_expiry: int = 3600
+    matchmaker_interval: float = 15.0
+    matchmaker_max_intervals: int = 2
+    matchmaker_max_tickets: int = 3
+    max_message_size: int = 4096
+    max_request_size: int = 262144
+    outgoing_queue_size: int = 64
+    ping_period: float = 15.0
+    pong_wait: float = 25.0
+    write_wait: float = 5.0
+    close_ack_wait: float = 2.0
+    ping_backoff_threshold: int = 20
+    # Seconds until lists of matches and parties show a change.
+    label_update_interval: float = 1.0
+    # How many seconds of the server pass in one: its clock, its intervals, the ticks of its matches.
+    speed: float = 1.0
+    single_socket: bool = False
+    single_match: bool = False
+    single_party: bool = False
+    # Paths of runtime modules.
+    modules: tuple[str, ...] = ()
+    iap_facebook_instant_secret: str = field(default="", repr=False)
+    faults: tuple[Fault, ...] = ()
+    # Ports on the loopback address; None: not served, 0: a free one.
+    control_port: int | None = None
+    metrics_port: int | None = None
+    node: str = "emulator"
+    seed: int | None = None
+    ready_fd: int | None = None
+    lifeline_fd: int | None = None
+    tls_cert: str = ""
+    tls_key: str = ""

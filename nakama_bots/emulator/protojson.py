@@ -1,0 +1,294 @@
+"""Reading JSON as Go's protobuf JSON mapping does, and the few formats that Nakama writes by it.
+
+A message is read by a ``Schema``: one parser a field, snake_case and lowerCamelCase names alike, null as
+absent, numbers also in strings (https://protobuf.dev/programming-guides/json/).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from typing import Any, Final, TypeAlias, cast
+
+import orjson
+
+JsonObject: TypeAlias = dict[str, object]
+Parser: TypeAlias = Callable[[object], object]
+
+
+class Malformed(ValueError):
+    """The input cannot be read; the message is the one of Go's parser, as near as matters."""
+
+
+class Fields(dict[str, object]):
+    """A message as it was read: only the fields that were given. The accessors know protobuf's defaults."""
+
+    __slots__ = ()
+
+    def text(self, name: str, default: str = "") -> str:
+        """A string field."""
+        return cast("str", self.get(name, default))
+
+    def optional_text(self, name: str) -> str | None:
+        """A string wrapper: None when it was not given."""
+        return cast("str | None", self.get(name))
+
+    def integer(self, name: str, default: int = 0) -> int:
+        """An integer field."""
+        return cast("int", self.get(name, default))
+
+    def flag(self, name: str, *, default: bool = False) -> bool:
+        """A boolean field, or a boolean wrapper with the ``default`` that its absence means."""
+        return cast("bool", self.get(name, default))
+
+    def texts(self, name: str) -> list[str]:
+        """A repeated string field."""
+        return cast("list[str]", self.get(name, []))
+
+    def messages(self, name: str) -> list[Fields]:
+        """A repeated message field."""
+        return cast("list[Fields]", self.get(name, []))
+
+    def message(self, name: str) -> Fields:
+        """A message field; without a field of its own when it was not given."""
+        return cast("Fields", self.get(name, Fields()))
+
+    def text_map(self, name: str) -> dict[str, str]:
+        """A map from string to string."""
+        return cast("dict[str, str]", self.get(name, {}))
+
+    def number_map(self, name: str) -> dict[str, float]:
+        """A map from string to double."""
+        return cast("dict[str, float]", self.get(name, {}))
+
+
+def _invalid(kind: str, value: object) -> Malformed:
+    shown = json.dumps(value, default=str)[:100]
+    return Malformed(f"proto:\u00a0(line 1:1): invalid value for {kind} field value: {shown}")
+
+
+def text(value: object) -> str:
+    """A string."""
+    if type(value) is str:
+        return value
+    raise _invalid("string", value)
+
+
+def flag(value: object) -> bool:
+    """A boolean; no other type counts as one."""
+    if type(value) is bool:
+        return value
+    raise _invalid("bool", value)
+
+
+_INTEGER = re.compile(r"-?(0|[1-9]\d{0,30})")
+_NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")
+
+
+def _integer(kind: str, bits: int) -> Callable[[object], int]:
+    low, high = -(2 ** (bits - 1)), 2 ** (bits - 1) - 1
+
+    def parse(value: object) -> int:
+        number: int | None = None
+        if type(value) is int:
+            number = value
+        elif (type(value) is float and value.is_integer()) or (
+            type(value) is str and _INTEGER.fullmatch(value)
+        ):
+            number = int(value)
+        elif type(value) is str and _NUMBER.fullmatch(value) and float(value).is_integer():
+            number = int(float(value))
+        if number is None or not low <= number <= high:
+            raise _invalid(kind, value)
+        return number
+
+    return parse
+
+
+int32 = _integer("int32", 32)
+int64 = _integer("int64", 64)
+_SPECIAL_DOUBLES = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": float("-inf")}
+
+
+def double(value: object) -> float:
+    """A double, as a number or as text."""
+    if type(value) in (int, float):
+        return float(cast("float", value))
+    if type(value) is str:
+        if value in _SPECIAL_DOUBLES:
+            return _SPECIAL_DOUBLES[value]
+        if _NUMBER.fullmatch(value):
+            return float(value)
+    raise _invalid("double", value)
+
+
+def data(value: object) -> str:
+    """Bytes: base64 in either alphabet, padded or not; given back in the standard one with padding."""
+    content = text(value)
+    if "-" in content or "_" in content:
+        content = content.replace("-", "+").replace("_", "/")
+    content += "=" * (-len(content) % 4)
+    try:
+        return base64.b64encode(base64.b64decode(content, validate=True)).decode()
+    except (binascii.Error, ValueError):
+        raise _invalid("bytes", value) from None
+
+
+def repeated(parse: Parser) -> Parser:
+    """A list of what ``parse`` reads."""
+
+    def parse_list(value: object) -> object:
+        if type(value) is not list:
+            raise _invalid("repeated", value)
+        return [parse(item) for item in value]
+
+    return parse_list
+
+
+def mapping(parse: Parser) -> Parser:
+    """A map from string to what ``parse`` reads."""
+
+    def parse_map(value: object) -> object:
+        if type(value) is not dict:
+            raise _invalid("map", value)
+        return {key: parse(item) for key, item in value.items()}
+
+    return parse_map
+
+
+def camel(name: str) -> str:
+    """The lowerCamelCase of a snake_case name."""
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)
+
+
+class Schema:
+    """The fields of one message. ``strict``: an unknown field is an error (on the socket; REST ignores it)."""
+
+    __slots__ = ("_names", "_oneofs", "_strict")
+
+    def __init__(
+        self, fields: Mapping[str, Parser], *, strict: bool = False, oneofs: Iterable[tuple[str, ...]] = ()
+    ) -> None:
+        self._names = {alias: (name, parse) for name, parse in fields.items() for alias in (name, camel(name))}
+        self._oneofs = tuple(oneofs)
+        self._strict = strict
+
+    def __call__(self, value: object) -> Fields:
+        """The message; ``Malformed`` when it is none."""
+        if type(value) is not dict:
+            msg = f"proto:\u00a0syntax error (line 1:1): unexpected token {json.dumps(value, default=str)[:1]}"
+            raise Malformed(msg)
+        fields = Fields()
+        for key, item in value.items():
+            row = self._names.get(key)
+            if row is None:
+                if self._strict:
+                    msg = f"proto:\u00a0(line 1:1): unknown field {json.dumps(key)}"
+                    raise Malformed(msg)
+                continue
+            if item is None:
+                continue
+            name, parse = row
+            if name in fields:
+                msg = f"proto:\u00a0(line 1:1): duplicate field {json.dumps(key)}"
+                raise Malformed(msg)
+            fields[name] = parse(item)
+        for group in self._oneofs:
+            if sum(name in fields for name in group) > 1:
+                msg = f"proto:\u00a0(line 1:1): error parsing oneof of {', '.join(group)}"
+                raise Malformed(msg)
+        return fields
+
+
+def loads(content: bytes) -> object:
+    """The JSON value in ``content``. ``Malformed`` also for a key given twice, which orjson would let pass."""
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        raise Malformed(_syntax_error(content)) from None
+    # Every key brings one colon; more of them than keys are inside strings, or a key came twice.
+    if content.count(b":") != _count_keys(value):
+        _reject_duplicates(content)
+    return cast("object", value)
+
+
+def _count_keys(value: object) -> int:
+    number = 0
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if type(item) is dict:
+            number += len(item)
+            pending.extend(item.values())
+        elif type(item) is list:
+            pending.extend(item)
+    return number
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        msg = "proto:\u00a0syntax error (line 1:1): duplicate map key"
+        raise Malformed(msg)
+    return members
+
+
+def _reject_duplicates(content: bytes) -> None:
+    try:
+        json.loads(content, object_pairs_hook=_unique)
+    except RecursionError:
+        msg = "proto:\u00a0syntax error (line 1:1): exceeded max recursion depth"
+        raise Malformed(msg) from None
+
+
+def _syntax_error(content: bytes) -> str:
+    try:
+        json.loads(content)
+    except json.JSONDecodeError as error:
+        if error.pos < len(error.doc.rstrip()) and not error.msg.startswith("Unterminated"):
+            return f"invalid character {error.doc[error.pos]!r} looking for beginning of value"
+    except (UnicodeDecodeError, RecursionError):
+        return "proto:\u00a0syntax error (line 1:1): invalid UTF-8 or nesting"
+    return "unexpected EOF"
+
+
+def timestamp(nanoseconds: int) -> str:
+    """RFC 3339 in UTC with 0, 3, 6 or 9 digits of fraction, as protobuf writes it."""
+    seconds, fraction = divmod(nanoseconds, 10**9)
+    start = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    if not fraction:
+        return start + "Z"
+    digits = f"{fraction:09d}"
+    while digits.endswith("000"):
+        digits = digits[:-3]
+    return f"{start}.{digits}Z"
+
+
+def jsonb(document: str) -> str:
+    """``document`` as PostgreSQL gives it back from a JSONB column: spaces, keys by length then bytes."""
+    try:
+        return _jsonb(json.loads(document, parse_float=Decimal, parse_int=Decimal))
+    except RecursionError:
+        return document  # deeper than this interpreter goes, though not than PostgreSQL
+
+
+# Written out digit by digit up to here; PostgreSQL would go on to 131072 digits.
+_LONGEST_NUMBER: Final = 1000
+
+
+def _jsonb(value: Any) -> str:
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: (len(key.encode()), key.encode()))
+        return "{" + ", ".join(f"{_jsonb(key)}: {_jsonb(value[key])}" for key in keys) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_jsonb, value)) + "]"
+    if isinstance(value, Decimal):
+        value = abs(value) if value.is_zero() else value  # PostgreSQL knows no negative zero
+        return f"{value:f}" if abs(value.adjusted()) < _LONGEST_NUMBER else str(value)
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,38 @@
+-- Runtime functions that the scenarios and contract tests call, for a real Nakama server.
+-- Put this folder's files into the server's runtime path (compose.yaml mounts the whole folder).
+-- The embedded emulator has the same functions built in (nakama_bots/emulator/modules).
+
+local nk = require("nakama")
+
+local INVALID_ARGUMENT = 3
+local MOST_PLAYERS = 10
+
+-- Answers with its payload.
+local function echo(_, payload)
+  return payload
+end
+
+-- Starts an authoritative match: {"module": "benchmark_match", "params": {}} -> {"match_id": ".."}.
+local function create_match(_, payload)
+  local asked = {}
+  if payload ~= nil and payload ~= "" then
+    local ok, decoded = pcall(nk.json_decode, payload)
+    if not ok or type(decoded) ~= "table" then
+      error({ "the payload must be a JSON object", INVALID_ARGUMENT })
+    end
+    asked = decoded
+  end
+  local match_id = nk.match_create(asked.module or "benchmark_match", asked.params or {})
+  return nk.json_encode({ match_id = match_id })
+end
+
+-- A place in the vendor's benchmark match: one that is not full, or a new one.
+local function find_benchmark_match()
+  local found = nk.match_list(1, true, nil, 0, MOST_PLAYERS - 1, "+label.workload:benchmark")
+  local match_id = found[1] and found[1].match_id or nk.match_create("benchmark_match", {})
+  return nk.json_encode({ match_id = match_id })
+end
+
+nk.register_rpc(echo, "echo")
+nk.register_rpc(create_match, "create_match")
+nk.register_rpc(find_benchmark_match, "find_benchmark_match")

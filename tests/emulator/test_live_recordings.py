@@ -1,0 +1,46 @@
+"""Recordings in which time passes: matches that tick, intervals, expiry, keepalive; and other settings."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nakama_bots.emulator.process import EmulatorProcess
+
+from .live import live_replay
+
+HERE = Path(__file__).parent
+LIVE = HERE / "data" / "live"
+SCENARIOS = sorted(path.stem for path in LIVE.glob("*.json"))
+MODULES = ("--module", str(HERE / "wire_module.py"))
+# Keepalive is 30 s long; logins and tokens count whole seconds of the server.
+SPEED = 8.0
+SETTINGS: dict[str, tuple[str, ...]] = {
+    "expiry.": ("--token-expiry", "3", "--refresh-token-expiry", "6"),
+    "hooks.matchmaker": ("--module", str(HERE / "hook_module.py")),
+    "single.": ("--single-socket", "--single-match", "--single-party"),
+}
+
+
+def load(name: str) -> dict[str, Any]:
+    return json.loads((LIVE / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(scenario: str) -> None:
+    settings = next((more for start, more in SETTINGS.items() if scenario.startswith(start)), ())
+    interval = 0.5 if scenario.startswith("hooks.") else 14.0
+    options = ("--token-expiry", "7200", "--speed", str(SPEED), *MODULES, *settings)
+    with EmulatorProcess.start(matchmaker_interval=interval, extra=options) as emulator:
+        asyncio.run(live_replay(load(scenario), emulator.url, SPEED))
+        assert emulator.alive
+    assert emulator.exit_code == 0
+
+
+def test_every_recording_is_there() -> None:
+    assert len(SCENARIOS) == 39
+    assert all(load(name)["entries"] for name in SCENARIOS)

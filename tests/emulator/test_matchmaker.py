@@ -1,0 +1,207 @@
+"""The matchmaker by itself: who is put together, and when."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nakama_bots.emulator import query
+from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.handlers.matchmaker import run_interval
+from nakama_bots.emulator.matchmaker import Entry, Found, Matchmaker, Ticket, TooManyTickets
+
+from .support import Clock, Recorder, make_core
+
+
+class Pool:
+    """A matchmaker whose tickets have one player each, named by the order in which they came."""
+
+    def __init__(self, max_intervals: int = 2) -> None:
+        self.clock = Clock()
+        self.core: Core = make_core(self.clock)
+        self.matchmaker = Matchmaker(max_intervals=max_intervals, max_tickets=3, now=self.clock)
+        self.names: dict[str, str] = {}
+
+    def add(
+        self,
+        name: str,
+        low: int,
+        high: int,
+        multiple: int = 1,
+        wanted: str = "*",
+        session: Recorder | None = None,
+        **properties: str | float,
+    ) -> Recorder:
+        session = session or Recorder(self.core)
+        texts = {k: v for k, v in properties.items() if isinstance(v, str)}
+        numbers = {k: float(v) for k, v in properties.items() if not isinstance(v, str)}
+        self.clock.seconds += 0.001
+        ticket = Ticket(
+            self.core.new_id(),
+            (Entry(session, texts, numbers),),
+            query.parse(wanted),
+            low,
+            high,
+            multiple,
+            self.clock(),
+        )
+        self.matchmaker.add(ticket)
+        self.names[ticket.id] = name
+        return session
+
+    def run(self) -> list[set[str]]:
+        return [self.named(found) for found in self.matchmaker.run()]
+
+    def named(self, found: Found) -> set[str]:
+        return {self.names[ticket.id] for ticket in found.tickets}
+
+
+def test_a_full_match_comes_with_the_first_interval() -> None:
+    pool = Pool()
+    pool.add("a", 2, 2)
+    pool.add("b", 2, 2)
+    assert pool.run() == [{"a", "b"}]
+    assert pool.run() == []
+
+
+def test_fewer_than_the_maximum_wait_for_the_last_interval() -> None:
+    pool = Pool()
+    pool.add("a", 2, 4)
+    pool.add("b", 2, 4)
+    assert pool.run() == []
+    assert pool.run() == [{"a", "b"}]
+
+
+def test_the_count_multiple_leaves_one_out() -> None:
+    pool = Pool()
+    for name in "abc":
+        pool.add(name, 2, 4, 2)
+    assert pool.run() == []
+    (found,) = pool.run()
+    assert len(found) == 2
+
+
+def test_a_ticket_that_searched_long_enough_waits_to_be_found() -> None:
+    pool = Pool()
+    pool.add("a", 2, 2)
+    assert pool.run() == []
+    assert pool.run() == []
+    pool.add("b", 2, 2)
+    assert pool.run() == [{"a", "b"}]
+
+
+def test_one_accepting_side_is_enough() -> None:
+    pool = Pool()
+    pool.add("a", 2, 2, wanted="+properties.level:>=10", level=5)
+    pool.add("b", 2, 2, wanted="+properties.level:>=100", level=12)
+    assert pool.run() == [{"a", "b"}]
+
+
+def test_queries_keep_players_apart() -> None:
+    pool = Pool()
+    pool.add("a", 2, 2, wanted="+properties.mode:duel", mode="duel")
+    pool.add("b", 2, 2, wanted="+properties.mode:race", mode="race")
+    assert pool.run() == []
+
+
+def test_a_boost_finds_the_better_partner() -> None:
+    pool = Pool()
+    pool.add("a", 2, 2, wanted="+properties.mode:duel properties.region:eu^2", mode="duel")
+    pool.add("b", 2, 2, wanted="+properties.x:none", mode="duel", region="asia")
+    pool.add("c", 2, 2, wanted="+properties.x:none", mode="duel", region="eu")
+    assert pool.run() == [{"a", "c"}]
+
+
+def test_different_sizes_do_not_mix() -> None:
+    pool = Pool()
+    pool.add("a", 2, 2)
+    pool.add("b", 3, 3)
+    pool.add("c", 6, 8)
+    assert pool.run() == []
+
+
+def test_two_tickets_of_a_session_do_not_match() -> None:
+    pool = Pool()
+    session = pool.add("a", 2, 2)
+    pool.add("b", 2, 2, session=session)
+    assert pool.run() == []
+    pool.add("c", 3, 3)
+    pool.add("d", 3, 3, session=session)
+    pool.add("e", 3, 3)
+    assert pool.run() == [{"c", "d", "e"}]
+
+
+def test_a_session_has_three_tickets_at_most() -> None:
+    pool = Pool()
+    session = pool.add("a", 2, 2)
+    pool.add("b", 2, 2, session=session)
+    pool.add("c", 2, 2, session=session)
+    with pytest.raises(TooManyTickets):
+        pool.add("d", 2, 2, session=session)
+    pool.matchmaker.remove_all(session)
+    pool.add("e", 2, 2, session=session)
+
+
+def test_statistics_are_those_of_the_last_run() -> None:
+    pool = Pool()
+    pool.add("a", 2, 2)
+    assert pool.matchmaker.stats() == {}
+    pool.run()
+    assert pool.matchmaker.stats()["ticket_count"] == 1
+    pool.add("b", 2, 2)
+    pool.run()
+    stats = pool.matchmaker.stats()
+    assert "ticket_count" not in stats
+    completions = stats["completions"]
+    assert isinstance(completions, list)
+    assert len(completions) == 2
+
+
+def test_a_session_that_ends_takes_its_tickets_along() -> None:
+    core = make_core()
+    gone, there = Recorder(core), Recorder(core)
+    for session in (gone, there):
+        ticket = Ticket(core.new_id(), (Entry(session, {}, {}),), query.parse("*"), 2, 2, 1, core.now())
+        core.matchmaker.add(ticket)
+    core.close_session(gone)
+    core.close_session(gone)
+    run_interval(core)
+    assert there.frames == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(2, 5), st.integers(0, 3), st.integers(1, 3), st.sampled_from("ab"), st.booleans()
+        ),
+        max_size=14,
+    ),
+    st.integers(1, 3),
+)
+def test_every_match_suits_all_its_tickets(players: list[tuple[int, int, int, str, bool]], runs: int) -> None:
+    pool = Pool()
+    tickets: dict[str, tuple[int, int, int]] = {}
+    shared = Recorder(pool.core)
+    for number, (low, more, multiple, mode, same) in enumerate(players):
+        name = str(number)
+        try:
+            pool.add(
+                name, low, low + more, multiple, f"+properties.mode:{mode}", shared if same else None, mode=mode
+            )
+        except TooManyTickets:
+            continue
+        tickets[name] = (low, low + more, multiple)
+    matched: list[str] = []
+    for _ in range(runs):
+        for found in pool.matchmaker.run():
+            names, size = pool.named(found), len(found.entries)
+            matched += names
+            for name in names:
+                low, high, multiple = tickets[name]
+                assert low <= size <= high
+                assert size % multiple == 0
+            sessions = [entry.session.id for entry in found.entries]
+            assert len(set(sessions)) == size
+    assert len(matched) == len(set(matched)), "a ticket was matched twice"

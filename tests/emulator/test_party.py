@@ -1,0 +1,173 @@
+"""Parties: rare refusals and lists that no recording shows."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from nakama_bots.emulator import handlers
+from nakama_bots.emulator.handlers.matchmaker import run_interval
+from nakama_bots.emulator.realtime import Dispatcher
+from nakama_bots.emulator.rest import Request, Router
+from nakama_bots.emulator.tokens import SessionClaims
+
+from .support import Clock, Recorder, make_core
+
+
+class Parties:
+    """Players who talk, and what they hear in answer."""
+
+    def __init__(self) -> None:
+        self.clock = Clock()
+        self.core = make_core(self.clock)
+        self.dispatcher = Dispatcher(self.core, handlers.MESSAGES)
+        self.router = Router(self.core, handlers.ROUTES)
+
+    def player(self, name: str) -> Recorder:
+        return Recorder(self.core, username=name)
+
+    def say(self, who: Recorder, key: str, **body: Any) -> Any:
+        who.frames.clear()
+        assert self.dispatcher.dispatch(who, json.dumps({"cid": "1", key: body}).encode()) is None
+        return next(frame for frame in who.frames if frame.get("cid") == "1")
+
+    def create(self, leader: Recorder, **body: Any) -> str:
+        return str(self.say(leader, "party_create", **body)["party"]["party_id"])
+
+    def refusal(self, who: Recorder, key: str, **body: Any) -> str:
+        return str(self.say(who, key, **body)["error"]["message"])
+
+    def list(self, **query: str) -> Any:
+        claims = SessionClaims("t", self.core.new_id(), "x", self.core.seconds(), self.core.seconds() + 60)
+        token = claims.sign(self.core.options.encryption_key)
+        parameters = {name: [value] for name, value in query.items()}
+        request = Request("GET", "/v2/party", parameters, {"authorization": f"Bearer {token}"}, b"")
+        answer = asyncio.run(self.router.answer(request))
+        return json.loads(answer.body)
+
+
+def presence(who: Recorder) -> dict[str, str]:
+    return {"user_id": who.user_id, "session_id": who.id, "username": who.username}
+
+
+@pytest.mark.parametrize(
+    ("label", "message"),
+    [
+        ("{", "failed to unmarshal party label: unexpected end of JSON input"),
+        ("nul", "failed to unmarshal party label: unexpected end of JSON input"),
+        ("tru!", "failed to unmarshal party label: invalid character '!' in literal true (expecting 'e')"),
+        ("?", "failed to unmarshal party label: invalid character '?' looking for beginning of value"),
+        ('"x"', "cannot unmarshal string into Go value of type map[string]interface {}"),
+        ("1", "cannot unmarshal number into Go value"),
+    ],
+)
+def test_labels_that_are_no_objects(label: str, message: str) -> None:
+    parties = Parties()
+    assert message in parties.refusal(parties.player("a"), "party_create", max_size=2, label=label)
+    assert parties.say(parties.player("b"), "party_create", max_size=2, label="null")["party"]
+
+
+def test_a_full_list_of_requests_and_of_members() -> None:
+    parties = Parties()
+    leader, one, two, three = map(parties.player, "abcd")
+    party = parties.create(leader, max_size=2)
+    assert parties.say(one, "party_join", party_id=party) == {"cid": "1"}
+    assert parties.say(two, "party_join", party_id=party) == {"cid": "1"}
+    assert (
+        parties.refusal(three, "party_join", party_id=party) == "Error joining party: party join requests full"
+    )
+    assert parties.say(leader, "party_accept", party_id=party, presence=presence(one)) == {"cid": "1"}
+    refused = parties.refusal(leader, "party_accept", party_id=party, presence=presence(two))
+    assert refused == "Error accepting party join request: party full"
+    assert parties.refusal(three, "party_join", party_id=party) == "Error joining party: party full"
+
+
+def test_who_asked_and_left() -> None:
+    parties = Parties()
+    leader, gone = parties.player("a"), parties.player("b")
+    party = parties.create(leader, max_size=3)
+    parties.say(gone, "party_join", party_id=party)
+    parties.core.close_session(gone)
+    refused = parties.refusal(leader, "party_accept", party_id=party, presence=presence(gone))
+    assert refused == "Error accepting party join request: party could not accept request"
+
+
+def test_a_leader_cannot_remove_itself() -> None:
+    parties = Parties()
+    leader = parties.player("a")
+    party = parties.create(leader, max_size=3)
+    refused = parties.refusal(leader, "party_remove", party_id=party, presence=presence(leader))
+    assert refused == "Error removing party member or join request: party cannot remove self"
+
+
+def test_a_party_without_room_ends_with_its_leader() -> None:
+    parties = Parties()
+    leader = parties.player("a")
+    party = parties.create(leader)
+    assert (
+        parties.refusal(parties.player("b"), "party_join", party_id=party) == "Error joining party: party full"
+    )
+    parties.say(leader, "party_leave", party_id=party)
+    assert len(parties.core.parties) == 0
+
+
+def test_a_bad_query_and_a_hidden_label() -> None:
+    parties = Parties()
+    leader = parties.player("a")
+    party = parties.create(leader, max_size=3)
+    refused = parties.refusal(
+        leader, "party_matchmaker_add", party_id=party, min_count=2, max_count=2, query="+"
+    )
+    assert refused == "Error adding party to matchmaker: matchmaker query invalid"
+    refused = parties.refusal(leader, "party_update", party_id=party, hidden=True, label='{"a":1}')
+    assert refused == "Error updating party: party is hidden and label is not empty, invalid operation"
+
+
+def test_a_ticket_of_a_party_is_not_its_members_own() -> None:
+    parties = Parties()
+    leader, other = parties.player("a"), parties.player("b")
+    party = parties.create(leader, max_size=3)
+    found = parties.say(leader, "party_matchmaker_add", party_id=party, min_count=2, max_count=2)
+    ticket = found["party_matchmaker_ticket"]["ticket"]
+    assert parties.refusal(leader, "matchmaker_remove", ticket=ticket) == "Matchmaker ticket not found"
+    parties.say(other, "matchmaker_add", min_count=2, max_count=2, query="*")
+    leader.frames.clear()
+    run_interval(parties.core)
+    assert leader.frames[0]["matchmaker_matched"]["self"]["party_id"] == party
+
+
+def test_a_ticket_goes_with_a_member() -> None:
+    parties = Parties()
+    leader, member = parties.player("a"), parties.player("b")
+    party = parties.create(leader, max_size=3, open=True)
+    parties.say(member, "party_join", party_id=party)
+    parties.say(leader, "party_matchmaker_add", party_id=party, min_count=2, max_count=2)
+    assert parties.core.matchmaker.tickets == parties.core.matchmaker.active == 1
+    parties.core.close_session(member)
+    assert parties.core.matchmaker.tickets == 0
+
+
+def test_lists_page_by_page() -> None:
+    parties = Parties()
+    made = [
+        parties.create(parties.player("a"), max_size=2, open=number % 2 == 0, label=json.dumps({"n": number}))
+        for number in range(3)
+    ]
+    parties.create(parties.player("b"), max_size=2, hidden=True)
+    assert parties.list() == {}
+    parties.clock.seconds += 1
+    first = parties.list(limit="2")
+    second = parties.list(limit="2", cursor=first["cursor"])
+    listed = first["parties"] + second["parties"]
+    assert sorted(party["party_id"] for party in listed) == sorted(made)
+    assert "cursor" not in second
+    assert [p["party_id"] for p in parties.list(open="false")["parties"]] == [made[1]]
+    assert [p["party_id"] for p in parties.list(query="+label.n:>=2")["parties"]] == [made[2]]
+
+
+@pytest.mark.parametrize("cursor", ["!!!", "WzFd", "e30", "bnVsbA", "WyIqIixudWxsLDEwLC0xXQ"])
+def test_cursors_that_are_none(cursor: str) -> None:
+    assert Parties().list(cursor=cursor) == {"code": 13, "message": "Error listing matches."}
