@@ -35,6 +35,11 @@ class Target:
     def __post_init__(self) -> None:
         if not self.host or not _HOST.fullmatch(self.host):
             raise ConfigError("host", self.host, "a host name or an IP address, without scheme and port")
+        try:
+            # What a resolver makes of the name: no label is empty or over 63 bytes (RFC 1035 section 2.3.4).
+            self.host.encode("idna")
+        except UnicodeError:
+            raise ConfigError("host", self.host, "a host name with labels of 1 to 63 bytes") from None
         if not 1 <= self.port <= 65535:
             raise ConfigError("port", self.port, "1 to 65535")
         if self.path and not _PATH.fullmatch(self.path):

@@ -1,0 +1,312 @@
+"""Authentication: an identity in, a session out. Needs the server key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, TypeVar
+
+from nakama_bots.errors import ProtocolError
+from nakama_bots.rest.caller import Caller, basic, same
+from nakama_bots.rest.route import Auth, Route
+from nakama_bots.session import Session, TokenError
+from nakama_bots.types import authentication as identities
+from nakama_bots.types import session as wire
+
+R = TypeVar("R")
+
+APPLE: Final = Route[wire.Session]("POST", "/v2/account/authenticate/apple", Auth.BASIC)
+CUSTOM: Final = Route[wire.Session]("POST", "/v2/account/authenticate/custom", Auth.BASIC)
+DEVICE: Final = Route[wire.Session]("POST", "/v2/account/authenticate/device", Auth.BASIC)
+EMAIL: Final = Route[wire.Session]("POST", "/v2/account/authenticate/email", Auth.BASIC)
+FACEBOOK: Final = Route[wire.Session]("POST", "/v2/account/authenticate/facebook", Auth.BASIC)
+FACEBOOK_INSTANT_GAME: Final = Route[wire.Session](
+    "POST", "/v2/account/authenticate/facebookinstantgame", Auth.BASIC
+)
+GAME_CENTER: Final = Route[wire.Session]("POST", "/v2/account/authenticate/gamecenter", Auth.BASIC)
+GOOGLE: Final = Route[wire.Session]("POST", "/v2/account/authenticate/google", Auth.BASIC)
+STEAM: Final = Route[wire.Session]("POST", "/v2/account/authenticate/steam", Auth.BASIC)
+
+
+class Authentication:
+    """Ways to get a session.
+
+    ``create`` makes the account if there is none (the server's default); ``username`` is for a new account
+    only; ``vars`` go into the token; ``sync`` imports the provider's friends. ``Unauthenticated`` is a wrong
+    server key or password, ``NotFound`` an unknown identity with ``create=False``, ``PermissionDenied`` a
+    banned user, ``AlreadyExists`` a taken name, ``FailedPrecondition`` a provider the server is not set up for.
+    """
+
+    _caller: Caller
+    _basic: str
+
+    def authenticate_apple(
+        self,
+        token: str,
+        create: bool = True,
+        username: str | None = None,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with an identity token of Sign in with Apple."""
+        body: identities.AccountApple = {"token": token}
+        return self._authenticate(APPLE, body, create, username, vars)
+
+    def authenticate_custom(
+        self,
+        id: str,  # noqa: A002  # the server's own name
+        create: bool = True,
+        username: str | None = None,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with an id of 6 to 128 bytes."""
+        body: identities.AccountCustom = {"id": id}
+        return self._authenticate(CUSTOM, body, create, username, vars)
+
+    def authenticate_device(
+        self,
+        id: str,  # noqa: A002
+        create: bool = True,
+        username: str | None = None,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with a device id of 10 to 128 bytes."""
+        body: identities.AccountDevice = {"id": id}
+        return self._authenticate(DEVICE, body, create, username, vars)
+
+    def authenticate_email(
+        self,
+        email: str,
+        password: str,
+        create: bool = True,
+        username: str | None = None,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with an email address and a password of at least 8 bytes.
+
+        With an empty ``email`` the account is found by ``username``. The server's bcrypt takes some 0.5 s.
+        """
+        body: identities.AccountEmail = {"email": email, "password": password}
+        return self._authenticate(EMAIL, body, create, username, vars)
+
+    def authenticate_facebook(
+        self,
+        token: str,
+        create: bool = True,
+        username: str | None = None,
+        sync: bool | None = None,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with an access token of Facebook."""
+        body: identities.AccountFacebook = {"token": token}
+        return self._authenticate(FACEBOOK, body, create, username, vars, sync)
+
+    def authenticate_facebook_instant_game(
+        self,
+        signed_player_info: str,
+        create: bool = True,
+        username: str | None = None,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with what the Instant Games SDK signed."""
+        body: identities.AccountFacebookInstantGame = {"signed_player_info": signed_player_info}
+        return self._authenticate(FACEBOOK_INSTANT_GAME, body, create, username, vars)
+
+    def authenticate_game_center(
+        self,
+        bundle_id: str,
+        player_id: str,
+        public_key_url: str,
+        salt: str,
+        signature: str,
+        timestamp: int | str,
+        username: str | None = None,
+        create: bool = True,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with what Game Center signed; ``timestamp`` in Unix seconds."""
+        body: identities.AccountGameCenter = {
+            "player_id": player_id,
+            "bundle_id": bundle_id,
+            "timestamp_seconds": timestamp,
+            "salt": salt,
+            "signature": signature,
+            "public_key_url": public_key_url,
+        }
+        return self._authenticate(GAME_CENTER, body, create, username, vars)
+
+    def authenticate_google(
+        self,
+        token: str,
+        create: bool = True,
+        username: str | None = None,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with an id token of Google."""
+        body: identities.AccountGoogle = {"token": token}
+        return self._authenticate(GOOGLE, body, create, username, vars)
+
+    def authenticate_steam(
+        self,
+        token: str,
+        create: bool = True,
+        username: str | None = None,
+        sync: bool | None = None,
+        vars: Mapping[str, str] | None = None,  # noqa: A002
+    ) -> Session:
+        """Authenticate with a session ticket of Steam."""
+        body: identities.AccountSteam = {"token": token}
+        return self._authenticate(STEAM, body, create, username, vars, sync)
+
+    def _authenticate(
+        self,
+        route: Route[wire.Session],
+        body: Mapping[str, object],
+        create: bool,
+        username: str | None,
+        variables: Mapping[str, str] | None,
+        sync: bool | None = None,
+    ) -> Session:
+        account = {**body, "vars": variables} if variables else body
+        return _authenticate(self._caller, self._basic, route, to_session, account, create, username, sync)
+
+
+class RawAuthentication:
+    """Ways to get a session, each by basic credentials and the provider's object.
+
+    The user name of the credentials is the server key, the password empty.
+    """
+
+    _caller: Caller
+
+    def authenticate_apple(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountApple,
+        create: bool | None = None,
+        username: str | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_apple``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(self._caller, authorization, APPLE, same, account, create, username)
+
+    def authenticate_custom(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountCustom,
+        create: bool | None = None,
+        username: str | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_custom``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(self._caller, authorization, CUSTOM, same, account, create, username)
+
+    def authenticate_device(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountDevice,
+        create: bool | None = None,
+        username: str | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_device``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(self._caller, authorization, DEVICE, same, account, create, username)
+
+    def authenticate_email(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountEmail,
+        create: bool | None = None,
+        username: str | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_email``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(self._caller, authorization, EMAIL, same, account, create, username)
+
+    def authenticate_facebook(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountFacebook,
+        create: bool | None = None,
+        username: str | None = None,
+        sync: bool | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_facebook``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(self._caller, authorization, FACEBOOK, same, account, create, username, sync)
+
+    def authenticate_facebook_instant_game(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountFacebookInstantGame,
+        create: bool | None = None,
+        username: str | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_facebook_instant_game``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(
+            self._caller, authorization, FACEBOOK_INSTANT_GAME, same, account, create, username
+        )
+
+    def authenticate_game_center(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountGameCenter,
+        create: bool | None = None,
+        username: str | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_game_center``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(self._caller, authorization, GAME_CENTER, same, account, create, username)
+
+    def authenticate_google(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountGoogle,
+        create: bool | None = None,
+        username: str | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_google``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(self._caller, authorization, GOOGLE, same, account, create, username)
+
+    def authenticate_steam(
+        self,
+        basic_auth_username: str,
+        basic_auth_password: str,
+        account: identities.AccountSteam,
+        create: bool | None = None,
+        username: str | None = None,
+        sync: bool | None = None,
+    ) -> wire.Session:
+        """See ``Authentication.authenticate_steam``."""
+        authorization = basic(basic_auth_username, basic_auth_password)
+        return _authenticate(self._caller, authorization, STEAM, same, account, create, username, sync)
+
+
+def _authenticate(
+    caller: Caller,
+    authorization: str,
+    route: Route[wire.Session],
+    read: Callable[[wire.Session], R],
+    account: Mapping[str, object],
+    create: bool | None,
+    username: str | None,
+    sync: bool | None = None,
+) -> R:
+    path = route.path((), {"create": create, "username": username, "sync": sync})
+    return caller.call(route, read, authorization, path, account)
+
+
+def to_session(answer: wire.Session) -> Session:
+    """The session of an answer; a ``ProtocolError`` when its tokens are none."""
+    try:
+        return Session(answer.get("token", ""), answer.get("refresh_token", ""), answer.get("created", False))
+    except TokenError as error:
+        raise ProtocolError(f"the answer holds no session: {error}") from None

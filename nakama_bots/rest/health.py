@@ -1,0 +1,19 @@
+"""Whether the server is up."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.rest.caller import A, Family
+from nakama_bots.rest.route import Auth, Route
+from nakama_bots.types.common import Empty
+
+CHECK: Final = Route[Empty]("GET", "/healthcheck", Auth.NONE)
+
+
+class Health(Family[A]):
+    """The check that load balancers use."""
+
+    def healthcheck(self) -> Empty:
+        """``{}`` when the server is up; needs no authorization."""
+        return self._openly(CHECK)

@@ -1,0 +1,110 @@
+"""Calls of the server's own runtime functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, Generic, TypeVar
+
+import orjson
+
+from nakama_bots.errors import ProtocolError
+from nakama_bots.rest.caller import A, Family, basic
+from nakama_bots.rest.route import Auth, Query, Route
+from nakama_bots.types.common import D
+from nakama_bots.types.rpc import Rpc as RpcAnswer
+
+R = TypeVar("R")
+
+CALL: Final = Route[RpcAnswer[Any]]("POST", "/v2/rpc/{id}", Auth.BEARER)
+CALL_HTTP_KEY: Final = Route[RpcAnswer[Any]]("POST", "/v2/rpc/{id}", Auth.HTTP_KEY)
+# A function may do anything: no retry, although the method is GET.
+GET: Final = Route[RpcAnswer[Any]]("GET", "/v2/rpc/{id}", Auth.BEARER, repeatable=False)
+GET_HTTP_KEY: Final = Route[RpcAnswer[Any]]("GET", "/v2/rpc/{id}", Auth.HTTP_KEY, repeatable=False)
+
+
+class Rpc(Family[A], Generic[A, D]):
+    """Call a registered function by its id; ids are not case sensitive.
+
+    ``NotFound`` is an unknown function; a function that raises answers with the code and the text that it
+    raised, ``InternalError`` by default. An http key goes as basic credentials, which Nakama takes like
+    ``?http_key=``: addresses end up in logs.
+    """
+
+    def rpc(self, session: A, id: str, input: object = None) -> RpcAnswer[D]:  # noqa: A002
+        """Call function ``id`` as the session's user.
+
+        ``input`` is any JSON value, None for no payload: the function gets it as a JSON text, and its own text
+        comes back in ``payload``.
+        """
+        return self._by_token(CALL, session, (id,), body=_payload(input))
+
+    def rpc_http_key(self, http_key: str, id: str, input: object = None) -> RpcAnswer[D]:  # noqa: A002
+        """Call function ``id`` as a server would, without a user; otherwise like ``rpc``."""
+        return self._by_http_key(CALL_HTTP_KEY, http_key, id, body=_payload(input))
+
+    def rpc_func(
+        self,
+        session: A,
+        id: str,  # noqa: A002
+        body: str | None = None,
+        http_key: str | None = None,
+    ) -> RpcAnswer[D]:
+        """Call function ``id`` with the text ``body``, as it is; with ``http_key`` the session is not used."""
+        if http_key is not None:
+            return self._by_http_key(CALL_HTTP_KEY, http_key, id, body=body)
+        return self._by_token(CALL, session, (id,), body=body)
+
+    def rpc_func2(
+        self,
+        session: A,
+        id: str,  # noqa: A002
+        payload: str | None = None,
+        http_key: str | None = None,
+    ) -> RpcAnswer[D]:
+        """Call function ``id`` with GET: it finds ``payload`` in its context's query, never as its payload."""
+        query = {"payload": payload}
+        if http_key is not None:
+            return self._by_http_key(GET_HTTP_KEY, http_key, id, query)
+        return self._by_token(GET, session, (id,), query)
+
+    def call_rpc(
+        self,
+        session: A,
+        id: str,  # noqa: A002
+        input: object,  # noqa: A002
+        read: Callable[[Any], R],
+    ) -> R | None:
+        """What ``read`` makes of the function's JSON answer, or None when it answered nothing.
+
+        A payload that is not JSON, or that ``read`` refuses with a ``ProtocolError``, is that one failed call.
+        """
+
+        def result(answer: RpcAnswer[str]) -> R | None:
+            text = answer.get("payload", "")
+            return read(_json(text)) if text else None
+
+        path = CALL.path((id,))
+        bearer = "Bearer " + self._bearer(CALL, session)
+        return self._caller.call(CALL, result, bearer, path, _payload(input))
+
+    def _by_http_key(
+        self,
+        route: Route[RpcAnswer[Any]],
+        http_key: str,
+        id: str,  # noqa: A002
+        query: Query | None = None,
+        body: str | None = None,
+    ) -> RpcAnswer[D]:
+        return self._caller.call(route, self._read, basic(http_key), route.path((id,), query), body)
+
+
+def _payload(value: object) -> str | None:
+    # The body is one JSON string that holds the JSON text.
+    return None if value is None else orjson.dumps(value).decode()
+
+
+def _json(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"the function's payload is not JSON: {error.msg}") from None

@@ -1,0 +1,150 @@
+"""Which connection a request goes out on, and what happens when the server has closed it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import gevent
+import pytest
+
+from nakama_bots.config import Timeouts
+from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
+from nakama_bots.rest.transport import GeventTransport, Response, Transport
+from nakama_bots.rest.urllib3_pools import IDLE_LIMIT
+
+from .scripted import Connection, Script, closing, keep_answering, serving, silent
+from .support import Make, send
+
+
+def test_a_kept_connection_is_reused_and_no_cookie_is_kept(make: Make) -> None:
+    def script(connection: Connection) -> None:
+        while connection.request():
+            connection.answer(headers=b"Set-Cookie: id=1; Path=/\r\n")
+
+    with serving(script) as server:
+        transport = make()
+        for _ in range(3):
+            assert send(transport, server.port).resent is False
+        transport.close()
+    assert server.accepted == 1
+    assert b"cookie" not in b"".join(server.requests).lower()
+
+
+def test_connection_close_is_obeyed(make: Make) -> None:
+    def script(connection: Connection) -> None:
+        connection.request()
+        connection.answer(headers=b"Connection: close\r\n")
+        connection.until_closed()
+
+    with serving(script) as server:
+        transport = make()
+        send(transport, server.port)
+        send(transport, server.port)
+        assert server.accepted == 2
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_connection_closed_while_idle_is_not_reused(make: Make, method: str) -> None:
+    def once(connection: Connection) -> None:
+        connection.request()
+        connection.answer()
+
+    with serving(once, keep_answering) as server:
+        transport = make()
+        send(transport, server.port)
+        server.ended[0].wait()
+        assert send(transport, server.port, method).resent is False
+        transport.close()
+    assert server.accepted == 2
+    assert len(server.requests) == 2
+
+
+def close_on_second(connection: Connection) -> None:
+    connection.request()
+    connection.answer()
+    connection.request()
+
+
+def reset_on_second(connection: Connection) -> None:
+    close_on_second(connection)
+    connection.reset()
+
+
+@pytest.mark.parametrize("stale", [close_on_second, reset_on_second])
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_an_idempotent_request_lost_on_a_kept_connection_is_sent_once_more(
+    make: Make, method: str, stale: Script
+) -> None:
+    with serving(stale, keep_answering) as server:
+        transport = make()
+        send(transport, server.port)
+        assert send(transport, server.port, method).resent is True
+        transport.close()
+    assert server.accepted == 2
+
+
+def test_it_is_not_sent_a_third_time(make: Make) -> None:
+    with serving(close_on_second, closing()) as server:
+        transport = make()
+        send(transport, server.port)
+        with pytest.raises(ConnectionClosed):
+            send(transport, server.port)
+    assert len(server.requests) == 3
+
+
+def test_a_post_is_never_sent_twice(make: Make) -> None:
+    with serving(close_on_second, keep_answering) as server:
+        transport = make()
+        send(transport, server.port)
+        with pytest.raises(ConnectionClosed):
+            send(transport, server.port, "POST", b"{}")
+        assert server.accepted == 1
+        assert len(server.requests) == 2
+
+
+def test_a_connection_idle_for_too_long_is_not_reused() -> None:
+    now = [0.0]
+    with serving(keep_answering) as server:
+        transport = GeventTransport(clock=lambda: now[0])
+        send(transport, server.port)
+        now[0] += IDLE_LIMIT - 1
+        send(transport, server.port)
+        assert server.accepted == 1
+        now[0] += IDLE_LIMIT
+        send(transport, server.port)
+        assert server.accepted == 2
+        transport.close()
+
+
+def test_a_pool_holds_its_size_and_the_wait_for_a_slot_counts() -> None:
+    with serving(silent) as server:
+        transport = GeventTransport(size=2)
+        hasty = Timeouts(connect=10.0, request=0.2)
+        callers = [gevent.spawn(outcome, transport, server.port, hasty) for _ in range(5)]
+        gevent.joinall(callers)
+        assert [type(caller.value) for caller in callers] == [RequestTimeout] * 5
+        assert server.accepted <= 2
+
+
+def test_a_shared_pool_serves_players_at_once() -> None:
+    arrived = threading.Barrier(3)
+
+    def script(connection: Connection) -> None:
+        connection.request()
+        arrived.wait()
+        connection.answer()
+        connection.until_closed()
+
+    with serving(script) as server:
+        transport = GeventTransport(size=3)
+        callers = [gevent.spawn(send, transport, server.port) for _ in range(3)]
+        gevent.joinall(callers, raise_error=True)
+        transport.close()
+
+
+def outcome(transport: Transport, port: int, timeouts: Timeouts, **options: Any) -> Response | CallError:
+    try:
+        return send(transport, port, timeouts=timeouts, **options)
+    except CallError as error:
+        return error
