@@ -1,0 +1,145 @@
+"""The typed realtime operations, by the names of Nakama's clients; each one message of the catalogue."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from nakama_bots.realtime.party import PartyApi, data_text, matchmaker_body
+from nakama_bots.types import realtime as types
+from nakama_bots.types.realtime import ChannelType
+
+__all__ = ["ChannelType", "RealtimeApi"]
+
+
+class RealtimeApi(PartyApi):
+    """Each raises what ``request`` raises: ``RealtimeError``, ``RequestTimeout`` or ``ConnectionClosed``."""
+
+    @abstractmethod
+    def request(self, key: str, body: Mapping[str, object], timeout: float | None = None) -> Any:
+        """Send a message and give its reply's body."""
+
+    @abstractmethod
+    def send(self, key: str, body: Mapping[str, object]) -> None:
+        """Send a message that is never answered."""
+
+    def join_chat(
+        self, target: str, channel_type: ChannelType = ChannelType.ROOM, persistence: bool = True,
+        hidden: bool = False,
+    ) -> types.Channel:  # fmt: skip
+        """Join the room named ``target``, the chat with the user ``target`` or that of the group ``target``."""
+        body = {"target": target, "type": int(channel_type), "persistence": persistence, "hidden": hidden}
+        reply: types.Channel = self.request("channel_join", body)
+        return reply
+
+    def leave_chat(self, channel_id: str) -> None:
+        """Leave a chat channel."""
+        self.request("channel_leave", {"channel_id": channel_id})
+
+    def write_chat_message(self, channel_id: str, content: Mapping[str, object]) -> types.ChannelMessageAck:
+        """Send a chat message; ``content`` becomes the JSON object text that Nakama wants."""
+        body = {"channel_id": channel_id, "content": orjson.dumps(content).decode()}
+        reply: types.ChannelMessageAck = self.request("channel_message_send", body)
+        return reply
+
+    def update_chat_message(
+        self, channel_id: str, message_id: str, content: Mapping[str, object]
+    ) -> types.ChannelMessageAck:
+        """Replace the content of an own chat message."""
+        text = orjson.dumps(content).decode()
+        body = {"channel_id": channel_id, "message_id": message_id, "content": text}
+        reply: types.ChannelMessageAck = self.request("channel_message_update", body)
+        return reply
+
+    def remove_chat_message(self, channel_id: str, message_id: str) -> types.ChannelMessageAck:
+        """Remove an own chat message."""
+        body = {"channel_id": channel_id, "message_id": message_id}
+        reply: types.ChannelMessageAck = self.request("channel_message_remove", body)
+        return reply
+
+    def create_match(self, name: str = "") -> types.Match:
+        """Create a relayed match; a ``name`` that exists already is joined."""
+        reply: types.Match = self.request("match_create", {"name": name} if name else {})
+        return reply
+
+    def join_match(
+        self, match_id: str = "", token: str = "", metadata: Mapping[str, str] | None = None
+    ) -> types.Match:
+        """Join a match by its id, or by the ``token`` of ``matchmaker_matched``."""
+        body: dict[str, object] = {"token": token} if token else {"match_id": match_id}
+        if metadata:
+            body["metadata"] = dict(metadata)
+        reply: types.Match = self.request("match_join", body)
+        return reply
+
+    def leave_match(self, match_id: str) -> None:
+        """Leave a match."""
+        self.request("match_leave", {"match_id": match_id})
+
+    def send_match_state(
+        self, match_id: str, op_code: int, data: bytes | str,
+        presences: Sequence[types.UserPresence] = (), reliable: bool = False,
+    ) -> None:  # fmt: skip
+        """Send state to the match, or in a relayed match to ``presences`` alone. Nakama never answers it.
+
+        A text is sent as UTF-8. ``reliable`` is handed on to who gets it, and changes nothing else.
+        """
+        body: dict[str, object] = {"match_id": match_id, "op_code": str(op_code), "data": data_text(data)}
+        if presences:
+            body["presences"] = list(presences)
+        if reliable:
+            body["reliable"] = True
+        self.send("match_data_send", body)
+
+    def add_matchmaker(
+        self,
+        query: str = "*",
+        min_count: int = 2,
+        max_count: int = 2,
+        string_properties: Mapping[str, str] | None = None,
+        numeric_properties: Mapping[str, float] | None = None,
+        count_multiple: int | None = None,
+    ) -> types.MatchmakerTicket:
+        """Join the matchmaker's pool; ``matchmaker_matched`` comes as a push."""
+        body = matchmaker_body(
+            query, min_count, max_count, string_properties, numeric_properties, count_multiple
+        )
+        reply: types.MatchmakerTicket = self.request("matchmaker_add", dict(body))
+        return reply
+
+    def remove_matchmaker(self, ticket: str) -> None:
+        """Leave the matchmaker's pool."""
+        self.request("matchmaker_remove", {"ticket": ticket})
+
+    def follow_users(self, user_ids: Sequence[str]) -> types.Status:
+        """Hear of these users' status; the reply has who is online now."""
+        reply: types.Status = self.request("status_follow", {"user_ids": list(user_ids)})
+        return reply
+
+    def unfollow_users(self, user_ids: Sequence[str]) -> None:
+        """No longer hear of these users' status."""
+        self.request("status_unfollow", {"user_ids": list(user_ids)})
+
+    def update_status(self, status: str | None = None) -> None:
+        """Set the own status: a text (also an empty one) is online, None is offline."""
+        self.request("status_update", {} if status is None else {"status": status})
+
+    def rpc(self, id: str, payload: str = "", http_key: str = "") -> types.Rpc:  # noqa: A002
+        """Call function ``id`` of the server's runtime with a payload text.
+
+        Nakama 3.40 makes no use of ``http_key`` on a socket, whose user is known.
+        """
+        body = {"id": id}
+        if payload:
+            body["payload"] = payload
+        if http_key:
+            body["http_key"] = http_key
+        reply: types.Rpc = self.request("rpc", body)
+        return reply
+
+    def ping_pong(self) -> None:
+        """One application ping and its pong."""
+        self.request("ping", {})

@@ -1,0 +1,183 @@
+"""RFC 6455 frames of a client, bytes in and out. Pure: no socket, no clock, the mask is an argument."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from nakama_bots.errors import ProtocolError
+
+TEXT: Final = 0x1
+BINARY: Final = 0x2
+CLOSE: Final = 0x8
+PING: Final = 0x9
+PONG: Final = 0xA
+_CONTINUATION: Final = 0x0
+_DATA: Final = (TEXT, BINARY)
+_CONTROL: Final = (CLOSE, PING, PONG)
+_FINAL_TEXT: Final = 0x80 | TEXT
+_CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
+
+# Nakama does not limit its own frames; this only keeps a broken peer from filling the memory.
+MAX_MESSAGE_SIZE: Final = 64 * 1024 * 1024
+
+# Made once: nearly every frame that a player sends begins with one of these.
+_SHORT_TEXT_HEADS: Final = tuple(bytes((_FINAL_TEXT, 0x80 | size)) for size in range(126))
+
+Frame = tuple[int, bytes]
+"""One whole message or control frame: opcode and payload."""
+
+
+def encode(opcode: int, payload: bytes, mask: bytes) -> bytes:
+    """A final client frame; ``mask`` is 4 bytes (RFC 6455 section 5.3: clients always mask)."""
+    size = len(payload)
+    if size < 126:
+        head = (_SHORT_TEXT_HEADS[size] if opcode == TEXT else bytes((0x80 | opcode, 0x80 | size))) + mask
+    elif size < 65536:
+        head = bytes((0x80 | opcode, 0x80 | 126)) + size.to_bytes(2, "big") + mask
+    else:
+        head = bytes((0x80 | opcode, 0x80 | 127)) + size.to_bytes(8, "big") + mask
+    # One XOR of two big integers: the fastest mask that Python has for frames of this size.
+    key = (mask * (size // 4 + 1))[:size]
+    return head + (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
+
+
+def encode_close(code: int, reason: str, mask: bytes) -> bytes:
+    """A close frame; ``reason`` is cut to the 123 bytes that fit."""
+    text = reason.encode()[:123].decode(errors="ignore").encode()
+    return encode(CLOSE, code.to_bytes(2, "big") + text, mask)
+
+
+def decode_close(payload: bytes) -> tuple[int, str]:
+    """Code and reason of a close frame's payload; 1005 is RFC 6455's "no code was sent"."""
+    if not payload:
+        return 1005, ""
+    return int.from_bytes(payload[:2], "big"), payload[2:].decode(errors="replace")
+
+
+def echo_code(code: int) -> int:
+    """The code that answers a close frame with ``code``: the same (RFC 6455 section 5.5.1), 1000 where none
+    was sent, 1002 where no frame may carry it (section 7.4).
+    """
+    if code == 1005:
+        return 1000
+    return code if code in _CLOSE_CODES or 3000 <= code < 5000 else 1002
+
+
+class FrameReader:
+    """Takes bytes as they come and gives whole messages and control frames.
+
+    ``max_size`` is in bytes, of a whole message, 125 or more. After a violation ``error`` is set and
+    everything that follows is ignored; frames that were whole before it are still given.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_fragments",
+        "_fragments_size",
+        "_max_size",
+        "_message_opcode",
+        "_missing",
+        "error",
+    )
+
+    def __init__(self, max_size: int = MAX_MESSAGE_SIZE) -> None:
+        self.error: ProtocolError | None = None
+        self._max_size = max_size
+        self._chunks: list[bytes] = []
+        self._missing = 0
+        self._fragments: list[bytes] = []
+        self._fragments_size = 0
+        self._message_opcode = 0
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that ``data`` completes, in order."""
+        if self.error is not None:
+            return []
+        if self._chunks:
+            data = self._join(data)
+        frames: list[Frame] = []
+        position = 0
+        end = len(data)
+        while end - position >= 2:
+            first = data[position]
+            size = data[position + 1]
+            start = position + 2
+            if size > 125:
+                wide = 2 if size == 126 else 8
+                if size > 127:
+                    return self._fail(frames, "the server sent a masked frame")
+                if end - start < wide:
+                    break
+                size = int.from_bytes(data[start : start + wide], "big")
+                start += wide
+                if size > self._max_size:
+                    return self._fail(frames, f"the server sent a frame of {size} bytes", 1009)
+            if end - start < size:
+                self._missing = start + size - end
+                break
+            payload = data[start : start + size]
+            position = start + size
+            if first == _FINAL_TEXT and not self._fragments:
+                frames.append((TEXT, payload))
+            elif not self._accept(first, payload, frames):
+                return frames
+        if position < end:
+            self._chunks.append(data[position:])
+        return frames
+
+    def _join(self, data: bytes) -> bytes:
+        """What was kept and ``data``; nothing while a frame is known to be incomplete, or a large one that
+        arrives in many pieces would be copied for each.
+        """
+        self._chunks.append(data)
+        self._missing -= len(data)
+        if self._missing > 0:
+            return b""
+        whole = b"".join(self._chunks)
+        self._chunks.clear()
+        self._missing = 0
+        return whole
+
+    def _accept(self, first: int, payload: bytes, frames: list[Frame]) -> bool:
+        """Take one frame that is not a plain final text; False after a violation."""
+        opcode = first & 0x0F
+        final = bool(first & 0x80)
+        problem = self._violation(first, opcode, len(payload), final=final)
+        if problem:
+            self._fail(frames, problem)
+            return False
+        if opcode in _CONTROL:
+            frames.append((opcode, payload))
+            return True
+        if opcode != _CONTINUATION:
+            self._message_opcode = opcode
+        if final and not self._fragments:
+            frames.append((opcode, payload))
+            return True
+        self._fragments.append(payload)
+        self._fragments_size += len(payload)
+        if self._fragments_size > self._max_size:
+            self._fail(frames, "the server sent a message that is too big", 1009)
+            return False
+        if final:
+            frames.append((self._message_opcode, b"".join(self._fragments)))
+            self._fragments.clear()
+            self._fragments_size = 0
+        return True
+
+    def _violation(self, first: int, opcode: int, size: int, *, final: bool) -> str:
+        if first & 0x70:
+            return "the server sent a frame with reserved bits"
+        if opcode in _CONTROL:
+            if not final or size > 125:
+                return "the server sent a fragmented or too long control frame"
+            return "the server sent a close frame of one byte" if opcode == CLOSE and size == 1 else ""
+        if opcode == _CONTINUATION:
+            return "" if self._fragments else "the server continued a message that it had not begun"
+        if opcode not in _DATA:
+            return f"the server sent the unknown opcode {opcode}"
+        return "the server began a message inside another one" if self._fragments else ""
+
+    def _fail(self, frames: list[Frame], message: str, close_code: int = 1002) -> list[Frame]:
+        self.error = ProtocolError(message, close_code)
+        return frames

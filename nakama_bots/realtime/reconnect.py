@@ -1,0 +1,340 @@
+"""A socket that comes back: after an unwanted end a new connection is opened, and what was kept is restored.
+
+By choice, and not for measuring: under load a reconnect hides the failure that a test is to find.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Final, Self
+
+import gevent
+from gevent.event import Event
+
+from nakama_bots import errors
+from nakama_bots.observer import NullObserver, Observer
+from nakama_bots.realtime.api import RealtimeApi
+from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
+from nakama_bots.realtime.protocol import Ledger
+from nakama_bots.realtime.socket import Socket
+from nakama_bots.session import Session
+
+log = logging.getLogger(__name__)
+
+# What is counted: connections that were restored, rejoins that the server refused, and giving up.
+RECONNECTS: Final = "reconnects"
+REJOINS_REFUSED: Final = "rejoins_refused"
+RECONNECTS_GIVEN_UP: Final = "reconnects_given_up"
+
+# Message -> where the id stands (in the reply, else in the message), how the same is joined again, and what of
+# the message is said again.
+_JOINS: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
+    "channel_join": ("id", "channel_join", ("target", "type", "persistence", "hidden")),
+    "match_create": ("match_id", "match_join", ()),
+    "match_join": ("match_id", "match_join", ("metadata",)),
+    "party_create": ("party_id", "party_join", ()),
+    "party_join": ("party_id", "party_join", ()),
+}
+_LEAVES: Final[Mapping[str, str]] = {
+    "channel_leave": "channel_id",
+    "match_leave": "match_id",
+    "party_leave": "party_id",
+    "party_close": "party_id",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """``attempts`` in all; before the n-th, 0 to ``first`` x 2^(n-1) seconds, ``most`` at most.
+
+    They begin anew when a connection has stood for ``most`` seconds. Full jitter: clients that were cut off
+    together must not come back together. ``uniform`` gives the random numbers.
+    """
+
+    attempts: int = 8
+    first: float = 0.5
+    most: float = 30.0
+    uniform: Callable[[float, float], float] = random.uniform
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1:
+            raise errors.ConfigError("Backoff.attempts", self.attempts, "a whole number above 0")
+        for name in ("first", "most"):
+            if getattr(self, name) <= 0:
+                raise errors.ConfigError(f"Backoff.{name}", getattr(self, name), "a number of seconds above 0")
+
+    def waits(self) -> Iterator[float]:
+        """Seconds to wait before each attempt."""
+        for number in range(self.attempts):
+            yield self.uniform(0.0, min(self.most, self.first * 2**number))
+
+
+class _Listener:
+    """A handler, and what takes it off the newest connection."""
+
+    __slots__ = ("event", "handler", "remove")
+
+    def __init__(self, event: str, handler: Handler) -> None:
+        self.event = event
+        self.handler = handler
+        self.remove: Callable[[], None] = lambda: None
+
+
+class ReconnectingSocket(RealtimeApi, PushHandlers):
+    """The operations and handlers of ``Socket``, over one connection after another.
+
+    ``make`` gives a new, unconnected ``Socket``; ``session`` the session to connect with, such as
+    ``lambda: client.fresh(session)``. Every new connection gets all handlers, the last status that was set, the
+    ids of followed users, and the chats, matches and parties that ``keep`` named. Nothing else: matchmaker
+    tickets end with their connection, and what a match does in between is lost.
+
+    While there is no connection every request fails as on a closed ``Socket``; none is sent a second time.
+    ``on_disconnect`` hears of every unwanted end. After the last attempt ``given_up`` says why the last one
+    failed. It reconnects in a greenlet of its own, which ``close`` stops.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Socket],
+        session: Callable[[], Session],
+        *,
+        backoff: Backoff | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.given_up: errors.CallError | None = None
+        self._make = make
+        self._session = session
+        self._backoff = backoff or Backoff()
+        self._waits = self._backoff.waits()
+        self._observer: Observer = observer or NullObserver()
+        self._create_status = False
+        self._lang = "en"
+        self._socket: Socket | None = None
+        self._since = 0.0
+        self._past = Ledger()
+        self._listeners: list[_Listener] = []
+        self._status: Mapping[str, object] | None = None
+        self._followed: dict[str, None] = {}
+        self._joined: dict[str, tuple[str, Mapping[str, object]]] = {}
+        self._kept: dict[str, None] = {}
+        self._worker: gevent.Greenlet[..., None] | None = None
+        self._settled = Event()
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def socket(self) -> Socket:
+        """The present socket, for ``tap``, ``expect`` and ``wait_for``; ``ConnectionClosed`` before."""
+        if self._socket is None:
+            raise errors.ConnectionClosed(1006, "not connected")
+        return self._socket
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection and everything is restored on it."""
+        return self._socket is not None and self._socket.connected
+
+    @property
+    def ledger(self) -> Ledger:
+        """What became of every cid of all connections so far."""
+        total = Ledger()
+        _add(total, self._past)
+        if self._socket is not None:
+            _add(total, self._socket.ledger)
+        return total
+
+    def connect(self, *, create_status: bool = False, lang: str = "en") -> None:
+        """Open the first connection; the options are those of all that follow.
+
+        Raises what ``Socket.connect`` raises: only a connection that stood is replaced. It may be tried again.
+        """
+        if self._socket is not None or self._closed:
+            msg = "this socket has been connected or closed already"
+            raise RuntimeError(msg)
+        self._create_status = create_status
+        self._lang = lang
+        self._take(self._open())
+
+    def wait_connected(self, timeout: float | None = None) -> None:
+        """Wait until a connection stands; ``RequestTimeout`` after ``timeout`` seconds.
+
+        Raises ``given_up`` after the last attempt, and ``Abandoned`` when it was closed.
+        """
+        started = perf_counter()
+        if not self._settled.wait(timeout):
+            elapsed = perf_counter() - started
+            raise errors.RequestTimeout(f"no connection within {elapsed:g} s", elapsed=elapsed)
+        if self.given_up is not None:
+            raise self.given_up
+        if self._closed:
+            raise errors.Abandoned("the socket was closed by its owner")
+
+    def keep(self, id: str) -> None:  # noqa: A002
+        """Join the chat channel, match or party ``id`` again after a reconnect, until it is left.
+
+        It must have been joined here. One that the server does not let us join again is no longer kept.
+        """
+        if id not in self._joined:
+            accepted = ", ".join(self._joined) or "the id of a channel, match or party that was joined"
+            raise errors.ConfigError("id", id, accepted)
+        self._kept[id] = None
+
+    def request(self, key: str, body: Mapping[str, object], timeout: float | None = None) -> Any:
+        """As ``Socket.request``; what has to be restored is remembered when the server has taken it."""
+        reply = self.socket.request(key, body, timeout)
+        self._remember(key, body, reply)
+        return reply
+
+    def send(self, key: str, body: Mapping[str, object]) -> None:
+        """As ``Socket.send``."""
+        self.socket.send(key, body)
+
+    def on(self, event: str, handler: Handler) -> Callable[[], None]:
+        """As ``Socket.on``, for this connection and all that follow."""
+        check_event(event)
+        listener = _Listener(event, handler)
+        self._listeners.append(listener)
+        if self._socket is not None:
+            listener.remove = self._socket.on(event, handler)
+
+        def remove() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+                listener.remove()
+
+        return remove
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection, or stop reconnecting. Idempotent."""
+        self._closed = True
+        self._settled.set()
+        worker = self._worker
+        if worker is not None and worker is not gevent.getcurrent():
+            worker.kill()
+        if self._socket is not None:
+            self._socket.close(code, reason)
+
+    def _open(self) -> Socket:
+        """A connection with everything restored; whatever ends the attempt closes its socket."""
+        session = self._session()
+        socket = self._make()
+        try:
+            # First, so that a handler of others that blocks cannot keep it from being told.
+            socket.on(DISCONNECT, lambda _: self._lost(socket))
+            for listener in self._listeners:
+                listener.remove = socket.on(listener.event, listener.handler)
+            online = self._create_status and self._status is None
+            socket.connect(session, create_status=online, lang=self._lang)
+            self._restore(socket)
+        except BaseException:
+            try:
+                socket.close()
+            finally:
+                _add(self._past, socket.ledger)
+            raise
+        return socket
+
+    def _restore(self, socket: Socket) -> None:
+        if self._status is not None:
+            socket.request("status_update", self._status)
+        if self._followed:
+            socket.request("status_follow", {"user_ids": list(self._followed)})
+        for name in list(self._kept):
+            try:
+                socket.request(*self._joined[name])
+            except errors.RealtimeError as error:
+                log.warning("not joined again: %r", error)
+                self._observer.count(REJOINS_REFUSED)
+                self._forget(name)
+
+    def _take(self, socket: Socket) -> None:
+        """Make ``socket`` the present one."""
+        if self._socket is not None:
+            _add(self._past, self._socket.ledger)
+        self._socket = socket
+        self._since = perf_counter()
+        if self._closed:  # while it was being opened, from another greenlet
+            socket.close()
+            raise errors.Abandoned("the socket was closed by its owner")
+        self._settled.set()
+        if socket.error is not None:
+            self._lost(socket)
+
+    def _lost(self, socket: Socket) -> None:
+        """The connection has ended. An attempt that fails is not the present one: its greenlet goes on."""
+        error = socket.error
+        if self._closed or error is None or socket is not self._socket or self._worker is not None:
+            return
+        if perf_counter() - self._since >= self._backoff.most:
+            self._waits = self._backoff.waits()
+        self._settled.clear()
+        self._worker = gevent.spawn(self._reconnect, error)
+
+    def _reconnect(self, failure: errors.CallError) -> None:
+        try:
+            for wait in self._waits:
+                gevent.sleep(wait)
+                try:
+                    socket = self._open()
+                except errors.SessionExpired as error:
+                    failure = error
+                    break
+                except errors.CallError as error:
+                    log.info("not connected again: %r", error)
+                    failure = error
+                    continue
+                self._worker = None
+                self._observer.count(RECONNECTS)
+                with suppress(errors.Abandoned):
+                    self._take(socket)
+                return
+        except Exception as error:
+            log.exception("the attempt to connect again failed")
+            failure = errors.ConnectionFailed(type(error).__name__)
+        finally:
+            if self._worker is gevent.getcurrent():
+                self._worker = None
+        if not self._closed:
+            self._observer.count(RECONNECTS_GIVEN_UP)
+            self.given_up = failure
+            self._settled.set()
+
+    def _remember(self, key: str, body: Mapping[str, Any], reply: Mapping[str, Any]) -> None:
+        if key in _JOINS:
+            id_field, again, said = _JOINS[key]
+            name = reply.get(id_field) or body[id_field]
+            message = {field: body[field] for field in said if field in body}
+            if id_field != "id":  # a channel is joined by its target, never by its id
+                message[id_field] = name
+            self._joined[name] = (again, message)
+        elif key in _LEAVES:
+            self._forget(body[_LEAVES[key]])
+        elif key == "status_update":
+            self._status = dict(body)
+        elif key == "status_follow":
+            self._followed.update(dict.fromkeys(body.get("user_ids", ())))
+        elif key == "status_unfollow":
+            for user_id in body.get("user_ids", ()):
+                self._followed.pop(user_id, None)
+
+    def _forget(self, name: str) -> None:
+        self._joined.pop(name, None)
+        self._kept.pop(name, None)
+
+
+def _add(total: Ledger, more: Ledger) -> None:
+    for field in fields(Ledger):
+        setattr(total, field.name, getattr(total, field.name) + getattr(more, field.name))

@@ -1,0 +1,443 @@
+"""The socket that a player holds: connect, request, push handlers, expectations, heartbeat, close."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlencode
+
+import gevent
+from gevent.event import AsyncResult
+from gevent.hub import Waiter
+
+from nakama_bots import errors
+from nakama_bots.clock import Deadline
+from nakama_bots.config import Target, Timeouts, Tls
+from nakama_bots.observer import NullObserver, Observer
+from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
+from nakama_bots.realtime.api import RealtimeApi
+from nakama_bots.realtime.connection import Connection, open_connection
+from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
+from nakama_bots.realtime.protocol import KIND, Ledger, RealtimeProtocol
+from nakama_bots.session import Session
+
+__all__ = [
+    "CLOSE_TIMEOUT",
+    "CONNECT",
+    "DISCONNECT",
+    "MAX_BACKLOG",
+    "Expectation",
+    "Handler",
+    "Socket",
+    "Tap",
+    "Where",
+]
+
+log = logging.getLogger(__name__)
+
+MAX_BACKLOG: Final = 10_000
+"""Pushes that may wait for a blocking handler; beyond that they are dropped and counted."""
+
+CLOSE_TIMEOUT: Final = 2.0
+CONNECT: Final = "connect"
+
+Tap = Callable[[Any, float, int], object]
+Where = Callable[[Any], bool]
+T = TypeVar("T")
+
+
+class Socket(RealtimeApi, PushHandlers):
+    """A realtime connection of one session. One ``connect`` a socket: a reconnect makes a new one.
+
+    ``request`` waits for the reply of its cid, however many others are under way; each ends exactly once and
+    is told to the observer as ``WS <message key>``. ``adapter`` is how messages travel: as JSON text, or as
+    protobuf with ``protobuf.ProtobufAdapter()``.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        *,
+        timeouts: Timeouts | None = None,
+        tls: Tls | None = None,
+        observer: Observer | None = None,
+        adapter: Adapter = TEXT_ADAPTER,
+    ) -> None:
+        self.timeouts = timeouts or Timeouts()
+        self._target = target
+        self._adapter = adapter
+        self._tls = tls or Tls()
+        self._observer: Observer = observer or NullObserver()
+        self._protocol = RealtimeProtocol(self._observer, adapter)
+        self._connection: Connection | None = None
+        self._handlers: dict[str, list[Handler]] = {}
+        self._taps: dict[str, list[Tap]] = {}
+        self._expectations: dict[str, list[Expectation]] = {}
+        self._backlog: deque[tuple[str, Any]] = deque()
+        self._drain: gevent.Greenlet[[], None] | None = None
+        self._hub = gevent.get_hub()
+        self._sweeper = self._hub.loop.timer(0.0)
+        self._sweep_at = float("inf")
+        self._heartbeat = self._hub.loop.timer(
+            self.timeouts.heartbeat_interval, repeat=self.timeouts.heartbeat_interval
+        )
+        self._connecting = False
+        self._stopping = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is open."""
+        return self._connection is not None and self._connection.error is None
+
+    @property
+    def error(self) -> errors.CallError | None:
+        """How the connection ended; None before that."""
+        return self._connection.error if self._connection is not None else None
+
+    @property
+    def ledger(self) -> Ledger:
+        """A copy of what became of every cid so far."""
+        return replace(self._protocol.ledger)
+
+    @property
+    def pending(self) -> int:
+        """How many cids wait for their answer."""
+        return len(self._protocol.pending)
+
+    def connect(self, session: Session, *, create_status: bool = False, lang: str = "en") -> None:
+        """Open the connection with the session's token; told to the observer as ``WS connect``.
+
+        With ``create_status`` the user appears online. Raises what ``open_connection`` raises, and
+        ``Abandoned`` when the socket was closed meanwhile. After a failure it may be tried again.
+        """
+        self._check_unused()
+        self._connecting = True
+        status = "true" if create_status else "false"
+        query = urlencode({"lang": lang, "status": status, "format": self._adapter.format})
+        # In a header the token stays out of the URL, and so out of proxies' and servers' access logs.
+        headers = {"Authorization": f"Bearer {session.token}"}
+        started = perf_counter()
+        stopped = errors.Abandoned("stopped while connecting", operation=CONNECT)
+        failure: errors.CallError | None = stopped
+        try:
+            url = f"{self._target.ws_url}?{query}"
+            connection = open_connection(
+                url, headers, self._tls, self.timeouts.connect, self, self._adapter.opcode
+            )
+            if self._stopping:
+                connection.abort(stopped)
+                raise stopped.for_call(CONNECT, perf_counter() - started)
+            failure = None
+        except errors.CallError as error:
+            failure = error
+            raise
+        finally:
+            self._connecting = False
+            self._observer.call(KIND, CONNECT, started, perf_counter() - started, 0, failure)
+        self._connection = connection
+        self._heartbeat.start(self._beat)
+
+    def request(self, key: str, body: Mapping[str, object], timeout: float | None = None) -> Any:
+        """Send one message and wait for its reply's body (``{}`` for an empty acknowledgement).
+
+        Raises the ``RealtimeError`` the server answered with, ``RequestTimeout``, ``ConnectionClosed`` or
+        ``HeartbeatTimeout``; a killed greenlet leaves no pending cid.
+        """
+        connection = self._connection
+        if connection is None or connection.closing:
+            raise self._refused(key)
+        limit = self.timeouts.request if timeout is None else timeout
+        if connection.backlogged:
+            limit = self._wait_drained(connection, key, limit)
+        waiter: Waiter[Any] = Waiter(self._hub)
+        now = perf_counter()
+        cid, payload = self._protocol.request(key, body, waiter, now, limit)
+        if now + limit < self._sweep_at:
+            self._arm_sweeper(now, now + limit)
+        connection.write_message(payload)
+        try:
+            return waiter.get()
+        except BaseException:
+            # Nothing to do when the failure came through the table; a killed caller must leave it.
+            self._protocol.abandon(cid, perf_counter())
+            raise
+
+    def send(self, key: str, body: Mapping[str, object]) -> None:
+        """Send one message that the server does not answer, such as ``match_data_send``."""
+        payload = self._protocol.message(key, body)
+        connection = self._connection
+        if connection is None or connection.closing:
+            raise self._refused(key)
+        if connection.backlogged:
+            self._wait_drained(connection, key, self.timeouts.request)
+        connection.write_message(payload)
+
+    def on(self, event: str, handler: Handler) -> Callable[[], None]:
+        """Call ``handler(body)`` for every push of that key, in order, in a greenlet of the socket's own.
+
+        The handler may block and may use this socket: replies, pings and taps do not wait for it.
+        ``event`` is a push key of the catalogue or ``disconnect``. Gives a function that takes it off again.
+        """
+        check_event(event)
+        return _add(self._handlers.setdefault(event, []), handler)
+
+    def tap(self, event: str, tap: Tap) -> Callable[[], None]:
+        """Call ``tap(body, read_at, size)`` in the event loop itself, before any handler. It must not block.
+
+        For measuring: ``read_at`` is the ``perf_counter`` time of the read, ``size`` the payload's bytes.
+        """
+        check_event(event)
+        return _add(self._taps.setdefault(event, []), tap)
+
+    def expect(self, event: str, where: Where | None = None) -> Expectation:
+        """Begin to look out for a push before causing it; use as a context manager, then ``wait``."""
+        check_event(event)
+        return Expectation(self, event, where)
+
+    def wait_for(self, event: str, where: Where | None = None, timeout: float | None = None) -> Any:
+        """Wait for the next push of that key (for which ``where(body)`` is true) and give its body."""
+        with self.expect(event, where) as expectation:
+            return expectation.wait(timeout)
+
+    def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection; requests under way end as abandoned, pushes that wait for a handler are dropped
+        and a handler that runs (unless it is the caller) is killed. Idempotent.
+        """
+        self._stopping = True
+        self._stop_timers()
+        self._backlog.clear()
+        if self._drain is not None and self._drain is not gevent.getcurrent():
+            self._drain.kill(block=False)
+        if self._connection is not None and self._connection.error is None:
+            # Settled before the handshake: an answer that arrives during it is late, not lost.
+            self._fail_pending(errors.Abandoned("the socket was closed by its owner"))
+            self._connection.close(code, reason, CLOSE_TIMEOUT)
+
+    def on_message(self, payload: bytes, now: float) -> None:
+        """``Receiver``: one message from the hub."""
+        push = self._protocol.receive(payload, now)
+        if push is None:
+            return
+        event, body = push
+        for tap in self._taps.get(event, ())[:]:
+            try:
+                tap(body, now, len(payload))
+            except Exception:
+                log.exception("a tap on %s failed", event)
+        for expectation in self._expectations.get(event, ())[:]:
+            expectation.offer(body, now, len(payload))
+        if event in self._handlers and not self._stopping:
+            self._queue(event, body)
+
+    def on_lost(self, error: errors.CallError) -> None:
+        """``Receiver``: the connection has ended."""
+        self._stop_timers()
+        self._fail_pending(error)
+        for waiting in list(self._expectations.values()):
+            for expectation in waiting[:]:
+                expectation.fail(error)
+        if not self._stopping and self._handlers.get(DISCONNECT):
+            # Not behind the pushes: a handler that never returns must not keep it from being told.
+            gevent.spawn(self._handle, DISCONNECT, error)
+
+    def _check_unused(self) -> None:
+        if self._connection is not None or self._connecting or self._stopping:
+            msg = "this socket has been connected or closed already; a new connection needs a new Socket"
+            raise RuntimeError(msg)
+
+    def _refused(self, key: str, started: float | None = None) -> errors.CallError:
+        error = self.error or errors.ConnectionClosed(
+            1006, "not connected" if self._connection is None else "the connection is closing"
+        )
+        now = perf_counter()
+        return self._protocol.refuse(key, error, now if started is None else started, now)
+
+    def _wait_drained(self, connection: Connection, key: str, limit: float) -> float:
+        """Wait until the peer has read what waits for it; the seconds that are left of ``limit``."""
+        started = perf_counter()
+        deadline = Deadline.after(started, limit)
+        if not connection.wait_drained(deadline):
+            error = errors.RequestTimeout(f"the server has not read for {limit:g} s")
+            raise self._protocol.refuse(key, error, started, perf_counter())
+        if connection.closing:
+            raise self._refused(key, started)
+        return deadline.left(perf_counter()) or 0.0
+
+    def _fail_pending(self, error: errors.CallError) -> None:
+        for waiter, failure in self._protocol.close(error, perf_counter()):
+            # The caller may be a greenlet; waiters are only switched from the event loop.
+            self._hub.loop.run_callback(waiter.throw, failure)
+
+    def _arm_sweeper(self, now: float, at: float) -> None:
+        # One timer a socket, re-armed for the earliest deadline: a timer a request costs more than the request.
+        self._sweep_at = at
+        self._sweeper.stop()
+        self._sweeper.close()
+        self._sweeper = self._hub.loop.timer(max(0.0, at - now))
+        self._sweeper.start(self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweep_at = float("inf")
+        earliest = self._protocol.expire(perf_counter())
+        if earliest is not None and earliest < self._sweep_at and self.connected:
+            self._arm_sweeper(perf_counter(), earliest)
+
+    def _stop_timers(self) -> None:
+        self._heartbeat.stop()
+        self._sweeper.stop()
+        self._sweep_at = float("inf")
+
+    def _beat(self) -> None:
+        connection = self._connection
+        if connection is None or connection.closing:
+            return
+        now = perf_counter()
+        limit = self.timeouts.heartbeat_timeout
+        _, payload = self._protocol.request("ping", {}, _Heartbeat(connection, limit), now, limit)
+        if now + limit < self._sweep_at:
+            self._arm_sweeper(now, now + limit)
+        connection.write_message(payload)
+
+    def _queue(self, event: str, body: Any) -> None:
+        if len(self._backlog) >= MAX_BACKLOG:
+            if self._protocol.ledger.pushes_dropped == 0:
+                log.warning(
+                    "a handler of %s is too slow: more than %d pushes wait, dropping", event, MAX_BACKLOG
+                )
+            self._protocol.ledger.pushes_dropped += 1
+            return
+        self._backlog.append((event, body))
+        if self._drain is None:
+            self._drain = gevent.spawn(self._run_handlers)
+
+    def _run_handlers(self) -> None:
+        try:
+            while self._backlog:
+                self._handle(*self._backlog.popleft())
+        finally:
+            self._drain = None
+
+    def _handle(self, event: str, body: Any) -> None:
+        for handler in self._handlers.get(event, ())[:]:
+            try:
+                handler(body)
+            except errors.NakamaError as error:
+                log.warning("a handler of %s failed: %r", event, error)
+            except Exception:
+                log.exception("a handler of %s failed", event)
+
+
+def _add(listeners: list[T], listener: T) -> Callable[[], None]:
+    listeners.append(listener)
+
+    def remove() -> None:
+        if listener in listeners:
+            listeners.remove(listener)
+
+    return remove
+
+
+class Expectation:
+    """One push that is looked out for. Made by ``Socket.expect``.
+
+    ``read_at`` is the ``perf_counter`` time at which it was read and ``size`` its bytes, once it has come.
+    """
+
+    def __init__(self, socket: Socket, event: str, where: Where | None) -> None:
+        self.read_at = 0.0
+        self.size = 0
+        self._socket = socket
+        self._event = event
+        self._where = where
+        self._result: AsyncResult[Any] = AsyncResult()
+
+    def __enter__(self) -> Self:
+        self._socket._expectations.setdefault(self._event, []).append(self)
+        if self._socket.error is not None:
+            self.fail(self._socket.error)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._leave()
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """The push's body; ``RequestTimeout`` after ``timeout`` seconds, or how the connection ended.
+
+        May be called again: after a timeout to wait longer, after the push to have it again.
+        """
+        if not self._result.ready() and not self._looking:
+            msg = "an expectation looks out inside its with block; begin it with `with socket.expect(..) as ..`"
+            raise RuntimeError(msg)
+        limit = self._socket.timeouts.request if timeout is None else timeout
+        started = perf_counter()
+        self._result.wait(limit)
+        elapsed = perf_counter() - started
+        if not self._result.ready():
+            msg = f"no {self._event} within {limit:g} s"
+            raise errors.RequestTimeout(msg, operation=self._event, elapsed=elapsed)
+        try:
+            return self._result.get()
+        except errors.CallError as error:
+            raise error.for_call(self._event, elapsed) from None
+
+    def offer(self, body: Any, read_at: float, size: int) -> None:
+        """A push of the key has come (called in the event loop). What ``where`` raises is for who waits."""
+        try:
+            if self._where is not None and not self._where(body):
+                return
+        except Exception as error:  # noqa: BLE001
+            self._leave()
+            self._result.set_exception(error)
+            return
+        self.read_at = read_at
+        self.size = size
+        self._leave()
+        self._result.set(body)
+
+    def fail(self, error: errors.CallError) -> None:
+        """It will not come any more."""
+        self._leave()
+        self._result.set_exception(error)
+
+    @property
+    def _looking(self) -> bool:
+        return self in self._socket._expectations.get(self._event, ())
+
+    def _leave(self) -> None:
+        if self._looking:
+            self._socket._expectations[self._event].remove(self)
+
+
+class _Heartbeat:
+    """The waiter of an application ping: nobody waits, but a missing pong ends the connection."""
+
+    __slots__ = ("_connection", "_limit")
+
+    def __init__(self, connection: Connection, limit: float) -> None:
+        self._connection = connection
+        self._limit = limit
+
+    def switch(self, value: Any) -> None:
+        """The pong came."""
+
+    def throw(self, error: BaseException) -> None:
+        """A timeout ends the connection; any other failure has ended it already."""
+        if isinstance(error, errors.RequestTimeout):
+            self._connection.abort(
+                errors.HeartbeatTimeout(1006, f"no pong within {self._limit:g} s of the ping")
+            )

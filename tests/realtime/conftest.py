@@ -1,0 +1,95 @@
+"""What the socket tests share. ``TOKEN`` must never be seen in an error."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+
+import gevent
+import pytest
+
+from nakama_bots.config import Target, Timeouts, Tls
+from nakama_bots.errors import CallError
+from nakama_bots.realtime.socket import Socket
+from nakama_bots.session import Session
+
+from .server import ScriptedServer
+
+
+def _part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+TOKEN = f"{_part({'alg': 'HS256'})}.{_part({'uid': 'u1', 'usn': 'one', 'exp': 4102444800})}.c2lnbmF0dXJl"
+
+
+class Calls:
+    """An observer that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[str, str, CallError | None]] = []
+
+    def call(
+        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+    ) -> None:
+        assert elapsed >= 0
+        self.heard.append((kind, name, error))
+
+    def sample(self, name: str, seconds: float) -> None:
+        raise AssertionError
+
+    def count(self, name: str, number: int = 1) -> None:
+        raise AssertionError
+
+    def outcomes(self, name: str) -> list[str]:
+        return [type(error).__name__ if error else "ok" for _, key, error in self.heard if key == name]
+
+
+@pytest.fixture(autouse=True)
+def watchdog() -> Iterator[None]:
+    """A test that hangs fails instead."""
+    with gevent.Timeout(15, AssertionError("the test hangs")):
+        yield
+
+
+@pytest.fixture
+def calls() -> Calls:
+    return Calls()
+
+
+@pytest.fixture
+def session() -> Session:
+    return Session(TOKEN)
+
+
+class Open:
+    """Makes sockets that are connected to a scripted server, and closes what the test leaves open."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._sockets: list[Socket] = []
+
+    def unconnected(self, server: ScriptedServer, tls: Tls | None = None, **timeouts: float) -> Socket:
+        target = Target("127.0.0.1" if tls is None else "localhost", server.port, ssl=tls is not None)
+        socket = Socket(target, timeouts=Timeouts(**timeouts), tls=tls, observer=self._calls)
+        self._sockets.append(socket)
+        return socket
+
+    def __call__(self, server: ScriptedServer, tls: Tls | None = None, **timeouts: float) -> Socket:
+        socket = self.unconnected(server, tls, **timeouts)
+        socket.connect(Session(TOKEN))
+        return socket
+
+    def check(self) -> None:
+        for socket in self._sockets:
+            socket.close()
+            assert socket.pending == 0
+            assert socket.ledger.sent == socket.ledger.ended, socket.ledger
+
+
+@pytest.fixture
+def open_socket(calls: Calls) -> Iterator[Open]:
+    made = Open(calls)
+    yield made
+    made.check()

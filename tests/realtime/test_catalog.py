@@ -1,0 +1,31 @@
+"""The catalogue against what a real server was recorded to answer and to push."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nakama_bots.realtime.catalog import PUSHES, REPLIES, Reply
+
+RECORDED = json.loads((Path(__file__).parent / "data" / "recorded_keys.json").read_text())
+
+
+@pytest.mark.parametrize("key", RECORDED["replies"])
+def test_the_reply_to_each_recorded_request(key: str) -> None:
+    reply = REPLIES[key]
+    assert RECORDED["replies"][key] == ["" if reply is Reply.EMPTY else reply]
+
+
+def test_what_was_never_answered() -> None:
+    assert sorted(key for key, reply in REPLIES.items() if reply is Reply.NONE) == RECORDED["silent"]
+
+
+def test_every_request_was_recorded() -> None:
+    assert set(REPLIES) == set(RECORDED["replies"]) | set(RECORDED["silent"])
+
+
+def test_every_recorded_push_is_known() -> None:
+    # Both are in the protocol's definition but not in the recordings: no server sends them unasked.
+    assert set(RECORDED["pushes"]) == PUSHES - {"ping", "matchmaker_ticket"}

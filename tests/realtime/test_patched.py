@@ -1,0 +1,26 @@
+"""The socket tests again in a process that gevent has monkey-patched from its start, as under Locust."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+AGAIN = ("test_connect.py", "test_connection.py", "test_pushes.py", "test_socket.py", "test_tls.py")
+RUN = """
+from gevent import monkey
+monkey.patch_all()
+import sys, pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
+
+
+def test_the_same_tests_in_a_patched_process() -> None:
+    files = [str(HERE / name) for name in AGAIN]
+    arguments = [sys.executable, "-c", RUN, "-q", "-p", "no:cacheprovider", "-W", "error", *files]
+    done = subprocess.run(
+        arguments, cwd=HERE.parent.parent, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
+    assert "passed" in done.stdout
