@@ -1,0 +1,1 @@
+"""A player, and what it can do: match, matchmaking, chat. Knows nothing of Locust."""

@@ -1,0 +1,108 @@
+"""What became of the messages that bots send each other: latency, lost, duplicated, reordered. Pure.
+
+Every payload carries its sender, a sequence number and a stamp of the host's monotonic clock. Stamps are
+compared only on the host that made them; from another host a message is counted, not timed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+# Magic, kind, host, sender, sequence, stamp. The magic keeps the payloads of other clients out.
+_STAMP: Final = struct.Struct("<3sBIQId")
+_MAGIC: Final = b"nb1"
+STAMP_SIZE: Final = _STAMP.size
+
+STATE: Final = 0
+END: Final = 1
+"""Kinds of stamped payloads; the sequence of an END is the number of STATEs before it."""
+
+_KINDS: Final = (STATE, END)
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_CLOCK_OFFSETS: Final = Path("/proc/self/timens_offsets")
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What a payload says of itself; ``stamp`` is the sender's ``perf_counter`` in seconds."""
+
+    kind: int
+    host: int
+    sender: int
+    sequence: int
+    stamp: float
+
+    def pack(self, size: int = STAMP_SIZE) -> bytes:
+        """The payload, filled up to ``size`` bytes."""
+        head = _STAMP.pack(_MAGIC, self.kind, self.host, self.sender, self.sequence, self.stamp)
+        return head.ljust(size, b"\0")
+
+    @classmethod
+    def unpack(cls, payload: bytes) -> Stamp | None:
+        """The stamp of one of our payloads; None for any other."""
+        if len(payload) < STAMP_SIZE or not payload.startswith(_MAGIC):
+            return None
+        _, kind, host, sender, sequence, stamp = _STAMP.unpack_from(payload)
+        return cls(kind, host, sender, sequence, stamp) if kind in _KINDS else None
+
+
+def host_number(boot_id: Path = _BOOT_ID, clock_offsets: Path = _CLOCK_OFFSETS) -> int:
+    """A number that two processes share when they share a monotonic clock, that of the running kernel.
+
+    Where the kernel does not say which it is, a random one: nothing that another process stamped is compared.
+    """
+    try:
+        # A time namespace (some containers) shifts the clock under the same kernel.
+        offsets = clock_offsets.read_bytes() if clock_offsets.exists() else b""
+        return zlib.crc32(boot_id.read_bytes() + offsets)
+    except OSError:
+        return secrets.randbits(32)
+
+
+@dataclass(slots=True)
+class Stream:
+    """The messages of one sender, as one receiver sees them. Sequences start at ``first``."""
+
+    first: int = 0
+    received: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    ended_at: int | None = None
+    _next: int = field(init=False)
+    _missing: set[int] = field(init=False, default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._next = self.first
+
+    def receive(self, sequence: int) -> bool:
+        """Count one message; False for one that had come before."""
+        if sequence >= self._next:
+            self._missing.update(range(self._next, sequence))
+            self._next = sequence + 1
+        elif sequence in self._missing:
+            self._missing.discard(sequence)
+            self.reordered += 1
+        else:
+            self.duplicated += 1
+            return False
+        self.received += 1
+        return True
+
+    def end(self, total: int) -> None:
+        """The sender has said how many it sent."""
+        self.ended_at = total
+
+    @property
+    def expected(self) -> int:
+        """How many messages should have come; without an END, up to the last that came."""
+        return max(self._next, self.ended_at or 0) - self.first
+
+    @property
+    def lost(self) -> int:
+        """How many of the expected ones have not come."""
+        return self.expected - self.received

@@ -1,0 +1,147 @@
+"""A player: an account, a session, a socket and a persona."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from types import TracebackType
+from typing import Self
+
+from nakama_bots import observer as names
+from nakama_bots.bots.identity import Identity, Persona, persona
+from nakama_bots.config import Credentials, Target, Timeouts, Tls
+from nakama_bots.errors import ConnectionClosed
+from nakama_bots.observer import Observer
+from nakama_bots.realtime.protocol import Ledger
+from nakama_bots.realtime.socket import Socket
+from nakama_bots.rest.client import Client
+from nakama_bots.rest.transport import GeventTransport, Transport
+from nakama_bots.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the players of a process share: the server, how it is spoken to, and who hears of it."""
+
+    target: Target
+    credentials: Credentials
+    timeouts: Timeouts
+    tls: Tls
+    observer: Observer
+    transport: Callable[[Tls], Transport] = GeventTransport
+    """Makes a player's transport: each has a keep-alive connection of its own, as real clients have."""
+
+
+class Player:
+    """One bot. ``authenticate`` and ``connect`` raise what the client raises; ``close`` is always allowed."""
+
+    def __init__(self, world: World, identity: Identity) -> None:
+        self.world = world
+        self.identity = identity
+        self.persona: Persona = persona(identity)
+        self._transport = world.transport(world.tls)
+        self.client = Client(
+            world.target,
+            world.credentials,
+            transport=self._transport,
+            timeouts=world.timeouts,
+            observer=world.observer,
+        )
+        self._session: Session | None = None
+        self._profile_due = False
+        self._socket: Socket | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def session(self) -> Session:
+        """The session; ``authenticate`` comes first."""
+        if self._session is None:
+            raise RuntimeError("the player has no session: call authenticate() first")
+        return self._session
+
+    @property
+    def socket(self) -> Socket:
+        """The socket; a ``ConnectionClosed`` when the player never connected."""
+        if self._socket is None:
+            raise ConnectionClosed(1006, "not connected")
+        return self._socket
+
+    @property
+    def connected(self) -> bool:
+        """Whether the socket is open."""
+        return self._socket is not None and self._socket.connected
+
+    def authenticate(self) -> None:
+        """Log in with the identity's device id; a new account gets its persona, once."""
+        self._session = self.client.authenticate_device(
+            self.identity.device_id, username=self.identity.username
+        )
+        # Only the first login says that the account is new, and the profile's own request may fail.
+        self._profile_due = self._profile_due or self._session.created
+        self._write_profile()
+
+    def connect(self, *, create_status: bool = False) -> None:
+        """Open a socket with the session, authenticating first where there is none; nothing when it is open."""
+        if self.connected:
+            return
+        if self._session is None:
+            self.authenticate()
+        self._write_profile()
+        self._close_socket()
+        session = self.client.fresh(self.session)
+        self._socket = Socket(
+            self.world.target,
+            timeouts=self.world.timeouts,
+            tls=self.world.tls,
+            observer=self.world.observer,
+        )
+        self._socket.connect(session, create_status=create_status)
+
+    def forget_session(self) -> None:
+        """Log in anew before the next connect: the server no longer accepts this session."""
+        self._session = None
+
+    def close(self) -> None:
+        """Close the socket and the REST connection. Idempotent; the player may connect again."""
+        try:
+            self._close_socket()
+        finally:
+            self._transport.close()
+
+    def _write_profile(self) -> None:
+        if not self._profile_due:
+            return
+        shown = self.persona
+        self.client.update_account(
+            self.session,
+            display_name=shown.display_name,
+            avatar_url=shown.avatar_url,
+            lang_tag=shown.lang_tag,
+            location=shown.location,
+            timezone=shown.timezone,
+        )
+        self._profile_due = False
+
+    def _close_socket(self) -> None:
+        """Close the socket, and hand its ledger to the observer."""
+        socket, self._socket = self._socket, None
+        if socket is None:
+            return
+        try:
+            socket.close()
+        finally:
+            _report(socket.ledger, self.world.observer)
+
+
+def _report(ledger: Ledger, observer: Observer) -> None:
+    for field in fields(ledger):
+        number = getattr(ledger, field.name)
+        if number:
+            observer.count(names.LEDGER_PREFIX + field.name, number)

@@ -1,0 +1,14 @@
+"""Locust on top: user classes, the bridge to request events, the run. The only importer of Locust.
+
+Importing it registers the ``--nakama-...`` arguments and the run's hooks with Locust.
+"""
+
+# Locust patches the standard library when it is imported: it comes before everything that uses sockets.
+import locust  # noqa: F401
+
+from nakama_bots.load.plugin import install
+from nakama_bots.load.user import NakamaUser
+
+__all__ = ["NakamaUser"]
+
+install()

@@ -1,0 +1,213 @@
+"""What the process that the user started does for the run: target, emulator, run folder, exit code.
+
+That is the master, or the only process of a run without workers.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import platform
+import sys
+from argparse import Namespace
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any, Final, NoReturn
+
+import gevent
+import psutil
+from gevent.lock import BoundedSemaphore
+from locust.env import Environment
+from locust.html import get_html_report
+from locust.runners import STATE_INIT, STATE_STOPPED, Runner
+from locust.stats import console_logger
+
+from nakama_bots.config import Settings, Target
+from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.errors import ConfigError, NakamaError
+from nakama_bots.load import arguments
+from nakama_bots.load.banner import EMULATOR_BANNER, inject
+from nakama_bots.load.run import Run
+from nakama_bots.load.web import check_host, show_banner
+from nakama_bots.results.ledger import LedgerTotals
+from nakama_bots.results.run_folder import make_run_folder, write_summary
+from nakama_bots.results.summary import RunInfo, Summary, build_summary
+from nakama_bots.results.text import end_of_run
+
+log = logging.getLogger(__name__)
+
+USAGE_ERROR: Final = 2
+WATCH_INTERVAL: Final = 0.5
+_NOT_RUNNING: Final = (STATE_INIT, STATE_STOPPED)
+
+
+class Conductor:
+    """Made once, when Locust is initialised."""
+
+    def __init__(self, environment: Environment, run: Run) -> None:
+        assert environment.parsed_options is not None
+        self._environment = environment
+        self._run = run
+        self._options: Namespace = environment.parsed_options
+        self._emulator: EmulatorProcess | None = None
+        self._info: RunInfo | None = None
+        self._started = 0.0
+        self._texts: list[str] = []
+        self._finishing = BoundedSemaphore(1)
+        settings = self._resolve()
+        if settings.target is None:
+            self._start_emulator(settings)
+        else:
+            environment.host = settings.target.http_url
+        if environment.web_ui is not None and environment.web_ui.app is not None:
+            check_host(environment.web_ui.app)
+            show_banner(environment.web_ui.app, lambda: self._is_emulator)
+        events = environment.events
+        events.test_start.add_listener(self._on_test_start)
+        events.spawning_complete.add_listener(self._on_spawning_complete)
+        events.test_stop.add_listener(self._on_test_stop)
+        events.quitting.add_listener(self._on_quitting)
+        events.quit.add_listener(self._on_quit)
+
+    def _resolve(self) -> Settings:
+        try:
+            return arguments.resolve(self._options)
+        except ConfigError as error:
+            stop_with(str(error))
+
+    def _start_emulator(self, settings: Settings) -> None:
+        try:
+            emulator = EmulatorProcess.start(
+                matchmaker_interval=settings.emulator_matchmaker_interval,
+                server_key=settings.credentials.server_key,
+                http_key=settings.credentials.http_key,
+            )
+        except NakamaError as error:
+            stop_with(str(error))
+        self._emulator = emulator
+        atexit.register(emulator.stop)
+        self._environment.host = emulator.url
+        log.warning("%s Started at %s; name a server with --host.", EMULATOR_BANNER, emulator.url)
+        gevent.spawn(self._watch_emulator, emulator)
+
+    def _watch_emulator(self, emulator: EmulatorProcess) -> None:
+        while emulator.alive:
+            gevent.sleep(WATCH_INTERVAL)
+        if self._emulator is emulator:
+            log.error("the embedded emulator (pid %d) has ended by itself: the run cannot go on", emulator.pid)
+            self._environment.process_exit_code = 1
+            self._runner.quit()
+            if self._environment.web_ui is not None:
+                self._environment.web_ui.stop()
+
+    @property
+    def _runner(self) -> Runner:
+        runner = self._environment.runner
+        assert runner is not None
+        return runner
+
+    @property
+    def _is_emulator(self) -> bool:
+        if self._emulator is None or not self._environment.host:
+            return False
+        # Compared as targets: the web UI's form may have it with a slash at its end.
+        return Target.parse(self._environment.host) == Target.parse(self._emulator.url)
+
+    def _on_test_start(self, environment: Environment, **_: Any) -> None:
+        self._started = perf_counter()
+        self._info = RunInfo(
+            scenario="-".join(user_class.__name__.lower() for user_class in environment.user_classes),
+            started=datetime.now(UTC),
+            target=Target.parse(environment.host or "", name="host"),
+            is_emulator=self._is_emulator,
+            users=0,
+            spawn_rate=float(self._options.spawn_rate or 0),
+            versions=_versions(),
+            settings=arguments.public_values(self._options),
+        )
+
+    def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
+        if self._info is not None and user_count > self._info.users:
+            self._info = replace(self._info, users=user_count)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        self._finish()
+
+    def _finish(self) -> None:
+        """Write the run's folder, once. It may wait for workers, and Ctrl-C may want the same meanwhile."""
+        with self._finishing:
+            if self._info is None:
+                return
+            ended, duration = datetime.now(UTC), perf_counter() - self._started
+            if self._run.master is not None and not self._run.master.collect():
+                self._environment.process_exit_code = 1
+            users = max(self._info.users, sum(self._runner.final_user_classes_count.values()))
+            info, self._info = replace(self._info, users=users), None
+            summary = build_summary(info, self._run.recorder, ended=ended, duration=duration)
+            ledger = LedgerTotals.from_counts(self._run.recorder.counts)
+            if not ledger.balanced:
+                self._fail("the cid ledger is not balanced: %s", ledger.line())
+            self._texts.append(end_of_run(summary, self._files(info, summary)))
+        if self._environment.web_ui is not None:
+            self._tell()
+
+    def _files(self, info: RunInfo, summary: Summary) -> list[Path]:
+        try:
+            return self._write(info, summary)
+        except (NakamaError, OSError) as error:
+            self._fail("the results could not be written: %s", error)
+            return []
+
+    def _fail(self, message: str, *values: object) -> None:
+        log.error(message, *values)
+        self._environment.process_exit_code = 1
+
+    def _tell(self) -> None:
+        texts, self._texts = self._texts, []
+        for text in texts:
+            # After Locust's own tables, where they go to.
+            console_logger.info("%s", text)
+
+    def _write(self, info: RunInfo, summary: Summary) -> list[Path]:
+        folder = make_run_folder(arguments.resolved(self._options).reports, info.scenario, info.started)
+        files = [write_summary(folder, summary), folder / "locust.html"]
+        page = get_html_report(self._environment, show_download_link=False)
+        files[1].write_text(inject(page) if info.is_emulator else page, encoding="utf-8")
+        return files
+
+    def _on_quitting(self, **_: Any) -> None:
+        # On SIGTERM Locust comes here with the users still running: they end before the results are final.
+        if self._runner.state not in _NOT_RUNNING:
+            self._runner.stop()
+        self._finish()
+
+    def _on_quit(self, **_: Any) -> None:
+        self._tell()
+        emulator, self._emulator = self._emulator, None
+        if emulator is not None:
+            emulator.stop()
+
+
+def stop_with(line: str) -> NoReturn:
+    """End the process before any load: one line, exit code 2."""
+    print(f"nakama_bots: {line}", file=sys.stderr, flush=True)  # noqa: T201
+    _end_workers()
+    sys.exit(USAGE_ERROR)
+
+
+def _end_workers() -> None:
+    """End what ``--processes`` forked: Locust does not, and they would wait for another master for minutes."""
+    this = psutil.Process()
+    for child in this.children():
+        with suppress(psutil.Error):
+            if child.cmdline() == this.cmdline():
+                child.kill()
+
+
+def _versions() -> dict[str, str]:
+    packages = {name: version(name) for name in ("nakama_bots", "locust", "gevent", "websocket-client")}
+    return packages | {"python": platform.python_version(), "platform": platform.platform()}

@@ -1,0 +1,120 @@
+"""What every process of a run has: settings, players and their world, the recorder behind the observer."""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+from typing import Any, Final
+
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+from nakama_bots.bots.identity import Identity, NumberPool
+from nakama_bots.bots.player import Player, World
+from nakama_bots.config import Settings, Target
+from nakama_bots.errors import CallError
+from nakama_bots.load import arguments
+from nakama_bots.load.bridge import LocustObserver
+from nakama_bots.load.workers import MasterEnd, WorkerEnd
+from nakama_bots.rest.transport import GeventTransport, RequestsTransport
+from nakama_bots.results.recorder import Recorder
+
+log = logging.getLogger(__name__)
+
+COMPLAINTS: Final = 100
+"""Kinds of failures that a process logs at most; the report has them all."""
+
+_TRANSPORTS: Final = {"geventhttpclient": GeventTransport, "requests": RequestsTransport}
+
+_runs: dict[Environment, Run] = {}
+
+
+class Run:
+    """One process's part of a run; ``run_of`` finds it. Started anew by every test start."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self.recorder = Recorder(perf_counter())
+        self.observer = LocustObserver(environment.events, self.recorder)
+        runner = environment.runner
+        self.master = MasterEnd(runner, self.recorder) if isinstance(runner, MasterRunner) else None
+        self._worker = WorkerEnd(runner, self.recorder) if isinstance(runner, WorkerRunner) else None
+        self._numbers = NumberPool()
+        self._players: dict[int, Player] = {}
+        self._complaints: set[str] = set()
+        self._settings: Settings | None = None
+        self._world: World | None = None
+        environment.events.test_start.add_listener(self._on_test_start)
+        environment.events.test_stop.add_listener(self._on_test_stop)
+        _runs[environment] = self
+
+    @property
+    def settings(self) -> Settings:
+        """The merged settings; there are none before the test starts."""
+        if self._settings is None:
+            raise RuntimeError("the test has not started")
+        return self._settings
+
+    @property
+    def world(self) -> World:
+        """What the players of this process share."""
+        if self._world is None:
+            raise RuntimeError("the test has not started")
+        return self._world
+
+    def new_player(self) -> Player:
+        """A player whom no other process of the run has; ``release`` it in the end."""
+        worker = max(0, getattr(self._environment.runner, "worker_index", 0))
+        number = self._numbers.take()
+        identity = Identity(self.settings.id_prefix, self.settings.seed, worker, number)
+        self._players[number] = Player(self.world, identity)
+        return self._players[number]
+
+    def release(self, player: Player) -> None:
+        """Close ``player``, whose identity is then free for another one. Idempotent."""
+        number = player.identity.number
+        try:
+            player.close()
+        finally:
+            if self._players.get(number) is player:
+                del self._players[number]
+                self._numbers.release(number)
+
+    def complain(self, error: CallError) -> None:
+        """Log a kind of failure the first time; the report has the counts."""
+        line = f"{error.operation or 'call'}: {error.label}"
+        if line not in self._complaints and len(self._complaints) < COMPLAINTS:
+            self._complaints.add(line)
+            log.warning("%s (further ones of this kind are only counted)", line)
+
+    def _on_test_start(self, environment: Environment, **_: Any) -> None:
+        assert environment.parsed_options is not None
+        settings = arguments.resolved(environment.parsed_options)
+        self._settings = settings
+        self._complaints.clear()
+        self.recorder.reset(perf_counter())
+        self._world = World(
+            # The web UI may have changed the host since the start.
+            Target.parse(environment.host or "", name="host"),
+            settings.credentials,
+            settings.timeouts,
+            settings.tls,
+            self.observer,
+            _TRANSPORTS[settings.rest_transport],
+        )
+
+    def _on_test_stop(self, **_: Any) -> None:
+        # A user that died of a fault of its scenario has not come to its on_stop.
+        for player in list(self._players.values()):
+            self.release(player)
+        if self._worker is not None:
+            self._worker.report()
+
+
+def run_of(environment: Environment) -> Run:
+    """The run of this process."""
+    try:
+        return _runs[environment]
+    except KeyError:
+        msg = "this Locust environment does not know nakama_bots: call nakama_bots.load.plugin.on_init with it"
+        raise RuntimeError(msg) from None

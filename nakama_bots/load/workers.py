@@ -1,0 +1,107 @@
+"""What master and workers tell each other beside Locust's own messages.
+
+Locust's workers report every 3 s, and a headless master fires ``test_stop`` before it has told them to stop: a
+summary made then lacks what came last. So a worker reports once more as soon as its users have stopped, and the
+master asks every worker for that before it looks at the figures.
+"""
+
+from __future__ import annotations
+
+import logging
+from time import perf_counter
+from typing import Any, Final
+
+import gevent
+from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+
+from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.shapes import ShapeError
+
+log = logging.getLogger(__name__)
+
+REPORT_KEY: Final = "nakama_bots"
+"""Under which a worker's figures travel in Locust's reports to the master."""
+
+STOP: Final = "nakama_bots.stop"
+STOPPED: Final = "nakama_bots.stopped"
+STOP_TIMEOUT: Final = 10.0
+"""Seconds beyond Locust's ``--stop-timeout`` that the master waits for its workers."""
+
+_POLL: Final = 0.02
+
+
+class WorkerEnd:
+    """A worker's side: its figures go along with every report, and the last ones as soon as there are any."""
+
+    def __init__(self, runner: WorkerRunner, recorder: Recorder) -> None:
+        self._runner = runner
+        self._recorder = recorder
+        events = runner.environment.events
+        events.report_to_master.add_listener(self._on_report)
+        # Listeners of ``quitting`` run in reverse: this one before Locust's, which tells the master goodbye.
+        events.quitting.add_listener(self._on_quitting)
+        runner.register_message(STOP, self._on_stop)
+
+    def report(self) -> None:
+        """Send what there is, as Locust does every few seconds."""
+        data: dict[str, Any] = {}
+        self._runner.environment.events.report_to_master.fire(client_id=self._runner.client_id, data=data)
+        self._runner.send_message("stats", data)
+
+    def _on_report(self, data: dict[str, Any], **_: Any) -> None:
+        data[REPORT_KEY] = self._recorder.drain()
+
+    def _on_stop(self, **_: Any) -> None:
+        self._runner.stop()  # fires test_stop, in which the run reports
+        self._runner.send_message(STOPPED)
+
+    def _on_quitting(self, **_: Any) -> None:
+        self._runner.stop()
+
+
+class MasterEnd:
+    """The master's side: adds up what the workers report."""
+
+    def __init__(self, runner: MasterRunner, recorder: Recorder) -> None:
+        self._runner = runner
+        self._recorder = recorder
+        self._asked: set[str] = set()
+        self._unreadable: set[str] = set()
+        runner.environment.events.worker_report.add_listener(self._on_report)
+        runner.register_message(STOPPED, self._on_stopped)
+
+    def collect(self) -> bool:
+        """Have every worker stop its users and report; False when one did not in time."""
+        self._asked = {client.id for client in self._runner.clients.all}
+        for client_id in self._asked:
+            self._runner.send_message(STOP, client_id=client_id)
+        deadline = perf_counter() + self._runner.environment.stop_timeout + STOP_TIMEOUT
+        while self._late() and perf_counter() < deadline:
+            gevent.sleep(_POLL)
+        late = self._late()
+        if late:
+            log.error("the last figures of %d workers did not come in time: they are missing", len(late))
+        return not late
+
+    def _late(self) -> list[str]:
+        """The workers that were asked, are still here and have not answered."""
+        clients = self._runner.clients
+        return [
+            client_id
+            for client_id in self._asked
+            if client_id in clients and clients[client_id].state != STATE_MISSING
+        ]
+
+    def _on_stopped(self, msg: Any, **_: Any) -> None:
+        self._asked.discard(msg.node_id)
+
+    def _on_report(self, client_id: str, data: dict[str, Any]) -> None:
+        if REPORT_KEY not in data:
+            return
+        try:
+            self._recorder.merge(data[REPORT_KEY])
+        except ShapeError as error:
+            if client_id not in self._unreadable:
+                self._unreadable.add(client_id)
+                log.error("worker %s reports what this version cannot read (%s)", client_id, error)
+            self._runner.environment.process_exit_code = 1

@@ -1,0 +1,224 @@
+"""Locust as a user starts it: a process of its own, whose lines are waited for."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from nakama_bots.results.run_folder import read_summary
+from nakama_bots.results.summary import CallPart, Summary
+
+ROOT = Path(__file__).parents[2]
+LOCUSTFILES = Path(__file__).parent / "locustfiles"
+TIMEOUT = 60.0
+QUICK = ("--nakama-match-seconds", "1", "--nakama-emulator-matchmaker-interval", "0.2")
+SERVER_KEY = "planted-server-key-7c1f"
+
+TRACE = "Traceback (most recent call last)"
+# Locust has two lines for it: a slow worker does not report in time. Both end so.
+SPAWNED = "total users)"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+class Locust:
+    """One ``locust`` command. ``output`` is what it has said so far on both streams."""
+
+    def __init__(
+        self,
+        reports: Path,
+        *arguments: str,
+        locustfile: Path = ROOT / "locustfile.py",
+        environment: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = ("--headless", *QUICK),
+    ) -> None:
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("NAKAMA_")}
+        self.reports = reports
+        self._lines: list[str] = []
+        self._news = threading.Condition()
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "locust", "-f", str(locustfile), *prefix,
+             "--nakama-reports", str(reports), *arguments],
+            cwd=ROOT,
+            env=inherited | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )  # fmt: skip
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._news:
+                self._lines.append(line)
+                self._news.notify_all()
+        with self._news:
+            self._lines.append("")
+            self._news.notify_all()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def output(self) -> str:
+        with self._news:
+            return "".join(self._lines)
+
+    def wait_for(self, text: str, times: int = 1, timeout: float = TIMEOUT) -> None:
+        """Until it has said ``text``; a failure shows what it said instead."""
+
+        def said() -> bool:
+            return sum(text in line for line in self._lines) >= times
+
+        with self._news:
+            self._news.wait_for(lambda: said() or self._lines[-1:] == [""], timeout)
+            assert said(), "".join(self._lines)
+
+    def signal(self, number: signal.Signals) -> None:
+        """To this process alone; Ctrl-C in a terminal goes to the whole group: ``interrupt``."""
+        self._process.send_signal(number)
+
+    def interrupt(self) -> None:
+        os.killpg(self.pid, signal.SIGINT)
+
+    def finish(self, timeout: float = TIMEOUT) -> int:
+        """Its exit code, when it and everything that writes to its streams has ended."""
+        try:
+            code = self._process.wait(timeout)
+            self._reader.join(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(self.output) from None
+        assert not self._reader.is_alive(), self.output
+        return code
+
+    def __enter__(self) -> Locust:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        self._reader.join(TIMEOUT)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    @property
+    def emulator(self) -> psutil.Process:
+        """The embedded emulator."""
+        return next(
+            child for child in psutil.Process(self.pid).children() if "nakama_bots.cli" in child.cmdline()
+        )
+
+    @property
+    def emulator_port(self) -> int:
+        found = re.search(r"Started at http://127\.0\.0\.1:(\d+)", self.output)
+        assert found, self.output
+        return int(found[1])
+
+    @property
+    def folders(self) -> list[Path]:
+        return sorted(self.reports.iterdir())
+
+    @property
+    def summary(self) -> Summary:
+        (folder,) = self.folders
+        return read_summary(folder)
+
+
+def run(reports: Path, *arguments: str, **options: Any) -> Locust:
+    """A run that ends by itself."""
+    with Locust(reports, *arguments, **options) as locust:
+        locust.finish()
+        return locust
+
+
+def calls(summary: Summary) -> dict[tuple[str, str], CallPart]:
+    return {(call["kind"], call["name"]): call for call in summary["calls"]}
+
+
+def locust_counts(path: Path) -> dict[tuple[str, str], tuple[int, int]]:
+    """Requests and failures by kind and name, from Locust's ``--json-file``."""
+    rows = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    return {(row["method"], row["name"]): (row["num_requests"], row["num_failures"]) for row in rows}
+
+
+def our_counts(summary: Summary) -> dict[tuple[str, str], tuple[int, int]]:
+    return {key: (call["count"], call["failures"]) for key, call in calls(summary).items()}
+
+
+def refused(port: int) -> bool:
+    """Whether nothing listens there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def gone(process: psutil.Process, timeout: float = 15.0) -> bool:
+    _, alive = psutil.wait_procs([process], timeout)
+    return not alive
+
+
+def labels(summary: Summary) -> set[str]:
+    """Class names of the failures."""
+    return {error["label"].split(":")[0] for error in summary["errors"]}
+
+
+def assert_no_secret(locust: Locust, *secrets: str) -> None:
+    texts = [locust.output, *(path.read_text() for path in locust.reports.rglob("*") if path.is_file())]
+    for text in texts:
+        for secret in (*secrets, "eyJ"):
+            assert secret not in text
+
+
+def poll(condition: Callable[[], bool], timeout: float = TIMEOUT) -> Iterator[None]:
+    """For what tells nothing by itself: asks until it is so."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        yield
+
+
+def has_account(url: str, device: str) -> bool:
+    """Whether the server knows the device."""
+    request = urllib.request.Request(
+        f"{url}/v2/account/authenticate/device?create=false",
+        data=json.dumps({"id": device}).encode(),
+        headers={"Authorization": "Basic " + base64.b64encode(b"defaultkey:").decode()},
+    )
+    try:
+        urllib.request.urlopen(request, timeout=10).close()
+    except urllib.error.HTTPError as refusal:
+        refusal.close()
+        if refusal.code == 404:
+            return False
+        raise
+    return True

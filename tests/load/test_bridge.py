@@ -1,0 +1,172 @@
+"""From a finished call to Locust's statistics, and the buckets of its percentiles."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from locust import stats
+from locust.env import Environment
+from locust.stats import StatsEntry
+
+from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, RequestTimeout
+from nakama_bots.load import bucketing
+from nakama_bots.load.bridge import LocustObserver
+from nakama_bots.load.run import Run, run_of
+from nakama_bots.load.workers import REPORT_KEY
+from nakama_bots.results.recorder import Recorder
+
+from .running import free_port
+
+MILLISECONDS = st.floats(min_value=0.005, max_value=3_600_000)
+
+
+class Heard:
+    """A Locust environment, and every request event that it fired."""
+
+    def __init__(self) -> None:
+        self.environment = Environment()
+        self.environment.create_local_runner()
+        self.events: list[dict[str, object]] = []
+        self.environment.events.request.add_listener(lambda **event: self.events.append(event))
+        self.recorder = Recorder(0.0)
+        self.observer = LocustObserver(self.environment.events, self.recorder)
+
+    def row(self, kind: str, name: str) -> StatsEntry:
+        return self.environment.stats.get(name, kind)
+
+
+@pytest.fixture
+def heard() -> Heard:
+    return Heard()
+
+
+@pytest.mark.parametrize(
+    ("error", "failures"),
+    [
+        (None, 0),
+        (RequestTimeout("no answer within 1 s"), 1),
+        (ConnectionClosed(1006, "gone"), 1),
+        (Abandoned("stopped"), 0),
+    ],
+)
+def test_one_event_a_call(error: CallError | None, failures: int, heard: Heard) -> None:
+    heard.observer.call("WS", "channel_join", 5.0, 0.0125, 42, error)
+    (event,) = heard.events
+    assert (event["request_type"], event["name"], event["response_length"]) == ("WS", "channel_join", 42)
+    row = heard.row("WS", "channel_join")
+    assert (row.num_requests, row.num_failures) == (1, failures)
+    assert heard.recorder.calls["WS", "channel_join"].size == 42
+
+
+def test_seconds_become_milliseconds_with_fractions(heard: Heard) -> None:
+    heard.observer.call("WS", "ping", 5.0, 0.000421, 9, None)
+    assert heard.events[0]["response_time"] == pytest.approx(0.421)
+
+
+def test_an_abandoned_call_has_no_response_time(heard: Heard) -> None:
+    heard.observer.call("WS", "ping", 5.0, 12.5, 0, Abandoned("stopped"))
+    assert heard.events[0]["response_time"] is None
+    assert heard.events[0]["exception"] is None
+    assert heard.row("WS", "ping").num_none_requests == 1
+    assert heard.row("WS", "ping").avg_response_time == 0
+
+
+def test_a_failure_is_a_row_by_its_label(heard: Heard) -> None:
+    for number in range(3):
+        error = ConnectionClosed(1006, f"00000000-0000-0000-0000-00000000000{number} is gone")
+        heard.observer.call("WS", "ping", 5.0, 0.1, 0, error)
+    (row,) = heard.environment.stats.errors.values()
+    assert row.occurrences == 3
+    assert repr(row.error) == "ConnectionClosed: 1006 <id> is gone"
+
+
+def test_samples_and_counts_are_only_recorded(heard: Heard) -> None:
+    heard.observer.sample("delivery", 0.001)
+    heard.observer.count("ticks_sent", 3)
+    assert heard.events == []
+    assert heard.recorder.counts == {"ticks_sent": 3}
+    assert set(heard.recorder.samples) == {"delivery"}
+
+
+def test_an_environment_that_was_not_told_of_us() -> None:
+    environment = Environment()
+    with pytest.raises(RuntimeError, match="on_init"):
+        run_of(environment)
+
+
+def test_a_run_that_has_not_started_has_no_settings() -> None:
+    environment = Environment()
+    environment.create_local_runner()
+    run = Run(environment)
+    with pytest.raises(RuntimeError, match="has not started"):
+        _ = run.settings
+    with pytest.raises(RuntimeError, match="has not started"):
+        _ = run.world
+    assert run_of(environment) is run
+
+
+@given(st.floats(min_value=0.005, max_value=99_499))
+def test_a_bucket_has_two_significant_digits(time: float) -> None:
+    bucket = bucketing.bucket_response_time(time)
+    # Half a unit of the second digit; below a tenth of a millisecond there is only the first.
+    unit = 10 ** (math.floor(math.log10(max(time, 0.1))) - 1)
+    assert abs(bucket - time) <= unit / 2 * (1 + 1e-9)
+    assert float(f"{bucket:.2g}") == bucket
+
+
+@given(MILLISECONDS, MILLISECONDS)
+def test_buckets_keep_the_order(one: float, other: float) -> None:
+    low, high = sorted((one, other))
+    assert bucketing.bucket_response_time(low) <= bucketing.bucket_response_time(high)
+
+
+@given(st.floats(min_value=10, max_value=1e9))
+def test_from_10_ms_on_they_are_locusts(time: float) -> None:
+    assert bucketing.bucket_response_time(time) == bucketing.locust_bucket(time)
+
+
+def test_there_are_few_of_them() -> None:
+    buckets = {bucketing.bucket_response_time(1.01**power / 100) for power in range(1700)}
+    assert len(buckets) < 700
+
+
+def test_every_process_has_the_same() -> None:
+    assert stats.bucket_response_time is bucketing.bucket_response_time
+    bucketing.install()
+    assert stats.bucket_response_time is bucketing.bucket_response_time
+
+
+def test_buckets_of_workers_add_up(heard: Heard) -> None:
+    other = Heard()
+    for one, times in ((heard, (0.0004, 0.0123)), (other, (0.0004, 0.0999))):
+        for time in times:
+            one.observer.call("WS", "ping", 0.0, time, 1, None)
+    row = heard.row("WS", "ping")
+    row.extend(StatsEntry.unserialize(other.row("WS", "ping").get_stripped_report(), heard.environment.stats))
+    assert dict(row.response_times) == {0.4: 2, 12: 1, 100: 1}
+
+
+def test_a_report_that_cannot_be_read_fails_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    environment = Environment()
+    runner = environment.create_master_runner("127.0.0.1", free_port())
+    try:
+        run = Run(environment)
+        report = {
+            "stats": [],
+            "errors": {},
+            "stats_total": StatsEntry(environment.stats, "", "").get_stripped_report(),
+        }
+        for _ in range(2):
+            environment.events.worker_report.fire(
+                client_id="other", data=report | {REPORT_KEY: {"schema": "next/9"}}
+            )
+        assert "worker other reports what this version cannot read" in caplog.text
+        assert caplog.text.count("cannot read") == 1  # once a worker
+        assert environment.process_exit_code == 1
+        assert run.recorder.calls == {}
+    finally:
+        runner.greenlet.kill(block=True)
+        runner.server.close()

@@ -1,0 +1,199 @@
+"""A server that is not there, says no, or goes away: counted failures with clear names, and no traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+
+from nakama_bots.emulator.process import EmulatorProcess
+
+from .lying import LyingServer
+from .running import (
+    LOCUSTFILES,
+    SERVER_KEY,
+    SPAWNED,
+    TRACE,
+    Locust,
+    assert_no_secret,
+    calls,
+    free_port,
+    has_account,
+    labels,
+    our_counts,
+    poll,
+    refused,
+    run,
+)
+
+NOBODY = LOCUSTFILES / "nobody.py"
+SHORT = ("-u", "2", "-r", "2", "-t", "2s")
+
+
+def until_it_fails(reports: Path, *arguments: str) -> Locust:
+    """A run that is stopped when its first failure is told."""
+    with Locust(reports, "-u", "2", "-r", "2", *arguments, locustfile=NOBODY) as locust:
+        locust.wait_for("further ones of this kind")
+        locust.interrupt()
+        locust.finish()
+    return locust
+
+
+def assert_failed_cleanly(locust: Locust, *secrets: str) -> None:
+    assert locust.finish() == 1
+    assert TRACE not in locust.output
+    assert locust.summary["ledger"]["balanced"]
+    assert_no_secret(locust, SERVER_KEY, *secrets)
+
+
+def test_an_unknown_host(tmp_path: Path) -> None:
+    locust = until_it_fails(tmp_path, "--host", "http://nakama.invalid")
+    assert_failed_cleanly(locust)
+    assert labels(locust.summary) == {"HostNotFound"}
+
+
+def test_a_refused_port(tmp_path: Path) -> None:
+    locust = run(tmp_path, *SHORT, "--host", f"http://127.0.0.1:{free_port()}", locustfile=NOBODY)
+    assert_failed_cleanly(locust)
+    assert labels(locust.summary) == {"ConnectionRefused"}
+    # Backed off: without a pause it would be thousands.
+    assert 2 <= our_counts(locust.summary)["POST", "/v2/account/authenticate/device"][1] <= 12
+
+
+@pytest.fixture(scope="module")
+def keyed() -> Iterator[EmulatorProcess]:
+    with EmulatorProcess.start(server_key=SERVER_KEY) as emulator:
+        yield emulator
+
+
+def test_a_wrong_server_key(keyed: EmulatorProcess, tmp_path: Path) -> None:
+    wrong = "another-planted-key-93ab"
+    locust = until_it_fails(tmp_path, "--host", keyed.url, "--nakama-server-key", wrong)
+    assert_failed_cleanly(locust, wrong)
+    assert labels(locust.summary) == {"Unauthenticated"}
+
+
+def test_the_right_server_key_is_nowhere(keyed: EmulatorProcess, tmp_path: Path) -> None:
+    locust = run(
+        tmp_path, *SHORT, "--host", keyed.url, "--nakama-server-key", SERVER_KEY, "-L", "DEBUG",
+        locustfile=NOBODY,
+    )  # fmt: skip
+    assert locust.finish() == 0
+    assert calls(locust.summary)["WS", "ping"]["count"] > 0
+    assert_no_secret(locust, SERVER_KEY)
+
+
+def test_sessions_that_expire_at_once(tmp_path: Path) -> None:
+    """Every connect finds its tokens expired: the users log in anew, again and again."""
+    extra = ("--token-expiry", "1", "--refresh-token-expiry", "1")
+    with EmulatorProcess.start(extra=extra) as emulator:
+        locust = run(
+            tmp_path, "-u", "1", "-t", "8s", "--host", emulator.url, locustfile=LOCUSTFILES / "reconnecting.py"
+        )
+    assert TRACE not in locust.output
+    assert locust.finish() == 1
+    assert labels(locust.summary) <= {"SessionExpired", "HandshakeRefused", "Unauthenticated"}
+    assert labels(locust.summary)
+    logins = calls(locust.summary)["POST", "/v2/account/authenticate/device"]
+    assert logins["count"] > 1
+    assert logins["failures"] == 0
+    assert_no_secret(locust)
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[EmulatorProcess, Path]]:
+    folder = tmp_path_factory.mktemp("tls")
+    authority = trustme.CA()
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate.private_key_pem.write_to_path(folder / "key.pem")
+    for blob in certificate.cert_chain_pems:
+        blob.write_to_path(folder / "cert.pem", append=True)
+    extra = ("--tls-cert", str(folder / "cert.pem"), "--tls-key", str(folder / "key.pem"))
+    with EmulatorProcess.start(extra=extra) as emulator:
+        yield emulator, folder / "ca.pem"
+
+
+def https(emulator: EmulatorProcess) -> str:
+    return "https://" + emulator.url.split("://")[1]
+
+
+def test_a_certificate_that_is_not_trusted(tls: tuple[EmulatorProcess, Path], tmp_path: Path) -> None:
+    locust = until_it_fails(tmp_path, "--host", https(tls[0]))
+    assert_failed_cleanly(locust)
+    assert labels(locust.summary) == {"TlsError"}
+
+
+@pytest.mark.parametrize("trust", ["ca", "insecure"])
+def test_a_certificate_that_is_trusted(trust: str, tls: tuple[EmulatorProcess, Path], tmp_path: Path) -> None:
+    flags = ("--nakama-tls-ca", str(tls[1])) if trust == "ca" else ("--nakama-tls-insecure",)
+    locust = run(tmp_path, *SHORT, "--host", https(tls[0]), *flags, locustfile=NOBODY)
+    assert locust.finish() == 0
+    assert TRACE not in locust.output
+    assert calls(locust.summary)["WS", "ping"]["count"] > 0
+
+
+@pytest.mark.parametrize("lie", ["reserved bits", "not json", "masked"])
+def test_malformed_frames(lie: str, tmp_path: Path) -> None:
+    with LyingServer(lie) as server:
+        locust = until_it_fails(tmp_path, "--host", server.url)
+    assert_failed_cleanly(locust)
+    assert "ProtocolError" in labels(locust.summary)
+
+
+def test_a_login_that_is_no_login(tmp_path: Path) -> None:
+    with LyingServer("no tokens") as server:
+        locust = until_it_fails(tmp_path, "--host", server.url)
+    assert_failed_cleanly(locust)
+    assert labels(locust.summary) == {"ProtocolError"}
+
+
+def test_a_server_that_goes_and_comes_back(tmp_path: Path) -> None:
+    """Killed under the users, then back on the same port with an empty database: they go on."""
+    port = free_port()
+    extra = ("--port", str(port))
+    arguments = ("-u", "4", "-r", "4", "--host", f"http://127.0.0.1:{port}")
+    with EmulatorProcess.start(extra=extra) as first:
+        locust = Locust(tmp_path, *arguments, "-t", "60s", locustfile=NOBODY)
+        with locust:
+            locust.wait_for(SPAWNED)
+            first.stop()
+            locust.wait_for("ConnectionRefused")
+            with EmulatorProcess.start(extra=extra) as second:
+                # The players made their accounts in its database: they are back.
+                wait_for_accounts(second.url, 4)
+                locust.interrupt()
+                assert locust.finish() == 1
+    assert TRACE not in locust.output
+    assert locust.summary["ledger"]["balanced"]
+    assert "ConnectionRefused" in labels(locust.summary)
+    assert labels(locust.summary) <= {
+        "ConnectionClosed", "ConnectionRefused", "ConnectionFailed", "HandshakeRefused", "Unauthenticated",
+    }  # fmt: skip
+    assert not locust.summary["target"]["is_emulator"]
+    assert refused(port)
+
+
+def wait_for_accounts(url: str, users: int) -> None:
+    """Until every user of the run has an account again."""
+    for _ in poll(lambda: all(has_account(url, f"nbots-1-w000-{number:06d}") for number in range(users))):
+        pass
+
+
+def test_a_killed_server_ends_nothing_before_the_run_time(tmp_path: Path) -> None:
+    with (
+        EmulatorProcess.start(matchmaker_interval=0.2) as emulator,
+        # An odd number: one is always waiting for an opponent.
+        Locust(tmp_path, "-u", "3", "-r", "3", "-t", "6s", "--host", emulator.url, "Duel") as locust,
+    ):
+        locust.wait_for("PUSH     matchmaker_matched")
+        os.kill(emulator.pid, signal.SIGKILL)
+        assert locust.finish() == 1
+    assert "run-time limit reached" in locust.output
+    assert TRACE not in locust.output
+    assert locust.summary["ledger"]["balanced"]
+    assert {"ConnectionClosed", "ConnectionRefused"} <= labels(locust.summary)

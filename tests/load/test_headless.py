@@ -1,0 +1,198 @@
+"""Whole runs without workers, against the embedded emulator."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nakama_bots.load.banner import EMULATOR_BANNER
+
+from .running import (
+    QUICK,
+    ROOT,
+    SPAWNED,
+    TRACE,
+    Locust,
+    assert_no_secret,
+    calls,
+    gone,
+    locust_counts,
+    our_counts,
+    refused,
+    run,
+)
+
+MAIN_ROWS = (
+    ("WS", "matchmaker_add"),
+    ("WS", "match_join"),
+    ("WS", "channel_join"),
+    ("WS", "channel_message_send"),
+    ("PUSH", "matchmaker_matched"),
+)
+
+
+@pytest.fixture(scope="module")
+def headless(tmp_path_factory: pytest.TempPathFactory) -> Locust:
+    folder = tmp_path_factory.mktemp("headless")
+    return run(folder / "reports", "-u", "8", "-r", "8", "-t", "5s", "--only-summary")
+
+
+def test_it_ends_well(headless: Locust) -> None:
+    assert headless.finish() == 0
+    assert TRACE not in headless.output
+
+
+def test_locusts_table_and_ours_have_the_main_rows(headless: Locust) -> None:
+    rows = calls(headless.summary)
+    for kind, name in MAIN_ROWS:
+        assert rows[kind, name]["count"] > 0
+        assert rows[kind, name]["failures"] == 0
+        assert sum(line.split()[:2] == [kind, name] for line in headless.output.splitlines()) == 3
+    assert headless.summary["errors"] == []
+
+
+def test_the_target_is_said_loudly(headless: Locust) -> None:
+    assert EMULATOR_BANNER in headless.output
+    assert "NOT A NAKAMA SERVER" in headless.output
+    assert headless.summary["target"]["is_emulator"]
+    (folder,) = headless.folders
+    page = (folder / "locust.html").read_text(encoding="utf-8")
+    assert EMULATOR_BANNER in page
+    assert page.index("<body") < page.index(EMULATOR_BANNER)
+
+
+def test_the_counts_are_those_of_locusts_table(headless: Locust) -> None:
+    table = headless.output.partition("Response time percentiles")[0]
+    rows = re.findall(r"^(WS|PUSH|GET|POST|PUT) +(\S+) +(\d+) +(\d+)\(", table, re.MULTILINE)
+    assert {(kind, name): (int(all_), int(bad)) for kind, name, all_, bad in rows} == our_counts(
+        headless.summary
+    )
+
+
+def test_the_ledger_is_balanced_and_counts_what_was_called(headless: Locust) -> None:
+    ledger = headless.summary["ledger"]
+    assert ledger["balanced"]
+    requests = [call for (kind, name), call in calls(headless.summary).items() if (kind, name)[0] == "WS"]
+    sent = sum(call["count"] for call in requests if call["name"] != "connect")
+    assert ledger["sent"] == sent > 0
+    assert "(balanced)" in headless.output
+
+
+def test_the_run_is_described(headless: Locust) -> None:
+    run_part = headless.summary["run"]
+    assert run_part["scenario"] == "duel-townsquare"
+    assert run_part["users"] == 8
+    assert 4 < run_part["duration_s"] < 15
+    settings = headless.summary["settings"]
+    assert settings["match_seconds"] == 1.0
+    assert "server_key" not in settings
+    assert headless.summary["matchmaking"]["matches_played"] > 0
+    assert headless.summary["ticks"]["sent"] > 0
+    assert headless.summary["delivery"]["received"] > 0
+
+
+def test_the_emulator_is_gone(headless: Locust) -> None:
+    assert refused(headless.emulator_port)
+
+
+def test_no_token_is_anywhere(headless: Locust) -> None:
+    assert_no_secret(headless)
+
+
+def test_json_on_stdout_stays_json(tmp_path: Path) -> None:
+    """Our text goes where Locust's tables go to, not to stdout."""
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless", *QUICK, "-u", "2", "-t", "2s",
+         "--json", "--nakama-reports", str(tmp_path)],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert any(row["name"] == "connect" for row in json.loads(done.stdout)), done.stderr
+    assert "cid ledger" in done.stderr
+
+
+@pytest.mark.parametrize("way", ["ctrl-c", "sigterm"])
+def test_stopped_in_the_middle(way: str, tmp_path: Path) -> None:
+    with Locust(
+        tmp_path, "-u", "30", "-r", "30", "--nakama-tick-rate", "100", "--nakama-match-seconds", "60"
+    ) as locust:
+        locust.wait_for("matchmaker_matched")
+        emulator = locust.emulator
+        if way == "ctrl-c":
+            locust.interrupt()
+        else:
+            locust.signal(signal.SIGTERM)
+        assert locust.finish() == 0
+    assert TRACE not in locust.output
+    assert locust.summary["ledger"]["balanced"]
+    assert our_counts(locust.summary)["WS", "match_join"][0] > 0
+    assert locust.summary["run"]["users"] == 30
+    assert locust.output.count("cid ledger:") == 1
+    assert (locust.folders[0] / "locust.html").is_file()
+    assert gone(emulator)
+
+
+def test_a_killed_locust_leaves_no_emulator(tmp_path: Path) -> None:
+    with Locust(tmp_path, "-u", "2", "-r", "2") as locust:
+        locust.wait_for(SPAWNED)
+        emulator = locust.emulator
+        locust.signal(signal.SIGKILL)
+        assert gone(emulator)
+
+
+def test_a_killed_emulator_ends_the_run(tmp_path: Path) -> None:
+    with Locust(tmp_path, "-u", "8", "-r", "8", "--nakama-match-seconds", "60") as locust:
+        locust.wait_for("matchmaker_matched")
+        pid = locust.emulator.pid
+        locust.emulator.kill()
+        assert locust.finish() == 1
+    assert TRACE not in locust.output
+    (line,) = (line for line in locust.output.splitlines() if "ended by itself" in line)
+    assert f"pid {pid}" in line
+    ledger = locust.summary["ledger"]
+    assert ledger["balanced"]
+    assert ledger["sent"] > 0
+
+
+def test_a_run_that_ends_while_users_are_spawned_tells_how_many_there_were(tmp_path: Path) -> None:
+    locust = run(tmp_path, "-u", "50", "-r", "2", "-t", "2s")
+    assert locust.finish() == 0
+    assert 1 < locust.summary["run"]["users"] < 50
+
+
+def test_tags_and_list(tmp_path: Path) -> None:
+    listed = run(tmp_path / "reports", "--list")
+    assert listed.finish() == 0
+    assert "Duel" in listed.output
+    assert "TownSquare" in listed.output
+    assert "EMULATOR" not in listed.output
+    assert not listed.reports.exists()
+    tagged = run(tmp_path / "reports", "--tags", "chat", "-u", "2", "-t", "2s", "TownSquare")
+    assert tagged.finish() == 0
+    assert ("WS", "channel_join") in calls(tagged.summary)
+    assert ("WS", "match_join") not in calls(tagged.summary)
+
+
+def test_json_file(tmp_path: Path) -> None:
+    locust = run(tmp_path / "reports", "-u", "2", "-t", "2s", "--json-file", str(tmp_path / "out"))
+    assert locust_counts(tmp_path / "out") == our_counts(locust.summary)
+
+
+def test_results_that_cannot_be_written_fail_the_run(tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    with Locust(reports, "-u", "2", "-r", "2") as locust:
+        locust.wait_for(SPAWNED)
+        reports.rmdir()
+        reports.write_text("")
+        locust.interrupt()
+        assert locust.finish() == 1
+    assert "the results could not be written: --nakama-reports" in locust.output
+    assert "cid ledger" in locust.output  # the text is told all the same
+    assert TRACE not in locust.output

@@ -1,0 +1,96 @@
+"""What a user does when its tasks go wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nakama_bots.emulator.process import EmulatorProcess
+
+from .running import LOCUSTFILES, TRACE, Locust, calls, run
+
+FAULTS = LOCUSTFILES / "faults.py"
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorProcess]:
+    with EmulatorProcess.start() as process:
+        yield process
+
+
+@pytest.fixture(scope="module")
+def failing(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Locust:
+    """Tasks that raise what the server answered."""
+    return run(
+        tmp_path_factory.mktemp("failing"), "-u", "2", "-r", "2", "-t", "5s", "--host", emulator.url,
+        "Plain", "Nested", locustfile=FAULTS,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def faulty(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Locust:
+    """Tasks that raise what nobody expects."""
+    return run(
+        tmp_path_factory.mktemp("faulty"), "-u", "2", "-r", "2", "-t", "2s", "--host", emulator.url,
+        "Faulty", "Dying", locustfile=FAULTS,
+    )  # fmt: skip
+
+
+def test_a_failed_call_is_counted_once_and_has_no_traceback(failing: Locust) -> None:
+    assert failing.finish() == 1
+    assert TRACE not in failing.output
+    row = calls(failing.summary)["WS", "match_join"]
+    assert row["count"] == row["failures"] == row["outcomes"]["server_error"]
+    (error,) = (error for error in failing.summary["errors"] if error["name"] == "match_join")
+    assert error["count"] == row["failures"]
+    assert "# fails" in failing.output
+
+
+def test_the_user_backs_off(failing: Locust) -> None:
+    # Pauses of 0.25 to 0.5, 0.5 to 1, 1 to 2, 2 to 4 s: at a task each 0.05 s it would be near 100.
+    assert 3 <= calls(failing.summary)["WS", "match_join"]["count"] <= 5
+
+
+def test_a_kind_of_failure_is_logged_once(failing: Locust) -> None:
+    lines = [line for line in failing.output.splitlines() if re.search(r"WARNING.*match_join: ", line)]
+    assert len(lines) == 1
+    assert "only counted" in lines[0]
+
+
+def test_nested_task_sets_are_tried_too(failing: Locust) -> None:
+    rows = calls(failing.summary)
+    assert rows["WS", "channel_leave"]["failures"] == rows["WS", "channel_leave"]["count"] > 0
+    # The user went on with the next task of the sequence, in the same TaskSet.
+    assert rows["WS", "ping"]["count"] > 0
+    assert rows["WS", "ping"]["failures"] == 0
+
+
+def test_a_fault_of_the_scenario_keeps_its_traceback(faulty: Locust) -> None:
+    assert faulty.finish() == 1
+    assert TRACE in faulty.output
+    assert "ZeroDivisionError: a fault of the scenario" in faulty.output
+
+
+def test_a_user_that_died_leaves_the_ledger_balanced(faulty: Locust) -> None:
+    assert "LookupError: a fault of the start" in faulty.output
+    ledger = faulty.summary["ledger"]
+    assert ledger["balanced"]
+    # The ping of its start: its socket was closed for it.
+    assert calls(faulty.summary)["WS", "ping"]["count"] == 1
+    assert ledger["sent"] == ledger["ok"] == 1
+
+
+def test_a_number_is_free_again_when_its_user_has_stopped(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    """A shape that lets users go and come: the accounts stay the same few."""
+    locust = run(
+        tmp_path, "--host", emulator.url, "--nakama-id-prefix", "shaped",
+        locustfile=LOCUSTFILES / "shaped.py",
+    )  # fmt: skip
+    assert locust.finish() == 0
+    assert TRACE not in locust.output
+    rows = calls(locust.summary)
+    assert rows["POST", "/v2/account/authenticate/device"]["count"] == 5
+    assert rows["PUT", "/v2/account"]["count"] == 3

@@ -1,0 +1,144 @@
+"""The web UI over HTTP: the banner, runs started and stopped there, and no secret on its pages."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.load.banner import EMULATOR_BANNER
+from nakama_bots.results.run_folder import read_summary
+
+from .running import (
+    LOCUSTFILES,
+    QUICK,
+    SERVER_KEY,
+    TRACE,
+    Locust,
+    assert_no_secret,
+    calls,
+    free_port,
+    gone,
+    poll,
+)
+
+NOBODY = LOCUSTFILES / "nobody.py"
+
+
+class Web:
+    """A Locust with its web UI, and its pages."""
+
+    def __init__(self, reports: Path, *arguments: str) -> None:
+        self.port = free_port()
+        self.locust = Locust(
+            reports, "--web-port", str(self.port), "--web-host", "127.0.0.1", *arguments,
+            locustfile=NOBODY, prefix=QUICK,
+        )  # fmt: skip
+        self.locust.wait_for("Starting web interface")
+        for _ in poll(self._up):
+            pass
+
+    def _up(self) -> bool:
+        try:
+            self.page("/")
+        except urllib.error.URLError:
+            return False
+        return True
+
+    def page(self, path: str, **form: object) -> str:
+        data = urllib.parse.urlencode(form).encode() if form else None
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", data, timeout=30) as response:
+            return str(response.read().decode())
+
+    def swarm(self, **form: object) -> dict[str, Any]:
+        return dict(json.loads(self.page("/swarm", user_count=2, spawn_rate=2, **form)))
+
+    def stop(self) -> None:
+        self.page("/stop", any="thing")
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    web = Web(tmp_path_factory.mktemp("web") / "reports", "--nakama-server-key", SERVER_KEY)
+    with web.locust:
+        yield web
+        web.locust.interrupt()
+        assert web.locust.finish() == 0
+
+
+def test_the_page_has_the_banner(web: Web) -> None:
+    page = web.page("/")
+    assert EMULATOR_BANNER in page
+    assert "Locust" in page
+
+
+def test_no_setting_is_on_the_page(web: Web) -> None:
+    page = web.page("/")
+    assert SERVER_KEY not in page
+    assert "nakama_server_key" not in page
+
+
+def test_two_runs_in_one_process_have_a_folder_each(web: Web) -> None:
+    counted = []
+    for number in (1, 2):
+        assert web.swarm()["success"]
+        web.locust.wait_for("All users spawned", number)
+        # Not /stats/requests: Locust keeps its answer for seconds, and it may be the other run's.
+        for _ in poll(lambda: "WS,ping" in web.page("/stats/requests/csv")):
+            pass
+        web.stop()
+        web.locust.wait_for("cid ledger", number)
+        summary = read_summary(web.locust.folders[-1])
+        assert len(web.locust.folders) == number
+        assert summary["ledger"]["balanced"]
+        # Fresh counts: every ping of this run, and none of the other's.
+        rows = calls(summary)
+        assert rows["WS", "connect"]["count"] == 2
+        assert summary["ledger"]["sent"] == rows["WS", "ping"]["count"]
+        assert summary["run"]["users"] == 2
+        counted.append(rows)
+    assert ("PUT", "/v2/account") in counted[0]
+    assert ("PUT", "/v2/account") not in counted[1]  # the same accounts again
+    assert TRACE not in web.locust.output
+
+
+@pytest.mark.parametrize("host", ["nonsense", "", "http://user:secret-word@127.0.0.1"])
+def test_a_host_that_is_none_is_refused(host: str, web: Web) -> None:
+    answer = web.swarm(host=host)
+    assert not answer["success"]
+    assert "http://HOST[:PORT]" in answer["message"]
+    assert "secret-word" not in answer["message"]
+    assert TRACE not in web.locust.output
+
+
+def test_a_server_has_no_banner_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+    with EmulatorProcess.start() as emulator:
+        web = Web(tmp_path, "--host", emulator.url)
+        with web.locust as locust:
+            assert EMULATOR_BANNER not in web.page("/")
+            assert web.swarm()["success"]
+            locust.wait_for("All users spawned")
+            locust.interrupt()
+            assert locust.finish() == 0
+    assert TRACE not in locust.output
+    assert EMULATOR_BANNER not in (locust.folders[0] / "locust.html").read_text()
+    assert locust.summary["ledger"]["balanced"]
+    assert_no_secret(locust)
+
+
+def test_a_killed_emulator_ends_the_web_ui_too(tmp_path: Path) -> None:
+    web = Web(tmp_path)
+    with web.locust as locust:
+        emulator = locust.emulator
+        emulator.kill()
+        assert gone(emulator)
+        assert locust.finish() == 1
+    assert "ended by itself" in locust.output
+    assert TRACE not in locust.output
