@@ -1,0 +1,476 @@
+"""One scripted session against one server, seen bare: plain HTTP, plain websockets, none of our own client.
+
+Every step becomes a normalised entry of a transcript. What a server makes up (ids, tokens, times, cursors) is
+bound to a placeholder named after the step in which it first appears, so that a difference in one step does not
+move the names in the next. Two transcripts are compared by ``compare``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+import websocket
+
+PUSH_TIMEOUT = 10.0
+# Two intervals of a real server's matchmaker and some more.
+MATCHED_TIMEOUT = 45.0
+# A real server that has just sent something loses its close frame in 6 of 1500 cases: it is asked again.
+_CLOSES = 5
+
+_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+_IDS = re.compile(_UUID)
+_LITERAL_IDS = {"00000000-0000-0000-0000-000000000000", "11111111-1111-4111-8111-111111111111"}
+_NODE = re.compile(rf"({_UUID})\.(?!{_UUID})[\w-]+")
+_JWT = re.compile(r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
+_TIME = re.compile(r"(?:20[2-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+:\d+")
+_DIRECT = re.compile(r"4\.(<[^<>]*>)\.(<[^<>]*>)\.")
+_CURSORS = {"cursor", "next_cursor", "prev_cursor", "cacheable_cursor"}
+# FACTS of the recordings: the order in these lists is free.
+_UNORDERED = {"users", "presences", "devices", "joins", "leaves"}
+# Only for these does a real server keep one order of ack and events (200 of 200, or 100 of 100 measured). A
+# status_update is acknowledged first nearly always, but not in every run.
+_ORDERED = {
+    "channel_message_send", "channel_message_update", "channel_message_remove", "party_update", "party_close",
+    "party_promote", "party_join",
+}  # fmt: skip
+
+Frame = dict[str, Any]
+Step = dict[str, Any]
+
+
+class Names:
+    """The placeholders of one run."""
+
+    def __init__(self, tag: str) -> None:
+        self._tag = tag
+        self._ids: dict[str, str] = {}
+
+    def normalise(self, value: Any, step: str, unordered: Iterable[str] = ()) -> Any:
+        """``value`` with nothing in it that another run would have otherwise."""
+        masked = self._mask(value)
+        ordered = self._sort(masked, _UNORDERED | set(unordered))
+        return self._direct(self._bind(ordered, step))
+
+    def _mask(self, value: Any, key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: self._mask(part, name) for name, part in value.items()}
+        if isinstance(value, list):
+            if key == "query":
+                return [[name, self._mask(text, name)] for name, text in value]
+            return [self._mask(part, key) for part in value]
+        if isinstance(value, str):
+            return self._mask_text(value, key)
+        if type(value) in (int, float) and 1_500_000_000 < value < 3_000_000_000:
+            return "<unix>"
+        return value
+
+    def _mask_text(self, text: str, key: str) -> Any:
+        if key in _CURSORS and text not in ("", "nonsense"):
+            return "<cursor>"
+        if key == "http_key" and text != "wrong":
+            return "<http key>"
+        if _JWT.fullmatch(text):
+            body = text.split(".")[1]
+            return {"jwt": self._mask(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))}
+        text = text.replace(self._tag, "RUN").replace("\N{NO-BREAK SPACE}", " ").replace("proto:  ", "proto: ")
+        text = _TIME.sub(lambda found: "<time:frac>" if found[1] else "<time>", text)
+        text = _ADDRESS.sub("<addr>", _NODE.sub(r"\1.<node>", text))
+        return _IDS.sub(lambda found: self._ids.get(found[0], found[0]), text)
+
+    def _sort(self, value: Any, unordered: set[str], key: str = "") -> Any:
+        if isinstance(value, dict):
+            return {name: self._sort(part, unordered, name) for name, part in value.items()}
+        if isinstance(value, list):
+            parts = [self._sort(part, unordered, key) for part in value]
+            return sorted(parts, key=_faceless) if key in unordered else parts
+        return value
+
+    def _bind(self, value: Any, step: str) -> Any:
+        if isinstance(value, dict):
+            return {name: self._bind(value[name], step) for name in sorted(value)}
+        if isinstance(value, list):
+            return [self._bind(part, step) for part in value]
+        if isinstance(value, str):
+            return _IDS.sub(lambda found: self._name(found[0], step), value)
+        return value
+
+    def _name(self, identifier: str, step: str) -> str:
+        if identifier in _LITERAL_IDS:
+            return identifier
+        if identifier not in self._ids:
+            # The version digit stays: session ids are of version 1, named matches of version 5.
+            prefix = f"<{step}:v{identifier[14]}#"
+            number = sum(name.startswith(prefix) for name in self._ids.values()) + 1
+            self._ids[identifier] = f"{prefix}{number}>"
+        return self._ids[identifier]
+
+    def _direct(self, value: Any) -> Any:
+        """The two users of a direct channel stand in the order of their random ids."""
+        if isinstance(value, dict):
+            out = {name: self._direct(part) for name, part in value.items()}
+            if "user_id_one" in out and "user_id_two" in out:
+                out["user_id_one"], out["user_id_two"] = sorted((out["user_id_one"], out["user_id_two"]))
+            return out
+        if isinstance(value, list):
+            return [self._direct(part) for part in value]
+        if isinstance(value, str):
+            return _DIRECT.sub(lambda found: "4.{}.{}.".format(*sorted(found.groups())), value)
+        return value
+
+
+def _faceless(value: Any) -> str:
+    return _IDS.sub("<?>", json.dumps(value, sort_keys=True))
+
+
+class Wire:
+    """A websocket whose frames are kept by a thread of its own, which also answers the server's pings."""
+
+    def __init__(self, url: str) -> None:
+        self._ws = websocket.create_connection(url, timeout=PUSH_TIMEOUT)
+        self._ws.settimeout(None)
+        self._news = threading.Condition()
+        self._frames: list[Frame] = []
+        self.closed: dict[str, Any] | None = None
+        self._cids = self._pongs = 0
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        closed: dict[str, Any] = {"code": None, "reason": ""}
+        try:
+            while True:
+                opcode, data = self._ws.recv_data(control_frame=True)
+                if opcode == websocket.ABNF.OPCODE_CLOSE:
+                    closed = {"code": int.from_bytes(data[:2], "big") or None, "reason": data[2:].decode()}
+                    break
+                with self._news:
+                    self._pongs += opcode == websocket.ABNF.OPCODE_PONG
+                    if opcode == websocket.ABNF.OPCODE_TEXT:
+                        self._frames.append(json.loads(data))
+                    self._news.notify_all()
+        except (OSError, websocket.WebSocketException) as error:
+            closed["reason"] = type(error).__name__
+        with self._news:
+            self.closed = closed
+            self._news.notify_all()
+
+    def send_text(self, *parts: str) -> None:
+        """One message, in as many fragments as there are parts; one has been read before the next is sent."""
+        abnf = websocket.ABNF
+        for number, part in enumerate(parts, 1):
+            opcode = abnf.OPCODE_CONT if number > 1 else abnf.OPCODE_TEXT
+            self._ws.send_frame(abnf.create_frame(part, opcode, int(number == len(parts))))
+            if number < len(parts):
+                with self._news:
+                    before = self._pongs
+                    self._ws.ping()
+                    self._news.wait_for(lambda before=before: self._pongs > before, PUSH_TIMEOUT)
+
+    def request(self, message: Frame) -> str:
+        """Send it with the next cid, which is returned."""
+        self._cids += 1
+        self.send_text(json.dumps({"cid": str(self._cids), **message}))
+        return str(self._cids)
+
+    def wait(self, done: Callable[[list[Frame]], bool], seconds: float = PUSH_TIMEOUT) -> bool:
+        """Whether ``done`` of what has come came true; also False when the socket is closed."""
+        with self._news:
+            self._news.wait_for(lambda: self.closed is not None or done(self._frames), seconds)
+            return done(self._frames)
+
+    def wait_closed(self) -> dict[str, Any]:
+        with self._news:
+            self._news.wait_for(lambda: self.closed is not None, PUSH_TIMEOUT)
+            return self.closed or {"code": "still open", "reason": ""}
+
+    def barrier(self) -> None:
+        """All that the server had queued for this socket before the ping is here after the pong."""
+        cid = f"barrier-{self._cids}"
+        self.send_text(json.dumps({"cid": cid, "ping": {}}))
+        self.wait(lambda frames: any(frame.get("cid") == cid for frame in frames))
+        with self._news:
+            self._frames[:] = [frame for frame in self._frames if frame.get("cid") != cid]
+
+    def take(self) -> list[Frame]:
+        """Everything that has come, in order; it is forgotten here."""
+        with self._news:
+            taken, self._frames[:] = self._frames[:], []
+        return taken
+
+    def close(self) -> None:
+        """Say goodbye, if the server has not, and wait until it answers."""
+        if self.closed is None:
+            self._ws.send_close()
+        self._reader.join(PUSH_TIMEOUT)
+        self._ws.shutdown()
+
+
+def key_of(frame: Frame) -> str:
+    """The message key of an envelope; "ack" for an empty one."""
+    return next((key for key in frame if key != "cid"), "ack")
+
+
+@dataclass
+class Actor:
+    """A user of the session."""
+
+    name: str
+    tokens: dict[str, str] = field(default_factory=dict)
+    user_id: str = ""
+    session_id: str = ""
+
+    def keep(self, answer: Mapping[str, Any]) -> None:
+        self.tokens = {"token": answer["token"], "refresh_token": answer["refresh_token"]}
+        body = answer["token"].split(".")[1]
+        self.user_id = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))["uid"]
+
+
+class Run:
+    """The session against one server: does steps and writes them down."""
+
+    def __init__(self, url: str, server_key: str = "defaultkey", http_key: str = "defaulthttpkey") -> None:
+        self.tag = secrets.token_hex(5)
+        self.http_key = http_key
+        self.steps: list[Step] = []
+        self.family = ""
+        # Pushes that came though no step said so: a script with any of them is a race.
+        self.unexpected: list[str] = []
+        self.actors = {name: Actor(name) for name in ("ann", "ben", "cal")}
+        self.wires: dict[str, Wire] = {}
+        self._url = url.rstrip("/")
+        self._basic = base64.b64encode(f"{server_key}:".encode()).decode()
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._names = Names(self.tag)
+        self.scratch: dict[str, Any] = {}
+
+    def close(self) -> None:
+        for wire in self.wires.values():
+            wire.close()
+        self._http.close()
+
+    def name(self, word: str) -> str:
+        """A name that no earlier run left on the server."""
+        return f"{word}-{self.tag}"
+
+    def _authorization(self, by: str | None) -> dict[str, str]:
+        if by is None:
+            return {}
+        if by == "key":
+            return {"Authorization": f"Basic {self._basic}"}
+        token = self.actors[by].tokens["token"] if by in self.actors else by
+        return {"Authorization": f"Bearer {token}"}
+
+    def rest(
+        self,
+        name: str,
+        by: str | None,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        expect: Mapping[str, str] | None = None,
+        unordered: Iterable[str] = (),
+        until: Callable[[Any], bool] | None = None,
+        pick: Callable[[Any], Any] = lambda got: got,
+        closes: str = "",
+    ) -> Any:
+        """One request. ``body`` is sent as JSON, a text as it is; ``expect`` are pushes to wait for, by user.
+
+        ``until`` repeats it for what the server publishes with a delay; ``pick`` takes from the answer what is
+        of this run, where others use the server too; ``closes`` is whose socket the request ends.
+        """
+        data = body if isinstance(body, str) or body is None else json.dumps(body)
+        end = time.monotonic() + PUSH_TIMEOUT
+        while True:
+            answer = self._http.request(
+                method, self._url + path, params=list(query), headers=self._authorization(by), timeout=30,
+                data=None if data is None else data.encode(),
+            )  # fmt: skip
+            try:
+                got = answer.json()
+            except ValueError:
+                got = answer.text
+            got = pick(got)
+            if until is None or until(got) or time.monotonic() > end:
+                break
+        sent = {"by": by if by in (None, "key", *self.actors) else "token", "http": f"{method} {path}"}
+        if query:
+            sent["query"] = [list(pair) for pair in query]
+        if body is not None:
+            sent["body"] = body
+        kind = answer.headers.get("Content-Type", "").partition(";")[0]
+        reply = {"status": answer.status_code, "type": kind, "body": got}
+        if closes:
+            reply["closed"] = self._closed(closes)
+        self._note(name, sent, reply, expect or {}, unordered)
+        return got
+
+    def connect(self, name: str, who: str, query: str = "", expect: Mapping[str, str] | None = None) -> None:
+        """Open the user's socket; what refuses it is the answer."""
+        reply: dict[str, Any] = {"status": 101}
+        try:
+            self.wires[who] = Wire(self._socket_url(who, query))
+        except websocket.WebSocketBadStatusException as error:
+            reply = {"status": error.status_code, "body": (error.resp_body or b"").decode()}
+        self._note(name, {"connect": who, "query": query}, reply, expect or {})
+
+    def send(
+        self,
+        name: str,
+        who: str,
+        message: Frame,
+        expect: Mapping[str, str] | None = None,
+        *,
+        acked: bool = True,
+    ) -> Frame:
+        """One message of a socket; its answer is returned. ``acked=False`` for those never answered."""
+        wire = self.wires[who]
+        cid = wire.request(message)
+        if acked:
+            wire.wait(lambda frames: any(frame.get("cid") == cid for frame in frames))
+        return self._note(name, {"by": who, "message": message}, None, expect or {}, cid=(who, cid))
+
+    def raw(self, name: str, who: str, *parts: str) -> None:
+        """A text, in fragments, that makes the server close the socket."""
+        closed: dict[str, Any] = {}
+        for _ in range(_CLOSES):
+            self.wires[who].send_text(*parts)
+            closed = self._closed(who)
+            if closed["code"] is not None:
+                break
+            self.wires[who] = Wire(self._socket_url(who))
+        if who in self.wires:
+            self.wires.pop(who).close()
+        self._note(name, {"by": who, "raw": list(parts)}, closed, {})
+
+    def _socket_url(self, who: str, query: str = "") -> str:
+        token = self.actors[who].tokens["token"] if who in self.actors else "garbage"
+        return f"ws{self._url.removeprefix('http')}/ws?token={token}{query}"
+
+    def _closed(self, who: str) -> dict[str, Any]:
+        wire = self.wires.pop(who)
+        closed = wire.wait_closed()
+        wire.close()
+        return closed
+
+    def hang_up(self, name: str, who: str, expect: Mapping[str, str] | None = None) -> None:
+        """The user's socket is closed by the client."""
+        self.wires.pop(who).close()
+        self._note(name, {"close": who}, None, expect or {})
+
+    def _note(
+        self,
+        name: str,
+        sent: Any,
+        reply: Any,
+        expect: Mapping[str, str],
+        unordered: Iterable[str] = (),
+        cid: tuple[str, str] | None = None,
+    ) -> Frame:
+        heard = {who: self._settle(who, expect.get(who, "").split()) for who in self.wires}
+        ack: Frame = {}
+        order: list[str] = []
+        if cid is not None:
+            frames = heard[cid[0]]
+            ack = next((frame for frame in frames if frame.get("cid") == cid[1]), {})
+            order = ["ack" if frame is ack else key_of(frame) for frame in frames]
+            heard[cid[0]] = [frame for frame in frames if frame is not ack]
+            reply = ack or "no answer"
+        pushes = {who: sorted(frames, key=key_of) for who, frames in heard.items() if frames}
+        for who, frames in pushes.items():
+            extra = Counter(map(key_of, frames)) - Counter(expect.get(who, "").split())
+            self.unexpected += [f"{name}: {who} heard {key}" for key in extra]
+        step = {"step": name, "family": self.family, "sent": sent, "got": reply}
+        if pushes:
+            step["pushes"] = pushes
+        if cid is not None and key_of(sent["message"]) in _ORDERED:
+            step["order"] = order
+        if any(entry["step"] == name for entry in self.steps):
+            msg = f"two steps are called {name!r}"
+            raise ValueError(msg)
+        self.steps.append(self._names.normalise(step, name, unordered))
+        return ack
+
+    def _settle(self, who: str, keys: list[str]) -> list[Frame]:
+        wanted = Counter(keys)
+        timeout = MATCHED_TIMEOUT if "matchmaker_matched" in wanted else PUSH_TIMEOUT
+        wire = self.wires[who]
+        if wanted:
+            wire.wait(
+                lambda frames: not wanted - Counter(key_of(one) for one in frames if "cid" not in one), timeout
+            )
+        wire.barrier()
+        return wire.take()
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One place in one step where two transcripts say different things."""
+
+    step: str
+    path: str
+    expected: str
+    got: str
+
+    def __str__(self) -> str:
+        return f"{self.step} at {self.path}: expected {self.expected}, got {self.got}"
+
+
+def compare(expected: Sequence[Step], got: Sequence[Step]) -> list[Difference]:
+    """Every difference, step by step."""
+    theirs = {step["step"]: step for step in got}
+    known = {step["step"] for step in expected}
+    found: list[Difference] = []
+    for step in expected:
+        other = theirs.get(step["step"])
+        if other is None:
+            found.append(Difference(step["step"], "", "the step", "nothing"))
+        else:
+            found += [Difference(step["step"], *one) for one in _differences(step, other, "")]
+    found += [Difference(name, "", "nothing", "the step") for name in theirs if name not in known]
+    return found
+
+
+def _differences(expected: Any, got: Any, path: str) -> list[tuple[str, str, str]]:
+    if isinstance(expected, dict) and isinstance(got, dict):
+        return [
+            one
+            for key in sorted({*expected, *got})
+            for one in _differences(
+                expected.get(key, _ABSENT), got.get(key, _ABSENT), f"{path}.{key}".lstrip(".")
+            )
+        ]
+    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
+        return [
+            one
+            for index, pair in enumerate(zip(expected, got, strict=True))
+            for one in _differences(*pair, f"{path}.{index}")
+        ]
+    # True is not 1 in JSON.
+    if type(expected) is type(got) and expected == got:
+        return []
+    return [(path, _shown(expected), _shown(got))]
+
+
+class _Absent:
+    """What a key has that is not there."""
+
+
+_ABSENT = _Absent()
+
+
+def _shown(value: Any) -> str:
+    return "nothing" if value is _ABSENT else json.dumps(value, sort_keys=True)

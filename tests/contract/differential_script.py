@@ -1,0 +1,33 @@
+"""The scripted session: every family, three users, in one order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from . import differential_corners as corners
+from . import differential_live as live
+from . import differential_rest as rest
+from .differential import Run, Step
+
+FAMILIES: tuple[Callable[[Run], None], ...] = (
+    rest.authentication, rest.general, rest.account, rest.link, rest.users, live.connecting, live.status,
+    rest.friends, rest.groups, live.chat, live.direct, live.group_chat, rest.notifications, live.relayed,
+    live.authoritative, live.socket_functions, live.matchmaker, live.party, rest.storage, rest.boards,
+    rest.board_errors, rest.functions, rest.events, rest.purchases,
+    corners.rare_rest, corners.rare_live, corners.corners, live.closing,
+    rest.sessions,
+)  # fmt: skip
+
+
+def play(
+    url: str, server_key: str = "defaultkey", http_key: str = "defaulthttpkey"
+) -> tuple[list[Step], list[str]]:
+    """The whole session's transcript, and the pushes that came unannounced."""
+    run = Run(url, server_key, http_key)
+    try:
+        for family in FAMILIES:
+            run.family = family.__name__
+            family(run)
+    finally:
+        run.close()
+    return run.steps, run.unexpected
