@@ -204,7 +204,10 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
                 f" at {figures['round_trips_per_s']:8,.0f}/s",
                 flush=True,
             )
-    ratios = {
+    # Whatever else the machine does can only add to a figure: the least of the rounds is the design's own.
+    least = {design: min(figures["cpu_us"] for figures in raw[design]) for design in DESIGNS}
+    ratios = {other: least["full"] / least[other] for other in LIMITS}
+    medians = {
         other: statistics.median(
             full["cpu_us"] / against["cpu_us"] for full, against in zip(raw["full"], raw[other], strict=True)
         )
@@ -214,13 +217,19 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
     for other, ratio in ratios.items():
         good = ratio <= LIMITS[other]
         verdict |= not good
-        print(f"full / {other}: {ratio:.2f} (limit {LIMITS[other]}) {'ok' if good else 'TOO SLOW'}")
+        print(
+            f"full / {other}: {ratio:.2f} by the least of the rounds (limit {LIMITS[other]})"
+            f" {'ok' if good else 'TOO SLOW'}; median of the rounds' own ratios {medians[other]:.2f}"
+        )
     results: Path = arguments.results
     results.parent.mkdir(parents=True, exist_ok=True)
     settings = {"sockets": arguments.sockets, "seconds": arguments.seconds, "rounds": arguments.rounds}
     machine = {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
     server = arguments.url or "emulator"
-    document = {"server": server, "settings": settings, "machine": machine, "ratios": ratios, "raw": raw}
+    document = {
+        "server": server, "settings": settings, "machine": machine, "ratios": ratios, "medians": medians,
+        "raw": raw,
+    }  # fmt: skip
     results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"raw figures: {results}")
     return verdict
@@ -232,8 +241,8 @@ def main() -> int:
     parser.add_argument("--url", default="", help="server to use; default: an embedded emulator")
     parser.add_argument("--server-key", default="defaultkey")
     parser.add_argument("--sockets", type=int, default=50)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument(
         "--results", type=Path, default=RESULTS, help="file that the raw figures are written to"
     )

@@ -59,18 +59,11 @@ class Ledger:
         return self.ok + self.error + self.timeout + self.closed + self.abandoned
 
 
-class Pending:
-    """A request that waits for its reply. ``started`` and ``deadline`` are on the caller's clock."""
+Pending = tuple[str, str | Reply, float, float, Waiter]
+"""A request that waits: key, reply, when it was sent, its deadline, who waits; times on the caller's clock.
 
-    __slots__ = ("deadline", "key", "reply", "started", "waiter")
-
-    def __init__(self, key: str, reply: str | Reply, started: float, deadline: float, waiter: Waiter) -> None:
-        self.key = key
-        self.reply = reply
-        self.started = started
-        self.deadline = deadline
-        self.waiter = waiter
-
+A plain tuple: one is made for every request, and anything with attributes costs several times as much.
+"""
 
 Push = tuple[str, Any]
 """A push: its key and its body."""
@@ -107,7 +100,7 @@ class RealtimeProtocol:
         self._cid += 1
         cid = str(self._cid)
         payload = self._encode({"cid": cid, key: body})
-        self.pending[cid] = Pending(key, reply, now, now + timeout, waiter)
+        self.pending[cid] = (key, reply, now, now + timeout, waiter)
         self.ledger.sent += 1
         return cid, payload
 
@@ -150,23 +143,23 @@ class RealtimeProtocol:
         return None
 
     def _settle(self, entry: Pending, message: dict[str, Any], now: float, size: int) -> None:
-        elapsed = now - entry.started
-        reply = entry.reply
+        key, reply, started, _, waiter = entry
+        elapsed = now - started
         if "error" not in message:
             body = message.get(reply) if isinstance(reply, str) else {}
             if isinstance(body, dict):
                 self.ledger.ok += 1
-                self._tell(entry.key, entry.started, elapsed, size, None)
-                entry.waiter.switch(body)
+                self._tell(key, started, elapsed, size, None)
+                waiter.switch(body)
                 return
             failure: errors.CallError = errors.ProtocolError(
-                f"the reply has no {reply!r}", operation=entry.key, elapsed=elapsed
+                f"the reply has no {reply!r}", operation=key, elapsed=elapsed
             )
         else:
-            failure = _server_error(message["error"], entry.key, elapsed)
+            failure = _server_error(message["error"], key, elapsed)
         self.ledger.error += 1
-        self._tell(entry.key, entry.started, elapsed, size, failure)
-        entry.waiter.throw(failure)
+        self._tell(key, started, elapsed, size, failure)
+        waiter.throw(failure)
 
     def _tell(
         self, key: str, started: float, elapsed: float, size: int, failure: errors.CallError | None
@@ -181,21 +174,19 @@ class RealtimeProtocol:
     def expire(self, now: float) -> float | None:
         """End every request whose deadline has come; the earliest deadline that is left, or None."""
         earliest: float | None = None
-        for cid, entry in list(self.pending.items()):
-            if entry.deadline <= now:
+        for cid, (key, _, started, deadline, waiter) in list(self.pending.items()):
+            if deadline <= now:
                 if self.pending.pop(cid, None) is None:
                     continue  # ended by what an earlier waiter did: a missed heartbeat closes them all
                 self._unanswered.add(cid)
                 self.ledger.timeout += 1
-                limit = entry.deadline - entry.started
-                elapsed = now - entry.started
-                failure = errors.RequestTimeout(
-                    f"no answer within {limit:g} s", operation=entry.key, elapsed=elapsed
-                )
-                self._tell(entry.key, entry.started, elapsed, 0, failure)
-                entry.waiter.throw(failure)
-            elif earliest is None or entry.deadline < earliest:
-                earliest = entry.deadline
+                limit = deadline - started
+                elapsed = now - started
+                failure = errors.RequestTimeout(f"no answer within {limit:g} s", operation=key, elapsed=elapsed)
+                self._tell(key, started, elapsed, 0, failure)
+                waiter.throw(failure)
+            elif earliest is None or deadline < earliest:
+                earliest = deadline
         return earliest
 
     def abandon(self, cid: str, now: float) -> None:
@@ -205,9 +196,10 @@ class RealtimeProtocol:
             return
         self._unanswered.add(cid)
         self.ledger.abandoned += 1
-        elapsed = now - entry.started
-        failure = errors.Abandoned("stopped before the answer came", operation=entry.key, elapsed=elapsed)
-        self._tell(entry.key, entry.started, elapsed, 0, failure)
+        key, _, started, _, _ = entry
+        elapsed = now - started
+        failure = errors.Abandoned("stopped before the answer came", operation=key, elapsed=elapsed)
+        self._tell(key, started, elapsed, 0, failure)
 
     def close(self, error: errors.CallError, now: float) -> list[tuple[Waiter, errors.CallError]]:
         """The connection ended: end every request at once.
@@ -219,15 +211,15 @@ class RealtimeProtocol:
         self._unanswered.update(self.pending)
         self.pending.clear()
         waiters: list[tuple[Waiter, errors.CallError]] = []
-        for entry in entries:
-            elapsed = now - entry.started
-            failure = error.for_call(entry.key, elapsed)
+        for key, _, started, _, waiter in entries:
+            elapsed = now - started
+            failure = error.for_call(key, elapsed)
             if isinstance(failure, errors.Abandoned):
                 self.ledger.abandoned += 1
             else:
                 self.ledger.closed += 1
-            self._tell(entry.key, entry.started, elapsed, 0, failure)
-            waiters.append((entry.waiter, failure))
+            self._tell(key, started, elapsed, 0, failure)
+            waiters.append((waiter, failure))
         return waiters
 
     def refuse(self, key: str, error: errors.CallError, started: float, now: float) -> errors.CallError:
