@@ -208,7 +208,7 @@ class Setting:
             raise ConfigError(name, "<hidden>" if self.secret else value, self.accepted) from None
 
 
-SECONDS: Final = "a number of seconds above 0"
+SECONDS: Final = "a number of seconds above 0 and below 1000000"
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("url", _url, "", "http://HOST[:PORT] or https://HOST[:PORT]",
@@ -229,7 +229,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("tls_ca", _file, "", "the path of a PEM file", "CA file to verify the server's certificate with"),
     Setting("tls_insecure", _flag, default=False, accepted="true or false",
             help="do not verify the server's certificate"),
-    Setting("tick_rate", _positive, 10.0, "a number of ticks a second above 0", "match state sends a second"),
+    Setting("tick_rate", _positive, 10.0, "a number of ticks a second above 0 and below 1000000",
+            "match state sends a second"),
     Setting("match_seconds", _positive, 15.0, SECONDS, "seconds a match is played"),
     Setting("matchmaker_timeout", _positive, 60.0, SECONDS, "seconds a ticket is waited for"),
     Setting("emulator_matchmaker_interval", _positive, 2.0, SECONDS,

@@ -17,15 +17,14 @@ class Duel(NakamaUser):
     weight = 4
     wait_time = between(0.2, 1.0)
 
-    @tag("duel", "match", "matchmaker")
+    @tag("duel", "match", "matchmaker", "chat")
     @task
     def duel(self) -> None:
         """Find an opponent, play, leave."""
         matched = find_opponents(self.player, self.ticket(), self.settings.matchmaker_timeout)
         with MatchRun(self.player) as match:
             match.join(matched)
-            if not match.wait_for_players(2, JOIN_TIMEOUT):
-                return
+            match.meet(2, JOIN_TIMEOUT)
             with ChatRoom(self.player, f"duel-{match.match_id}") as room:
                 room.say({"text": "good luck"})
                 match.play(self.settings.tick_rate, self.settings.match_seconds, STATE_SIZE)

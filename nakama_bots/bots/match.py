@@ -17,7 +17,7 @@ from nakama_bots import observer as names
 from nakama_bots.bots.delivery import END, STATE, Stamp, Stream, host_number
 from nakama_bots.bots.player import Player
 from nakama_bots.clock import Tick, Ticker
-from nakama_bots.errors import CallError
+from nakama_bots.errors import CallError, RequestTimeout
 from nakama_bots.realtime.socket import DISCONNECT
 from nakama_bots.types.realtime import Match, MatchData, MatchmakerMatched, MatchPresenceEvent
 
@@ -102,6 +102,22 @@ class MatchRun:
     def wait_for_players(self, number: int, timeout: float) -> bool:
         """Wait until ``number`` players are present; False after ``timeout`` seconds or at the socket's end."""
         return self._wait(lambda: len(self._present) >= number, timeout)
+
+    def meet(self, number: int, timeout: float) -> None:
+        """Wait until ``number`` players are present; a match that they do not come to is a failure.
+
+        Told to the observer as a failed ``PUSH match_presence_event``, counted as a deserted match, and raised
+        as ``RequestTimeout``, or as how the connection ended.
+        """
+        started = perf_counter()
+        if self.wait_for_players(number, timeout):
+            return
+        elapsed = perf_counter() - started
+        cause = self._player.socket.error or RequestTimeout(f"not {number} players within {timeout:g} s")
+        error = cause.for_call("match_presence_event", elapsed)
+        self._observer.call("PUSH", error.operation, started, elapsed, 0, error)
+        self._observer.count(names.MATCHES_DESERTED)
+        raise error
 
     def play(self, rate: float, seconds: float, size: int = 64) -> None:
         """Send state of ``size`` bytes ``rate`` times a second for ``seconds``, on the grid of the start time.

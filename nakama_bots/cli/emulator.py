@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -70,8 +71,8 @@ _ARGUMENTS: Final[tuple[tuple[str, Callable[[str], Any], str], ...]] = (
     ("port", _PORT, "port to listen on, 0 for a free one"),
     ("ready_fd", _FD, "descriptor to write the ready line to (one JSON object); without it: stdout"),
     ("lifeline_fd", _FD, "descriptor of a pipe: the emulator stops when its other end is closed"),
-    ("server_key", _key, "as Nakama's socket.server_key"),
-    ("http_key", _key, "as Nakama's runtime.http_key"),
+    ("server_key", _key, "as Nakama's socket.server_key (or NAKAMA_SERVER_KEY)"),
+    ("http_key", _key, "as Nakama's runtime.http_key (or NAKAMA_HTTP_KEY)"),
     ("token_expiry", _WHOLE_SECONDS, "seconds a session token is valid"),
     ("refresh_token_expiry", _WHOLE_SECONDS, "seconds a refresh token is valid"),
     ("matchmaker_interval", _SECONDS, "seconds between two runs of the matchmaker"),
@@ -90,6 +91,8 @@ _ARGUMENTS: Final[tuple[tuple[str, Callable[[str], Any], str], ...]] = (
 )
 
 
+_KEYS: Final = ("server_key", "http_key")
+
 _FLAGS: Final[tuple[tuple[str, str], ...]] = (
     ("single_socket", "as Nakama's session.single_socket: a user's new socket closes the old one"),
     ("single_match", "as Nakama's session.single_match: joining a match leaves the last one"),
@@ -105,7 +108,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(
             "--" + name.replace("_", "-"),
             type=parse,
-            default=default if default != "" else None,
+            # No "(default: ..)" for what has none, nor for the keys, which the environment may give.
+            default=argparse.SUPPRESS if default in ("", None) or name in _KEYS else default,
             metavar=name.rsplit("_", 1)[-1].upper(),
             help=text,
         )
@@ -131,7 +135,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM, SIGINT or the end of the lifeline; returns the exit code."""
-    given = {name: getattr(arguments, name) for name, _, _ in _ARGUMENTS}
+    given = {name: getattr(arguments, name, None) for name, _, _ in _ARGUMENTS}
+    for name in _KEYS:
+        if given[name] is None:
+            given[name] = os.environ.get(f"NAKAMA_{name.upper()}") or None
     options = dataclasses.replace(
         Options(), **{name: value for name, value in given.items() if value is not None}
     )

@@ -67,7 +67,6 @@ class EmulatorProcess:
             sys.executable, "-m", "nakama_bots.cli", "emulator", "--port", "0",
             "--ready-fd", str(ready_write), "--lifeline-fd", str(lifeline_read),
             "--matchmaker-interval", str(matchmaker_interval),
-            "--server-key", server_key, "--http-key", http_key,
             *(() if seed is None else ("--seed", str(seed))), *extra,
         ]  # fmt: skip
         # A file, not a pipe: nobody has to drain it for the child to go on.
@@ -78,6 +77,8 @@ class EmulatorProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
+                # Not as arguments: every user of the machine can read those.
+                env=os.environ | {"NAKAMA_SERVER_KEY": server_key, "NAKAMA_HTTP_KEY": http_key},
                 pass_fds=(ready_write, lifeline_read),
                 start_new_session=True,
             )

@@ -39,7 +39,7 @@ def add_arguments(parser: LocustArgumentParser) -> None:
         text = f"{setting.help} ({setting.variable}{shown})"
         kind: dict[str, Any] = {"metavar": setting.name.upper()}
         if setting.default is False:
-            kind = {"action": "store_const", "const": True}
+            kind = {"nargs": "?", "const": True}
         group.add_argument(setting.flag, dest=_PREFIX + setting.name, default=None, help=text, **kind)
     group.add_argument(
         CONFIG_FLAG,

@@ -59,6 +59,7 @@ class Conductor:
         self._texts: list[str] = []
         self._finishing = BoundedSemaphore(1)
         settings = self._resolve()
+        self._drop_untagged()
         if settings.target is None:
             self._start_emulator(settings)
         else:
@@ -78,6 +79,17 @@ class Conductor:
             return arguments.resolve(self._options)
         except ConfigError as error:
             stop_with(str(error))
+
+    def _drop_untagged(self) -> None:
+        """Leave out classes without a task under ``--tags``: Locust would start their users, to fail each."""
+        if not (self._options.tags or self._options.exclude_tags):
+            return
+        self._environment._filter_tasks_by_tags()
+        left = [user_class for user_class in self._environment.user_classes if user_class.tasks]
+        if not left:
+            given = self._options.tags or self._options.exclude_tags
+            stop_with(f"--tags, --exclude-tags: {' '.join(given)!r} leaves no task to run")
+        self._environment.user_classes = left
 
     def _start_emulator(self, settings: Settings) -> None:
         try:

@@ -16,7 +16,7 @@ from nakama_bots.errors import CallError
 from nakama_bots.load import arguments
 from nakama_bots.load.bridge import LocustObserver
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
-from nakama_bots.rest.transport import GeventTransport, RequestsTransport
+from nakama_bots.rest.transport import TRANSPORTS
 from nakama_bots.results.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 COMPLAINTS: Final = 100
 """Kinds of failures that a process logs at most; the report has them all."""
 
-_TRANSPORTS: Final = {"geventhttpclient": GeventTransport, "requests": RequestsTransport}
 
 _runs: dict[Environment, Run] = {}
 
@@ -100,7 +99,7 @@ class Run:
             settings.timeouts,
             settings.tls,
             self.observer,
-            _TRANSPORTS[settings.rest_transport],
+            TRANSPORTS[settings.rest_transport],
         )
 
     def _on_test_stop(self, **_: Any) -> None:

@@ -16,7 +16,7 @@ from nakama_bots.bots.match import END_OP_CODE, STATE_OP_CODE, MatchRun, missed_
 from nakama_bots.bots.player import Player
 from nakama_bots.clock import Ticker
 from nakama_bots.emulator.process import EmulatorProcess
-from nakama_bots.errors import ConnectionClosed, MatchNotFound
+from nakama_bots.errors import ConnectionClosed, MatchNotFound, RequestTimeout
 
 from .conftest import MakePlayer
 from .support import SELF, Heard, failure, kill, make_player, scripted_nakama, target_of
@@ -111,6 +111,17 @@ def test_players_who_do_not_come(player: MakePlayer) -> None:
         match.join({"match_id": match_of(b)})
         assert not match.wait_for_players(3, 0.01)
         assert match.wait_for_players(2, 0.0)
+
+
+def test_a_match_that_nobody_comes_to_is_a_failure(player: MakePlayer) -> None:
+    (a, heard), (b, _) = player(), player()
+    with MatchRun(a) as match:
+        match.join({"match_id": match_of(b)})
+        match.meet(2, 30.0)
+        assert heard.named("PUSH", "match_presence_event") == []
+        failure(RequestTimeout, match.meet, 3, 0.01)
+    assert heard.outcomes("PUSH", "match_presence_event") == ["RequestTimeout"]
+    assert heard.counts["matches_deserted"] == 1
 
 
 def test_opponent_leaves_in_the_middle(player: MakePlayer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import select
@@ -75,6 +76,18 @@ def test_a_key_is_in_no_error() -> None:
     with pytest.raises(EmulatorStartError) as caught:
         EmulatorProcess.start(server_key="very-secret-key", extra=("--port", "x"))
     assert "very-secret-key" not in str(caught.value)
+
+
+def test_a_key_is_in_no_list_of_processes() -> None:
+    with EmulatorProcess.start(server_key="-very-secret-key") as emulator:
+        assert b"very-secret-key" not in Path(f"/proc/{emulator.pid}/cmdline").read_bytes()
+        request = urllib.request.Request(
+            f"{emulator.url}/v2/account/authenticate/device",
+            data=b'{"id":"device-of-a-secret"}',
+            headers={"Authorization": "Basic " + base64.b64encode(b"-very-secret-key:").decode()},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            assert answer.status == 200
 
 
 def test_one_that_hangs_is_killed() -> None:

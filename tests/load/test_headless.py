@@ -196,3 +196,18 @@ def test_results_that_cannot_be_written_fail_the_run(tmp_path: Path) -> None:
     assert "the results could not be written: --nakama-reports" in locust.output
     assert "cid ledger" in locust.output  # the text is told all the same
     assert TRACE not in locust.output
+
+
+def test_tags_leave_out_whole_classes(tmp_path: Path) -> None:
+    locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s", "--tags", "status")
+    assert locust.finish() == 0
+    assert TRACE not in locust.output
+    assert locust.summary["run"]["scenario"] == "townsquare"
+
+
+def test_tags_that_leave_nothing_end_before_any_load(tmp_path: Path) -> None:
+    locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s", "--tags", "nosuch")
+    assert locust.finish() == 2
+    assert "--tags, --exclude-tags: 'nosuch' leaves no task to run" in locust.output
+    assert TRACE not in locust.output
+    assert locust.folders == []
