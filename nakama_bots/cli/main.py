@@ -11,8 +11,7 @@ from typing import Final, NoReturn
 
 from nakama_bots.cli import emulator, settings
 from nakama_bots.errors import ConfigError
-
-EXIT_USAGE: Final = 2
+from nakama_bots.exit_codes import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ SUBCOMMANDS: Final[dict[str, Subcommand]] = {
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # One line that says what is accepted; argparse would put its usage before it.
-        self.exit(EXIT_USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+        self.exit(ExitCode.USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,5 +64,5 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except ConfigError as error:
         print(f"nakama-bots {arguments.command}: {error}", file=sys.stderr)
-        return EXIT_USAGE
+        return ExitCode.USAGE
     return code

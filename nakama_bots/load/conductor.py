@@ -29,18 +29,18 @@ from locust.stats import console_logger
 from nakama_bots.config import Settings, Target
 from nakama_bots.emulator.process import EmulatorProcess
 from nakama_bots.errors import ConfigError, NakamaError
+from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
 from nakama_bots.load.banner import EMULATOR_BANNER, inject
 from nakama_bots.load.run import Run
 from nakama_bots.load.web import check_host, show_banner
 from nakama_bots.results.ledger import LedgerTotals
-from nakama_bots.results.run_folder import make_run_folder, write_summary
+from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
 from nakama_bots.results.text import end_of_run
 
 log = logging.getLogger(__name__)
 
-USAGE_ERROR: Final = 2
 WATCH_INTERVAL: Final = 0.5
 _NOT_RUNNING: Final = (STATE_INIT, STATE_STOPPED)
 
@@ -159,8 +159,8 @@ class Conductor:
                 self._environment.process_exit_code = 1
             users = max(self._info.users, sum(self._runner.final_user_classes_count.values()))
             info, self._info = replace(self._info, users=users), None
-            summary = build_summary(info, self._run.recorder, ended=ended, duration=duration)
-            ledger = LedgerTotals.from_counts(self._run.recorder.counts)
+            summary = build_summary(info, self._run.totals.recorder, ended=ended, duration=duration)
+            ledger = LedgerTotals.from_counts(self._run.totals.recorder.counts)
             if not ledger.balanced:
                 self._fail("the cid ledger is not balanced: %s", ledger.line())
             self._texts.append(end_of_run(summary, self._files(info, summary)))
@@ -186,10 +186,10 @@ class Conductor:
 
     def _write(self, info: RunInfo, summary: Summary) -> list[Path]:
         folder = make_run_folder(arguments.resolved(self._options).reports, info.scenario, info.started)
-        files = [write_summary(folder, summary), folder / "locust.html"]
         page = get_html_report(self._environment, show_download_link=False)
-        files[1].write_text(inject(page) if info.is_emulator else page, encoding="utf-8")
-        return files
+        locust_page = folder / "locust.html"
+        locust_page.write_text(inject(page) if info.is_emulator else page, encoding="utf-8")
+        return [write_summary(folder, summary), write_timeline(folder, self._run.totals.timeline), locust_page]
 
     def _on_quitting(self, **_: Any) -> None:
         # On SIGTERM Locust comes here with the users still running: they end before the results are final.
@@ -208,7 +208,7 @@ def stop_with(line: str) -> NoReturn:
     """End the process before any load: one line, exit code 2."""
     print(f"nakama_bots: {line}", file=sys.stderr, flush=True)  # noqa: T201
     _end_workers()
-    sys.exit(USAGE_ERROR)
+    sys.exit(ExitCode.USAGE)
 
 
 def _end_workers() -> None:

@@ -1,4 +1,4 @@
-"""What every process of a run has: settings, players and their world, the recorder behind the observer."""
+"""What every process of a run has: settings, players and their world, the recorder and its intervals."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from nakama_bots.config import Settings, Target
 from nakama_bots.errors import CallError
 from nakama_bots.load import arguments
 from nakama_bots.load.bridge import LocustObserver
+from nakama_bots.load.intervals import LOCAL, Intervals, Totals
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
 from nakama_bots.rest.transport import TRANSPORTS
+from nakama_bots.results import gauges
 from nakama_bots.results.recorder import Recorder
 
 log = logging.getLogger(__name__)
@@ -33,11 +35,19 @@ class Run:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self.recorder = Recorder(perf_counter())
-        self.observer = LocustObserver(environment.events, self.recorder)
+        recorder = Recorder(perf_counter())
+        self.observer = LocustObserver(environment.events, recorder)
+        self.totals = Totals()
         runner = environment.runner
-        self.master = MasterEnd(runner, self.recorder) if isinstance(runner, MasterRunner) else None
-        self._worker = WorkerEnd(runner, self.recorder) if isinstance(runner, WorkerRunner) else None
+        self.master = MasterEnd(runner, self.totals) if isinstance(runner, MasterRunner) else None
+        self._worker = WorkerEnd(runner) if isinstance(runner, WorkerRunner) else None
+        self._recorder = recorder
+        self.intervals = Intervals(
+            runner.client_id if isinstance(runner, WorkerRunner) else LOCAL,
+            recorder,
+            self._worker.add if self._worker is not None else self.totals.add,
+        )
+        self.intervals.add_gauges(self._read_gauges)
         self._numbers = NumberPool()
         self._players: dict[int, Player] = {}
         self._complaints: set[str] = set()
@@ -91,7 +101,8 @@ class Run:
         settings = arguments.resolved(environment.parsed_options)
         self._settings = settings
         self._complaints.clear()
-        self.recorder.reset(perf_counter())
+        self._recorder.reset(perf_counter())
+        self.totals.reset()
         self._world = World(
             # The web UI may have changed the host since the start.
             Target.parse(environment.host or "", name="host"),
@@ -101,13 +112,19 @@ class Run:
             self.observer,
             TRANSPORTS[settings.rest_transport],
         )
+        self.intervals.start()
 
     def _on_test_stop(self, **_: Any) -> None:
         # A user that died of a fault of its scenario has not come to its on_stop.
         for player in list(self._players.values()):
             self.release(player)
+        self.intervals.stop()
         if self._worker is not None:
             self._worker.report()
+
+    def _read_gauges(self) -> dict[str, float]:
+        connected = sum(player.connected for player in self._players.values())
+        return {gauges.USERS: len(self._players), gauges.SOCKETS: connected}
 
 
 def run_of(environment: Environment) -> Run:

@@ -14,8 +14,9 @@ from typing import Any, Final
 import gevent
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.load.intervals import Totals
 from nakama_bots.results.shapes import ShapeError
+from nakama_bots.results.timeline import Interval
 
 log = logging.getLogger(__name__)
 
@@ -33,14 +34,18 @@ _POLL: Final = 0.02
 class WorkerEnd:
     """A worker's side: its figures go along with every report, and the last ones as soon as there are any."""
 
-    def __init__(self, runner: WorkerRunner, recorder: Recorder) -> None:
+    def __init__(self, runner: WorkerRunner) -> None:
         self._runner = runner
-        self._recorder = recorder
+        self._intervals: list[Interval] = []
         events = runner.environment.events
         events.report_to_master.add_listener(self._on_report)
         # Listeners of ``quitting`` run in reverse: this one before Locust's, which tells the master goodbye.
         events.quitting.add_listener(self._on_quitting)
         runner.register_message(STOP, self._on_stop)
+
+    def add(self, interval: Interval) -> None:
+        """Have ``interval`` in the next report."""
+        self._intervals.append(interval)
 
     def report(self) -> None:
         """Send what there is, as Locust does every few seconds."""
@@ -49,7 +54,7 @@ class WorkerEnd:
         self._runner.send_message("stats", data)
 
     def _on_report(self, data: dict[str, Any], **_: Any) -> None:
-        data[REPORT_KEY] = self._recorder.drain()
+        data[REPORT_KEY], self._intervals = self._intervals, []
 
     def _on_stop(self, **_: Any) -> None:
         self._runner.stop()  # fires test_stop, in which the run reports
@@ -62,9 +67,9 @@ class WorkerEnd:
 class MasterEnd:
     """The master's side: adds up what the workers report."""
 
-    def __init__(self, runner: MasterRunner, recorder: Recorder) -> None:
+    def __init__(self, runner: MasterRunner, totals: Totals) -> None:
         self._runner = runner
-        self._recorder = recorder
+        self._totals = totals
         self._asked: set[str] = set()
         self._unreadable: set[str] = set()
         runner.environment.events.worker_report.add_listener(self._on_report)
@@ -99,7 +104,8 @@ class MasterEnd:
         if REPORT_KEY not in data:
             return
         try:
-            self._recorder.merge(data[REPORT_KEY])
+            for interval in data[REPORT_KEY]:
+                self._totals.add(interval)
         except ShapeError as error:
             if client_id not in self._unreadable:
                 self._unreadable.add(client_id)

@@ -7,7 +7,7 @@ owns a recorder.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable
+from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypedDict, TypeVar, cast
 
@@ -23,6 +23,11 @@ OTHER: Final = "(other)"
 
 LIMIT: Final = 500
 _TEXT_LIMIT: Final = 300
+
+
+def _no_pause() -> None:
+    pass
+
 
 ABANDONED: Final = "abandoned"
 OUTCOMES: Final = ("ok", "server_error", "timeout", "closed", ABANDONED, "failed")
@@ -209,21 +214,35 @@ class Recorder:
         else:
             row.add(seen)
 
-    def recorded(self, *, folded: bool = True) -> Recorded:
-        """Everything since the start or the last drain; ``folded`` as in ``Histogram.encode``."""
+    def take(self) -> Recorder:
+        """What came since the last time, as a recorder of its own; this one goes on from nothing."""
+        taken = Recorder(self._origin, limit=self._limit)
+        taken.calls, taken.samples, taken.counts, taken.errors = (
+            self.calls, self.samples, self.counts, self.errors,
+        )  # fmt: skip
+        self._clear()
+        return taken
+
+    def recorded(self, *, folded: bool = True, pause: Callable[[], object] = _no_pause) -> Recorded:
+        """Everything since the start or the last drain; ``folded`` as in ``Histogram.encode``.
+
+        ``pause`` is called after each row, for an event loop that cannot wait for all of them; whoever uses it
+        must own the recorder meanwhile.
+        """
+        calls: list[RecordedCall] = []
+        for (kind, name), row in self.calls.items():
+            calls.append({
+                "kind": kind,
+                "name": name,
+                "ok": row.ok.encode(folded=folded),
+                "failed": row.failed.encode(folded=folded),
+                "outcomes": dict(row.outcomes),
+                "bytes": row.size,
+            })  # fmt: skip
+            pause()
         return {
             "schema": SCHEMA,
-            "calls": [
-                {
-                    "kind": kind,
-                    "name": name,
-                    "ok": row.ok.encode(folded=folded),
-                    "failed": row.failed.encode(folded=folded),
-                    "outcomes": dict(row.outcomes),
-                    "bytes": row.size,
-                }
-                for (kind, name), row in self.calls.items()
-            ],
+            "calls": calls,
             "samples": {name: histogram.encode(folded=folded) for name, histogram in self.samples.items()},
             "counts": dict(self.counts),
             "errors": [
@@ -241,15 +260,17 @@ class Recorder:
 
     def drain(self) -> Recorded:
         """What came since the last drain; the recorder goes on from nothing."""
-        payload = self.recorded(folded=False)
-        self._clear()
-        return payload
+        return self.take().recorded(folded=False)
 
-    def merge(self, payload: object) -> None:
-        """Add what another recorder gave; ``ShapeError`` for anything else, and then nothing is added."""
-        calls, samples, recorded = _decode(payload)
+    def merge(self, payload: object, *, pause: Callable[[], object] = _no_pause) -> None:
+        """Add what another recorder gave; ``ShapeError`` for anything else, and then nothing is added.
+
+        ``pause`` is called after each row, for an event loop that cannot wait for all of them.
+        """
+        calls, samples, recorded = _decode(payload, pause)
         for call_key, row in calls:
             self._call_row(call_key).add(row)
+            pause()
         for name, histogram in samples:
             self._sample_row(name).add(histogram)
         for name, number in recorded["counts"].items():
@@ -269,7 +290,7 @@ def _short(text: str) -> str:
 
 
 def _decode(
-    payload: object,
+    payload: object, pause: Callable[[], object]
 ) -> tuple[list[tuple[CallKey, CallRow]], list[tuple[str, Histogram]], Recorded]:
     schema = payload.get("schema") if isinstance(payload, dict) else None
     if schema != SCHEMA:
@@ -278,18 +299,12 @@ def _decode(
     check(payload, Recorded, "recorded")
     recorded = cast("Recorded", payload)
     try:
-        calls = [
-            (
-                (call["kind"], call["name"]),
-                CallRow(
-                    Histogram.decode(call["ok"]),
-                    Histogram.decode(call["failed"]),
-                    call["outcomes"],
-                    call["bytes"],
-                ),
-            )
-            for call in recorded["calls"]
-        ]
+        calls: list[tuple[CallKey, CallRow]] = []
+        for call in recorded["calls"]:
+            ok, failed = Histogram.decode(call["ok"]), Histogram.decode(call["failed"])
+            row = CallRow(ok, failed, call["outcomes"], call["bytes"])
+            calls.append(((call["kind"], call["name"]), row))
+            pause()
         samples = [(name, Histogram.decode(encoded)) for name, encoded in recorded["samples"].items()]
     except ValueError as error:
         msg = f"recorded: {error}"

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, cast
 
 import orjson
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.summary import Summary, SummaryError, check_summary
+from nakama_bots.results.timeline import Timeline, TimelineError, from_lines, header
 
 SUMMARY_FILE: Final = "summary.json"
+TIMELINE_FILE: Final = "timeline.jsonl.gz"
 
 _SETTING: Final = "--nakama-reports"
 _NAME_LENGTH: Final = 60
@@ -46,20 +53,66 @@ def make_run_folder(reports: Path, scenario: str, started: datetime) -> Path:
 def write_summary(folder: Path, summary: Summary) -> Path:
     """Write ``summary.json``, whole or not at all; ``SummaryError`` when it cannot be written."""
     path = folder / SUMMARY_FILE
-    draft = folder / f".{SUMMARY_FILE}.{os.getpid()}"
+    data = orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     try:
-        try:
-            with draft.open("wb") as file:
-                file.write(orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        write_whole(path, [data])
     except OSError as error:
         msg = f"{path}: cannot be written ({error.strerror})"
         raise SummaryError(msg) from None
     return path
+
+
+def write_timeline(folder: Path, timeline: Timeline) -> Path:
+    """Write ``timeline.jsonl.gz``, whole or not at all; ``TimelineError`` when it cannot be written."""
+    path = folder / TIMELINE_FILE
+    lines = (
+        orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in chain([header(timeline)], timeline)
+    )
+    try:
+        write_whole(path, lines, opener=_gzip)
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror})"
+        raise TimelineError(msg) from None
+    return path
+
+
+def read_timeline(path: Path) -> Timeline:
+    """The time line in a run's folder, or in the file itself; ``TimelineError`` says why there is none."""
+    if path.is_dir():
+        path /= TIMELINE_FILE
+    try:
+        with gzip.open(path, "rb") as file:
+            return from_lines(iter(file))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        msg = f"{path}: not a whole gzip file ({error})"
+        raise TimelineError(msg) from None
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror})"
+        raise TimelineError(msg) from None
+    except TimelineError as error:
+        msg = f"{path}: {error}"
+        raise TimelineError(msg) from None
+
+
+def write_whole(
+    path: Path, parts: Iterable[bytes], *, opener: Callable[[BinaryIO], BinaryIO] | None = None
+) -> None:
+    """Write a file that is there whole or not at all; ``opener`` makes what is written from the raw file."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with draft.open("wb") as raw:
+            with opener(raw) if opener is not None else nullcontext(raw) as file:
+                file.writelines(parts)
+            raw.flush()
+            os.fsync(raw.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _gzip(raw: BinaryIO) -> BinaryIO:
+    # No time and no name in it: the same rows make the same file.
+    return cast("BinaryIO", gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
 
 
 def read_summary(path: Path) -> Summary:

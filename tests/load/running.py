@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
 import json
 import os
 import re
@@ -22,8 +23,9 @@ from typing import Any
 
 import psutil
 
-from nakama_bots.results.run_folder import read_summary
-from nakama_bots.results.summary import CallPart, Summary
+from nakama_bots.results.run_folder import read_summary, read_timeline
+from nakama_bots.results.summary import CallPart, Summary, recorder_of
+from nakama_bots.results.timeline import Timeline
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
@@ -151,6 +153,11 @@ class Locust:
         (folder,) = self.folders
         return read_summary(folder)
 
+    @property
+    def timeline(self) -> Timeline:
+        (folder,) = self.folders
+        return read_timeline(folder)
+
 
 def run(reports: Path, *arguments: str, **options: Any) -> Locust:
     """A run that ends by itself."""
@@ -193,7 +200,7 @@ def labels(summary: Summary) -> set[str]:
 
 
 def assert_no_secret(locust: Locust, *secrets: str) -> None:
-    texts = [locust.output, *(path.read_text() for path in locust.reports.rglob("*") if path.is_file())]
+    texts = [locust.output, *(_text(path) for path in locust.reports.rglob("*") if path.is_file())]
     for text in texts:
         for secret in (*secrets, "eyJ"):
             assert secret not in text
@@ -222,3 +229,22 @@ def has_account(url: str, device: str) -> bool:
             return False
         raise
     return True
+
+
+def _text(path: Path) -> str:
+    data = path.read_bytes()
+    return (gzip.decompress(data) if path.suffix == ".gz" else data).decode()
+
+
+def assert_timeline_adds_up(locust: Locust) -> None:
+    """The intervals of all processes are what the summary has in all."""
+    timeline = locust.timeline
+    whole = timeline.recorder(timeline.started - 60, timeline.ended)
+    total = recorder_of(locust.summary)
+    assert whole.counts == total.counts
+    assert {key: (row.ok.count, row.ok.mean, row.outcomes) for key, row in whole.calls.items()} == {
+        key: (row.ok.count, row.ok.mean, row.outcomes) for key, row in total.calls.items()
+    }
+    assert {name: row.count for name, row in whole.samples.items()} == {
+        name: row.count for name, row in total.samples.items()
+    }

@@ -166,7 +166,7 @@ def test_a_report_that_cannot_be_read_fails_the_run(caplog: pytest.LogCaptureFix
         assert "worker other reports what this version cannot read" in caplog.text
         assert caplog.text.count("cannot read") == 1  # once a worker
         assert environment.process_exit_code == 1
-        assert run.recorder.calls == {}
+        assert run.totals.recorder.calls == {}
     finally:
         runner.greenlet.kill(block=True)
         runner.server.close()

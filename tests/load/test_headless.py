@@ -21,6 +21,7 @@ from .running import (
     TRACE,
     Locust,
     assert_no_secret,
+    assert_timeline_adds_up,
     calls,
     gone,
     locust_counts,
@@ -96,6 +97,16 @@ def test_the_run_is_described(headless: Locust) -> None:
     assert headless.summary["matchmaking"]["matches_played"] > 0
     assert headless.summary["ticks"]["sent"] > 0
     assert headless.summary["delivery"]["received"] > 0
+
+
+def test_every_second_is_in_the_time_line(headless: Locust) -> None:
+    assert_timeline_adds_up(headless)
+    rows = list(headless.timeline)
+    assert {row["source"] for row in rows} == {"local"}
+    assert len(rows) >= 4
+    assert max(row["gauges"]["users"] for row in rows) == max(row["gauges"]["sockets"] for row in rows) == 8
+    covered = sum(row["seconds"] for row in rows)
+    assert abs(covered - (rows[-1]["at"] + rows[-1]["seconds"] - rows[0]["at"])) < 0.1
 
 
 def test_the_emulator_is_gone(headless: Locust) -> None:

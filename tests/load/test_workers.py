@@ -17,6 +17,7 @@ from .running import (
     SPAWNED,
     TRACE,
     Locust,
+    assert_timeline_adds_up,
     calls,
     free_port,
     gone,
@@ -57,6 +58,13 @@ def test_the_masters_summary_has_what_every_worker_counted(forked: Locust) -> No
         row["count"] for (kind, name), row in rows.items() if kind == "WS" and name != "connect"
     )
     assert forked.summary["run"]["users"] == 8
+
+
+def test_the_time_line_has_every_process(forked: Locust) -> None:
+    assert_timeline_adds_up(forked)
+    rows = list(forked.timeline)
+    assert len({row["source"] for row in rows}) == 3  # the master has gauges only
+    assert sum(row["gauges"]["users"] for row in rows if 2 <= row["at"] - rows[0]["at"] < 3) == 8
 
 
 def test_no_two_users_share_an_account(forked: Locust, emulator: EmulatorProcess) -> None:
