@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from nakama_bots import locales
 from nakama_bots.errors import ConfigError
 
 DEFAULT_PORT: Final = 7350
@@ -137,6 +138,12 @@ def _id_prefix(value: object) -> str:
     return text
 
 
+def _locales(value: object) -> str:
+    text = _text(value)
+    locales.parse(text)
+    return text
+
+
 def _seed(value: object) -> int:
     number = int(str(value))
     if not 0 <= number < 2**32:
@@ -220,6 +227,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("id_prefix", _id_prefix, "nbots", "1 to 40 letters, digits, - or _",
             "start of every bot's device id and user name; the same prefix and seed reuse the accounts"),
     Setting("seed", _seed, 1, "a whole number from 0 to 4294967295", "seed of identities and personas"),
+    Setting("locales", _locales, locales.DEFAULT_TEXT, locales.ACCEPTED, "where the personas come from"),
     Setting("connect_timeout", _positive, 10.0, SECONDS, "seconds for a connect, handshake included"),
     Setting("request_timeout", _positive, 10.0, SECONDS, "seconds for a REST request or a socket round trip"),
     Setting("heartbeat_interval", _positive, 10.0, SECONDS, "seconds between application pings"),
@@ -252,6 +260,7 @@ class Settings:
     tls: Tls
     id_prefix: str
     seed: int
+    locales: locales.Locales
     rest_transport: str
     tick_rate: float
     match_seconds: float
@@ -284,6 +293,7 @@ class Settings:
             tls=Tls(values["tls_ca"], values["tls_insecure"]),
             id_prefix=values["id_prefix"],
             seed=values["seed"],
+            locales=locales.parse(values["locales"]),
             rest_transport=values["rest_transport"],
             tick_rate=values["tick_rate"],
             match_seconds=values["match_seconds"],

@@ -128,6 +128,7 @@ BAD = {
     "http_key": [""],
     "id_prefix": ["", "a b", "é", "x" * 41, "-"],
     "seed": ["-1", "x", 2**32, 1.5, True],
+    "locales": ["", "xx_XX", "en_US:0", 5],
     "connect_timeout": ["0", "-1", "nan", "inf", "x", True],
     "request_timeout": [0],
     "heartbeat_interval": [0],

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
-from urllib.parse import quote
 
-from faker import Faker
-
-LOCALE: Final = "en_US"
-_TIMEZONE_LIMIT: Final = 255  # Nakama's column
+MARK: Final = "nakama_bots"
+"""The session variable that tells a server's own code who is a bot; its value is the identity's prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +29,16 @@ class Identity:
 
     @property
     def username(self) -> str:
-        """The account's user name; unique because the device id is."""
+        """The account's user name; unique because the device id is.
+
+        It is also how other clients tell a bot: a presence has the user name, and nothing else that tells.
+        """
         return self.device_id
 
-
-@dataclass(frozen=True, slots=True)
-class Persona:
-    """What a bot shows of itself: the fields of ``account update``."""
-
-    display_name: str
-    avatar_url: str
-    lang_tag: str
-    location: str
-    timezone: str
+    @property
+    def variables(self) -> dict[str, str]:
+        """What goes into the session's token: a client may not write the metadata of its own account."""
+        return {MARK: self.prefix}
 
 
 class NumberPool:
@@ -68,23 +61,3 @@ class NumberPool:
             raise ValueError(msg)
         self._taken.remove(number)
         heapq.heappush(self._free, number)
-
-
-@cache
-def _faker() -> Faker:
-    # One for the process: each holds megabytes. It is seeded anew for every persona.
-    return Faker(LOCALE)
-
-
-def persona(identity: Identity) -> Persona:
-    """The persona of an identity, the same in every process and run."""
-    fake = _faker()
-    fake.seed_instance(identity.device_id)
-    name = fake.name()
-    return Persona(
-        display_name=name,
-        avatar_url=f"https://avatars.example.com/{quote(name)}.png",
-        lang_tag="en",
-        location=fake.city(),
-        timezone=fake.timezone()[:_TIMEZONE_LIMIT],
-    )

@@ -8,9 +8,11 @@ from types import TracebackType
 from typing import Self
 
 from nakama_bots import observer as names
-from nakama_bots.bots.identity import Identity, Persona, persona
+from nakama_bots.bots.identity import Identity
+from nakama_bots.bots.persona import Persona
 from nakama_bots.config import Credentials, Target, Timeouts, Tls
 from nakama_bots.errors import ConnectionClosed
+from nakama_bots.locales import DEFAULT, Locales
 from nakama_bots.observer import Observer
 from nakama_bots.realtime.protocol import Ledger
 from nakama_bots.realtime.socket import Socket
@@ -30,6 +32,8 @@ class World:
     observer: Observer
     transport: Callable[[Tls], Transport] = GeventTransport
     """Makes a player's transport: each has a keep-alive connection of its own, as real clients have."""
+    locales: Locales = DEFAULT
+    """What the personas are drawn from."""
 
 
 class Player:
@@ -38,7 +42,7 @@ class Player:
     def __init__(self, world: World, identity: Identity) -> None:
         self.world = world
         self.identity = identity
-        self.persona: Persona = persona(identity)
+        self.persona = Persona.of(identity.seed, identity.number, world.locales, worker=identity.worker)
         self._transport = world.transport(world.tls)
         self.client = Client(
             world.target,
@@ -81,7 +85,7 @@ class Player:
     def authenticate(self) -> None:
         """Log in with the identity's device id; a new account gets its persona, once."""
         self._session = self.client.authenticate_device(
-            self.identity.device_id, username=self.identity.username
+            self.identity.device_id, username=self.identity.username, vars=self.identity.variables
         )
         # Only the first login says that the account is new, and the profile's own request may fail.
         self._profile_due = self._profile_due or self._session.created
@@ -118,15 +122,7 @@ class Player:
     def _write_profile(self) -> None:
         if not self._profile_due:
             return
-        shown = self.persona
-        self.client.update_account(
-            self.session,
-            display_name=shown.display_name,
-            avatar_url=shown.avatar_url,
-            lang_tag=shown.lang_tag,
-            location=shown.location,
-            timezone=shown.timezone,
-        )
+        self.client.update_account(self.session, self.persona.profile)
         self._profile_due = False
 
     def _close_socket(self) -> None:

@@ -111,6 +111,7 @@ class Run:
             settings.tls,
             self.observer,
             TRANSPORTS[settings.rest_transport],
+            settings.locales,
         )
         self.intervals.start()
 

@@ -1,17 +1,12 @@
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
-import subprocess
-import sys
 from string import ascii_letters, digits
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.bots.identity import Identity, NumberPool, persona
+from nakama_bots.bots.identity import Identity, NumberPool
 
 # What config takes for a prefix.
 PREFIXES = st.text(ascii_letters + digits + "-_", min_size=1, max_size=40).filter(
@@ -20,14 +15,6 @@ PREFIXES = st.text(ascii_letters + digits + "-_", min_size=1, max_size=40).filte
 IDENTITIES = st.builds(
     Identity, PREFIXES, st.integers(0, 2**32 - 1), st.integers(0, 10**5), st.integers(0, 10**9)
 )
-
-PRINT_PERSONA = """
-import dataclasses, json
-from nakama_bots.bots.identity import Identity, persona
-persona(Identity("another", 2, 3, 4))
-identity = Identity("tests", 7, 1, 42)
-print(json.dumps([identity.device_id, dataclasses.asdict(persona(identity))]))
-"""
 
 
 @given(IDENTITIES)
@@ -59,30 +46,6 @@ def test_different_identities_have_different_accounts(one: Identity, other: Iden
 )
 def test_parts_do_not_run_together(one: Identity, other: Identity) -> None:
     assert one.device_id != other.device_id
-
-
-@given(IDENTITIES)
-def test_persona_is_of_its_identity(identity: Identity) -> None:
-    mine = persona(identity)
-    persona(dataclasses.replace(identity, number=identity.number + 1))
-    assert persona(identity) == mine
-    assert all(0 < len(text) <= 255 for text in dataclasses.astuple(mine))
-    assert mine.avatar_url.isascii()
-    assert " " not in mine.avatar_url
-
-
-def test_personas_differ() -> None:
-    assert len({persona(Identity("tests", 1, 0, number)).display_name for number in range(50)}) > 40
-
-
-def test_persona_is_the_same_in_every_process() -> None:
-    environments = [{**os.environ, "PYTHONHASHSEED": seed} for seed in ("1", "2")]
-    answers = [
-        json.loads(subprocess.check_output([sys.executable, "-c", PRINT_PERSONA], env=environment, text=True))
-        for environment in environments
-    ]
-    identity = Identity("tests", 7, 1, 42)
-    assert answers == [[identity.device_id, dataclasses.asdict(persona(identity))]] * 2
 
 
 @given(st.lists(st.booleans() | st.integers(0, 20), max_size=60))

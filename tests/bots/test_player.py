@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import Any
 
 import gevent
@@ -36,7 +35,7 @@ def test_new_account_gets_its_persona(player: MakePlayer) -> None:
     bot.authenticate()
 
     user = bot.client.get_account(bot.session)["user"]
-    shown = dataclasses.asdict(bot.persona)
+    shown = bot.persona.profile
     assert {name: user[name] for name in shown} == shown
     assert user["username"] == bot.identity.username
     assert (heard.outcomes(*DEVICE), heard.outcomes(*PROFILE)) == (["ok"], ["ok"])
