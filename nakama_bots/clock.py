@@ -42,7 +42,7 @@ class Ticker:
     """Ticks at ``rate`` a second on the absolute grid ``start + n / rate``, so that errors never add up.
 
     Ask ``due`` for the next tick after having waited ``wait`` seconds. A tick that is late by whole periods
-    is not made up for in a burst: the ones that it ran over are counted as missed.
+    is not made up for in a burst: the ones that it ran over are counted as missed. ``in_turn`` leaves none out.
     """
 
     __slots__ = ("_next", "_start", "rate")
@@ -58,6 +58,12 @@ class Ticker:
     def wait(self, now: float) -> float:
         """Seconds from ``now`` to the next tick's planned time, 0.0 when it is due."""
         return max(0.0, self._start + self._next / self.rate - now)
+
+    def in_turn(self, now: float) -> Tick:
+        """The next tick, however late: for sends that are all made, the overdue ones one after the other."""
+        number, self._next = self._next, self._next + 1
+        planned = self._start + number / self.rate
+        return Tick(number, planned, max(0.0, now - planned), 0)
 
     def due(self, now: float) -> Tick:
         """The tick that runs at ``now``: the newest one whose planned time has come."""

@@ -50,6 +50,12 @@ class NullObserver:
 TICK_LATENESS: Final = "tick_lateness"
 DELIVERY_LATENCY: Final = "delivery"
 
+# A paced send is measured twice, from when it was made and from when it was planned: what a stall delays is
+# late by the second measure only ("coordinated omission"). The second sample has the first one's name and this.
+CORRECTED: Final = ".corrected"
+PACED_PREFIX: Final = "paced."
+"""Before the kind and name of a call that was made on a pace; its answer time."""
+
 TICKS_SENT: Final = "ticks_sent"
 TICKS_MISSED: Final = "ticks_missed"
 DELIVERY_EXPECTED: Final = "delivery_expected"
@@ -82,7 +88,7 @@ LEDGER_PUSHES: Final = "ledger.pushes"
 LEDGER_PUSHES_DROPPED: Final = "ledger.pushes_dropped"
 LEDGER_UNMATCHED: Final = "ledger.unmatched"
 
-SAMPLE_NAMES: Final = frozenset({TICK_LATENESS, DELIVERY_LATENCY})
+SAMPLE_NAMES: Final = frozenset({TICK_LATENESS, DELIVERY_LATENCY, DELIVERY_LATENCY + CORRECTED})
 COUNT_NAMES: Final = frozenset({
     TICKS_SENT, TICKS_MISSED, DELIVERY_EXPECTED, DELIVERY_RECEIVED, DELIVERY_LOST, DELIVERY_DUPLICATED,
     DELIVERY_REORDERED, TICKETS_ADDED, TICKETS_MATCHED, TICKETS_CANCELLED, TICKETS_TIMED_OUT,

@@ -56,6 +56,14 @@ def test_ticks_that_were_run_over_are_counted_and_not_made_up_for() -> None:
     assert ticker.wait(0.55) == pytest.approx(0.05)
 
 
+def test_ticks_in_turn_leave_none_out() -> None:
+    ticker = Ticker(10.0, 0.0)
+    ticks = [ticker.in_turn(now) for now in (0.0, 0.55, 0.55, 0.56)]
+    assert [(tick.number, tick.missed) for tick in ticks] == [(0, 0), (1, 0), (2, 0), (3, 0)]
+    assert [tick.late for tick in ticks] == pytest.approx([0.0, 0.45, 0.35, 0.26])
+    assert ticker.wait(0.3) == pytest.approx(0.1)
+
+
 @given(
     st.floats(0.1, 1000), st.floats(0, 1e6), st.lists(st.floats(0, 5, allow_nan=False), min_size=1, max_size=50)
 )

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-# Magic, kind, host, sender, sequence, stamp. The magic keeps the payloads of other clients out.
-_STAMP: Final = struct.Struct("<3sBIQId")
-_MAGIC: Final = b"nb1"
+# Magic, kind, host, sender, sequence, stamp, late. The magic keeps the payloads of other clients out.
+_STAMP: Final = struct.Struct("<3sBIQIdd")
+_MAGIC: Final = b"nb2"
 STAMP_SIZE: Final = _STAMP.size
 
 STATE: Final = 0
@@ -29,17 +29,21 @@ _CLOCK_OFFSETS: Final = Path("/proc/self/timens_offsets")
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a payload says of itself; ``stamp`` is the sender's ``perf_counter`` in seconds."""
+    """What a payload says of itself; ``stamp`` is the sender's ``perf_counter`` in seconds.
+
+    ``late`` is how many seconds before it the send was planned.
+    """
 
     kind: int
     host: int
     sender: int
     sequence: int
     stamp: float
+    late: float = 0.0
 
     def pack(self, size: int = STAMP_SIZE) -> bytes:
         """The payload, filled up to ``size`` bytes."""
-        head = _STAMP.pack(_MAGIC, self.kind, self.host, self.sender, self.sequence, self.stamp)
+        head = _STAMP.pack(_MAGIC, self.kind, self.host, self.sender, self.sequence, self.stamp, self.late)
         return head.ljust(size, b"\0")
 
     @classmethod
@@ -47,8 +51,8 @@ class Stamp:
         """The stamp of one of our payloads; None for any other."""
         if len(payload) < STAMP_SIZE or not payload.startswith(_MAGIC):
             return None
-        _, kind, host, sender, sequence, stamp = _STAMP.unpack_from(payload)
-        return cls(kind, host, sender, sequence, stamp) if kind in _KINDS else None
+        _, kind, *rest = _STAMP.unpack_from(payload)
+        return cls(kind, *rest) if kind in _KINDS else None
 
 
 def host_number(boot_id: Path = _BOOT_ID, clock_offsets: Path = _CLOCK_OFFSETS) -> int:

@@ -23,6 +23,7 @@ from nakama_bots.types.realtime import Match, MatchData, MatchmakerMatched, Matc
 
 STATE_OP_CODE: Final = 1
 END_OP_CODE: Final = 2
+_DELIVERY_CORRECTED: Final = names.DELIVERY_LATENCY + names.CORRECTED
 GRACE: Final = 2.0
 """Seconds that the last messages of the others are waited for."""
 
@@ -139,7 +140,8 @@ class MatchRun:
             if tick.number >= ticks:
                 break
             self._observer.sample(names.TICK_LATENESS, tick.late)
-            stamp = Stamp(STATE, self._host, self._sender, self._sent, perf_counter())
+            now = perf_counter()
+            stamp = Stamp(STATE, self._host, self._sender, self._sent, now, now - tick.planned)
             socket.send_match_state(self.match_id, STATE_OP_CODE, stamp.pack(size))
             self._sent += 1
             self._observer.count(names.TICKS_SENT)
@@ -195,7 +197,9 @@ class MatchRun:
             stream.end(stamp.sequence)
             self._changed.set()
         elif stream.receive(stamp.sequence) and stamp.host == self._host:
-            self._observer.sample(names.DELIVERY_LATENCY, read_at - stamp.stamp)
+            elapsed = read_at - stamp.stamp
+            self._observer.sample(names.DELIVERY_LATENCY, elapsed)
+            self._observer.sample(_DELIVERY_CORRECTED, elapsed + stamp.late)
 
     def _report(self) -> None:
         for stream in self._streams.values():

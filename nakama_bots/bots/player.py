@@ -9,6 +9,7 @@ from typing import Self
 
 from nakama_bots import observer as names
 from nakama_bots.bots.identity import Identity
+from nakama_bots.bots.pacing import PacedCalls
 from nakama_bots.bots.persona import Persona
 from nakama_bots.config import Credentials, Target, Timeouts, Tls
 from nakama_bots.errors import ConnectionClosed
@@ -43,13 +44,14 @@ class Player:
         self.world = world
         self.identity = identity
         self.persona = Persona.of(identity.seed, identity.number, world.locales, worker=identity.worker)
+        self.calls = PacedCalls(world.observer)
         self._transport = world.transport(world.tls)
         self.client = Client(
             world.target,
             world.credentials,
             transport=self._transport,
             timeouts=world.timeouts,
-            observer=world.observer,
+            observer=self.calls,
         )
         self._session: Session | None = None
         self._profile_due = False
@@ -104,7 +106,7 @@ class Player:
             self.world.target,
             timeouts=self.world.timeouts,
             tls=self.world.tls,
-            observer=self.world.observer,
+            observer=self.calls,
         )
         self._socket.connect(session, create_status=create_status)
 

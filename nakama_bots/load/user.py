@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final
 
 import gevent
@@ -11,7 +11,9 @@ from locust import User
 from locust.env import Environment
 from locust.exception import InterruptTaskSet
 
+from nakama_bots.bots.pacing import pace
 from nakama_bots.bots.player import Player
+from nakama_bots.clock import Tick
 from nakama_bots.config import Settings
 from nakama_bots.errors import CallError, HandshakeRefused, SessionExpired, Unauthenticated
 from nakama_bots.load.run import run_of
@@ -46,6 +48,13 @@ class NakamaUser(User):
     def on_stop(self) -> None:
         """Close the player; a subclass that overrides this calls it."""
         self._nakama.release(self.player)
+
+    def pace(self, rate: float, seconds: float | None = None) -> Iterator[Tick]:
+        """Steps ``rate`` times a second, for ``seconds`` or until the loop is left, whatever the server does.
+
+        The calls in the loop's body are reported raw and from their planned times: ``bots.pacing``.
+        """
+        return pace(self.player.calls, rate, seconds)
 
     def attempt(self, task: Callable[[], object]) -> None:
         """Run ``task`` with a connected player."""

@@ -128,6 +128,18 @@ class MatchmakingPart(TypedDict):
     time_to_match_ms: Latency
 
 
+class PacedPart(TypedDict):
+    """Sends on a pace: ``raw_ms`` from the send, ``corrected_ms`` from when it was planned.
+
+    ``name`` is ``delivery`` (match state, up to its arrival), the kind and name of a call, or ``arrival``.
+    """
+
+    name: str
+    count: int
+    raw_ms: Latency
+    corrected_ms: Latency
+
+
 class ChatPart(TypedDict):
     """Chat messages of our own bots."""
 
@@ -178,6 +190,7 @@ class Summary(TypedDict):
     delivery: DeliveryPart
     matchmaking: MatchmakingPart
     chat: ChatPart
+    paced: list[PacedPart]
     errors: list[ErrorPart]
     samples_ms: dict[str, Latency]
     counts: dict[str, int]
@@ -250,6 +263,7 @@ def build_summary(run: RunInfo, recorder: Recorder, *, ended: datetime, duration
             "sent": counts.get(observer.CHAT_SENT, 0),
             "received": counts.get(observer.CHAT_RECEIVED, 0),
         },
+        "paced": _paced(samples),
         "errors": _errors(recorder),
         "samples_ms": {name: latency(samples[name]) for name in sorted(samples)},
         "counts": {name: counts[name] for name in sorted(counts)},
@@ -320,6 +334,19 @@ def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:
         "ok_ms": latency(row.ok),
         "failed_ms": latency(row.failed),
     }
+
+
+def _paced(samples: Mapping[str, Histogram]) -> list[PacedPart]:
+    return [
+        {
+            "name": name.removeprefix(observer.PACED_PREFIX),
+            "count": samples[name].count,
+            "raw_ms": latency(samples[name]),
+            "corrected_ms": latency(samples[name + observer.CORRECTED]),
+        }
+        for name in sorted(samples)
+        if name + observer.CORRECTED in samples
+    ]
 
 
 def _errors(recorder: Recorder) -> list[ErrorPart]:

@@ -13,6 +13,7 @@ from nakama_bots.results.summary import (
     DeliveryPart,
     Latency,
     MatchmakingPart,
+    PacedPart,
     Summary,
     TargetPart,
     TicksPart,
@@ -21,7 +22,9 @@ from nakama_bots.results.summary import (
 WIDTH: Final = 110
 
 _HEADER: Final = ("kind", "name", "count", "fails", "stopped", "p50 ms", "p95 ms", "p99 ms", "max ms")
-_LEFT: Final = 2
+_PACED_HEADER: Final = (
+    "paced sends", "count", "raw p50", "p95", "p99", "max", "corrected p50", "p95", "p99", "max",
+)  # fmt: skip
 _GAP: Final = "  "
 _NAME_AT_LEAST: Final = 12
 
@@ -40,6 +43,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = ()) -> str:
         *_delivery(summary["delivery"]),
         *_matchmaking(summary["matchmaking"]),
         *_chat(summary),
+        *_paced(summary["paced"]),
         LedgerTotals.from_counts(summary["counts"]).line(),
         *(f"written: {path}" for path in files),
     ]
@@ -70,13 +74,18 @@ def _target(target: TargetPart) -> list[str]:
 def _table(calls: list[CallPart]) -> list[str]:
     if not calls:
         return ["no call was made"]
-    rows = [_HEADER, *(_row(call) for call in calls)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    others = sum(widths) - widths[1] + len(_GAP) * (len(widths) - 1)
-    widths[1] = min(widths[1], max(_NAME_AT_LEAST, WIDTH - others))
+    return _columns([_HEADER, *(_row(call) for call in calls)], left=2)
+
+
+def _columns(rows: list[tuple[str, ...]], *, left: int) -> list[str]:
+    """Rows under their header; the first ``left`` columns are text, the last of these gives way to the rest."""
+    name = left - 1
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    others = sum(widths) - widths[name] + len(_GAP) * (len(widths) - 1)
+    widths[name] = min(widths[name], max(_NAME_AT_LEAST, WIDTH - others))
     lines = [
         _GAP.join(
-            shorten(cell, width).ljust(width) if column < _LEFT else cell.rjust(width)
+            shorten(cell, width).ljust(width) if column < left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
@@ -92,7 +101,7 @@ def _row(call: CallPart) -> tuple[str, ...]:
         f"{call['count']:,}",
         f"{call['failures']:,}",
         f"{call['outcomes'][ABANDONED]:,}",
-        *(_ms(value) for value in (times["p50"], times["p95"], times["p99"], times["max"])),
+        *_figures(times),
     )
 
 
@@ -132,6 +141,21 @@ def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
 def _chat(summary: Summary) -> list[str]:
     chat = summary["chat"]
     return [f"chat: {chat['sent']:,} sent, {chat['received']:,} received"] if any(chat.values()) else []
+
+
+def _paced(paced: list[PacedPart]) -> list[str]:
+    if not paced:
+        return []
+    rows = [
+        (part["name"], f"{part['count']:,}", *_figures(part["raw_ms"]), *_figures(part["corrected_ms"]))
+        for part in paced
+    ]
+    note = "ms, from the send (raw) and from when it was planned (corrected for coordinated omission)"
+    return ["", *_columns([_PACED_HEADER, *rows], left=1), note, ""]
+
+
+def _figures(times: Latency) -> tuple[str, ...]:
+    return tuple(_ms(value) for value in (times["p50"], times["p95"], times["p99"], times["max"]))
 
 
 def _spread(times: Latency) -> str:

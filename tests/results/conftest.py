@@ -63,6 +63,7 @@ def recorder() -> Recorder:
         recorder.call("WS", "match_join", ORIGIN, number / 1e5, 120, None)
         recorder.sample(observer.TICK_LATENESS, number / 1e6)
         recorder.sample(observer.DELIVERY_LATENCY, number / 4e5)
+        recorder.sample(observer.DELIVERY_LATENCY + observer.CORRECTED, number / 2e5)
     for number in range(1, 21):
         recorder.call("PUSH", "matchmaker_matched", ORIGIN, number / 10, 400, None)
         recorder.call("POST", "/v2/account/authenticate/device", ORIGIN, number / 1e3, 700, None)

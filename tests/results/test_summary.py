@@ -102,6 +102,16 @@ def test_ticks_delivery_matchmaking_and_chat(summary):
     assert summary["chat"] == {"sent": 40, "received": 78}
 
 
+def test_paced_sends_are_raw_and_corrected_side_by_side(run, recorder):
+    recorder.sample("paced.WS rpc", 0.01)
+    recorder.sample("paced.WS rpc.corrected", 1.0)
+    recorder.sample("paced.WS lone", 1.0)
+    paced = build_summary(run, recorder, ended=ENDED, duration=30.25)["paced"]
+    assert [(part["name"], part["count"]) for part in paced] == [("delivery", 1000), ("WS rpc", 1)]
+    assert (paced[0]["raw_ms"]["max"], paced[0]["corrected_ms"]["max"]) == (2.5, 5.0)
+    assert (paced[1]["raw_ms"]["p99"], paced[1]["corrected_ms"]["p99"]) == (10.0, 1000.0)
+
+
 def test_the_ledger_and_what_follows_from_it(summary):
     ledger = summary["ledger"]
     assert (ledger["sent"], ledger["ok"], ledger["abandoned"], ledger["late"]) == (1234, 1227, 3, 1)
