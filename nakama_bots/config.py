@@ -18,6 +18,7 @@ from nakama_bots import locales
 from nakama_bots.errors import ConfigError
 
 DEFAULT_PORT: Final = 7350
+DEFAULT_SERVER_KEY: Final = "defaultkey"
 
 # What may stand in a URL's place for it; a space or a line break would end up in a request line.
 _HOST = re.compile(r"[^\s/?#@\\\[\]\x00-\x1f\x7f]+")
@@ -90,7 +91,7 @@ class Target:
 class Credentials:
     """The server's two keys; neither is ever shown."""
 
-    server_key: str = field(default="defaultkey", repr=False)
+    server_key: str = field(default=DEFAULT_SERVER_KEY, repr=False)
     http_key: str = field(default="defaulthttpkey", repr=False)
 
 
@@ -184,6 +185,32 @@ def _url(value: object) -> str:
     return text
 
 
+def _host(value: object) -> str:
+    text = _any_text(value)
+    if text:
+        Target(text)
+    return text
+
+
+def _hosts(value: object) -> str:
+    # A list in the file, a text with commas elsewhere.
+    parts = value if isinstance(value, list) else _any_text(value).split(",")
+    hosts = [_text(part).strip() for part in parts] if value else []
+    for host in hosts:
+        try:
+            Target(host.replace("*", "any"))
+        except ConfigError:
+            raise ValueError from None
+    return ",".join(hosts)
+
+
+def _whole(value: object) -> int:
+    number = int(str(value))
+    if not 0 <= number < 10**6:
+        raise ValueError
+    return number
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One thing a user may set: ``--nakama-<name>``, ``NAKAMA_<NAME>``, or ``name`` in the file."""
@@ -220,7 +247,7 @@ SECONDS: Final = "a number of seconds above 0 and below 1000000"
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("url", _url, "", "http://HOST[:PORT] or https://HOST[:PORT]",
             "server to test (Locust's --host wins)"),
-    Setting("server_key", _text, "defaultkey", "a non-empty text",
+    Setting("server_key", _text, DEFAULT_SERVER_KEY, "a non-empty text",
             "the server's socket.server_key", secret=True),
     Setting("http_key", _text, "defaulthttpkey", "a non-empty text",
             "the server's runtime.http_key", secret=True),
@@ -244,6 +271,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("emulator_matchmaker_interval", _positive, 2.0, SECONDS,
             "the embedded emulator's matchmaker interval (a real server's default is 15)"),
     Setting("reports", _text, "reports", "a folder's path", "folder in which run folders are made"),
+    Setting("allowed_hosts", _hosts, "", "host names with commas between, as a.example.com,*.b.example.com",
+            "the only remote hosts that may be used (this machine always may)"),
+    Setting("max_users", _whole, 0, "a whole number from 0 to 999999, 0 for no cap", "the most users of a run"),
+    Setting("confirm_target", _host, "", "the target's host name, without scheme and port",
+            "use this remote host in spite of its production-looking name or its default server key"),
 )  # fmt: skip
 
 CONFIG_FLAG: Final = "--nakama-config"
@@ -267,6 +299,9 @@ class Settings:
     matchmaker_timeout: float
     emulator_matchmaker_interval: float
     reports: Path
+    allowed_hosts: tuple[str, ...]
+    max_users: int
+    confirm_target: str
 
     @classmethod
     def resolve(
@@ -300,6 +335,9 @@ class Settings:
             matchmaker_timeout=values["matchmaker_timeout"],
             emulator_matchmaker_interval=values["emulator_matchmaker_interval"],
             reports=Path(values["reports"]),
+            allowed_hosts=tuple(host for host in values["allowed_hosts"].split(",") if host),
+            max_users=values["max_users"],
+            confirm_target=values["confirm_target"],
         )
 
 

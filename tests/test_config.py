@@ -141,6 +141,9 @@ BAD = {
     "matchmaker_timeout": ["0"],
     "emulator_matchmaker_interval": ["0"],
     "reports": [""],
+    "allowed_hosts": ["a b", "a,,b", "http://a", 5, [5], [""]],
+    "max_users": ["-1", "x", 1.5, 10**6],
+    "confirm_target": ["http://a", "a b", "a/b", 5],
 }
 
 

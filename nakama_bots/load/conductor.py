@@ -26,14 +26,16 @@ from locust.html import get_html_report
 from locust.runners import STATE_INIT, STATE_STOPPED, Runner
 from locust.stats import console_logger
 
+from nakama_bots import guard
 from nakama_bots.config import Settings, Target
 from nakama_bots.emulator.process import EmulatorProcess
 from nakama_bots.errors import ConfigError, NakamaError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
 from nakama_bots.load.banner import EMULATOR_BANNER, inject
+from nakama_bots.load.cap import cap_users
 from nakama_bots.load.run import Run
-from nakama_bots.load.web import check_host, show_banner
+from nakama_bots.load.web import check_form, show_banner
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
@@ -65,8 +67,9 @@ class Conductor:
         else:
             environment.host = settings.target.http_url
         if environment.web_ui is not None and environment.web_ui.app is not None:
-            check_host(environment.web_ui.app)
+            check_form(environment.web_ui.app, settings, self._is_own)
             show_banner(environment.web_ui.app, lambda: self._is_emulator)
+        cap_users(environment, settings)
         events = environment.events
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
@@ -76,9 +79,13 @@ class Conductor:
 
     def _resolve(self) -> Settings:
         try:
-            return arguments.resolve(self._options)
+            settings = arguments.resolve(self._options)
+            if settings.target is not None:
+                guard.check_target(settings, settings.target)
+            guard.check_users(settings, self._options.num_users or 0, name="--users")
         except ConfigError as error:
             stop_with(str(error))
+        return settings
 
     def _drop_untagged(self) -> None:
         """Leave out classes without a task under ``--tags``: Locust would start their users, to fail each."""
@@ -124,10 +131,11 @@ class Conductor:
 
     @property
     def _is_emulator(self) -> bool:
-        if self._emulator is None or not self._environment.host:
-            return False
-        # Compared as targets: the web UI's form may have it with a slash at its end.
-        return Target.parse(self._environment.host) == Target.parse(self._emulator.url)
+        return bool(self._environment.host) and self._is_own(Target.parse(self._environment.host or ""))
+
+    def _is_own(self, target: Target) -> bool:
+        """Whether it is the embedded emulator. Compared as targets: the web UI's form may have an end slash."""
+        return self._emulator is not None and target == Target.parse(self._emulator.url)
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
         self._started = perf_counter()

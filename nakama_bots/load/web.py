@@ -7,7 +7,8 @@ from typing import Final
 
 from flask import Flask, Response, jsonify, request
 
-from nakama_bots.config import Target
+from nakama_bots import guard
+from nakama_bots.config import Settings, Target
 from nakama_bots.errors import ConfigError
 from nakama_bots.load.banner import inject
 
@@ -24,16 +25,23 @@ def show_banner(app: Flask, is_emulator: Callable[[], bool]) -> None:
         return response
 
 
-def check_host(app: Flask) -> None:
-    """Refuse to start a test against a host that is none, in the form that Locust's page shows."""
+def check_form(app: Flask, settings: Settings, is_own: Callable[[Target], bool]) -> None:
+    """Refuse to start a test that the settings do not allow, in the form that Locust's page shows.
+
+    ``is_own`` is for the embedded emulator, which may always be used.
+    """
 
     @app.before_request
     def refuse() -> Response | None:
-        host = request.form.get("host") if request.endpoint == _SWARM else None
-        if host is None:
+        if request.endpoint != _SWARM:
             return None
+        host, users = request.form.get("host"), request.form.get("user_count", type=int)
         try:
-            Target.parse(host, name="host")
+            if host is not None:
+                target = Target.parse(host, name="host")
+                if not is_own(target):
+                    guard.check_target(settings, target)
+            guard.check_users(settings, users or 0)
         except ConfigError as error:
             return jsonify({"success": False, "message": str(error), "host": host})
         return None

@@ -21,6 +21,7 @@ BAD = {
     "http_key": "",
     "id_prefix": "no spaces",
     "seed": "-1",
+    "locales": "xx_XX",
     "connect_timeout": "0",
     "request_timeout": "soon",
     "heartbeat_interval": "nan",
@@ -32,6 +33,9 @@ BAD = {
     "matchmaker_timeout": "x",
     "emulator_matchmaker_interval": "0",
     "reports": "/dev/null/reports",
+    "allowed_hosts": "two words",
+    "max_users": "-1",
+    "confirm_target": "http://x",
 }
 
 

@@ -52,7 +52,9 @@ def assert_failed_cleanly(locust: Locust, *secrets: str) -> None:
 
 
 def test_an_unknown_host(tmp_path: Path) -> None:
-    locust = until_it_fails(tmp_path, "--host", "http://nakama.invalid")
+    locust = until_it_fails(
+        tmp_path, "--host", "http://nakama.invalid", "--nakama-confirm-target", "nakama.invalid"
+    )
     assert_failed_cleanly(locust)
     assert labels(locust.summary) == {"HostNotFound"}
 

@@ -58,7 +58,7 @@ class Web:
             return str(response.read().decode())
 
     def swarm(self, **form: object) -> dict[str, Any]:
-        return dict(json.loads(self.page("/swarm", user_count=2, spawn_rate=2, **form)))
+        return dict(json.loads(self.page("/swarm", **{"user_count": 2, "spawn_rate": 2, **form})))
 
     def stop(self) -> None:
         self.page("/stop", any="thing")

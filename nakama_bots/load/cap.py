@@ -1,0 +1,42 @@
+"""The most users of a run, whoever asks for more: the command line, the web UI, a key, a shape."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from locust.env import Environment
+
+from nakama_bots import guard
+from nakama_bots.config import Settings
+from nakama_bots.errors import ConfigError
+from nakama_bots.exit_codes import ExitCode
+
+log = logging.getLogger(__name__)
+
+
+def cap_users(environment: Environment, settings: Settings) -> None:
+    """Have this process's runner refuse to start more users than ``settings`` allow.
+
+    A shape that asks for more ends the run: what it was made to show cannot be shown any more.
+    """
+    runner = environment.runner
+    if runner is None or not settings.max_users:
+        return
+    start = runner.start
+
+    def start_checked(user_count: int, *rest: Any, **options: Any) -> Any:
+        try:
+            guard.check_users(settings, user_count)
+        except ConfigError as error:
+            log.error("%s", error)
+            if environment.shape_class is not None:
+                environment.process_exit_code = ExitCode.USAGE
+                # As Locust ends a shape that has come to its end.
+                headless = environment.parsed_options is not None and environment.parsed_options.headless
+                (runner.quit if headless else runner.stop)()
+            return None
+        return start(user_count, *rest, **options)
+
+    # Of this instance only. Whatever starts users comes through here.
+    runner.start = start_checked  # type: ignore[method-assign]

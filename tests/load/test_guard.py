@@ -1,0 +1,72 @@
+"""What the settings do not allow is refused before anything is sent, wherever it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .running import LOCUSTFILES, SERVER_KEY, TRACE, run
+from .test_web import Web
+
+NOBODY = LOCUSTFILES / "nobody.py"
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--host", "http://nakama.invalid"), "--nakama-confirm-target nakama.invalid"),
+        (("--host", "http://prod.invalid", "--nakama-server-key", SERVER_KEY), "looks like production"),
+        (("--host", "http://a.invalid", "--nakama-allowed-hosts", "b.invalid"), "b.invalid"),
+        (("--users", "3", "--nakama-max-users", "2"), "--users: 3 cannot be used; accepted: at most 2"),
+    ],
+)
+def test_it_ends_before_any_load(given: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    locust = run(tmp_path / "reports", "--run-time", "5", *given, locustfile=NOBODY)
+    assert locust.finish() == 2
+    [line] = [line for line in locust.output.splitlines() if line.startswith("nakama_bots: ")]
+    assert told in line
+    assert TRACE not in locust.output
+    assert SERVER_KEY not in locust.output
+    assert "Ramping" not in locust.output
+
+
+def test_a_shape_that_asks_for_more_ends_the_run(tmp_path: Path) -> None:
+    locust = run(tmp_path, "--nakama-max-users", "2", locustfile=LOCUSTFILES / "shaped.py")
+    assert locust.finish() == 2
+    assert "users: 3 cannot be used; accepted: at most 2, by --nakama-max-users" in locust.output
+    assert TRACE not in locust.output
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    web = Web(
+        tmp_path_factory.mktemp("guarded") / "reports",
+        "--nakama-max-users", "2", "--nakama-allowed-hosts", "*.staging.invalid",
+    )  # fmt: skip
+    with web.locust:
+        yield web
+        web.locust.interrupt()
+        web.locust.finish()
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [
+        ({"user_count": 3}, "at most 2"),
+        ({"host": "http://game.invalid"}, "*.staging.invalid"),
+        ({"host": "http://eu.staging.invalid"}, "--nakama-confirm-target eu.staging.invalid"),
+    ],
+)
+def test_the_web_ui_refuses_too(form: dict[str, object], told: str, web: Web) -> None:
+    answer = web.swarm(**form)
+    assert not answer["success"]
+    assert told in answer["message"]
+    assert TRACE not in web.locust.output
+
+
+def test_the_web_ui_starts_what_is_allowed(web: Web) -> None:
+    assert web.swarm()["success"]
+    web.locust.wait_for("All users spawned")
+    web.stop()
