@@ -1,0 +1,250 @@
+"""A gate's rules, and what a run makes of them. Pure: over a ``Window``, live or afterwards.
+
+What is not there fails: a rule that matches no name, or has fewer samples than it wants, is no pass.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Final
+
+from nakama_bots.errors import NakamaError
+from nakama_bots.exit_codes import ExitCode
+from nakama_bots.results.gauges import GAUGES
+from nakama_bots.results.metrics import FAMILIES, Family, Metric, Unit
+from nakama_bots.results.summary import Summary
+from nakama_bots.results.timeline import Timeline
+from nakama_bots.results.window import Window, whole_run, without_ends
+
+RELATIONS: Final[dict[str, Callable[[float, float], bool]]] = {
+    "<=": operator.le,
+    "<": operator.lt,
+    ">=": operator.ge,
+    ">": operator.gt,
+    "==": operator.eq,
+}
+
+_NAMES_SHOWN: Final = 5
+
+
+class GateError(NakamaError):
+    """A gate cannot be applied to this run: what is missing, in one line."""
+
+
+class Severity(StrEnum):
+    """What becomes of the run when the rule is broken."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
+class RuleOutcome(StrEnum):
+    """How one rule ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    WARNED = "warned"
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One expectation: ``metric`` of what ``pattern`` matches in ``family``, its ``relation`` to ``limit``.
+
+    ``limit`` is in the metric's ``Unit`` (times in milliseconds, ratios from 0 to 1). Each name that matches
+    is held to it by itself; with ``together`` they are added up first. ``warmup`` and ``cooldown`` in seconds.
+    """
+
+    name: str
+    family: str
+    metric: str
+    relation: str
+    limit: float
+    pattern: str = "*"
+    severity: Severity = Severity.FAIL
+    min_samples: int = 1
+    together: bool = False
+    abort_on_fail: bool = False
+    warmup: float = 0.0
+    cooldown: float = 0.0
+
+    @property
+    def subjects(self) -> Family:
+        """The family that it is about."""
+        return FAMILIES[self.family]
+
+    @property
+    def measure(self) -> Metric:
+        """The metric itself."""
+        metric = self.subjects.metric(self.metric)
+        assert metric is not None, self
+        return metric
+
+    @property
+    def expectation(self) -> str:
+        """``p95 <= 50 ms``."""
+        return f"{self.metric} {self.relation} {self.shown(self.limit)}"
+
+    def shown(self, value: float | None) -> str:
+        """A value of its metric with its unit."""
+        if value is None:
+            return "nothing"
+        if self.measure.unit is Unit.RATIO:
+            return f"{_plain(value * 100, 4)} %"
+        unit = self.measure.unit
+        text = GAUGES[self.pattern].unit if unit is Unit.GAUGE and self.pattern in GAUGES else unit.value
+        text = "" if text == Unit.GAUGE else text
+        return f"{_plain(value, 3)}{'' if text in ('', Unit.RATE) else ' '}{text}"
+
+    def held_by(self, value: float) -> bool:
+        """Whether ``value`` is as expected."""
+        return RELATIONS[self.relation](value, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The rules of a file. ``file`` is its name without folders; ``abort_after`` the grace in seconds."""
+
+    file: str
+    rules: tuple[Rule, ...]
+    allow_emulator: bool = False
+    abort_after: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RuleResult:
+    """What a run made of ``rule``: the worst of the names that matched, and how many broke it.
+
+    ``measured`` is None when there was nothing to measure; ``subject`` is "" when no name matched.
+    """
+
+    rule: Rule
+    outcome: RuleOutcome
+    message: str
+    subject: str = ""
+    measured: float | None = None
+    samples: int = 0
+    matched: int = 0
+    broken: int = 0
+
+    @property
+    def measured_breach(self) -> bool:
+        """Whether it was broken by a value, not by the lack of one."""
+        return self.broken > 0 and self.measured is not None and self.samples >= self.rule.min_samples
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run ended, its exit code, and why in whole lines. ``gate`` is the gate file's name, if any."""
+
+    outcome: Outcome
+    exit_code: ExitCode
+    why: tuple[str, ...] = ()
+    results: tuple[RuleResult, ...] = ()
+    gate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Value:
+    subject: str
+    measured: float | None
+    samples: int
+    message: str
+    kept: bool
+
+    @property
+    def distance(self) -> tuple[bool, bool, float]:
+        """Sorts the worst last."""
+        return (not self.kept, self.measured is None, 0.0 if self.measured is None else self.measured)
+
+
+def evaluate(rule: Rule, window: Window) -> RuleResult:
+    """What ``window`` makes of ``rule``."""
+    names = rule.subjects.subjects(window)
+    matching = [name for name in names if fnmatchcase(name, rule.pattern)]
+    if not matching:
+        there = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
+        message = f"no {rule.subjects.noun} is named {rule.pattern!r} in this run; there are: {there or 'none'}"
+        return RuleResult(rule, _outcome(rule, kept=False), message, broken=1)
+    groups = [matching] if rule.together else [[name] for name in matching]
+    values = [_value(rule, window, group) for group in groups]
+    sign = -1 if rule.relation in (">", ">=") else 1
+    worst = max(values, key=lambda value: (*value.distance[:2], sign * value.distance[2]))
+    broken = sum(not value.kept for value in values)
+    more = f"; {broken} of {len(values)} names break the rule" if broken > 1 else ""
+    return RuleResult(
+        rule,
+        _outcome(rule, kept=not broken),
+        worst.message + more,
+        worst.subject,
+        worst.measured,
+        worst.samples,
+        len(matching),
+        broken,
+    )
+
+
+def _outcome(rule: Rule, *, kept: bool) -> RuleOutcome:
+    if kept:
+        return RuleOutcome.PASSED
+    return RuleOutcome.WARNED if rule.severity is Severity.WARN else RuleOutcome.FAILED
+
+
+def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
+    measured, samples = rule.measure.measure(window, group)
+    subject = group[0] if len(group) == 1 else rule.pattern
+    of = f"{rule.metric} of {subject}"
+    # A counter is a figure even at zero: only what is computed from samples needs them.
+    needs = rule.measure.unit is not Unit.COUNT or rule.min_samples > 1
+    if measured is None:
+        return _Value(subject, None, samples, f"{of}: nothing was measured", kept=False)
+    if needs and samples < rule.min_samples:
+        message = f"{of} is from {samples:,} samples only, {rule.min_samples:,} are wanted"
+        return _Value(subject, measured, samples, message, kept=False)
+    kept = rule.held_by(measured)
+    verb = "expected" if kept else "NOT"
+    message = (
+        f"{of} is {rule.shown(measured)}, {verb} {rule.relation} {rule.shown(rule.limit)} ({samples:,} samples)"
+    )
+    return _Value(subject, measured, samples, message, kept)
+
+
+def evaluate_all(gate: Gate, summary: Summary, timeline: Timeline | None) -> tuple[RuleResult, ...]:
+    """What a finished run makes of every rule; ``GateError`` when a rule needs a time line that is none."""
+    windows: dict[tuple[float, float], Window] = {}
+
+    def window(rule: Rule) -> Window:
+        ends = (0.0, 0.0) if rule.subjects.whole_run else (rule.warmup, rule.cooldown)
+        if ends not in windows:
+            if timeline is None and (any(ends) or rule.family == "gauges"):
+                msg = f"{gate.file}: {rule.name!r} needs the run's time line (warmup, cooldown, gauges)"
+                raise GateError(msg)
+            windows[ends] = (
+                without_ends(timeline, *ends)
+                if timeline is not None and any(ends)
+                else whole_run(summary, timeline)
+            )
+        return windows[ends]
+
+    return tuple(evaluate(rule, window(rule)) for rule in gate.rules)
+
+
+def aborting(gate: Gate) -> Gate:
+    """Only the rules that may end a run before its time."""
+    return replace(gate, rules=tuple(rule for rule in gate.rules if rule.abort_on_fail))
+
+
+def _plain(value: float, digits: int) -> str:
+    text = f"{value:,.{digits}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,129 @@
+"""The gate file: what it means, and what a person who mistypes is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.results.gate import Severity
+from nakama_bots.results.gate_file import line_of, parse_gate, read_gate
+
+ROOT = Path(__file__).parents[2]
+GOOD = """\
+# A comment
+[gate]
+warmup = "2 s"
+min_samples = 5
+
+[[rule]]
+calls = "WS match_join"
+expect = [
+  "p95 <= 50 ms",   # one
+  "fail_ratio <= 1 %",
+]
+
+[[rule]]
+name = "delivery"
+on = "delivery"
+expect = "loss < 0.7 %"
+severity = "warn"
+min_samples = 1
+warmup = 0
+"""
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    gate = parse_gate(GOOD, "g.toml")
+    first, second, third = gate.rules
+    assert (gate.file, gate.allow_emulator, gate.abort_after) == ("g.toml", False, 30.0)
+    assert (first.name, second.name) == (
+        "calls WS match_join: p95 <= 50 ms", "calls WS match_join: fail_ratio <= 1 %",
+    )  # fmt: skip
+    assert (first.limit, second.limit, third.limit) == (50.0, 0.01, 0.007)
+    assert (first.warmup, first.min_samples, first.severity) == (2.0, 5, Severity.FAIL)
+    assert (third.name, third.warmup, third.min_samples, third.severity) == ("delivery", 0.0, 1, Severity.WARN)
+
+
+def test_the_example_can_be_used() -> None:
+    gate = read_gate(ROOT / "reports/gates/example.toml")
+    assert len({rule.name for rule in gate.rules}) == len(gate.rules) > 5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "accepted"),
+    [
+        ("p95 <= 50 ms", "p95 <= 50", "line 8: rule 1, expect: 'p95 <= 50'", "for p95 a time with its unit"),
+        ("p95 <= 50 ms", "p95 about 50", "line 8: rule 1, expect", '"METRIC RELATION LIMIT"'),
+        ("p95 <= 50 ms", "p101 <= 50 ms", "line 8: rule 1, expect: 'p101'", "for call: p50, p99.9 or any"),
+        ("p95 <= 50 ms", "p0 <= 50 ms", "line 8: rule 1, expect: 'p0'", "for call: p50"),
+        ("loss < 0.7 %", "loss < 0.7 ms", "line 16: rule 2, expect", "for loss a share, such as 1 % or 0.01"),
+        ("loss < 0.7 %", "lossy < 1 %", "line 16: rule 2, expect: 'lossy'", "for delivery: latency.p50"),
+        ('expect = "loss', 'expected = "loss', "line 16: rule 2, expected", "name, calls, samples, counts"),
+        ('on = "delivery"', 'on = "deliveries"', "line 15: rule 2, on: 'deliveries'", "ticks, delivery, match"),
+        ('on = "delivery"', 'on = "delivery"\ncalls = "WS *"', "line 13: rule 2: 'calls, on'", "exactly one"),
+        ('on = "delivery"\n', "", "line 13: rule 2: 'no subject'", "exactly one of calls"),
+        ('expect = "loss < 0.7 %"\n', "", "line 13: rule 2: 'no expect'", "expect ="),
+        ('"warn"', '"bad"', "line 17: rule 2, severity: 'bad'", "fail, warn"),
+        ("min_samples = 1", "min_samples = 0", "line 18: rule 2, min_samples: 0", "a whole number of 1 or"),
+        ("min_samples = 1", "together = 1", "line 18: rule 2, together: 1", "true or false"),
+        ("warmup = 0", "warmup = -1", "line 19: rule 2, warmup: -1", "a duration of 0 or more"),
+        ("warmup = 0", "warmup = nan", "line 19: rule 2, warmup: nan", "a duration of 0 or more"),
+        ('"2 s"', '"2 weeks"', "line 3: [gate], warmup: '2 weeks'", '"10 s", "2 min"'),
+        ("warmup =", "wormup =", "line 3: [gate], wormup", "warmup, cooldown, min_samples, allow_emulator"),
+        ("[gate]", "[gates]", "line 2: [gates]: 'gates'", "the tables [gate] and [[rule]]"),
+        ("# A comment", "rule = 1\n[x]", "line 1: [rule]: 1", "[[rule]]"),
+        ('severity = "warn"', 'name = "delivery"', "g.toml", "Cannot overwrite a value (at line 17"),
+        ('calls = "WS match_join"', "calls = 3", "line 7: rule 1, calls: 3", "a name or a pattern"),
+        ('name = "delivery"', 'name = "calls WS match_join: p95 <= 50 ms"', "rule name", "no other rule"),
+        ('severity = "warn"', "abort_on_fail = 1", "line 17: rule 2, abort_on_fail: 1", "true or false"),
+        ('"loss < 0.7 %"', '"lost >= 1"\nabort_on_fail = true', "rule 2, abort_on_fail", "before the run"),
+        ('"loss < 0.7 %"', "[]", "line 16: rule 2, expect: []", '"METRIC RELATION LIMIT"'),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named_by_line_and_key(old: str, new: str, where: str, accepted: str) -> None:
+    if "rule = 1" in new:
+        text = "rule = 1\n"
+    else:
+        assert old in GOOD
+        text = GOOD.replace(old, new, 1)
+    with pytest.raises(ConfigError) as caught:
+        parse_gate(text, "g.toml")
+    told = str(caught.value)
+    assert where in told
+    assert accepted in told
+    assert "\n" not in told
+
+
+@pytest.mark.parametrize("content", [b"", b"[gate]\n", b"\xff\xfe", b"[[rule"])
+def test_a_file_that_is_no_gate(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "g.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"g\.toml.*accepted: a .*TOML file"):
+        read_gate(path)
+
+
+def test_no_file_at_all(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        read_gate(tmp_path / "none.toml")
+
+
+def test_a_secret_in_a_name_is_not_shown() -> None:
+    planted = "eyJhbGciOi.eyJ1aWQiOi.c2lnbmF0dXJl"
+    gate = parse_gate(GOOD.replace('name = "delivery"', f'name = "token={planted}"'), f"{planted}.toml")
+    assert planted not in repr(gate)
+    with pytest.raises(ConfigError) as caught:
+        parse_gate(GOOD.replace('"warn"', f'"{planted}"'), "g.toml")
+    assert planted not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [
+        (("gate", "warmup"), 3), (("rule", 0), 6), (("rule", 0, "expect"), 8), (("rule", 1, "warmup"), 19),
+        (("x",), 1),
+    ],
+)  # fmt: skip
+def test_the_line_of_a_key(path: tuple[str | int, ...], line: int) -> None:
+    assert line_of(GOOD, path) == line
