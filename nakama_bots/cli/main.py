@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from nakama_bots.cli import emulator, settings
+from nakama_bots.cli import doctor, emulator, settings
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 
@@ -24,6 +24,7 @@ class Subcommand:
 
 
 SUBCOMMANDS: Final[dict[str, Subcommand]] = {
+    "doctor": Subcommand(doctor.HELP, doctor.add_arguments, doctor.run),
     "emulator": Subcommand(emulator.HELP, emulator.add_arguments, emulator.run),
     "settings": Subcommand(settings.HELP, settings.add_arguments, settings.run),
 }

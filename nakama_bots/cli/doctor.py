@@ -1,0 +1,137 @@
+"""``nakama-bots doctor URL``: whether a server is fit to be used, and what to do where it is not."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from nakama_bots import options
+from nakama_bots.config import Settings
+from nakama_bots.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from nakama_bots.bots.doctor import Finding, Patient
+
+HELP: Final = (
+    "check a server: name, TLS, keys, login, socket, matchmaker, match, clock; what to do about each failure"
+)
+SETTINGS: Final = (
+    "server_key", "http_key", "connect_timeout", "request_timeout", "matchmaker_timeout",
+    "tls_ca", "tls_insecure",
+)  # fmt: skip
+_MOST_SECONDS: Final = 3600.0
+_STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
+_WIDTH: Final = 120
+
+
+def _seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= _MOST_SECONDS:
+        msg = f"{text!r} cannot be used; accepted: a number of seconds above 0, at most {_MOST_SECONDS:g}"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this subcommand."""
+    parser.add_argument("host", metavar="URL", help="the server, as http://127.0.0.1:7350")
+    parser.add_argument(
+        "--timeout", type=_seconds, default=90.0, metavar="SECONDS", help="for all checks together"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of the table")
+    options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, show, and give the exit code: 0, 1 when a check failed, 5 when nothing answers."""
+    settings = options.resolve(arguments, SETTINGS, host="URL")
+    # Late: gevent and the client are wanted by this subcommand only.
+    from rich.console import Console  # noqa: PLC0415
+
+    from nakama_bots.bots.doctor import Patient, examine, tidy  # noqa: PLC0415
+    from nakama_bots.bots.doctor_checks import CHECKS  # noqa: PLC0415
+    from nakama_bots.cli.interrupts import Interrupted, raised  # noqa: PLC0415
+
+    patient = _patient(settings, Patient)
+    findings: list[Finding] = []
+    code = 0
+    with Console(stderr=True).status("") as status:
+
+        def tell(name: str) -> None:
+            status.update(f"checking {name}")
+
+        try:
+            with raised():
+                # One by one: what was found before an interrupt is shown.
+                for finding in examine(patient, CHECKS, arguments.timeout, tell):
+                    findings.append(finding)  # noqa: PERF402
+        except Interrupted as interrupted:
+            code = interrupted.exit_code
+            print(f"nakama-bots doctor: stopped by {interrupted}", file=sys.stderr)
+        finally:
+            status.update("deleting the accounts made for this")
+            tidied = tidy(patient)
+    findings += [tidied] if tidied else []
+    code = code or _exit_code(findings)
+    url = patient.world.target.http_url
+    if arguments.json:
+        checks = [asdict(finding) for finding in findings]
+        print(json.dumps({"target": url, "exit_code": code, "checks": checks}, indent=2))
+    else:
+        _show(findings, url)
+    return code
+
+
+def _patient(settings: Settings, kind: type[Patient]) -> Patient:
+    from nakama_bots.bots.player import World  # noqa: PLC0415
+    from nakama_bots.observer import NullObserver  # noqa: PLC0415
+
+    assert settings.target is not None
+    world = World(settings.target, settings.credentials, settings.timeouts, settings.tls, NullObserver())
+    return kind(world, random.getrandbits(32), settings.matchmaker_timeout)
+
+
+def _exit_code(findings: list[Finding]) -> int:
+    failed = [finding for finding in findings if finding.status == "failed"]
+    if any(finding.unreachable for finding in failed):
+        return ExitCode.UNREACHABLE
+    return ExitCode.FAILURES if failed else ExitCode.PASSED
+
+
+def _show(findings: list[Finding], url: str) -> None:
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = _WIDTH
+    table = Table(title=Text(url), title_justify="left")
+    for name in ("check", "result", "found", "what to do"):
+        table.add_column(name, overflow="fold", no_wrap=name in ("check", "result"))
+    for finding in findings:
+        # Texts, not markup: some of it is the server's.
+        style = _STYLES[finding.status]
+        table.add_row(
+            finding.name,
+            Text(finding.status, style),
+            Text(finding.found),
+            Text(finding.advice, style),
+            end_section=False,
+        )
+    console.print(table)
+    console.print(_verdict(findings), highlight=False)
+
+
+def _verdict(findings: list[Finding]) -> str:
+    number = {status: sum(finding.status == status for finding in findings) for status in _STYLES}
+    if number["failed"]:
+        return f"not fit: {number['failed']} failed, {number['skipped']} skipped, {number['warning']} warnings"
+    return f"fit to be used: {number['ok']} ok, {number['warning']} warnings"
