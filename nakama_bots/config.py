@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from nakama_bots import locales
 from nakama_bots.errors import ConfigError
+from nakama_bots.profile import PROFILE_FLAG, Profile
 
 DEFAULT_PORT: Final = 7350
 DEFAULT_SERVER_KEY: Final = "defaultkey"
@@ -211,6 +212,11 @@ def _whole(value: object) -> int:
     return number
 
 
+def _load(value: object) -> str:
+    text = _any_text(value)
+    return Profile.parse(text).text if text else ""
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One thing a user may set: ``--nakama-<name>``, ``NAKAMA_<NAME>``, or ``name`` in the file."""
@@ -270,6 +276,10 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("matchmaker_timeout", _positive, 60.0, SECONDS, "seconds a ticket is waited for"),
     Setting("emulator_matchmaker_interval", _positive, 2.0, SECONDS,
             "the embedded emulator's matchmaker interval (a real server's default is 15)"),
+    Setting("load", _load, "", "stages:.., steps:.., spike:.., soak:.. or open:.. (docs/load-models.md)",
+            "load model in place of --users and --spawn-rate, such as stages:50/30s,50/2m,0/30s"),
+    Setting("profile", _file, "", "the path of a TOML file with a [load] table",
+            "file with the load model"),
     Setting("reports", _text, "reports", "a folder's path", "folder in which run folders are made"),
     Setting("allowed_hosts", _hosts, "", "host names with commas between, as a.example.com,*.b.example.com",
             "the only remote hosts that may be used (this machine always may)"),
@@ -298,6 +308,7 @@ class Settings:
     match_seconds: float
     matchmaker_timeout: float
     emulator_matchmaker_interval: float
+    load: Profile | None
     reports: Path
     allowed_hosts: tuple[str, ...]
     max_users: int
@@ -334,6 +345,7 @@ class Settings:
             match_seconds=values["match_seconds"],
             matchmaker_timeout=values["matchmaker_timeout"],
             emulator_matchmaker_interval=values["emulator_matchmaker_interval"],
+            load=Profile.parse(values["load"]) if values["load"] else None,
             reports=Path(values["reports"]),
             allowed_hosts=tuple(host for host in values["allowed_hosts"].split(",") if host),
             max_users=values["max_users"],
@@ -357,6 +369,10 @@ def resolve_values(
             values[setting.name] = setting.read(f"{file}: {setting.name}", from_file[setting.name])
         else:
             values[setting.name] = setting.default
+    if values["profile"]:
+        if values["load"]:
+            raise ConfigError(PROFILE_FLAG, values["profile"], f"nothing beside --nakama-load {values['load']}")
+        values["load"] = Profile.read(Path(values["profile"])).text
     return values
 
 

@@ -140,6 +140,8 @@ BAD = {
     "match_seconds": ["0"],
     "matchmaker_timeout": ["0"],
     "emulator_matchmaker_interval": ["0"],
+    "load": ["idle", "soak:users=0,for=1s", 5],
+    "profile": ["/no/such/file", 5],
     "reports": [""],
     "allowed_hosts": ["a b", "a,,b", "http://a", 5, [5], [""]],
     "max_users": ["-1", "x", 1.5, 10**6],

@@ -31,7 +31,7 @@ from nakama_bots.config import Settings, Target
 from nakama_bots.emulator.process import EmulatorProcess
 from nakama_bots.errors import ConfigError, NakamaError
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.load import arguments
+from nakama_bots.load import arguments, shapes
 from nakama_bots.load.banner import EMULATOR_BANNER, inject
 from nakama_bots.load.cap import cap_users
 from nakama_bots.load.run import Run
@@ -82,7 +82,11 @@ class Conductor:
             settings = arguments.resolve(self._options)
             if settings.target is not None:
                 guard.check_target(settings, settings.target)
-            guard.check_users(settings, self._options.num_users or 0, name="--users")
+            if settings.load is None:
+                guard.check_users(settings, self._options.num_users or 0, name="--users")
+            else:
+                guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
+                shapes.install(self._environment, settings.load)
         except ConfigError as error:
             stop_with(str(error))
         return settings

@@ -32,6 +32,8 @@ BAD = {
     "match_seconds": "0",
     "matchmaker_timeout": "x",
     "emulator_matchmaker_interval": "0",
+    "load": "idle",
+    "profile": "/nonexistent/load.toml",
     "reports": "/dev/null/reports",
     "allowed_hosts": "two words",
     "max_users": "-1",

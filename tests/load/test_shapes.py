@@ -1,0 +1,113 @@
+"""Load profiles as Locust runs them: locally, in the web UI, with workers; and what cannot go together."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from locust import LoadTestShape
+from locust.argument_parser import get_parser
+from locust.env import Environment
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.load.shapes import ProfileShape, install
+from nakama_bots.profile import Profile
+
+from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, assert_timeline_adds_up, free_port, poll, run
+from .test_web import Web
+
+NOBODY = LOCUSTFILES / "nobody.py"
+
+
+def test_stages_set_the_users_and_the_end(tmp_path: Path) -> None:
+    load = "stages:6/2s,6/1s,2/0s,2/1s"
+    locust = run(tmp_path, "--nakama-load", load, locustfile=NOBODY)
+    assert locust.finish() == 0
+    assert TRACE not in locust.output
+    assert re.findall(r"Shape test updating to (\d+) users", locust.output) == ["3", "6", "2"]
+    users = {row["gauges"]["users"] for row in locust.timeline}
+    assert {2, 6} <= users <= {0, 2, 3, 6}
+    assert locust.summary["run"]["users"] == 6
+    assert locust.summary["settings"]["load"] == load
+
+
+def test_a_profile_from_a_file_over_two_workers(tmp_path: Path) -> None:
+    profile = tmp_path / "load.toml"
+    profile.write_text('[load]\nmodel = "steps"\nfrom = 2\nto = 4\nby = 2\neach = "1s"\n')
+    port = str(free_port())
+    locust = run(
+        tmp_path / "reports", "--nakama-profile", str(profile), "--processes", "2",
+        "--master-bind-port", port, "--master-port", port, locustfile=NOBODY,
+    )  # fmt: skip
+    assert locust.finish() == 0
+    assert TRACE not in locust.output
+    assert_timeline_adds_up(locust)
+    assert locust.summary["run"]["users"] == 4
+    assert locust.summary["settings"]["load"] == "steps:from=2,to=4,by=2,each=1s"
+
+
+def test_the_run_time_ends_a_profile_early_and_the_web_ui_quits(tmp_path: Path) -> None:
+    port = str(free_port())
+    with Locust(
+        tmp_path, "--nakama-load", "soak:users=2,for=1h", "-t", "2s", "--autostart", "--autoquit", "0",
+        "--web-host", "127.0.0.1", "--web-port", port, locustfile=NOBODY, prefix=(),
+    ) as locust:  # fmt: skip
+        locust.wait_for(SPAWNED)
+        assert locust.finish() == 0
+    assert TRACE not in locust.output
+    assert locust.summary["run"]["duration_s"] >= 2.0
+
+
+def test_the_web_ui_starts_a_profile_and_once_more(tmp_path: Path) -> None:
+    web = Web(tmp_path, "--nakama-load", "soak:users=3,for=1s")
+    with web.locust:
+        for times in (1, 2):
+            assert "ProfileShape" in web.page("/swarm", any="thing")
+            web.locust.wait_for("Shape test stopping", times)
+            for _ in poll(lambda number=times: len(list(tmp_path.glob("*/summary.json"))) == number):
+                pass
+        assert web.locust.output.count("(3 total users)") == 2
+    assert TRACE not in web.locust.output
+
+
+def installed(*given: str, shape: type[LoadTestShape] | None = None) -> Environment:
+    options = get_parser(default_config_files=[]).parse_args(list(given))
+    shapes = {"mine.Shape": shape()} if shape is not None else None
+    environment = Environment(parsed_options=options, available_shape_classes=shapes)
+    environment.create_local_runner()
+    install(environment, Profile.parse("soak:users=3,for=3s"))
+    return environment
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("-u", "5"), "--users: 5 cannot be used; accepted: nothing beside the load profile 'soak'"),
+        (("-r", "5"), "--spawn-rate: 5.0 cannot be used"),
+        (("--class-picker",), "--class-picker: True cannot be used"),
+    ],
+)
+def test_what_does_not_go_together_is_said(arguments: tuple[str, ...], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        installed(*arguments)
+    assert isinstance(installed().shape_class, ProfileShape)
+
+
+def test_a_shape_of_the_locustfile_and_a_profile_do_not_go_together() -> None:
+    class Shape(LoadTestShape):
+        def tick(self) -> None:
+            return None
+
+    with pytest.raises(ConfigError, match=r"LoadTestShape of the locustfile: 'mine\.Shape' cannot be used"):
+        installed(shape=Shape)
+
+
+def test_a_bad_line_of_a_profile_is_named_before_any_load(tmp_path: Path) -> None:
+    profile = tmp_path / "load.toml"
+    profile.write_text('[load]\nmodel = "soak"\nusers = -3\nfor = "3s"\n')
+    locust = run(tmp_path / "reports", "--nakama-profile", str(profile), locustfile=NOBODY)
+    assert locust.finish() == 2
+    assert f"{profile}, line 3: users: -3 cannot be used; accepted: a whole number from 1" in locust.output
+    assert TRACE not in locust.output
+    assert SPAWNED not in locust.output
