@@ -87,8 +87,9 @@ class CallError(NakamaError):
 
     @property
     def label(self) -> str:
-        """The same text for every failure of this kind: class name and scrubbed message."""
-        return scrub(f"{type(self).__name__}: {self.args[0]}")
+        """The same text for every failure of this kind: name of its public class and scrubbed message."""
+        name = next(kind.__name__ for kind in type(self).__mro__ if not kind.__name__.startswith("_"))
+        return scrub(f"{name}: {self.args[0]}")
 
     def __repr__(self) -> str:
         # Locust groups failures by repr: with ids in it every failure would get a row of its own.

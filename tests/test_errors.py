@@ -139,6 +139,12 @@ def test_labels_are_the_same_for_every_failure_of_a_kind(text: str, label: str) 
     assert str(CallError(text)) == text
 
 
+def test_a_private_class_goes_by_the_public_one_that_it_is() -> None:
+    class _Inner(ConnectionClosed): ...
+
+    assert _Inner(1006, "gone").label == ConnectionClosed(1006, "gone").label
+
+
 @given(st.uuids(), st.integers(1, 65535), st.ip_addresses(v=4))
 def test_ids_and_addresses_never_split_a_statistic(user: object, port: int, address: object) -> None:
     error = rest_error(404, 5, f"user {user} from {address}:{port} not found")

@@ -62,7 +62,9 @@ def test_a_kind_of_failure_is_logged_once(failing: Locust) -> None:
 
 def test_nested_task_sets_are_tried_too(failing: Locust) -> None:
     rows = calls(failing.summary)
-    assert rows["WS", "channel_leave"]["failures"] == rows["WS", "channel_leave"]["count"] > 0
+    left = rows["WS", "channel_leave"]
+    # The one that the run's end met may be abandoned instead.
+    assert left["failures"] + left["outcomes"]["abandoned"] == left["count"] > left["outcomes"]["abandoned"]
     # The user went on with the next task of the sequence, in the same TaskSet.
     assert rows["WS", "ping"]["count"] > 0
     assert rows["WS", "ping"]["failures"] == 0
