@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from nakama_bots.cli import doctor, emulator, settings
-from nakama_bots.errors import ConfigError
+from nakama_bots.cli import baseline, compare, doctor, emulator, settings
+from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
 
@@ -24,6 +24,8 @@ class Subcommand:
 
 
 SUBCOMMANDS: Final[dict[str, Subcommand]] = {
+    "baseline": Subcommand(baseline.HELP, baseline.add_arguments, baseline.run),
+    "compare": Subcommand(compare.HELP, compare.add_arguments, compare.run),
     "doctor": Subcommand(doctor.HELP, doctor.add_arguments, doctor.run),
     "emulator": Subcommand(emulator.HELP, emulator.add_arguments, emulator.run),
     "settings": Subcommand(settings.HELP, settings.add_arguments, settings.run),
@@ -63,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Whoever reads (head, a pager) has seen enough; the interpreter must not fail on it at exit again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except ConfigError as error:
+    except NakamaError as error:
         print(f"nakama-bots {arguments.command}: {error}", file=sys.stderr)
         return ExitCode.USAGE
     return code

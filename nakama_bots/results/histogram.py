@@ -48,7 +48,8 @@ class EncodedHistogram(TypedDict):
     underflow: int
 
 
-def _new_counts() -> Any:
+def new_hdr() -> Any:
+    """The library's histogram, empty, of our range and precision."""
     return HdrHistogram(1, _HIGHEST_US, _DIGITS)
 
 
@@ -96,7 +97,7 @@ class Histogram:
         if not buffer:
             return
         if self._hdr is None:
-            self._hdr = _new_counts()
+            self._hdr = new_hdr()
         hdr = self._hdr
         counts = hdr.counts
         half_bits = hdr.sub_bucket_half_count_magnitude
@@ -116,7 +117,7 @@ class Histogram:
         """Count everything that ``other`` has counted; ``other`` stays as it is."""
         if other._hdr is not None:
             if self._hdr is None:
-                self._hdr = _new_counts()
+                self._hdr = new_hdr()
             self._hdr.add(other._hdr)
             self._total += other._total
             self._min = min(self._min, other._min)
@@ -207,9 +208,10 @@ class Histogram:
         return self
 
 
-def _decode_counts(encoded: EncodedHistogram) -> Any:
+def decode_hdr(text: str) -> Any:
+    """The library's histogram of an HDR V2 text; ``ValueError`` for any other text, range or precision."""
     try:
-        hdr = HdrHistogram.decode(encoded["hdr"])
+        hdr = HdrHistogram.decode(text)
     except _DECODE_ERRORS as error:
         msg = f"not an encoded HDR histogram ({error})"
         raise ValueError(msg) from None
@@ -217,6 +219,11 @@ def _decode_counts(encoded: EncodedHistogram) -> Any:
     if settings != (1, _HIGHEST_US, _DIGITS):
         msg = "the encoded histogram has (lowest, highest, digits) {}, not {}"
         raise ValueError(msg.format(settings, (1, _HIGHEST_US, _DIGITS)))
+    return hdr
+
+
+def _decode_counts(encoded: EncodedHistogram) -> Any:
+    hdr = decode_hdr(encoded["hdr"])
     low, high, count = encoded["min_us"], encoded["max_us"], hdr.total_count
     consistent = (
         count > 0

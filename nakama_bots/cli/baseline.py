@@ -1,0 +1,51 @@
+"""``nakama-bots baseline promote``: make a run what later ones are compared with."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.cli.inputs import add_window
+from nakama_bots.errors import ConfigError
+from nakama_bots.results.profile import baseline_of, read_profile, write_baseline
+
+HELP: Final = "write a run as a small file to be committed, for later runs to be compared with"
+_FOLDER: Final = Path("reports/baselines")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One action so far."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="promote")
+    promote = actions.add_parser("promote", help=HELP, description=HELP)
+    promote.add_argument("run_folder", metavar="RUN", type=Path, help="the folder of a run")
+    promote.add_argument(
+        "--name", metavar="NAME", type=_name, help="of the file, without .json; the run folder's name otherwise"
+    )
+    promote.add_argument(
+        "--baselines", metavar="FOLDER", type=Path, default=_FOLDER, help=f"where to; {_FOLDER} otherwise"
+    )
+    promote.add_argument("--force", action="store_true", help="replace a file of the same name")
+    add_window(promote)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the baseline and name it."""
+    folder: Path = arguments.run_folder
+    if not folder.is_dir():
+        raise ConfigError("RUN", str(folder), "the folder of a run")
+    path = arguments.baselines / f"{arguments.name or folder.resolve().name}.json"
+    if path.exists() and not arguments.force:
+        raise ConfigError("--name", str(path), "the name of a file that is not there, or --force")
+    baseline = baseline_of(read_profile(folder, warmup=arguments.warmup, cooldown=arguments.cooldown))
+    write_baseline(path, baseline)
+    print(f"{path}: {len(baseline['rows'])} names, {path.stat().st_size:,} bytes")
+    return 0
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
+        msg = f"{text!r} is not accepted; letters, digits, '_', '.' and '-' are"
+        raise argparse.ArgumentTypeError(msg)
+    return text

@@ -1,0 +1,41 @@
+"""Runs made up from seeded random numbers: their own speed, blocks that differ, and single samples."""
+
+from __future__ import annotations
+
+import math
+import random
+
+from nakama_bots.results import sparse
+from nakama_bots.results.profile import BLOCKS, Blocks, Profile
+
+RUN = {
+    "scenario": "duel",
+    "started": "2026-03-04T05:06:07.000+00:00",
+    "ended": "2026-03-04T05:07:07.000+00:00",
+    "duration_s": 60.0,
+    "users": 20,
+    "spawn_rate": 10.0,
+}
+
+
+def blocks(seed, count, *, shift=1.0, between=0.01, within=0.03, failing=0):
+    """Lognormal times around 6.7 ms; those above the 90th percentile are ``shift`` times as long."""
+    generator = random.Random(seed)
+    speed = math.exp(generator.gauss(0, between))
+    made = []
+    for _ in range(BLOCKS):
+        pace = speed * math.exp(generator.gauss(0, within))
+        block = {}
+        for _ in range(count // BLOCKS):
+            deviation = generator.gauss(0, 1)
+            seconds = 0.0067 * math.exp(deviation / 2) * pace * (shift if deviation > 1.28 else 1.0)
+            bucket = sparse.bucket_of(int(seconds * 1e6))
+            block[bucket] = block.get(bucket, 0) + 1
+        made.append(block)
+    return Blocks(made, [failing] * BLOCKS)
+
+
+def profile(label, rows, **run):
+    window = {"warmup": 0.0, "cooldown": 0.0, "seconds": 60.0}
+    target = {"url": "https://game.example.com:443", "is_emulator": False}
+    return Profile(label, RUN | run, target, {"nakama_bots": "0.1.0"}, window, rows)

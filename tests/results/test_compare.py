@@ -1,0 +1,164 @@
+"""What a comparison calls a regression, on runs made up so that the truth is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from nakama_bots.results.compare import Options, Tolerance, compare, exit_code
+from nakama_bots.results.comparison_text import markdown, table, verdict_line
+
+from .synthetic import blocks, profile
+
+PING = ("WS", "ping")
+JOIN = ("WS", "match_join")
+# What docs/reports.md names for a change of 10 % of p95 to be found.
+COUNT = 10_000
+BASELINES = 5
+
+
+@pytest.fixture(scope="module")
+def baselines():
+    return [profile(f"b{number}", {PING: blocks(f"b{number}", COUNT)}) for number in range(BASELINES)]
+
+
+def verdicts(comparison):
+    return {(row["name"], row["statistic"]): row["verdict"] for row in comparison["rows"]}
+
+
+def against(rows, baseline_rows, **options):
+    return compare(profile("run", rows), [profile("base", baseline_rows)], Options(**options))
+
+
+def test_twenty_runs_of_the_same_are_no_regression(baselines):
+    comparisons = [
+        compare(profile("run", {PING: blocks(f"same {seed}", COUNT)}), baselines) for seed in range(20)
+    ]
+    assert [comparison["totals"]["regressed"] for comparison in comparisons] == [0] * 20
+    assert {exit_code(comparison) for comparison in comparisons} == {0}
+
+
+def test_ten_percent_more_at_p95_is_found(baselines):
+    found = [
+        verdicts(compare(profile("run", {PING: blocks(f"slow {seed}", COUNT, shift=1.1)}), baselines))
+        for seed in range(10)
+    ]
+    assert [each["ping", "p95"] for each in found].count("regressed") >= 9
+    assert {each["ping", "p50"] for each in found} == {"same"}
+
+
+def test_a_run_that_is_much_slower_is_found_with_one_baseline_and_few_samples():
+    comparison = against({PING: blocks("a", 1600, shift=2.0)}, {PING: blocks("b", 1600)})
+    assert verdicts(comparison)["ping", "p95"] == "regressed"
+    assert exit_code(comparison) == 3
+    row = next(row for row in comparison["rows"] if row["statistic"] == "p95")
+    assert row["change_low"] > 0.05
+    assert row["change"] == pytest.approx(1.0, abs=0.3)
+    assert row["run"]["low"] < row["run"]["value"] < row["run"]["high"]
+
+
+def test_a_run_that_is_much_faster_is_improved():
+    comparison = against({PING: blocks("a", 1600, shift=0.6)}, {PING: blocks("b", 1600)})
+    assert verdicts(comparison)["ping", "p95"] == "improved"
+    assert exit_code(comparison) == 0
+
+
+def test_baselines_that_differ_hide_a_change_which_like_ones_show(baselines):
+    slow = profile("run", {PING: blocks("slow 3", COUNT, shift=1.1)})
+    unlike = [
+        profile(f"u{number}", {PING: blocks(f"u{number}", COUNT, between=0.2)}) for number in range(BASELINES)
+    ]
+    assert verdicts(compare(slow, baselines))["ping", "p95"] == "regressed"
+    comparison = compare(slow, unlike)
+    assert verdicts(comparison)["ping", "p95"] == "too noisy"
+    assert comparison["spread"]["p95"] > 0.05
+
+
+def test_the_same_seed_gives_the_same_comparison(baselines):
+    run = profile("run", {PING: blocks("a", 1600)})
+    assert compare(run, baselines[:1]) == compare(run, baselines[:1])
+    assert compare(run, baselines[:1]) != compare(run, baselines[:1], Options(seed=2))
+
+
+def test_what_other_names_there_are_does_not_change_an_estimate():
+    alone = against({PING: blocks("a", 1600)}, {PING: blocks("b", 1600)})
+    both = against(
+        {PING: blocks("a", 1600), JOIN: blocks("c", 160)}, {PING: blocks("b", 1600), JOIN: blocks("d", 160)}
+    )
+    assert [row["run"] for row in alone["rows"]] == [
+        row["run"] for row in both["rows"] if row["name"] == "ping"
+    ]
+
+
+def test_a_tolerance_of_its_own_lets_a_change_pass():
+    runs = ({PING: blocks("a", 1600, shift=1.6)}, {PING: blocks("b", 1600)})
+    own = (*Options().tolerances, Tolerance("WS ping p9?", 1.0))
+    assert "regressed" in verdicts(against(*runs)).values()
+    comparison = against(*runs, tolerances=own, noise=1.0)
+    assert set(verdicts(comparison).values()) == {"same"}
+    assert {row["statistic"]: row["tolerance"] for row in comparison["rows"]} == {
+        "p50": 0.05, "p95": 1.0, "p99": 1.0,
+    }  # fmt: skip
+
+
+def test_a_change_below_the_floor_is_none():
+    runs = ({PING: blocks("a", 1600, shift=2.0)}, {PING: blocks("b", 1600)})
+    assert "regressed" not in verdicts(against(*runs, floor=1.0)).values()
+
+
+def test_failures_are_compared_when_there_are_any():
+    good, bad = blocks("a", 1600), blocks("b", 1600, failing=5)
+    assert ("ping", "failures") not in verdicts(against({PING: good}, {PING: good}))
+    comparison = against({PING: bad}, {PING: good})
+    row = next(row for row in comparison["rows"] if row["statistic"] == "failures")
+    assert row["verdict"] == "regressed"
+    assert row["run"]["value"] == pytest.approx(4.762)
+    assert row["change"] == pytest.approx(4.762)
+    assert exit_code(comparison) == 3
+    assert verdicts(against({PING: good}, {PING: bad}))["ping", "failures"] == "improved"
+
+
+def test_names_that_one_side_lacks():
+    busy, rare = blocks("a", 1600), blocks("b", 16)
+    comparison = against({PING: busy, JOIN: busy}, {PING: busy})
+    assert verdicts(comparison)["match_join", "p50"] == "new"
+    assert exit_code(comparison) == 0
+    comparison = against({PING: busy}, {PING: busy, JOIN: busy})
+    assert verdicts(comparison)["match_join", "p50"] == "missing"
+    assert (comparison["verdict"], exit_code(comparison)) == ("missing", 4)
+    comparison = against({PING: busy}, {PING: busy, JOIN: rare})
+    assert verdicts(comparison)["match_join", "p50"] == "too few"
+    assert exit_code(comparison) == 0
+
+
+def test_too_few_calls_judge_nothing_and_are_no_pass():
+    comparison = against({PING: blocks("a", 16, failing=2)}, {PING: blocks("b", 16, failing=2)})
+    assert comparison["verdict"] == "too few"
+    assert exit_code(comparison) == 4
+    enough = verdicts(against({PING: blocks("a", 400)}, {PING: blocks("b", 400)}, noise=9.0))
+    assert enough == {("ping", "p50"): "same", ("ping", "p95"): "same", ("ping", "p99"): "too few"}
+
+
+def test_names_and_statistics_can_be_chosen():
+    rows = {PING: blocks("a", 1600), JOIN: blocks("b", 1600)}
+    assert set(verdicts(against(rows, rows, names=("WS pi*",), statistics=("p95",)))) == {("ping", "p95")}
+
+
+def test_runs_of_another_kind_are_warned_of():
+    rows = {PING: blocks("a", 1600)}
+    comparison = compare(profile("run", rows, users=40), [profile("base", rows), profile("base", rows)])
+    assert comparison["warnings"] == ["another users: 40 against 20"]
+    assert "warning: another users" in table(comparison)
+    assert "**warning**" in markdown(comparison)
+
+
+def test_the_texts_name_what_regressed_first_of_all():
+    rows = {PING: blocks("a", 1600, shift=2.0), JOIN: blocks("b", 320)}
+    comparison = against(rows, {PING: blocks("c", 1600), JOIN: blocks("b", 320)})
+    text, marked = table(comparison), markdown(comparison)
+    assert text.splitlines()[-1] == verdict_line(comparison)
+    assert verdict_line(comparison).startswith("REGRESSED: 2 regressed, ")
+    (line,) = [line for line in text.splitlines() if "  p95  " in line and "ping" in line]
+    assert line.startswith("REGRESSED  WS ping")
+    assert "not judged: WS match_join: too few for p99 (320 calls, baseline 320)" in text.splitlines()
+    assert "| **REGRESSED** | `WS ping` |" in marked
+    assert marked.startswith("### REGRESSED")
