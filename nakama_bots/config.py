@@ -160,6 +160,10 @@ def _positive(value: object) -> float:
     return number
 
 
+def _seconds(value: object) -> float:
+    return 0.0 if float(str(value)) == 0 else _positive(value)
+
+
 def _flag(value: object) -> bool:
     if isinstance(value, bool):
         return value
@@ -281,6 +285,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("profile", _file, "", "the path of a TOML file with a [load] table",
             "file with the load model"),
     Setting("reports", _text, "reports", "a folder's path", "folder in which run folders are made"),
+    Setting("gate", _file, "", "the path of a TOML file", "rules that the run has to keep (docs/gates.md)"),
+    Setting("request_samples", _whole, 0, "a whole number from 0 to 999999",
+            "requests a second and process that are written down one by one"),
+    Setting("wait_for_server", _seconds, 0.0, "a number of seconds from 0 to 999999",
+            "seconds that a headless run waits at its start for a server that does not answer yet"),
     Setting("allowed_hosts", _hosts, "", "host names with commas between, as a.example.com,*.b.example.com",
             "the only remote hosts that may be used (this machine always may)"),
     Setting("max_users", _whole, 0, "a whole number from 0 to 999999, 0 for no cap", "the most users of a run"),
@@ -310,6 +319,9 @@ class Settings:
     emulator_matchmaker_interval: float
     load: Profile | None
     reports: Path
+    gate: str
+    request_samples: int
+    wait_for_server: float
     allowed_hosts: tuple[str, ...]
     max_users: int
     confirm_target: str
@@ -347,6 +359,9 @@ class Settings:
             emulator_matchmaker_interval=values["emulator_matchmaker_interval"],
             load=Profile.parse(values["load"]) if values["load"] else None,
             reports=Path(values["reports"]),
+            gate=values["gate"],
+            request_samples=values["request_samples"],
+            wait_for_server=values["wait_for_server"],
             allowed_hosts=tuple(host for host in values["allowed_hosts"].split(",") if host),
             max_users=values["max_users"],
             confirm_target=values["confirm_target"],

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from nakama_bots.cli import baseline, compare, doctor, emulator, settings
+from nakama_bots.cli import baseline, compare, doctor, emulator, gate, settings
 from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
@@ -28,6 +28,7 @@ SUBCOMMANDS: Final[dict[str, Subcommand]] = {
     "compare": Subcommand(compare.HELP, compare.add_arguments, compare.run),
     "doctor": Subcommand(doctor.HELP, doctor.add_arguments, doctor.run),
     "emulator": Subcommand(emulator.HELP, emulator.add_arguments, emulator.run),
+    "gate": Subcommand(gate.HELP, gate.add_arguments, gate.run),
     "settings": Subcommand(settings.HELP, settings.add_arguments, settings.run),
 }
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 from nakama_bots.emulator.faults import Fault
+
+SERVER_NAME: Final = "nakama-bots-emulator"
+"""The ``Server`` header of every answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ import orjson
 from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.hooks import After, Before, plain
 from nakama_bots.emulator.operations import operation
+from nakama_bots.emulator.options import SERVER_NAME
 from nakama_bots.emulator.protojson import Fields, JsonObject, Malformed, Schema, camel, loads
 from nakama_bots.emulator.runtime import RpcContext, RuntimeFunctionError
 from nakama_bots.emulator.tokens import SessionClaims
@@ -44,6 +45,8 @@ HTTP_STATUS: Final[Mapping[int, int]] = {
 BASE_HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store, no-cache, must-revalidate",
     "Vary": "Accept-Encoding",
+    # A real server sends none: whoever measures can tell what it has before it.
+    "Server": SERVER_NAME,
 }
 _GRPC_HEADERS: Final[Mapping[str, str]] = {**BASE_HEADERS, "Grpc-Metadata-Content-Type": "application/grpc"}
 

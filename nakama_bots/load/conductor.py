@@ -34,10 +34,14 @@ from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments, shapes
 from nakama_bots.load.banner import EMULATOR_BANNER, inject
 from nakama_bots.load.cap import cap_users
+from nakama_bots.load.judge import Judge
+from nakama_bots.load.probe import probe
 from nakama_bots.load.run import Run
 from nakama_bots.load.web import check_form, show_banner
+from nakama_bots.results.gate import Gate, Outcome, Verdict
+from nakama_bots.results.gate_file import read_gate
 from nakama_bots.results.ledger import LedgerTotals
-from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
+from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline, write_verdict
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
 from nakama_bots.results.text import end_of_run
 
@@ -59,13 +63,18 @@ class Conductor:
         self._info: RunInfo | None = None
         self._started = 0.0
         self._texts: list[str] = []
+        self._faults: list[str] = []
+        self._emulators: set[Target] = set()
         self._finishing = BoundedSemaphore(1)
         settings = self._resolve()
+        self._judge = Judge(self._gate(settings), run.totals, self._abort)
         self._drop_untagged()
         if settings.target is None:
             self._start_emulator(settings)
         else:
             environment.host = settings.target.http_url
+            if self._options.headless:
+                self._reach(settings, settings.target)
         if environment.web_ui is not None and environment.web_ui.app is not None:
             check_form(environment.web_ui.app, settings, self._is_own)
             show_banner(environment.web_ui.app, lambda: self._is_emulator)
@@ -90,6 +99,34 @@ class Conductor:
         except ConfigError as error:
             stop_with(str(error))
         return settings
+
+    def _gate(self, settings: Settings) -> Gate | None:
+        try:
+            return read_gate(Path(settings.gate)) if settings.gate else None
+        except ConfigError as error:
+            stop_with(str(error))
+
+    def _reach(self, settings: Settings, target: Target) -> None:
+        """End before any load when nothing answers there."""
+        refusal = self._probe(settings, target, wait=settings.wait_for_server)
+        if refusal:
+            waited = f" in {settings.wait_for_server:g} s" if settings.wait_for_server else ""
+            stop_with(f"nothing answers at {target.http_url}{waited}: {refusal}", ExitCode.UNREACHABLE)
+
+    def _probe(self, settings: Settings, target: Target, *, wait: float = 0.0) -> str:
+        """Why nothing answers there, if so; remembers whether it is an emulator that somebody else started."""
+        found = probe(target, settings, wait=wait)
+        self._emulators.discard(target)
+        if found.is_emulator:
+            self._emulators.add(target)
+            log.warning("%s It answers at %s.", EMULATOR_BANNER, target.http_url)
+        return found.refusal
+
+    def _abort(self) -> None:
+        if self._environment.web_ui is None:
+            self._runner.quit()
+        else:
+            self._runner.stop()
 
     def _drop_untagged(self) -> None:
         """Leave out classes without a task under ``--tags``: Locust would start their users, to fail each."""
@@ -121,8 +158,7 @@ class Conductor:
         while emulator.alive:
             gevent.sleep(WATCH_INTERVAL)
         if self._emulator is emulator:
-            log.error("the embedded emulator (pid %d) has ended by itself: the run cannot go on", emulator.pid)
-            self._environment.process_exit_code = 1
+            self._fault(f"the embedded emulator (pid {emulator.pid}) has ended by itself: the run cannot go on")
             self._runner.quit()
             if self._environment.web_ui is not None:
                 self._environment.web_ui.stop()
@@ -135,18 +171,26 @@ class Conductor:
 
     @property
     def _is_emulator(self) -> bool:
-        return bool(self._environment.host) and self._is_own(Target.parse(self._environment.host or ""))
+        if not self._environment.host:
+            return False
+        target = Target.parse(self._environment.host)
+        return target in self._emulators or self._is_own(target)
 
     def _is_own(self, target: Target) -> bool:
         """Whether it is the embedded emulator. Compared as targets: the web UI's form may have an end slash."""
         return self._emulator is not None and target == Target.parse(self._emulator.url)
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
+        target = Target.parse(environment.host or "", name="host")
+        if not self._options.headless and not self._is_own(target):
+            # The web UI may have changed the host since the start.
+            self._probe(arguments.resolved(self._options), target)
         self._started = perf_counter()
+        self._judge.start()
         self._info = RunInfo(
             scenario="-".join(user_class.__name__.lower() for user_class in environment.user_classes),
             started=datetime.now(UTC),
-            target=Target.parse(environment.host or "", name="host"),
+            target=target,
             is_emulator=self._is_emulator,
             users=0,
             spawn_rate=float(self._options.spawn_rate or 0),
@@ -167,28 +211,47 @@ class Conductor:
             if self._info is None:
                 return
             ended, duration = datetime.now(UTC), perf_counter() - self._started
-            if self._run.master is not None and not self._run.master.collect():
-                self._environment.process_exit_code = 1
+            self._judge.stop()
+            missing = self._run.master.collect() if self._run.master is not None else ""
             users = max(self._info.users, sum(self._runner.final_user_classes_count.values()))
             info, self._info = replace(self._info, users=users), None
             summary = build_summary(info, self._run.totals.recorder, ended=ended, duration=duration)
             ledger = LedgerTotals.from_counts(self._run.totals.recorder.counts)
             if not ledger.balanced:
-                self._fail("the cid ledger is not balanced: %s", ledger.line())
-            self._texts.append(end_of_run(summary, self._files(info, summary)))
+                self._fault(f"the cid ledger is not balanced: {ledger.line()}")
+            verdict = self._conclude(summary, missing)
+            files = self._files(info, summary, verdict)
+            self._set_exit_code(verdict)
+            self._texts.append(end_of_run(summary, files, verdict))
         if self._environment.web_ui is not None:
             self._tell()
 
-    def _files(self, info: RunInfo, summary: Summary) -> list[Path]:
+    def _conclude(self, summary: Summary, missing: str) -> Verdict:
+        raised = sum(row["count"] for row in self._runner.exceptions.values())
+        if raised:
+            self._faults.append(f"the scenario raised {raised:,} exceptions of its own (see Locust's table)")
+        faults, self._faults = self._faults, []
+        on_failures = int(self._options.exit_code_on_error)
+        return self._judge.conclude(summary, faults=faults, missing=missing, on_failures=on_failures)
+
+    def _set_exit_code(self, verdict: Verdict) -> None:
+        """Failed calls without a gate are Locust's; a later run of the web UI undoes no earlier one."""
+        if verdict.gate is not None or verdict.outcome is Outcome.INVALID or verdict.faults or verdict.missing:
+            known = self._environment.process_exit_code or ExitCode.PASSED
+            self._environment.process_exit_code = max(int(known), int(verdict.exit_code))
+
+    def _files(self, info: RunInfo, summary: Summary, verdict: Verdict) -> list[Path]:
         try:
-            return self._write(info, summary)
+            return self._write(info, summary, verdict)
         except (NakamaError, OSError) as error:
-            self._fail("the results could not be written: %s", error)
+            log.error("the results could not be written: %s", error)
+            self._environment.process_exit_code = ExitCode.FAILURES
             return []
 
-    def _fail(self, message: str, *values: object) -> None:
-        log.error(message, *values)
-        self._environment.process_exit_code = 1
+    def _fault(self, line: str) -> None:
+        """What went wrong in the run itself fails it, whatever the figures are."""
+        log.error("%s", line)
+        self._faults.append(line)
 
     def _tell(self) -> None:
         texts, self._texts = self._texts, []
@@ -196,12 +259,17 @@ class Conductor:
             # After Locust's own tables, where they go to.
             console_logger.info("%s", text)
 
-    def _write(self, info: RunInfo, summary: Summary) -> list[Path]:
+    def _write(self, info: RunInfo, summary: Summary, verdict: Verdict) -> list[Path]:
         folder = make_run_folder(arguments.resolved(self._options).reports, info.scenario, info.started)
         page = get_html_report(self._environment, show_download_link=False)
         locust_page = folder / "locust.html"
         locust_page.write_text(inject(page) if info.is_emulator else page, encoding="utf-8")
-        return [write_summary(folder, summary), write_timeline(folder, self._run.totals.timeline), locust_page]
+        return [
+            write_summary(folder, summary),
+            write_timeline(folder, self._run.totals.timeline),
+            *write_verdict(folder, summary, verdict),
+            locust_page,
+        ]
 
     def _on_quitting(self, **_: Any) -> None:
         # On SIGTERM Locust comes here with the users still running: they end before the results are final.
@@ -216,11 +284,11 @@ class Conductor:
             emulator.stop()
 
 
-def stop_with(line: str) -> NoReturn:
-    """End the process before any load: one line, exit code 2."""
+def stop_with(line: str, code: ExitCode = ExitCode.USAGE) -> NoReturn:
+    """End the process before any load, with one line."""
     print(f"nakama_bots: {line}", file=sys.stderr, flush=True)  # noqa: T201
     _end_workers()
-    sys.exit(ExitCode.USAGE)
+    sys.exit(code)
 
 
 def _end_workers() -> None:

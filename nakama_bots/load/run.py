@@ -103,6 +103,8 @@ class Run:
         self._complaints.clear()
         self._recorder.reset(perf_counter())
         self.totals.reset()
+        if self.master is not None:
+            self.master.reset()
         self._world = World(
             # The web UI may have changed the host since the start.
             Target.parse(environment.host or "", name="host"),

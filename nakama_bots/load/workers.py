@@ -62,6 +62,7 @@ class WorkerEnd:
 
     def _on_quitting(self, **_: Any) -> None:
         self._runner.stop()
+        self._runner.send_message(STOPPED)
 
 
 class MasterEnd:
@@ -71,38 +72,48 @@ class MasterEnd:
         self._runner = runner
         self._totals = totals
         self._asked: set[str] = set()
+        self._heard: set[str] = set()
+        self._stopped: set[str] = set()
         self._unreadable: set[str] = set()
         runner.environment.events.worker_report.add_listener(self._on_report)
         runner.register_message(STOPPED, self._on_stopped)
 
-    def collect(self) -> bool:
-        """Have every worker stop its users and report; False when one did not in time."""
+    def reset(self) -> None:
+        """Begin with a new run."""
+        self._heard.clear()
+        self._stopped.clear()
+
+    def collect(self) -> str:
+        """Have every worker stop its users and report; says which figures are missing, "" for none."""
         self._asked = {client.id for client in self._runner.clients.all}
         for client_id in self._asked:
             self._runner.send_message(STOP, client_id=client_id)
         deadline = perf_counter() + self._runner.environment.stop_timeout + STOP_TIMEOUT
         while self._late() and perf_counter() < deadline:
             gevent.sleep(_POLL)
-        late = self._late()
-        if late:
-            log.error("the last figures of %d workers did not come in time: they are missing", len(late))
-        return not late
+        lost = (self._heard | self._asked) - self._stopped
+        if not lost:
+            return ""
+        missing = f"the last figures of {len(lost)} of {len(self._heard | lost)} workers are missing"
+        log.error("%s", missing)
+        return missing
 
     def _late(self) -> list[str]:
         """The workers that were asked, are still here and have not answered."""
         clients = self._runner.clients
         return [
             client_id
-            for client_id in self._asked
+            for client_id in self._asked - self._stopped
             if client_id in clients and clients[client_id].state != STATE_MISSING
         ]
 
     def _on_stopped(self, msg: Any, **_: Any) -> None:
-        self._asked.discard(msg.node_id)
+        self._stopped.add(msg.node_id)
 
     def _on_report(self, client_id: str, data: dict[str, Any]) -> None:
         if REPORT_KEY not in data:
             return
+        self._heard.add(client_id)
         try:
             for interval in data[REPORT_KEY]:
                 self._totals.add(interval)

@@ -13,7 +13,6 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from nakama_bots.errors import NakamaError
-from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.gauges import GAUGES
 from nakama_bots.results.metrics import FAMILIES, Family, Metric, Unit
 from nakama_bots.results.summary import Summary
@@ -96,6 +95,16 @@ class Rule:
         """``p95 <= 50 ms``."""
         return f"{self.metric} {self.relation} {self.shown(self.limit)}"
 
+    @property
+    def needs_timeline(self) -> bool:
+        """Whether a run's total is not enough for it."""
+        return self.family == "gauges" or bool(any(self.ends))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What is cut off at both ends, in seconds."""
+        return (0.0, 0.0) if self.subjects.whole_run else (self.warmup, self.cooldown)
+
     def shown(self, value: float | None) -> str:
         """A value of its metric with its unit."""
         if value is None:
@@ -146,13 +155,19 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a run ended, its exit code, and why in whole lines. ``gate`` is the gate file's name, if any."""
+    """How a run ended, its exit code, and why in whole lines.
+
+    ``gate`` is the gate file's name, if any; ``faults``: what went wrong in the run itself; ``missing``:
+    what its figures lack. Both stay with the run, whatever gate it is held to later.
+    """
 
     outcome: Outcome
-    exit_code: ExitCode
+    exit_code: int
     why: tuple[str, ...] = ()
     results: tuple[RuleResult, ...] = ()
     gate: str | None = None
+    faults: tuple[str, ...] = ()
+    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +191,8 @@ def evaluate(rule: Rule, window: Window) -> RuleResult:
     if not matching:
         there = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
         message = f"no {rule.subjects.noun} is named {rule.pattern!r} in this run; there are: {there or 'none'}"
+        if not window.seconds:
+            message = f"nothing is left of the run: warmup {rule.warmup:g} s, cooldown {rule.cooldown:g} s"
         return RuleResult(rule, _outcome(rule, kept=False), message, broken=1)
     groups = [matching] if rule.together else [[name] for name in matching]
     values = [_value(rule, window, group) for group in groups]
@@ -213,9 +230,9 @@ def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
         message = f"{of} is from {samples:,} samples only, {rule.min_samples:,} are wanted"
         return _Value(subject, measured, samples, message, kept=False)
     kept = rule.held_by(measured)
-    verb = "expected" if kept else "NOT"
+    limit = f"{rule.relation} {rule.shown(rule.limit)}"
     message = (
-        f"{of} is {rule.shown(measured)}, {verb} {rule.relation} {rule.shown(rule.limit)} ({samples:,} samples)"
+        f"{of} is {rule.shown(measured)}, {'as it has to be:' if kept else 'NOT'} {limit} ({samples:,} samples)"
     )
     return _Value(subject, measured, samples, message, kept)
 
@@ -225,9 +242,9 @@ def evaluate_all(gate: Gate, summary: Summary, timeline: Timeline | None) -> tup
     windows: dict[tuple[float, float], Window] = {}
 
     def window(rule: Rule) -> Window:
-        ends = (0.0, 0.0) if rule.subjects.whole_run else (rule.warmup, rule.cooldown)
+        ends = rule.ends
         if ends not in windows:
-            if timeline is None and (any(ends) or rule.family == "gauges"):
+            if timeline is None and rule.needs_timeline:
                 msg = f"{gate.file}: {rule.name!r} needs the run's time line (warmup, cooldown, gauges)"
                 raise GateError(msg)
             windows[ends] = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -156,32 +156,36 @@ class _Reader:
             raise self._refused(path, ", ".join(subjects) or "no subject", accepted)
         if "expect" not in values:
             raise self._refused(path, "no expect", f"expect = {_EXPECTATION_FORM}, or a list of them")
-        (key,) = subjects
-        family_name, pattern = (values["on"], "*") if key == "on" else (key, values[key])
-        rules = []
-        for index, expectation in enumerate(values["expect"]):
-            metric, relation, limit = self._expectation(
-                expectation, (*path, "expect"), FAMILIES[family_name], pattern
-            )
-            about = family_name if key == "on" else f"{family_name} {pattern}"
-            written = " ".join(expectation.split())
-            name = values.get("name", about)
-            rules.append(Rule(
-                name=f"{name}: {written}" if "name" not in values or len(values["expect"]) > 1 else name,
-                family=family_name,
-                metric=metric,
-                relation=relation,
-                limit=limit,
-                pattern=pattern,
-                severity=values.get("severity", Severity.FAIL),
-                min_samples=values.get("min_samples", settings.get("min_samples", 1)),
-                together=values.get("together", False),
-                abort_on_fail=values.get("abort_on_fail", False),
-                warmup=values.get("warmup", settings.get("warmup", 0.0)),
-                cooldown=values.get("cooldown", settings.get("cooldown", 0.0)),
-            ))  # fmt: skip
-            self._check_abort(rules[index], path)
+        rules = [self._rule(expectation, path, values, settings) for expectation in values["expect"]]
+        for rule in rules:
+            self._check_abort(rule, path)
         return rules
+
+    def _rule(
+        self, expectation: str, path: KeyPath, values: Mapping[str, Any], settings: Mapping[str, Any]
+    ) -> Rule:
+        key = next(key for key in (*PATTERNED, "on") if key in values)
+        family, pattern = (values["on"], "*") if key == "on" else (key, values[key])
+        metric, relation, limit = self._expectation(expectation, (*path, "expect"), FAMILIES[family], pattern)
+        name = values.get("name", family if key == "on" else f"{family} {pattern}")
+        if "name" not in values or len(values["expect"]) > 1:
+            name += f": {' '.join(expectation.split())}"
+        rule = Rule(
+            name,
+            family,
+            metric,
+            relation,
+            limit,
+            pattern,
+            severity=values.get("severity", Severity.FAIL),
+            together=values.get("together", False),
+            abort_on_fail=values.get("abort_on_fail", False),
+            warmup=values.get("warmup", settings.get("warmup", 0.0)),
+            cooldown=values.get("cooldown", settings.get("cooldown", 0.0)),
+        )
+        # A number that was counted is whole by itself: only the rule can ask for more.
+        least = 1 if rule.measure.unit is Unit.COUNT else settings.get("min_samples", 1)
+        return replace(rule, min_samples=values.get("min_samples", least))
 
     def _check_abort(self, rule: Rule, path: KeyPath) -> None:
         """What only the end of a run can tell must not end it."""

@@ -16,11 +16,14 @@ from typing import BinaryIO, Final, cast
 import orjson
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.results.gate import Verdict
 from nakama_bots.results.summary import Summary, SummaryError, check_summary
 from nakama_bots.results.timeline import Timeline, TimelineError, from_lines, header
+from nakama_bots.results.verdict import VerdictError, VerdictPart, check_verdict, verdict_part
 
 SUMMARY_FILE: Final = "summary.json"
 TIMELINE_FILE: Final = "timeline.jsonl.gz"
+VERDICT_FILE: Final = "verdict.json"
 
 _SETTING: Final = "--nakama-reports"
 _NAME_LENGTH: Final = 60
@@ -74,6 +77,35 @@ def write_timeline(folder: Path, timeline: Timeline) -> Path:
         msg = f"{path}: cannot be written ({error.strerror})"
         raise TimelineError(msg) from None
     return path
+
+
+def write_verdict(folder: Path, summary: Summary, verdict: Verdict) -> list[Path]:
+    """Write ``verdict.json``, whole or not at all; ``VerdictError`` when it cannot be written."""
+    path = folder / VERDICT_FILE
+    data = orjson.dumps(verdict_part(verdict, summary), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    try:
+        write_whole(path, [data])
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror})"
+        raise VerdictError(msg) from None
+    return [path]
+
+
+def read_verdict(path: Path) -> VerdictPart:
+    """The verdict in a run's folder, or in the file itself; ``VerdictError`` in one line when there is none."""
+    if path.is_dir():
+        path /= VERDICT_FILE
+    try:
+        return check_verdict(orjson.loads(path.read_bytes()))
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror})"
+        raise VerdictError(msg) from None
+    except orjson.JSONDecodeError as error:
+        msg = f"{path}: not whole JSON ({error})"
+        raise VerdictError(msg) from None
+    except VerdictError as error:
+        msg = f"{path}: {error}"
+        raise VerdictError(msg) from None
 
 
 def read_timeline(path: Path) -> Timeline:

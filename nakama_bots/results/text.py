@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from nakama_bots.results.gate import RuleOutcome, Verdict
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.recorder import ABANDONED
 from nakama_bots.results.summary import (
@@ -26,10 +27,11 @@ _PACED_HEADER: Final = (
     "paced sends", "count", "raw p50", "p95", "p99", "max", "corrected p50", "p95", "p99", "max",
 )  # fmt: skip
 _GAP: Final = "  "
+_MARKS: Final = {RuleOutcome.PASSED: "pass", RuleOutcome.FAILED: "FAIL", RuleOutcome.WARNED: "warn"}
 _NAME_AT_LEAST: Final = 12
 
 
-def end_of_run(summary: Summary, files: Iterable[Path] = ()) -> str:
+def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | None = None) -> str:
     """The text under Locust's table, without an end of line; parts that saw nothing are left out."""
     run = summary["run"]
     heading = f"{run['scenario']}: {run['users']:,} users for {run['duration_s']:,.1f} s"
@@ -46,8 +48,21 @@ def end_of_run(summary: Summary, files: Iterable[Path] = ()) -> str:
         *_paced(summary["paced"]),
         LedgerTotals.from_counts(summary["counts"]).line(),
         *(f"written: {path}" for path in files),
+        *(verdict_lines(verdict) if verdict is not None else []),
     ]
     return "\n".join(lines)
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """The verdict: what every rule measured, then the reasons that are not a rule's."""
+    of = f"gate {verdict.gate}" if verdict.gate is not None else "run"
+    lines = [f"{of}: {verdict.outcome.value.upper()} (exit code {int(verdict.exit_code)})"]
+    told = {result.message for result in verdict.results}
+    lines += [f"  {line}" for line in verdict.why if not any(line.endswith(message) for message in told)]
+    for result in verdict.results:
+        lines.append(f"  {_MARKS[result.outcome]}  {shorten(result.rule.name, WIDTH - 8)}")
+        lines.append(f"        {shorten(result.message, WIDTH - 8)}")
+    return lines
 
 
 def shorten(text: str, width: int) -> str:

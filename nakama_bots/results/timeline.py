@@ -88,6 +88,10 @@ class Timeline:
         packed = zlib.compress(orjson.dumps(interval), _FAST)
         self._rows.append(_Row(interval["at"], interval["seconds"], packed))
 
+    def since(self, number: int) -> Iterator[Interval]:
+        """The intervals that came after the first ``number``."""
+        return (_unpack(row) for row in self._rows[number:])
+
     def within(self, first: float, last: float) -> Iterator[Interval]:
         """The intervals that lie wholly between ``first`` and ``last``, in seconds since 1970."""
         rows = [row for row in self._rows if first <= row.at and row.at + row.seconds <= last]

@@ -7,17 +7,23 @@ run itself. Without a gate any failed call fails the run, as Locust has it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypedDict
+from typing import Final, TypedDict, cast
 
+from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.gate import Gate, Outcome, RuleOutcome, RuleResult, Verdict
 from nakama_bots.results.redact import without_secrets
+from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary
 
 SCHEMA: Final = "nakama-bots/verdict/1"
 
 _NO_ANSWER: Final = ("ConnectionFailed", "ConnectionRefused", "HostNotFound", "RequestTimeout")
 _EXAMPLES: Final = 3
+
+
+class VerdictError(NakamaError):
+    """A verdict cannot be written, or a file is none that this version reads: the path and why, in one line."""
 
 
 class RulePart(TypedDict):
@@ -44,12 +50,17 @@ class RulePart(TypedDict):
 
 
 class VerdictPart(TypedDict):
-    """``verdict.json``. ``verdict`` is passed, failed or invalid; ``gate`` the gate file's name, if any."""
+    """``verdict.json``. ``verdict`` is passed, failed or invalid; ``gate`` the gate file's name, if any.
+
+    ``faults`` and ``missing`` are facts of the run: a gate that it is held to later takes them from here.
+    """
 
     schema: str
     verdict: str
     exit_code: int
     why: list[str]
+    faults: list[str]
+    missing: str
     gate: str | None
     scenario: str
     started: str
@@ -64,28 +75,37 @@ def conclude(
     results: Sequence[RuleResult] = (),
     *,
     faults: Sequence[str] = (),
+    missing: str = "",
     stopped_by: str = "",
+    on_failures: int = ExitCode.FAILURES,
 ) -> Verdict:
-    """The verdict. ``faults``: what went wrong in the run itself; ``stopped_by``: what ended it early."""
+    """The verdict.
+
+    ``faults``: what went wrong in the run itself; ``missing``: what the figures lack; ``stopped_by``: what
+    ended the run early; ``on_failures``: Locust's exit code for failed calls, where there is no gate.
+    """
+    lacking = [missing] if missing else []
     stopped = [stopped_by] if stopped_by else []
-    silent = unreachable(summary)
-    if silent:
-        return _verdict(Outcome.INVALID, ExitCode.UNREACHABLE, [silent, *faults], results, gate)
-    invalid = [*_proves_nothing(summary, gate)]
     broken = [_line(result) for result in results if result.outcome is RuleOutcome.FAILED]
     warned = [_line(result) for result in results if result.outcome is RuleOutcome.WARNED]
-    if invalid:
-        return _verdict(
-            Outcome.INVALID, ExitCode.INVALID, [*invalid, *stopped, *broken, *faults], results, gate
-        )
-    if broken:
-        return _verdict(
-            Outcome.FAILED, ExitCode.GATE_FAILED, [*stopped, *broken, *warned, *faults], results, gate
-        )
-    failures = list(faults) if gate is not None else [*_failed_calls(summary), *faults]
-    if failures:
-        return _verdict(Outcome.FAILED, ExitCode.FAILURES, [*failures, *warned], results, gate)
-    return _verdict(Outcome.PASSED, ExitCode.PASSED, [_passed(gate), *warned], results, gate)
+    silent = unreachable(summary)
+    invalid = _proves_nothing(summary, gate) + (lacking if gate is not None else [])
+    own = [*faults, *(lacking if gate is None else [])]
+    failed = [] if gate is not None else _failed_calls(summary)
+    rest = [*stopped, *broken, *failed, *own, *warned]
+    # The first that holds decides; the other lines are told all the same.
+    cases: tuple[tuple[object, Outcome, int, list[str]], ...] = (
+        (silent, Outcome.INVALID, ExitCode.UNREACHABLE, [silent]),
+        (invalid, Outcome.INVALID, ExitCode.INVALID, invalid),
+        (stopped or broken, Outcome.FAILED, ExitCode.GATE_FAILED, []),
+        (own, Outcome.FAILED, ExitCode.FAILURES, []),
+        (failed, Outcome.FAILED, on_failures, []),
+        (True, Outcome.PASSED, ExitCode.PASSED, [_passed(gate)]),
+    )
+    outcome, code, first = next(case[1:] for case in cases if case[0])
+    why = tuple(without_secrets(line) for line in (*first, *rest))
+    file = gate.file if gate is not None else None
+    return Verdict(outcome, code, why, tuple(results), file, tuple(map(without_secrets, faults)), missing)
 
 
 def unreachable(summary: Summary) -> str:
@@ -106,6 +126,8 @@ def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
         "verdict": verdict.outcome.value,
         "exit_code": int(verdict.exit_code),
         "why": list(verdict.why),
+        "faults": list(verdict.faults),
+        "missing": verdict.missing,
         "gate": verdict.gate,
         "scenario": summary["run"]["scenario"],
         "started": summary["run"]["started"],
@@ -113,6 +135,20 @@ def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
         "is_emulator": summary["target"]["is_emulator"],
         "rules": [_rule(result) for result in verdict.results],
     }
+
+
+def check_verdict(value: object) -> VerdictPart:
+    """``value`` as a verdict; ``VerdictError`` says what it is instead."""
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        msg = f'not a verdict that this nakama-bots reads (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
+        raise VerdictError(msg)
+    try:
+        check(value, VerdictPart, "verdict")
+    except ShapeError as error:
+        msg = f"a damaged verdict ({error})"
+        raise VerdictError(msg) from None
+    return cast("VerdictPart", value)
 
 
 def _proves_nothing(summary: Summary, gate: Gate | None) -> list[str]:
@@ -167,10 +203,3 @@ def _rule(result: RuleResult) -> RulePart:
         "broken": result.broken,
         "message": result.message,
     }
-
-
-def _verdict(
-    outcome: Outcome, code: ExitCode, why: Sequence[str], results: Sequence[RuleResult], gate: Gate | None
-) -> Verdict:
-    lines = tuple(without_secrets(line) for line in why)
-    return Verdict(outcome, code, lines, tuple(results), gate.file if gate is not None else None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -47,6 +48,9 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = _answer  # noqa: N815
 
     def do_GET(self) -> None:
+        if "Sec-WebSocket-Key" not in self.headers:
+            self._answer()
+            return
         key = self.headers["Sec-WebSocket-Key"] + GUID
         self.send_response(101)
         self.send_header("Upgrade", "websocket")
@@ -87,3 +91,25 @@ class LyingServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+
+class OneAnswer:
+    """A server that is there for one request only; what comes after is refused."""
+
+    def __enter__(self) -> OneAnswer:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+        return self
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        self._listener.close()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+        self._thread.join(10)

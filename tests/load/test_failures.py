@@ -14,7 +14,7 @@ import trustme
 
 from nakama_bots.emulator.process import EmulatorProcess
 
-from .lying import LyingServer
+from .lying import LyingServer, OneAnswer
 from .running import (
     LOCUSTFILES,
     SERVER_KEY,
@@ -44,24 +44,51 @@ def until_it_fails(reports: Path, *arguments: str) -> Locust:
     return locust
 
 
-def assert_failed_cleanly(locust: Locust, *secrets: str) -> None:
-    assert locust.finish() == 1
+def assert_ended_before_any_load(locust: Locust, told: str) -> None:
+    assert locust.finish() == 5
+    [line] = [line for line in locust.output.splitlines() if line.startswith("nakama_bots: ")]
+    assert told in line
+    assert TRACE not in locust.output
+    assert locust.folders == []
+
+
+def assert_failed_cleanly(locust: Locust, *secrets: str, code: int = 1) -> None:
+    assert locust.finish() == code
     assert TRACE not in locust.output
     assert locust.summary["ledger"]["balanced"]
     assert_no_secret(locust, SERVER_KEY, *secrets)
 
 
 def test_an_unknown_host(tmp_path: Path) -> None:
-    locust = until_it_fails(
-        tmp_path, "--host", "http://nakama.invalid", "--nakama-confirm-target", "nakama.invalid"
-    )
-    assert_failed_cleanly(locust)
-    assert labels(locust.summary) == {"HostNotFound"}
+    host = ("--host", "http://nakama.invalid", "--nakama-confirm-target", "nakama.invalid")
+    locust = run(tmp_path, *SHORT, *host, locustfile=NOBODY)
+    assert_ended_before_any_load(locust, "nothing answers at http://nakama.invalid:80: ")
 
 
 def test_a_refused_port(tmp_path: Path) -> None:
-    locust = run(tmp_path, *SHORT, "--host", f"http://127.0.0.1:{free_port()}", locustfile=NOBODY)
-    assert_failed_cleanly(locust)
+    host = f"http://127.0.0.1:{free_port()}"
+    locust = run(tmp_path, *SHORT, "--host", host, locustfile=NOBODY)
+    assert_ended_before_any_load(locust, f"nothing answers at {host}: connection refused")
+
+
+def test_a_server_that_is_waited_for(tmp_path: Path) -> None:
+    port = free_port()
+    with Locust(
+        tmp_path, *SHORT, "--host", f"http://127.0.0.1:{port}", "--nakama-wait-for-server", "60",
+        locustfile=NOBODY,
+    ) as locust:  # fmt: skip
+        locust.wait_for("Starting Locust")
+        with EmulatorProcess.start(extra=("--port", str(port))):
+            assert locust.finish() == 0
+    assert locust.summary["target"]["is_emulator"]
+
+
+def test_a_server_that_is_gone_when_the_users_come(tmp_path: Path) -> None:
+    with OneAnswer() as server:
+        locust = run(tmp_path, *SHORT, "--host", server.url, locustfile=NOBODY)
+    assert_failed_cleanly(locust, code=5)
+    assert "run: INVALID (exit code 5)" in locust.output
+    assert f"nothing answered at {server.url}: " in locust.output
     assert labels(locust.summary) == {"ConnectionRefused"}
     # Backed off: without a pause it would be thousands.
     assert 2 <= our_counts(locust.summary)["POST", "/v2/account/authenticate/device"][1] <= 12
@@ -177,7 +204,7 @@ def test_a_server_that_goes_and_comes_back(tmp_path: Path) -> None:
     assert labels(locust.summary) <= {
         "ConnectionClosed", "ConnectionRefused", "ConnectionFailed", "HandshakeRefused", "Unauthenticated",
     }  # fmt: skip
-    assert not locust.summary["target"]["is_emulator"]
+    assert locust.summary["target"]["is_emulator"]  # its first answer said so
     assert refused(port)
 
 

@@ -46,6 +46,12 @@ def test_what_is_written_is_what_is_read() -> None:
     assert (third.name, third.warmup, third.min_samples, third.severity) == ("delivery", 0.0, 1, Severity.WARN)
 
 
+def test_counts_need_no_more_samples_than_their_rule_says() -> None:
+    text = '[gate]\nmin_samples = 9\n[[rule]]\non = "chat"\nexpect = ["sent >= 5", "received >= 5"]\n'
+    assert [rule.min_samples for rule in parse_gate(text, "g").rules] == [1, 1]
+    assert [rule.min_samples for rule in parse_gate(text + "min_samples = 3\n", "g").rules] == [3, 3]
+
+
 def test_the_example_can_be_used() -> None:
     gate = read_gate(ROOT / "reports/gates/example.toml")
     assert len({rule.name for rule in gate.rules}) == len(gate.rules) > 5

@@ -1,0 +1,75 @@
+"""``nakama-bots gate``: hold a run that is over to a gate file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.exit_codes import ExitCode
+from nakama_bots.results.gate import Gate, GateError, evaluate_all
+from nakama_bots.results.gate_file import read_gate
+from nakama_bots.results.run_folder import (
+    TIMELINE_FILE,
+    VERDICT_FILE,
+    read_summary,
+    read_timeline,
+    read_verdict,
+    write_verdict,
+)
+from nakama_bots.results.summary import SummaryError
+from nakama_bots.results.text import verdict_lines
+from nakama_bots.results.timeline import Timeline, TimelineError
+from nakama_bots.results.verdict import VerdictError, conclude
+
+HELP: Final = "hold a run that is over to a gate file: 0 passed, 3 failed, 4 invalid, 5 nothing had answered"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run and the gate."""
+    parser.add_argument("run_folder", metavar="RUN", type=Path, help="a run's folder, or its summary.json")
+    parser.add_argument(
+        "--gate", metavar="FILE", type=Path, required=True, help="the gate file (docs/gates.md)"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="write verdict.json and the reports for CI into the run's folder"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the verdict; returns its exit code."""
+    gate = read_gate(arguments.gate)
+    path: Path = arguments.run_folder
+    try:
+        summary = read_summary(path)
+        results = evaluate_all(gate, summary, _timeline(path, gate))
+        faults, missing = _known(_folder(path))
+        verdict = conclude(summary, gate, results, faults=faults, missing=missing)
+        files = write_verdict(_folder(path), summary, verdict) if arguments.write else []
+    except (SummaryError, TimelineError, VerdictError, GateError) as error:
+        print(f"nakama-bots gate: {error}", file=sys.stderr)
+        return ExitCode.USAGE
+    print("\n".join(verdict_lines(verdict)))
+    for file in files:
+        print(f"written: {file}")
+    return int(verdict.exit_code)
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent
+
+
+def _known(folder: Path) -> tuple[list[str], str]:
+    """What the run itself knew to be wrong with it."""
+    if not (folder / VERDICT_FILE).exists():
+        return [], ""
+    verdict = read_verdict(folder)
+    return verdict["faults"], verdict["missing"]
+
+
+def _timeline(path: Path, gate: Gate) -> Timeline | None:
+    """Only read where a rule needs it: a summary may have been sent without it."""
+    needed = any(rule.needs_timeline for rule in gate.rules)
+    folder = _folder(path)
+    return read_timeline(folder) if needed and (folder / TIMELINE_FILE).exists() else None

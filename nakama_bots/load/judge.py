@@ -1,0 +1,106 @@
+"""Holds a run to its gate: while it goes on, for the rules that may end it, and at its end."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import gevent
+
+from nakama_bots.load.intervals import Totals
+from nakama_bots.results.gate import Gate, RuleResult, Verdict, evaluate, evaluate_all
+from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.summary import Summary
+from nakama_bots.results.timeline import Interval
+from nakama_bots.results.verdict import conclude
+from nakama_bots.results.window import Window, gauge_values
+
+log = logging.getLogger(__name__)
+
+INTERVAL: Final = 1.0
+
+
+class Judge:
+    """One a process; without a gate it has no rules. ``abort`` ends the run before its time."""
+
+    def __init__(self, gate: Gate | None, totals: Totals, abort: Callable[[], None]) -> None:
+        self.gate = gate
+        self._totals = totals
+        self._abort = abort
+        self._stopped_by = ""
+        self._watcher: gevent.Greenlet[[Gate], None] | None = None
+
+    def start(self) -> None:
+        """Begin with a new run."""
+        self._stopped_by = ""
+        if self.gate is not None and any(rule.abort_on_fail for rule in self.gate.rules):
+            self._watcher = gevent.spawn(self._watch, self.gate)
+
+    def stop(self) -> None:
+        """The run is over. Idempotent."""
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            watcher.kill()
+
+    def conclude(self, summary: Summary, *, faults: Sequence[str], missing: str, on_failures: int) -> Verdict:
+        """The verdict on the run that has ended."""
+        results: Sequence[RuleResult] = ()
+        if self.gate is not None:
+            results = evaluate_all(self.gate, summary, self._totals.timeline)
+        return conclude(
+            summary,
+            self.gate,
+            results,
+            faults=faults,
+            missing=missing,
+            stopped_by=self._stopped_by,
+            on_failures=on_failures,
+        )
+
+    def _watch(self, gate: Gate) -> None:
+        heard = 0
+        rules = [rule for rule in gate.rules if rule.abort_on_fail]
+        growing = {rule.warmup: _Growing(rule.warmup) for rule in rules}
+        while True:
+            gevent.sleep(INTERVAL)
+            timeline = self._totals.timeline
+            for row in timeline.since(heard):
+                heard += 1
+                for window in growing.values():
+                    window.add(row, timeline.started)
+            for rule in rules:
+                window = growing[rule.warmup]
+                if window.last < rule.warmup + gate.abort_after:
+                    continue
+                result = evaluate(rule, window.window())
+                if result.measured_breach:
+                    self._end(result, window.last)
+                    return
+
+    def _end(self, result: RuleResult, after: float) -> None:
+        self._stopped_by = f"stopped after {after:.0f} s by the rule {result.rule.name!r}: {result.message}"
+        log.error("gate: %s", self._stopped_by)
+        self._watcher = None
+        # Not from here: the run's end ends its watcher.
+        gevent.spawn(self._abort)
+
+
+class _Growing:
+    """The run without its first ``warmup`` seconds, so far."""
+
+    def __init__(self, warmup: float) -> None:
+        self.last = 0.0
+        self._warmup = warmup
+        self._recorder = Recorder(0.0)
+        self._rows: list[Interval] = []
+
+    def add(self, row: Interval, started: float) -> None:
+        begun = row["at"] - started
+        self.last = max(self.last, begun + row["seconds"])
+        if begun >= self._warmup:
+            self._recorder.merge(row["recorded"], pause=lambda: gevent.sleep(0))
+            self._rows.append({**row, "recorded": Recorder(0.0).recorded()})
+
+    def window(self) -> Window:
+        return Window(self._recorder, self._warmup, max(self._warmup, self.last), gauge_values(self._rows))

@@ -1,0 +1,151 @@
+"""A Locust run that is held to a gate: verdict, exit code and files, however it ends."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.results.run_folder import read_verdict
+from nakama_bots.results.verdict import VerdictPart
+
+from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, free_port, run
+
+NOBODY = LOCUSTFILES / "nobody.py"
+SHORT = ("-u", "2", "-r", "2", "-t", "2s")
+GATE = """\
+[gate]
+allow_emulator = true
+warmup = "0.5 s"
+
+[[rule]]
+name = "pings are quick"
+calls = "WS ping"
+expect = "p50 <= 100 ms"
+
+[[rule]]
+name = "nothing fails"
+calls = "*"
+expect = "fail_ratio <= 1 %"
+together = true
+"""
+FILES = {"summary.json", "timeline.jsonl.gz", "verdict.json", "locust.html"}
+
+
+@pytest.fixture(scope="module")
+def slow() -> Iterator[EmulatorProcess]:
+    with EmulatorProcess.start(extra=("--fault", "latency:on=ping,ms=150")) as emulator:
+        yield emulator
+
+
+def gate_file(folder: Path, text: str = GATE) -> tuple[str, str]:
+    path = folder / "gates.toml"
+    path.write_text(text)
+    return "--nakama-gate", str(path)
+
+
+def gated(tmp_path: Path, *arguments: str, text: str = GATE) -> Locust:
+    return run(tmp_path / "reports", *SHORT, *gate_file(tmp_path, text), *arguments, locustfile=NOBODY)
+
+
+def verdict(locust: Locust) -> VerdictPart:
+    (folder,) = locust.folders
+    assert {path.name for path in folder.iterdir()} >= FILES
+    assert TRACE not in locust.output
+    return read_verdict(folder)
+
+
+def outcomes(locust: Locust) -> dict[str, str]:
+    return {rule["name"]: rule["outcome"] for rule in verdict(locust)["rules"]}
+
+
+def test_an_untouched_emulator_passes(tmp_path: Path) -> None:
+    locust = gated(tmp_path)
+    assert locust.finish() == 0
+    assert set(outcomes(locust).values()) == {"passed"}
+    assert "gate gates.toml: PASSED (exit code 0)" in locust.output
+
+
+def test_a_slowed_one_fails_by_the_right_rule(slow: EmulatorProcess, tmp_path: Path) -> None:
+    locust = gated(tmp_path, "--host", slow.url)
+    assert locust.finish() == 3
+    assert outcomes(locust) == {"pings are quick": "failed", "nothing fails": "passed"}
+    (why,) = verdict(locust)["why"]
+    assert why.startswith("pings are quick: p50 of WS ping is 15")
+    assert verdict(locust)["exit_code"] == 3
+
+
+def test_an_emulator_that_somebody_started_proves_nothing_by_itself(
+    slow: EmulatorProcess, tmp_path: Path
+) -> None:
+    text = GATE.replace("allow_emulator = true", "").replace("100 ms", "9 s")
+    locust = gated(tmp_path, "--host", slow.url, text=text)
+    assert locust.finish() == 4
+    assert verdict(locust)["verdict"] == "invalid"
+    assert verdict(locust)["is_emulator"]
+    assert "the target was the emulator" in verdict(locust)["why"][0]
+
+
+def test_a_rule_ends_the_run_after_its_grace(slow: EmulatorProcess, tmp_path: Path) -> None:
+    text = GATE.replace('warmup = "0.5 s"', 'abort_after = "1 s"')
+    text = text.replace("100 ms", "100 ms").replace(
+        'calls = "WS ping"', 'calls = "WS ping"\nabort_on_fail = true'
+    )
+    locust = gated(tmp_path, "--host", slow.url, "-t", "300s", text=text)
+    assert locust.finish() == 3
+    assert "by the rule 'pings are quick'" in verdict(locust)["why"][0]
+    assert locust.summary["run"]["duration_s"] < 60
+
+
+@pytest.mark.parametrize("way", ["ctrl-c", "sigterm"])
+def test_stopped_in_the_middle(way: str, slow: EmulatorProcess, tmp_path: Path) -> None:
+    with Locust(
+        tmp_path / "reports", "-u", "2", "-r", "2", "--host", slow.url,
+        *gate_file(tmp_path, GATE.replace("0.5 s", "0 s")),
+        locustfile=NOBODY,
+    ) as locust:  # fmt: skip
+        locust.wait_for("WS       ping")
+        if way == "ctrl-c":
+            locust.interrupt()
+        else:
+            locust.signal(signal.SIGTERM)
+        assert locust.finish() == 3
+    assert outcomes(locust)["pings are quick"] == "failed"
+
+
+def workers(tmp_path: Path, slow: EmulatorProcess, *arguments: str) -> Locust:
+    port = str(free_port())
+    return Locust(
+        tmp_path / "reports", "-u", "4", "-r", "4", "--processes", "2", "--host", slow.url,
+        "--master-bind-port", port, "--master-port", port, *gate_file(tmp_path), *arguments, locustfile=NOBODY,
+    )  # fmt: skip
+
+
+def test_with_workers_the_master_judges(slow: EmulatorProcess, tmp_path: Path) -> None:
+    with workers(tmp_path, slow, "-t", "2s") as locust:
+        assert locust.finish() == 3
+    assert outcomes(locust) == {"pings are quick": "failed", "nothing fails": "passed"}
+
+
+def test_a_killed_worker_makes_the_figures_worthless(slow: EmulatorProcess, tmp_path: Path) -> None:
+    with workers(tmp_path, slow) as locust:
+        locust.wait_for(SPAWNED)
+        locust.wait_for("WS       ping")
+        first, *_ = psutil.Process(locust.pid).children()
+        first.kill()
+        locust.signal(signal.SIGTERM)
+        assert locust.finish() == 4
+    assert verdict(locust)["why"][0] == "the last figures of 1 of 2 workers are missing"
+    assert {rule["name"] for rule in verdict(locust)["rules"]} == {"pings are quick", "nothing fails"}
+
+
+def test_a_bad_gate_ends_before_any_load(tmp_path: Path) -> None:
+    locust = gated(tmp_path, text=GATE.replace("p50 <=", "p50 =<"))
+    assert locust.finish() == 2
+    [line] = [line for line in locust.output.splitlines() if line.startswith("nakama_bots: ")]
+    assert "gates.toml line 8: rule 1, expect: 'p50 =< 100 ms' cannot be used; accepted: " in line
+    assert locust.folders == []
