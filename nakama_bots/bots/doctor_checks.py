@@ -7,6 +7,7 @@ import platform
 import socket as stdlib_socket
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import version
 from statistics import median
@@ -300,11 +301,20 @@ def _server_age(patient: Patient) -> str:
     if not patient.logged_in:
         return "not known"
     player = patient.players[0]
-    try:
-        player.client.list_friends_of_friends(player.session, 1)
-    except (NotFound, Unimplemented):
-        return "Nakama before 3.22 (it does not say which)"
-    return "Nakama 3.22 or newer (it does not say which)"
+    for since, call in _SINCE:
+        try:
+            call(player)
+        except (NotFound, Unimplemented):
+            continue
+        return f"Nakama {since} or newer (it does not say which)"
+    return f"Nakama before {since} (it does not say which)"
+
+
+# Nakama's CHANGELOG: when an operation came, newest first.
+_SINCE: Final[tuple[tuple[str, Callable[[Player], object]], ...]] = (
+    ("3.28", lambda player: player.client.list_parties(player.session, 1)),
+    ("3.22", lambda player: player.client.list_friends_of_friends(player.session, 1)),
+)
 
 
 def _ms(seconds: float) -> str:

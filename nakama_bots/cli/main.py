@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from nakama_bots.cli import baseline, compare, doctor, emulator, gate, settings
+from nakama_bots.cli import baseline, cleanup, compare, doctor, emulator, gate, settings
 from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
@@ -25,6 +25,7 @@ class Subcommand:
 
 SUBCOMMANDS: Final[dict[str, Subcommand]] = {
     "baseline": Subcommand(baseline.HELP, baseline.add_arguments, baseline.run),
+    "cleanup": Subcommand(cleanup.HELP, cleanup.add_arguments, cleanup.run),
     "compare": Subcommand(compare.HELP, compare.add_arguments, compare.run),
     "doctor": Subcommand(doctor.HELP, doctor.add_arguments, doctor.run),
     "emulator": Subcommand(emulator.HELP, emulator.add_arguments, emulator.run),

@@ -1,0 +1,298 @@
+"""``nakama-bots cleanup URL --prefix P``: delete the accounts that bots have made; first shows which."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Final
+
+from nakama_bots import config, guard, options
+from nakama_bots.errors import CallError, ConfigError, Unauthenticated
+from nakama_bots.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from nakama_bots.bots.cleanup import Cleaner, Search, Tally
+    from nakama_bots.rest.client import Client
+
+HELP: Final = (
+    "delete the accounts that a prefix's bots have made, and their groups; without --delete only shows them"
+)
+SETTINGS: Final = (
+    "server_key", "seed", "connect_timeout", "request_timeout", "tls_ca", "tls_insecure",
+    "allowed_hosts", "confirm_target",
+)  # fmt: skip
+_ID_PREFIX: Final = next(setting for setting in config.SETTINGS if setting.name == "id_prefix")
+_SHOWN: Final = 5
+_TELL_EVERY: Final = 5.0
+_FEWEST_MISSES: Final = 16  # as many as an interrupt or a kill may leave out
+_MOST_SEEDS: Final = 10_000
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text) if text.isascii() and text.isdigit() else -1
+        if not low <= number <= high:
+            msg = f"{text!r} cannot be used; accepted: a whole number from {low} to {high}"
+            raise argparse.ArgumentTypeError(msg)
+        return number
+
+    return parse
+
+
+def _rate(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number <= 10_000:
+        msg = f"{text!r} cannot be used; accepted: a number of requests a second above 0, at most 10000"
+        raise argparse.ArgumentTypeError(msg)
+    return number
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    seeds: dict[int, None] = {}
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        ends = (first, last if dash else first)
+        if not all(end.isascii() and end.isdigit() and int(end) < 2**32 for end in ends):
+            break
+        low, high = int(ends[0]), int(ends[1])
+        if not 0 <= high - low < _MOST_SEEDS:
+            break
+        seeds.update(dict.fromkeys(range(low, high + 1)))
+    else:
+        if len(seeds) <= _MOST_SEEDS:
+            return tuple(seeds)
+    msg = f"{text!r} cannot be used; accepted: seeds and ranges of them, as 1 or 1,5-9, at most {_MOST_SEEDS}"
+    raise argparse.ArgumentTypeError(msg)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this subcommand."""
+    add = parser.add_argument
+    add("host", metavar="URL", help="the server, as http://127.0.0.1:7350")
+    add(
+        "--prefix",
+        required=True,
+        default=argparse.SUPPRESS,
+        metavar="P",
+        help="the --nakama-id-prefix of the runs that made the accounts",
+    )
+    add(
+        "--delete",
+        "--yes",
+        action="store_true",
+        dest="delete",
+        help="delete them; without it they are only shown",
+    )
+    add(
+        "--seeds",
+        type=_seeds,
+        default=argparse.SUPPRESS,
+        metavar="N,N-M",
+        help="seeds of the runs that made the accounts (default: --nakama-seed)",
+    )
+    add("--by", choices=("device", "custom"), default="device", help="the kind of id that the bots log in with")
+    add(
+        "--misses",
+        type=_whole(_FEWEST_MISSES, 10**6),
+        default=50,
+        metavar="N",
+        help="a worker's search ends after so many numbers in a row without an account",
+    )
+    add(
+        "--worker-misses",
+        type=_whole(1, 10**4),
+        default=3,
+        metavar="N",
+        help="a seed's search ends after so many workers in a row without an account",
+    )
+    add(
+        "--ids",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="try the ids of this file instead, one a line",
+    )
+    add(
+        "--groups-with-others",
+        action="store_true",
+        help="also delete groups that others than these bots are in, with their owners",
+    )
+    add("--rate", type=_rate, default=100.0, metavar="N", help="most requests a second")
+    options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)  # fmt: skip
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, show, perhaps delete; the exit code."""
+    settings = options.resolve(arguments, SETTINGS, host="URL")
+    assert settings.target is not None
+    prefix = str(_ID_PREFIX.read("--prefix", arguments.prefix))
+    guard.check_target(settings, settings.target, name="URL")
+    ids = _read_ids(arguments.ids, prefix) if "ids" in arguments else ()
+    # Late: gevent and the client are wanted by this subcommand only.
+    from nakama_bots.bots.cleanup import CONCURRENCY, By, Cleaner, Search  # noqa: PLC0415
+    from nakama_bots.rest.client import Client  # noqa: PLC0415
+    from nakama_bots.rest.transport import GeventTransport  # noqa: PLC0415
+
+    search = Search(
+        prefix, getattr(arguments, "seeds", (settings.seed,)), arguments.misses, arguments.worker_misses,
+        By(arguments.by), ids,
+    )  # fmt: skip
+    transport = GeventTransport(settings.tls, size=CONCURRENCY)
+    client = Client(settings.target, settings.credentials, transport=transport, timeouts=settings.timeouts)
+    with _Progress() as progress:
+        cleaner = Cleaner(
+            client,
+            search,
+            rate=arguments.rate,
+            tell=progress.tell,
+            groups_with_others=arguments.groups_with_others,
+        )
+        try:
+            code = _work(client, cleaner, progress, delete=arguments.delete)
+        finally:
+            transport.close()
+    _show(cleaner.tally, settings.target.http_url, search, delete=arguments.delete, finished=not code)
+    return code or (ExitCode.FAILURES if cleaner.tally.failed else ExitCode.PASSED)
+
+
+def _read_ids(path: Path, prefix: str) -> tuple[str, ...]:
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
+    except OSError as error:
+        raise ConfigError("--ids", str(path), f"a readable text file ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ConfigError("--ids", str(path), "a text file in UTF-8") from None
+    ids = tuple(line for line in lines if line and not line.startswith("#"))
+    for one in ids:
+        if not one.startswith(f"{prefix}-"):
+            raise ConfigError(f"--ids: {path}", one, f"ids that begin with {prefix}-, one a line")
+    if not ids:
+        raise ConfigError("--ids", str(path), "a file with an id a line")
+    return ids
+
+
+def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool) -> int:
+    """Search and perhaps delete; 0, or the exit code of what ended it early, with a line about it."""
+    from nakama_bots.bots.cleanup import GONE  # noqa: PLC0415
+    from nakama_bots.cli.interrupts import exit_code, told  # noqa: PLC0415
+
+    caught: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        caught.append(number)
+        cleaner.stop.set()
+
+    tally = cleaner.tally
+    again = "the same command goes on from here"
+    with told(stop):
+        try:
+            # Nothing there at all is no reason to try again and again.
+            client.healthcheck()
+            cleaner.find()
+            if delete and not caught:
+                progress.begin_deleting(len(tally.bots))
+                cleaner.delete()
+        except Unauthenticated as error:
+            raise ConfigError(
+                "--nakama-server-key", "<hidden>", f"the server's key ({error.message})"
+            ) from None
+        except CallError as error:
+            gone = isinstance(error, GONE)
+            _say(f"{'the server is gone' if gone else 'the server refuses'}: {error}; {_done(tally)}; {again}")
+            return ExitCode.UNREACHABLE if gone else ExitCode.FAILURES
+    if caught:
+        _say(f"stopped by {caught[0].name}: {_done(tally)}; {again}")
+        return exit_code(caught[0])
+    return 0
+
+
+def _done(tally: Tally) -> str:
+    return f"{tally.deleted} of {len(tally.bots)} accounts deleted"
+
+
+def _say(line: str) -> None:
+    print(f"nakama-bots cleanup: {line}", file=sys.stderr, flush=True)
+
+
+class _Progress:
+    """A bar on a terminal, elsewhere a line every few seconds; on stderr."""
+
+    def __init__(self) -> None:
+        from rich.console import Console  # noqa: PLC0415
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+            console=console, disable=not console.is_terminal, transient=True,
+        )  # fmt: skip
+        self._task = self._bar.add_task("searching", total=None)
+        self._deleting = False
+        self._told = perf_counter()
+
+    def __enter__(self) -> _Progress:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def begin_deleting(self, total: int) -> None:
+        """The search is over."""
+        self._deleting = True
+        self._bar.update(self._task, description="deleting", total=total)
+
+    def tell(self, tally: Tally) -> None:
+        """What has been done by now."""
+        done = tally.deleted + len(tally.failed) if self._deleting else len(tally.bots)
+        self._bar.update(self._task, completed=done)
+        if self._bar.disable and perf_counter() - self._told > _TELL_EVERY:
+            self._told = perf_counter()
+            _say(
+                _done(tally)
+                if self._deleting
+                else f"{_number(len(tally.bots), 'account')} found, {tally.tried} ids tried"
+            )
+
+
+def _show(tally: Tally, url: str, search: Search, *, delete: bool, finished: bool) -> None:
+    """What was found and done, on stdout."""
+    found = f"{_number(len(tally.bots), 'account')} and {_number(len(tally.groups), 'group')} of theirs"
+    print(f"{url}: {found} found with the prefix {search.prefix} ({tally.tried} ids tried)")
+    _list("kept", tally.kept)
+    if not delete:
+        for bot in tally.bots[:_SHOWN]:
+            print(f"  {bot.id}")
+        if len(tally.bots) > _SHOWN:
+            print(f"  .. {tally.bots[-1].id}")
+        print("nothing was deleted: add --delete to do it" if tally.bots else "nothing to delete")
+        return
+    end = "" if finished else ", not finished"
+    done = f"{_number(tally.deleted, 'account')} and {_number(tally.groups_deleted, 'group')}"
+    print(f"deleted: {done}{end}")
+    _list("could not be deleted (if the next search does not come to them: --ids)", tally.failed)
+
+
+def _list(title: str, reasons: Mapping[str, str]) -> None:
+    for reason, number in Counter(reasons.values()).items():
+        ids = [one for one, why in reasons.items() if why == reason]
+        shown = ", ".join(ids[:_SHOWN]) + (", .." if number > _SHOWN else "")
+        print(f"{title}: {_number(number, 'account')}, {reason}: {shown}")
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
