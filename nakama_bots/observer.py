@@ -55,6 +55,11 @@ DELIVERY_LATENCY: Final = "delivery"
 CORRECTED: Final = ".corrected"
 PACED_PREFIX: Final = "paced."
 """Before the kind and name of a call that was made on a pace; its answer time."""
+ARRIVAL_TIME: Final = "paced.arrival"
+"""How long an arrival of an open load took that went well."""
+
+ARRIVAL_DELAY: Final = "arrival_delay"
+"""How long after its planned time an arrival started."""
 
 TICKS_SENT: Final = "ticks_sent"
 TICKS_MISSED: Final = "ticks_missed"
@@ -73,6 +78,18 @@ MATCHES_DESERTED: Final = "matches_deserted"
 CHAT_SENT: Final = "chat_sent"
 CHAT_RECEIVED: Final = "chat_received"
 
+# Arrivals of an open load: planned = started + dropped, started = finished + failed + cut, for each process.
+ARRIVALS_PLANNED: Final = "arrivals_planned"
+ARRIVALS_STARTED: Final = "arrivals_started"
+ARRIVALS_DROPPED: Final = "arrivals_dropped"
+ARRIVALS_DROPPED_LATE: Final = "arrivals_dropped_late"
+ARRIVALS_DROPPED_FULL: Final = "arrivals_dropped_full"
+ARRIVALS_FINISHED: Final = "arrivals_finished"
+ARRIVALS_FAILED: Final = "arrivals_failed"
+ARRIVALS_CUT: Final = "arrivals_cut"
+ARRIVALS_SCHEDULED: Final = "arrivals_scheduled"
+"""All that the profile has, counted once at its end by the process that the user started."""
+
 # The totals of the cid ledger of every socket, added up when the socket has ended: the prefix and the
 # ledger's field.
 LEDGER_PREFIX: Final = "ledger."
@@ -88,11 +105,16 @@ LEDGER_PUSHES: Final = "ledger.pushes"
 LEDGER_PUSHES_DROPPED: Final = "ledger.pushes_dropped"
 LEDGER_UNMATCHED: Final = "ledger.unmatched"
 
-SAMPLE_NAMES: Final = frozenset({TICK_LATENESS, DELIVERY_LATENCY, DELIVERY_LATENCY + CORRECTED})
+SAMPLE_NAMES: Final = frozenset({
+    TICK_LATENESS, DELIVERY_LATENCY, DELIVERY_LATENCY + CORRECTED, ARRIVAL_DELAY, ARRIVAL_TIME,
+    ARRIVAL_TIME + CORRECTED,
+})  # fmt: skip
 COUNT_NAMES: Final = frozenset({
     TICKS_SENT, TICKS_MISSED, DELIVERY_EXPECTED, DELIVERY_RECEIVED, DELIVERY_LOST, DELIVERY_DUPLICATED,
     DELIVERY_REORDERED, TICKETS_ADDED, TICKETS_MATCHED, TICKETS_CANCELLED, TICKETS_TIMED_OUT,
-    MATCHES_JOINED, MATCHES_PLAYED,
+    MATCHES_JOINED, MATCHES_PLAYED, ARRIVALS_PLANNED, ARRIVALS_STARTED, ARRIVALS_DROPPED,
+    ARRIVALS_DROPPED_LATE, ARRIVALS_DROPPED_FULL, ARRIVALS_FINISHED, ARRIVALS_FAILED, ARRIVALS_CUT,
+    ARRIVALS_SCHEDULED,
     MATCHES_DESERTED, CHAT_SENT, CHAT_RECEIVED, LEDGER_SENT, LEDGER_OK, LEDGER_ERROR,
     LEDGER_TIMEOUT, LEDGER_CLOSED, LEDGER_ABANDONED, LEDGER_LATE, LEDGER_REFUSED, LEDGER_PUSHES,
     LEDGER_PUSHES_DROPPED, LEDGER_UNMATCHED,

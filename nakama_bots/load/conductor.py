@@ -95,7 +95,7 @@ class Conductor:
                 guard.check_users(settings, self._options.num_users or 0, name="--users")
             else:
                 guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
-                shapes.install(self._environment, settings.load)
+                shapes.install(self._environment, settings.load, lambda: self._run.open.done)
         except ConfigError as error:
             stop_with(str(error))
         return settings
@@ -214,6 +214,9 @@ class Conductor:
             self._judge.stop()
             missing = self._run.master.collect() if self._run.master is not None else ""
             users = max(self._info.users, sum(self._runner.final_user_classes_count.values()))
+            if self._run.settings.load is not None and self._run.settings.load.open is not None:
+                # Locust was asked for none.
+                users = max(users, self._run.totals.most_users)
             info, self._info = replace(self._info, users=users), None
             summary = build_summary(info, self._run.totals.recorder, ended=ended, duration=duration)
             ledger = LedgerTotals.from_counts(self._run.totals.recorder.counts)

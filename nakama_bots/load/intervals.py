@@ -13,6 +13,7 @@ from typing import Final
 import gevent
 from gevent.lock import RLock
 
+from nakama_bots.results import gauges
 from nakama_bots.results.recorder import Recorder
 from nakama_bots.results.timeline import Interval, Timeline, check_interval, interval_length
 
@@ -29,17 +30,26 @@ class Totals:
     def __init__(self) -> None:
         self.recorder = Recorder(perf_counter())
         self.timeline = Timeline(time())
+        self._users: dict[str, float] = {}
 
     def reset(self) -> None:
         """Begin with a new run."""
         self.recorder.reset(perf_counter())
         self.timeline = Timeline(time())
+        self._users.clear()
+
+    @property
+    def most_users(self) -> int:
+        """Of each process the most users that it had at the end of an interval, added up."""
+        return int(sum(self._users.values()))
 
     def add(self, interval: object) -> None:
         """Take in an interval of this process or of a worker; ``ShapeError`` when it is none."""
         checked = check_interval(interval)
         self.recorder.merge(checked["recorded"], pause=_let_others_run)
         self.timeline.add(checked)
+        source, users = checked["source"], checked["gauges"].get(gauges.USERS, 0.0)
+        self._users[source] = max(users, self._users.get(source, 0.0))
 
 
 class Intervals:

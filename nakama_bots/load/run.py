@@ -16,6 +16,7 @@ from nakama_bots.errors import CallError
 from nakama_bots.load import arguments
 from nakama_bots.load.bridge import LocustObserver
 from nakama_bots.load.intervals import LOCAL, Intervals, Totals
+from nakama_bots.load.open_run import OpenRun
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
 from nakama_bots.rest.transport import TRANSPORTS
 from nakama_bots.results import gauges
@@ -51,6 +52,7 @@ class Run:
         self._numbers = NumberPool()
         self._players: dict[int, Player] = {}
         self._complaints: set[str] = set()
+        self.open = OpenRun(environment, self.observer)
         self._settings: Settings | None = None
         self._world: World | None = None
         environment.events.test_start.add_listener(self._on_test_start)
@@ -116,6 +118,10 @@ class Run:
             settings.locales,
         )
         self.intervals.start()
+        if settings.load is not None:
+            # The first persona takes a tenth of a second: no arrival shall be late by it.
+            self.release(self.new_player())
+            self.open.start(settings.load, settings.seed)
 
     def _on_test_stop(self, **_: Any) -> None:
         # A user that died of a fault of its scenario has not come to its on_stop.

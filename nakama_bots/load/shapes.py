@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import perf_counter
 
 import gevent
@@ -9,6 +10,8 @@ from locust import LoadTestShape
 from locust.env import Environment
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.load.arrivals import NoUsers
+from nakama_bots.load.user import NakamaUser
 from nakama_bots.profile import Profile
 
 _TICK = 1.0
@@ -45,8 +48,25 @@ class ProfileShape(LoadTestShape):
         return self._last
 
 
-def install(environment: Environment, profile: Profile) -> None:
-    """Have ``profile`` shape the run; ``ConfigError`` when something else says how many users there are."""
+class OpenShape(LoadTestShape):
+    """No users at all for Locust to start: an open model has its own. The run lasts until ``done``."""
+
+    def __init__(self, done: Callable[[], bool], run_time: float | None) -> None:
+        LoadTestShape.__init__(self)
+        self._done = done
+        self._run_time = run_time
+
+    def tick(self) -> tuple[int, float] | None:
+        """Nothing changes; None at the end."""
+        over = self._run_time is not None and perf_counter() - self.start_time >= self._run_time
+        return None if over or self._done() else (0, 1.0)
+
+
+def install(environment: Environment, profile: Profile, done: Callable[[], bool]) -> None:
+    """Have ``profile`` shape the run; ``ConfigError`` when something else says how many users there are.
+
+    ``done`` tells when an open model's arrivals are over.
+    """
     options = environment.parsed_options
     assert options is not None
     shapes = list(environment.available_shape_classes or ())
@@ -61,7 +81,18 @@ def install(environment: Environment, profile: Profile) -> None:
     ):
         if value is not None:
             raise ConfigError(flag, value, accepted)
-    shape = ProfileShape(profile, options.run_time)
-    shape.runner = environment.runner
-    environment.shape_class = shape
-    environment.events.test_stop.add_listener(lambda **_: shape.rewind())
+    if profile.open is not None:
+        _check_classes(environment)
+        environment.dispatcher_class = NoUsers  # type: ignore[assignment]
+        environment.shape_class = OpenShape(done, options.run_time)
+    else:
+        shape = ProfileShape(profile, options.run_time)
+        environment.shape_class = shape
+        environment.events.test_stop.add_listener(lambda **_: shape.rewind())
+    environment.shape_class.runner = environment.runner
+
+
+def _check_classes(environment: Environment) -> None:
+    for user_class in environment.user_classes:
+        if not issubclass(user_class, NakamaUser):
+            raise ConfigError("user class", user_class.__name__, "subclasses of NakamaUser in an open model")

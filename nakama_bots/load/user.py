@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 import gevent
 from locust import User
 from locust.env import Environment
-from locust.exception import InterruptTaskSet
+from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser
 
 from nakama_bots.bots.pacing import pace
 from nakama_bots.bots.player import Player
@@ -44,10 +44,60 @@ class NakamaUser(User):
         self.settings: Settings = self._nakama.settings
         self.player: Player = self._nakama.new_player()
         self.tasks = [_guarded(task) for task in type(self).tasks]
+        self._choices: list[Any] = self.tasks
+        self._once = False
+        self._came = False
+        self._well: bool | None = None
 
     def on_stop(self) -> None:
         """Close the player; a subclass that overrides this calls it."""
         self._nakama.release(self.player)
+
+    def arrive(self) -> None:
+        """What an arrival of an open load does between ``on_start`` and ``on_stop``: one task, by weight."""
+        random.choice(self._choices)(self)
+
+    def come_once(self, begins: Callable[[], bool], ended: Callable[[bool | None], None]) -> None:
+        """Run ``arrive`` once instead of the tasks again and again.
+
+        ``begins`` is asked when the greenlet runs, and nothing is done when it says no. ``ended`` is told
+        whether it went well; None when it was stopped before its end.
+        """
+        run: Callable[[], None] = self.run
+        self._once = True
+        self.tasks = [NakamaUser._visit]
+        self.wait_time = _at_once  # type: ignore[method-assign]
+
+        def visit() -> None:
+            if not begins():
+                self._nakama.release(self.player)
+                return
+            try:
+                run()
+            except Exception:
+                self._well = False
+                raise
+            finally:
+                ended(self._well)
+
+        # Of this instance only: what Locust runs for a user is final in its class.
+        self.run = visit  # type: ignore[method-assign, misc]
+
+    def _visit(self) -> None:
+        if self._came:  # Locust has shown a fault of the scenario, and goes on
+            raise StopUser
+        self._came = True
+        try:
+            self.arrive()
+        except (StopUser, RescheduleTask, RescheduleTaskImmediately):
+            pass
+        except CallError as error:
+            self._failed(error)
+        except Exception:
+            self._well = False
+            raise
+        self._well = self._well is None
+        raise StopUser
 
     def pace(self, rate: float, seconds: float | None = None) -> Iterator[Tick]:
         """Steps ``rate`` times a second, for ``seconds`` or until the loop is left, whatever the server does.
@@ -62,10 +112,9 @@ class NakamaUser(User):
             self.player.connect(create_status=self.appear_online)
             task()
         except CallError as error:
-            self._failures += 1
-            self._nakama.complain(error)
-            if isinstance(error, _SESSION_REFUSED):
-                self.player.forget_session()
+            self._failed(error)
+            if self._once:
+                raise StopUser from None
             pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, _DOUBLINGS))
             gevent.sleep(pause * random.uniform(0.5, 1.0))
         except InterruptTaskSet:
@@ -73,6 +122,17 @@ class NakamaUser(User):
             raise
         else:
             self._failures = 0
+
+    def _failed(self, error: CallError) -> None:
+        self._failures += 1
+        self._well = False
+        self._nakama.complain(error)
+        if isinstance(error, _SESSION_REFUSED):
+            self.player.forget_session()
+
+
+def _at_once() -> float:
+    return 0.0
 
 
 def _guarded(task: Any) -> Callable[[NakamaUser], None]:

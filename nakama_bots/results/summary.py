@@ -128,6 +128,27 @@ class MatchmakingPart(TypedDict):
     time_to_match_ms: Latency
 
 
+class ArrivalsPart(TypedDict):
+    """Arrivals of an open load; all 0 without one.
+
+    ``planned`` = ``started`` + ``dropped``; ``dropped`` = ``dropped_late`` + ``dropped_full`` (no free slot);
+    ``started`` = ``finished`` + ``failed`` + ``cut`` (by the end of the run). ``scheduled`` is what the profile
+    has, ``lost`` what nobody planned of it, a worker having died. ``delay_ms`` is from the plan to the start.
+    """
+
+    scheduled: int
+    planned: int
+    started: int
+    dropped: int
+    dropped_late: int
+    dropped_full: int
+    finished: int
+    failed: int
+    cut: int
+    lost: int
+    delay_ms: Latency
+
+
 class PacedPart(TypedDict):
     """Sends on a pace: ``raw_ms`` from the send, ``corrected_ms`` from when it was planned.
 
@@ -190,6 +211,7 @@ class Summary(TypedDict):
     delivery: DeliveryPart
     matchmaking: MatchmakingPart
     chat: ChatPart
+    arrivals: ArrivalsPart
     paced: list[PacedPart]
     errors: list[ErrorPart]
     samples_ms: dict[str, Latency]
@@ -263,6 +285,7 @@ def build_summary(run: RunInfo, recorder: Recorder, *, ended: datetime, duration
             "sent": counts.get(observer.CHAT_SENT, 0),
             "received": counts.get(observer.CHAT_RECEIVED, 0),
         },
+        "arrivals": _arrivals(counts, samples),
         "paced": _paced(samples),
         "errors": _errors(recorder),
         "samples_ms": {name: latency(samples[name]) for name in sorted(samples)},
@@ -333,6 +356,24 @@ def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:
         "bytes": row.size,
         "ok_ms": latency(row.ok),
         "failed_ms": latency(row.failed),
+    }
+
+
+def _arrivals(counts: Mapping[str, int], samples: Mapping[str, Histogram]) -> ArrivalsPart:
+    planned = counts.get(observer.ARRIVALS_PLANNED, 0)
+    scheduled = counts.get(observer.ARRIVALS_SCHEDULED, planned)
+    return {
+        "scheduled": scheduled,
+        "planned": planned,
+        "started": counts.get(observer.ARRIVALS_STARTED, 0),
+        "dropped": counts.get(observer.ARRIVALS_DROPPED, 0),
+        "dropped_late": counts.get(observer.ARRIVALS_DROPPED_LATE, 0),
+        "dropped_full": counts.get(observer.ARRIVALS_DROPPED_FULL, 0),
+        "finished": counts.get(observer.ARRIVALS_FINISHED, 0),
+        "failed": counts.get(observer.ARRIVALS_FAILED, 0),
+        "cut": counts.get(observer.ARRIVALS_CUT, 0),
+        "lost": max(0, scheduled - planned),
+        "delay_ms": latency(samples.get(observer.ARRIVAL_DELAY)),
     }
 
 

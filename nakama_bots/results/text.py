@@ -10,6 +10,7 @@ from nakama_bots.results.gate import RuleOutcome, Verdict
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.recorder import ABANDONED
 from nakama_bots.results.summary import (
+    ArrivalsPart,
     CallPart,
     DeliveryPart,
     Latency,
@@ -45,6 +46,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_delivery(summary["delivery"]),
         *_matchmaking(summary["matchmaking"]),
         *_chat(summary),
+        *_arrivals(summary["arrivals"]),
         *_paced(summary["paced"]),
         LedgerTotals.from_counts(summary["counts"]).line(),
         *(f"written: {path}" for path in files),
@@ -156,6 +158,21 @@ def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
 def _chat(summary: Summary) -> list[str]:
     chat = summary["chat"]
     return [f"chat: {chat['sent']:,} sent, {chat['received']:,} received"] if any(chat.values()) else []
+
+
+def _arrivals(arrivals: ArrivalsPart) -> list[str]:
+    if not arrivals["planned"] and not arrivals["scheduled"]:
+        return []
+    drops = f"{arrivals['dropped_late']:,} too late, {arrivals['dropped_full']:,} without a free slot"
+    ends = f"finished {arrivals['finished']:,}, failed {arrivals['failed']:,}, cut {arrivals['cut']:,}"
+    started, dropped = f"{arrivals['started']:,} started", f"{arrivals['dropped']:,} dropped"
+    lines = [
+        f"arrivals: {arrivals['planned']:,} planned = {started} + {dropped} ({drops})",
+        f"arrivals' ends: {ends}; started behind the plan {_spread(arrivals['delay_ms'])}",
+    ]
+    if arrivals["lost"]:
+        lines.append(f"arrivals LOST with a worker: {arrivals['lost']:,} of {arrivals['scheduled']:,}")
+    return lines
 
 
 def _paced(paced: list[PacedPart]) -> list[str]:

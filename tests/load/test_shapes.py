@@ -76,7 +76,7 @@ def installed(*given: str, shape: type[LoadTestShape] | None = None) -> Environm
     shapes = {"mine.Shape": shape()} if shape is not None else None
     environment = Environment(parsed_options=options, available_shape_classes=shapes)
     environment.create_local_runner()
-    install(environment, Profile.parse("soak:users=3,for=3s"))
+    install(environment, Profile.parse("soak:users=3,for=3s"), lambda: False)
     return environment
 
 

@@ -18,6 +18,7 @@ from nakama_bots.results.summary import (
     latency,
     recorder_of,
 )
+from nakama_bots.results.text import end_of_run
 
 from .conftest import ENDED, ORIGIN, STARTED
 
@@ -100,6 +101,22 @@ def test_ticks_delivery_matchmaking_and_chat(summary):
     }
     assert (matchmaking["time_to_match_ms"]["count"], matchmaking["time_to_match_ms"]["max"]) == (20, 2000.0)
     assert summary["chat"] == {"sent": 40, "received": 78}
+
+
+def test_arrivals_and_what_was_lost_of_them(run, recorder):
+    assert build_summary(run, recorder, ended=ENDED, duration=30.25)["arrivals"]["scheduled"] == 0
+    for name, number in (("planned", 10), ("started", 7), ("dropped", 3), ("finished", 5), ("failed", 2)):
+        recorder.count(f"arrivals_{name}", number)
+    recorder.count("arrivals_dropped_full", 3)
+    recorder.sample("arrival_delay", 0.002)
+    part = build_summary(run, recorder, ended=ENDED, duration=30.25)["arrivals"]
+    assert (part["scheduled"], part["lost"], part["delay_ms"]["p50"]) == (10, 0, 2.0)
+    recorder.count("arrivals_scheduled", 14)
+    summary = build_summary(run, recorder, ended=ENDED, duration=30.25)
+    assert (summary["arrivals"]["scheduled"], summary["arrivals"]["lost"]) == (14, 4)
+    lines = end_of_run(summary).splitlines()
+    assert "arrivals: 10 planned = 7 started + 3 dropped (0 too late, 3 without a free slot)" in lines
+    assert "arrivals LOST with a worker: 4 of 14" in lines
 
 
 def test_paced_sends_are_raw_and_corrected_side_by_side(run, recorder):
