@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Final
 
-from nakama_bots.exit_codes import ExitCode
-from nakama_bots.results.gate import Gate, GateError, evaluate_all
+from nakama_bots.results.gate import Gate, evaluate_all
 from nakama_bots.results.gate_file import read_gate
+from nakama_bots.results.markdown import job_summary
+from nakama_bots.results.outputs import append_step_summary, write_outputs
 from nakama_bots.results.run_folder import (
     TIMELINE_FILE,
     VERDICT_FILE,
     read_summary,
     read_timeline,
     read_verdict,
-    write_verdict,
 )
-from nakama_bots.results.summary import SummaryError
 from nakama_bots.results.text import verdict_lines
-from nakama_bots.results.timeline import Timeline, TimelineError
-from nakama_bots.results.verdict import VerdictError, conclude
+from nakama_bots.results.timeline import Timeline
+from nakama_bots.results.verdict import conclude
 
 HELP: Final = "hold a run that is over to a gate file: 0 passed, 3 failed, 4 invalid, 5 nothing had answered"
 
@@ -41,18 +39,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the verdict; returns its exit code."""
     gate = read_gate(arguments.gate)
     path: Path = arguments.run_folder
-    try:
-        summary = read_summary(path)
-        results = evaluate_all(gate, summary, _timeline(path, gate))
-        faults, missing = _known(_folder(path))
-        verdict = conclude(summary, gate, results, faults=faults, missing=missing)
-        files = write_verdict(_folder(path), summary, verdict) if arguments.write else []
-    except (SummaryError, TimelineError, VerdictError, GateError) as error:
-        print(f"nakama-bots gate: {error}", file=sys.stderr)
-        return ExitCode.USAGE
+    summary = read_summary(path)
+    results = evaluate_all(gate, summary, _timeline(path, gate))
+    faults, missing = _known(_folder(path))
+    verdict = conclude(summary, gate, results, faults=faults, missing=missing)
     print("\n".join(verdict_lines(verdict)))
-    for file in files:
-        print(f"written: {file}")
+    if arguments.write:
+        for file in write_outputs(_folder(path), summary, verdict):
+            print(f"written: {file}")
+    else:
+        append_step_summary(job_summary(verdict, summary))
     return int(verdict.exit_code)
 
 

@@ -41,7 +41,8 @@ from nakama_bots.load.web import check_form, show_banner
 from nakama_bots.results.gate import Gate, Outcome, Verdict
 from nakama_bots.results.gate_file import read_gate
 from nakama_bots.results.ledger import LedgerTotals
-from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline, write_verdict
+from nakama_bots.results.outputs import write_outputs, write_tables
+from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
 from nakama_bots.results.text import end_of_run
 
@@ -270,7 +271,8 @@ class Conductor:
         return [
             write_summary(folder, summary),
             write_timeline(folder, self._run.totals.timeline),
-            *write_verdict(folder, summary, verdict),
+            *write_outputs(folder, summary, verdict),
+            *write_tables(folder, self._run.totals.timeline, self._run.totals.requests),
             locust_page,
         ]
 

@@ -15,6 +15,7 @@ from gevent.lock import RLock
 
 from nakama_bots.results import gauges
 from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.request_samples import RequestLog, RequestSampler
 from nakama_bots.results.timeline import Interval, Timeline, check_interval, interval_length
 
 LOCAL: Final = "local"
@@ -30,12 +31,14 @@ class Totals:
     def __init__(self) -> None:
         self.recorder = Recorder(perf_counter())
         self.timeline = Timeline(time())
+        self.requests = RequestLog()
         self._users: dict[str, float] = {}
 
     def reset(self) -> None:
         """Begin with a new run."""
         self.recorder.reset(perf_counter())
         self.timeline = Timeline(time())
+        self.requests = RequestLog()
         self._users.clear()
 
     @property
@@ -47,6 +50,7 @@ class Totals:
         """Take in an interval of this process or of a worker; ``ShapeError`` when it is none."""
         checked = check_interval(interval)
         self.recorder.merge(checked["recorded"], pause=_let_others_run)
+        self.requests.add(checked["source"], checked.pop("requests", []))
         self.timeline.add(checked)
         source, users = checked["source"], checked["gauges"].get(gauges.USERS, 0.0)
         self._users[source] = max(users, self._users.get(source, 0.0))
@@ -60,6 +64,7 @@ class Intervals:
         self._recorder = recorder
         self._deliver = deliver
         self._gauges: list[Gauges] = []
+        self.sampler: RequestSampler | None = None
         self._closing = RLock()
         self._keeper: gevent.Greenlet[[], None] | None = None
         self._start = self._since = perf_counter()
@@ -88,13 +93,16 @@ class Intervals:
             seconds, self._since = now - self._since, now
             gauges = {name: float(value) for read in self._gauges for name, value in read().items()}
             recorded = self._recorder.take().recorded(folded=False, pause=_let_others_run)
-            self._deliver({
+            interval: Interval = {
                 "source": self.source,
                 "at": time() - (perf_counter() - now) - seconds,
                 "seconds": seconds,
                 "recorded": recorded,
                 "gauges": gauges,
-            })  # fmt: skip
+            }
+            if self.sampler is not None:
+                interval["requests"] = self.sampler.take()
+            self._deliver(interval)
 
     def _keep(self) -> None:
         due = self._start

@@ -12,7 +12,7 @@ from nakama_bots.load.intervals import Totals
 from nakama_bots.results.gate import Gate, RuleResult, Verdict, evaluate, evaluate_all
 from nakama_bots.results.recorder import Recorder
 from nakama_bots.results.summary import Summary
-from nakama_bots.results.timeline import Interval
+from nakama_bots.results.timeline import Interval, gauges_only
 from nakama_bots.results.verdict import conclude
 from nakama_bots.results.window import Window, gauge_values
 
@@ -100,7 +100,7 @@ class _Growing:
         self.last = max(self.last, begun + row["seconds"])
         if begun >= self._warmup:
             self._recorder.merge(row["recorded"], pause=lambda: gevent.sleep(0))
-            self._rows.append({**row, "recorded": Recorder(0.0).recorded()})
+            self._rows.append(gauges_only(row["source"], row["at"], row["seconds"], row["gauges"]))
 
     def window(self) -> Window:
         return Window(self._recorder, self._warmup, max(self._warmup, self.last), gauge_values(self._rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from time import perf_counter
+from time import perf_counter, time
 from typing import Any, Final
 
 from locust.env import Environment
@@ -21,6 +21,7 @@ from nakama_bots.load.workers import MasterEnd, WorkerEnd
 from nakama_bots.rest.transport import TRANSPORTS
 from nakama_bots.results import gauges
 from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.request_samples import RequestSampler
 
 log = logging.getLogger(__name__)
 
@@ -117,11 +118,16 @@ class Run:
             TRANSPORTS[settings.rest_transport],
             settings.locales,
         )
+        self.observer.sampler = self.intervals.sampler = self._sampler(settings.request_samples)
         self.intervals.start()
         if settings.load is not None:
             # The first persona takes a tenth of a second: no arrival shall be late by it.
             self.release(self.new_player())
             self.open.start(settings.load, settings.seed)
+
+    def _sampler(self, limit: int) -> RequestSampler | None:
+        worker = max(0, getattr(self._environment.runner, "worker_index", 0))
+        return RequestSampler(limit, time() - perf_counter(), worker) if limit else None
 
     def _on_test_stop(self, **_: Any) -> None:
         # A user that died of a fault of its scenario has not come to its on_stop.

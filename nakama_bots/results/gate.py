@@ -28,6 +28,7 @@ RELATIONS: Final[dict[str, Callable[[float, float], bool]]] = {
 }
 
 _NAMES_SHOWN: Final = 5
+_SHOWN_AS_SECONDS: Final = 10_000.0
 
 
 class GateError(NakamaError):
@@ -112,6 +113,8 @@ class Rule:
         if self.measure.unit is Unit.RATIO:
             return f"{_plain(value * 100, 4)} %"
         unit = self.measure.unit
+        if unit is Unit.TIME and abs(value) >= _SHOWN_AS_SECONDS:
+            return f"{_plain(value / 1e3, 3)} s"
         text = GAUGES[self.pattern].unit if unit is Unit.GAUGE and self.pattern in GAUGES else unit.value
         text = "" if text == Unit.GAUGE else text
         return f"{_plain(value, 3)}{'' if text in ('', Unit.RATE) else ' '}{text}"
@@ -240,6 +243,7 @@ def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
 def evaluate_all(gate: Gate, summary: Summary, timeline: Timeline | None) -> tuple[RuleResult, ...]:
     """What a finished run makes of every rule; ``GateError`` when a rule needs a time line that is none."""
     windows: dict[tuple[float, float], Window] = {}
+    watched = any(rule.family == "gauges" for rule in gate.rules)
 
     def window(rule: Rule) -> Window:
         ends = rule.ends
@@ -250,7 +254,7 @@ def evaluate_all(gate: Gate, summary: Summary, timeline: Timeline | None) -> tup
             windows[ends] = (
                 without_ends(timeline, *ends)
                 if timeline is not None and any(ends)
-                else whole_run(summary, timeline)
+                else whole_run(summary, timeline if watched else None)
             )
         return windows[ends]
 

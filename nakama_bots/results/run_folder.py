@@ -16,10 +16,9 @@ from typing import BinaryIO, Final, cast
 import orjson
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.results.gate import Verdict
 from nakama_bots.results.summary import Summary, SummaryError, check_summary
 from nakama_bots.results.timeline import Timeline, TimelineError, from_lines, header
-from nakama_bots.results.verdict import VerdictError, VerdictPart, check_verdict, verdict_part
+from nakama_bots.results.verdict import VerdictError, VerdictPart, check_verdict
 
 SUMMARY_FILE: Final = "summary.json"
 TIMELINE_FILE: Final = "timeline.jsonl.gz"
@@ -72,23 +71,11 @@ def write_timeline(folder: Path, timeline: Timeline) -> Path:
         orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in chain([header(timeline)], timeline)
     )
     try:
-        write_whole(path, lines, opener=_gzip)
+        write_whole(path, lines, opener=compressed)
     except OSError as error:
         msg = f"{path}: cannot be written ({error.strerror})"
         raise TimelineError(msg) from None
     return path
-
-
-def write_verdict(folder: Path, summary: Summary, verdict: Verdict) -> list[Path]:
-    """Write ``verdict.json``, whole or not at all; ``VerdictError`` when it cannot be written."""
-    path = folder / VERDICT_FILE
-    data = orjson.dumps(verdict_part(verdict, summary), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    try:
-        write_whole(path, [data])
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise VerdictError(msg) from None
-    return [path]
 
 
 def read_verdict(path: Path) -> VerdictPart:
@@ -142,7 +129,8 @@ def write_whole(
         draft.unlink(missing_ok=True)
 
 
-def _gzip(raw: BinaryIO) -> BinaryIO:
+def compressed(raw: BinaryIO) -> BinaryIO:
+    """An ``opener`` of ``write_whole``: gzip."""
     # No time and no name in it: the same rows make the same file.
     return cast("BinaryIO", gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
 

@@ -27,6 +27,8 @@ def check(value: object, shape: Any, where: str) -> None:
         found = _object(value, where)
         for key, inner in _hints(shape).items():
             if key not in found:
+                if key in shape.__optional_keys__:
+                    continue
                 msg = f"{where}: {key!r} is missing"
                 raise ShapeError(msg)
             check(found[key], inner, f"{where}.{key}")

@@ -16,6 +16,7 @@ import orjson
 
 from nakama_bots.errors import NakamaError
 from nakama_bots.results.recorder import Recorded, Recorder
+from nakama_bots.results.request_samples import Request
 from nakama_bots.results.shapes import ShapeError, check
 
 SCHEMA: Final = "nakama-bots/timeline/1"
@@ -31,18 +32,23 @@ class TimelineError(NakamaError):
     """A time line cannot be written, or a file is none that this version reads: the path and why."""
 
 
-class Interval(TypedDict):
-    """One row: what ``source`` recorded in the ``seconds`` from ``at`` (seconds since 1970, wall clock) on.
-
-    ``gauges`` are values at its end, by the names of ``gauges.GAUGES``. ``source`` is a process of the run, or
-    ``server`` for what was read from the target's own metrics.
-    """
-
+class _Interval(TypedDict):
     source: str
     at: float
     seconds: float
     recorded: Recorded
     gauges: dict[str, float]
+
+
+class Interval(_Interval, total=False):
+    """One row: what ``source`` recorded in the ``seconds`` from ``at`` (seconds since 1970, wall clock) on.
+
+    ``gauges`` are values at its end, by the names of ``gauges.GAUGES``. ``source`` is a process of the run, or
+    ``server`` for what was read from the target's own metrics. ``requests`` are some of the calls one
+    by one, where that was asked for; they do not stay in the time line.
+    """
+
+    requests: list[Request]
 
 
 class Header(TypedDict):
@@ -87,6 +93,15 @@ class Timeline:
         """Keep ``interval``, which must have been checked (``check_interval``) when it came from outside."""
         packed = zlib.compress(orjson.dumps(interval), _FAST)
         self._rows.append(_Row(interval["at"], interval["seconds"], packed))
+
+    def in_order(self) -> Iterator[Interval]:
+        """The intervals by the time of their middle, one at a time in memory."""
+        return (_unpack(row) for row in sorted(self._rows, key=lambda row: row.at + row.seconds / 2))
+
+    @property
+    def longest(self) -> float:
+        """Seconds of the longest interval; 0 when there is none."""
+        return max((row.seconds for row in self._rows), default=0.0)
 
     def since(self, number: int) -> Iterator[Interval]:
         """The intervals that came after the first ``number``."""

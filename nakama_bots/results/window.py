@@ -11,7 +11,7 @@ from nakama_bots.results.gauges import fold
 from nakama_bots.results.histogram import Histogram
 from nakama_bots.results.recorder import CallKey, CallRow, Recorder
 from nakama_bots.results.summary import Summary, recorder_of
-from nakama_bots.results.timeline import Interval, Timeline
+from nakama_bots.results.timeline import Interval, Timeline, gauges_only
 
 _STALE: Final = 1.5
 """Interval lengths after which a process that is silent counts no more."""
@@ -48,7 +48,7 @@ class Window:
 
 def whole_run(summary: Summary, timeline: Timeline | None = None) -> Window:
     """Everything; without a time line there are no gauges."""
-    gauges = gauge_values(timeline) if timeline is not None else {}
+    gauges = gauge_values(timeline.in_order()) if timeline is not None else {}
     return Window(recorder_of(summary), 0.0, summary["run"]["duration_s"], gauges)
 
 
@@ -59,23 +59,24 @@ def without_ends(timeline: Timeline, warmup: float, cooldown: float) -> Window:
     rows: list[Interval] = []
     for row in timeline.within(first, last):
         recorder.merge(row["recorded"])
-        rows.append(row)
+        rows.append(gauges_only(row["source"], row["at"], row["seconds"], row["gauges"]))
     if not rows:
         return Window(recorder, warmup, warmup)
     begun = min(row["at"] for row in rows) - timeline.started
     ended = max(row["at"] + row["seconds"] for row in rows) - timeline.started
+    rows.sort(key=lambda row: row["at"] + row["seconds"] / 2)
     return Window(recorder, begun, ended, gauge_values(rows))
 
 
 def gauge_values(rows: Iterable[Interval]) -> dict[str, list[float]]:
-    """Each gauge's values in the order of time, those of several processes made one (``gauges.fold``).
+    """Each gauge's values in the order of ``rows``, those of several processes made one (``gauges.fold``).
 
     A value is taken when a process comes round again: each has then closed an interval since the last time.
     """
     values: dict[str, list[float]] = defaultdict(list)
     latest: dict[str, Interval] = {}
     heard: list[Interval] = []
-    for row in sorted(rows, key=lambda row: row["at"] + row["seconds"]):
+    for row in rows:
         if not row["gauges"]:
             continue
         if any(row["source"] == other["source"] for other in heard):

@@ -1,0 +1,22 @@
+"""``nakama-bots schema``: the JSON Schema of a file that a run writes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Final
+
+from nakama_bots.results.json_schema import FILES, as_text
+
+HELP: Final = "print the JSON Schema of a file that a run writes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which one."""
+    parser.add_argument("file", choices=list(FILES), help="the file; an interval is a line of the time line")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print it."""
+    sys.stdout.write(as_text(arguments.file))
+    return 0

@@ -1,0 +1,158 @@
+"""``nakama-bots gate``: its verdict on a run that is over, and what it says of files that are none."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from nakama_bots.cli.main import main
+from nakama_bots.config import Target
+from nakama_bots.results.gate import Gate
+from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.run_folder import write_summary, write_timeline
+from nakama_bots.results.summary import RunInfo, build_summary
+from nakama_bots.results.timeline import Timeline
+from nakama_bots.results.verdict import conclude
+
+STARTED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+RULE = '[[rule]]\ncalls = "WS ping"\nexpect = "p50 <= {limit} ms"\n'
+
+
+def recorder(calls: int = 20) -> Recorder:
+    recorder = Recorder(0.0)
+    for _ in range(calls):
+        recorder.call("WS", "ping", 0.0, 0.010, 5, None)
+    return recorder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return written(folder, recorder())
+
+
+def written(folder: Path, recorder: Recorder, *, emulator: bool = False) -> Path:
+    info = RunInfo("duel", STARTED, Target("h", 7350), emulator, 2, 1.0)
+    write_summary(folder, build_summary(info, recorder, ended=STARTED, duration=10.0))
+    timeline = Timeline(1000.0)
+    timeline.add(
+        {"source": "local", "at": 1002.0, "seconds": 1.0, "recorded": recorder.recorded(), "gauges": {}}
+    )
+    write_timeline(folder, timeline)
+    return folder
+
+
+def gate(folder: Path, text: str) -> str:
+    path = folder.parent / "g.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "told"),
+    [
+        (RULE.format(limit=10), 0, "gate g.toml: PASSED (exit code 0)"),
+        (RULE.format(limit=9), 3, "p50 of WS ping is 10 ms, NOT <= 9 ms (20 samples)"),
+        ("[gate]\nwarmup = 1\n" + RULE.format(limit=10), 0, "PASSED"),
+        ("[gate]\nwarmup = 5\n" + RULE.format(limit=10), 3, "nothing is left of the run"),
+        (
+            RULE.format(limit=9).replace("ping", "pong"),
+            3,
+            "no call is named 'WS pong' in this run; there are: WS ping",
+        ),
+    ],
+)
+def test_the_verdict(text: str, code: int, told: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gate", str(folder), "--gate", gate(folder, text)]) == code
+    assert told in capsys.readouterr().out
+    assert not (folder / "verdict.json").exists()
+
+
+def test_write(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gate", str(folder), "--gate", gate(folder, RULE.format(limit=9)), "--write"]) == 3
+    assert json.loads((folder / "verdict.json").read_text())["exit_code"] == 3
+    assert "<failure" in (folder / "junit.xml").read_text()
+    assert "written: " in capsys.readouterr().out
+
+
+def test_the_steps_summary_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
+    assert main(["gate", str(folder), "--gate", gate(folder, RULE.format(limit=10))]) == 0
+    assert "### Load test ✅ passed" in (tmp_path / "step.md").read_text()
+
+
+def test_what_was_wrong_with_the_run_stays_wrong(folder: Path) -> None:
+    path = gate(folder, RULE.format(limit=10))
+    assert main(["gate", str(folder), "--gate", path, "--write"]) == 0
+    known = json.loads((folder / "verdict.json").read_text())
+    (folder / "verdict.json").write_text(json.dumps({**known, "missing": "a worker's figures are missing"}))
+    assert main(["gate", str(folder), "--gate", path]) == 4
+    (folder / "verdict.json").write_text(json.dumps({**known, "faults": ["the ledger"]}))
+    assert main(["gate", str(folder), "--gate", path]) == 1
+
+
+def test_an_empty_run_and_the_emulator_are_invalid(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = gate(folder, RULE.format(limit=10))
+    written(folder, Recorder(0.0))
+    assert main(["gate", str(folder), "--gate", path]) == 4
+    assert "no data: no call was made" in capsys.readouterr().out
+    written(folder, recorder(), emulator=True)
+    assert main(["gate", str(folder), "--gate", path]) == 4
+    assert "allow_emulator = true" in capsys.readouterr().out
+
+
+def truncate(folder: Path, name: str) -> None:
+    path = folder / name
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda folder: truncate(folder, "summary.json"), "summary.json: not whole JSON"),
+        (lambda folder: (folder / "summary.json").write_text("{}"), "not a summary of nakama-bots"),
+        (lambda folder: (folder / "summary.json").write_text('{"schema": "nakama-bots/summary/9"}'),
+         "written by a newer nakama-bots (schema 9); this one reads up to 1"),
+        (lambda folder: (folder / "summary.json").write_text('{"schema": "nakama-bots/summary/1"}'),
+         "a damaged summary (summary: 'run' is missing)"),
+        (lambda folder: (folder / "summary.json").unlink(), "summary.json: cannot be read (No such file"),
+        (lambda folder: truncate(folder, "timeline.jsonl.gz"), "timeline.jsonl.gz: not a whole gzip file"),
+        (lambda folder: (folder / "timeline.jsonl.gz").unlink(), "needs the run's time line"),
+        (lambda folder: (folder / "verdict.json").write_text("[]"), "verdict.json: not a verdict"),
+        (lambda folder: (folder / "verdict.json").write_text("{"), "verdict.json: not whole JSON"),
+    ],
+)  # fmt: skip
+def test_a_run_that_cannot_be_read_is_one_line(
+    damage: object, told: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(folder)  # type: ignore[operator]
+    path = gate(folder, "[gate]\nwarmup = 1\n" + RULE.format(limit=10))
+    assert main(["gate", str(folder), "--gate", path]) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.count("\n") == 1
+
+
+def test_a_summary_without_its_time_line_will_do_where_no_rule_needs_it(folder: Path) -> None:
+    (folder / "timeline.jsonl.gz").unlink()
+    assert main(["gate", str(folder / "summary.json"), "--gate", gate(folder, RULE.format(limit=10))]) == 0
+
+
+def test_a_gate_that_is_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gate", str(folder), "--gate", str(folder / "none.toml")]) == 2
+    assert main(["gate", str(folder), "--gate", gate(folder, RULE.format(limit="x"))]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert "accepted: a readable TOML file (No such file" in lines[0]
+    assert "g.toml line 3: rule 1, expect: 'p50 <= x ms' cannot be used" in lines[1]
+
+
+def test_a_verdict_without_rules_is_a_plain_one(folder: Path) -> None:
+    info = RunInfo("duel", STARTED, Target("h", 7350), is_emulator=False, users=2, spawn_rate=1.0)
+    summary = build_summary(info, recorder(), ended=STARTED, duration=1.0)
+    assert conclude(summary, Gate("g", ())).why == ("every rule of g that can fail the run is kept",)
