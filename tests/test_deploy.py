@@ -1,4 +1,4 @@
-"""The manifests and the compose file: valid, and in step with each other, with the command line and the docs."""
+"""The manifests and the compose file: valid, in step with each other, with the command line and the docs."""
 
 from __future__ import annotations
 
