@@ -18,7 +18,7 @@ from nakama_bots import guard
 from nakama_bots.config import CONFIG_VARIABLE, SETTINGS, Settings
 from nakama_bots.load import arguments
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 MANIFESTS = sorted(KUBERNETES.rglob("*.yaml"))
 SECRET = {"nakama-bots": {"server_key"}}  # made by hand, as config.yaml says
