@@ -286,6 +286,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "file with the load model"),
     Setting("reports", _text, "reports", "a folder's path", "folder in which run folders are made"),
     Setting("gate", _file, "", "the path of a TOML file", "rules that the run has to keep (docs/gates.md)"),
+    Setting("allow_emulator", _flag, default=False, accepted="true or false",
+            help="let a run against the emulator pass its gate"),
     Setting("request_samples", _whole, 0, "a whole number from 0 to 999999",
             "requests a second and process that are written down one by one"),
     Setting("wait_for_server", _seconds, 0.0, "a number of seconds from 0 to 999999",
@@ -320,6 +322,7 @@ class Settings:
     load: Profile | None
     reports: Path
     gate: str
+    allow_emulator: bool
     request_samples: int
     wait_for_server: float
     allowed_hosts: tuple[str, ...]
@@ -360,6 +363,7 @@ class Settings:
             load=Profile.parse(values["load"]) if values["load"] else None,
             reports=Path(values["reports"]),
             gate=values["gate"],
+            allow_emulator=values["allow_emulator"],
             request_samples=values["request_samples"],
             wait_for_server=values["wait_for_server"],
             allowed_hosts=tuple(host for host in values["allowed_hosts"].split(",") if host),

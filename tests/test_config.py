@@ -144,6 +144,7 @@ BAD = {
     "profile": ["/no/such/file", 5],
     "reports": [""],
     "gate": ["/no/such/file", 5],
+    "allow_emulator": ["maybe"],
     "request_samples": ["-1", "x", 1.5, 10**6],
     "wait_for_server": ["-1", "x", "nan"],
     "allowed_hosts": ["a b", "a,,b", "http://a", 5, [5], [""]],

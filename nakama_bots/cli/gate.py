@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate", metavar="FILE", type=Path, required=True, help="the gate file (docs/gates.md)"
     )
+    parser.add_argument("--allow-emulator", action="store_true", help="let a run against the emulator pass")
     parser.add_argument(
         "--write", action="store_true", help="write verdict.json and the reports for CI into the run's folder"
     )
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the verdict; returns its exit code."""
-    gate = read_gate(arguments.gate)
+    gate = read_gate(arguments.gate, allow_emulator=arguments.allow_emulator)
     path: Path = arguments.run_folder
     summary = read_summary(path)
     results = evaluate_all(gate, summary, _timeline(path, gate))

@@ -103,7 +103,11 @@ class Conductor:
 
     def _gate(self, settings: Settings) -> Gate | None:
         try:
-            return read_gate(Path(settings.gate)) if settings.gate else None
+            return (
+                read_gate(Path(settings.gate), allow_emulator=settings.allow_emulator)
+                if settings.gate
+                else None
+            )
         except ConfigError as error:
             stop_with(str(error))
 

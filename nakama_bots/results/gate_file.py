@@ -56,14 +56,18 @@ class _Key:
     accepted: str
 
 
-def read_gate(path: Path) -> Gate:
-    """The gate in that file; ``ConfigError`` names the first thing that is wrong with it."""
+def read_gate(path: Path, *, allow_emulator: bool = False) -> Gate:
+    """The gate in that file; ``ConfigError`` names the first thing that is wrong with it.
+
+    ``allow_emulator`` lets the emulator count, whatever the file says.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8"
         raise ConfigError(SETTING, without_secrets(str(path)), f"a readable TOML file ({reason})") from None
-    return parse_gate(text, path.name)
+    gate = parse_gate(text, path.name)
+    return replace(gate, allow_emulator=True) if allow_emulator else gate
 
 
 def parse_gate(text: str, file: str) -> Gate:

@@ -161,7 +161,7 @@ def _proves_nothing(summary: Summary, gate: Gate | None) -> list[str]:
     if summary["target"]["is_emulator"] and not gate.allow_emulator:
         reasons.append(
             "the target was the emulator, whose speed says nothing of a server's "
-            f"(allow_emulator = true in {gate.file} lets it count)"
+            f"(allow_emulator = true in {gate.file} or --nakama-allow-emulator lets it count)"
         )
     return reasons
 

@@ -105,6 +105,7 @@ def test_an_empty_run_and_the_emulator_are_invalid(folder: Path, capsys: pytest.
     written(folder, recorder(), emulator=True)
     assert main(["gate", str(folder), "--gate", path]) == 4
     assert "allow_emulator = true" in capsys.readouterr().out
+    assert main(["gate", str(folder), "--gate", path, "--allow-emulator"]) == 0
 
 
 def truncate(folder: Path, name: str) -> None:
