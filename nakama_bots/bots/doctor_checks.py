@@ -8,7 +8,7 @@ import socket as stdlib_socket
 import ssl
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from importlib.metadata import version
 from statistics import median
 from time import perf_counter
@@ -23,6 +23,7 @@ from nakama_bots.bots.doctor import Ailment, Check, Found, Patient
 from nakama_bots.bots.matchmaking import Ticket, find_opponents
 from nakama_bots.bots.player import Player
 from nakama_bots.config import DEFAULT_SERVER_KEY
+from nakama_bots.emulator.options import SERVER_NAME
 from nakama_bots.errors import (
     AlreadyExists,
     CallError,
@@ -39,6 +40,7 @@ from nakama_bots.errors import (
     Unauthenticated,
     Unimplemented,
 )
+from nakama_bots.rest.health import CHECK as HEALTH
 from nakama_bots.rest.tls import ssl_context
 
 PINGS: Final = 20
@@ -300,7 +302,12 @@ def _server_age(patient: Patient) -> str:
     """What can be told: no answer has the server's version, but an operation that it lacks is "not found"."""
     if not patient.logged_in:
         return "not known"
-    player = patient.players[0]
+    player, world = patient.players[0], patient.world
+    with closing(world.transport(world.tls)) as transport:
+        path = world.target.path + HEALTH.path()
+        headers = transport.send(world.target, "GET", path, {}, None, world.timeouts).headers
+    if headers.get("server") == SERVER_NAME:
+        return "the emulator of this package, a stand-in for a Nakama"
     for since, call in _SINCE:
         try:
             call(player)
@@ -365,6 +372,7 @@ CHECKS: Final = (
     Check("socket", _socket, ("auth",), 20.0, advice=_SOCKET_ADVICE),
     Check("ping", _ping, ("socket",), advice=_LOST),
     Check("match", _match, ("socket",), 15.0, advice=_LOST),
-    Check("matchmaker", _matchmaker, ("socket",), 600.0, advice=((RequestTimeout, _WAIT), *_LOST)),
     Check("versions", _versions),
+    # Last: it may take all the time that is left.
+    Check("matchmaker", _matchmaker, ("socket",), 600.0, advice=((RequestTimeout, _WAIT), *_LOST)),
 )  # fmt: skip
