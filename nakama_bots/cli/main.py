@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from nakama_bots.cli import baseline, cleanup, compare, doctor, emulator, gate, schema, settings
+from nakama_bots.cli import baseline, cleanup, compare, doctor, emulator, gate, report, schema, settings
 from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
@@ -30,6 +30,7 @@ SUBCOMMANDS: Final[dict[str, Subcommand]] = {
     "doctor": Subcommand(doctor.HELP, doctor.add_arguments, doctor.run),
     "emulator": Subcommand(emulator.HELP, emulator.add_arguments, emulator.run),
     "gate": Subcommand(gate.HELP, gate.add_arguments, gate.run),
+    "report": Subcommand(report.HELP, report.add_arguments, report.run),
     "schema": Subcommand(schema.HELP, schema.add_arguments, schema.run),
     "settings": Subcommand(settings.HELP, settings.add_arguments, settings.run),
 }

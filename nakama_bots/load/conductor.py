@@ -13,6 +13,7 @@ from argparse import Namespace
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -42,9 +43,11 @@ from nakama_bots.results.gate import Gate, Outcome, Verdict
 from nakama_bots.results.gate_file import read_gate
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.outputs import write_outputs, write_tables
+from nakama_bots.results.report.files import write_report
 from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
 from nakama_bots.results.text import end_of_run
+from nakama_bots.results.verdict import verdict_part
 
 log = logging.getLogger(__name__)
 
@@ -277,8 +280,14 @@ class Conductor:
             write_timeline(folder, self._run.totals.timeline),
             *write_outputs(folder, summary, verdict),
             *write_tables(folder, self._run.totals.timeline, self._run.totals.requests),
+            self._write_report(folder, summary, verdict),
             locust_page,
         ]
+
+    def _write_report(self, folder: Path, summary: Summary, verdict: Verdict) -> Path:
+        part = verdict_part(verdict, summary)
+        # The web UI and the workers are still there.
+        return write_report(folder, summary, self._run.totals.timeline, part, pause=partial(gevent.sleep, 0))
 
     def _on_quitting(self, **_: Any) -> None:
         # On SIGTERM Locust comes here with the users still running: they end before the results are final.

@@ -33,7 +33,7 @@ calls = "*"
 expect = "fail_ratio <= 1 %"
 together = true
 """
-FILES = {"summary.json", "timeline.jsonl.gz", "verdict.json", "locust.html"}
+FILES = {"summary.json", "timeline.jsonl.gz", "verdict.json", "report.html", "locust.html"}
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -14,6 +15,9 @@ import pygal
 
 from nakama_bots.results.report import axes
 
+# pygal adds a finder of plugins to every import of the process, of a kind that Python has dropped.
+sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
+
 WIDTH: Final = 640
 HEIGHT: Final = 210
 MOST_LINES: Final = 8
@@ -23,7 +27,8 @@ _DOTS: Final = 45
 """With fewer points to a line each has a dot: a line would hide how little there is."""
 
 _NUMBER: Final = re.compile(r"\d+\.\d{2,}")
-_UNSEEN: Final = ("overlay", "titles")
+_UNSEEN: Final = ("text-overlay", "tooltip-overlay", "titles")
+_UNSEEN_TAGS: Final = (ET.Comment, "defs", "title", "desc")
 
 
 class X(Enum):
@@ -72,9 +77,7 @@ class Chart:
     def table(self) -> list[list[str]]:
         """A row for each x: its text, then each line's value."""
         found = [dict(line.points) for line in self.lines]
-        return [
-            [self.x_text(place), *(number(points.get(place)) for points in found)] for place in self.xs
-        ]
+        return [[self.x_text(place), *(number(points.get(place)) for points in found)] for place in self.xs]
 
     def told(self) -> str:
         """What a person who cannot see it is told first."""
@@ -126,23 +129,34 @@ def _draw(chart: Chart, vertical: axes.Axis, identity: str) -> str:
     drawn.y_labels = [{"value": place, "label": text} for place, text in vertical.ticks]
     for line in chart.lines:
         drawn.add(line.name, [_place(chart, point, vertical) for point in line.points])
-    return _cleaned(drawn.render_tree(), chart)
+    tree = drawn.render_tree()
+    # For the page's script: where each row of the table is, told from where the ticks have come to be.
+    found = [float(text.get("x", "0")) for text in tree.iterfind(".//*[@class='axis x']//text")]
+    (first, _), (last, _) = horizontal.ticks[0], horizontal.ticks[-1]
+    scale = (found[-1] - found[0]) / (last - first)
+    places = (found[0] + (_across(chart, place) - first) * scale for place in chart.xs)
+    tree.set("data-places", " ".join(f"{place:.0f}" for place in places))
+    return _cleaned(tree, chart)
 
 
 def _place(chart: Chart, point: tuple[float, float], vertical: axes.Axis) -> tuple[float, float]:
     place, value = point
-    across = place if chart.x is X.TIME else axes.percentile_place(place)
+    across = _across(chart, place)
     if not chart.log:
         return across, value
     # pygal's own logarithm would be of both axes. What is 0 stands at the foot.
     return across, math.log10(value) if value > 0 else vertical.low
 
 
+def _across(chart: Chart, place: float) -> float:
+    return place if chart.x is X.TIME else axes.percentile_place(place)
+
+
 def _cleaned(tree: ET.Element, chart: Chart) -> str:
     """Without pygal's style, script and layers for a mouse, which are most of its size."""
     for parent in list(tree.iter()):
         for child in list(parent):
-            if not isinstance(child.tag, str) or _is_unseen(child):
+            if _is_unseen(child):
                 parent.remove(child)
         for name in ("d", "x", "y", "cx", "cy", "width", "height"):
             text = parent.get(name)
@@ -155,4 +169,5 @@ def _cleaned(tree: ET.Element, chart: Chart) -> str:
 
 def _is_unseen(child: ET.Element) -> bool:
     classes = child.get("class", "")
-    return child.tag in {"defs", "title", "desc"} or any(word in classes for word in _UNSEEN)
+    # A comment's tag is a function.
+    return child.tag in _UNSEEN_TAGS or any(word in classes for word in _UNSEEN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -33,7 +33,7 @@ class CallBins:
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """The time line in ``number`` bins of ``width`` seconds. Gauges: the values at a bin's end, None without."""
+    """The time line in ``number`` bins of ``width`` seconds. Gauges: values at a bin's end, None without."""
 
     width: int
     number: int
@@ -69,8 +69,11 @@ def bin_width(seconds: float) -> int:
     return next((width for width in _WIDTHS if seconds <= width * _MOST_BINS), _WIDTHS[-1])
 
 
-def bins_of(timeline: Timeline | None) -> Bins:
-    """The time line in bins; without one there are none."""
+def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = lambda: None) -> Bins:
+    """The time line in bins; without one there are none.
+
+    ``pause`` is called after each interval, for an event loop that cannot wait for all of them.
+    """
     if timeline is None or not len(timeline):
         return Bins(1, 0)
     seconds = max(timeline.ended - timeline.started, 1e-3)
@@ -79,6 +82,7 @@ def bins_of(timeline: Timeline | None) -> Bins:
     for interval in timeline:
         middle = interval["at"] + interval["seconds"] / 2 - timeline.started
         filling.add(interval, min(filling.number - 1, max(0, int(middle / width))))
+        pause()
     return filling.done()
 
 

@@ -1,0 +1,42 @@
+"""``nakama-bots report``: the HTML page of one run, or of several side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.cli.inputs import write_text
+from nakama_bots.results.compare import compare
+from nakama_bots.results.profile import read_profile
+from nakama_bots.results.report.files import labels, read_run
+from nakama_bots.results.report.page import render
+
+HELP: Final = "write the HTML report of a run, or of several side by side, as one file"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The runs, where to, and what to compare the first with."""
+    parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="the folder of a run")
+    parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="- for stdout")
+    parser.add_argument(
+        "--baseline",
+        metavar="BASELINE",
+        type=Path,
+        action="append",
+        default=[],
+        help="compare the first run with it: a run's folder or a baseline's file; may be given several times",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, render, write."""
+    runs = [read_run(path, label) for path, label in zip(arguments.runs, labels(arguments.runs), strict=True)]
+    comparison = None
+    if arguments.baseline:
+        mine, *others = [read_profile(path) for path in (arguments.runs[0], *arguments.baseline)]
+        comparison = compare(mine, others)
+    write_text(arguments.output, render(runs, comparison))
+    if str(arguments.output) != "-":
+        print(f"{arguments.output}: {arguments.output.stat().st_size:,} bytes")
+    return 0

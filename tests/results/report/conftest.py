@@ -1,0 +1,86 @@
+"""A run whose time line and summary tell the same, with every part that a report shows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from nakama_bots import observer
+from nakama_bots.errors import RequestTimeout, realtime_error
+from nakama_bots.results.gate import Outcome
+from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.report.view import RunView, bins_of
+from nakama_bots.results.summary import build_summary
+from nakama_bots.results.timeline import Timeline, gauges_only
+from nakama_bots.results.verdict import SCHEMA
+from results.conftest import COUNTS, STARTED
+
+SECONDS = 30
+START = STARTED.timestamp()
+
+
+def record(recorder, second):
+    for number in range(20):
+        elapsed = (number + 1 + second) / 1000
+        recorder.call("WS", "match_join", 0.0, elapsed, 120, None)
+        recorder.call("WS", "ping", 0.0, elapsed / 2, 7, None)
+        recorder.call("POST", "/v2/account/authenticate/device", 0.0, elapsed * 2, 700, None)
+        recorder.sample(observer.TICK_LATENESS, elapsed / 10)
+        recorder.sample(observer.DELIVERY_LATENCY, elapsed / 3)
+        recorder.sample(observer.DELIVERY_LATENCY + observer.CORRECTED, elapsed / 2)
+    recorder.call("PUSH", "matchmaker_matched", 0.0, 1.5, 400, None)
+    recorder.sample("fishing_time", 12.5)
+    error = realtime_error(4, "Match <b>not</b> found", operation="match_join", elapsed=0.02)
+    recorder.call("WS", "match_join", 0.0, 0.02, 0, error)
+    if second == 7:
+        timeout = RequestTimeout("no answer within 10.0 s", operation="channel_join")
+        recorder.call("WS", "channel_join", 0.0, 10.0, 0, timeout)
+    if second == 0:
+        for name, number in COUNTS.items():
+            recorder.count(name, number)
+
+
+@pytest.fixture
+def timeline():
+    timeline = Timeline(START)
+    for second in range(SECONDS):
+        for source in ("worker-1", "worker-2"):
+            recorder = Recorder(0.0)
+            if source == "worker-1":
+                record(recorder, second)
+            timeline.add({
+                "source": source, "at": START + second, "seconds": 1.0, "recorded": recorder.drain(),
+                "gauges": {"users": 10.0, "sockets": 9.0},
+            })  # fmt: skip
+        timeline.add(gauges_only("server", START + second, 1.0, {"nakama_sessions": 18.0 + second}))
+    return timeline
+
+
+@pytest.fixture
+def view(run, timeline):
+    total = timeline.recorder(START, timeline.ended)
+    summary = build_summary(run, total, ended=STARTED + timedelta(seconds=SECONDS), duration=float(SECONDS))
+    return RunView("20260304-050607-duel", summary, bins_of(timeline), verdict(run))
+
+
+def verdict(run):
+    rule = {
+        "name": "join p99", "outcome": "failed", "severity": "fail", "subject": "WS match_join",
+        "relation": "<=", "expectation": "WS match_join p99 <= 20 ms",
+        "limit": 20.0, "measured": 48.0, "unit": "ms",
+        "samples": 600, "min_samples": 1, "matched": 1, "broken": 1,
+        "message": "WS match_join p99 is 48.00 ms, at most 20.00 ms is accepted",
+    }  # fmt: skip
+    return {
+        "schema": SCHEMA, "verdict": Outcome.FAILED.value, "exit_code": 3,
+        "why": [f"join p99: {rule['message']}"],
+        "gate": "ci.toml", "scenario": run.scenario, "started": STARTED.isoformat(), "target": "x",
+        "is_emulator": False, "rules": [rule, rule | {"name": "enough", "outcome": "passed"}],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def emulator_run(run):
+    return replace(run, is_emulator=True)

@@ -1,0 +1,184 @@
+"""What stands on the page, read as a browser without scripts would."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from html.parser import HTMLParser
+
+from nakama_bots.results.compare import compare
+from nakama_bots.results.profile import profile_of
+from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.report.page import render
+from nakama_bots.results.report.view import RunView, bins_of
+from nakama_bots.results.summary import build_summary
+from nakama_bots.results.timeline import Timeline
+
+from .conftest import START, STARTED
+
+SECTIONS = (
+    "load", "realtime", "rest", "matchmaking", "delivery", "ticks", "paced", "errors", "ledger", "server",
+    "own", "about",
+)  # fmt: skip
+VOID = {"meta", "link", "br", "img", "hr", "input"}
+
+
+class Page(HTMLParser):
+    """Sections by id with their texts, captions of charts, and whether every tag is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open = []
+        self.texts = []
+        self.sections = {}
+        self.links = set()
+        self.loaded = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        attributes = dict(attrs)
+        self.loaded += [attributes[name] for name in ("src", "srcset", "data") if name in attributes]
+        if tag == "a":
+            self.links.add(attributes["href"])
+        elif "href" in attributes:
+            self.loaded.append(attributes["href"])
+        if tag not in VOID:
+            self.open.append((tag, attributes.get("id")))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop()[0] == tag
+
+    def handle_data(self, data):
+        if not any(tag in {"style", "script"} for tag, _ in self.open) and data.strip():
+            self.texts.append(data.strip())
+            for tag, identity in self.open:
+                if tag == "section" and identity:
+                    self.sections.setdefault(identity, []).append(data.strip())
+
+    @property
+    def text(self):
+        return "\n".join(self.texts)
+
+
+def test_every_part_of_a_run_is_there(view):
+    text = render([view])
+    page = Page(text)
+    assert tuple(page.sections) == SECTIONS
+    assert page.links == {f"#{section}" for section in SECTIONS}
+    for section, told in (
+        ("load", "Users and sockets"), ("realtime", "match_join"), ("realtime", "Latency distribution"),
+        ("rest", "/v2/account/authenticate/device"), ("matchmaking", "Funnel"),
+        ("matchmaking", "Time to match"), ("server", "nakama_sessions"),
+        ("delivery", "delivery, corrected"), ("delivery", "2,991"), ("ticks", "Tick lateness over time"),
+        ("errors", "RequestTimeout: no answer within 10.0 s"), ("ledger", "1,234"),
+        ("own", "fishing_time"), ("own", "fish_caught"), ("about", "2.47.0"), ("about", "nbots"),
+    ):  # fmt: skip
+        assert told in "\n".join(page.sections[section]), (section, told)
+
+
+def test_the_verdict_and_why_stand_at_the_top(view):
+    page = Page(render([view]))
+    top = "\n".join(page.texts[:12])
+    assert "FAILED" in top
+    assert "gate ci.toml" in top
+    assert "join p99: WS match_join p99 is 48.00 ms, at most 20.00 ms is accepted" in top
+    assert page.texts.index("FAILED") < page.texts.index("duration")
+    assert "WS match_join p99 <= 20 ms" in page.text
+
+
+def test_nothing_is_loaded_from_anywhere(view):
+    text = render([view, view])
+    assert Page(text).loaded == []
+    assert not re.search(r"@import|url\(|https?://(?!www\.w3\.org/|game\.example\.com)", text)
+
+
+def test_each_chart_has_its_table_and_its_text(view):
+    text = render([view])
+    figures = re.findall(r"<figure.*?</figure>", text, re.DOTALL)
+    assert len(figures) > 12
+    for figure in figures:
+        rows = figure.count("<tr>") - 1
+        places = re.search(r'data-places="([^"]*)"', figure)
+        assert places is not None
+        assert len(places[1].split()) == rows > 0
+        assert 'role="img"' in figure
+        assert "aria-label=" in figure
+
+
+def test_what_a_server_says_is_no_markup(view, run):
+    named = replace(view, label="<i>label</i>", summary=view.summary | {"run": view.summary["run"] | {
+        "scenario": "<script>alert(1)</script>"}})  # fmt: skip
+    text = render([named])
+    assert "&lt;b&gt;not&lt;/b&gt;" in text
+    assert "<b>not</b>" not in text
+    assert "<script>alert" not in text
+    assert "<i>label" not in text
+    Page(text)
+
+
+def test_the_emulator_is_told_loudly(view):
+    target = {"url": "http://127.0.0.1:7350", "is_emulator": True}
+    assert "THE EMULATOR" not in render([view])
+    assert "THE EMULATOR was the target" in render([replace(view, summary=view.summary | {"target": target})])
+
+
+def test_what_a_run_has_not_is_left_out(run):
+    summary = build_summary(run, Recorder(0.0), ended=STARTED, duration=0.0)
+    page = Page(render([RunView("empty", summary, bins_of(None))]))
+    assert tuple(page.sections) == ("ledger", "about")
+    assert "NO VERDICT" in page.text
+
+
+def test_parts_of_the_summary_that_older_runs_lack_or_newer_ones_add(view):
+    older = {key: value for key, value in view.summary.items() if key != "paced"}
+    newer = older | {
+        "health": {"lag_ms": view.summary["ticks"]["lateness_ms"], "verdict": "healthy", "cores": [1, 2]},
+        "lobby": [{"kind": "ranked", "waited_ms": view.summary["ticks"]["lateness_ms"]}],
+    }
+    page = Page(render([replace(view, summary=newer)]))
+    assert "healthy" in page.sections["health"]
+    assert "lag_ms p95" in page.sections["health"] or "lag ms p95" in page.sections["health"]
+    assert "ranked" in page.sections["own"]
+
+
+def test_several_runs_stand_side_by_side(view, run, emulator_run):
+    summary = build_summary(emulator_run, Recorder(0.0), ended=STARTED, duration=0.0)
+    page = Page(render([view, RunView("other", summary, bins_of(None))]))
+    assert "2 runs side by side" in page.texts
+    assert page.texts.count("not in this run") > 10
+    assert page.texts.count("other") > 10
+
+
+def test_a_comparison_is_shown(view, timeline):
+    profile = profile_of("baselines/duel.json", view.summary, timeline)
+    comparison = compare(profile, [profile])
+    page = Page(render([view], comparison))
+    section = "\n".join(page.sections["comparison"])
+    assert "baselines/duel.json" in section
+    assert "WS match_join" in section
+    assert "#comparison" in page.links
+
+
+def test_ten_minutes_of_forty_names_are_small_enough(run):
+    timeline = Timeline(START)
+    for second in range(600):
+        recorder = Recorder(0.0)
+        for name in range(40):
+            kind, called = ("WS", f"message_{name}") if name < 25 else ("GET", f"/v2/route/{name}")
+            for call in range(6):
+                recorder.call(kind, called, 0.0, 0.001 * (1 + (second * 7 + name * 3 + call * 5) % 97), 9, None)
+        timeline.add({
+            "source": "local", "at": START + second, "seconds": 1.0, "recorded": recorder.drain(),
+            "gauges": {"users": 40.0, "sockets": 40.0},
+        })  # fmt: skip
+    total = timeline.recorder(START, timeline.ended)
+    summary = build_summary(run, total, ended=STARTED + timedelta(seconds=600), duration=600.0)
+    text = render([RunView("long", summary, bins_of(timeline))])
+    assert text.count("<figure") == 2 + 2 + 40
+    assert len(text.encode()) < 1_500_000
+
+
+def test_the_same_run_gives_the_same_page(view):
+    assert render([view]) == render([view])
