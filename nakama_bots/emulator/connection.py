@@ -17,7 +17,9 @@ from aiohttp import WSMsgType, web
 
 from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.faults import PUSH, UNHARMED, Fault, Faults, key_of, mangle
+from nakama_bots.emulator.formats import FORMATS, Format
 from nakama_bots.emulator.handlers.status import appear
+from nakama_bots.emulator.masking import GuardedHandler
 from nakama_bots.emulator.metrics import Metrics
 from nakama_bots.emulator.protojson import JsonObject, Malformed
 from nakama_bots.emulator.realtime import Dispatcher, NoMessage
@@ -26,19 +28,19 @@ from nakama_bots.emulator.tokens import SessionClaims
 
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001
+_PROTOCOL_ERROR: Final = 1002
 # The client closed or is gone: nothing more is sent.
 _CLIENT_CLOSED: Final = 0
 # What a match may send at once: a real server's writer is at work meanwhile (recorded: 60 broadcasts in
 # one tick
 # arrive, 1000 close the socket after 110), here it has its turn only afterwards.
 _AT_ONCE: Final = 8
-_FORMATS: Final = ("", "json")
 _TEXT_HEADERS: Final = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 
 
 def handshake(core: Core, request: web.BaseRequest) -> SessionClaims | web.Response:
     """The claims of a handshake that may go on, or the answer that refuses it."""
-    if request.query.get("format", "") not in _FORMATS:
+    if request.query.get("format", "") not in FORMATS:
         return web.Response(status=400, text="Invalid format parameter\n", headers=_TEXT_HEADERS)
     header = request.headers.get("Authorization")
     if header is None:
@@ -66,6 +68,7 @@ class Connection:
         faults: Faults,
         claims: SessionClaims,
         lang: str,
+        form: Format,
         metrics: Metrics | None = None,
     ) -> None:
         self.id = core.new_id(version=1)
@@ -77,6 +80,7 @@ class Connection:
         self._options = core.options
         self._dispatcher = dispatcher
         self._faults = faults
+        self._form = form
         self._metrics = metrics
         # What goes wrong with the message that is being handled.
         self._plan = UNHARMED
@@ -107,6 +111,9 @@ class Connection:
     async def run(self, request: web.BaseRequest) -> web.StreamResponse:
         """Shake hands, then serve until either side ends it."""
         await self._socket.prepare(request)
+        protocol = request.protocol
+        assert isinstance(protocol, GuardedHandler)
+        protocol.mask_guard.watch(self._unmasked)
         self._transport = request.transport
         self._core.open_session(self)
         self._alive()
@@ -133,20 +140,20 @@ class Connection:
         if self._burst > self._options.outgoing_queue_size:
             self._overflow()
         elif self._plan.mangles:
-            for frame in mangle(self._plan, orjson.dumps(envelope)):
-                self._queue_frame(frame)
+            for payload in mangle(self._plan, orjson.dumps(envelope), self._form):
+                self._enqueue(payload)
         else:
-            self._queue_frame(orjson.dumps(envelope))
+            self._enqueue(self._form.write(orjson.dumps(envelope)))
 
     def push(self, frame: bytes) -> None:
         """Queue a frame that something else caused."""
         if self._faults.pushes:
-            for mangled in mangle(self._faults.plan(PUSH + key_of(frame)), frame):
-                self._queue_frame(mangled)
+            for payload in mangle(self._faults.plan(PUSH + key_of(frame)), frame, self._form):
+                self._enqueue(payload)
         else:
-            self._queue_frame(frame)
+            self._enqueue(self._form.write(frame))
 
-    def _queue_frame(self, frame: bytes) -> None:
+    def _enqueue(self, payload: bytes) -> None:
         """A full queue behind a writer that is stuck ends the session."""
         if self._ending is not None:
             return
@@ -157,8 +164,8 @@ class Connection:
             self._overflow()
             return
         if self._metrics is not None:
-            self._metrics.sent(len(frame))
-        self._queue.append(frame)
+            self._metrics.sent(len(payload))
+        self._queue.append(payload)
         self._wake.set()
 
     def disconnect(self, code: int, reason: str) -> None:
@@ -170,6 +177,9 @@ class Connection:
                 # Recorded: who does not read gets no close frame; TCP just ends.
                 self._abort()
 
+    def _unmasked(self) -> None:
+        self.disconnect(_PROTOCOL_ERROR, "bad MASK")
+
     def _overflow(self) -> None:
         self._queue.clear()  # recorded: none of it arrives
         self.disconnect(_NORMAL, "session outgoing queue full")
@@ -179,17 +189,19 @@ class Connection:
             self._transport.abort()
 
     async def _read(self) -> None:
-        socket, dispatch = self._socket, self._dispatcher.dispatch
+        socket, dispatch, form = self._socket, self._dispatcher.dispatch, self._form
+        kind = form.opcode
         while self._ending is None:
             message = await socket.receive()
-            if message.type is WSMsgType.TEXT:
+            if message.type is kind:
                 self._count()
                 if self._metrics is not None:
                     self._metrics.message(len(message.data))
-                if self._faults.active and not await self._suffer(message.data):
-                    continue
                 try:
-                    pending = dispatch(self, message.data)
+                    content = form.read(message.data)
+                    if self._faults.active and not await self._suffer(content):
+                        continue
+                    pending = dispatch(self, content)
                     if pending is not None:
                         await pending
                 except Malformed:
@@ -200,7 +212,7 @@ class Connection:
                 self._alive()
             elif message.type is WSMsgType.PING:
                 await socket.pong(message.data)
-            elif message.type is WSMsgType.BINARY:
+            elif message.type in (WSMsgType.TEXT, WSMsgType.BINARY):
                 self.disconnect(_NORMAL, "received unexpected WebSocket message type")
             else:
                 if message.type is WSMsgType.CLOSE:
@@ -251,7 +263,7 @@ class Connection:
             await self._close(*self._ending)
 
     async def _flush(self) -> None:
-        socket, queue, transport = self._socket, self._queue, self._transport
+        socket, queue, transport, opcode = self._socket, self._queue, self._transport, self._form.opcode
         if self._muted_until:
             await asyncio.sleep(self._muted_until - self._loop.time())
             self._muted_until = 0.0
@@ -259,17 +271,17 @@ class Connection:
             self._ping_due = False
             await socket.ping()
         while queue and transport is not None:
-            frame = queue.popleft()
+            payload = queue.popleft()
             self._sending = True
             if transport.get_write_buffer_size():
                 # The client is behind: it has this long to catch up.
                 try:
                     async with asyncio.timeout(self._options.write_wait):
-                        await socket.send_frame(frame, WSMsgType.TEXT)
+                        await socket.send_frame(payload, opcode)
                 except TimeoutError:
                     self._overflow()
             else:
-                await socket.send_frame(frame, WSMsgType.TEXT)
+                await socket.send_frame(payload, opcode)
             self._sending = False
 
     async def _close(self, code: int, reason: str) -> None:

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import orjson
 
+from nakama_bots.emulator.formats import TEXT, Format
 from nakama_bots.emulator.protojson import JsonObject
 
 PUSH: Final = "push:"
@@ -221,8 +222,8 @@ def key_of(content: bytes) -> str:
     return next((key for key in envelope if key != "cid"), "") if isinstance(envelope, dict) else ""
 
 
-def mangle(plan: Plan, frame: bytes) -> list[bytes]:
-    """The frames that go out in place of one."""
+def mangle(plan: Plan, frame: bytes, form: Format = TEXT) -> list[bytes]:
+    """The payloads in ``form`` that go out in place of a frame, which is JSON text."""
     faults = plan.faults
     if "drop" in faults:
         return []
@@ -230,11 +231,11 @@ def mangle(plan: Plan, frame: bytes) -> list[bytes]:
         envelope = orjson.loads(frame)
         envelope.pop("cid", None)
         frame = orjson.dumps({"cid": "wrong", **envelope} if "wrong_cid" in faults else envelope)
+    payload = form.write(frame)
     if "oversize" in faults:
-        envelope = orjson.loads(frame)
-        frame = orjson.dumps({**envelope, "padding": "x" * faults["oversize"].size})
+        payload = form.pad(payload, faults["oversize"].size)
     if "truncate" in faults:
-        frame = frame[: len(frame) // 2]
+        payload = payload[: len(payload) // 2]
     if "garble" in faults:
-        frame = b"\x00{not json"
-    return [frame, frame] if "duplicate" in faults else [frame]
+        payload = b"\x00{not json"
+    return [payload, payload] if "duplicate" in faults else [payload]

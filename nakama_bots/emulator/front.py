@@ -18,6 +18,7 @@ from nakama_bots.emulator import handlers, loader
 from nakama_bots.emulator.connection import Connection, handshake
 from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.faults import CONNECT, Fault, Faults, Plan, mangle
+from nakama_bots.emulator.formats import FORMATS
 from nakama_bots.emulator.handlers.matchmaker import run_interval
 from nakama_bots.emulator.matches import Match
 from nakama_bots.emulator.metrics import Metrics
@@ -97,7 +98,10 @@ class Front:
             if isinstance(claims, web.Response):
                 return claims
             lang = request.query.get("lang") or "en"
-            connection = Connection(self._core, self._dispatcher, self.faults, claims, lang, self._metrics)
+            form = FORMATS[request.query.get("format", "")]
+            connection = Connection(
+                self._core, self._dispatcher, self.faults, claims, lang, form, self._metrics
+            )
             if self._metrics is not None:
                 self._metrics.opened()
             try:

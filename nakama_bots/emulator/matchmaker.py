@@ -8,7 +8,7 @@ enough. A match at the maximum is taken at once, a smaller one only in the searc
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -209,37 +209,36 @@ class Matchmaker:
         if self._completions:
             self._stats["completions"] = list(self._completions)
 
-    def _candidates(self, ticket: Ticket) -> Iterator[Ticket]:
-        def accepted() -> Iterator[tuple[float, Ticket]]:
-            for other in self._tickets.values():
-                # Ranges must fit too: 2-4 does not match with 6-8.
-                if (
-                    other is not ticket
-                    and other.min_count >= ticket.min_count
-                    and other.max_count <= ticket.max_count
-                    and not other.sessions & ticket.sessions
-                ):
-                    score = ticket.query.score(other.document)
-                    if score is not None:
-                        yield score, other
-
+    def _hits(self, ticket: Ticket) -> list[Ticket]:
+        """What its search finds, the best first, equals by age; its own sessions' other tickets among them."""
+        found: list[tuple[float, Ticket]] = []
+        for other in self._tickets.values():
+            # Ranges must fit too: 2-4 does not match with 6-8.
+            if (
+                other is not ticket
+                and other.min_count >= ticket.min_count
+                and other.max_count <= ticket.max_count
+                and (not ticket.party_id or other.party_id != ticket.party_id)
+            ):
+                score = ticket.query.score(other.document)
+                if score is not None:
+                    found.append((score, other))
         if ticket.query.ranked:
-            ranked = sorted(accepted(), key=lambda pair: -pair[0])  # stable: oldest first among equals
-            return (other for _, other in ranked)
-        return (other for _, other in accepted())
+            found.sort(key=lambda pair: -pair[0])  # stable
+        return [other for _, other in found]
 
     def _search(self, ticket: Ticket, *, last: bool) -> Found | None:
+        """Fill groups with what is found until one is full; in the end the last one added to will do."""
         own = len(ticket.entries)
         groups: list[list[Ticket]] = []
-        for other in self._candidates(ticket):
+        hits = self._hits(ticket)
+        for other in hits:
+            if other.sessions & ticket.sessions:
+                continue
             group = self._fitting_group(groups, other, ticket.max_count - own)
             group.append(other)
-            if own + _size(group) == ticket.max_count:
-                found = self._settle(ticket, group)
-                if found is not None:
-                    return found
-        if last:
-            for group in sorted(groups, key=_size, reverse=True):
+            size = own + _size(group)
+            if size == ticket.max_count or (last and other is hits[-1] and size >= ticket.min_count):
                 found = self._settle(ticket, group)
                 if found is not None:
                     return found
@@ -248,22 +247,44 @@ class Matchmaker:
     @staticmethod
     def _fitting_group(groups: list[list[Ticket]], other: Ticket, room: int) -> list[Ticket]:
         for group in groups:
-            taken = frozenset[str]().union(*(member.sessions for member in group))
-            if _size(group) + len(other.entries) <= room and not taken & other.sessions:
+            if _size(group) + len(other.entries) <= room:
+                if any(member.sessions & other.sessions for member in group):
+                    break  # as the server: no further group is tried
                 return group
         groups.append([])
         return groups[-1]
 
     @staticmethod
     def _settle(ticket: Ticket, group: list[Ticket]) -> Found | None:
-        """A match of ``ticket`` with as many of ``group`` as all of them take, the oldest kept."""
-        kept = sorted(group, key=lambda member: member.create_time)
-        while kept:
-            size = len(ticket.entries) + _size(kept)
-            if ticket.takes(size) and all(member.takes(size) for member in kept):
-                return Found((*kept, ticket))
-            kept.pop()
-        return None
+        """A match of ``ticket`` with ``group``, less what its count multiple has no place for."""
+        spare = (len(ticket.entries) + _size(group)) % ticket.count_multiple
+        left_out = _oldest(group, spare)
+        if left_out is None:
+            return None
+        kept = [member for member in group if member not in left_out]
+        size = len(ticket.entries) + _size(kept)
+        return Found((*kept, ticket)) if all(member.takes(size) for member in (ticket, *kept)) else None
+
+
+def _oldest(group: list[Ticket], size: int) -> tuple[Ticket, ...] | None:
+    """Tickets of exactly ``size`` players together that are the oldest on average; None when there are none.
+
+    The server means to leave out the youngest, and sorts the other way round (``matchmaker_process.go``).
+    """
+    # The lowest sum of times by (players, tickets).
+    best: dict[tuple[int, int], tuple[int, tuple[Ticket, ...]]] = {(0, 0): (0, ())}
+    for member in group:
+        for (players, number), (times, chosen) in list(best.items()):
+            key = (players + len(member.entries), number + 1)
+            more = times + member.create_time
+            if key[0] <= size and (key not in best or more < best[key][0]):
+                best[key] = (more, (*chosen, member))
+    fitting = [
+        (times / max(1, number), chosen)
+        for (players, number), (times, chosen) in best.items()
+        if players == size
+    ]
+    return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
 def _size(group: list[Ticket]) -> int:

@@ -23,6 +23,7 @@ from nakama_bots.emulator.control import Control
 from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.faults import Faults
 from nakama_bots.emulator.front import Front
+from nakama_bots.emulator.masking import GuardedServer
 from nakama_bots.emulator.metrics import Metrics
 from nakama_bots.emulator.options import Options
 from nakama_bots.errors import ConfigError
@@ -101,7 +102,7 @@ async def _serve(options: Options, listener: socket.socket, tls: ssl.SSLContext 
     metrics = Metrics(options.node) if options.metrics_port is not None else None
     front = Front(make_core(), faults, make_core, metrics)
     # Headers larger than what Nakama takes, and bodies as they come, so that every refusal is ours.
-    server = web.Server(
+    server = GuardedServer(
         front.handle,
         access_log=None,
         logger=_SILENT,

@@ -9,28 +9,13 @@ It saves bytes, not CPU: Python's JSON mapping costs more a message than all of 
 
 from __future__ import annotations
 
-from functools import cache
-from importlib import resources
 from typing import Any, Final
 
-from google.protobuf import descriptor_pb2, descriptor_pool, json_format, message, message_factory
+from google.protobuf import json_format, message
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.realtime.frames import BINARY
-
-
-@cache
-def _envelope() -> type[message.Message]:
-    """The class of an envelope, from the compiled schema.
-
-    Built here, not generated as Python: such code runs with one major version of protobuf only. In a pool of
-    its own, so that no other definitions of a program can clash with it.
-    """
-    compiled = resources.files("nakama_bots.realtime").joinpath("schema/realtime.binpb").read_bytes()
-    pool = descriptor_pool.DescriptorPool()
-    for file in descriptor_pb2.FileDescriptorSet.FromString(compiled).file:
-        pool.AddSerializedFile(file.SerializeToString())
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName("nakama_bots.realtime.Envelope"))
+from nakama_bots.types.protobuf import envelope_class
 
 
 class ProtobufAdapter:
@@ -41,7 +26,7 @@ class ProtobufAdapter:
     content: Final = "bytes that are no envelope"
 
     def __init__(self) -> None:
-        self._envelope = _envelope()
+        self._envelope = envelope_class()
 
     def encode(self, envelope: dict[str, object], /) -> bytes:
         """The payload of an envelope; ``ConfigError`` when a field of its message is unknown or wrong."""

@@ -102,6 +102,15 @@ def test_query_excludes(connect: Connect, pool: Pool) -> None:
     assert alone.keys() == []
 
 
+def test_the_count_multiple_leaves_out_the_older_of_the_others(connect: Connect, pool: Pool) -> None:
+    """Whichever of three searches last, it is matched with the younger of the two others."""
+    lines = [connect() for _ in range(3)]
+    tickets = [pool.add(line, counts=(2, 4, 2)) for line in lines]
+    users = {one["presence"]["user_id"] for one in pool.matched(lines[2], tickets[2])["users"]}
+    assert len(users) == 2
+    assert lines[2].user_id in users
+
+
 def test_one_accepting_side_suffices(connect: Connect, pool: Pool) -> None:
     a, b = connect(), connect()
     accepting = pool.add(a, "+properties.level:>=10", level=5)

@@ -14,7 +14,7 @@ from gevent.event import AsyncResult
 
 from nakama_bots.config import Settings
 from nakama_bots.emulator.process import EmulatorProcess
-from nakama_bots.errors import ConnectionClosed, HandshakeRefused, NotFound
+from nakama_bots.errors import ConnectionClosed, NotFound
 from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.rest.client import Client
@@ -306,10 +306,6 @@ def binary(server: Server) -> Iterator[Socket]:
     socket = Socket(server.target, timeouts=server.timeouts, tls=server.settings.tls, adapter=ProtobufAdapter())
     with closing(socket):
         session = server.new_session()
-        if not server.real:
-            with pytest.raises(HandshakeRefused, match="400 Invalid format parameter"):
-                socket.connect(session)
-            pytest.skip("the emulator speaks JSON only")
         socket.connect(session, create_status=True)
         yield socket
     assert socket.ledger.sent == socket.ledger.ended

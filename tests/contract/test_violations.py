@@ -109,10 +109,7 @@ def test_fragments(server: Server, session: Session) -> None:
         assert raw.receive() == {"cid": "1", "pong": {}}
 
 
-def test_unmasked_frame(request: pytest.FixtureRequest, server: Server, session: Session) -> None:
-    if not server.real:
-        # aiohttp's reader does not look at the mask bit.
-        request.applymarker(pytest.mark.xfail(reason="the emulator accepts unmasked frames"))
+def test_unmasked_frame(server: Server, session: Session) -> None:
     with Raw(server, session.token) as raw:
         raw.send_bytes(bytes([0x81, len(PING)]) + PING.encode())
         assert raw.received_close() == (1002, "bad MASK")

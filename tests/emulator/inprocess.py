@@ -18,6 +18,7 @@ from aiohttp import web
 
 from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.front import Front
+from nakama_bots.emulator.masking import GuardedServer
 from nakama_bots.emulator.options import Options
 
 from .replay import TIMEOUT, Replay, b64url
@@ -53,7 +54,7 @@ class RunningClock:
 async def serving(core: Core) -> AsyncIterator[str]:
     """Serve a core; gives its URL."""
     front = Front(core)
-    server = web.Server(
+    server = GuardedServer(
         front.handle, access_log=None, max_line_size=2**17, max_field_size=2**17, auto_decompress=False
     )
     runner = web.ServerRunner(server)

@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from google.protobuf import json_format
+
+from nakama_bots.types.protobuf import envelope_class
 
 DATA = Path(__file__).parent / "data"
 SERVER_KEY, HTTP_KEY = "defaultkey", "defaulthttpkey"
@@ -321,7 +324,14 @@ class Replay:
         await self.sockets[entry["conn"]].send_str(text)
 
     async def send_binary(self, entry: dict[str, Any]) -> None:
-        await self.sockets[entry["conn"]].send_bytes(bytes.fromhex(entry["hex"]))
+        # The recorded bytes; where they had this run's ids in them, there is only what they meant.
+        data = bytes.fromhex(entry["hex"]) if "hex" in entry else to_binary(self.fill(entry["decoded"]))
+        await self.sockets[entry["conn"]].send_bytes(data)
+
+    async def recv_binary(self, entry: dict[str, Any]) -> None:
+        await self.recv_frame({**entry, "frame": entry["decoded"]})
+        if "hex" in entry:
+            assert from_binary(bytes.fromhex(entry["hex"])) == entry["decoded"]
 
     async def recv_frame(self, entry: dict[str, Any]) -> None:
         name, expected = entry["conn"], entry["frame"]
@@ -345,10 +355,14 @@ class Replay:
 
     async def _next_frame(self, name: str) -> dict[str, Any]:
         message = await self.sockets[name].receive()
-        if message.type is not aiohttp.WSMsgType.TEXT:
+        if message.type is not (aiohttp.WSMsgType.BINARY if self._is_binary(name) else aiohttp.WSMsgType.TEXT):
             msg = f"got {message}"
             raise Mismatch(msg)
-        return json.loads(message.data)
+        return from_binary(message.data) if self._is_binary(name) else json.loads(message.data)
+
+    def _is_binary(self, name: str) -> bool:
+        opened = [e for e in self.scenario["entries"] if (e.get("conn"), e.get("type")) == (name, "open")]
+        return ["format", "protobuf"] in opened[0]["request"]["query"]
 
     async def recv_close(self, entry: dict[str, Any]) -> None:
         websocket = self.sockets[entry["conn"]]
@@ -382,13 +396,26 @@ class Replay:
         websocket = self.sockets[name]
         if websocket.closed:
             return
-        await websocket.send_str('{"cid":"the end","ping":{}}')
+        if self._is_binary(name):
+            await websocket.send_bytes(to_binary({"cid": "the end", "ping": {}}))
+        else:
+            await websocket.send_str('{"cid":"the end","ping":{}}')
         frames = self.early.get(name, [])
         while not frames or frames[-1] != {"cid": "the end", "pong": {}}:
             frames.append(await asyncio.wait_for(self._next_frame(name), TIMEOUT))
         if len(frames) > 1:
             msg = f"{self.scenario['id']}: {name} also got {frames[:-1]}"
             raise Mismatch(msg)
+
+
+def to_binary(envelope: dict[str, Any]) -> bytes:
+    return json_format.ParseDict(envelope, envelope_class()()).SerializeToString()
+
+
+def from_binary(payload: bytes) -> dict[str, Any]:
+    return json_format.MessageToDict(
+        envelope_class().FromString(payload), preserving_proto_field_name=True, use_integers_for_enums=True
+    )
 
 
 def _b64(text: str) -> str:

@@ -15,6 +15,7 @@ import pytest
 from nakama_bots.emulator.faults import FaultError, Faults, mangle, parse, read
 from nakama_bots.emulator.process import EmulatorProcess, EmulatorStartError
 
+from .replay import from_binary, to_binary
 from .support import TIMEOUT, RawSocket, login
 
 PING = {"cid": "1", "ping": {}}
@@ -107,6 +108,21 @@ def test_an_oversized_frame(client: RawSocket, put: Any) -> None:
     put({"kind": "oversize", "on": "ping", "size": 100_000})
     client.send(PING)
     assert len(client.receive()[1]) > 100_000
+
+
+def test_the_same_on_a_binary_socket(faulty: EmulatorProcess, put: Any) -> None:
+    with RawSocket(
+        faulty.url, str(login(faulty.url, "device-of-the-binary-one")["token"]), "&format=protobuf"
+    ) as client:
+        put({"kind": "oversize", "on": "ping", "size": 100_000, "times": 1})
+        client.send(to_binary(PING), 2)
+        opcode, payload = client.receive()
+        assert (opcode, from_binary(payload)) == (2, PONG)
+        assert len(payload) > 100_000
+        put({"kind": "wrong_cid", "on": "ping"}, {"kind": "duplicate", "on": "ping"})
+        client.send(to_binary(PING), 2)
+        for _ in range(2):
+            assert from_binary(client.receive()[1]) == {**PONG, "cid": "wrong"}
 
 
 def test_closes(client: RawSocket, put: Any) -> None:

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 from nakama_bots import errors
 from nakama_bots.config import Target
 from nakama_bots.observer import NullObserver
-from nakama_bots.realtime import protobuf
 from nakama_bots.realtime.adapters import TEXT_ADAPTER
 from nakama_bots.realtime.catalog import PUSHES, REPLIES
 from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.realtime.protocol import RealtimeProtocol
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
+from nakama_bots.types import protobuf as schema
 
 from .conftest import TOKEN
 from .server import BINARY, PING, PONG, TEXT, Peer, ScriptedServer, frame
@@ -50,12 +50,12 @@ def test_every_recorded_message_is_the_same_on_both_adapters(side: str) -> None:
 
 def test_the_schema_has_every_message_of_the_catalogue() -> None:
     replies = {reply for reply in REPLIES.values() if isinstance(reply, str)}
-    fields = {field.name for field in protobuf._envelope().DESCRIPTOR.fields}
+    fields = {field.name for field in schema.envelope_class().DESCRIPTOR.fields}
     assert fields == {"cid"} | REPLIES.keys() | replies | PUSHES
 
 
 def test_the_compiled_schema_is_the_schema(tmp_path: Path) -> None:
-    folder = Path(protobuf.__file__).parent / "schema"
+    folder = Path(schema.__file__).parent / "schema"
     made = tmp_path / "made"
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{folder}", "--include_imports"]
     subprocess.run([*command, f"--descriptor_set_out={made}", "realtime.proto"], check=True, timeout=60)

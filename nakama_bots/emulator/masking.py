@@ -1,0 +1,99 @@
+"""Whether a client masks its frames (RFC 6455 section 5.1), which aiohttp does not look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from aiohttp import web
+
+_MASKED: Final = 0x80
+_LENGTH: Final = 0x7F
+_MASK_BYTES: Final = 4
+# How many bytes of length follow a 7-bit length of that value (RFC 6455 section 5.2).
+_EXTENDED: Final = {126: 2, 127: 8}
+
+
+class MaskGuard:
+    """Stands before aiohttp's parser and has every frame's mask bit looked at; unmasked ones are not passed on.
+
+    It walks from header to header over the chunks as they come and never touches a payload.
+    """
+
+    def __init__(self, parser: Any) -> None:
+        self._parser = parser
+        # Of the payload that is being passed, and of a header that came in parts.
+        self._left = 0
+        self._head = b""
+        self._refuse: Callable[[], None] | None = None
+        self.refused = False
+
+    def watch(self, refuse: Callable[[], None]) -> None:
+        """Have ``refuse`` called at the first unmasked frame; at once when it came with the handshake."""
+        self._refuse = refuse
+        if self.refused:
+            refuse()
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Called by the protocol with what came from the client."""
+        if self.refused:
+            return False, b""
+        if self._all_masked(data):
+            result: tuple[bool, bytes] = self._parser.feed_data(data)
+            return result
+        self.refused = True
+        if self._refuse is not None:
+            self._refuse()
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """Called by the protocol at the end of the stream."""
+        self._parser.feed_eof()
+
+    def _all_masked(self, data: bytes) -> bool:
+        position, end = self._left, len(data)
+        if self._head:
+            data = self._head + data
+            position, end, self._head = 0, len(data), b""
+        while position < end:
+            if end - position < 2:
+                break
+            second = data[position + 1]
+            if not second & _MASKED:
+                return False
+            length = second & _LENGTH
+            extra = _EXTENDED.get(length, 0)
+            if end - position < 2 + extra:
+                break
+            if extra:
+                length = int.from_bytes(data[position + 2 : position + 2 + extra], "big")
+            position += 2 + extra + _MASK_BYTES + length
+        else:
+            self._left = position - end
+            return True
+        self._head, self._left = data[position:], 0
+        return True
+
+
+class GuardedHandler(web.RequestHandler):
+    """aiohttp's protocol, which puts the guard before each websocket's parser."""
+
+    # aiohttp's class has slots.
+    __slots__ = ("mask_guard",)
+
+    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
+        """See ``web.RequestHandler``: called when a websocket begins."""
+        self.mask_guard = MaskGuard(parser)
+        super().set_parser(self.mask_guard, data_received_cb)  # type: ignore[arg-type]
+
+
+class GuardedServer(web.Server):
+    """aiohttp's server with that protocol."""
+
+    def __init__(self, handler: Any, **arguments: Any) -> None:
+        super().__init__(handler, **arguments)
+        self._arguments = arguments
+
+    def __call__(self) -> web.RequestHandler:
+        """A protocol for one connection."""
+        return GuardedHandler(self, loop=self._loop, **self._arguments)
