@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from hashlib import blake2s
 from typing import Final
 
 MARK: Final = "nakama_bots"
@@ -34,6 +35,11 @@ class Identity:
         It is also how other clients tell a bot: a presence has the user name, and nothing else that tells.
         """
         return self.device_id
+
+    @property
+    def other_username(self) -> str:
+        """The user name where somebody has taken the first; legal, and as telling."""
+        return f"{self.device_id}-{blake2s(self.device_id.encode(), digest_size=3).hexdigest()}"
 
     @property
     def variables(self) -> dict[str, str]:

@@ -12,7 +12,7 @@ from nakama_bots.bots.identity import Identity
 from nakama_bots.bots.pacing import PacedCalls
 from nakama_bots.bots.persona import Persona
 from nakama_bots.config import Credentials, Target, Timeouts, Tls
-from nakama_bots.errors import ConnectionClosed
+from nakama_bots.errors import AlreadyExists, ConnectionClosed
 from nakama_bots.locales import DEFAULT, Locales
 from nakama_bots.observer import Observer
 from nakama_bots.realtime.protocol import Ledger
@@ -85,10 +85,15 @@ class Player:
         return self._socket is not None and self._socket.connected
 
     def authenticate(self) -> None:
-        """Log in with the identity's device id; a new account gets its persona, once."""
-        self._session = self.client.authenticate_device(
-            self.identity.device_id, username=self.identity.username, vars=self.identity.variables
-        )
+        """Log in with the identity's device id; a new account gets its persona, once.
+
+        A user name that somebody else has (an account that lost its device id, a human) is told to the observer
+        as the failed call it is, and replaced.
+        """
+        try:
+            self._session = self._log_in(self.identity.username)
+        except AlreadyExists:
+            self._session = self._log_in(self.identity.other_username)
         # Only the first login says that the account is new, and the profile's own request may fail.
         self._profile_due = self._profile_due or self._session.created
         self._write_profile()
@@ -120,6 +125,11 @@ class Player:
             self._close_socket()
         finally:
             self._transport.close()
+
+    def _log_in(self, username: str) -> Session:
+        return self.client.authenticate_device(
+            self.identity.device_id, username=username, vars=self.identity.variables
+        )
 
     def _write_profile(self) -> None:
         if not self._profile_due:

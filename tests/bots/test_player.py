@@ -55,6 +55,20 @@ def test_known_account_keeps_its_profile(player: MakePlayer) -> None:
     assert again.client.get_account(again.session)["user"]["display_name"] == "Renamed"
 
 
+def test_a_taken_user_name_is_replaced(player: MakePlayer) -> None:
+    other, _ = player(connect=False)
+    identity = new_identity()
+    other.client.authenticate_device("a-human-with-that-name", username=identity.username)
+
+    bot, heard = player(identity)
+
+    assert bot.session.username == identity.other_username
+    assert bot.session.username.startswith(f"{identity.prefix}-")
+    assert heard.outcomes(*DEVICE) == ["AlreadyExists", "ok"]
+    bot.authenticate()
+    assert heard.outcomes(*DEVICE) == ["AlreadyExists", "ok", "ok"]
+
+
 def test_authenticating_again_writes_no_second_profile(player: MakePlayer) -> None:
     bot, heard = player()
     bot.authenticate()
