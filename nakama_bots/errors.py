@@ -42,12 +42,20 @@ _VOLATILE = (
     (re.compile(r"(?i)\b(token|http_key|server_key|password)=[^\s&\"']+"), r"\1=<secret>"),
 )
 
+_SECRET_MARKS = ("<token>", "<secret>")
+
 
 def scrub(text: str) -> str:
     """``text`` with tokens, keys, ids and addresses replaced by what they are."""
     for pattern, replacement in _VOLATILE:
         text = pattern.sub(replacement, text)
     return text
+
+
+def without_secrets(text: str) -> str:
+    """``text`` as it is when it holds no secret, with ids for a person to search by; else scrubbed of both."""
+    scrubbed = scrub(text)
+    return scrubbed if any(mark in scrubbed for mark in _SECRET_MARKS) else text
 
 
 class NakamaError(Exception):
@@ -58,7 +66,7 @@ class ConfigError(NakamaError):
     """A setting cannot be used: ``name`` as the user wrote it, ``value``, and what is ``accepted``."""
 
     def __init__(self, name: str, value: object, accepted: str) -> None:
-        super().__init__(f"{name}: {value!r} cannot be used; accepted: {accepted}")
+        super().__init__(without_secrets(f"{name}: {value!r} cannot be used; accepted: {accepted}"))
         self.name = name
         self.value = value
         self.accepted = accepted

@@ -154,3 +154,12 @@ def test_ids_and_addresses_never_split_a_statistic(user: object, port: int, addr
 @given(st.text())
 def test_scrubbing_twice_changes_nothing_more(text: str) -> None:
     assert scrub(scrub(text)) == scrub(text)
+
+
+@pytest.mark.parametrize(
+    "value", ["/none/password=s3cret.toml", "Bearer s3cret", "eyJhbGciOi.eyJ1aWQiOi.s3cret", ["token=s3cret"]]
+)
+def test_a_config_error_shows_no_secret(value: object) -> None:
+    error = ConfigError("--flag", value, "something else")
+    assert "s3cret" not in str(error)
+    assert "accepted: something else" in str(error)

@@ -10,11 +10,10 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
 
-from nakama_bots.errors import ConfigError
+from nakama_bots.errors import ConfigError, without_secrets
 from nakama_bots.results.gate import RELATIONS, Gate, Rule, Severity
 from nakama_bots.results.gauges import GAUGES
 from nakama_bots.results.metrics import FAMILIES, PARTS, PATTERNED, Family, Unit
-from nakama_bots.results.redact import without_secrets
 
 SETTING: Final = "gate file"
 

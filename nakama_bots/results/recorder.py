@@ -11,10 +11,16 @@ from collections.abc import Callable, Collection, Hashable
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypedDict, TypeVar, cast
 
-from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, RequestTimeout, ServerError
+from nakama_bots.errors import (
+    Abandoned,
+    CallError,
+    ConnectionClosed,
+    RequestTimeout,
+    ServerError,
+    without_secrets,
+)
 from nakama_bots.observer import COUNT_NAMES, SAMPLE_NAMES
 from nakama_bots.results.histogram import EncodedHistogram, Histogram
-from nakama_bots.results.redact import without_secrets
 from nakama_bots.results.shapes import ShapeError, check
 
 SCHEMA: Final = "nakama-bots/recorded/1"

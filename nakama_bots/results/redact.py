@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nakama_bots.errors import ConfigError, scrub
+from nakama_bots.errors import ConfigError, without_secrets
 
 _SECRET_WORDS = ("key", "token", "password", "secret", "credential")
-_SECRET_MARKS = ("<token>", "<secret>")
 
 Scalar = str | int | float | bool | None
-
-
-def without_secrets(text: str) -> str:
-    """``text`` as it is when it holds no secret, with ids for a person to search by; else scrubbed of both."""
-    scrubbed = scrub(text)
-    return scrubbed if any(mark in scrubbed for mark in _SECRET_MARKS) else text
 
 
 def public_settings(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:

@@ -13,11 +13,11 @@ from typing import Final, TypedDict, cast
 
 from nakama_bots import observer
 from nakama_bots.config import Target
-from nakama_bots.errors import NakamaError
+from nakama_bots.errors import NakamaError, without_secrets
 from nakama_bots.results.histogram import Histogram
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
-from nakama_bots.results.redact import Scalar, public_settings, without_secrets
+from nakama_bots.results.redact import Scalar, public_settings
 from nakama_bots.results.shapes import ShapeError, check
 
 SCHEMA_NAME: Final = "nakama-bots/summary/"

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, TypedDict, cast
 
-from nakama_bots.errors import NakamaError
+from nakama_bots.errors import NakamaError, without_secrets
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.gate import Gate, Outcome, RuleOutcome, RuleResult, Verdict
-from nakama_bots.results.redact import without_secrets
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary
 

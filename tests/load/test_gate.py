@@ -5,15 +5,17 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from nakama_bots.cli.main import main
 from nakama_bots.emulator.process import EmulatorProcess
 from nakama_bots.results.run_folder import read_verdict
 from nakama_bots.results.verdict import VerdictPart
 
-from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, free_port, run
+from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, assert_no_secret, free_port, run
 
 NOBODY = LOCUSTFILES / "nobody.py"
 SHORT = ("-u", "2", "-r", "2", "-t", "2s")
@@ -117,22 +119,49 @@ def test_stopped_in_the_middle(way: str, slow: EmulatorProcess, tmp_path: Path) 
     assert outcomes(locust)["pings are quick"] == "failed"
 
 
-def workers(tmp_path: Path, slow: EmulatorProcess, *arguments: str) -> Locust:
+def workers(tmp_path: Path, emulator: EmulatorProcess, *arguments: str, **options: Any) -> Locust:
     port = str(free_port())
     return Locust(
-        tmp_path / "reports", "-u", "4", "-r", "4", "--processes", "2", "--host", slow.url,
-        "--master-bind-port", port, "--master-port", port, *gate_file(tmp_path), *arguments, locustfile=NOBODY,
+        tmp_path / "reports", "-u", "4", "-r", "4", "--processes", "2", "--host", emulator.url,
+        "--master-bind-port", port, "--master-port", port, *arguments, locustfile=NOBODY, **options,
     )  # fmt: skip
 
 
-def test_with_workers_the_master_judges(slow: EmulatorProcess, tmp_path: Path) -> None:
-    with workers(tmp_path, slow, "-t", "2s") as locust:
-        assert locust.finish() == 3
-    assert outcomes(locust) == {"pings are quick": "failed", "nothing fails": "passed"}
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiJwbGFudGVkIn0.cGxhbnRlZC1zaWduYXR1cmU"
+PLANTED = ("planted-server-key-5e", "planted-http-key-b1", "planted-password-77", "planted-bearer-0c", JWT)
+
+
+def test_no_secret_is_in_any_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Planted in settings, in the environment, in the gate and its file's name, and in what the server says."""
+    server_key, http_key, password, bearer, token = PLANTED
+    said = f"error:on=ping,code=3,rate=0.5,message=password={password} Bearer {bearer} {token}"
+    gate = tmp_path / f"password={password}.toml"
+    gate.write_text(
+        GATE.replace("pings are quick", f"Bearer {bearer}").replace('calls = "*"', f'calls = "{token}"')
+    )
+    step = tmp_path / "step.md"
+    with EmulatorProcess.start(server_key=server_key, http_key=http_key, extra=("--fault", said)) as emulator:
+        variables = {"NAKAMA_HTTP_KEY": http_key, "NAKAMA_GATE": str(gate), "GITHUB_STEP_SUMMARY": str(step)}
+        with workers(
+            tmp_path, emulator, "-t", "2s", "--nakama-server-key", server_key, "--nakama-request-samples", "9",
+            "-L", "DEBUG", environment=variables,
+        ) as locust:  # fmt: skip
+            assert locust.finish() == 3
+    (folder,) = locust.folders
+    assert outcomes(locust) == {"Bearer <secret>": "passed", "nothing fails": "failed"}
+    assert any("<secret>" in error["example"] for error in locust.summary["errors"])
+    assert main(["gate", str(folder), "--gate", str(gate), "--write", "--allow-emulator"]) == 3
+    assert main(["gate", str(folder), "--gate", f"{gate}.{token}"]) == 2
+    said_later = capsys.readouterr()
+    assert {path.name for path in folder.iterdir()} >= FILES | {"requests.csv.gz", "junit.xml", "summary.md"}
+    assert_no_secret(locust, *PLANTED)
+    for text in (step.read_text(), said_later.out, said_later.err):
+        assert text
+        assert not [secret for secret in PLANTED if secret in text]
 
 
 def test_a_killed_worker_makes_the_figures_worthless(slow: EmulatorProcess, tmp_path: Path) -> None:
-    with workers(tmp_path, slow) as locust:
+    with workers(tmp_path, slow, *gate_file(tmp_path)) as locust:
         locust.wait_for(SPAWNED)
         locust.wait_for("WS       ping")
         first, *_ = psutil.Process(locust.pid).children()
