@@ -225,7 +225,7 @@ class Cleaner:
                 self.tally.kept[id] = f"nobody can log in ({error.message})"
                 return True, None
             except _TRANSIENT:
-                if attempt == ATTEMPTS - 1:
+                if attempt == ATTEMPTS - 1 or self.stop.is_set():
                     raise
                 self.stop.wait(pause)
                 pause *= 4
@@ -300,7 +300,8 @@ class Cleaner:
             except NotFound:
                 self.tally.deleted += 1
             except CallError as error:
-                if attempt < ATTEMPTS - 1 and isinstance(error, _STALE + _TRANSIENT):
+                again = attempt < ATTEMPTS - 1 and not self.stop.is_set()
+                if again and isinstance(error, _STALE + _TRANSIENT):
                     self.stop.wait(pause)
                     pause *= 4
                     continue

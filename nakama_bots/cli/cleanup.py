@@ -182,16 +182,21 @@ def _read_ids(path: Path, prefix: str) -> tuple[str, ...]:
 def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool) -> int:
     """Search and perhaps delete; 0, or the exit code of what ended it early, with a line about it."""
     from nakama_bots.bots.cleanup import GONE  # noqa: PLC0415
-    from nakama_bots.cli.interrupts import exit_code, told  # noqa: PLC0415
+    from nakama_bots.cli.interrupts import Interrupted, exit_code, raise_here, told  # noqa: PLC0415
 
     caught: list[signal.Signals] = []
+    leave = raise_here()
 
     def stop(number: signal.Signals) -> None:
+        if caught:
+            # Who asks twice does not want to wait for what is under way.
+            leave(number)
+            return
         caught.append(number)
         cleaner.stop.set()
+        _say(f"{number.name}: finishing what is under way; once more to leave at once")
 
     tally = cleaner.tally
-    again = "the same command goes on from here"
     with told(stop):
         try:
             # Nothing there at all is no reason to try again and again.
@@ -204,18 +209,20 @@ def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool
             raise ConfigError(
                 "--nakama-server-key", "<hidden>", f"the server's key ({error.message})"
             ) from None
+        except Interrupted:
+            pass
         except CallError as error:
-            gone = isinstance(error, GONE)
-            _say(f"{'the server is gone' if gone else 'the server refuses'}: {error}; {_done(tally)}; {again}")
-            return ExitCode.UNREACHABLE if gone else ExitCode.FAILURES
+            # What was under way when it was stopped may fail: that is not why it ended.
+            if not caught:
+                gone = isinstance(error, GONE)
+                _say(
+                    f"{'the server is gone' if gone else 'the server refuses'}: {error}; {progress.done(tally)}"
+                )
+                return ExitCode.UNREACHABLE if gone else ExitCode.FAILURES
     if caught:
-        _say(f"stopped by {caught[0].name}: {_done(tally)}; {again}")
+        _say(f"stopped by {caught[0].name}: {progress.done(tally)}; the same command goes on")
         return exit_code(caught[0])
     return 0
-
-
-def _done(tally: Tally) -> str:
-    return f"{tally.deleted} of {len(tally.bots)} accounts deleted"
 
 
 def _say(line: str) -> None:
@@ -262,17 +269,20 @@ class _Progress:
         self._bar.update(self._task, completed=done)
         if self._bar.disable and perf_counter() - self._told > _TELL_EVERY:
             self._told = perf_counter()
-            _say(
-                _done(tally)
-                if self._deleting
-                else f"{_number(len(tally.bots), 'account')} found, {tally.tried} ids tried"
-            )
+            _say(self.done(tally))
+
+    def done(self, tally: Tally) -> str:
+        """How far it has come, in words."""
+        if self._deleting:
+            return f"{tally.deleted} of {_number(len(tally.bots), 'account')} deleted"
+        return f"{_number(len(tally.bots), 'account')} found by now, {tally.tried} ids tried"
 
 
 def _show(tally: Tally, url: str, search: Search, *, delete: bool, finished: bool) -> None:
     """What was found and done, on stdout."""
     found = f"{_number(len(tally.bots), 'account')} and {_number(len(tally.groups), 'group')} of theirs"
-    print(f"{url}: {found} found with the prefix {search.prefix} ({tally.tried} ids tried)")
+    end = "" if finished else ", not finished"
+    print(f"{url}: {found} found with the prefix {search.prefix} ({tally.tried} ids tried{end})")
     _list("kept", tally.kept)
     if not delete:
         for bot in tally.bots[:_SHOWN]:
@@ -281,7 +291,6 @@ def _show(tally: Tally, url: str, search: Search, *, delete: bool, finished: boo
             print(f"  .. {tally.bots[-1].id}")
         print("nothing was deleted: add --delete to do it" if tally.bots else "nothing to delete")
         return
-    end = "" if finished else ", not finished"
     done = f"{_number(tally.deleted, 'account')} and {_number(tally.groups_deleted, 'group')}"
     print(f"deleted: {done}{end}")
     _list("could not be deleted (if the next search does not come to them: --ids)", tally.failed)

@@ -38,9 +38,14 @@ def told(callback: Callable[[signal.Signals], object]) -> Iterator[None]:
             signal.signal(number, signal.getsignal(number))
 
 
+def raise_here() -> Callable[[signal.Signals], None]:
+    """A function that raises ``Interrupted`` in the greenlet that calls this, whatever it waits for then."""
+    waiting = gevent.getcurrent()
+    return lambda number: gevent.kill(waiting, Interrupted(number))
+
+
 @contextmanager
 def raised() -> Iterator[None]:
-    """Have ``Interrupted`` raised here, in the greenlet that waits inside, by the first of the signals."""
-    waiting = gevent.getcurrent()
-    with told(lambda number: gevent.kill(waiting, Interrupted(number))):
+    """Have ``Interrupted`` raised here by the first of the signals."""
+    with told(raise_here()):
         yield

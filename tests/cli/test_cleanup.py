@@ -7,10 +7,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import gevent
 import pytest
+from bots.support import scripted_nakama
+from gevent.event import Event
 
 from nakama_bots.bots.identity import Identity
 from nakama_bots.cli.main import main
@@ -247,6 +251,34 @@ def test_500_bots_interrupted_twice_and_resumed(emulator: EmulatorProcess, clien
     assert f"deleted: {len(remaining)} accounts" in result.stdout
     assert left(client, ids) == 0
     assert there(client, "mass2-1-w000-000000")
+
+
+def test_who_asks_twice_is_not_kept_waiting() -> None:
+    arrived, released = Event(), Event()
+
+    def answer(method: str, path: str) -> tuple[int, dict[str, Any]]:
+        if "/authenticate/" in path:
+            arrived.set()
+            released.wait(TIMEOUT)
+        return 200, {}
+
+    with scripted_nakama(lambda peer: None, answer) as server:
+        command = [sys.executable, "-m", "nakama_bots.cli", "cleanup", f"http://127.0.0.1:{server.port}"]
+        with subprocess.Popen(
+            [*command, "--prefix", "stuck", "--nakama-request-timeout", "600", *FAST],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        ) as process:  # fmt: skip
+            assert process.stderr is not None
+            # In a thread: the server is a greenlet of this one.
+            read = partial(gevent.get_hub().threadpool.apply, process.stderr.readline)
+            assert arrived.wait(TIMEOUT)
+            process.send_signal(signal.SIGINT)
+            assert "SIGINT: finishing" in read()
+            process.send_signal(signal.SIGTERM)
+            assert "stopped by SIGINT" in read()
+            assert process.wait(TIMEOUT) == 130
+        released.set()
+        server.forget()
 
 
 def test_a_wrong_key(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[str]) -> None:
