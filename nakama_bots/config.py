@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from nakama_bots import locales
+from nakama_bots import health_limits, locales
 from nakama_bots.errors import ConfigError
+from nakama_bots.health_limits import HealthLimits
 from nakama_bots.profile import PROFILE_FLAG, Profile
 
 DEFAULT_PORT: Final = 7350
@@ -216,6 +217,12 @@ def _whole(value: object) -> int:
     return number
 
 
+def _health_limits(value: object) -> str:
+    text = _any_text(value)
+    health_limits.parse(text)
+    return text
+
+
 def _load(value: object) -> str:
     text = _any_text(value)
     return Profile.parse(text).text if text else ""
@@ -288,6 +295,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("gate", _file, "", "the path of a TOML file", "rules that the run has to keep (docs/gates.md)"),
     Setting("allow_emulator", _flag, default=False, accepted="true or false",
             help="let a run against the emulator pass its gate"),
+    Setting("health_limits", _health_limits, "", health_limits.ACCEPTED,
+            "limits beyond which a run's generator was too slow, as cpu=0.95,hub_lag=0.1 (docs/live.md)"),
     Setting("request_samples", _whole, 0, "a whole number from 0 to 999999",
             "requests a second and process that are written down one by one"),
     Setting("wait_for_server", _seconds, 0.0, "a number of seconds from 0 to 999999",
@@ -323,6 +332,7 @@ class Settings:
     reports: Path
     gate: str
     allow_emulator: bool
+    health_limits: HealthLimits
     request_samples: int
     wait_for_server: float
     allowed_hosts: tuple[str, ...]
@@ -364,6 +374,7 @@ class Settings:
             reports=Path(values["reports"]),
             gate=values["gate"],
             allow_emulator=values["allow_emulator"],
+            health_limits=health_limits.parse(values["health_limits"]),
             request_samples=values["request_samples"],
             wait_for_server=values["wait_for_server"],
             allowed_hosts=tuple(host for host in values["allowed_hosts"].split(",") if host),

@@ -84,6 +84,16 @@ class Player:
         """Whether the socket is open."""
         return self._socket is not None and self._socket.connected
 
+    @property
+    def pending(self) -> int:
+        """How many cids wait for their answer."""
+        return self._socket.pending if self._socket is not None else 0
+
+    @property
+    def unread(self) -> int:
+        """Bytes that have arrived at the socket and wait to be read."""
+        return self._socket.unread if self._socket is not None else 0
+
     def authenticate(self) -> None:
         """Log in with the identity's device id; a new account gets its persona, once.
 

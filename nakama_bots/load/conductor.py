@@ -226,7 +226,9 @@ class Conductor:
                 # Locust was asked for none.
                 users = max(users, self._run.totals.most_users)
             info, self._info = replace(self._info, users=users), None
-            summary = build_summary(info, self._run.totals.recorder, ended=ended, duration=duration)
+            totals = self._run.totals
+            health = totals.health.part()
+            summary = build_summary(info, totals.recorder, ended=ended, duration=duration, health=health)
             ledger = LedgerTotals.from_counts(self._run.totals.recorder.counts)
             if not ledger.balanced:
                 self._fault(f"the cid ledger is not balanced: {ledger.line()}")

@@ -13,7 +13,9 @@ from typing import Final
 import gevent
 from gevent.lock import RLock
 
+from nakama_bots.health_limits import HealthLimits
 from nakama_bots.results import gauges
+from nakama_bots.results.health import Health
 from nakama_bots.results.recorder import Recorder
 from nakama_bots.results.request_samples import RequestLog, RequestSampler
 from nakama_bots.results.timeline import Interval, Timeline, check_interval, interval_length
@@ -33,9 +35,11 @@ class Totals:
         self.timeline = Timeline(time())
         self.requests = RequestLog()
         self._users: dict[str, float] = {}
+        self.health = Health()
 
-    def reset(self) -> None:
-        """Begin with a new run."""
+    def reset(self, limits: HealthLimits) -> None:
+        """Begin with a new run, whose generator is held to ``limits``."""
+        self.health = Health(limits)
         self.recorder.reset(perf_counter())
         self.timeline = Timeline(time())
         self.requests = RequestLog()
@@ -51,6 +55,7 @@ class Totals:
         checked = check_interval(interval)
         self.recorder.merge(checked["recorded"], pause=_let_others_run)
         self.requests.add(checked["source"], checked.pop("requests", []))
+        self.health.add(checked)
         self.timeline.add(checked)
         source, users = checked["source"], checked["gauges"].get(gauges.USERS, 0.0)
         self._users[source] = max(users, self._users.get(source, 0.0))

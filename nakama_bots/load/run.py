@@ -17,7 +17,9 @@ from nakama_bots.load import arguments
 from nakama_bots.load.bridge import LocustObserver
 from nakama_bots.load.intervals import LOCAL, Intervals, Totals
 from nakama_bots.load.open_run import OpenRun
+from nakama_bots.load.pulse import Pulse
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
+from nakama_bots.observer import TICK_LATENESS
 from nakama_bots.rest.transport import TRANSPORTS
 from nakama_bots.results import gauges
 from nakama_bots.results.recorder import Recorder
@@ -50,6 +52,11 @@ class Run:
             self._worker.add if self._worker is not None else self.totals.add,
         )
         self.intervals.add_gauges(self._read_gauges)
+        self._pulse = Pulse(
+            lambda: (player.unread for player in self._players.values()),
+            lambda: recorder.samples.get(TICK_LATENESS),
+        )
+        self.intervals.add_gauges(self._pulse.read)
         self._numbers = NumberPool()
         self._players: dict[int, Player] = {}
         self._complaints: set[str] = set()
@@ -105,7 +112,7 @@ class Run:
         self._settings = settings
         self._complaints.clear()
         self._recorder.reset(perf_counter())
-        self.totals.reset()
+        self.totals.reset(settings.health_limits)
         if self.master is not None:
             self.master.reset()
         self._world = World(
@@ -119,6 +126,7 @@ class Run:
             settings.locales,
         )
         self.observer.sampler = self.intervals.sampler = self._sampler(settings.request_samples)
+        self._pulse.start()
         self.intervals.start()
         if settings.load is not None:
             # The first persona takes a tenth of a second: no arrival shall be late by it.
@@ -134,12 +142,14 @@ class Run:
         for player in list(self._players.values()):
             self.release(player)
         self.intervals.stop()
+        self._pulse.stop()
         if self._worker is not None:
             self._worker.report()
 
     def _read_gauges(self) -> dict[str, float]:
         connected = sum(player.connected for player in self._players.values())
-        return {gauges.USERS: len(self._players), gauges.SOCKETS: connected}
+        pending = sum(player.pending for player in self._players.values())
+        return {gauges.USERS: len(self._players), gauges.SOCKETS: connected, gauges.PENDING: pending}
 
 
 def run_of(environment: Environment) -> Run:

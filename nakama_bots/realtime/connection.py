@@ -8,9 +8,12 @@ frame handled in the callback. No greenlet waits a socket. Nothing that runs in 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import random
 import socket
 import ssl
+import sys
+import termios
 from collections import deque
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -97,6 +100,13 @@ class Connection:
     def wait_drained(self, deadline: Deadline) -> bool:
         """When ``backlogged``, wait until all that waits for the peer is on its way; False at the deadline."""
         return bool(self._drained.wait(deadline.left(perf_counter())))
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the kernel has received and nobody has read yet; encrypted ones with TLS."""
+        if self.error is not None:
+            return 0
+        return int.from_bytes(fcntl.ioctl(self._raw.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
 
     def close(self, code: int, reason: str, timeout: float) -> None:
         """Close handshake: our frame, then the peer's or ``timeout`` seconds. Idempotent, never raises."""

@@ -117,6 +117,11 @@ class Socket(RealtimeApi, PushHandlers):
         """How many cids wait for their answer."""
         return len(self._protocol.pending)
 
+    @property
+    def unread(self) -> int:
+        """Bytes that have arrived and wait to be read."""
+        return self._connection.unread if self._connection is not None else 0
+
     def connect(self, session: Session, *, create_status: bool = False, lang: str = "en") -> None:
         """Open the connection with the session's token; told to the observer as ``WS connect``.
 

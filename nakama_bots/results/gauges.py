@@ -8,16 +8,44 @@ from typing import Final
 
 USERS: Final = "users"
 SOCKETS: Final = "sockets"
+PENDING: Final = "pending"
+CPU: Final = "cpu"
+CPU_OWN: Final = "cpu_own"
+CPU_LOCUST: Final = "cpu_locust"
+CPU_SCENARIO: Final = "cpu_scenario"
+MEMORY: Final = "memory"
+LOOP_BUSY: Final = "loop_busy"
+HUB_LAG: Final = "hub_lag"
+HUB_LAG_MAX: Final = "hub_lag_max"
+RECEIVE_WAIT: Final = "receive_wait"
+RECEIVE_WAIT_MAX: Final = "receive_wait_max"
+RECEIVE_BACKLOG: Final = "receive_backlog"
+TICK_LATENESS: Final = "tick_lateness"
 
 
 @dataclass(frozen=True, slots=True)
 class Gauge:
-    """``unit`` is "" for a plain number. ``fold`` makes one value of those that several processes had."""
+    """``unit`` is "" for a plain number, ``s``, ``bytes`` or ``cores`` (a share of one core, 1 for all of it).
+
+    ``fold`` makes one value of those that several processes had.
+    """
 
     name: str
     unit: str
     fold: Callable[[Iterable[float]], float]
     meaning: str
+
+    def show(self, value: float) -> str:
+        """``value`` as a reader wants it: milliseconds, per cent, MB."""
+        return _SHOWN[self.unit](value)
+
+
+_SHOWN: Final[dict[str, Callable[[float], str]]] = {
+    "": lambda value: f"{value:,.0f}",
+    "s": lambda value: f"{value * 1e3:,.1f} ms",
+    "cores": lambda value: f"{value * 100:.0f} %",
+    "bytes": lambda value: f"{value:,.0f} B" if value < 1e5 else f"{value / 1e6:,.1f} MB",
+}
 
 
 GAUGES: Final[dict[str, Gauge]] = {
@@ -25,6 +53,20 @@ GAUGES: Final[dict[str, Gauge]] = {
     for gauge in (
         Gauge(USERS, "", sum, "users that run"),
         Gauge(SOCKETS, "", sum, "sockets that are connected"),
+        Gauge(PENDING, "", sum, "cids that wait for their answer"),
+        # The slowest process decides whether the figures can be believed.
+        Gauge(CPU, "cores", max, "CPU of the busiest process"),
+        Gauge(CPU_OWN, "cores", max, "CPU spent in nakama_bots"),
+        Gauge(CPU_LOCUST, "cores", max, "CPU spent in Locust"),
+        Gauge(CPU_SCENARIO, "cores", max, "CPU spent in the scenario"),
+        Gauge(MEMORY, "bytes", sum, "resident memory"),
+        Gauge(LOOP_BUSY, "cores", max, "share of the time in which the event loop did not wait"),
+        Gauge(HUB_LAG, "s", max, "lateness of a timer, mean"),
+        Gauge(HUB_LAG_MAX, "s", max, "lateness of a timer, longest"),
+        Gauge(RECEIVE_WAIT, "s", max, "how long a frame that arrives at any moment waits to be read, mean"),
+        Gauge(RECEIVE_WAIT_MAX, "s", max, "how long a frame may have waited to be read, longest"),
+        Gauge(RECEIVE_BACKLOG, "bytes", sum, "bytes that sockets have received and nobody has read yet"),
+        Gauge(TICK_LATENESS, "s", max, "lateness of match ticks, 95th percentile of the interval"),
     )
 }
 

@@ -14,6 +14,7 @@ from typing import Final, TypedDict, cast
 from nakama_bots import observer
 from nakama_bots.config import Target
 from nakama_bots.errors import NakamaError, without_secrets
+from nakama_bots.results.health import Health, HealthPart
 from nakama_bots.results.histogram import Histogram
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
@@ -213,6 +214,7 @@ class Summary(TypedDict):
     chat: ChatPart
     arrivals: ArrivalsPart
     paced: list[PacedPart]
+    health: HealthPart
     errors: list[ErrorPart]
     samples_ms: dict[str, Latency]
     counts: dict[str, int]
@@ -240,7 +242,14 @@ class RunInfo:
         public_settings(self.settings)
 
 
-def build_summary(run: RunInfo, recorder: Recorder, *, ended: datetime, duration: float) -> Summary:
+def build_summary(
+    run: RunInfo,
+    recorder: Recorder,
+    *,
+    ended: datetime,
+    duration: float,
+    health: HealthPart | None = None,
+) -> Summary:
     """The summary of a run that lasted ``duration`` seconds; the recorder keeps its content."""
     counts, samples = recorder.counts, recorder.samples
     matched = recorder.calls.get(MATCHED)
@@ -287,6 +296,7 @@ def build_summary(run: RunInfo, recorder: Recorder, *, ended: datetime, duration
         },
         "arrivals": _arrivals(counts, samples),
         "paced": _paced(samples),
+        "health": health or Health().part(),
         "errors": _errors(recorder),
         "samples_ms": {name: latency(samples[name]) for name in sorted(samples)},
         "counts": {name: counts[name] for name in sorted(counts)},

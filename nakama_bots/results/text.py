@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Final
 
 from nakama_bots.results.gate import RuleOutcome, Verdict
+from nakama_bots.results.gauges import GAUGES
+from nakama_bots.results.health import FIGURES, JUDGED, FigurePart, HealthPart, short_source
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.recorder import ABANDONED
 from nakama_bots.results.summary import (
@@ -48,6 +50,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_chat(summary),
         *_arrivals(summary["arrivals"]),
         *_paced(summary["paced"]),
+        *_health(summary["health"]),
         LedgerTotals.from_counts(summary["counts"]).line(),
         *(f"written: {path}" for path in files),
         *(verdict_lines(verdict) if verdict is not None else []),
@@ -184,6 +187,26 @@ def _paced(paced: list[PacedPart]) -> list[str]:
     ]
     note = "ms, from the send (raw) and from when it was planned (corrected for coordinated omission)"
     return ["", *_columns([_PACED_HEADER, *rows], left=1), note, ""]
+
+
+def _health(health: HealthPart) -> list[str]:
+    if not health["processes"]:
+        return []
+    header = ("generator", "state", *(FIGURES[name] for name in JUDGED))
+    rows = [
+        (
+            short_source(process["source"]),
+            "ok" if process["valid"] else "TOO SLOW",
+            *(_mean_and_most(name, process["figures"].get(name)) for name in JUDGED),
+        )
+        for process in health["processes"]
+    ]
+    return ["", *_columns([header, *rows], left=1), "mean / most of a second", ""]
+
+
+def _mean_and_most(name: str, figure: FigurePart | None) -> str:
+    show = GAUGES[name].show
+    return f"{show(figure['mean'])} / {show(figure['max'])}" if figure is not None else "-"
 
 
 def _figures(times: Latency) -> tuple[str, ...]:

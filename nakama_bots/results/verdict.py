@@ -12,6 +12,7 @@ from typing import Final, TypedDict, cast
 from nakama_bots.errors import NakamaError, without_secrets
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.gate import Gate, Outcome, RuleOutcome, RuleResult, Verdict
+from nakama_bots.results.health import TOO_SLOW
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary
 
@@ -88,7 +89,7 @@ def conclude(
     broken = [_line(result) for result in results if result.outcome is RuleOutcome.FAILED]
     warned = [_line(result) for result in results if result.outcome is RuleOutcome.WARNED]
     silent = unreachable(summary)
-    invalid = _proves_nothing(summary, gate) + (lacking if gate is not None else [])
+    invalid = _too_slow(summary) + _proves_nothing(summary, gate) + (lacking if gate is not None else [])
     own = [*faults, *(lacking if gate is None else [])]
     failed = [] if gate is not None else _failed_calls(summary)
     rest = [*stopped, *broken, *failed, *own, *warned]
@@ -163,6 +164,11 @@ def _proves_nothing(summary: Summary, gate: Gate | None) -> list[str]:
             f"(allow_emulator = true in {gate.file} or --nakama-allow-emulator lets it count)"
         )
     return reasons
+
+
+def _too_slow(summary: Summary) -> list[str]:
+    """What tells that the figures are the generator's own delay: nobody wants those, gate or no gate."""
+    return [f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]]
 
 
 def _failed_calls(summary: Summary) -> list[str]:

@@ -67,6 +67,16 @@ def test_the_time_line_has_every_process(forked: Locust) -> None:
     assert sum(row["gauges"]["users"] for row in rows if 2 <= row["at"] - rows[0]["at"] < 3) == 8
 
 
+def test_the_health_of_every_worker_is_told(forked: Locust) -> None:
+    health = forked.summary["health"]
+    assert health["valid"]
+    assert len(health["processes"]) == 2  # the master has no users
+    for process in health["processes"]:
+        assert process["seconds"] > 3
+        assert {"cpu", "loop_busy", "hub_lag", "receive_wait", "receive_backlog"} <= set(process["figures"])
+    assert "generator" in forked.output
+
+
 def test_no_two_users_share_an_account(forked: Locust, emulator: EmulatorProcess) -> None:
     rows = calls(forked.summary)
     assert rows["POST", "/v2/account/authenticate/device"]["count"] == 8

@@ -125,6 +125,27 @@ def test_messages_in_one_segment_byte_by_byte_and_in_fragments(connect: Any) -> 
     assert [str(error) for error in inbox.lost] == ["1000"]
 
 
+def test_what_has_arrived_and_nobody_has_read_is_counted(connect: Any) -> None:
+    message = text({"a": 1})
+
+    def script(peer: Peer) -> None:
+        peer.send(message)
+        peer.expect_eof()
+
+    with ScriptedServer(upgraded(script)) as server:
+        connection, inbox = connect(server)
+        inbox.came.wait()
+        assert connection.unread == 0
+        sender, receiver = plain.socketpair()
+        with sender, receiver:
+            # Of a descriptor that the hub does not read.
+            connection._raw = receiver
+            sender.send(message * 3)
+            assert connection.unread == 3 * len(message)
+            connection.abort(errors.ConnectionClosed(1000, ""))
+            assert connection.unread == 0
+
+
 def test_a_ping_is_answered_at_once_with_its_payload(connect: Any) -> None:
     def script(peer: Peer) -> None:
         for payload in (b"", b"x", b"y" * 125):

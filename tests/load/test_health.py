@@ -1,0 +1,120 @@
+"""Generator health of whole runs, and the pulse that it is taken from."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from time import perf_counter, process_time
+
+import gevent
+
+from nakama_bots.load.code_sampler import CodeSampler
+from nakama_bots.load.pulse import Pulse
+from nakama_bots.results import gauges
+from nakama_bots.results.histogram import Histogram
+
+from .running import LOCUSTFILES, TRACE, run
+
+BLOCKED = 0.25
+
+
+def _burn(seconds: float) -> None:
+    end = process_time() + seconds
+    while process_time() < end:
+        sum(range(100))
+
+
+def test_an_overloaded_generator_is_invalid(tmp_path: Path) -> None:
+    locust = run(tmp_path, "-u", "20", "-r", "20", "-t", "8s", locustfile=LOCUSTFILES / "burning.py")
+    assert locust.finish() == 4
+    assert TRACE not in locust.output
+    assert "run: INVALID (exit code 4)" in locust.output
+    health = locust.summary["health"]
+    assert not health["valid"]
+    assert any("loop busy above 90 %" in reason for reason in health["reasons"])
+    assert all(f"generator too slow: {reason}" in locust.output for reason in health["reasons"])
+    (process,) = health["processes"]
+    figures = process["figures"]
+    # The scenario burns it, and that is where it is found.
+    assert figures["cpu_scenario"]["mean"] > figures["cpu_own"]["mean"]
+    verdict = json.loads((locust.folders[0] / "verdict.json").read_text())
+    assert verdict["verdict"] == "invalid"
+
+
+def test_limits_can_be_set(tmp_path: Path) -> None:
+    off = ",".join(f"{name}=0" for name in ("cpu", "loop_busy", "hub_lag", "receive_wait", "tick_lateness"))
+    locust = run(
+        tmp_path, "-u", "8", "-r", "8", "-t", "3s", "--nakama-health-limits", off,
+        locustfile=LOCUSTFILES / "burning.py",
+    )  # fmt: skip
+    assert locust.finish() == 0
+    assert locust.summary["health"]["valid"]
+
+
+def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
+    locust = run(tmp_path, "-t", "1s", "--nakama-health-limits", "hub_lag=soon")
+    assert locust.finish() == 2
+    assert "--nakama-health-limits: 'hub_lag=soon'" in locust.output
+
+
+def test_a_blocked_hub_is_seen_by_every_measure() -> None:
+    ticks = Histogram()
+    for number in range(1, 101):
+        ticks.record(number / 1000)
+    pulse = Pulse(lambda: [3, 4], lambda: ticks)
+    assert pulse.read() == {}
+    pulse.start()
+    try:
+        gevent.sleep(0.05)
+        pulse.read()
+        started = perf_counter()
+        _burn(BLOCKED)
+        gevent.sleep(0.05)
+        seconds = perf_counter() - started
+        found = pulse.read()
+    finally:
+        pulse.stop()
+    assert found[gauges.HUB_LAG_MAX] >= BLOCKED - 0.02
+    assert found[gauges.HUB_LAG] <= found[gauges.HUB_LAG_MAX]
+    assert found[gauges.RECEIVE_WAIT_MAX] >= BLOCKED
+    assert found[gauges.RECEIVE_WAIT] >= BLOCKED**2 / 2 / (seconds + 1)
+    assert found[gauges.LOOP_BUSY] >= BLOCKED / (seconds + 1)
+    assert found[gauges.CPU] >= BLOCKED / (seconds + 1)
+    assert found[gauges.RECEIVE_BACKLOG] == 7
+    assert found[gauges.MEMORY] > 0
+    assert 0.095 <= found[gauges.TICK_LATENESS] <= 0.0951
+    assert pulse.read() == {}
+
+
+def test_an_idle_hub_is_not_busy() -> None:
+    pulse = Pulse(list, lambda: None)
+    pulse.start()
+    try:
+        before = process_time()
+        gevent.sleep(0.3)
+        found = pulse.read()
+        used = process_time() - before
+    finally:
+        pulse.stop()
+    # Nothing but the pulse itself: what the loop was busy with it has used CPU for, or was kept from.
+    assert found[gauges.CPU] <= used / 0.3 + 0.01
+    assert gauges.TICK_LATENESS not in found
+
+
+def test_the_sampler_tells_whose_code_ran() -> None:
+    sampler = CodeSampler()
+    sampler.start()
+    try:
+        _burn(BLOCKED)
+        scenario = sampler.take()
+        histogram = Histogram()
+        end = process_time() + BLOCKED
+        while process_time() < end:
+            for number in range(2000):
+                histogram.record(number / 1e6)
+        own = sampler.take()
+    finally:
+        sampler.stop()
+    assert scenario["scenario"] > 0.9
+    assert own["nakama_bots"] > own["locust"]
+    assert sampler.take() == {}
