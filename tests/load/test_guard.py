@@ -16,9 +16,7 @@ NOBODY = LOCUSTFILES / "nobody.py"
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (("--host", "http://nakama.invalid"), "--nakama-confirm-target nakama.invalid"),
         (("--host", "http://prod.invalid", "--nakama-server-key", SERVER_KEY), "looks like production"),
-        (("--host", "http://a.invalid", "--nakama-allowed-hosts", "b.invalid"), "b.invalid"),
         (("--users", "3", "--nakama-max-users", "2"), "--users: 3 cannot be used; accepted: at most 2"),
     ],
 )
