@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, its baselines, and what counts as a change."""
     parser.epilog = (
         "exit codes: 0 nothing regressed; 2 bad usage, or a file that cannot be used; 3 something regressed; "
-        "4 nothing could be judged, or a name of the baseline is missing"
+        "4 nothing could be judged, the generator was late, or a name of the baseline is missing"
     )
     parser.add_argument(
         "run_folder", metavar="RUN", type=Path, help="the folder of a run, or a baseline's file"

@@ -16,8 +16,9 @@ from statistics import fmean, median, variance
 from typing import Final, TypedDict
 
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.observer import CORRECTED, DELIVERY_LATENCY, TICK_LATENESS
 from nakama_bots.results.bootstrap import Estimate, failure_share, log_percentiles, student
-from nakama_bots.results.profile import Blocks, Profile, WindowPart
+from nakama_bots.results.profile import SAMPLE, Blocks, Profile, WindowPart
 from nakama_bots.results.recorder import CallKey
 
 SCHEMA: Final = "nakama-bots/comparison/1"
@@ -40,7 +41,11 @@ ASSUMED_SPREAD: Final = 0.02
 
 REGRESSED, IMPROVED, SAME, NOISY = "regressed", "improved", "same", "too noisy"
 TOO_FEW, MISSING, NEW = "too few", "missing", "new"
-JUDGED: Final = frozenset({REGRESSED, IMPROVED, SAME})
+LATE: Final = "generator late"
+JUDGED: Final = frozenset({REGRESSED, IMPROVED, SAME, LATE})
+
+GENERATOR: Final = frozenset({(SAMPLE, TICK_LATENESS), (SAMPLE, DELIVERY_LATENCY + CORRECTED)})
+"""What becomes longer when our own bots are late: the server's figures prove nothing then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,22 +172,21 @@ def compare(run: Profile, baselines: Sequence[Profile], options: Options | None 
 
 
 def exit_code(comparison: Comparison) -> ExitCode:
-    """3 when something regressed; 4 when nothing could be judged, or a name of the baseline is missing."""
-    codes = {REGRESSED: ExitCode.GATE_FAILED, MISSING: ExitCode.INVALID, TOO_FEW: ExitCode.INVALID,
-             NOISY: ExitCode.INVALID}  # fmt: skip
-    return codes.get(comparison["verdict"], ExitCode.PASSED)
+    """3 when something regressed; 4 when the figures prove nothing, or a name of the baseline is missing."""
+    codes = {REGRESSED: ExitCode.GATE_FAILED, IMPROVED: ExitCode.PASSED, SAME: ExitCode.PASSED}
+    return codes.get(comparison["verdict"], ExitCode.INVALID)
 
 
 def _totals(rows: Sequence[Row]) -> dict[str, int]:
     return {
         verdict: sum(row["verdict"] == verdict for row in rows)
-        for verdict in (REGRESSED, IMPROVED, SAME, NOISY, TOO_FEW, MISSING, NEW)
+        for verdict in (REGRESSED, LATE, IMPROVED, SAME, NOISY, TOO_FEW, MISSING, NEW)
     }
 
 
 def _verdict(totals: Mapping[str, int], timed: Mapping[str, int]) -> str:
     """``timed``: of the percentiles alone; that as many calls fail as before says nothing of their speed."""
-    for verdict in (REGRESSED, MISSING):
+    for verdict in (LATE, REGRESSED, MISSING):
         if totals[verdict]:
             return verdict
     if not timed[SAME] and not timed[IMPROVED]:
@@ -312,7 +316,9 @@ def _judge(test: _Test, base: Estimate, change: float, reach: float, tolerance: 
         beyond = abs(change) > math.log1p(tolerance) and in_seconds >= options.floor
         noisy = reach > math.log1p(options.noise)
     if beyond and abs(change) > reach:
-        return REGRESSED if change > 0 else IMPROVED
+        if change > 0:
+            return LATE if test.key in GENERATOR else REGRESSED
+        return IMPROVED
     return NOISY if noisy else SAME
 
 

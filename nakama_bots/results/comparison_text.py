@@ -8,6 +8,7 @@ from typing import Final
 from nakama_bots.results.compare import (
     FAILURES,
     JUDGED,
+    LATE,
     NOISY,
     REGRESSED,
     TOO_FEW,
@@ -109,7 +110,7 @@ def _which(verdict: str, rows: Sequence[Row]) -> str:
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        row["verdict"].upper() if row["verdict"] == REGRESSED else row["verdict"],
+        row["verdict"].upper() if row["verdict"] in {REGRESSED, LATE} else row["verdict"],
         shorten(f"{row['kind']} {row['name']}", _NAME),
         f"{row['run']['count']:,}",
         row["statistic"],
@@ -129,7 +130,7 @@ def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 def _markdown_row(row: Row) -> str:
     verdict, *cells = _cells(row)
-    shown = f"**{verdict}**" if row["verdict"] == REGRESSED else verdict
+    shown = f"**{verdict}**" if row["verdict"] in {REGRESSED, LATE} else verdict
     cells[0] = f"`{row['kind']} {row['name']}`"
     return "| " + " | ".join([shown, *(_escaped(cell) for cell in cells)]) + " |"
 

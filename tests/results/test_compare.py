@@ -130,6 +130,17 @@ def test_names_that_one_side_lacks():
     assert exit_code(comparison) == 0
 
 
+def test_bots_that_were_late_prove_nothing_of_the_server():
+    ticks = ("SAMPLE", "tick_lateness")
+    slow, fast = {PING: blocks("a", 1600, shift=2.0)}, {PING: blocks("b", 1600)}
+    late, punctual = {ticks: blocks("c", 1600, shift=2.0)}, {ticks: blocks("d", 1600)}
+    comparison = against(slow | late, fast | punctual)
+    assert verdicts(comparison)["tick_lateness", "p95"] == "generator late"
+    assert verdicts(comparison)["ping", "p95"] == "regressed"
+    assert (comparison["verdict"], exit_code(comparison)) == ("generator late", 4)
+    assert exit_code(against(slow | punctual, fast | punctual)) == 3
+
+
 def test_too_few_calls_judge_nothing_and_are_no_pass():
     comparison = against({PING: blocks("a", 16, failing=2)}, {PING: blocks("b", 16, failing=2)})
     assert comparison["verdict"] == "too few"
