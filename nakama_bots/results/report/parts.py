@@ -18,6 +18,8 @@ _DISTRIBUTION: Final = (
     99.5, 99.9, 99.95, 99.99, 99.999,
 )  # fmt: skip
 
+_LATENCY_KEYS: Final = frozenset({"p50", "p95", "max", "count"})
+
 LATENCY_HEADERS: Final = ("p50 ms", "p90 ms", "p95 ms", "p99 ms", "max ms")
 
 
@@ -118,6 +120,37 @@ def text(value: object) -> str:
     if isinstance(value, int | float):
         return number(float(value))
     return str(value)
+
+
+def is_rows(part: object) -> bool:
+    """Whether it is a list of objects, and not empty."""
+    return isinstance(part, list) and bool(part) and all(isinstance(row, dict) for row in part)
+
+
+def rows_table(title: str, rows: list[dict[str, object]]) -> Table:
+    """A row for each object, a column for each of its keys."""
+    plain = [dict(flat(row)) for row in rows]
+    headers = list(dict.fromkeys(key for row in plain for key in row))
+    cells = tuple(tuple(text(row.get(key)) for key in headers) for row in plain)
+    return Table(title, tuple(header.replace("_", " ") for header in headers), cells)
+
+
+def flat(part: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Its plain values; a latency as its p50, p95, p99 and max."""
+    found: list[tuple[str, object]] = []
+    for key, value in part.items():
+        if isinstance(value, dict) and value.keys() >= _LATENCY_KEYS:
+            found += [(f"{key} {name}", value[name]) for name in ("p50", "p95", "p99", "max")]
+        elif isinstance(value, dict):
+            found += [
+                (f"{key} {name}", inner) for name, inner in value.items() if not isinstance(inner, dict | list)
+            ]
+        elif isinstance(value, list):
+            if value and not is_rows(value):
+                found.append((key, ", ".join(map(str, value))))
+        else:
+            found.append((key, number(float(value)) if isinstance(value, float) else value))
+    return found
 
 
 def _points(bins: Bins, values: Sequence[float | None]) -> tuple[tuple[float, float], ...]:

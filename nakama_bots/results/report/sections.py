@@ -8,7 +8,8 @@ from typing import Any, Final, cast
 from nakama_bots import observer
 from nakama_bots.results import gauges
 from nakama_bots.results.recorder import ABANDONED
-from nakama_bots.results.report.charts import MOST_LINES, number
+from nakama_bots.results.report.charts import MOST_LINES
+from nakama_bots.results.report.generator import health, server
 from nakama_bots.results.report.parts import (
     LATENCY_HEADERS,
     Item,
@@ -18,10 +19,12 @@ from nakama_bots.results.report.parts import (
     distribution,
     facts,
     figures,
+    flat,
+    is_rows,
     latency_over_time,
     over_time,
     per_second,
-    text,
+    rows_table,
     whole,
 )
 from nakama_bots.results.report.view import RunView
@@ -32,10 +35,11 @@ _MOST_CHARTS: Final = 40
 _ERROR_EXAMPLES: Final = 50
 _TITLE: Final = 70
 
-_LATENCY_KEYS: Final = frozenset({"p50", "p95", "max", "count"})
-_KNOWN: Final = frozenset({
-    *Summary.__annotations__, "recorded",
+_SHOWN: Final = frozenset({
+    "schema", "run", "target", "versions", "settings", "ledger", "calls", "ticks", "delivery", "matchmaking",
+    "chat", "arrivals", "paced", "errors", "samples_ms", "counts", "recorded", "health", "server", "workers",
 })  # fmt: skip
+"""Parts of the summary that have their place; others are shown as they are."""
 
 
 def _load(run: RunView) -> Items:
@@ -150,13 +154,6 @@ def _delivery(run: RunView) -> Items:
     if blocks:
         items["chart"] = latency_over_time(run, "Delivery over time", {"delivery": blocks})
         items["distribution"] = distribution("Delivery distribution", _with_corrected(run, "delivery"))
-    rates = {
-        name.removeprefix("delivery_"): per_second(run, numbers)
-        for name, numbers in run.bins.counts.items()
-        if name in {observer.DELIVERY_RECEIVED, observer.DELIVERY_LOST}
-    }
-    if rates:
-        items["rate"] = over_time(run, "Received and lost", "per second", rates)
     return items
 
 
@@ -196,6 +193,17 @@ def _paced(run: RunView) -> Items:
     return {"table": Table("Paced sends", headers, cells, left=2)}
 
 
+def _arrivals(run: RunView) -> Items:
+    part = cast("Mapping[str, Any]", run.summary).get("arrivals")
+    if not part or not (part["scheduled"] or part["planned"]):
+        return {}
+    counts = {name.replace("_", " "): value for name, value in part.items() if isinstance(value, int)}
+    delay = part["delay_ms"]
+    times = Table("From the plan to the start", ("", "count", *LATENCY_HEADERS),
+                  (("delay", f"{delay['count']:,}", *figures(delay)),))  # fmt: skip
+    return {"counts": facts("What became of them", counts), "delay": times}
+
+
 def _errors(run: RunView) -> Items:
     errors = run.summary["errors"]
     if not errors:
@@ -231,29 +239,6 @@ def _ledger(run: RunView) -> Items:
     return {"table": facts("What became of every cid", {"balanced": balanced, **rows}, note)}
 
 
-def _health(run: RunView) -> Items:
-    """The gauges of our own processes, and what the summary says of them."""
-    items: dict[str, Item] = dict(_generic(run.summary, ("health",), "Generator"))
-    for name, values in run.bins.gauges.items():
-        if name in {gauges.USERS, gauges.SOCKETS}:
-            continue
-        gauge = gauges.GAUGES.get(name)
-        title = gauge.meaning.capitalize() if gauge is not None else name
-        items[f"gauge {name}"] = over_time(run, title, gauge.unit if gauge is not None else "", {name: values})
-    return items
-
-
-def _server(run: RunView) -> Items:
-    return dict(_generic(run.summary, ("server",), "Server")) | {
-        name: over_time(run, *_described(name), {name: values}) for name, values in run.bins.server.items()
-    }
-
-
-def _described(name: str) -> tuple[str, str]:
-    gauge = gauges.GAUGES.get(name)
-    return (gauge.meaning.capitalize(), gauge.unit) if gauge is not None else (name, "")
-
-
 def _own(run: RunView) -> Items:
     """Names that a scenario made up, and what later versions of the summary add."""
     known = {observer.DELIVERY_LATENCY, observer.TICK_LATENESS}
@@ -275,8 +260,8 @@ def _own(run: RunView) -> Items:
         counts = {f"chat {name}": many for name, many in run.summary["chat"].items()} | counts
     if counts:
         items["counts"] = facts("Counts", counts)
-    others = [key for key in run.summary if key not in _KNOWN and key not in _ELSEWHERE]
-    return items | dict(_generic(run.summary, others, ""))
+    others = [key for key in run.summary if key not in _SHOWN]
+    return items | dict(_generic(run.summary, others))
 
 
 def _about(run: RunView) -> Items:
@@ -286,54 +271,24 @@ def _about(run: RunView) -> Items:
     }
 
 
-def _generic(summary: Summary, keys: Iterable[str], title: str) -> Items:
-    """A part of the summary that has no section made for it: objects as facts, lists of them as tables."""
+def _generic(summary: Summary, keys: Iterable[str]) -> Items:
+    """Parts of the summary that have no section made for them: objects as facts, lists of them as tables."""
     items: dict[str, Item] = {}
     for key in keys:
         part = cast("Mapping[str, object]", summary).get(key)
-        name = title or key.replace("_", " ").capitalize()
+        name = key.replace("_", " ").capitalize()
         if isinstance(part, dict):
-            plain = {label.replace("_", " "): value for label, value in _flat(part)}
-            nested = {label: value for label, value in part.items() if _is_rows(value)}
+            plain = {label.replace("_", " "): value for label, value in flat(part)}
             if plain:
                 items[key] = facts(name, plain)
-            for label, rows in nested.items():
-                items[f"{key}.{label}"] = _rows_table(label.replace("_", " ").capitalize(), rows)
-        elif _is_rows(part):
-            items[key] = _rows_table(name, cast("list[dict[str, object]]", part))
+            for label, rows in part.items():
+                if is_rows(rows):
+                    items[f"{key}.{label}"] = rows_table(label.replace("_", " ").capitalize(), rows)
+        elif is_rows(part):
+            items[key] = rows_table(name, cast("list[dict[str, object]]", part))
     return items
 
 
-def _is_rows(part: object) -> bool:
-    return isinstance(part, list) and bool(part) and all(isinstance(row, dict) for row in part)
-
-
-def _rows_table(title: str, rows: list[dict[str, object]]) -> Table:
-    flat = [dict(_flat(row)) for row in rows]
-    headers = list(dict.fromkeys(key for row in flat for key in row))
-    cells = tuple(tuple(text(row.get(key)) for key in headers) for row in flat)
-    return Table(title, tuple(header.replace("_", " ") for header in headers), cells)
-
-
-def _flat(part: Mapping[str, object]) -> list[tuple[str, object]]:
-    """Its plain values; a latency as its p50, p95, p99 and max."""
-    found: list[tuple[str, object]] = []
-    for key, value in part.items():
-        if isinstance(value, dict) and value.keys() >= _LATENCY_KEYS:
-            found += [(f"{key} {name}", value[name]) for name in ("p50", "p95", "p99", "max")]
-        elif isinstance(value, dict):
-            found += [
-                (f"{key} {name}", inner) for name, inner in value.items() if not isinstance(inner, dict | list)
-            ]
-        elif isinstance(value, list):
-            if value and not _is_rows(value):
-                found.append((key, ", ".join(map(str, value))))
-        else:
-            found.append((key, number(float(value)) if isinstance(value, float) else value))
-    return found
-
-
-_ELSEWHERE: Final = frozenset({"health", "server"})
 BAR: Final = "\N{FULL BLOCK}"
 """The heading of a column whose cells are shares, drawn as bars."""
 
@@ -352,10 +307,11 @@ SECTIONS: Final = (
     Section("ticks", "Tick lateness", _ticks, "How late our bots send: the generator's doing."),
     Section("paced", "Corrected for coordinated omission", _paced,
             "A send that had to wait is late for its player as well: corrected times count from the plan."),
+    Section("arrivals", "Arrivals of the open load", _arrivals),
     Section("errors", "Errors", _errors),
     Section("ledger", "Ledger", _ledger),
-    Section("health", "Generator health", _health),
-    Section("server", "Server metrics", _server, "Read from the target itself, on the same time axis."),
+    Section("health", "Generator health", health),
+    Section("server", "Server metrics", server, "Read from the target itself, on the same time axis."),
     Section("own", "Other counts and durations", _own),
     Section("about", "Versions and settings", _about),
 )  # fmt: skip

@@ -134,13 +134,25 @@ def test_what_a_run_has_not_is_left_out(run):
 def test_parts_of_the_summary_that_older_runs_lack_or_newer_ones_add(view):
     older = {key: value for key, value in view.summary.items() if key != "paced"}
     newer = older | {
-        "health": {"lag_ms": view.summary["ticks"]["lateness_ms"], "verdict": "healthy", "cores": [1, 2]},
+        "weather": {"lag_ms": view.summary["ticks"]["lateness_ms"], "verdict": "sunny", "days": [1, 2]},
+        "workers": [{"index": 0, "state": "MISSING"}],
+        "health": {
+            "valid": False,
+            "reasons": ["local: CPU above 90 %"],
+            "processes": [
+                {
+                    "source": "local",
+                    "valid": False,
+                    "seconds": 30.0,
+                    "figures": {"cpu": {"mean": 0.9, "max": 1.0}},
+                }
+            ],
+        },
         "lobby": [{"kind": "ranked", "waited_ms": view.summary["ticks"]["lateness_ms"]}],
     }
     page = Page(render([replace(view, summary=newer)]))
-    assert "healthy" in page.sections["health"]
-    assert "lag_ms p95" in page.sections["health"] or "lag ms p95" in page.sections["health"]
-    assert "ranked" in page.sections["own"]
+    assert {"MISSING", "TOO SLOW", "local: CPU above 90 %"} <= set(page.sections["health"])
+    assert {"ranked", "Weather", "sunny", "lag ms p95", "1, 2"} <= set(page.sections["own"])
 
 
 def test_several_runs_stand_side_by_side(view, run, emulator_run):

@@ -1,0 +1,103 @@
+"""What a report tells of the load generator itself, and of the server's own metrics: gauges over time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from nakama_bots.results import gauges
+from nakama_bots.results.report.parts import Item, Items, Table, facts, over_time, rows_table, text
+from nakama_bots.results.report.view import RunView
+
+_SHOWN_AS: Final[dict[str, tuple[str, float]]] = {
+    "s": ("ms", 1e3),
+    "cores": ("% of a core", 100.0),
+    "bytes": ("MB", 1e-6),
+}
+"""Unit and factor that a gauge's unit is shown in; others as they are."""
+
+_TOGETHER: Final[dict[str, tuple[str, ...]]] = {
+    "CPU": ("cpu", "cpu_own", "cpu_locust", "cpu_scenario"),
+    "Lateness of a timer": ("hub_lag", "hub_lag_max"),
+    "Wait of a frame until it is read": ("receive_wait", "receive_wait_max"),
+}
+"""Gauges that are lines of one chart."""
+
+
+def health(run: RunView) -> Items:
+    """Its processes, the gauges over time, and what became of the workers."""
+    items: dict[str, Item] = dict(_processes(run))
+    own = {name: row for name, row in run.bins.gauges.items() if name not in {gauges.USERS, gauges.SOCKETS}}
+    for title, names in _TOGETHER.items():
+        rows = {name: own.pop(name) for name in names if name in own}
+        if rows:
+            items[f"gauges {title}"] = _chart(run, title, rows)
+    for name, row in own.items():
+        items[f"gauge {name}"] = _chart(run, _meaning(name), {name: row})
+    workers = _part(run, "workers")
+    if isinstance(workers, list) and workers:
+        items["workers"] = rows_table("Workers", workers)
+    return items
+
+
+def server(run: RunView) -> Items:
+    """Each of the server's metrics over time."""
+    items: dict[str, Item] = {}
+    part = _part(run, "server")
+    if isinstance(part, dict) and part:
+        items["facts"] = facts("What the server told", {name: value for name, value in part.items()
+                                                        if not isinstance(value, dict | list)})  # fmt: skip
+    for name, row in run.bins.server.items():
+        items[f"gauge {name}"] = _chart(run, _meaning(name), {name: row})
+    return items
+
+
+def _processes(run: RunView) -> Items:
+    part = _part(run, "health")
+    processes = part.get("processes") if isinstance(part, dict) else None
+    if not isinstance(processes, list) or not processes:
+        return {}
+    names = list(dict.fromkeys(name for process in processes for name in process.get("figures", {})))
+    rows = tuple(
+        (
+            str(process.get("source")),
+            "ok" if process.get("valid") else "TOO SLOW",
+            text(process.get("seconds")),
+            *(_figure(name, process.get("figures", {}).get(name)) for name in names),
+        )
+        for process in processes
+    )
+    headers = ("process", "state", "s with users", *(name.replace("_", " ") for name in names))
+    reasons = "; ".join(map(str, part.get("reasons") or ["fast enough for its figures to be believed"]))
+    return {"processes": Table("Processes: mean / most of a second", headers, rows, left=2, note=reasons)}
+
+
+def _figure(name: str, figure: Mapping[str, float] | None) -> str:
+    if not figure:
+        return "-"
+    _, factor = _shown_as(name)
+    return " / ".join(f"{figure.get(key, 0.0) * factor:,.1f}" for key in ("mean", "max"))
+
+
+def _chart(run: RunView, title: str, rows: Mapping[str, Sequence[float | None]]) -> Item:
+    unit, factor = _shown_as(next(iter(rows)))
+    scaled = {
+        name.replace("_", " "): [None if value is None else value * factor for value in row]
+        for name, row in rows.items()
+    }
+    return over_time(run, title, unit, scaled)
+
+
+def _shown_as(name: str) -> tuple[str, float]:
+    gauge = gauges.GAUGES.get(name)
+    unit = gauge.unit if gauge is not None else ""
+    return _SHOWN_AS.get(unit, (unit, 1.0))
+
+
+def _meaning(name: str) -> str:
+    gauge = gauges.GAUGES.get(name)
+    return gauge.meaning[:1].upper() + gauge.meaning[1:] if gauge is not None else name
+
+
+def _part(run: RunView, key: str) -> Any:
+    return run.summary.get(key)
