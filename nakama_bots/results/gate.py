@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from nakama_bots.errors import NakamaError
-from nakama_bots.results.gauges import GAUGES
+from nakama_bots.results.gauges import unit_of
 from nakama_bots.results.metrics import FAMILIES, Family, Metric, Unit
 from nakama_bots.results.summary import Summary
 from nakama_bots.results.timeline import Timeline
@@ -29,6 +29,16 @@ RELATIONS: Final[dict[str, Callable[[float, float], bool]]] = {
 
 _NAMES_SHOWN: Final = 5
 _SHOWN_AS_SECONDS: Final = 10_000.0
+_SHOWN: Final[dict[str, tuple[float, int, str]]] = {
+    "": (1.0, 3, ""),
+    "ms": (1.0, 3, " ms"),
+    "ratio": (100.0, 4, " %"),
+    "/s": (1.0, 3, "/s"),
+    "s": (1e3, 3, " ms"),
+    "cores": (100.0, 4, " %"),
+    "bytes": (1e-6, 3, " MB"),
+}
+"""By unit: what a value is times for a reader, its digits, and the text behind it."""
 
 
 class GateError(NakamaError):
@@ -106,18 +116,21 @@ class Rule:
         """What is cut off at both ends, in seconds."""
         return (0.0, 0.0) if self.subjects.whole_run else (self.warmup, self.cooldown)
 
+    @property
+    def unit(self) -> str:
+        """What ``limit`` is in: ``ms``, ``ratio``, ``/s``, the gauge's own unit, or "" for a plain number."""
+        unit = self.measure.unit
+        return unit.value if unit is not Unit.GAUGE else unit_of(self.pattern) or ""
+
     def shown(self, value: float | None) -> str:
-        """A value of its metric with its unit."""
+        """A value of its metric with its unit, for a reader."""
         if value is None:
             return "nothing"
-        if self.measure.unit is Unit.RATIO:
-            return f"{_plain(value * 100, 4)} %"
-        unit = self.measure.unit
-        if unit is Unit.TIME and abs(value) >= _SHOWN_AS_SECONDS:
+        unit = self.unit
+        if unit == Unit.TIME and abs(value) >= _SHOWN_AS_SECONDS:
             return f"{_plain(value / 1e3, 3)} s"
-        text = GAUGES[self.pattern].unit if unit is Unit.GAUGE and self.pattern in GAUGES else unit.value
-        text = "" if text == Unit.GAUGE else text
-        return f"{_plain(value, 3)}{'' if text in ('', Unit.RATE) else ' '}{text}"
+        factor, digits, text = _SHOWN[unit]
+        return f"{_plain(value * factor, digits)}{text}"
 
     def held_by(self, value: float) -> bool:
         """Whether ``value`` is as expected."""

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from nakama_bots.errors import ConfigError, without_secrets
 from nakama_bots.results.gate import RELATIONS, Gate, Rule, Severity
-from nakama_bots.results.gauges import GAUGES
+from nakama_bots.results.gauges import unit_of
 from nakama_bots.results.metrics import FAMILIES, PARTS, PATTERNED, Family, Unit
 
 SETTING: Final = "gate file"
@@ -46,6 +46,20 @@ _LIMIT_FORMS: Final[dict[Unit, str]] = {
     Unit.RATIO: "a share, such as 1 % or 0.01",
     Unit.RATE: "a rate with its unit, such as 20 /s (/s, /min)",
     Unit.COUNT: "a number without a unit, such as 100",
+}
+
+
+_GAUGE_UNITS: Final[dict[str, dict[str, Decimal]]] = {
+    "": {"": Decimal(1)},
+    "s": _SECONDS,
+    "cores": {"%": Decimal("0.01"), "": Decimal(1)},
+    "bytes": {"B": Decimal(1), "kB": Decimal(10) ** 3, "MB": Decimal(10) ** 6, "GB": Decimal(10) ** 9},
+}
+_GAUGE_FORMS: Final[dict[str, str]] = {
+    "": _LIMIT_FORMS[Unit.COUNT],
+    "s": _LIMIT_FORMS[Unit.TIME],
+    "cores": "a share of one core, such as 90 % or 0.9",
+    "bytes": "a size with its unit, such as 500 MB (B, kB, MB, GB)",
 }
 
 
@@ -210,8 +224,10 @@ class _Reader:
         if metric is None:
             raise self._refused(path, name, f"for {family.noun}: {family.metric_names()}")
         if metric.unit is Unit.GAUGE:
-            own = GAUGES[pattern].unit if pattern in GAUGES else unit
-            factors, form = {own: Decimal(1)}, f"a number in the gauge's own unit, such as 10 {own}".rstrip()
+            own = unit_of(pattern)
+            if own is None:
+                raise self._refused((*path[:-1], "gauges"), pattern, "a pattern whose gauges have one unit")
+            factors, form = _GAUGE_UNITS[own], _GAUGE_FORMS[own]
         else:
             factors, form = _UNITS[metric.unit], _LIMIT_FORMS[metric.unit]
         if unit not in factors:

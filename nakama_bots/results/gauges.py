@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Final
 
 USERS: Final = "users"
@@ -69,6 +70,12 @@ GAUGES: Final[dict[str, Gauge]] = {
         Gauge(TICK_LATENESS, "s", max, "lateness of match ticks, 95th percentile of the interval"),
     )
 }
+
+
+def unit_of(pattern: str) -> str | None:
+    """The unit of the gauges that ``pattern`` matches: "" where none of ours does, None for several units."""
+    units = {gauge.unit for gauge in GAUGES.values() if fnmatchcase(gauge.name, pattern)} or {""}
+    return units.pop() if len(units) == 1 else None
 
 
 def fold(name: str, values: Iterable[float]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from textwrap import wrap
 from typing import Final
 
 from nakama_bots.results.gate import RuleOutcome, Verdict
@@ -30,6 +31,7 @@ _PACED_HEADER: Final = (
     "paced sends", "count", "raw p50", "p95", "p99", "max", "corrected p50", "p95", "p99", "max",
 )  # fmt: skip
 _GAP: Final = "  "
+_INDENT: Final = " " * 8
 _MARKS: Final = {RuleOutcome.PASSED: "pass", RuleOutcome.FAILED: "FAIL", RuleOutcome.WARNED: "warn"}
 _NAME_AT_LEAST: Final = 12
 
@@ -66,17 +68,21 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     lines += [f"  {line}" for line in verdict.why if not any(line.endswith(message) for message in told)]
     for result in verdict.results:
         lines.append(f"  {_MARKS[result.outcome]}  {shorten(result.rule.name, WIDTH - 8)}")
-        lines.append(f"        {shorten(result.message, WIDTH - 8)}")
+        lines += wrap(_ascii(result.message), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
     return lines
 
 
 def shorten(text: str, width: int) -> str:
     """``text`` in at most ``width`` (5 or more) columns of ASCII, the middle replaced by three dots."""
-    text = "".join(char if " " <= char <= "~" else "?" for char in text)
+    text = _ascii(text)
     if len(text) <= width:
         return text
     head = (width - 3) // 2
     return f"{text[:head]}...{text[len(text) - (width - 3 - head) :]}"
+
+
+def _ascii(text: str) -> str:
+    return "".join(char if " " <= char <= "~" else "?" for char in text)
 
 
 def _target(target: TargetPart) -> list[str]:

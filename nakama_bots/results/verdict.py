@@ -27,7 +27,7 @@ class VerdictError(NakamaError):
 
 
 class RulePart(TypedDict):
-    """One rule. ``measured`` and ``limit`` in ``unit`` (``ms``, ``ratio``, ``/s``, ``gauge`` or none).
+    """One rule. ``measured`` and ``limit`` in ``unit`` (``ms``, ``ratio``, ``/s``, a gauge's own or none).
 
     ``subject`` is the name that it was measured at, the worst of the ``matched`` ones, of which ``broken`` ones
     broke the rule; ``measured`` is null when there was nothing to measure.
@@ -201,7 +201,7 @@ def _rule(result: RuleResult) -> RulePart:
         "relation": rule.relation,
         "limit": rule.limit,
         "measured": result.measured,
-        "unit": rule.measure.unit.value,
+        "unit": rule.unit,
         "samples": result.samples,
         "min_samples": rule.min_samples,
         "matched": result.matched,

@@ -185,6 +185,27 @@ def test_gauges(expectation: str, values: list[float], kept: bool) -> None:
     assert (result.outcome is RuleOutcome.PASSED) == kept
 
 
+@pytest.mark.parametrize(
+    ("gauge", "expectation", "values", "shown"),
+    [
+        ("cpu", "max <= 90 %", (0.89, 0.9, 0.91), "90 %"),
+        ("loop_busy", "max <= 0.9", (0.89, 0.9, 0.91), "90 %"),
+        ("hub_lag*", "max <= 25 ms", (0.024, 0.025, 0.026), "25 ms"),
+        ("tick_lateness", "mean <= 0.05 s", (0.049, 0.05, 0.051), "50 ms"),
+        ("memory", "last <= 500 MB", (499e6, 500e6, 501e6), "500 MB"),
+        ("nakama_sessions", "max <= 10", (9, 10, 11), "10"),
+    ],
+)  # fmt: skip
+def test_the_generators_health_and_the_servers_gauges(
+    gauge: str, expectation: str, values: tuple[float, float, float], shown: str
+) -> None:
+    one = rule(f'gauges = "{gauge}"', expectation)
+    name = gauge.replace("*", "_max")
+    results = [evaluate(one, window(Recorder(0.0), **{name: [value]})) for value in values]
+    assert [result.outcome for result in results] == ["passed", "passed", "failed"]
+    assert f"<= {shown} (" in results[0].message
+
+
 def test_a_pattern_holds_each_name_to_the_rule_and_the_worst_is_told() -> None:
     recorder = calls(0.010, 0.010)
     recorder.merge(calls(0.070, name="match_leave").recorded())

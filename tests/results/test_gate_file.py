@@ -85,6 +85,12 @@ def test_the_example_can_be_used() -> None:
         ('name = "delivery"', 'name = "calls WS match_join: p95 <= 50 ms"', "rule name", "no other rule"),
         ('severity = "warn"', "abort_on_fail = 1", "line 17: rule 2, abort_on_fail: 1", "true or false"),
         ('"loss < 0.7 %"', '"lost >= 1"\nabort_on_fail = true', "rule 2, abort_on_fail", "before the run"),
+        ('calls = "WS match_join"', 'gauges = "cpu"', "line 8: rule 1, expect: 'p95'", "for gauge: max, min"),
+        ('on = "delivery"', 'gauges = "hub_lag"', "rule 2, expect: 'loss'", "for gauge: max, min, mean, last"),
+        ('on = "delivery"\nexpect = "loss < 0.7 %"', 'gauges = "hub_lag"\nexpect = "max < 1"', "rule 2, expect",
+         "for max a time with its unit"),
+        ('on = "delivery"\nexpect = "loss < 0.7 %"', 'gauges = "*"\nexpect = "max < 1"',
+         "line 15: rule 2, gauges", "a pattern whose gauges have one unit"),
         ('"loss < 0.7 %"', "[]", "line 16: rule 2, expect: []", '"METRIC RELATION LIMIT"'),
     ],
 )  # fmt: skip
