@@ -1,4 +1,4 @@
-"""The names of Nakama's REST operations (operation ids of its own API description), by method and path."""
+"""The names of Nakama's REST operations (as its metrics have them), by method and path."""
 
 from __future__ import annotations
 
@@ -86,11 +86,11 @@ OPERATIONS: Final[Mapping[tuple[str, str], str]] = {
     ("PUT", "/v2/storage"): "WriteStorageObjects",
     ("PUT", "/v2/storage/delete"): "DeleteStorageObjects",
     ("GET", "/v2/storage/{collection}"): "ListStorageObjects",
-    ("GET", "/v2/storage/{collection}/{user_id}"): "ListStorageObjects2",
+    ("GET", "/v2/storage/{collection}/{user_id}"): "ListStorageObjects",
     ("GET", "/v2/tournament"): "ListTournaments",
     ("DELETE", "/v2/tournament/{tournament_id}"): "DeleteTournamentRecord",
     ("GET", "/v2/tournament/{tournament_id}"): "ListTournamentRecords",
-    ("POST", "/v2/tournament/{tournament_id}"): "WriteTournamentRecord2",
+    ("POST", "/v2/tournament/{tournament_id}"): "WriteTournamentRecord",
     ("PUT", "/v2/tournament/{tournament_id}"): "WriteTournamentRecord",
     ("POST", "/v2/tournament/{tournament_id}/join"): "JoinTournament",
     ("GET", "/v2/tournament/{tournament_id}/owner/{owner_id}"): "ListTournamentRecordsAroundOwner",
