@@ -184,6 +184,15 @@ def _file(value: object) -> str:
     return text
 
 
+def _folder(value: object) -> str:
+    text = _any_text(value)
+    path = Path(text)
+    # It may have to be made, by each worker on its machine.
+    if text and any(part.exists() and not part.is_dir() for part in (path, *path.parents)):
+        raise ValueError
+    return text
+
+
 def _url(value: object) -> str:
     text = _any_text(value)
     if text:
@@ -301,6 +310,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "requests a second and process that are written down one by one"),
     Setting("wait_for_server", _seconds, 0.0, "a number of seconds from 0 to 999999",
             "seconds that a headless run waits at its start for a server that does not answer yet"),
+    Setting("worker_logs", _folder, "", "a folder's path",
+            "folder in which each worker writes down its own figures, to compare with the run's"),
     Setting("allowed_hosts", _hosts, "", "host names with commas between, as a.example.com,*.b.example.com",
             "the only remote hosts that may be used (this machine always may)"),
     Setting("max_users", _whole, 0, "a whole number from 0 to 999999, 0 for no cap", "the most users of a run"),
@@ -330,6 +341,7 @@ class Settings:
     emulator_matchmaker_interval: float
     load: Profile | None
     reports: Path
+    worker_logs: Path | None
     gate: str
     allow_emulator: bool
     health_limits: HealthLimits
@@ -372,6 +384,7 @@ class Settings:
             emulator_matchmaker_interval=values["emulator_matchmaker_interval"],
             load=Profile.parse(values["load"]) if values["load"] else None,
             reports=Path(values["reports"]),
+            worker_logs=Path(values["worker_logs"]) if values["worker_logs"] else None,
             gate=values["gate"],
             allow_emulator=values["allow_emulator"],
             health_limits=health_limits.parse(values["health_limits"]),

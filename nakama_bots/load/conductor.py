@@ -227,8 +227,14 @@ class Conductor:
                 users = max(users, self._run.totals.most_users)
             info, self._info = replace(self._info, users=users), None
             totals = self._run.totals
-            health = totals.health.part()
-            summary = build_summary(info, totals.recorder, ended=ended, duration=duration, health=health)
+            summary = build_summary(
+                info,
+                totals.recorder,
+                ended=ended,
+                duration=duration,
+                health=totals.health.part(),
+                workers=self._run.master.parts() if self._run.master is not None else (),
+            )
             ledger = LedgerTotals.from_counts(self._run.totals.recorder.counts)
             if not ledger.balanced:
                 self._fault(f"the cid ledger is not balanced: {ledger.line()}")

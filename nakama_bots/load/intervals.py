@@ -50,21 +50,25 @@ class Totals:
         """Of each process the most users that it had at the end of an interval, added up."""
         return int(sum(self._users.values()))
 
-    def add(self, interval: object) -> None:
-        """Take in an interval of this process or of a worker; ``ShapeError`` when it is none."""
+    def add(self, interval: object) -> int:
+        """Take in an interval of this process or of a worker; ``ShapeError`` when it is none.
+
+        Gives the number of its calls.
+        """
         checked = check_interval(interval)
-        self.recorder.merge(checked["recorded"], pause=_let_others_run)
+        calls = self.recorder.merge(checked["recorded"], pause=_let_others_run)
         self.requests.add(checked["source"], checked.pop("requests", []))
         self.health.add(checked)
         self.timeline.add(checked)
         source, users = checked["source"], checked["gauges"].get(gauges.USERS, 0.0)
         self._users[source] = max(users, self._users.get(source, 0.0))
+        return calls
 
 
 class Intervals:
     """One process's intervals. ``deliver`` is given each; it may switch."""
 
-    def __init__(self, source: str, recorder: Recorder, deliver: Callable[[Interval], None]) -> None:
+    def __init__(self, source: str, recorder: Recorder, deliver: Callable[[Interval], object]) -> None:
         self.source = source
         self._recorder = recorder
         self._deliver = deliver

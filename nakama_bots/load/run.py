@@ -6,13 +6,14 @@ import logging
 from time import perf_counter, time
 from typing import Any, Final
 
+from gevent.event import Event
 from locust.env import Environment
-from locust.runners import MasterRunner, WorkerRunner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
 from nakama_bots.bots.identity import Identity, NumberPool
 from nakama_bots.bots.player import Player, World
 from nakama_bots.config import Settings, Target
-from nakama_bots.errors import CallError
+from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.load import arguments
 from nakama_bots.load.bridge import LocustObserver
 from nakama_bots.load.intervals import LOCAL, Intervals, Totals
@@ -24,6 +25,8 @@ from nakama_bots.rest.transport import TRANSPORTS
 from nakama_bots.results import gauges
 from nakama_bots.results.recorder import Recorder
 from nakama_bots.results.request_samples import RequestSampler
+from nakama_bots.results.timeline import Interval
+from nakama_bots.results.worker_log import WorkerLog
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +34,13 @@ COMPLAINTS: Final = 100
 """Kinds of failures that a process logs at most; the report has them all."""
 
 
+INIT_TIMEOUT: Final = 10.0
+"""Seconds that a worker's first users wait for Locust's ``init``."""
+
+_AT_IT: Final = (STATE_SPAWNING, STATE_RUNNING)
+
 _runs: dict[Environment, Run] = {}
+_made = Event()
 
 
 class Run:
@@ -49,7 +58,7 @@ class Run:
         self.intervals = Intervals(
             runner.client_id if isinstance(runner, WorkerRunner) else LOCAL,
             recorder,
-            self._worker.add if self._worker is not None else self.totals.add,
+            self._send if self._worker is not None else self.totals.add,
         )
         self.intervals.add_gauges(self._read_gauges)
         self._pulse = Pulse(
@@ -61,11 +70,16 @@ class Run:
         self._players: dict[int, Player] = {}
         self._complaints: set[str] = set()
         self.open = OpenRun(environment, self.observer)
+        self._log: WorkerLog | None = None
         self._settings: Settings | None = None
         self._world: World | None = None
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stop.add_listener(self._on_test_stop)
         _runs[environment] = self
+        if isinstance(runner, WorkerRunner) and runner.worker_state in _AT_IT:
+            # The test's start came before Locust's ``init``, and so before these listeners: see ``run_of``.
+            self._on_test_start(environment)
+        _made.set()
 
     @property
     def settings(self) -> Settings:
@@ -113,8 +127,9 @@ class Run:
         self._complaints.clear()
         self._recorder.reset(perf_counter())
         self.totals.reset(settings.health_limits)
-        if self.master is not None:
-            self.master.reset()
+        for end in (self.master, self._worker):
+            if end is not None:
+                end.reset()
         self._world = World(
             # The web UI may have changed the host since the start.
             Target.parse(environment.host or "", name="host"),
@@ -127,6 +142,7 @@ class Run:
         )
         self.observer.sampler = self.intervals.sampler = self._sampler(settings.request_samples)
         self._pulse.start()
+        self._log = self._open_log(settings)
         self.intervals.start()
         if settings.load is not None:
             # The first persona takes a tenth of a second: no arrival shall be late by it.
@@ -145,6 +161,29 @@ class Run:
         self._pulse.stop()
         if self._worker is not None:
             self._worker.report()
+        if self._log is not None:
+            self._log.close()
+
+    def _open_log(self, settings: Settings) -> WorkerLog | None:
+        if self._worker is None or settings.worker_logs is None:
+            return None
+        try:
+            return WorkerLog(settings.worker_logs, self.intervals.source, time())
+        except ConfigError as error:
+            # The run is what counts; the log is for who looks into it.
+            log.error("%s", error)
+            return None
+
+    def _send(self, interval: Interval) -> None:
+        """An interval of a worker: written down here, and sent to the master."""
+        assert self._worker is not None
+        self._worker.add(interval)
+        if self._log is not None:
+            try:
+                self._log.add(interval)
+            except OSError as error:
+                log.error("%s cannot be written any more (%s)", self._log.path, error.strerror)
+                self._log = None
 
     def _read_gauges(self) -> dict[str, float]:
         connected = sum(player.connected for player in self._players.values())
@@ -154,6 +193,9 @@ class Run:
 
 def run_of(environment: Environment) -> Run:
     """The run of this process."""
+    if environment not in _runs and getattr(environment.parsed_options, "worker", False):
+        # It joined a test that goes on, and its users are started before Locust's ``init``.
+        _made.wait(INIT_TIMEOUT)
     try:
         return _runs[environment]
     except KeyError:

@@ -268,12 +268,14 @@ class Recorder:
         """What came since the last drain; the recorder goes on from nothing."""
         return self.take().recorded(folded=False)
 
-    def merge(self, payload: object, *, pause: Callable[[], object] = _no_pause) -> None:
+    def merge(self, payload: object, *, pause: Callable[[], object] = _no_pause) -> int:
         """Add what another recorder gave; ``ShapeError`` for anything else, and then nothing is added.
 
-        ``pause`` is called after each row, for an event loop that cannot wait for all of them.
+        ``pause`` is called after each row, for an event loop that cannot wait for all of them. Gives the number
+        of calls that were added.
         """
         calls, samples, recorded = _decode(payload, pause)
+        added = sum(row.ok.count + row.failed.count for _, row in calls)
         for call_key, row in calls:
             self._call_row(call_key).add(row)
             pause()
@@ -284,6 +286,7 @@ class Recorder:
         for error in recorded["errors"]:
             key = (error["kind"], error["name"], error["label"])
             self._add_error(key, ErrorRow(error["count"], error["first_seen"], error["example"]))
+        return added
 
 
 def outcome_of(error: CallError) -> str:

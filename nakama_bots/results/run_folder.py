@@ -19,6 +19,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.results.summary import Summary, SummaryError, check_summary
 from nakama_bots.results.timeline import Timeline, TimelineError, from_lines, header
 from nakama_bots.results.verdict import VerdictError, VerdictPart, check_verdict
+from nakama_bots.results.worker_log import SUFFIX
 
 SUMMARY_FILE: Final = "summary.json"
 TIMELINE_FILE: Final = "timeline.jsonl.gz"
@@ -96,11 +97,14 @@ def read_verdict(path: Path) -> VerdictPart:
 
 
 def read_timeline(path: Path) -> Timeline:
-    """The time line in a run's folder, or in the file itself; ``TimelineError`` says why there is none."""
+    """The time line in a run's folder, or in the file itself; ``TimelineError`` says why there is none.
+
+    A file may also be a worker's own log, which is not compressed.
+    """
     if path.is_dir():
         path /= TIMELINE_FILE
     try:
-        with gzip.open(path, "rb") as file:
+        with _open_lines(path) as file:
             return from_lines(iter(file))
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         msg = f"{path}: not a whole gzip file ({error})"
@@ -111,6 +115,10 @@ def read_timeline(path: Path) -> Timeline:
     except TimelineError as error:
         msg = f"{path}: {error}"
         raise TimelineError(msg) from None
+
+
+def _open_lines(path: Path) -> BinaryIO:
+    return path.open("rb") if path.suffix == SUFFIX else cast("BinaryIO", gzip.open(path, "rb"))
 
 
 def write_whole(

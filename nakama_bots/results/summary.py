@@ -6,7 +6,7 @@ histograms included, so that a gate, a comparison or a merge of several runs nee
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Final, TypedDict, cast
@@ -20,6 +20,7 @@ from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
 from nakama_bots.results.redact import Scalar, public_settings
 from nakama_bots.results.shapes import ShapeError, check
+from nakama_bots.results.workers import WorkerPart
 
 SCHEMA_NAME: Final = "nakama-bots/summary/"
 SCHEMA_VERSION: Final = 1
@@ -199,7 +200,10 @@ class ErrorPart(TypedDict):
 
 
 class Summary(TypedDict):
-    """``summary.json``. ``samples_ms`` and ``counts`` hold every name, a scenario's own as well."""
+    """``summary.json``. ``samples_ms`` and ``counts`` hold every name, a scenario's own as well.
+
+    ``workers`` is empty for a run of one process.
+    """
 
     schema: str
     run: RunPart
@@ -215,6 +219,7 @@ class Summary(TypedDict):
     arrivals: ArrivalsPart
     paced: list[PacedPart]
     health: HealthPart
+    workers: list[WorkerPart]
     errors: list[ErrorPart]
     samples_ms: dict[str, Latency]
     counts: dict[str, int]
@@ -249,6 +254,7 @@ def build_summary(
     ended: datetime,
     duration: float,
     health: HealthPart | None = None,
+    workers: Sequence[WorkerPart] = (),
 ) -> Summary:
     """The summary of a run that lasted ``duration`` seconds; the recorder keeps its content."""
     counts, samples = recorder.counts, recorder.samples
@@ -297,6 +303,7 @@ def build_summary(
         "arrivals": _arrivals(counts, samples),
         "paced": _paced(samples),
         "health": health or Health().part(),
+        "workers": list(workers),
         "errors": _errors(recorder),
         "samples_ms": {name: latency(samples[name]) for name in sorted(samples)},
         "counts": {name: counts[name] for name in sorted(counts)},

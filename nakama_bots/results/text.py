@@ -23,6 +23,7 @@ from nakama_bots.results.summary import (
     TargetPart,
     TicksPart,
 )
+from nakama_bots.results.workers import MISSING, WorkerPart
 
 WIDTH: Final = 110
 
@@ -54,6 +55,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_paced(summary["paced"]),
         *_health(summary["health"]),
         LedgerTotals.from_counts(summary["counts"]).line(),
+        *_workers(summary["workers"]),
         *(f"written: {path}" for path in files),
         *(verdict_lines(verdict) if verdict is not None else []),
     ]
@@ -167,6 +169,23 @@ def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
 def _chat(summary: Summary) -> list[str]:
     chat = summary["chat"]
     return [f"chat: {chat['sent']:,} sent, {chat['received']:,} received"] if any(chat.values()) else []
+
+
+def _workers(workers: list[WorkerPart]) -> list[str]:
+    if not workers:
+        return []
+    missing = [worker for worker in workers if worker["state"] == MISSING]
+    lines = [f"workers: {len(workers) - len(missing)} of {len(workers)} with all of their figures"]
+    for worker in missing:
+        place = f"{worker['host']}, pid {worker['pid']}" if worker["host"] else worker["id"]
+        age = worker["report_age_s"]
+        heard = "never reported" if age is None else f"last report {age:.1f} s before the end"
+        contributed = f"{worker['calls']:,} calls counted"
+        lines += [
+            shorten(f"  worker {worker['index']} ({place}) is MISSING: {heard}, {contributed}", WIDTH),
+            f"    not among the figures: {worker['missing']}",
+        ]
+    return lines
 
 
 def _arrivals(arrivals: ArrivalsPart) -> list[str]:

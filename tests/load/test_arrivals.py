@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,7 +110,7 @@ def test_who_is_still_here_at_the_end_is_cut_off(tmp_path: Path, emulator: Emula
 
 def test_two_workers_share_every_arrival(tmp_path: Path, emulator: EmulatorProcess) -> None:
     port = str(free_port())
-    load = "open:rate=100,for=2s,max_start_delay=5s"
+    load = "open:rate=100,for=1s,max_start_delay=5s"
     locust = run(
         tmp_path, "--nakama-load", load, "--host", emulator.url, "--processes", "2",
         "--master-bind-port", port, "--master-port", port, locustfile=NOBODY,
@@ -129,6 +130,32 @@ def test_two_workers_share_every_arrival(tmp_path: Path, emulator: EmulatorProce
     assert len(halves) == 2
     assert abs(halves[0] - halves[1]) <= 1
     assert_timeline_adds_up(locust)
+
+
+def test_what_a_dead_worker_did_not_start_is_lost_and_the_rest_is_taken_over(
+    tmp_path: Path, emulator: EmulatorProcess
+) -> None:
+    port = str(free_port())
+    load = "open:rate=20,for=9s,arrivals=constant,max_start_delay=5s"
+    with Locust(
+        tmp_path, "--nakama-load", load, "--host", emulator.url, "--processes", "2",
+        "--master-bind-port", port, "--master-port", port, locustfile=NOBODY,
+    ) as locust:  # fmt: skip
+        locust.wait_for("arrivals: shared by 2 workers")
+        first, *_ = psutil.Process(locust.pid).children()
+        first.kill()
+        assert locust.finish() == 1
+    assert "arrivals: shared by 1 workers" in locust.output
+    part = locust.summary["arrivals"]
+    assert part["scheduled"] == 180
+    assert 0 < part["lost"] == 180 - part["planned"] < 90
+    assert f"arrivals LOST with a worker: {part['lost']} of 180" in locust.output
+    planned = {
+        worker["state"]: worker["counts"].get("arrivals_planned", 0) for worker in locust.summary["workers"]
+    }
+    # Half of them until the death was noticed, and all of them from then on.
+    assert planned["complete"] > 90
+    assert planned["complete"] + planned["missing"] == part["planned"]
 
 
 WORKERS = st.lists(st.tuples(st.floats(0, 10), st.sets(st.integers(0, 5), min_size=1)), min_size=1, max_size=5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,9 @@ import psutil
 import pytest
 
 from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.results.recorder import CallRow, Recorder
+from nakama_bots.results.run_folder import read_timeline
+from nakama_bots.results.summary import recorder_of
 
 from .running import (
     LOCUSTFILES,
@@ -24,6 +28,7 @@ from .running import (
     has_account,
     locust_counts,
     our_counts,
+    poll,
     refused,
     run,
 )
@@ -42,6 +47,7 @@ def forked(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory) 
     return run(
         folder / "reports", "-u", "8", "-r", "8", "-t", "5s", "--processes", "2", "--host", emulator.url,
         "--nakama-id-prefix", "forked", "--json-file", str(folder / "out"),
+        "--nakama-worker-logs", str(folder / "logs"),
         "--master-bind-port", port, "--master-port", port,
     )  # fmt: skip
 
@@ -58,6 +64,84 @@ def test_the_masters_summary_has_what_every_worker_counted(forked: Locust) -> No
         row["count"] for (kind, name), row in rows.items() if kind == "WS" and name != "connect"
     )
     assert forked.summary["run"]["users"] == 8
+
+
+def whole(path: Path) -> Recorder:
+    """Everything that a worker wrote down itself."""
+    timeline = read_timeline(path)
+    return timeline.recorder(timeline.started - 60, timeline.ended)
+
+
+def test_the_run_is_counter_by_counter_the_sum_of_its_workers_own_logs(forked: Locust) -> None:
+    logs = sorted((forked.reports.parent / "logs").iterdir())
+    assert len(logs) == 2
+    total = Recorder(0.0)
+    for path in logs:
+        total.merge(whole(path).recorded())
+    summary = recorder_of(forked.summary)
+    assert total.counts == summary.counts
+    assert {key: _figures(row) for key, row in total.calls.items()} == {
+        key: _figures(row) for key, row in summary.calls.items()
+    }
+    assert {name: histogram.encode() for name, histogram in total.samples.items()} == {
+        name: histogram.encode() for name, histogram in summary.samples.items()
+    }
+    parts = forked.summary["workers"]
+    assert [part["index"] for part in parts] == [0, 1]
+    for part in parts:
+        log = whole(forked.reports.parent / "logs" / f"{part['id']}.jsonl")
+        assert part["counts"] == dict(sorted(log.counts.items()))
+        assert part["calls"] == sum(row.ok.count + row.failed.count for row in log.calls.values())
+        assert (part["state"], part["missing"], part["lost_reports"]) == ("complete", "", 0)
+    assert "workers: 2 of 2 with all of their figures" in forked.output
+
+
+def _figures(row: CallRow) -> tuple[object, ...]:
+    return row.ok.encode(), row.failed.encode(), row.outcomes, row.size
+
+
+def test_workers_that_join_late_die_and_come_back(tmp_path: Path, emulator: EmulatorProcess) -> None:
+    port = str(free_port())
+    locustfile = LOCUSTFILES / "nobody.py"
+
+    def worker() -> Locust:
+        return Locust(tmp_path / "none", "--worker", "--master-port", port, locustfile=locustfile, prefix=())
+
+    master = Locust(
+        tmp_path / "reports", "--master", "--expect-workers", "1", "-u", "6", "-r", "6", "--host", emulator.url,
+        "--nakama-id-prefix", "come-and-go", "--master-bind-port", port,
+        "--nakama-worker-logs", str(tmp_path / "logs"), locustfile=locustfile,
+    )  # fmt: skip
+    with master, worker() as first:
+        master.wait_for(SPAWNED)
+        with worker() as second:
+            master.wait_for(SPAWNED, 2)
+            for _ in poll(lambda: has_account(emulator.url, "come-and-go-1-w001-000000")):
+                pass
+            first.signal(signal.SIGKILL)
+            with worker() as again:
+                # Of the same machine, and yet none of the accounts of the one that died.
+                for _ in poll(lambda: has_account(emulator.url, "come-and-go-1-w002-000000")):
+                    pass
+                master.signal(signal.SIGTERM)
+                assert master.finish() == 1
+                assert (second.finish(), again.finish()) == (0, 0)
+    assert TRACE not in master.output + second.output + again.output
+    dead, late, last = master.summary["workers"]
+    assert [part["state"] for part in (dead, late, last)] == ["missing", "complete", "complete"]
+    assert [part["index"] for part in (dead, late, last)] == [0, 1, 2]
+    assert dead["pid"] == first.pid
+    assert dead["missing"].startswith("its figures after second") or dead["missing"] == "all of its figures"
+    assert f"pid {first.pid}) is MISSING" in master.output or dead["reports"] == 0
+    # What is in the run is what was contributed, and the log of the dead one has no less.
+    counts = Counter[str]()
+    for part in (dead, late, last):
+        counts.update(part["counts"])
+    assert counts == master.summary["counts"]
+    log = whole(tmp_path / "logs" / f"{dead['id']}.jsonl")
+    assert sum(row.ok.count for row in log.calls.values()) >= dead["calls"]
+    assert late["joined_s"] is not None
+    assert late["joined_s"] > 0
 
 
 def test_the_time_line_has_every_process(forked: Locust) -> None:
