@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from locust.env import Environment
@@ -10,15 +11,14 @@ from locust.env import Environment
 from nakama_bots import guard
 from nakama_bots.config import Settings
 from nakama_bots.errors import ConfigError
-from nakama_bots.exit_codes import ExitCode
 
 log = logging.getLogger(__name__)
 
 
-def cap_users(environment: Environment, settings: Settings) -> None:
+def cap_users(environment: Environment, settings: Settings, ended: Callable[[str], object]) -> None:
     """Have this process's runner refuse to start more users than ``settings`` allow.
 
-    A shape that asks for more ends the run: what it was made to show cannot be shown any more.
+    A shape that asks for more ends the run, as ``ended`` is told: what it was made to show cannot be shown.
     """
     runner = environment.runner
     if runner is None or not settings.max_users:
@@ -29,9 +29,10 @@ def cap_users(environment: Environment, settings: Settings) -> None:
         try:
             guard.check_users(settings, user_count)
         except ConfigError as error:
-            log.error("%s", error)
-            if environment.shape_class is not None:
-                environment.process_exit_code = ExitCode.USAGE
+            if environment.shape_class is None:
+                log.error("%s", error)
+            else:
+                ended(str(error))
                 # As Locust ends a shape that has come to its end.
                 headless = environment.parsed_options is not None and environment.parsed_options.headless
                 (runner.quit if headless else runner.stop)()

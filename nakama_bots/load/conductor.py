@@ -82,7 +82,7 @@ class Conductor:
         if environment.web_ui is not None and environment.web_ui.app is not None:
             check_form(environment.web_ui.app, settings, self._is_own)
             show_banner(environment.web_ui.app, lambda: self._is_emulator)
-        cap_users(environment, settings)
+        cap_users(environment, settings, self._over_cap)
         events = environment.events
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
@@ -271,6 +271,14 @@ class Conductor:
         """What went wrong in the run itself fails it, whatever the figures are."""
         log.error("%s", line)
         self._faults.append(line)
+
+    def _over_cap(self, line: str) -> None:
+        """A shape wants more users than may be."""
+        if self._info is not None:
+            self._fault(line)
+            return
+        log.error("%s", line)  # before any load
+        self._environment.process_exit_code = ExitCode.USAGE
 
     def _tell(self) -> None:
         texts, self._texts = self._texts, []

@@ -37,6 +37,15 @@ def test_a_shape_that_asks_for_more_ends_the_run(tmp_path: Path) -> None:
     assert TRACE not in locust.output
 
 
+def test_a_shape_that_comes_to_ask_for_more_fails_the_run(tmp_path: Path) -> None:
+    locust = run(tmp_path, "--nakama-max-users", "2", locustfile=LOCUSTFILES / "rising.py")
+    assert locust.finish() == 1
+    assert "run: FAILED (exit code 1)" in locust.output
+    assert locust.output.count("users: 3 cannot be used; accepted: at most 2, by --nakama-max-users") >= 2
+    assert locust.summary["run"]["users"] == 1
+    assert TRACE not in locust.output
+
+
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
     web = Web(
