@@ -306,6 +306,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             help="let a run against the emulator pass its gate"),
     Setting("health_limits", _health_limits, "", health_limits.ACCEPTED,
             "limits beyond which a run's generator was too slow, as cpu=0.95,hub_lag=0.1 (docs/live.md)"),
+    Setting("metrics", _url, "", "http://HOST[:PORT][/PATH] or https://..",
+            "the server's Prometheus endpoint, read into the time line (docs/live.md)"),
+    Setting("metrics_interval", _positive, 5.0, SECONDS, "seconds between two reads of the server's metrics"),
     Setting("request_samples", _whole, 0, "a whole number from 0 to 999999",
             "requests a second and process that are written down one by one"),
     Setting("wait_for_server", _seconds, 0.0, "a number of seconds from 0 to 999999",
@@ -345,6 +348,8 @@ class Settings:
     gate: str
     allow_emulator: bool
     health_limits: HealthLimits
+    metrics: Target | None
+    metrics_interval: float
     request_samples: int
     wait_for_server: float
     allowed_hosts: tuple[str, ...]
@@ -388,6 +393,8 @@ class Settings:
             gate=values["gate"],
             allow_emulator=values["allow_emulator"],
             health_limits=health_limits.parse(values["health_limits"]),
+            metrics=Target.parse(values["metrics"]) if values["metrics"] else None,
+            metrics_interval=values["metrics_interval"],
             request_samples=values["request_samples"],
             wait_for_server=values["wait_for_server"],
             allowed_hosts=tuple(host for host in values["allowed_hosts"].split(",") if host),

@@ -147,6 +147,8 @@ BAD = {
     "gate": ["/no/such/file", 5],
     "allow_emulator": ["maybe"],
     "health_limits": ["nonsense", 5],
+    "metrics": ["127.0.0.1:9100", 5],
+    "metrics_interval": [0],
     "request_samples": ["-1", "x", 1.5, 10**6],
     "wait_for_server": ["-1", "x", "nan"],
     "allowed_hosts": ["a b", "a,,b", "http://a", 5, [5], [""]],

@@ -38,6 +38,7 @@ from nakama_bots.load.cap import cap_users
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.probe import probe
 from nakama_bots.load.run import Run
+from nakama_bots.load.server_scrape import ServerScraper, metrics_url
 from nakama_bots.load.web import check_form, show_banner
 from nakama_bots.results.gate import Gate, Outcome, Verdict
 from nakama_bots.results.gate_file import read_gate
@@ -45,6 +46,7 @@ from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.outputs import write_outputs, write_tables
 from nakama_bots.results.report.files import write_report
 from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
+from nakama_bots.results.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
 from nakama_bots.results.text import end_of_run
 from nakama_bots.results.verdict import verdict_part
@@ -70,6 +72,7 @@ class Conductor:
         self._faults: list[str] = []
         self._emulators: set[Target] = set()
         self._finishing = BoundedSemaphore(1)
+        self._scraper: ServerScraper | None = None
         settings = self._resolve()
         self._judge = Judge(self._gate(settings), run.totals, self._abort)
         self._drop_untagged()
@@ -153,6 +156,7 @@ class Conductor:
                 matchmaker_interval=settings.emulator_matchmaker_interval,
                 server_key=settings.credentials.server_key,
                 http_key=settings.credentials.http_key,
+                extra=("--metrics-port", "0"),
             )
         except NakamaError as error:
             stop_with(str(error))
@@ -195,6 +199,7 @@ class Conductor:
             self._probe(arguments.resolved(self._options), target)
         self._started = perf_counter()
         self._judge.start()
+        self._scraper = self._new_scraper()
         self._info = RunInfo(
             scenario="-".join(user_class.__name__.lower() for user_class in environment.user_classes),
             started=datetime.now(UTC),
@@ -205,6 +210,25 @@ class Conductor:
             versions=_versions(),
             settings=arguments.public_values(self._options),
         )
+
+    def _new_scraper(self) -> ServerScraper | None:
+        settings = arguments.resolved(self._options)
+        if settings.metrics is not None:
+            url = metrics_url(settings.metrics)
+        elif self._emulator is not None and self._is_own(Target.parse(self._environment.host or "")):
+            url = self._emulator.metrics_url
+        else:
+            return None
+        scraper = ServerScraper(url, settings.metrics_interval, settings.tls, self._run.totals)
+        scraper.start()
+        return scraper
+
+    def _stop_scraper(self) -> ServerPart:
+        scraper, self._scraper = self._scraper, None
+        if scraper is None:
+            return ServerMetrics().part()
+        scraper.stop()
+        return scraper.metrics.part()
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
         if self._info is not None and user_count > self._info.users:
@@ -220,6 +244,7 @@ class Conductor:
                 return
             ended, duration = datetime.now(UTC), perf_counter() - self._started
             self._judge.stop()
+            server = self._stop_scraper()
             missing = self._run.master.collect() if self._run.master is not None else ""
             users = max(self._info.users, sum(self._runner.final_user_classes_count.values()))
             if self._run.settings.load is not None and self._run.settings.load.open is not None:
@@ -233,6 +258,7 @@ class Conductor:
                 ended=ended,
                 duration=duration,
                 health=totals.health.part(),
+                server=server,
                 workers=self._run.master.parts() if self._run.master is not None else (),
             )
             ledger = LedgerTotals.from_counts(self._run.totals.recorder.counts)

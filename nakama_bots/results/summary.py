@@ -19,6 +19,7 @@ from nakama_bots.results.histogram import Histogram
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
 from nakama_bots.results.redact import Scalar, public_settings
+from nakama_bots.results.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.workers import WorkerPart
 
@@ -220,6 +221,7 @@ class Summary(TypedDict):
     paced: list[PacedPart]
     health: HealthPart
     workers: list[WorkerPart]
+    server: ServerPart
     errors: list[ErrorPart]
     samples_ms: dict[str, Latency]
     counts: dict[str, int]
@@ -255,6 +257,7 @@ def build_summary(
     duration: float,
     health: HealthPart | None = None,
     workers: Sequence[WorkerPart] = (),
+    server: ServerPart | None = None,
 ) -> Summary:
     """The summary of a run that lasted ``duration`` seconds; the recorder keeps its content."""
     counts, samples = recorder.counts, recorder.samples
@@ -304,6 +307,7 @@ def build_summary(
         "paced": _paced(samples),
         "health": health or Health().part(),
         "workers": list(workers),
+        "server": server or ServerMetrics().part(),
         "errors": _errors(recorder),
         "samples_ms": {name: latency(samples[name]) for name in sorted(samples)},
         "counts": {name: counts[name] for name in sorted(counts)},

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from textwrap import wrap
-from typing import Final
+from typing import Final, Literal
 
 from nakama_bots.results.gate import RuleOutcome, Verdict
-from nakama_bots.results.gauges import GAUGES
+from nakama_bots.results.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
 from nakama_bots.results.health import FIGURES, JUDGED, FigurePart, HealthPart, short_source
 from nakama_bots.results.ledger import LedgerTotals
 from nakama_bots.results.recorder import ABANDONED
+from nakama_bots.results.server_metrics import ServerPart
 from nakama_bots.results.summary import (
     ArrivalsPart,
     CallPart,
@@ -23,6 +24,7 @@ from nakama_bots.results.summary import (
     TargetPart,
     TicksPart,
 )
+from nakama_bots.results.timeline import SERVER_PREFIX
 from nakama_bots.results.workers import MISSING, WorkerPart
 
 WIDTH: Final = 110
@@ -54,6 +56,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_arrivals(summary["arrivals"]),
         *_paced(summary["paced"]),
         *_health(summary["health"]),
+        *_server(summary["server"]),
         LedgerTotals.from_counts(summary["counts"]).line(),
         *_workers(summary["workers"]),
         *(f"written: {path}" for path in files),
@@ -227,6 +230,32 @@ def _health(health: HealthPart) -> list[str]:
         for process in health["processes"]
     ]
     return ["", *_columns([header, *rows], left=1), "mean / most of a second", ""]
+
+
+def _server(server: ServerPart) -> list[str]:
+    if not server["url"]:
+        return []
+    if not server["scrapes"]:
+        return [shorten(f"server's metrics at {server['url']}: none; {server['error']}", WIDTH)]
+    shown = [
+        f"{label} {show(figure[which])}"
+        for name, (label, which, show) in _SERVER.items()
+        if (figure := server["gauges"].get(SERVER_PREFIX + name)) is not None
+    ]
+    failed = f", {server['failures']:,} reads failed" if server["failures"] else ""
+    return [shorten(f"server's own metrics ({server['scrapes']:,} reads{failed}):", WIDTH),
+            shorten("  " + ", ".join(shown), WIDTH)]  # fmt: skip
+
+
+_SERVER: Final[dict[str, tuple[str, Literal["mean", "max", "last"], Callable[[float], str]]]] = {
+    "sessions": ("sessions at most", "max", GAUGES[SOCKETS].show),
+    "presences": ("presences", "max", GAUGES[SOCKETS].show),
+    "matches": ("matches", "max", GAUGES[SOCKETS].show),
+    "latency_p95": ("latency p95", "last", GAUGES[HUB_LAG].show),
+    "goroutines": ("goroutines", "max", GAUGES[SOCKETS].show),
+    "cpu": ("CPU", "mean", GAUGES[CPU].show),
+    "memory": ("memory", "max", GAUGES[MEMORY].show),
+}
 
 
 def _mean_and_most(name: str, figure: FigurePart | None) -> str:

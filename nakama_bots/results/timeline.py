@@ -21,6 +21,12 @@ from nakama_bots.results.shapes import ShapeError, check
 
 SCHEMA: Final = "nakama-bots/timeline/1"
 
+SERVER: Final = "server"
+"""The source of what was read from the target's own metrics."""
+
+SERVER_PREFIX: Final = "server."
+"""Before the gauges' names of that source."""
+
 _LENGTHS: Final = ((600.0, 1.0), (1800.0, 2.0), (3600.0, 5.0))
 _LONGEST: Final = 10.0
 

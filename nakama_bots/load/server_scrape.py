@@ -1,0 +1,88 @@
+"""Reads the server's own metrics into the time line, every few seconds; a failure of that fails no run."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import urllib.error
+import urllib.request
+from http.client import HTTPException
+from time import perf_counter, time
+from typing import Final
+
+import gevent
+
+from nakama_bots.config import Target, Tls
+from nakama_bots.load.intervals import Totals
+from nakama_bots.results.server_metrics import LIMIT, ServerMetrics
+from nakama_bots.results.timeline import SERVER, gauges_only
+
+log = logging.getLogger(__name__)
+
+TIMEOUT: Final = 5.0
+_PATH: Final = "/metrics"
+
+
+def metrics_url(target: Target) -> str:
+    """Where the metrics of ``target`` are: as given, or at Prometheus' usual path."""
+    return target.http_url if target.path else target.http_url + _PATH
+
+
+class ServerScraper:
+    """Scrapes ``url`` from ``start`` to ``stop``."""
+
+    def __init__(self, url: str, interval: float, tls: Tls, totals: Totals) -> None:
+        self.metrics = ServerMetrics(url)
+        self._interval = interval
+        self._tls = tls
+        self._totals = totals
+        self._since = time()
+        self._reader: gevent.Greenlet[[], None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._since = time()
+        self._reader = gevent.spawn(self._keep)
+
+    def stop(self) -> None:
+        """Scrape once more, at the end of the run. Idempotent."""
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.kill()
+            self._scrape()
+
+    def _keep(self) -> None:
+        while True:
+            self._scrape()
+            gevent.sleep(self._interval)
+
+    def _scrape(self) -> None:
+        try:
+            found = self.metrics.read(self._fetch(), perf_counter())
+        except (OSError, HTTPException, ValueError) as error:
+            reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+            if self.metrics.failed(reason):
+                log.warning(
+                    "the server's metrics at %s cannot be read: %s (further failures are only counted)",
+                    self.metrics.url,
+                    reason,
+                )
+            return
+        now = time()
+        self._totals.add(gauges_only(SERVER, self._since, max(0.0, now - self._since), found))
+        self._since = now
+
+    def _fetch(self) -> str:
+        context = None
+        if self.metrics.url.startswith("https:"):
+            context = ssl.create_default_context(cafile=self._tls.ca or None)
+            if self._tls.insecure:
+                context.check_hostname = False
+                context.verify_mode = ssl.CERT_NONE
+        # The scheme is checked: http or https.
+        with urllib.request.urlopen(self.metrics.url, timeout=TIMEOUT, context=context) as answer:  # noqa: S310
+            data: bytes = answer.read(LIMIT + 1)
+        if len(data) > LIMIT:
+            msg = f"more than {LIMIT:,} bytes"
+            raise ValueError(msg)
+        return data.decode("utf-8")

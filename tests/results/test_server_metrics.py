@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pytest
+
+from nakama_bots.results.server_metrics import ServerMetrics
+
+PAGE = """# HELP go_goroutines Number of goroutines that currently exist.
+# TYPE go_goroutines gauge
+go_goroutines 91
+# TYPE nakama_sessions gauge
+nakama_sessions{node_name="a"} 5
+nakama_sessions{node_name="b"} 7
+# TYPE nakama_overall_request_count counter
+nakama_overall_request_count{node_name="a"} 100
+# TYPE nakama_overall_latency_ms summary
+nakama_overall_latency_ms{node_name="a",quantile="0.5"} 0.002
+nakama_overall_latency_ms{node_name="a",quantile="0.95"} 0.02926976
+nakama_overall_latency_ms{node_name="b",quantile="0.95"} NaN
+nakama_overall_latency_ms_sum{node_name="a"} 0.116
+nakama_overall_latency_ms_count{node_name="a"} 16
+# TYPE process_cpu_seconds_total counter
+process_cpu_seconds_total 10
+# TYPE process_resident_memory_bytes gauge
+process_resident_memory_bytes 4.9143808e+07
+"""
+
+
+def test_a_page_becomes_gauges():
+    assert ServerMetrics("u").read(PAGE, 50.0) == {
+        "server.goroutines": 91.0,
+        "server.sessions": 12.0,
+        "server.requests": 0.0,
+        "server.latency_p50": 0.002,
+        "server.latency_p95": 0.02926976,
+        "server.memory": 49_143_808.0,
+    }
+
+
+def test_cpu_and_counters_are_what_was_added():
+    metrics = ServerMetrics("u")
+    metrics.read(PAGE, 50.0)
+    later = PAGE.replace("total 10", "total 13").replace('count{node_name="a"} 100', 'count{node_name="a"} 130')
+    found = metrics.read(later, 54.0)
+    assert found["server.cpu"] == 0.75
+    assert found["server.requests"] == 30.0
+    # The server was started anew: its counters begin with nothing.
+    anew = PAGE.replace("total 10", "total 1").replace('count{node_name="a"} 100', 'count{node_name="a"} 4')
+    found = metrics.read(anew, 58.0)
+    assert "server.cpu" not in found
+    assert found["server.requests"] == 34.0
+    part = metrics.part()
+    assert (part["scrapes"], part["failures"]) == (3, 0)
+    assert part["gauges"]["server.requests"] == {"mean": 21.333333, "max": 34.0, "last": 34.0}
+
+
+@pytest.mark.parametrize("page", ["", "<html></html>", "# TYPE x counter\nx 1\n", "go_goroutines one\n"])
+def test_another_page_is_refused(page):
+    metrics = ServerMetrics("u")
+    with pytest.raises(ValueError, match=r".+"):
+        metrics.read(page, 0.0)
+    assert metrics.part()["scrapes"] == 0
+
+
+def test_memory_of_the_runtime_where_the_process_does_not_tell():
+    found = ServerMetrics().read("go_memstats_sys_bytes 2.2e+07\n", 0.0)
+    assert found == {"server.memory": 2.2e7}
+
+
+def test_failures_are_counted_and_the_first_is_told():
+    metrics = ServerMetrics("u")
+    assert metrics.failed("refused")
+    assert not metrics.failed("another")
+    assert (metrics.part()["failures"], metrics.part()["error"]) == (2, "refused")
