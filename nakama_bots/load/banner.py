@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-EMULATOR_BANNER: Final = "The target is the embedded EMULATOR, not a real Nakama server."
+EMULATOR_BANNER: Final = "The target is an EMULATOR, not a real Nakama server."
 
 _HTML: Final = (
     '<div role="status" style="padding:.6em 1em;background:#b3261e;color:#fff;font:600 1rem sans-serif">'

@@ -35,6 +35,7 @@ from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments, shapes
 from nakama_bots.load.banner import EMULATOR_BANNER, inject
 from nakama_bots.load.cap import cap_users
+from nakama_bots.load.intervals import let_others_run
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.probe import probe
 from nakama_bots.load.run import Run
@@ -321,7 +322,7 @@ class Conductor:
             write_summary(folder, summary),
             write_timeline(folder, self._run.totals.timeline),
             *write_outputs(folder, summary, verdict),
-            *write_tables(folder, self._run.totals.timeline, self._run.totals.requests),
+            *write_tables(folder, self._run.totals.timeline, self._run.totals.requests, pause=let_others_run),
             self._write_report(folder, summary, verdict),
             locust_page,
         ]

@@ -56,7 +56,7 @@ class Totals:
         Gives the number of its calls.
         """
         checked = check_interval(interval)
-        calls = self.recorder.merge(checked["recorded"], pause=_let_others_run)
+        calls = self.recorder.merge(checked["recorded"], pause=let_others_run)
         self.requests.add(checked["source"], checked.pop("requests", []))
         self.health.add(checked)
         self.timeline.add(checked)
@@ -101,7 +101,7 @@ class Intervals:
             now = perf_counter()
             seconds, self._since = now - self._since, now
             gauges = {name: float(value) for read in self._gauges for name, value in read().items()}
-            recorded = self._recorder.take().recorded(folded=False, pause=_let_others_run)
+            recorded = self._recorder.take().recorded(folded=False, pause=let_others_run)
             interval: Interval = {
                 "source": self.source,
                 "at": time() - (perf_counter() - now) - seconds,
@@ -124,5 +124,6 @@ class Intervals:
             self.close()
 
 
-def _let_others_run() -> None:
+def let_others_run() -> None:
+    """A pause in long work: the hub and whoever waits for it go on."""
     gevent.sleep(0)

@@ -8,7 +8,7 @@ from typing import Final
 
 import gevent
 
-from nakama_bots.load.intervals import Totals
+from nakama_bots.load.intervals import Totals, let_others_run
 from nakama_bots.results.gate import Gate, RuleResult, Verdict, evaluate, evaluate_all
 from nakama_bots.results.recorder import Recorder
 from nakama_bots.results.summary import Summary
@@ -47,7 +47,7 @@ class Judge:
         """The verdict on the run that has ended."""
         results: Sequence[RuleResult] = ()
         if self.gate is not None:
-            results = evaluate_all(self.gate, summary, self._totals.timeline)
+            results = evaluate_all(self.gate, summary, self._totals.timeline, let_others_run)
         return conclude(
             summary,
             self.gate,
@@ -99,7 +99,7 @@ class _Growing:
         begun = row["at"] - started
         self.last = max(self.last, begun + row["seconds"])
         if begun >= self._warmup:
-            self._recorder.merge(row["recorded"], pause=lambda: gevent.sleep(0))
+            self._recorder.merge(row["recorded"], pause=let_others_run)
             self._rows.append(gauges_only(row["source"], row["at"], row["seconds"], row["gauges"]))
 
     def window(self) -> Window:

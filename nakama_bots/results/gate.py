@@ -15,6 +15,7 @@ from typing import Final
 from nakama_bots.errors import NakamaError
 from nakama_bots.results.gauges import unit_of
 from nakama_bots.results.metrics import FAMILIES, Family, Metric, Unit
+from nakama_bots.results.recorder import no_pause
 from nakama_bots.results.summary import Summary
 from nakama_bots.results.timeline import Timeline
 from nakama_bots.results.window import Window, whole_run, without_ends
@@ -253,8 +254,13 @@ def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
     return _Value(subject, measured, samples, message, kept)
 
 
-def evaluate_all(gate: Gate, summary: Summary, timeline: Timeline | None) -> tuple[RuleResult, ...]:
-    """What a finished run makes of every rule; ``GateError`` when a rule needs a time line that is none."""
+def evaluate_all(
+    gate: Gate, summary: Summary, timeline: Timeline | None, pause: Callable[[], object] = no_pause
+) -> tuple[RuleResult, ...]:
+    """What a finished run makes of every rule; ``GateError`` when a rule needs a time line that is none.
+
+    ``pause`` is called again and again meanwhile, for an event loop that cannot wait for all of them.
+    """
     windows: dict[tuple[float, float], Window] = {}
     watched = any(rule.family == "gauges" for rule in gate.rules)
 
@@ -265,7 +271,7 @@ def evaluate_all(gate: Gate, summary: Summary, timeline: Timeline | None) -> tup
                 msg = f"{gate.file}: {rule.name!r} needs the run's time line (warmup, cooldown, gauges)"
                 raise GateError(msg)
             windows[ends] = (
-                without_ends(timeline, *ends)
+                without_ends(timeline, *ends, pause)
                 if timeline is not None and any(ends)
                 else whole_run(summary, timeline if watched else None)
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from nakama_bots.results.csv_files import calls_csv, gauges_csv
 from nakama_bots.results.gate import Verdict
 from nakama_bots.results.junit import junit
 from nakama_bots.results.markdown import job_summary, pull_request
+from nakama_bots.results.recorder import no_pause
 from nakama_bots.results.request_samples import RequestLog
 from nakama_bots.results.run_folder import VERDICT_FILE, compressed, write_whole
 from nakama_bots.results.summary import Summary
@@ -65,10 +66,12 @@ def append_step_summary(text: str, environment: Mapping[str, str] = os.environ) 
         raise OutputError(msg) from None
 
 
-def write_tables(folder: Path, timeline: Timeline, requests: RequestLog) -> list[Path]:
-    """Write the time line as CSV, and the single requests when some were asked for."""
+def write_tables(
+    folder: Path, timeline: Timeline, requests: RequestLog, *, pause: Callable[[], object] = no_pause
+) -> list[Path]:
+    """Write the time line as CSV, and the single requests when some were asked for; ``pause`` as in those."""
     files = [
-        _write(folder / CALLS_FILE, calls_csv(timeline)),
+        _write(folder / CALLS_FILE, calls_csv(timeline, pause)),
         _write(folder / GAUGES_FILE, gauges_csv(timeline)),
     ]
     if len(requests):

@@ -31,8 +31,8 @@ LIMIT: Final = 500
 _TEXT_LIMIT: Final = 300
 
 
-def _no_pause() -> None:
-    pass
+def no_pause() -> None:
+    """What is called between two steps where nobody else wants to run."""
 
 
 ABANDONED: Final = "abandoned"
@@ -229,7 +229,7 @@ class Recorder:
         self._clear()
         return taken
 
-    def recorded(self, *, folded: bool = True, pause: Callable[[], object] = _no_pause) -> Recorded:
+    def recorded(self, *, folded: bool = True, pause: Callable[[], object] = no_pause) -> Recorded:
         """Everything since the start or the last drain; ``folded`` as in ``Histogram.encode``.
 
         ``pause`` is called after each row, for an event loop that cannot wait for all of them; whoever uses it
@@ -268,7 +268,7 @@ class Recorder:
         """What came since the last drain; the recorder goes on from nothing."""
         return self.take().recorded(folded=False)
 
-    def merge(self, payload: object, *, pause: Callable[[], object] = _no_pause) -> int:
+    def merge(self, payload: object, *, pause: Callable[[], object] = no_pause) -> int:
         """Add what another recorder gave; ``ShapeError`` for anything else, and then nothing is added.
 
         ``pause`` is called after each row, for an event loop that cannot wait for all of them. Gives the number

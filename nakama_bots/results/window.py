@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from nakama_bots.results.gauges import fold
 from nakama_bots.results.histogram import Histogram
-from nakama_bots.results.recorder import CallKey, CallRow, Recorder
+from nakama_bots.results.recorder import CallKey, CallRow, Recorder, no_pause
 from nakama_bots.results.summary import Summary, recorder_of
 from nakama_bots.results.timeline import Interval, Timeline, gauges_only
 
@@ -52,13 +52,18 @@ def whole_run(summary: Summary, timeline: Timeline | None = None) -> Window:
     return Window(recorder_of(summary), 0.0, summary["run"]["duration_s"], gauges)
 
 
-def without_ends(timeline: Timeline, warmup: float, cooldown: float) -> Window:
-    """The run without its first ``warmup`` and its last ``cooldown`` seconds, by whole intervals."""
+def without_ends(
+    timeline: Timeline, warmup: float, cooldown: float, pause: Callable[[], object] = no_pause
+) -> Window:
+    """The run without its first ``warmup`` and its last ``cooldown`` seconds, by whole intervals.
+
+    ``pause`` is called again and again meanwhile, for an event loop that cannot wait for all of them.
+    """
     first, last = timeline.started + warmup, timeline.ended - cooldown
     recorder = Recorder(0.0)
     rows: list[Interval] = []
     for row in timeline.within(first, last):
-        recorder.merge(row["recorded"])
+        recorder.merge(row["recorded"], pause=pause)
         rows.append(gauges_only(row["source"], row["at"], row["seconds"], row["gauges"]))
     if not rows:
         return Window(recorder, warmup, warmup)

@@ -15,11 +15,12 @@ import yaml
 from locust.argument_parser import get_parser
 
 import nakama_bots.load  # noqa: F401  -- registers the arguments
+from nakama_bots.cli.main import parser
 from nakama_bots.config import SETTINGS
 from nakama_bots.results.gate_file import read_gate
 from nakama_bots.results.run_folder import read_verdict
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 GITHUB = yaml.safe_load((ROOT / "docs/ci/github-actions.yml").read_text())
 GITLAB = yaml.safe_load((ROOT / "docs/ci/gitlab-ci.yml").read_text())
 QUICK = {
@@ -72,6 +73,13 @@ def test_the_commands_are_ours(name: str) -> None:
     assert read_gate(ROOT / variables["NAKAMA_GATE"]).rules
     if "nakama" in name:
         assert "--host" in locust(commands)
+
+
+def test_the_comparison_is_a_command_of_ours() -> None:
+    (line,) = [line for line in COMMANDS["github nakama"] if line.startswith("nakama-bots ")]
+    arguments = parser().parse_args(shlex.split(line)[1:])
+    assert arguments.command == "compare"
+    assert str(arguments.markdown) == "comparison.md"
 
 
 def test_both_have_the_same_load() -> None:
