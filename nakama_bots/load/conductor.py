@@ -172,6 +172,8 @@ class Conductor:
             gevent.sleep(WATCH_INTERVAL)
         if self._emulator is emulator:
             self._fault(f"the embedded emulator (pid {emulator.pid}) has ended by itself: the run cannot go on")
+            if self._info is None:  # between the web UI's runs: no verdict will tell
+                self._environment.process_exit_code = ExitCode.FAILURES
             self._runner.quit()
             if self._environment.web_ui is not None:
                 self._environment.web_ui.stop()

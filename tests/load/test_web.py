@@ -118,17 +118,18 @@ def test_a_host_that_is_none_is_refused(host: str, web: Web) -> None:
     assert TRACE not in web.locust.output
 
 
-def test_a_server_has_no_banner_and_ctrl_c_ends_it(tmp_path: Path) -> None:
+def test_an_emulator_of_somebody_elses_is_known_when_the_run_starts_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     with EmulatorProcess.start() as emulator:
         web = Web(tmp_path, "--host", emulator.url)
         with web.locust as locust:
             assert EMULATOR_BANNER not in web.page("/")
             assert web.swarm()["success"]
             locust.wait_for("All users spawned")
+            assert EMULATOR_BANNER in web.page("/")
             locust.interrupt()
             assert locust.finish() == 0
     assert TRACE not in locust.output
-    assert EMULATOR_BANNER not in (locust.folders[0] / "locust.html").read_text()
+    assert EMULATOR_BANNER in (locust.folders[0] / "locust.html").read_text()
     assert locust.summary["ledger"]["balanced"]
     assert_no_secret(locust)
 
