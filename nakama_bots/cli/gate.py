@@ -8,8 +8,7 @@ from typing import Final
 
 from nakama_bots.results.gate import Gate, evaluate_all
 from nakama_bots.results.gate_file import read_gate
-from nakama_bots.results.markdown import job_summary
-from nakama_bots.results.outputs import append_step_summary, write_outputs
+from nakama_bots.results.outputs import tell_ci, write_outputs
 from nakama_bots.results.run_folder import (
     TIMELINE_FILE,
     VERDICT_FILE,
@@ -48,8 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.write:
         for file in write_outputs(_folder(path), summary, verdict):
             print(f"written: {file}")
-    else:
-        append_step_summary(job_summary(verdict, summary))
+    tell_ci(verdict, summary)
     return int(verdict.exit_code)
 
 

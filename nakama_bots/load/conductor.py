@@ -44,7 +44,7 @@ from nakama_bots.load.web import check_form, show_banner
 from nakama_bots.results.gate import Gate, Outcome, Verdict
 from nakama_bots.results.gate_file import read_gate
 from nakama_bots.results.ledger import LedgerTotals
-from nakama_bots.results.outputs import write_outputs, write_tables
+from nakama_bots.results.outputs import tell_ci, write_outputs, write_tables
 from nakama_bots.results.report.files import write_report
 from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
 from nakama_bots.results.server_metrics import ServerMetrics, ServerPart
@@ -289,12 +289,14 @@ class Conductor:
             self._environment.process_exit_code = max(int(known), int(verdict.exit_code))
 
     def _files(self, info: RunInfo, summary: Summary, verdict: Verdict) -> list[Path]:
+        files: list[Path] = []
         try:
-            return self._write(info, summary, verdict)
+            files = self._write(info, summary, verdict)
+            tell_ci(verdict, summary)
         except (NakamaError, OSError) as error:
             log.error("the results could not be written: %s", error)
             self._environment.process_exit_code = ExitCode.FAILURES
-            return []
+        return files
 
     def _fault(self, line: str) -> None:
         """What went wrong in the run itself fails it, whatever the figures are."""

@@ -36,31 +36,26 @@ class OutputError(NakamaError):
     """A file cannot be written: the path and why, in one line."""
 
 
-def write_outputs(
-    folder: Path, summary: Summary, verdict: Verdict, environment: Mapping[str, str] = os.environ
-) -> list[Path]:
-    """Write what is made from the verdict, each file whole or not at all; append it to a CI step's summary."""
-    text = job_summary(verdict, summary)
+def write_outputs(folder: Path, summary: Summary, verdict: Verdict) -> list[Path]:
+    """Write what is made from the verdict, each file whole or not at all."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     contents: dict[str, bytes] = {
         VERDICT_FILE: orjson.dumps(verdict_part(verdict, summary), option=options),
         JUNIT_FILE: junit(verdict, summary),
-        JOB_SUMMARY_FILE: text.encode(),
+        JOB_SUMMARY_FILE: job_summary(verdict, summary).encode(),
         PULL_REQUEST_FILE: pull_request(verdict, summary).encode(),
     }
-    files = [_write(folder / name, [data]) for name, data in contents.items()]
-    append_step_summary(text, environment)
-    return files
+    return [_write(folder / name, [data]) for name, data in contents.items()]
 
 
-def append_step_summary(text: str, environment: Mapping[str, str] = os.environ) -> None:
-    """Show ``text`` on the page of the CI job, where there is one."""
+def tell_ci(verdict: Verdict, summary: Summary, environment: Mapping[str, str] = os.environ) -> None:
+    """Show the verdict on the page of the CI job, where there is one."""
     step = environment.get(STEP_SUMMARY)
     if not step:
         return
     try:
         with Path(step).open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+            file.write(job_summary(verdict, summary) + "\n")
     except OSError as error:
         msg = f"{STEP_SUMMARY}: {step} cannot be written ({error.strerror})"
         raise OutputError(msg) from None

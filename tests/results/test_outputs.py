@@ -18,7 +18,7 @@ from nakama_bots.results.gate import Verdict, evaluate_all
 from nakama_bots.results.gate_file import parse_gate
 from nakama_bots.results.junit import junit
 from nakama_bots.results.markdown import job_summary, pull_request
-from nakama_bots.results.outputs import STEP_SUMMARY, OutputError, write_outputs, write_tables
+from nakama_bots.results.outputs import STEP_SUMMARY, OutputError, tell_ci, write_outputs, write_tables
 from nakama_bots.results.recorder import Recorder
 from nakama_bots.results.request_samples import RequestLog, RequestSampler
 from nakama_bots.results.summary import Summary
@@ -95,16 +95,18 @@ def test_markdown_says_it_all(verdict: Verdict, summary: Summary) -> None:
 def test_the_files_are_written_and_the_step_is_told(verdict: Verdict, summary: Summary, tmp_path: Path) -> None:
     step = tmp_path / "step.md"
     step.write_text("before\n")
-    files = write_outputs(tmp_path, summary, verdict, {STEP_SUMMARY: str(step)})
+    files = write_outputs(tmp_path, summary, verdict)
+    tell_ci(verdict, summary, {STEP_SUMMARY: str(step)})
+    tell_ci(verdict, summary, {})
     assert [path.name for path in files] == ["verdict.json", "junit.xml", "summary.md", "pull-request.md"]
     assert step.read_text() == "before\n" + (tmp_path / "summary.md").read_text() + "\n"
     with pytest.raises(OutputError, match="GITHUB_STEP_SUMMARY"):
-        write_outputs(tmp_path, summary, verdict, {STEP_SUMMARY: str(tmp_path / "none" / "x")})
+        tell_ci(verdict, summary, {STEP_SUMMARY: str(tmp_path / "none" / "x")})
 
 
 def test_a_folder_that_cannot_be_written_to(verdict: Verdict, summary: Summary, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"verdict\.json: cannot be written \(No such file"):
-        write_outputs(tmp_path / "none", summary, verdict, {})
+        write_outputs(tmp_path / "none", summary, verdict)
 
 
 def timeline() -> Timeline:
