@@ -141,6 +141,11 @@ def test_bots_that_were_late_prove_nothing_of_the_server():
     assert exit_code(against(slow | punctual, fast | punctual)) == 3
 
 
+def test_that_bots_are_punctual_alone_is_no_pass():
+    ticks, rare = {("SAMPLE", "tick_lateness"): blocks("c", 1600)}, {PING: blocks("a", 16)}
+    assert exit_code(against(ticks | rare, ticks | rare)) == 4
+
+
 def test_too_few_calls_judge_nothing_and_are_no_pass():
     comparison = against({PING: blocks("a", 16, failing=2)}, {PING: blocks("b", 16, failing=2)})
     assert comparison["verdict"] == "too few"
