@@ -16,7 +16,7 @@ from statistics import fmean, median, variance
 from typing import Final, TypedDict
 
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.observer import CORRECTED, DELIVERY_LATENCY, TICK_LATENESS
+from nakama_bots.observer import ARRIVAL_DELAY, CORRECTED, DELIVERY_LATENCY, TICK_LATENESS
 from nakama_bots.results.bootstrap import Estimate, failure_share, log_percentiles, student
 from nakama_bots.results.profile import SAMPLE, Blocks, Profile, WindowPart
 from nakama_bots.results.recorder import CallKey
@@ -44,7 +44,9 @@ TOO_FEW, MISSING, NEW = "too few", "missing", "new"
 LATE: Final = "generator late"
 JUDGED: Final = frozenset({REGRESSED, IMPROVED, SAME, LATE})
 
-GENERATOR: Final = frozenset({(SAMPLE, TICK_LATENESS), (SAMPLE, DELIVERY_LATENCY + CORRECTED)})
+GENERATOR: Final = frozenset(
+    (SAMPLE, name) for name in (TICK_LATENESS, DELIVERY_LATENCY + CORRECTED, ARRIVAL_DELAY)
+)
 """What becomes longer when our own bots are late: the server's figures prove nothing then."""
 
 

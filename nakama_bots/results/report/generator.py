@@ -8,6 +8,7 @@ from typing import Any, Final
 from nakama_bots.results import gauges
 from nakama_bots.results.report.parts import Item, Items, Table, facts, over_time, rows_table, text
 from nakama_bots.results.report.view import RunView
+from nakama_bots.results.timeline import SERVER_PREFIX
 
 _SHOWN_AS: Final[dict[str, tuple[str, float]]] = {
     "s": ("ms", 1e3),
@@ -22,6 +23,23 @@ _TOGETHER: Final[dict[str, tuple[str, ...]]] = {
     "Wait of a frame until it is read": ("receive_wait", "receive_wait_max"),
 }
 """Gauges that are lines of one chart."""
+
+
+_QUANTILES: Final = ("p50", "p95", "p99")
+_OF_THE_SERVER: Final[tuple[tuple[str, str, float, tuple[str, ...]], ...]] = (
+    ("CPU", "% of a core", 100.0, ("cpu",)),
+    ("Memory", "MB", 1e-6, ("memory",)),
+    ("Goroutines", "", 1.0, ("goroutines",)),
+    ("Database connections in use", "", 1.0, ("db_connections",)),
+    ("Latency of its requests", "ms", 1e3, tuple(f"latency_{name}" for name in _QUANTILES)),
+    ("Matchmaker's processing", "ms", 1e3, tuple(f"matchmaker_process_{name}" for name in _QUANTILES)),
+    ("Presence events", "ms", 1e3, tuple(f"presence_event_{name}" for name in _QUANTILES)),
+    ("Sessions, presences, matches", "", 1.0, ("sessions", "presences", "matches", "parties")),
+    ("Matchmaker tickets", "", 1.0, ("matchmaker_tickets", "matchmaker_active_tickets")),
+    ("Requests and messages since the start", "", 1.0, ("requests", "messages", "errors")),
+    ("Traffic since the start", "MB", 1e-6, ("received_bytes", "sent_bytes")),
+)
+"""Title, unit, factor and lines of the charts of a server's metrics; others have one each."""
 
 
 def health(run: RunView) -> Items:
@@ -41,14 +59,21 @@ def health(run: RunView) -> Items:
 
 
 def server(run: RunView) -> Items:
-    """Each of the server's metrics over time."""
+    """The server's metrics over time, those of a kind in one chart, and their figures over the run."""
     items: dict[str, Item] = {}
     part = _part(run, "server")
-    if isinstance(part, dict) and part:
-        items["facts"] = facts("What the server told", {name: value for name, value in part.items()
-                                                        if not isinstance(value, dict | list)})  # fmt: skip
-    for name, row in run.bins.server.items():
-        items[f"gauge {name}"] = _chart(run, _meaning(name), {name: row})
+    if isinstance(part, dict) and part.get("url"):
+        about = {
+            name: part.get(name) for name in ("url", "scrapes", "failures", "error") if part.get(name) != ""
+        }
+        items["facts"] = facts("Where it was read", about)
+    left = dict(run.bins.server)
+    for title, unit, factor, names in _OF_THE_SERVER:
+        rows = {name: left.pop(SERVER_PREFIX + name) for name in names if SERVER_PREFIX + name in left}
+        if rows:
+            items[f"gauges {title}"] = _scaled(run, title, rows, unit, factor)
+    for name, row in left.items():
+        items[f"gauge {name}"] = _scaled(run, name, {name: row}, "", 1.0)
     return items
 
 
@@ -80,7 +105,15 @@ def _figure(name: str, figure: Mapping[str, float] | None) -> str:
 
 
 def _chart(run: RunView, title: str, rows: Mapping[str, Sequence[float | None]]) -> Item:
-    unit, factor = _shown_as(next(iter(rows)))
+    return _scaled(run, title, rows, *_shown_as(next(iter(rows))))
+
+
+def _scaled(
+    run: RunView, title: str, rows: Mapping[str, Sequence[float | None]], unit: str, factor: float
+) -> Item:
+    most = max((value or 0.0 for row in rows.values() for value in row), default=0.0)
+    if unit == "MB" and most * factor < 1:
+        unit, factor = "kB", factor * 1e3
     scaled = {
         name.replace("_", " "): [None if value is None else value * factor for value in row]
         for name, row in rows.items()

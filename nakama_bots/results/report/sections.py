@@ -136,7 +136,7 @@ def _matchmaking(run: RunView) -> Items:
         f"chart {name}": latency_over_time(run, name.capitalize(), {name: blocks})
         for name, blocks in pushes.items()
     }
-    return {"funnel": funnel, "times": time_to_match} | charts
+    return {"funnel": funnel, **charts, "times": time_to_match}
 
 
 def _delivery(run: RunView) -> Items:
@@ -145,7 +145,6 @@ def _delivery(run: RunView) -> Items:
         return {}
     counts = {key: part[key] for key in ("expected", "received", "lost", "duplicated", "reordered")}
     items: dict[str, Item] = {
-        "counts": facts("Payloads", counts),
         "times": Table("Latency", ("", "count", *LATENCY_HEADERS),
                        (("from send to receipt", f"{part['latency_ms']['count']:,}",
                          *figures(part["latency_ms"])),)),
@@ -154,6 +153,7 @@ def _delivery(run: RunView) -> Items:
     if blocks:
         items["chart"] = latency_over_time(run, "Delivery over time", {"delivery": blocks})
         items["distribution"] = distribution("Delivery distribution", _with_corrected(run, "delivery"))
+    items["counts"] = facts("Payloads", counts)
     return items
 
 

@@ -54,7 +54,8 @@ def timeline():
                 "source": source, "at": START + second, "seconds": 1.0, "recorded": recorder.drain(),
                 "gauges": {"users": 10.0, "sockets": 9.0},
             })  # fmt: skip
-        timeline.add(gauges_only("server", START + second, 1.0, {"nakama_sessions": 18.0 + second}))
+        told = {"server.sessions": 18.0 + second, "server.latency_p95": 0.004, "server.fish": 7.0}
+        timeline.add(gauges_only("server", START + second, 1.0, told))
     return timeline
 
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
+from pathlib import Path
 
 from nakama_bots.results.compare import compare
 from nakama_bots.results.profile import profile_of
@@ -70,7 +71,8 @@ def test_every_part_of_a_run_is_there(view):
     for section, told in (
         ("load", "Users and sockets"), ("realtime", "match_join"), ("realtime", "Latency distribution"),
         ("rest", "/v2/account/authenticate/device"), ("matchmaking", "Funnel"),
-        ("matchmaking", "Time to match"), ("server", "nakama_sessions"),
+        ("matchmaking", "Time to match"), ("server", "Sessions, presences, matches"),
+        ("server", "latency p95"), ("server", "server.fish"),
         ("delivery", "delivery, corrected"), ("delivery", "2,991"), ("ticks", "Tick lateness over time"),
         ("errors", "RequestTimeout: no answer within 10.0 s"), ("ledger", "1,234"),
         ("own", "fishing_time"), ("own", "fish_caught"), ("about", "2.47.0"), ("about", "nbots"),
@@ -190,6 +192,14 @@ def test_ten_minutes_of_forty_names_are_small_enough(run):
     text = render([RunView("long", summary, bins_of(timeline))])
     assert text.count("<figure") == 2 + 2 + 40
     assert len(text.encode()) < 1_500_000
+
+
+def test_the_sample_is_of_a_real_server_and_has_every_part():
+    text = (Path(__file__).parents[3] / "reports" / "sample" / "report.html").read_text(encoding="utf-8")
+    assert len(text.encode()) < 1_500_000
+    assert "THE EMULATOR" not in text
+    assert "nothing was measured" not in text
+    assert set(Page(text).sections) == {*SECTIONS, "comparison", "health"} - {"errors"}
 
 
 def test_the_same_run_gives_the_same_page(view):

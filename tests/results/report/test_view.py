@@ -21,7 +21,7 @@ def test_every_second_of_a_short_run_is_a_bin(view):
 
 def test_gauges_of_processes_are_added_and_the_servers_kept_apart(view):
     assert view.bins.gauges == {"sockets": [18.0] * SECONDS, "users": [20.0] * SECONDS}
-    assert view.bins.server == {"nakama_sessions": [18.0 + second for second in range(SECONDS)]}
+    assert view.bins.server["server.sessions"] == [18.0 + second for second in range(SECONDS)]
 
 
 @pytest.mark.parametrize(
