@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
@@ -194,11 +194,11 @@ class _Value:
     samples: int
     message: str
     kept: bool
+    enough: bool = True
 
-    @property
-    def distance(self) -> tuple[bool, bool, float]:
-        """Sorts the worst last."""
-        return (not self.kept, self.measured is None, 0.0 if self.measured is None else self.measured)
+    def badness(self, sign: int) -> tuple[bool, bool, float]:
+        """Sorts the worst last: what broke the rule by its value before what lacks one."""
+        return (not self.kept, self.enough, sign * (self.measured or 0.0))
 
 
 def evaluate(rule: Rule, window: Window) -> RuleResult:
@@ -214,7 +214,7 @@ def evaluate(rule: Rule, window: Window) -> RuleResult:
     groups = [matching] if rule.together else [[name] for name in matching]
     values = [_value(rule, window, group) for group in groups]
     sign = -1 if rule.relation in (">", ">=") else 1
-    worst = max(values, key=lambda value: (*value.distance[:2], sign * value.distance[2]))
+    worst = max(values, key=lambda value: value.badness(sign))
     broken = sum(not value.kept for value in values)
     more = f"; {broken} of {len(values)} names break the rule" if broken > 1 else ""
     return RuleResult(
@@ -242,10 +242,10 @@ def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
     # A counter is a figure even at zero: only what is computed from samples needs them.
     needs = rule.measure.unit is not Unit.COUNT or rule.min_samples > 1
     if measured is None:
-        return _Value(subject, None, samples, f"{of}: nothing was measured", kept=False)
+        return _Value(subject, None, samples, f"{of}: nothing was measured", kept=False, enough=False)
     if needs and samples < rule.min_samples:
         message = f"{of} is from {samples:,} samples only, {rule.min_samples:,} are wanted"
-        return _Value(subject, measured, samples, message, kept=False)
+        return _Value(subject, measured, samples, message, kept=False, enough=False)
     kept = rule.held_by(measured)
     limit = f"{rule.relation} {rule.shown(rule.limit)}"
     message = (
@@ -278,11 +278,6 @@ def evaluate_all(
         return windows[ends]
 
     return tuple(evaluate(rule, window(rule)) for rule in gate.rules)
-
-
-def aborting(gate: Gate) -> Gate:
-    """Only the rules that may end a run before its time."""
-    return replace(gate, rules=tuple(rule for rule in gate.rules if rule.abort_on_fail))
 
 
 def _plain(value: float, digits: int) -> str:

@@ -99,11 +99,11 @@ def line_of(text: str, path: KeyPath) -> int:
     Found by what the TOML parser makes of ever more lines: it keeps no positions. The first lines in which the
     key exists end with its value; a value of several lines begins behind the last ones that were whole.
     """
-    lines = text.splitlines(keepends=True)
+    lines = text.split("\n")  # and at nothing else that Python takes for the end of a line
     whole = 0
     for number in range(1, len(lines) + 1):
         try:
-            found: Any = tomllib.loads("".join(lines[:number]))
+            found: Any = tomllib.loads("\n".join(lines[:number]) + "\n")
         except tomllib.TOMLDecodeError:
             continue
         try:

@@ -37,23 +37,23 @@ def pull_request(verdict: Verdict, summary: Summary) -> str:
     return "\n".join(lines) + "\n"
 
 
-def escaped(text: str) -> str:
+def _escaped(text: str) -> str:
     """``text`` as it is, in a paragraph or in a cell of a table."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
 def _head(verdict: Verdict, summary: Summary) -> list[str]:
     run, target = summary["run"], summary["target"]
-    against = escaped(target["url"]) + (
+    against = _escaped(target["url"]) + (
         " — **the emulator, not a Nakama server**" if target["is_emulator"] else ""
     )
     word = _WORD[verdict.outcome]
     lines = [
-        f"### Load test {word}: {escaped(run['scenario'])} (exit code {int(verdict.exit_code)})",
+        f"### Load test {word}: {_escaped(run['scenario'])} (exit code {int(verdict.exit_code)})",
         "",
         f"{run['users']:,} users for {run['duration_s']:,.0f} s against {against}",
         "",
-        *(f"- {escaped(line)}" for line in verdict.why[:_WHY]),
+        *(f"- {_escaped(line)}" for line in verdict.why[:_WHY]),
     ]
     if len(verdict.why) > _WHY:
         lines.append(f"- … and {len(verdict.why) - _WHY} more in verdict.json")
@@ -68,11 +68,11 @@ def _rules(verdict: Verdict) -> list[str]:
         rule = result.rule
         cells = (
             _MARK[result.outcome],
-            escaped(rule.name),
-            escaped(rule.shown(result.measured)),
-            escaped(f"{rule.relation} {rule.shown(rule.limit)}"),
+            _escaped(rule.name),
+            _escaped(rule.shown(result.measured)),
+            _escaped(f"{rule.relation} {rule.shown(rule.limit)}"),
             f"{result.samples:,}",
-            escaped(result.subject or "no name matches"),
+            _escaped(result.subject or "no name matches"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return lines
@@ -83,5 +83,5 @@ def _call(call: CallPart) -> str:
     figures = (
         "-" if value is None else f"{value:,.2f}" for value in (times["p50"], times["p95"], times["p99"])
     )
-    name = escaped(f"{call['kind']} {call['name']}")
+    name = _escaped(f"{call['kind']} {call['name']}")
     return f"| {name} | {call['count']:,} | {call['failures']:,} | {' | '.join(figures)} |"

@@ -218,6 +218,15 @@ def test_a_pattern_holds_each_name_to_the_rule_and_the_worst_is_told() -> None:
     assert (together.outcome, together.subject) == (RuleOutcome.PASSED, "WS match_*")
 
 
+def test_a_value_that_breaks_the_rule_is_told_before_one_that_is_lacking() -> None:
+    recorder = calls(0.070, 0.070)
+    recorder.merge(calls(name="match_leave", bad=bad(1)).recorded())
+    result = evaluate(rule('calls = "WS match_*"', "p95 <= 50 ms"), window(recorder))
+    assert (result.subject, result.broken, result.measured_breach) == ("WS match_join", 2, True)
+    lacking = evaluate(rule('calls = "WS match_leave"', "p95 <= 50 ms"), window(recorder))
+    assert (lacking.outcome, lacking.measured_breach) == (RuleOutcome.FAILED, False)
+
+
 def test_a_name_that_no_run_has_fails_and_tells_what_there_is() -> None:
     result = evaluate(rule('calls = "WS party_*"', "fail_ratio <= 1 %"), window(calls(0.01)))
     assert result.outcome is RuleOutcome.FAILED

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.gate import Severity
@@ -32,6 +34,13 @@ severity = "warn"
 min_samples = 1
 warmup = 0
 """
+PIECES = (
+    "\n[[rule]]\n", "\n[gate]\n", "\nrule = [1]\n", "\non = [1]\n", "\nname = 1979-05-27\n",
+    "\nmin_samples = 1e999\n",
+    'expect = [["p95 <= 1 ms"]]\n', '\nexpect = "p95 <= 99999999999999999999999999 ms"\n', "\nrule.x = 1\n",
+    "{}", "= {}\n",
+    '\ngauges = "cpu"\n', '\nwarmup = "999999999999999999999 h"\n', "\r\n", "\u2028", "[[", '"""\n',
+)  # fmt: skip
 
 
 def test_what_is_written_is_what_is_read() -> None:
@@ -106,6 +115,15 @@ def test_what_is_wrong_is_named_by_line_and_key(old: str, new: str, where: str, 
     assert where in told
     assert accepted in told
     assert "\n" not in told
+
+
+@given(st.integers(0, len(GOOD)), st.integers(0, 40), st.text(max_size=20) | st.sampled_from(PIECES))
+def test_whatever_is_written_is_a_gate_or_one_line(at: int, length: int, text: str) -> None:
+    try:
+        gate = parse_gate(GOOD[:at] + text + GOOD[at + length :], "g.toml")
+    except ConfigError:
+        return  # nothing else may be raised
+    assert all(rule.expectation for rule in gate.rules)
 
 
 @pytest.mark.parametrize("content", [b"", b"[gate]\n", b"\xff\xfe", b"[[rule"])
