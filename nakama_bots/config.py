@@ -309,6 +309,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("metrics", _url, "", "http://HOST[:PORT][/PATH] or https://..",
             "the server's Prometheus endpoint, read into the time line (docs/live.md)"),
     Setting("metrics_interval", _positive, 5.0, SECONDS, "seconds between two reads of the server's metrics"),
+    Setting("live_interval", _seconds, 5.0, "a number of seconds from 0 to 999999, 0 for none",
+            "seconds between two lines on a headless run as it goes on"),
     Setting("request_samples", _whole, 0, "a whole number from 0 to 999999",
             "requests a second and process that are written down one by one"),
     Setting("wait_for_server", _seconds, 0.0, "a number of seconds from 0 to 999999",
@@ -350,6 +352,7 @@ class Settings:
     health_limits: HealthLimits
     metrics: Target | None
     metrics_interval: float
+    live_interval: float
     request_samples: int
     wait_for_server: float
     allowed_hosts: tuple[str, ...]
@@ -395,6 +398,7 @@ class Settings:
             health_limits=health_limits.parse(values["health_limits"]),
             metrics=Target.parse(values["metrics"]) if values["metrics"] else None,
             metrics_interval=values["metrics_interval"],
+            live_interval=values["live_interval"],
             request_samples=values["request_samples"],
             wait_for_server=values["wait_for_server"],
             allowed_hosts=tuple(host for host in values["allowed_hosts"].split(",") if host),

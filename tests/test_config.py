@@ -149,6 +149,7 @@ BAD = {
     "health_limits": ["nonsense", 5],
     "metrics": ["127.0.0.1:9100", 5],
     "metrics_interval": [0],
+    "live_interval": ["-1", "x"],
     "request_samples": ["-1", "x", 1.5, 10**6],
     "wait_for_server": ["-1", "x", "nan"],
     "allowed_hosts": ["a b", "a,,b", "http://a", 5, [5], [""]],

@@ -37,6 +37,8 @@ from nakama_bots.load.banner import EMULATOR_BANNER, inject
 from nakama_bots.load.cap import cap_users
 from nakama_bots.load.intervals import let_others_run
 from nakama_bots.load.judge import Judge
+from nakama_bots.load.live_page import add_live_page
+from nakama_bots.load.live_view import LiveView
 from nakama_bots.load.probe import probe
 from nakama_bots.load.run import Run
 from nakama_bots.load.server_scrape import ServerScraper, metrics_url
@@ -48,7 +50,7 @@ from nakama_bots.results.outputs import tell_ci, write_outputs, write_tables
 from nakama_bots.results.report.files import write_report
 from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
 from nakama_bots.results.server_metrics import ServerMetrics, ServerPart
-from nakama_bots.results.summary import RunInfo, Summary, build_summary
+from nakama_bots.results.summary import RunInfo, Summary, TargetPart, build_summary
 from nakama_bots.results.text import end_of_run
 from nakama_bots.results.verdict import verdict_part
 
@@ -83,9 +85,12 @@ class Conductor:
             environment.host = settings.target.http_url
             if self._options.headless:
                 self._reach(settings, settings.target)
+        headless = environment.web_ui is None
+        view = LiveView(environment, run.totals, self._target, settings.live_interval if headless else 0.0)
         if environment.web_ui is not None and environment.web_ui.app is not None:
             check_form(environment.web_ui.app, settings, self._is_own)
             show_banner(environment.web_ui.app, lambda: self._is_emulator)
+            add_live_page(environment.web_ui, view.part)
         cap_users(environment, settings, self._over_cap)
         events = environment.events
         events.test_start.add_listener(self._on_test_start)
@@ -183,6 +188,11 @@ class Conductor:
         runner = self._environment.runner
         assert runner is not None
         return runner
+
+    def _target(self) -> TargetPart:
+        host = self._environment.host
+        url = Target.parse(host).http_url if host else ""
+        return {"url": url, "is_emulator": self._is_emulator}
 
     @property
     def _is_emulator(self) -> bool:

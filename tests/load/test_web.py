@@ -35,11 +35,11 @@ NOBODY = LOCUSTFILES / "nobody.py"
 class Web:
     """A Locust with its web UI, and its pages."""
 
-    def __init__(self, reports: Path, *arguments: str) -> None:
+    def __init__(self, reports: Path, *arguments: str, locustfile: Path = NOBODY) -> None:
         self.port = free_port()
         self.locust = Locust(
             reports, "--web-port", str(self.port), "--web-host", "127.0.0.1", *arguments,
-            locustfile=NOBODY, prefix=QUICK,
+            locustfile=locustfile, prefix=QUICK,
         )  # fmt: skip
         self.locust.wait_for("Starting web interface")
         for _ in poll(self._up):

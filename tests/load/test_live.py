@@ -1,0 +1,124 @@
+"""The Nakama tab in a real Chromium while a run goes on, and the line of a headless run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import Browser, chromium, needs_chromium
+
+from .running import LOCUSTFILES, QUICK, ROOT, TRACE, Locust, free_port, poll, run
+from .test_web import Web
+
+CHART = "Array.from(document.querySelectorAll('.chart:not([hidden]) path')).map(path => path.getAttribute('d'))"
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    master = str(free_port())
+    web = Web(
+        tmp_path_factory.mktemp("live") / "reports", "--processes", "2",
+        "--master-bind-port", master, "--master-port", master,
+        locustfile=ROOT / "locustfile.py",
+    )  # fmt: skip
+    with web.locust:
+        yield web
+        web.locust.interrupt()
+        assert web.locust.finish() == 0
+
+
+@needs_chromium
+def test_clicking_through_the_page_while_a_run_goes_on(web: Web, tmp_path: Path) -> None:
+    with chromium(tmp_path / "profile") as browser:
+        home = f"http://127.0.0.1:{web.port}/"
+        browser.open(home)
+        _until(browser, "document.getElementById('nakama-tab')")
+        # No run yet: the page says so, and has nothing to draw.
+        browser.ask("document.getElementById('nakama-tab').click()")
+        _until(browser, "document.querySelector('#target')?.textContent.includes('EMULATOR')")
+        assert browser.driver.current_url == f"{home}nakama"
+        assert browser.ask("return document.getElementById('health').textContent") == "generator idle"
+        assert browser.ask(f"return {CHART}") == []
+        assert web.swarm(user_count=6, spawn_rate=6)["success"]
+        _until(browser, _tile("sockets") + " === '6'")
+        _until(browser, f"{CHART}.length >= 8")
+        _until(browser, "document.getElementById('messages').textContent.includes('match_join')")
+        _until(browser, "document.querySelectorAll('#processes tbody tr').length === 2")
+        _until(browser, "document.querySelector('#funnel .bar')")
+        assert browser.ask("return document.getElementById('health').textContent") == "generator ok"
+        assert browser.ask("return document.getElementById('reasons').hidden")
+        # It moves.
+        before = browser.ask(f"return {CHART}.join()")
+        _until(browser, f"{CHART}.join() !== arguments[0]", before)
+        # Under the pointer the values of that moment are shown.
+        browser.ask(
+            "const chart = document.querySelector('.chart svg');"
+            "const edge = chart.getBoundingClientRect().right - 20;"
+            "chart.dispatchEvent(new PointerEvent('pointermove', {clientX: edge}))"
+        )
+        legend = browser.ask("return document.querySelector('.chart .legend').lastChild.textContent")
+        assert legend.startswith("at 0:")
+        theme = browser.ask("return document.documentElement.dataset.theme")
+        browser.ask("document.getElementById('theme').click()")
+        assert browser.ask("return document.documentElement.dataset.theme") != theme
+        browser.screenshot(tmp_path / "live.png")
+        # And back: there the tab is one among Locust's.
+        browser.ask("document.getElementById('back').click()")
+        _until(browser, "document.querySelector('[role=tablist] #nakama-tab')")
+        browser.ask("document.getElementById('nakama-tab').click()")
+        _until(browser, "document.querySelector('#tiles')")
+        web.stop()
+        _until(browser, "document.getElementById('state').textContent.includes('stopped')")
+        assert all(url.startswith(home) for url in browser.loaded())
+        assert browser.complaints() == []
+    assert TRACE not in web.locust.output
+
+
+def test_the_figures_as_json(web: Web) -> None:
+    assert web.swarm(user_count=4, spawn_rate=4)["success"]
+
+    def found() -> dict:
+        return dict(json.loads(web.page("/nakama/data")))
+
+    for _ in poll(lambda: found()["now"]["sockets"] == 4):
+        pass
+    data = found()
+    assert data["target"]["is_emulator"]
+    assert {"name": "connect", "kind": "WS"}.items() <= next(
+        one for one in data["messages"] if one["name"] == "connect"
+    ).items()
+    web.stop()
+
+
+def test_a_headless_run_says_the_same_in_a_line(tmp_path: Path) -> None:
+    locust = run(tmp_path, "-u", "4", "-r", "4", "-t", "5s", "--nakama-live-interval", "1")
+    assert locust.finish() == 0
+    lines = [line for line in locust.output.splitlines() if "in flight" in line]
+    assert len(lines) >= 3
+    assert "4 users, 4 sockets" in lines[-1]
+    assert "rt/s p50" in lines[-1]
+    assert "generator ok" in lines[-1]
+    assert "tickets " in lines[-1]
+
+
+def test_the_line_can_be_left_out_and_a_slow_generator_is_told_at_once(tmp_path: Path) -> None:
+    with Locust(
+        tmp_path, "-u", "10", "-r", "10", "-t", "20s", "--nakama-live-interval", "0",
+        "--nakama-health-limits", "loop_busy=0.01,seconds=1,share=0",
+        locustfile=LOCUSTFILES / "burning.py", prefix=("--headless", *QUICK),
+    ) as locust:  # fmt: skip
+        locust.wait_for("generator too slow, the run is invalid: local: loop busy above 1 %")
+        assert "in flight" not in locust.output
+        locust.interrupt()
+        assert locust.finish() == 4
+
+
+def _tile(name: str) -> str:
+    return f"document.querySelector('#tile-{name} b')?.textContent"
+
+
+def _until(browser: Browser, condition: str, *values: object) -> None:
+    for _ in poll(lambda: bool(browser.ask(f"return !!({condition})", *values))):
+        pass
