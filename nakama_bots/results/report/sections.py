@@ -31,6 +31,8 @@ from nakama_bots.results.report.view import RunView
 from nakama_bots.results.summary import CallPart, Summary
 
 REST_KINDS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH"})
+_KIND_PREFIX: Final = f"{observer.DELIVERY_LATENCY}."
+_DELIVERED: Final = ("expected", "received", "lost", "duplicated", "reordered")
 _MOST_CHARTS: Final = 40
 _ERROR_EXAMPLES: Final = 50
 _TITLE: Final = 70
@@ -143,7 +145,7 @@ def _delivery(run: RunView) -> Items:
     part = run.summary["delivery"]
     if not part["expected"] and not part["received"]:
         return {}
-    counts = {key: part[key] for key in ("expected", "received", "lost", "duplicated", "reordered")}
+    counts = {key: part[key] for key in _DELIVERED}
     items: dict[str, Item] = {
         "times": Table("Latency", ("", "count", *LATENCY_HEADERS),
                        (("from send to receipt", f"{part['latency_ms']['count']:,}",
@@ -154,7 +156,32 @@ def _delivery(run: RunView) -> Items:
         items["chart"] = latency_over_time(run, "Delivery over time", {"delivery": blocks})
         items["distribution"] = distribution("Delivery distribution", _with_corrected(run, "delivery"))
     items["counts"] = facts("Payloads", counts)
+    items |= _delivery_by_kind(run)
     return items
+
+
+def _delivery_by_kind(run: RunView) -> Items:
+    """Each kind of message, where bots tell it: the sample ``delivery.<kind>`` and the counts behind it."""
+    kinds = {name: times for name, times in run.summary["samples_ms"].items() if _is_a_kind(name)}
+    if not kinds:
+        return {}
+    counts = run.summary["counts"]
+    rows = tuple(
+        (name.removeprefix(_KIND_PREFIX), *(f"{counts.get(f'{name}.{field}', 0):,}" for field in _DELIVERED),
+         *figures(times))
+        for name, times in kinds.items()
+    )  # fmt: skip
+    busiest = sorted(kinds, key=lambda name: -kinds[name]["count"])[:MOST_LINES]
+    binned = {name: run.bins.samples[name] for name in busiest if name in run.bins.samples}
+    items: dict[str, Item] = {"by kind": Table("By kind", ("kind", *_DELIVERED, *LATENCY_HEADERS), rows)}
+    if binned:
+        lines = {name.removeprefix(_KIND_PREFIX): whole(blocks) for name, blocks in binned.items()}
+        items["distribution by kind"] = distribution("Delivery distribution by kind", lines)
+    return items
+
+
+def _is_a_kind(name: str) -> bool:
+    return name.startswith(_KIND_PREFIX) and not name.endswith(observer.CORRECTED)
 
 
 def _with_corrected(run: RunView, name: str) -> dict[str, Any]:
@@ -245,7 +272,7 @@ def _own(run: RunView) -> Items:
     samples = {
         name: times
         for name, times in run.summary["samples_ms"].items()
-        if name not in known and not name.endswith(observer.CORRECTED)
+        if name not in known and not name.endswith(observer.CORRECTED) and not _is_a_kind(name)
     }
     items: dict[str, Item] = {}
     if samples:
@@ -254,7 +281,7 @@ def _own(run: RunView) -> Items:
     counts: dict[str, object] = {
         name: many
         for name, many in run.summary["counts"].items()
-        if name not in observer.COUNT_NAMES and not name.startswith(observer.LEDGER_PREFIX)
+        if name not in observer.COUNT_NAMES and not name.startswith((observer.LEDGER_PREFIX, _KIND_PREFIX))
     }
     if any(run.summary["chat"].values()):
         counts = {f"chat {name}": many for name, many in run.summary["chat"].items()} | counts

@@ -32,6 +32,8 @@ def record(recorder, second):
         recorder.sample(observer.DELIVERY_LATENCY + observer.CORRECTED, elapsed / 2)
     recorder.call("PUSH", "matchmaker_matched", 0.0, 1.5, 400, None)
     recorder.sample("fishing_time", 12.5)
+    recorder.sample("delivery.chat", 0.004)
+    recorder.count("delivery.chat.lost", 2)
     error = realtime_error(4, "Match <b>not</b> found", operation="match_join", elapsed=0.02)
     recorder.call("WS", "match_join", 0.0, 0.02, 0, error)
     if second == 7:

@@ -80,6 +80,14 @@ def test_every_part_of_a_run_is_there(view):
         assert told in "\n".join(page.sections[section]), (section, told)
 
 
+def test_delivery_is_told_by_kind_where_bots_tell_it(view):
+    sections = Page(render([view])).sections
+    row = sections["delivery"][sections["delivery"].index("chat") :][:7]
+    assert row == ["chat", "0", "0", "60", "0", "0", "4.00"]
+    assert "Delivery distribution by kind" in sections["delivery"]
+    assert "delivery.chat" not in "\n".join(sections["own"])
+
+
 def test_the_verdict_and_why_stand_at_the_top(view):
     page = Page(render([view]))
     top = "\n".join(page.texts[:12])
