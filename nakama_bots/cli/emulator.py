@@ -81,6 +81,8 @@ _ARGUMENTS: Final[tuple[tuple[str, Callable[[str], Any], str], ...]] = (
     ("outgoing_queue_size", _COUNT, "messages that may wait for a socket before it is closed"),
     ("ping_period", _SECONDS, "seconds between two websocket pings"),
     ("pong_wait", _SECONDS, "seconds without a pong after which a socket is closed"),
+    ("read_timeout", _SECONDS, "seconds in which a connection's first request, or a body, must have come"),
+    ("idle_timeout", _SECONDS, "seconds between two requests after which a connection is closed"),
     ("speed", _SPEED, "how many seconds of the server pass in one, for its clock, intervals and matches"),
     ("label_update_interval", _SECONDS, "seconds until lists of matches and parties show a change"),
     ("control_port", _PORT, "port on 127.0.0.1 where faults are seen and changed (/faults), 0 for a free one"),

@@ -19,7 +19,7 @@ from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.faults import PUSH, UNHARMED, Fault, Faults, key_of, mangle
 from nakama_bots.emulator.formats import FORMATS, Format
 from nakama_bots.emulator.handlers.status import appear
-from nakama_bots.emulator.masking import GuardedHandler
+from nakama_bots.emulator.incoming import Protocol
 from nakama_bots.emulator.metrics import Metrics
 from nakama_bots.emulator.protojson import JsonObject, Malformed
 from nakama_bots.emulator.realtime import Dispatcher, NoMessage
@@ -112,7 +112,7 @@ class Connection:
         """Shake hands, then serve until either side ends it."""
         await self._socket.prepare(request)
         protocol = request.protocol
-        assert isinstance(protocol, GuardedHandler)
+        assert isinstance(protocol, Protocol)
         protocol.mask_guard.watch(self._unmasked)
         self._transport = request.transport
         self._core.open_session(self)

@@ -20,6 +20,7 @@ from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.faults import CONNECT, Fault, Faults, Plan, mangle
 from nakama_bots.emulator.formats import FORMATS
 from nakama_bots.emulator.handlers.matchmaker import run_interval
+from nakama_bots.emulator.incoming import Protocol
 from nakama_bots.emulator.matches import Match
 from nakama_bots.emulator.metrics import Metrics
 from nakama_bots.emulator.operations import operation
@@ -85,6 +86,8 @@ class Front:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, or serve one websocket to its end."""
+        if isinstance(request.protocol, Protocol):
+            request.protocol.heard()
         if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > _LARGEST_HEADERS:
             response = web.Response(status=431, text="431 Request Header Fields Too Large")
             response.force_close()
@@ -192,6 +195,10 @@ class Front:
             content = await self._content(request)
         except web.RequestPayloadError as fault:
             return error(INVALID_ARGUMENT, str(fault))
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.close()  # recorded: no answer to half a body
+            return error(INVALID_ARGUMENT, "the body did not come in time")
         ours = Request(
             method=request.method,
             path=request.path,
@@ -211,11 +218,12 @@ class Front:
             return b""
         enough = self._core.options.max_request_size + 1
         parts = bytearray()
-        while len(parts) < enough:
-            part = await request.content.readany()
-            if not part:
-                break
-            parts += part
+        async with asyncio.timeout(self._core.options.read_timeout):
+            while len(parts) < enough:
+                part = await request.content.readany()
+                if not part:
+                    break
+                parts += part
         if request.headers.get("Content-Encoding") != "gzip":
             return bytes(parts)
         try:

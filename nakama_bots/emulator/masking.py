@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from aiohttp import web
-
 _MASKED: Final = 0x80
 _LENGTH: Final = 0x7F
 _MASK_BYTES: Final = 4
@@ -73,27 +71,3 @@ class MaskGuard:
             return True
         self._head, self._left = data[position:], 0
         return True
-
-
-class GuardedHandler(web.RequestHandler):
-    """aiohttp's protocol, which puts the guard before each websocket's parser."""
-
-    # aiohttp's class has slots.
-    __slots__ = ("mask_guard",)
-
-    def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
-        """See ``web.RequestHandler``: called when a websocket begins."""
-        self.mask_guard = MaskGuard(parser)
-        super().set_parser(self.mask_guard, data_received_cb)  # type: ignore[arg-type]
-
-
-class GuardedServer(web.Server):
-    """aiohttp's server with that protocol."""
-
-    def __init__(self, handler: Any, **arguments: Any) -> None:
-        super().__init__(handler, **arguments)
-        self._arguments = arguments
-
-    def __call__(self) -> web.RequestHandler:
-        """A protocol for one connection."""
-        return GuardedHandler(self, loop=self._loop, **self._arguments)

@@ -36,6 +36,9 @@ class Options:
     ping_period: float = 15.0
     pong_wait: float = 25.0
     write_wait: float = 5.0
+    # Until a connection's first request, or a request's body, must be there, and between two requests.
+    read_timeout: float = 10.0
+    idle_timeout: float = 60.0
     close_ack_wait: float = 2.0
     ping_backoff_threshold: int = 20
     # Seconds until lists of matches and parties show a change.

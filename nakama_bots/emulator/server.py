@@ -23,7 +23,7 @@ from nakama_bots.emulator.control import Control
 from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.faults import Faults
 from nakama_bots.emulator.front import Front
-from nakama_bots.emulator.masking import GuardedServer
+from nakama_bots.emulator.incoming import Server
 from nakama_bots.emulator.metrics import Metrics
 from nakama_bots.emulator.options import Options
 from nakama_bots.errors import ConfigError
@@ -47,7 +47,7 @@ def serve(options: Options) -> int:
 
 def _faster(options: Options) -> Options:
     """What the event loop's clock times, which ``speed`` does not reach."""
-    names = ("matchmaker_interval", "ping_period", "pong_wait")
+    names = ("matchmaker_interval", "ping_period", "pong_wait", "read_timeout", "idle_timeout")
     return dataclasses.replace(options, **{name: getattr(options, name) / options.speed for name in names})
 
 
@@ -101,15 +101,7 @@ async def _serve(options: Options, listener: socket.socket, tls: ssl.SSLContext 
 
     metrics = Metrics(options.node) if options.metrics_port is not None else None
     front = Front(make_core(), faults, make_core, metrics)
-    # Headers larger than what Nakama takes, and bodies as they come, so that every refusal is ours.
-    server = GuardedServer(
-        front.handle,
-        access_log=None,
-        logger=_SILENT,
-        max_line_size=2**17,
-        max_field_size=2**17,
-        auto_decompress=False,
-    )
+    server = Server(front.handle, options, logger=_SILENT)
     runner = web.ServerRunner(server)
     await runner.setup()
     sides: list[web.ServerRunner] = []

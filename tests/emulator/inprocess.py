@@ -18,7 +18,7 @@ from aiohttp import web
 
 from nakama_bots.emulator.core import Core
 from nakama_bots.emulator.front import Front
-from nakama_bots.emulator.masking import GuardedServer
+from nakama_bots.emulator.incoming import Server
 from nakama_bots.emulator.options import Options
 
 from .replay import TIMEOUT, Replay, b64url
@@ -54,9 +54,7 @@ class RunningClock:
 async def serving(core: Core) -> AsyncIterator[str]:
     """Serve a core; gives its URL."""
     front = Front(core)
-    server = GuardedServer(
-        front.handle, access_log=None, max_line_size=2**17, max_field_size=2**17, auto_decompress=False
-    )
+    server = Server(front.handle, core.options)
     runner = web.ServerRunner(server)
     await runner.setup()
     try:

@@ -152,6 +152,32 @@ def test_half_a_handshake(fuzzed: EmulatorProcess, bystander: RawSocket) -> None
         unharmed(bystander)
 
 
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"GET /ws?token=x HTTP/1.1\r\nHost: x\r\nUpgra",
+        b"POST /v2/account/authenticate/device HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    ],
+    ids=["nothing", "half a head", "half a body"],
+)
+def test_who_never_comes_to_the_point_is_closed(sent: bytes) -> None:
+    with EmulatorProcess.start(extra=("--read-timeout", "0.2", "--idle-timeout", "30")) as process:
+        host, port = process.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), TIMEOUT) as raw:
+            raw.sendall(sent)
+            assert raw.recv(1000) == b""
+
+
+def test_who_has_nothing_to_ask_is_closed() -> None:
+    with EmulatorProcess.start(extra=("--idle-timeout", "0.2")) as process:
+        host, port = process.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), TIMEOUT) as raw:
+            raw.sendall(b"GET /healthcheck HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert raw.recv(1000).startswith(b"HTTP/1.1 200 ")
+            assert raw.recv(1000) == b""
+
+
 ROUTES = sorted({(route.method, route.template) for route in handlers.ROUTES if "ws" not in route.template})
 QUERY_NAMES = sorted({name for route in handlers.ROUTES for name in route.query})
 BODY_NAMES = sorted({n for route in handlers.ROUTES if route.body is not None for n in route.body._names})
