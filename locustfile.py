@@ -1,6 +1,43 @@
-"""All scenarios. ``locust -f locustfile.py`` tests the embedded emulator; name a server with ``--host``."""
+"""All scenarios. ``locust -f locustfile.py`` tests the embedded emulator; name a server with ``--host``.
 
+Without names it runs the calm mix, which any Nakama can do: Duel and TownSquare. The others are run by name
+(``locust -f locustfile.py Chat Rpc``) or by tag (``--tags party``): docs/scenarios.md has them all.
+"""
+
+from scenarios.account_storage import AccountStorage
+from scenarios.authentication_storm import AuthenticationStorm
+from scenarios.authoritative_match import AuthoritativeMatch
+from scenarios.chat import Chat
 from scenarios.duel import Duel
+from scenarios.friends_and_groups import FriendsAndGroups
+from scenarios.idle_sockets import IdleSocket
+from scenarios.leaderboard_race import LeaderboardRace
+from scenarios.matchmaker_only import MatchmakerOnly
+from scenarios.notifications import Notifications
+from scenarios.party_to_match import PartyToMatch
+from scenarios.presence import PresenceFanOut
+from scenarios.reconnect_churn import ReconnectChurn
+from scenarios.relayed_match import RelayedMatch
+from scenarios.rpc import Rpc
+from scenarios.slow_reader import SlowReader
 from scenarios.town_square import TownSquare
 
-__all__ = ["Duel", "TownSquare"]
+__all__ = [
+    "AccountStorage",
+    "AuthenticationStorm",
+    "AuthoritativeMatch",
+    "Chat",
+    "Duel",
+    "FriendsAndGroups",
+    "IdleSocket",
+    "LeaderboardRace",
+    "MatchmakerOnly",
+    "Notifications",
+    "PartyToMatch",
+    "PresenceFanOut",
+    "ReconnectChurn",
+    "RelayedMatch",
+    "Rpc",
+    "SlowReader",
+    "TownSquare",
+]

@@ -294,6 +294,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "match state sends a second"),
     Setting("match_seconds", _positive, 15.0, SECONDS, "seconds a match is played"),
     Setting("matchmaker_timeout", _positive, 60.0, SECONDS, "seconds a ticket is waited for"),
+    Setting("matchmaker_interval", _seconds, 0.0, "a number of seconds from 0 to 999999",
+            "the server's matchmaker.interval_sec, to hold the time to match against (0: unknown)"),
+    Setting("hold_seconds", _positive, 200.0, SECONDS, "seconds that an idle socket is held"),
+    Setting("go_rpc", _text, "echo_go", "the id of an RPC",
+            "the server's Go function that answers with its payload, for the benchmark of it"),
     Setting("emulator_matchmaker_interval", _positive, 2.0, SECONDS,
             "the embedded emulator's matchmaker interval (a real server's default is 15)"),
     Setting("load", _load, "", "stages:.., steps:.., spike:.., soak:.. or open:.. (docs/load-models.md)",
@@ -343,6 +348,9 @@ class Settings:
     tick_rate: float
     match_seconds: float
     matchmaker_timeout: float
+    matchmaker_interval: float
+    hold_seconds: float
+    go_rpc: str
     emulator_matchmaker_interval: float
     load: Profile | None
     reports: Path
@@ -389,6 +397,9 @@ class Settings:
             tick_rate=values["tick_rate"],
             match_seconds=values["match_seconds"],
             matchmaker_timeout=values["matchmaker_timeout"],
+            matchmaker_interval=values["matchmaker_interval"],
+            hold_seconds=values["hold_seconds"],
+            go_rpc=values["go_rpc"],
             emulator_matchmaker_interval=values["emulator_matchmaker_interval"],
             load=Profile.parse(values["load"]) if values["load"] else None,
             reports=Path(values["reports"]),

@@ -50,6 +50,14 @@ class NullObserver:
 TICK_LATENESS: Final = "tick_lateness"
 DELIVERY_LATENCY: Final = "delivery"
 
+DELIVERY_FIELDS: Final = ("expected", "received", "lost", "duplicated", "reordered")
+
+
+def delivery_name(kind: str, scenario: str = "") -> str:
+    """The sample of a kind of messages and a scenario; its counts are that, a dot and a ``DELIVERY_FIELDS``."""
+    return f"{DELIVERY_LATENCY}.{kind}.{scenario}" if scenario else f"{DELIVERY_LATENCY}.{kind}"
+
+
 # A paced send is measured twice, from when it was made and from when it was planned: what a stall delays is
 # late by the second measure only ("coordinated omission"). The second sample has the first one's name and this.
 CORRECTED: Final = ".corrected"
@@ -72,6 +80,12 @@ TICKETS_ADDED: Final = "tickets_added"
 TICKETS_MATCHED: Final = "tickets_matched"
 TICKETS_CANCELLED: Final = "tickets_cancelled"
 TICKETS_TIMED_OUT: Final = "tickets_timed_out"
+TICKETS_JOINED: Final = "tickets_joined"
+"""Tickets whose player came into the match that it had led to."""
+MATCH_SIZE_PREFIX: Final = "match_size."
+"""Before the number of players that the matchmaker put together; counted by each of them."""
+PROVOKED_PREFIX: Final = "provoked."
+"""Before the name of a failure that a scenario is meant to provoke."""
 MATCHES_JOINED: Final = "matches_joined"
 MATCHES_PLAYED: Final = "matches_played"
 MATCHES_DESERTED: Final = "matches_deserted"
@@ -112,6 +126,7 @@ SAMPLE_NAMES: Final = frozenset({
 COUNT_NAMES: Final = frozenset({
     TICKS_SENT, TICKS_MISSED, DELIVERY_EXPECTED, DELIVERY_RECEIVED, DELIVERY_LOST, DELIVERY_DUPLICATED,
     DELIVERY_REORDERED, TICKETS_ADDED, TICKETS_MATCHED, TICKETS_CANCELLED, TICKETS_TIMED_OUT,
+    TICKETS_JOINED,
     MATCHES_JOINED, MATCHES_PLAYED, ARRIVALS_PLANNED, ARRIVALS_STARTED, ARRIVALS_DROPPED,
     ARRIVALS_DROPPED_LATE, ARRIVALS_DROPPED_FULL, ARRIVALS_FINISHED, ARRIVALS_FAILED, ARRIVALS_CUT,
     ARRIVALS_SCHEDULED,

@@ -33,6 +33,22 @@ local function find_benchmark_match()
   return nk.json_encode({ match_id = match_id })
 end
 
+-- Sends a notification: {"user_id", "subject", "content": {}, "code", "persistent"} -> {}.
+local function notify_user(_, payload)
+  local ok, asked = pcall(nk.json_decode, payload)
+  if not ok or type(asked) ~= "table" then
+    error({ "the payload must be a JSON object", INVALID_ARGUMENT })
+  end
+  nk.notification_send(asked.user_id, asked.subject, asked.content, asked.code, nil, asked.persistent == true)
+  return "{}"
+end
+
+-- What scenarios/leaderboard_race.py is run on; boards that are there already stay as they are.
+nk.leaderboard_create("nakama_bots_race", false, "desc", "best", nil, {}, true)
+nk.tournament_create("nakama_bots_cup", false, "desc", "best", 86400, "0 0 * * *", {}, "Cup of the bots", "",
+  1, nil, nil, 1000000, 1000000, true, true)
+
+nk.register_rpc(notify_user, "notify_user")
 nk.register_rpc(echo, "echo")
 nk.register_rpc(create_match, "create_match")
 nk.register_rpc(find_benchmark_match, "find_benchmark_match")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, replace
 from hashlib import blake2s
 from typing import Final
 
@@ -40,6 +41,17 @@ class Identity:
     def other_username(self) -> str:
         """The user name where somebody has taken the first; legal, and as telling."""
         return f"{self.device_id}-{blake2s(self.device_id.encode(), digest_size=3).hexdigest()}"
+
+    def stranger(self) -> Identity:
+        """Somebody of the same prefix who has never been there, drawn anew each time."""
+        return replace(self, seed=secrets.randbits(32), number=secrets.randbelow(10**6))
+
+    def neighbour(self, distance: int) -> Identity:
+        """The player of the same process whose number is this one's with the bits of ``distance`` flipped.
+
+        Symmetric: each is the other's. Nobody may play it, or not yet.
+        """
+        return replace(self, number=self.number ^ distance)
 
     @property
     def variables(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from time import perf_counter
 from types import TracebackType
 from typing import Final, Self
@@ -14,7 +14,8 @@ import gevent
 from gevent.event import Event
 
 from nakama_bots import observer as names
-from nakama_bots.bots.delivery import END, STATE, Stamp, Stream, host_number
+from nakama_bots.bots.delivery import END, Stamp
+from nakama_bots.bots.inbox import MATCH, Inbox, Outbox
 from nakama_bots.bots.player import Player
 from nakama_bots.clock import Tick, Ticker
 from nakama_bots.errors import CallError, RequestTimeout
@@ -23,7 +24,6 @@ from nakama_bots.types.realtime import Match, MatchData, MatchmakerMatched, Matc
 
 STATE_OP_CODE: Final = 1
 END_OP_CODE: Final = 2
-_DELIVERY_CORRECTED: Final = names.DELIVERY_LATENCY + names.CORRECTED
 GRACE: Final = 2.0
 """Seconds that the last messages of the others are waited for."""
 
@@ -37,16 +37,25 @@ class MatchRun:
     """A player in a match; a context manager that leaves it and reports the delivery.
 
     Listens from before the join, so that nothing which the server sends to the player is missed.
+
+    With ``drop_in`` players come and go while others play. An authoritative match is sent ``op_codes`` that its
+    handler gives to everybody, for state and for the end.
     """
 
-    def __init__(self, player: Player) -> None:
+    def __init__(
+        self,
+        player: Player,
+        *,
+        drop_in: bool = False,
+        op_codes: tuple[int, int] = (STATE_OP_CODE, END_OP_CODE),
+    ) -> None:
         self._player = player
         self._observer = player.world.observer
-        self._host = _host()
-        self._sender = int(player.session.user_id.replace("-", "")[:16], 16)
-        self._sent = 0
+        self._op_codes = op_codes
+        self._drop_in = drop_in
+        self._outbox = Outbox(_sender(player.session.user_id))
+        self._inbox = Inbox(player, MATCH, drop_in=drop_in)
         self._present: dict[str, str] = {}
-        self._streams: dict[str, Stream] = {}
         self._changed = Event()
         self._early: list[Callable[[], None]] = []
         self._match: Match | None = None
@@ -70,12 +79,16 @@ class MatchRun:
         finally:
             for remove in self._remove:
                 remove()
-            self._report()
+            self._inbox.report()
 
     @property
     def match_id(self) -> str:
         """The match that was joined."""
         return self._match["match_id"] if self._match else ""
+
+    @property
+    def _relayed(self) -> bool:
+        return self._op_codes == (STATE_OP_CODE, END_OP_CODE)
 
     @property
     def _own_session(self) -> str:
@@ -90,6 +103,18 @@ class MatchRun:
         """Join what the matchmaker matched: by the match id of a server hook, else by the token."""
         match_id = matched.get("match_id", "")
         match = self._player.socket.join_match(match_id, token="" if match_id else matched.get("token", ""))
+        self._observer.count(names.TICKETS_JOINED)
+        return self._enter(match)
+
+    def join_id(self, match_id: str) -> Match:
+        """Join the match of that id."""
+        return self._enter(self._player.socket.join_match(match_id))
+
+    def join_named(self, name: str) -> Match:
+        """Join the relayed match of that name; whoever comes first starts it."""
+        return self._enter(self._player.socket.create_match(name))
+
+    def _enter(self, match: Match) -> Match:
         self._match = match
         for presence in [*match.get("presences", ()), match["self"]]:
             self._present[presence["session_id"]] = presence["user_id"]
@@ -127,8 +152,8 @@ class MatchRun:
         """
         socket = self._player.socket
         for session_id in self._present:
-            if session_id != self._own_session:
-                self._streams.setdefault(session_id, Stream())
+            if session_id != self._own_session and self._relayed:
+                self._inbox.expect(session_id)
         ticker = Ticker(rate, perf_counter())
         ticks = round(rate * seconds)
         while True:
@@ -140,27 +165,25 @@ class MatchRun:
             if tick.number >= ticks:
                 break
             self._observer.sample(names.TICK_LATENESS, tick.late)
-            now = perf_counter()
-            stamp = Stamp(STATE, self._host, self._sender, self._sent, now, now - tick.planned)
-            socket.send_match_state(self.match_id, STATE_OP_CODE, stamp.pack(size))
-            self._sent += 1
+            stamp = self._outbox.state(tick.planned)
+            socket.send_match_state(self.match_id, self._op_codes[0], stamp.pack(size))
             self._observer.count(names.TICKS_SENT)
         self._finish()
         self._observer.count(names.MATCHES_PLAYED)
 
     def _finish(self) -> None:
         """Tell the others how many messages there were, and wait for the same from them."""
-        end = Stamp(END, self._host, self._sender, self._sent, perf_counter())
-        self._player.socket.send_match_state(self.match_id, END_OP_CODE, end.pack())
+        self._player.socket.send_match_state(self.match_id, self._op_codes[1], self._outbox.end().pack())
         self._wait(self._all_ended, GRACE)
 
     def _all_ended(self) -> bool:
-        """Whether everybody who is still here has said how much was sent."""
-        return all(
-            stream.ended_at is not None
-            for session_id, stream in self._streams.items()
-            if session_id in self._present
-        )
+        """Whether everybody who is still here has said how much was sent.
+
+        Where players drop in, others go on: then it is enough that all of one's own has come back.
+        """
+        if self._drop_in:
+            return self._relayed or self._inbox.ended([_key(self._player.session.user_id)])
+        return self._inbox.ended([*self._present, *map(_key, self._present.values())])
 
     def _wait(self, condition: Callable[[], bool], timeout: float) -> bool:
         deadline = perf_counter() + timeout
@@ -180,6 +203,9 @@ class MatchRun:
             self._present[presence["session_id"]] = presence["user_id"]
         for presence in event.get("leaves", ()):
             self._present.pop(presence["session_id"], None)
+            if self._drop_in:  # who comes again counts from 0 again
+                self._inbox.retire(presence["session_id"])
+                self._inbox.retire(_key(presence["user_id"]))
         self._changed.set()
 
     def _on_data(self, data: MatchData, read_at: float, size: int) -> None:
@@ -191,27 +217,16 @@ class MatchRun:
         stamp = Stamp.unpack(base64.b64decode(data.get("data", "")))
         if stamp is None:
             return
-        session_id = data.get("presence", {}).get("session_id", "")
-        stream = self._streams.setdefault(session_id, Stream())
+        # A handler may leave the sender out: then only the payload tells.
+        key = data.get("presence", {}).get("session_id", "") or f"{stamp.sender:016x}"
+        self._inbox.receive(key, stamp, read_at)
         if stamp.kind == END:
-            stream.end(stamp.sequence)
             self._changed.set()
-        elif stream.receive(stamp.sequence) and stamp.host == self._host:
-            elapsed = read_at - stamp.stamp
-            self._observer.sample(names.DELIVERY_LATENCY, elapsed)
-            self._observer.sample(_DELIVERY_CORRECTED, elapsed + stamp.late)
-
-    def _report(self) -> None:
-        for stream in self._streams.values():
-            for name, number in (
-                (names.DELIVERY_EXPECTED, stream.expected),
-                (names.DELIVERY_RECEIVED, stream.received),
-                (names.DELIVERY_LOST, stream.lost),
-                (names.DELIVERY_DUPLICATED, stream.duplicated),
-                (names.DELIVERY_REORDERED, stream.reordered),
-            ):
-                if number:
-                    self._observer.count(name, number)
 
 
-_host = cache(host_number)
+def _key(user_id: str) -> str:
+    return user_id.replace("-", "")[:16]
+
+
+def _sender(user_id: str) -> int:
+    return int(_key(user_id), 16)

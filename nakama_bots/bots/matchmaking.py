@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final, Self, TypeAlias
 
+import gevent
+
 from nakama_bots import observer as names
 from nakama_bots.bots.player import Player
-from nakama_bots.errors import Abandoned, CallError, RequestTimeout
-from nakama_bots.types.realtime import MatchmakerMatched
+from nakama_bots.errors import Abandoned, CallError, RealtimeError, RequestTimeout
+from nakama_bots.types.realtime import MatchmakerMatched, MatchmakerTicket
 
 MATCHED: Final = "matchmaker_matched"
 PUSH: Final = "PUSH"
@@ -46,36 +48,68 @@ def find_opponents(player: Player, ticket: Ticket, timeout: float) -> Matchmaker
     Told to the observer as ``PUSH matchmaker_matched``, from the send of the add to the read of the push. A
     ticket that is not matched in time is removed, and the ``RequestTimeout`` raised.
     """
+    return find(player, lambda: _add(player, ticket)["ticket"], player.socket.remove_matchmaker, timeout)
+
+
+def find(
+    player: Player, add: Callable[[], str], remove: Callable[[str], object], timeout: float
+) -> MatchmakerMatched:
+    """``find_opponents`` for a ticket that ``add`` adds and tells, and ``remove`` takes back."""
     observer = player.world.observer
     early: dict[str, _Push] = {}
-    remove = player.socket.tap(
+    untap = player.socket.tap(
         MATCHED, lambda body, read_at, size: early.update({body.get("ticket", ""): (body, read_at, size)})
     )
     started = perf_counter()
     try:
-        reply = player.socket.add_matchmaker(
-            ticket.query,
-            ticket.min_count,
-            ticket.max_count,
-            ticket.string_properties,
-            ticket.numeric_properties,
-            ticket.count_multiple,
-        )
+        own = add()
     finally:
-        remove()
+        untap()
     observer.count(names.TICKETS_ADDED)
-    own = reply["ticket"]
     if own in early:
         # The matchmaker ran between the add and its reply.
         matched, read_at, size = early[own]
         observer.call(PUSH, MATCHED, started, read_at - started, size, None)
     else:
-        matched = _await_match(player, own, started, timeout)
+        matched = _await_match(player, own, started, timeout, remove)
     observer.count(names.TICKETS_MATCHED)
+    observer.count(f"{names.MATCH_SIZE_PREFIX}{len(matched.get('users', ()))}")
     return matched
 
 
-def _await_match(player: Player, ticket: str, started: float, timeout: float) -> MatchmakerMatched:
+def cancel_ticket(player: Player, ticket: Ticket, after: float) -> bool:
+    """Add ``ticket`` and take it back ``after`` seconds later; True unless it was matched meanwhile."""
+    observer = player.world.observer
+    with player.socket.expect(MATCHED) as expectation:
+        own = _add(player, ticket)["ticket"]
+        observer.count(names.TICKETS_ADDED)
+        gevent.sleep(after)
+        # Matched this moment, it is unknown: the same end as matched before.
+        with player.calls.provoking("matched_meanwhile", RealtimeError):
+            try:
+                player.socket.remove_matchmaker(own)
+            except RealtimeError:
+                observer.count(names.TICKETS_MATCHED)
+                observer.count(f"{names.MATCH_SIZE_PREFIX}{len(expectation.wait().get('users', ()))}")
+                return False
+    observer.count(names.TICKETS_CANCELLED)
+    return True
+
+
+def _add(player: Player, ticket: Ticket) -> MatchmakerTicket:
+    return player.socket.add_matchmaker(
+        ticket.query,
+        ticket.min_count,
+        ticket.max_count,
+        ticket.string_properties,
+        ticket.numeric_properties,
+        ticket.count_multiple,
+    )
+
+
+def _await_match(
+    player: Player, ticket: str, started: float, timeout: float, remove: Callable[[str], object]
+) -> MatchmakerMatched:
     """Wait for the push of ``ticket``; a push of an earlier ticket, removed too late, is not taken for it."""
     observer = player.world.observer
     socket = player.socket
@@ -90,7 +124,7 @@ def _await_match(player: Player, ticket: str, started: float, timeout: float) ->
             outcome = names.TICKETS_TIMED_OUT
             # Told to the observer like every request; a ticket that was matched this moment is unknown.
             with suppress(CallError):
-                socket.remove_matchmaker(ticket)
+                remove(ticket)
             raise
         except CallError as error:
             failure = error

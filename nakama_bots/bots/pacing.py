@@ -8,6 +8,7 @@ send that the stall held up shows it ("coordinated omission", Gil Tene; the same
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 
 import gevent
@@ -22,15 +23,29 @@ class PacedCalls:
     """A player's observer: passes everything on, and times the calls of a paced step a second time.
 
     A call that went well is sampled as ``paced.<kind> <name>``, and with the seconds that its step began after
-    the plan added as ``paced.<kind> <name>.corrected``.
+    the plan added as ``paced.<kind> <name>.corrected``. A failure that was provoked on purpose is none.
     """
 
-    __slots__ = ("_late", "_observer", "_since")
+    __slots__ = ("_late", "_observer", "_provoked", "_since")
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
         self._since = 0.0
         self._late: float | None = None
+        self._provoked: dict[str, tuple[type[CallError], ...]] = {}
+
+    @contextmanager
+    def provoking(self, name: str, *kinds: type[CallError]) -> Iterator[None]:
+        """Inside, a call that fails with one of ``kinds`` is no failure: the scenario wants to see it.
+
+        It is told as a call that went well, named ``<its name> (<name>)``, and counted as ``provoked.<name>``.
+        Whoever made the call gets the error all the same.
+        """
+        self._provoked[name] = kinds
+        try:
+            yield
+        finally:
+            del self._provoked[name]
 
     def begin(self, now: float, late: float) -> None:
         """A step that was planned ``late`` seconds ago begins."""
@@ -44,6 +59,12 @@ class PacedCalls:
         self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
     ) -> None:
         """``Observer``: one call ended."""
+        if error is not None and self._provoked:
+            for provoked, kinds in self._provoked.items():
+                if isinstance(error, kinds):
+                    self._observer.count(names.PROVOKED_PREFIX + provoked)
+                    self._observer.call(kind, f"{name} ({provoked})", started, elapsed, size, None)
+                    return
         self._observer.call(kind, name, started, elapsed, size, error)
         if self._late is not None and error is None and started >= self._since:
             paced = f"{names.PACED_PREFIX}{kind} {name}"

@@ -38,11 +38,15 @@ class World:
 
 
 class Player:
-    """One bot. ``authenticate`` and ``connect`` raise what the client raises; ``close`` is always allowed."""
+    """One bot. ``authenticate`` and ``connect`` raise what the client raises; ``close`` is always allowed.
 
-    def __init__(self, world: World, identity: Identity) -> None:
+    ``scenario`` is what its delivery is told apart by, where several run at once.
+    """
+
+    def __init__(self, world: World, identity: Identity, scenario: str = "") -> None:
         self.world = world
         self.identity = identity
+        self.scenario = scenario
         self.persona = Persona.of(identity.seed, identity.number, world.locales, worker=identity.worker)
         self.calls = PacedCalls(world.observer)
         self._transport = world.transport(world.tls)
@@ -108,12 +112,16 @@ class Player:
         self._profile_due = self._profile_due or self._session.created
         self._write_profile()
 
+    def log_in(self) -> None:
+        """``authenticate`` where there is no session."""
+        if self._session is None:
+            self.authenticate()
+
     def connect(self, *, create_status: bool = False) -> None:
         """Open a socket with the session, authenticating first where there is none; nothing when it is open."""
         if self.connected:
             return
-        if self._session is None:
-            self.authenticate()
+        self.log_in()
         self._write_profile()
         self._close_socket()
         session = self.client.fresh(self.session)
@@ -128,6 +136,14 @@ class Player:
     def forget_session(self) -> None:
         """Log in anew before the next connect: the server no longer accepts this session."""
         self._session = None
+
+    def refresh(self) -> None:
+        """A new token for the session."""
+        self._session = self.client.session_refresh(self.session)
+
+    def disconnect(self) -> None:
+        """Close the socket only. Idempotent; ``connect`` opens another."""
+        self._close_socket()
 
     def close(self) -> None:
         """Close the socket and the REST connection. Idempotent; the player may connect again."""

@@ -78,6 +78,7 @@ class Conductor:
         self._scraper: ServerScraper | None = None
         settings = self._resolve()
         self._judge = Judge(self._gate(settings), run.totals, self._abort)
+        self._drop_by_name_only()
         self._drop_untagged()
         if settings.target is None:
             self._start_emulator(settings)
@@ -155,6 +156,14 @@ class Conductor:
             given = self._options.tags or self._options.exclude_tags
             stop_with(f"--tags, --exclude-tags: {' '.join(given)!r} leaves no task to run")
         self._environment.user_classes = left
+
+    def _drop_by_name_only(self) -> None:
+        """Without names and tags, leave out what is to be asked for; all, where there is nothing else."""
+        options = self._options
+        if options.user_classes or options.tags or options.class_picker:
+            return
+        left = [found for found in self._environment.user_classes if not getattr(found, "by_name_only", False)]
+        self._environment.user_classes = left or self._environment.user_classes
 
     def _start_emulator(self, settings: Settings) -> None:
         try:

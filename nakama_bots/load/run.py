@@ -95,12 +95,12 @@ class Run:
             raise RuntimeError("the test has not started")
         return self._world
 
-    def new_player(self) -> Player:
-        """A player whom no other process of the run has; ``release`` it in the end."""
+    def new_player(self, scenario: str = "") -> Player:
+        """A player of ``scenario`` whom no other process of the run has; ``release`` it in the end."""
         worker = max(0, getattr(self._environment.runner, "worker_index", 0))
         number = self._numbers.take()
         identity = Identity(self.settings.id_prefix, self.settings.seed, worker, number)
-        self._players[number] = Player(self.world, identity)
+        self._players[number] = Player(self.world, identity, scenario)
         return self._players[number]
 
     def release(self, player: Player) -> None:
@@ -115,10 +115,13 @@ class Run:
 
     def complain(self, error: CallError) -> None:
         """Log a kind of failure the first time; the report has the counts."""
-        line = f"{error.operation or 'call'}: {error.label}"
+        self.warn(f"{error.operation or 'call'}: {error.label} (further ones of this kind are only counted)")
+
+    def warn(self, line: str) -> None:
+        """Log ``line`` the first time."""
         if line not in self._complaints and len(self._complaints) < COMPLAINTS:
             self._complaints.add(line)
-            log.warning("%s (further ones of this kind are only counted)", line)
+            log.warning("%s", line)
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
         assert environment.parsed_options is not None

@@ -15,12 +15,20 @@ from nakama_bots.bots.pacing import pace
 from nakama_bots.bots.player import Player
 from nakama_bots.clock import Tick
 from nakama_bots.config import Settings
-from nakama_bots.errors import CallError, HandshakeRefused, SessionExpired, Unauthenticated
+from nakama_bots.errors import (
+    CallError,
+    HandshakeRefused,
+    NotFound,
+    RuntimeFunctionNotFound,
+    SessionExpired,
+    Unauthenticated,
+)
 from nakama_bots.load.run import run_of
 
 FIRST_BACKOFF: Final = 0.5
 LONGEST_BACKOFF: Final = 15.0
 _DOUBLINGS: Final = 5  # beyond it is the longest
+_NOT_THERE: Final = (NotFound, RuntimeFunctionNotFound)
 _SESSION_REFUSED: Final = (HandshakeRefused, SessionExpired, Unauthenticated)
 
 
@@ -36,13 +44,21 @@ class NakamaUser(User):
     abstract = True
     appear_online: ClassVar[bool] = False
     """Whether the player has a status presence from the connect on."""
+    needs_socket: ClassVar[bool] = True
+    """Whether a task finds the player connected; otherwise it is only logged in."""
+    by_name_only: ClassVar[bool] = False
+    """Whether it is left out of a run that names neither classes nor tags, where there are others."""
+    needs: ClassVar[str] = ""
+    """What the server must have beside Nakama itself, told when something is not found there."""
+    workload: ClassVar[str] = ""
+    """The published workload that it repeats, a name of ``results.published``."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._nakama = run_of(environment)
         self._failures = 0
         self.settings: Settings = self._nakama.settings
-        self.player: Player = self._nakama.new_player()
+        self.player: Player = self._nakama.new_player(type(self).__name__)
         self.tasks = [_guarded(task) for task in type(self).tasks]
         self._choices: list[Any] = self.tasks
         self._once = False
@@ -107,9 +123,12 @@ class NakamaUser(User):
         return pace(self.player.calls, rate, seconds)
 
     def attempt(self, task: Callable[[], object]) -> None:
-        """Run ``task`` with a connected player."""
+        """Run ``task`` with a player that is connected, or only logged in where ``needs_socket`` is not."""
         try:
-            self.player.connect(create_status=self.appear_online)
+            if self.needs_socket:
+                self.player.connect(create_status=self.appear_online)
+            else:
+                self.player.log_in()
             task()
         except CallError as error:
             self._failed(error)
@@ -127,6 +146,8 @@ class NakamaUser(User):
         self._failures += 1
         self._well = False
         self._nakama.complain(error)
+        if self.needs and isinstance(error, _NOT_THERE):
+            self._nakama.warn(f"{type(self).__name__} needs a server with {self.needs}")
         if isinstance(error, _SESSION_REFUSED):
             self.player.forget_session()
 

@@ -118,6 +118,16 @@ class Connection:
         finally:
             self.abort(errors.ConnectionClosed(code, reason or "closed by us"))
 
+    def pause(self) -> None:
+        """Read nothing until ``resume``."""
+        if self.error is None:
+            self._watcher.stop()
+
+    def resume(self) -> None:
+        """Read again."""
+        if self.error is None:
+            self._watcher.start(self._on_readable)
+
     def abort(self, error: errors.CallError) -> None:
         """End the connection at once, without a handshake. Callable from the hub; idempotent."""
         if self.error is not None:

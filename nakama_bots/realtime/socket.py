@@ -231,6 +231,23 @@ class Socket(RealtimeApi, PushHandlers):
             self._fail_pending(errors.Abandoned("the socket was closed by its owner"))
             self._connection.close(code, reason, CLOSE_TIMEOUT)
 
+    def cut(self) -> None:
+        """End the connection without a close handshake, as a network that is lost does. Idempotent."""
+        self._stopping = True
+        self._stop_timers()
+        if self._connection is not None:
+            self._connection.abort(errors.Abandoned("the connection was cut by its owner"))
+
+    def pause_reading(self) -> None:
+        """Leave what the server sends unread until ``resume_reading``: its buffers fill, then it gives up."""
+        if self._connection is not None:
+            self._connection.pause()
+
+    def resume_reading(self) -> None:
+        """Read on."""
+        if self._connection is not None:
+            self._connection.resume()
+
     def on_message(self, payload: bytes, now: float) -> None:
         """``Receiver``: one message from the hub."""
         push = self._protocol.receive(payload, now)

@@ -144,5 +144,9 @@ def scripted_nakama(realtime: Callable[[Peer], object], answer: Rest = rest) -> 
     return ScriptedServer(script)
 
 
+def target_of_url(url: str) -> Target:
+    return Target.parse(url)
+
+
 def target_of(server: ScriptedServer) -> Target:
     return Target("127.0.0.1", server.port)

@@ -1,41 +1,125 @@
-"""Each scenario by itself, as its docstring says: ``locust -f scenarios/<name>.py``."""
+"""Every scenario as a user runs it, several classes to a process: ``locust -f locustfile.py NAME NAME ..``."""
 
 from __future__ import annotations
 
 import ast
+import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from nakama_bots.results.run_folder import read_summary
+from nakama_bots.results.summary import Summary
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted((ROOT / "scenarios").glob("[!_]*.py"))
+DOCS = ROOT / "docs" / "scenarios.md"
 
-# What a scenario is there for: calls that it makes, and counts that show the players met.
-DOES = {
-    "duel": (
-        {
-            "matchmaker_add",
-            "match_join",
-            "match_leave",
-            "channel_join",
-            "channel_message_send",
-            "channel_leave",
-        },
-        {"tickets_matched", "matches_played", "ticks_sent", "delivery_received", "chat_received"},
+
+@dataclass(frozen=True)
+class Does:
+    """What a scenario is there for: calls that it makes, and counts that show that its players met."""
+
+    calls: tuple[str, ...] = ()
+    counts: tuple[str, ...] = ()
+    samples: tuple[str, ...] = ()
+    users: int = 2
+
+
+@dataclass(frozen=True)
+class Together:
+    """Scenarios of one process."""
+
+    scenarios: Mapping[str, Does]
+    arguments: tuple[str, ...] = field(default=())
+
+
+ACCOUNTS = Together({
+    "AccountStorage": Does(
+        ("/v2/storage", "/v2/storage (version_conflict)", "/v2/account", "/v2/storage/{collection}"),
+        ("provoked.version_conflict",), users=4,
     ),
-    "town_square": (
-        {"channel_join", "channel_leave", "channel_message_send", "status_update"},
-        {"chat_sent", "chat_received"},
+    "AuthenticationStorm": Does(("/v2/account/session/refresh", "/v2/account/authenticate/device")),
+    "LeaderboardRace": Does((
+        "/v2/leaderboard/{leaderboard_id}", "/v2/leaderboard/{leaderboard_id}/owner/{owner_id}",
+        "/v2/tournament/{tournament_id}", "/v2/tournament/{tournament_id}/join",
+    )),
+    "FriendsAndGroups": Does(
+        ("/v2/friend", "/v2/group", "/v2/group/{group_id}", "/v2/group/{group_id}/add", "/v2/user"), users=4
     ),
-}
+})  # fmt: skip
+PEOPLE = Together({
+    "Chat": Does(
+        ("channel_join", "channel_message_send", "channel_message_update", "channel_message_remove"),
+        ("chat_sent", "delivery.chat.Chat.received"), ("delivery.chat.Chat",), users=4,
+    ),
+    "PresenceFanOut": Does(
+        ("status_follow", "status_update"), ("delivery.status.PresenceFanOut.received",),
+        ("delivery.status.PresenceFanOut",),
+    ),
+    "TownSquare": Does(("channel_leave",), ("delivery.chat.TownSquare.received",)),
+    "Rpc": Does(("rpc", "/v2/rpc/{id}")),
+    "Notifications": Does(("notifications", "/v2/notification")),
+})  # fmt: skip
+MATCHES = Together({
+    "Duel": Does(
+        ("matchmaker_add", "match_join", "match_leave"),
+        ("tickets_matched", "tickets_joined", "matches_played", "ticks_sent", "delivery.match.Duel.received"),
+        ("delivery.match.Duel", "tick_lateness"),
+    ),
+    "MatchmakerOnly": Does(("matchmaker_matched",), ("match_size.2",), users=4),
+    "RelayedMatch": Does(("match_create",), ("delivery.match.RelayedMatch.received",)),
+    "AuthoritativeMatch": Does(("rpc",), ("delivery.match.AuthoritativeMatch.received",)),
+    "PartyToMatch": Does(
+        ("party_create", "party_join", "party_data_send", "party_matchmaker_add", "party_close", "party_leave"),
+        ("delivery.party.PartyToMatch.received", "delivery.match.PartyToMatch.received", "match_size.4"),
+        ("delivery.party.PartyToMatch",), users=4,
+    ),
+}, ("--nakama-match-seconds", "1"))  # fmt: skip
+SOCKETS = Together({
+    "IdleSocket": Does((), ("sockets_held",)),
+    "ReconnectChurn": Does(("ping", "status_update", "connect")),
+    "SlowReader": Does(("rpc (slow_reader)",), ("provoked.slow_reader", "slow_reader_closed"), ("slow_reader",), 1),
+}, ("--nakama-hold-seconds", "1"))  # fmt: skip
+GROUPS = {"accounts": ACCOUNTS, "people": PEOPLE, "matches": MATCHES, "sockets": SOCKETS}
 
 
-def test_every_scenario_is_told_of_here() -> None:
-    assert {path.stem for path in SCENARIOS} == set(DOES)
+def run(reports: Path, together: Together) -> tuple[Summary, str]:
+    """Everything that the scenarios did in eight seconds against the embedded emulator."""
+    users = [{"user_class_name": name, "fixed_count": does.users} for name, does in together.scenarios.items()]
+    number = str(sum(does.users for does in together.scenarios.values()))
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "-f", "locustfile.py", *together.scenarios, "--headless", "-t", "8s",
+         "-u", number, "-r", number, "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
+         "--nakama-reports", str(reports), "--config-users", json.dumps(users)],
+        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    (folder,) = reports.iterdir()
+    return read_summary(folder), done.stderr
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_they_do_what_they_say(group: str, tmp_path: Path) -> None:
+    summary, _ = run(tmp_path, GROUPS[group])
+    made = {call["name"] for call in summary["calls"] if call["count"] > 0}
+    for name, does in GROUPS[group].scenarios.items():
+        assert set(does.calls) <= made, name
+        assert all(summary["counts"].get(count, 0) > 0 for count in does.counts), name
+        assert all(summary["samples_ms"].get(sample, {}).get("count") for sample in does.samples), name
+    assert summary["errors"] == []
+    assert summary["ledger"]["balanced"]
+    assert summary["delivery"]["lost"] == summary["delivery"]["duplicated"] == 0
+
+
+def test_every_scenario_is_run_here() -> None:
+    assert sorted(name for together in GROUPS.values() for name in together.scenarios) == sorted(listed())
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
@@ -45,28 +129,36 @@ def test_it_is_short_and_says_what_it_is(path: Path) -> None:
     assert ast.get_docstring(ast.parse(text))
 
 
-@pytest.mark.parametrize("name", sorted(DOES))
-def test_it_does_what_it_says(name: str, tmp_path: Path) -> None:
+def test_the_table_of_the_docs_is_what_locust_lists() -> None:
+    rows = [
+        line.strip("|").split("|")
+        for line in DOCS.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| `")
+    ]
+    table = {cells[0].strip().strip("`"): [cell.strip() for cell in cells[1:]] for cells in rows}
+    assert sorted(table) == sorted(listed())
+    for name, (file, tags, *_) in table.items():
+        source = (ROOT / "scenarios" / file.strip("`")).read_text(encoding="utf-8")
+        found = next(node for node in ast.parse(source).body if getattr(node, "name", "") == name)
+        assert sorted(re.findall(r"`(\w+)`", tags)) == sorted(tags_of(found)), name
+
+
+def tags_of(scenario: ast.AST) -> set[str]:
+    """Those of all its tasks."""
+    calls: Iterable[ast.Call] = (node for node in ast.walk(scenario) if isinstance(node, ast.Call))
+    return {
+        str(tag.value)
+        for call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == "tag"
+        for tag in call.args
+        if isinstance(tag, ast.Constant)
+    }
+
+
+def listed() -> list[str]:
+    """The classes that ``locust -f locustfile.py --list`` shows."""
     done = subprocess.run(
-        [sys.executable, "-m", "locust", "-f", f"scenarios/{name}.py", "--headless", "-u", "4", "-r", "4",
-         "-t", "9s" if name == "town_square" else "4s",
-         "--nakama-match-seconds", "1", "--nakama-emulator-matchmaker-interval", "0.2",
-         "--nakama-reports", str(tmp_path)],
-        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+        [sys.executable, "-m", "locust", "-f", "locustfile.py", "--list"],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    (folder,) = tmp_path.iterdir()
-    summary = read_summary(folder)
-    names, counts = DOES[name]
-    assert names <= {call["name"] for call in summary["calls"] if call["count"] > 0}
-    assert all(summary["counts"].get(count, 0) > 0 for count in counts)
-    assert summary["ledger"]["balanced"]
-    assert summary["errors"] == []
-    assert summary["delivery"]["lost"] == 0
-
-
-def test_the_locustfile_gathers_all() -> None:
-    text = (ROOT / "locustfile.py").read_text(encoding="utf-8")
-    for path in SCENARIOS:
-        assert f"scenarios.{path.stem}" in text
+    return re.findall(r"^\s+(\w+)$", done.stdout + done.stderr, re.MULTILINE)

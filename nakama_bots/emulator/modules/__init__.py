@@ -5,6 +5,8 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from nakama_bots.emulator.modules import benchmark_match, create_match, echo
+from nakama_bots.emulator.modules import benchmark_match, create_match, echo, notify_user, scenario_boards
 
-BUNDLED: Final[tuple[ModuleType, ...]] = (echo, create_match, benchmark_match)
+BUNDLED: Final[tuple[ModuleType, ...]] = (
+    echo, create_match, benchmark_match, scenario_boards, notify_user,
+)  # fmt: skip

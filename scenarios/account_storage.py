@@ -1,0 +1,60 @@
+"""Account and storage: a game saved and loaded from several devices, who sometimes come too late.
+
+A save against a version that another device has replaced is meant to be refused by the server: it is counted
+as ``provoked.version_conflict``, shown as ``PUT /v2/storage (version_conflict)``, and is no failure.
+"""
+
+import random
+
+from locust import between, tag, task
+
+from nakama_bots.bots.storage import SaveGame
+from nakama_bots.load import NakamaUser
+
+INVENTORY = tuple(f"item {number}" for number in range(40))
+
+CITIES = ("Lisbon", "Oslo", "Lima")
+
+
+class AccountStorage(NakamaUser):
+    """Loads, saves, and meets a conflict now and then. No socket."""
+
+    needs_socket = False
+    by_name_only = True
+    wait_time = between(0.2, 1.0)
+
+    @tag("storage", "rest")
+    @task(4)
+    def play_on(self) -> None:
+        """Load the game and save it a little further."""
+        game = SaveGame(self.player, "progress")
+        progress = game.load()
+        level = progress["level"] if isinstance(progress, dict) else 0
+        game.save(self.progress(level + 1))
+
+    @tag("storage", "rest")
+    @task(1)
+    def two_devices(self) -> None:
+        """Both have loaded the same; the second one to save has lost."""
+        game = SaveGame(self.player, "progress")
+        game.load()
+        game.overwrite(self.progress(1))
+        if not game.save_too_late(self.progress(2)):
+            raise AssertionError("the server took a save against a version that was replaced")
+
+    @tag("storage", "rest")
+    @task(1)
+    def look_around(self) -> None:
+        """Read the account, and all that is saved."""
+        self.player.client.get_account(self.player.session)
+        self.player.client.list_storage_objects(self.player.session, "nakama_bots", limit=10)
+
+    @tag("account", "rest")
+    @task(1)
+    def move(self) -> None:
+        """Change the profile."""
+        self.player.client.update_account(self.player.session, location=random.choice(CITIES))
+
+    def progress(self, level: int) -> dict[str, object]:
+        """About 500 bytes."""
+        return {"level": level, "gold": random.randrange(10**6), "inventory": random.sample(INVENTORY, 20)}

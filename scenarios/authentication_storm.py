@@ -1,0 +1,35 @@
+"""Authentication storm: everybody logs in at once, as after a server's restart or a game's launch.
+
+Returning players log in with their device and refresh their session; newcomers make an account, write their
+profile, and delete the account again, so that nothing stays behind. No sockets.
+"""
+
+from locust import constant, tag, task
+
+from nakama_bots.bots.player import Player
+from nakama_bots.load import NakamaUser
+
+
+class AuthenticationStorm(NakamaUser):
+    """One login after the other, without a pause."""
+
+    by_name_only = True
+    needs_socket = False
+    wait_time = constant(0)
+
+    @tag("authentication", "rest")
+    @task(4)
+    def come_back(self) -> None:
+        """The account is there already: log in anew, and keep the session with its refresh token."""
+        self.player.forget_session()
+        self.player.authenticate()
+        self.player.client.session_refresh(self.player.session)
+
+    @tag("authentication", "rest")
+    @task(1)
+    def come_for_the_first_time(self) -> None:
+        """The account is made, gets its profile, and goes."""
+        identity = self.player.identity.stranger()
+        with Player(self.player.world, identity, self.player.scenario) as newcomer:
+            newcomer.authenticate()
+            newcomer.client.delete_account(newcomer.session)

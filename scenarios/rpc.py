@@ -1,0 +1,39 @@
+"""RPC: functions of the server's runtime, over REST, over the socket, and with the server's key.
+
+The server needs the RPC ``echo``, which ``nakama_modules/`` have and the embedded emulator too.
+"""
+
+from locust import between, tag, task
+
+from nakama_bots.load import NakamaUser
+
+FUNCTION = "echo"
+PAYLOAD = {"item": "sword", "amount": 3, "note": "x" * 100}
+
+
+class Rpc(NakamaUser):
+    """What is sent must come back."""
+
+    by_name_only = True
+    needs = "the RPC echo (load nakama_modules/)"
+    wait_time = between(0.05, 0.2)
+
+    @tag("rpc", "rest")
+    @task(2)
+    def over_rest(self) -> None:
+        """As the session's user."""
+        answer = self.player.client.rpc(self.player.session, FUNCTION, PAYLOAD)
+        assert answer["payload"] == PAYLOAD
+
+    @tag("rpc")
+    @task(2)
+    def over_the_socket(self) -> None:
+        """A round trip without HTTP."""
+        assert self.player.socket.rpc(FUNCTION, '{"over":"socket"}')["payload"] == '{"over":"socket"}'
+
+    @tag("rpc", "rest")
+    @task(1)
+    def as_a_server(self) -> None:
+        """With ``runtime.http_key``, as a game's own backend does."""
+        answer = self.player.client.rpc_http_key(self.settings.credentials.http_key, FUNCTION, PAYLOAD)
+        assert answer["payload"] == PAYLOAD
