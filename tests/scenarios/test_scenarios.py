@@ -84,7 +84,9 @@ MATCHES = Together({
 SOCKETS = Together({
     "IdleSocket": Does((), ("sockets_held",)),
     "ReconnectChurn": Does(("ping", "status_update", "connect")),
-    "SlowReader": Does(("rpc (slow_reader)",), ("provoked.slow_reader", "slow_reader_closed"), ("slow_reader",), 1),
+    "SlowReader": Does(
+        ("rpc (slow_reader)",), ("provoked.slow_reader", "slow_reader_closed"), ("slow_reader",), users=1
+    ),
 }, ("--nakama-hold-seconds", "1"))  # fmt: skip
 GROUPS = {"accounts": ACCOUNTS, "people": PEOPLE, "matches": MATCHES, "sockets": SOCKETS}
 
