@@ -19,14 +19,15 @@ STARTED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SECONDS = 32
 
 
-def make_run(folder, seed, slower=1.0):
-    """Half a minute of 100 pings a second."""
+def make_run(folder, seed, slower=1.0, also=lambda recorder: None):
+    """Half a minute of 100 pings a second, and what ``also`` records each second."""
     generator = random.Random(seed)
     timeline = Timeline(STARTED.timestamp())
     for second in range(SECONDS):
         recorder = Recorder(0.0)
         for _ in range(100):
             recorder.call("WS", "ping", 0.0, slower * generator.lognormvariate(-5, 0.3), 7, None)
+        also(recorder)
         timeline.add({
             "source": "local", "at": STARTED.timestamp() + second, "seconds": 1.0,
             "recorded": recorder.drain(), "gauges": {},
