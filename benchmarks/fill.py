@@ -1,0 +1,218 @@
+"""Humans come to lobbies that ``nakama-bots fill`` keeps full; what its users are promised is checked.
+
+``python -m benchmarks.fill [URL] [--minutes 3] [--log seats.jsonl]``; without a URL against an emulator. The
+server needs ``nakama_modules/``. The observer counts seats from inside every match, as a player of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from contextlib import ExitStack
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import gevent
+
+from nakama_bots.bots.identity import Identity
+from nakama_bots.bots.player import Player, World
+from nakama_bots.config import Credentials, Target, Timeouts, Tls
+from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.errors import CallError, MatchJoinRejected
+from nakama_bots.observer import NullObserver
+
+CAPACITY = 10
+SEATS = 8
+PREFIX = "drillbots"
+
+
+class Drill:
+    """The matches, who is in them as the server tells, and what the humans lived through."""
+
+    def __init__(self, url: str, lobbies: int, log: Path) -> None:
+        self.world = World(Target.parse(url), Credentials(), Timeouts(), Tls(), NullObserver())
+        self.url = url
+        self.log = log.open("w")
+        self.waits: list[float] = []
+        self.refused = 0
+        self.most = 0
+        self.twice = 0
+        self.present: dict[str, dict[str, str]] = {}
+        self._number = 0
+        self.run = random.randrange(10**6)
+        self.watcher = self.player("watcher")
+        self.watcher.socket.on("match_presence_event", self._heard)
+        self.matches = []
+        for _ in range(lobbies):
+            answer = self.watcher.client.rpc(self.watcher.session, "create_match", {})["payload"]
+            match_id = answer["match_id"]
+            self.present[match_id] = {}
+            # The watcher has a seat: it is the first human of each lobby.
+            joined = self.watcher.socket.join_match(match_id)
+            for one in [*joined.get("presences", ()), joined["self"]]:
+                self.present[match_id][one["session_id"]] = one["username"]
+            self.matches.append(match_id)
+
+    def player(self, kind: str) -> Player:
+        """A connected plain client, without a bot's mark."""
+        self._number += 1
+        player = Player(self.world, Identity(f"human-{kind}", self.run, 0, self._number))
+        player.connect()
+        return player
+
+    def _heard(self, event: Any) -> None:
+        there = self.present.setdefault(event["match_id"], {})
+        for one in event.get("leaves", ()):
+            there.pop(one["session_id"], None)
+        for one in event.get("joins", ()):
+            there[one["session_id"]] = one["username"]
+        self.most = max(self.most, len(there))
+        where = Counter(
+            session
+            for match in self.present.values()
+            for session, name in match.items()
+            if name.startswith(PREFIX)
+        )
+        names = Counter(
+            name for match in self.present.values() for name in match.values() if name.startswith(PREFIX)
+        )
+        self.twice += sum(number > 1 for number in where.values()) + sum(n > 1 for n in names.values())
+
+    def bots(self) -> int:
+        """Bots in all matches."""
+        return sum(name.startswith(PREFIX) for match in self.present.values() for name in match.values())
+
+    def note(self) -> None:
+        """A line of the log: seats of each match."""
+        rows = [
+            [len(there), sum(name.startswith(PREFIX) for name in there.values())]
+            for there in self.present.values()
+        ]
+        self.log.write(json.dumps({"time": round(time.time(), 2), "taken_bots": rows}) + "\n")
+
+    def human(self, until: float) -> None:
+        """Comes, finds a seat, plays a while, goes; again and again."""
+        while perf_counter() < until:
+            player = self.player("guest")
+            started = perf_counter()
+            while True:
+                match_id = random.choice(self.matches)
+                try:
+                    player.socket.join_match(match_id)
+                    break
+                except MatchJoinRejected:
+                    self.refused += 1
+                    gevent.sleep(0.1)
+                except CallError as error:
+                    print(f"a human failed: {error}")
+                    break
+            self.waits.append(perf_counter() - started)
+            gevent.sleep(random.uniform(2, 15))
+            player.close()
+            gevent.sleep(random.uniform(0.2, 3))
+
+    def filler(self, roster: Path, *more: str) -> subprocess.Popen[bytes]:
+        """A process of ``nakama-bots fill`` on the drill's matches."""
+        command = [sys.executable, "-m", "nakama_bots.cli", "fill", self.url, "--nakama-id-prefix", PREFIX]
+        for match_id in self.matches:
+            command += ["--match-id", match_id]
+        command += ["--seats", str(SEATS), "--capacity", str(CAPACITY), "--total", "200", "--json-lines"]
+        return subprocess.Popen([*command, "--roster", str(roster), *more], stdout=subprocess.DEVNULL)
+
+    def wait_filled(self, limit: float) -> float:
+        """Seconds until every lobby has its seats; ``limit`` when that does not come about."""
+        started = perf_counter()
+        while perf_counter() - started < limit:
+            if all(len(there) >= SEATS for there in self.present.values()):
+                break
+            gevent.sleep(0.05)
+        return perf_counter() - started
+
+
+def end(filler: subprocess.Popen[bytes]) -> int:
+    """SIGTERM, and the exit code."""
+    filler.send_signal(signal.SIGTERM)
+    started = perf_counter()
+    while filler.poll() is None and perf_counter() - started < 20:
+        gevent.sleep(0.05)
+    code = filler.poll()
+    if code is None:
+        filler.kill()
+        return -1
+    return code
+
+
+def play(drill: Drill, roster: Path, seconds: float) -> dict[str, Any]:
+    """Humans for ``seconds``, then a kill and a restart, two fillers, and the end."""
+    one = drill.filler(roster)
+    report: dict[str, Any] = {"filled_s": round(drill.wait_filled(30), 2)}
+    until = perf_counter() + seconds
+    humans = [gevent.spawn(drill.human, until) for _ in range(len(drill.matches))]
+    while perf_counter() < until:
+        drill.note()
+        gevent.sleep(0.25)
+    gevent.joinall(humans)
+    report |= {
+        "humans": len(drill.waits),
+        "longest_wait_s": round(max(drill.waits), 3),
+        "refusals": drill.refused,
+        "most_seats": drill.most,
+    }
+    os.kill(one.pid, signal.SIGKILL)
+    one.wait()
+    while drill.bots():
+        gevent.sleep(0.02)
+    one = drill.filler(roster)
+    report["refilled_after_kill_s"] = round(drill.wait_filled(30), 2)
+    two = drill.filler(roster)
+    until = perf_counter() + seconds * 2 / 3
+    while perf_counter() < until:
+        drill.note()
+        gevent.sleep(0.25)
+    report["bots_in_two_places"] = drill.twice
+    report["most_seats"] = drill.most
+    report["exit_codes"] = [end(one), end(two)]
+    gevent.sleep(1.0)
+    report["bots_left"] = drill.bots()
+    return report
+
+
+def main() -> int:
+    """Print the report; 0 when all of it is as promised."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("url", nargs="?")
+    parser.add_argument("--minutes", type=float, default=3.0)
+    parser.add_argument("--lobbies", type=int, default=20)
+    parser.add_argument("--log", type=Path, default=Path("reports/seats.jsonl"))
+    arguments = parser.parse_args()
+    with ExitStack() as stack:
+        url = arguments.url or stack.enter_context(EmulatorProcess.start()).url
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        arguments.log.parent.mkdir(parents=True, exist_ok=True)
+        drill = Drill(url, arguments.lobbies, arguments.log)
+        stack.callback(drill.log.close)
+        stack.callback(drill.watcher.close)
+        report = play(drill, Path(folder) / "roster", arguments.minutes * 60)
+    print(json.dumps(report, indent=2))
+    good = (
+        report["longest_wait_s"] <= 3
+        and report["most_seats"] <= CAPACITY
+        and report["refilled_after_kill_s"] <= 10
+        and not report["bots_in_two_places"]
+        and not report["bots_left"]
+        and report["exit_codes"] == [0, 0]
+    )
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""What a fleet shows of itself: one snapshot, as a JSON line, as metrics, or as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from nakama_bots.bots.fleet import Fleet
+from nakama_bots.bots.lobby import Lobby
+
+
+class LobbyLine(TypedDict):
+    """A lobby's seats; ``free`` is null where the capacity is unknown."""
+
+    id: str
+    humans: int
+    bots: int
+    others: int
+    free: int | None
+
+
+class Line(TypedDict):
+    """One line of ``--json-lines``: Unix seconds, lobbies, bots by state, problems by how often."""
+
+    time: float
+    lobbies: list[LobbyLine]
+    bots: dict[str, int]
+    problems: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A fleet at one moment."""
+
+    lobbies: tuple[Lobby, ...]
+    states: dict[str, int]
+    problems: dict[str, int]
+
+    @classmethod
+    def of(cls, fleet: Fleet) -> Snapshot:
+        """The fleet as it is now."""
+        return cls(tuple(fleet.lobbies), dict(fleet.states()), dict(fleet.problems.counts))
+
+    def line(self, now: float) -> Line:
+        """The snapshot for machines."""
+        lobbies: list[LobbyLine] = [
+            {
+                "id": one.lobby_id,
+                "humans": one.humans,
+                "bots": len(one.bots),
+                "others": one.others,
+                "free": one.free,
+            }
+            for one in self.lobbies
+        ]
+        return {"time": now, "lobbies": lobbies, "bots": self.states, "problems": self.problems}
+
+    def metrics(self) -> str:
+        """Prometheus' text format, written here: six gauges are not worth a client library.
+
+        No lobby's id is a label: lobbies come and go, and each would stay a series for ever.
+        """
+        seats = {
+            "human": sum(one.humans for one in self.lobbies),
+            "bot": sum(len(one.bots) for one in self.lobbies),
+            "other_bot": sum(one.others for one in self.lobbies),
+            "free": sum(one.free or 0 for one in self.lobbies),
+        }
+        rows = ["# TYPE nakama_bots_fill_lobbies gauge", f"nakama_bots_fill_lobbies {len(self.lobbies)}"]
+        rows.append("# TYPE nakama_bots_fill_seats gauge")
+        rows += [f'nakama_bots_fill_seats{{by="{by}"}} {number}' for by, number in seats.items()]
+        rows.append("# TYPE nakama_bots_fill_bots gauge")
+        rows += [f'nakama_bots_fill_bots{{state="{state}"}} {n}' for state, n in sorted(self.states.items())]
+        rows.append("# TYPE nakama_bots_fill_problems_total counter")
+        rows.append(f"nakama_bots_fill_problems_total {sum(self.problems.values())}")
+        return "\n".join(rows) + "\n"

@@ -1,0 +1,303 @@
+"""The bots of a process: finds lobbies, lets the planner decide, and has it done."""
+
+from __future__ import annotations
+
+import random
+import sys
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic, perf_counter
+from types import FrameType
+from typing import Final
+
+import gevent
+from gevent.event import Event
+
+from nakama_bots.bots.behaviour import Make
+from nakama_bots.bots.bot import Bot
+from nakama_bots.bots.filler import Filler, Join
+from nakama_bots.bots.identity import Identity
+from nakama_bots.bots.lobby import Found, Lobby, Policy
+from nakama_bots.bots.player import Player, World
+from nakama_bots.bots.problems import NEW_SESSION, Problems, hopeless
+from nakama_bots.bots.roster import Roster
+from nakama_bots.bots.strategies import MATCHMAKER, LobbyRpc, Strategy
+from nakama_bots.errors import CallError, MatchNotFound
+
+SCOUT: Final = 999_999
+"""The number of the account that only looks for lobbies, never takes a seat, and so is in no roster."""
+LINGER: Final = 5.0
+"""Seconds that matched bots stay where no human is."""
+_BACKOFF: Final = 0.5
+_MOST_BACKOFF: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``every``: seconds between two looks for lobbies; ``stall``: seconds a hook may take."""
+
+    id_prefix: str
+    seed: int
+    worker: int = 0
+    every: float = 0.5
+    stall: float = 5.0
+    bot_prefixes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Retry:
+    """When something may be tried again: with full jitter, later after each failure."""
+
+    at: float = 0.0
+    failures: int = 0
+
+    def failed(self, now: float, most: float = _MOST_BACKOFF) -> None:
+        self.at = now + random.uniform(0.1, min(most, _BACKOFF * 2**self.failures))
+        self.failures = min(self.failures + 1, 10)
+
+
+class Fleet:
+    """``run`` until ``stop`` is called, then ``drain``. ``lobbies`` is the newest view, for who shows it."""
+
+    def __init__(
+        self,
+        world: World,
+        strategy: Strategy,
+        policy: Policy,
+        make: Make,
+        roster: Roster,
+        options: Options,
+        problems: Problems,
+    ) -> None:
+        self.problems = problems
+        self.bots: dict[int, Bot] = {}
+        self.lobbies: list[Lobby] = []
+        self.gave_up = False
+        self._world = world
+        self._strategy = strategy
+        self._policy = policy
+        self._make = make
+        self._roster = roster
+        self._options = options
+        self._filler = Filler(policy, monotonic())
+        self._changed = Event()
+        self._stopping = Event()
+        self._lobby_retries: dict[str, _Retry] = {}
+        self._bot_retries: dict[int, _Retry] = {}
+        self._greenlets: dict[int, gevent.Greenlet[..., None]] = {}
+        self._own_ids: dict[str, int] = {}
+        self._lonely: dict[int, float] = {}
+
+    def stop(self) -> None:
+        """Begin no more visits."""
+        self._stopping.set()
+        self._changed.set()
+
+    def states(self) -> Counter[str]:
+        """How many bots are in each state."""
+        return Counter(bot.state for bot in self.bots.values())
+
+    def run(self) -> None:
+        """Keep the lobbies filled until ``stop``, or until the strategy cannot work."""
+        scout = self._player(SCOUT)
+        retry = _Retry()
+        found: list[Found] = []
+        looked = -1e9
+        with Watchdog(self, self._options.stall):
+            while not self._stopping.is_set():
+                now = monotonic()
+                self._changed.clear()
+                if now - looked >= self._options.every and now >= retry.at:
+                    try:
+                        scout.authenticate() if retry.failures or looked < 0 else None
+                        found = self._strategy.find(scout)
+                        retry, looked = _Retry(), now
+                    except CallError as error:
+                        self.problems.note("find lobbies", error)
+                        if hopeless(error) and not isinstance(error, NEW_SESSION):
+                            self.gave_up = True
+                            break
+                        retry.failed(now)
+                if not retry.failures:
+                    self._act(found, monotonic())
+                self._changed.wait(max(0.05, min(self._options.every, 0.5)))
+        scout.close()
+
+    def drain(self, seconds: float) -> bool:
+        """Have every bot leave and close; who has not after ``seconds`` is cut off, and False given."""
+        for bot in self.bots.values():
+            bot.ask_to_leave()
+        waiting = [self._greenlets[n] for n, bot in self.bots.items() if bot.state in ("seated", "leaving")]
+        others = [one for one in self._greenlets.values() if one not in waiting]
+        gevent.killall(others, block=True, timeout=seconds / 2)
+        gevent.joinall(waiting, timeout=seconds / 2)
+        left = [one for one in self._greenlets.values() if not one.dead]
+        gevent.killall(left, block=True, timeout=1.0)
+        return not left
+
+    def _player(self, number: int) -> Player:
+        options = self._options
+        return Player(self._world, Identity(options.id_prefix, options.seed, options.worker, number))
+
+    def _act(self, found: Sequence[Found], now: float) -> None:
+        self.lobbies = [self._view(one) for one in found if now >= self._retry(one.lobby_id).at]
+        for action in self._filler.plan(self.lobbies, now, datetime.now().astimezone().time()):
+            if isinstance(action, Join):
+                self._start(action.lobby_id, now)
+            else:
+                self._end(action.bot)
+        known = {one.lobby_id for one in found}
+        for number, bot in list(self.bots.items()):
+            self._check_lonely(number, bot, now)
+            if bot.lobby_id not in known and bot.state != "seated":
+                self._end(number)
+
+    def _retry(self, lobby_id: str) -> _Retry:
+        return self._lobby_retries.get(lobby_id, _Retry())
+
+    def _view(self, found: Found) -> Lobby:
+        """Seats by who has them: as a bot inside sees them, else by the listing."""
+        bots = [(n, bot) for n, bot in self.bots.items() if self._counts_for(bot, found.lobby_id)]
+        mine = tuple(number for number, _ in bots)
+        seats = [bot.seat for _, bot in bots if bot.seat is not None]
+        if not seats or found.lobby_id == MATCHMAKER:
+            # Nobody knows how many are in: one goes and looks.
+            unknown = self._policy.seats - 1 if found.size < 0 else found.size
+            return Lobby(found.lobby_id, unknown, mine, 0, found.capacity)
+        names = {u: name for u, name in seats[0].names.items() if u not in self._own_ids}
+        others = sum(name.startswith(self._marks) for name in names.values())
+        return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity)
+
+    def _counts_for(self, bot: Bot, lobby_id: str) -> bool:
+        # A matched bot has left the pool; one that leaves has given its seat up, whatever the server thinks.
+        leaving = bot.leaving or (lobby_id == MATCHMAKER and bot.state == "seated")
+        return bot.lobby_id == lobby_id and not leaving
+
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        prefixes = (self._options.id_prefix, *self._options.bot_prefixes)
+        return tuple(f"{prefix}-" for prefix in prefixes)
+
+    def _start(self, lobby_id: str, now: float) -> None:
+        skipped: list[int] = []
+        while True:
+            number = self._roster.take(self._policy.total * 2)
+            if number is None or now >= self._bot_retries.get(number, _Retry()).at:
+                break
+            skipped.append(number)
+        for one in skipped:
+            self._roster.release(one)
+        if number is None:
+            return
+        player = self._player(number)
+        bot = Bot(player, lobby_id, self._strategy, self._make(), self.problems, self._notice)
+        self.bots[number] = bot
+        self._greenlets[number] = gevent.spawn(self._visit, number, bot)
+
+    def _visit(self, number: int, bot: Bot) -> None:
+        try:
+            bot.run()
+        finally:
+            del self.bots[number]
+            del self._greenlets[number]
+            self._lonely.pop(number, None)
+            self._roster.release(number)
+            self._judge(number, bot)
+
+    def _judge(self, number: int, bot: Bot) -> None:
+        """When the lobby and the bot may be tried again."""
+        now, error = monotonic(), bot.outcome.error
+        if bot.outcome.behaviour or isinstance(error, NEW_SESSION):
+            self._bot_retries.setdefault(number, _Retry()).failed(now, 600.0)
+        elif error is None:
+            self._bot_retries.pop(number, None)
+            self._lobby_retries.pop(bot.lobby_id, None)
+            return
+        if error is not None and not bot.leaving:
+            self._lobby_retries.setdefault(bot.lobby_id, _Retry()).failed(now)
+        if isinstance(error, MatchNotFound):
+            if isinstance(self._strategy, LobbyRpc):
+                self._strategy.known.pop(bot.lobby_id, None)
+            self._lobby_retries[bot.lobby_id].at = now + _MOST_BACKOFF
+
+    def _end(self, number: int) -> None:
+        bot = self.bots[number]
+        if bot.leaving:
+            return
+        bot.ask_to_leave()
+        if bot.state in ("connecting", "joining"):
+            self._greenlets[number].kill(block=False)
+
+    def _notice(self) -> None:
+        self._own_ids = {bot.seat.user_id: number for number, bot in self.bots.items() if bot.seat is not None}
+        self._changed.set()
+
+    def _check_lonely(self, number: int, bot: Bot, now: float) -> None:
+        """A matched bot goes back to the pool when no human is with it."""
+        if bot.lobby_id != MATCHMAKER or bot.seat is None:
+            return
+        names = bot.seat.names.items()
+        if any(u not in self._own_ids and not name.startswith(self._marks) for u, name in names):
+            self._lonely.pop(number, None)
+        elif now - self._lonely.setdefault(number, now) >= LINGER:
+            self._end(number)
+
+
+class Watchdog:
+    """Finds hooks that take too long: those that wait, and those that let nobody else run.
+
+    The first are ended; the second can only be named, by a thread that reads the hub's stack.
+    """
+
+    def __init__(self, fleet: Fleet, limit: float) -> None:
+        self._fleet = fleet
+        self._limit = limit
+        self._beat_at = perf_counter()
+        self._hub_thread = threading.get_ident()
+        self._ended = threading.Event()
+        # A real thread: gevent patches nothing here.
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watchdog:
+        self._thread.start()
+        self._beat = gevent.spawn(self._look)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._beat.kill()
+
+    def _look(self) -> None:
+        while True:
+            self._beat_at = now = perf_counter()
+            for number, bot in list(self._fleet.bots.items()):
+                if bot.hook and now - bot.hook_since > self._limit and not bot.outcome.behaviour:
+                    bot.outcome.behaviour = True
+                    self._fleet.problems.say(
+                        f"a behaviour's {bot.hook} has not returned for {self._limit:g} s; "
+                        f"its bot {bot.name} ends"
+                    )
+                    self._fleet._greenlets[number].kill(block=False)
+            gevent.sleep(min(0.5, self._limit / 4))
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._limit / 4):
+            if perf_counter() - self._beat_at > self._limit:
+                bot = _caller(sys._current_frames().get(self._hub_thread))
+                if bot is not None and bot.hook:
+                    self._fleet.problems.say(
+                        f"a behaviour's {bot.hook} holds the whole process for more than {self._limit:g} s; "
+                        f"it is bot {bot.name}'s"
+                    )
+
+
+def _caller(frame: FrameType | None) -> Bot | None:
+    while frame is not None:
+        one = frame.f_locals.get("self")
+        if isinstance(one, Bot) and frame.f_code.co_name == "_call":
+            return one
+        frame = frame.f_back
+    return None

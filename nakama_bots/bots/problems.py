@@ -1,0 +1,48 @@
+"""What goes wrong in a fleet: named once, then counted; tried again where that can help."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Final
+
+from nakama_bots import errors
+
+GIVE_UP: Final[tuple[type[errors.CallError], ...]] = (
+    errors.InvalidArgument, errors.NotFound, errors.Unimplemented, errors.RuntimeFunctionNotFound,
+    errors.BadInput, errors.MatchNotFound, errors.PermissionDenied,
+)  # fmt: skip
+"""Failures that are the same the next time: a bad query, an unknown function, a closed match, a banned bot."""
+
+NEW_SESSION: Final[tuple[type[errors.CallError], ...]] = (
+    errors.Unauthenticated, errors.SessionExpired, errors.HandshakeRefused,
+)  # fmt: skip
+"""Failures that a new login may end."""
+
+
+def hopeless(error: errors.CallError) -> bool:
+    """Whether trying again cannot help."""
+    return isinstance(error, GIVE_UP)
+
+
+class Problems:
+    """Counts failures by their label; ``tell`` hears of each kind once."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.counts: Counter[str] = Counter()
+        self._tell = tell
+
+    def note(self, doing: str, error: Exception) -> None:
+        """``doing`` is a phrase without ids; the text of an error of the server's is scrubbed of them."""
+        what = error.label if isinstance(error, errors.CallError) else f"{type(error).__name__}: {error}"
+        key = f"{doing}: {what}"
+        self.counts[key] += 1
+        if self.counts[key] == 1:
+            advice = "given up" if isinstance(error, errors.CallError) and hopeless(error) else "will try again"
+            self._tell(f"{key} ({advice}; more of this kind are only counted)")
+
+    def say(self, text: str) -> None:
+        """Something that is no server's failure, such as a behaviour that stalls; also once."""
+        self.counts[text] += 1
+        if self.counts[text] == 1:
+            self._tell(text)

@@ -1,0 +1,130 @@
+"""Who may use which bot: never two fillers the same one, whether on one machine or on several."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.errors import ConfigError, InvalidArgument
+from nakama_bots.rest.client import Client
+from nakama_bots.session import Session
+from nakama_bots.types.common import Json
+from nakama_bots.types.storage import ReadStorageObjectsRequest, WriteStorageObject
+
+# struct flock of 64-bit Linux: type, whence, start, length, pid; an OFD lock wants pid 0.
+_FLOCK: Final = struct.Struct("hhqqi4x")
+COLLECTION: Final = "nakama_bots_roster"
+_MOST_SLOTS: Final = 1000
+
+
+class Roster:
+    """A file whose n-th byte is bot n, locked by who uses it.
+
+    The kernel gives the locks of a killed process back at once, so there is nothing to expire or to repair.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError("--roster", str(path), f"a writable file ({error.strerror})") from None
+        self._held: set[int] = set()
+
+    def take(self, most: int) -> int | None:
+        """The lowest bot below ``most`` that nobody uses, so that a restart takes up the same accounts."""
+        for number in range(most):
+            if number not in self._held and self._lock(number, fcntl.F_WRLCK):
+                self._held.add(number)
+                return number
+        return None
+
+    def release(self, number: int) -> None:
+        """Another filler may use bot ``number``."""
+        self._held.discard(number)
+        self._lock(number, fcntl.F_UNLCK)
+
+    def close(self) -> None:
+        """Give all back."""
+        os.close(self._file)
+
+    def _lock(self, number: int, kind: int) -> bool:
+        try:
+            fcntl.fcntl(self._file, fcntl.F_OFD_SETLK, _FLOCK.pack(kind, os.SEEK_SET, number, 1, 0))
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+
+class SlotLease:
+    """A worker index of its own for each machine: the object ``slot-N`` of an account that fillers share.
+
+    Taken and kept by conditional writes; one that was not renewed for ``seconds`` may be taken by another.
+    ``now`` gives Unix seconds, which the machines must agree on to a fraction of ``seconds``.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        session: Session,
+        holder: str,
+        seconds: float = 30.0,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._client = client
+        self._session = session
+        self._holder = holder
+        self._now = now
+        # A version is the value's hash: without this, two that write the same would both be right.
+        self._instance = secrets.token_hex(8)
+        self._version = "*"
+        self.seconds = seconds
+        self.slot = -1
+
+    def take(self) -> int:
+        """The lowest slot that is free, has expired, or was this holder's before it was killed."""
+        for slot in range(_MOST_SLOTS):
+            found = self._client.read_storage_objects(self._session, self._request(slot)).get("objects", [])
+            value = found[0]["value"] if found else None
+            if isinstance(value, dict):
+                until, holder = value.get("until", 0), value.get("holder")
+                if holder != self._holder and isinstance(until, int | float) and until > self._now():
+                    continue
+            # An asterisk writes only what is not there; a version only what is still that.
+            self._version = found[0]["version"] if found else "*"
+            if self._write(slot, self.seconds):
+                self.slot = slot
+                return slot
+        raise ConfigError("--lease", self._holder, f"at most {_MOST_SLOTS} fillers of one id prefix")
+
+    def renew(self) -> bool:
+        """Keep it; False when another filler has it now."""
+        return self._write(self.slot, self.seconds)
+
+    def release(self) -> None:
+        """Let it expire now."""
+        self._write(self.slot, -1.0)
+
+    def _request(self, slot: int) -> ReadStorageObjectsRequest:
+        return {
+            "object_ids": [{"collection": COLLECTION, "key": f"slot-{slot}", "user_id": self._session.user_id}]
+        }
+
+    def _write(self, slot: int, seconds: float) -> bool:
+        value: dict[str, Json] = {"holder": self._holder, "by": self._instance, "until": self._now() + seconds}
+        one: WriteStorageObject[Json] = {
+            "collection": COLLECTION, "key": f"slot-{slot}", "value": value, "version": self._version,
+            "permission_read": 1, "permission_write": 1,
+        }  # fmt: skip
+        try:
+            acks = self._client.write_storage_objects(self._session, [one])
+        except InvalidArgument:
+            return False
+        self._version = acks["acks"][0]["version"]
+        return True

@@ -1,0 +1,311 @@
+"""``nakama-bots fill``: keeps lobbies filled with bots that give their seats to humans."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from nakama_bots import locales, options
+from nakama_bots.bots.lobby import Hours, Policy
+from nakama_bots.config import Settings
+from nakama_bots.errors import CallError, ConfigError
+from nakama_bots.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from nakama_bots.bots.fill_view import Snapshot
+    from nakama_bots.bots.fleet import Fleet
+    from nakama_bots.bots.player import World
+    from nakama_bots.bots.roster import SlotLease
+    from nakama_bots.bots.strategies import Strategy
+
+HELP: Final = "keep lobbies filled with bots, which give their seats to humans"
+SETTINGS: Final = (
+    "server_key", "id_prefix", "seed", "connect_timeout", "request_timeout", "tls_ca", "tls_insecure",
+)  # fmt: skip
+
+
+def _number(kind: Callable[[str], Any], low: float, high: float) -> Callable[[str], Any]:
+    def parse(text: str) -> Any:
+        try:
+            number = kind(text)
+        except ValueError:
+            number = None
+        if number is None or not low <= number <= high:
+            what = "whole number" if kind is int else "number"
+            msg = f"{text!r} cannot be used; accepted: a {what} from {low:g} to {high:g}"
+            raise argparse.ArgumentTypeError(msg)
+        return number
+
+    return parse
+
+
+_COUNT = _number(int, 1, 100_000)
+_SIZE = _number(int, 0, 100_000)
+_SECONDS = _number(float, 0, 86_400)
+_SHARE = _number(float, 0.01, 1.0)
+_RATE = _number(float, 0.01, 10_000)
+_PORT = _number(int, 0, 65_535)
+
+# One row an option: flag, how its text is read, its default, what it is.
+_OPTIONS: Final[tuple[tuple[str, Callable[[str], Any] | None, Any, str], ...]] = (
+    ("--query", None, None, "listing, party: label query; matchmaker: query of the tickets"),
+    ("--min-size", _SIZE, None, "listing: only matches of at least so many"),
+    ("--max-size", _SIZE, None, "listing: only matches of at most so many"),
+    ("--capacity", _COUNT, None, "seats that a lobby has"),
+    ("--capacity-field", None, None, "listing: the field of a JSON label that has the capacity"),
+    ("--lobbies", _COUNT, 1, "rpc: how many different matches to ask for"),
+    ("--payload", None, None, "rpc: JSON payload"),
+    ("--min-count", _COUNT, 2, "matchmaker: least players of a match"),
+    ("--max-count", _COUNT, 4, "matchmaker: most players of a match"),
+    ("--seats", _COUNT, 8, "taken seats to keep each lobby at; matchmaker: tickets that wait"),
+    ("--share", _SHARE, None, "keep lobbies at this share of their capacity instead"),
+    ("--per-lobby", _COUNT, None, "most bots in one lobby"),
+    ("--total", _COUNT, 100, "most bots in all"),
+    ("--wait", _SECONDS, 0.0, "seconds that a lobby waits for humans before bots come"),
+    ("--ramp", _RATE, 50.0, "joins a second"),
+    ("--hours", None, None, "opening hours by the local clock, as 18:00-23:30"),
+    ("--every", _number(float, 0.1, 3600), 0.5, "seconds between two looks for lobbies"),
+    ("--stall", _number(float, 0.1, 3600), 5.0, "seconds after which a hook has stalled"),
+    ("--drain", _number(float, 0.5, 3600), 10.0, "seconds to leave and close in after SIGTERM"),
+    (
+        "--roster",
+        None,
+        "nakama-bots.roster",
+        "file that fillers of one machine share, so that no bot is used twice",
+    ),
+    ("--lease", None, None, "this filler's own name, where fillers of several machines share an id prefix"),
+    ("--locales", None, locales.DEFAULT_TEXT, "locales of the personas"),
+    ("--metrics-port", _PORT, None, "port on 127.0.0.1 of a Prometheus endpoint, 0 for a free one"),
+    ("--seconds", _SECONDS, None, "end by itself after so many"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this subcommand."""
+    parser.add_argument("host", metavar="URL", help="the server, as http://127.0.0.1:7350")
+    ways = parser.add_mutually_exclusive_group(required=True)
+    ways.add_argument("--listing", action="store_true", help="fill the matches that the server lists")
+    ways.add_argument("--matchmaker", action="store_true", help="keep tickets in the matchmaker")
+    ways.add_argument("--match-id", action="append", metavar="ID", help="fill this match; may be repeated")
+    ways.add_argument(
+        "--match-name", action="append", metavar="NAME", help="fill this relayed match; may be repeated"
+    )
+    ways.add_argument("--party", action="store_true", help="fill open parties")
+    ways.add_argument("--rpc", metavar="NAME", help="fill the match that this function gives")
+    parser.add_argument("--authoritative", choices=("yes", "no"), help="listing: only matches of that kind")
+    parser.add_argument("--only-with-humans", action="store_true", help="leave lobbies without a human alone")
+    parser.add_argument(
+        "--script", action="append", metavar="FILE.py:NAME",
+        help="what the bots do (default: wanderer); repeated: all of it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--bot-prefix", action="append", default=[], metavar="PREFIX", help="user names of other bots begin so"
+    )
+    parser.add_argument("--json-lines", action="store_true", help="a JSON object a second on stdout")
+    for flag, parse, default, text in _OPTIONS:
+        keep = {"default": default} if default is not None else {"default": argparse.SUPPRESS}
+        parser.add_argument(flag, type=parse or str, metavar=flag.rsplit("-", 1)[-1].upper(), help=text, **keep)
+    options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fill until SIGTERM, SIGINT or ``--seconds``; 0 when every bot has left, 1 where it could not work."""
+    for flag, _, default, _ in _OPTIONS:
+        name = flag.removeprefix("--").replace("-", "_")
+        setattr(arguments, name, getattr(arguments, name, default))
+    settings = options.resolve(arguments, SETTINGS, host="URL")
+    policy = _policy(arguments)
+    # Late: gevent and the client are wanted by this subcommand only.
+    from nakama_bots.bots import behaviour, fleet, player, problems, roster  # noqa: PLC0415
+    from nakama_bots.observer import NullObserver  # noqa: PLC0415
+
+    assert settings.target is not None
+    make = behaviour.load(arguments.script or ["nakama_bots.bots.behaviours:Wanderer"])
+    mix = locales.parse(arguments.locales, name="--locales")
+    world = player.World(
+        settings.target, settings.credentials, settings.timeouts, settings.tls, NullObserver(), locales=mix
+    )
+    told = problems.Problems(lambda text: print(f"nakama-bots fill: {text}", file=sys.stderr, flush=True))
+    strategy = _strategy(arguments)
+    lease = None
+    worker = 0
+    if arguments.lease is not None:
+        try:
+            lease = _lease(world, settings, arguments.lease)
+            worker = lease.take()
+        except CallError as error:
+            print(f"nakama-bots fill: cannot take a lease: {error}", file=sys.stderr)
+            return ExitCode.UNREACHABLE
+    shared = roster.Roster(Path(arguments.roster))
+    chosen = fleet.Options(
+        settings.id_prefix, settings.seed, worker, arguments.every, arguments.stall, tuple(arguments.bot_prefix)
+    )
+    made = fleet.Fleet(world, strategy, policy, make, shared, chosen, told)
+    return _serve(made, arguments, lease)
+
+
+def _serve(fleet: Fleet, arguments: argparse.Namespace, lease: SlotLease | None) -> int:
+    import gevent  # noqa: PLC0415
+
+    from nakama_bots.bots.fill_view import Snapshot  # noqa: PLC0415
+    from nakama_bots.cli.interrupts import told  # noqa: PLC0415
+
+    with ExitStack() as stack:
+        stack.enter_context(told(lambda _: fleet.stop()))
+        if arguments.metrics_port is not None:
+            stack.callback(_metrics(fleet, arguments.metrics_port).stop)
+        show = gevent.spawn(_show, fleet, arguments.json_lines)
+        stack.callback(show.kill)
+        if arguments.seconds is not None:
+            gevent.spawn_later(arguments.seconds, fleet.stop)
+        if lease is not None:
+            gevent.spawn(_renew, fleet, lease)
+        fleet.run()
+        clean = fleet.drain(arguments.drain)
+    if lease is not None and not fleet.gave_up:
+        try:
+            lease.release()
+        except CallError as error:
+            fleet.problems.note("release the lease", error)
+    problems = Snapshot.of(fleet).problems
+    for text, number in problems.items():
+        print(f"nakama-bots fill: {number} x {text}", file=sys.stderr)
+    if not clean:
+        print(f"nakama-bots fill: some bots had to be cut off after {arguments.drain:g} s", file=sys.stderr)
+    return ExitCode.FAILURES if fleet.gave_up else ExitCode.PASSED
+
+
+def _policy(arguments: argparse.Namespace) -> Policy:
+    capacity = arguments.capacity
+    if capacity is not None and arguments.share is None and arguments.seats > capacity:
+        raise ConfigError("--seats", arguments.seats, f"at most --capacity {capacity}")
+    if arguments.share is not None and capacity is None and arguments.capacity_field is None:
+        raise ConfigError("--share", arguments.share, "together with --capacity or --capacity-field")
+    if arguments.min_count > arguments.max_count:
+        raise ConfigError("--min-count", arguments.min_count, f"at most --max-count {arguments.max_count}")
+    hours = Hours.parse(arguments.hours) if arguments.hours else Hours()
+    return Policy(
+        arguments.seats, arguments.share, arguments.per_lobby, arguments.total, arguments.wait,
+        arguments.only_with_humans, arguments.ramp, hours,
+    )  # fmt: skip
+
+
+def _strategy(arguments: argparse.Namespace) -> Strategy:
+    from nakama_bots.bots import strategies  # noqa: PLC0415
+    from nakama_bots.bots.matchmaking import Ticket  # noqa: PLC0415
+
+    if arguments.listing:
+        kind = {"yes": True, "no": False}.get(arguments.authoritative)
+        return strategies.Listing(
+            arguments.query, kind, arguments.min_size, arguments.max_size, arguments.capacity,
+            arguments.capacity_field,
+        )  # fmt: skip
+    if arguments.matchmaker:
+        # Bots carry a mark that their own query excludes: a match needs a human.
+        query = f"{arguments.query or ''} -properties.nakama_bots:yes".strip()
+        properties = {"nakama_bots": "yes"}
+        return strategies.Matchmaker(Ticket(query, arguments.min_count, arguments.max_count, properties))
+    if arguments.party:
+        return strategies.Parties(arguments.query)
+    if arguments.rpc:
+        try:
+            payload = json.loads(arguments.payload) if arguments.payload else None
+        except ValueError:
+            raise ConfigError("--payload", arguments.payload, "a JSON text") from None
+        return strategies.LobbyRpc(arguments.rpc, payload, arguments.lobbies, arguments.capacity)
+    if arguments.match_name:
+        return strategies.Names(arguments.match_name, arguments.capacity)
+    return strategies.Matches(arguments.match_id, arguments.capacity)
+
+
+def _lease(world: World, settings: Settings, name: str) -> SlotLease:
+    from nakama_bots.bots.roster import SlotLease  # noqa: PLC0415
+    from nakama_bots.rest.client import Client  # noqa: PLC0415
+
+    client = Client(
+        world.target, world.credentials, transport=world.transport(world.tls), timeouts=world.timeouts
+    )
+    owner = f"{settings.id_prefix}-{settings.seed}-roster"
+    return SlotLease(client, client.authenticate_device(owner.ljust(10, "-"), username=owner), name)
+
+
+def _renew(fleet: Fleet, lease: SlotLease) -> None:
+    import gevent  # noqa: PLC0415
+
+    renewed = time.monotonic()
+    while True:
+        gevent.sleep(lease.seconds / 3)
+        try:
+            kept = lease.renew()
+            renewed = time.monotonic() if kept else renewed
+        except CallError as error:
+            fleet.problems.note("renew the lease", error)
+            kept = time.monotonic() - renewed < lease.seconds * 0.8
+        if not kept:
+            fleet.problems.say("the lease was lost: another filler may use these bots now; ending")
+            fleet.gave_up = True
+            fleet.stop()
+            return
+
+
+def _metrics(fleet: Fleet, port: int) -> Any:
+    from gevent.pywsgi import WSGIServer  # noqa: PLC0415
+
+    from nakama_bots.bots.fill_view import Snapshot  # noqa: PLC0415
+
+    def answer(_: Any, start: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:
+        start("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
+        return [Snapshot.of(fleet).metrics().encode()]
+
+    server = WSGIServer(("127.0.0.1", port), answer, log=None)
+    try:
+        server.start()
+    except OSError as error:
+        raise ConfigError("--metrics-port", port, f"a free port ({error.strerror})") from None
+    print(
+        f"nakama-bots fill: metrics on http://127.0.0.1:{server.server_port}/metrics",
+        file=sys.stderr,
+        flush=True,
+    )
+    return server
+
+
+def _show(fleet: Fleet, json_lines: bool) -> None:
+    import gevent  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+    from rich.live import Live  # noqa: PLC0415
+
+    from nakama_bots.bots.fill_view import Snapshot  # noqa: PLC0415
+
+    if json_lines:
+        while True:
+            print(json.dumps(Snapshot.of(fleet).line(time.time())), flush=True)
+            gevent.sleep(1.0)
+    console = Console()
+    if not console.is_terminal:
+        return
+    # No thread of its own: it would draw while the hub changes what is drawn.
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(_table(Snapshot.of(fleet)), refresh=True)
+            gevent.sleep(1.0)
+
+
+def _table(snapshot: Snapshot) -> Any:
+    from rich.console import Group  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table("lobby", "humans", "bots", "other bots", "free")
+    for one in snapshot.lobbies[:30]:
+        free = "?" if one.free is None else str(one.free)
+        table.add_row(Text(one.lobby_id), str(one.humans), str(len(one.bots)), str(one.others), free)
+    states = ", ".join(f"{number} {state}" for state, number in sorted(snapshot.states.items()))
+    problems = [Text(f"{number} x {text}", "yellow") for text, number in snapshot.problems.items()]
+    return Group(table, Text(f"bots: {states or 'none'}"), *problems)

@@ -1,0 +1,229 @@
+"""``nakama-bots fill`` as a process, beside humans."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from bots.support import make_player, new_identity
+
+from nakama_bots.bots.player import Player
+from nakama_bots.cli.main import main
+from nakama_bots.config import Target
+from nakama_bots.emulator.process import EmulatorProcess
+
+PREFIX = "fillbots"
+
+
+@pytest.fixture(autouse=True)
+def watchdog() -> Iterator[None]:
+    with gevent.Timeout(60, AssertionError("the test hangs")):
+        yield
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorProcess]:
+    with EmulatorProcess.start(matchmaker_interval=0.2) as process:
+        yield process
+
+
+@pytest.fixture
+def human(emulator: EmulatorProcess) -> Iterator[Callable[[], Player]]:
+    made: list[Player] = []
+
+    def make() -> Player:
+        made.append(make_player(Target.parse(emulator.url), new_identity())[0])
+        made[-1].connect()
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+@contextmanager
+def filler(emulator: EmulatorProcess, tmp_path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, "-m", "nakama_bots.cli", "fill", emulator.url, "--nakama-id-prefix", PREFIX]
+    command += ["--roster", str(tmp_path / "roster"), "--every", "0.1", *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def finish(process: subprocess.Popen[str]) -> str:
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0, errors
+    assert "Traceback" not in errors
+    return errors
+
+
+class Watched:
+    """A match as a human in it sees it."""
+
+    def __init__(self, player: Player, match_id: str = "") -> None:
+        socket = player.socket
+        self.names: dict[str, str] = {}
+        self._changed = gevent.event.Event()
+        socket.on("match_presence_event", self._presence)
+        match = socket.join_match(match_id) if match_id else socket.create_match()
+        self.id = match["match_id"]
+        for one in [*match.get("presences", ()), match["self"]]:
+            self.names[one["session_id"]] = one["username"]
+
+    def _presence(self, event: Any) -> None:
+        for one in event.get("joins", ()):
+            self.names[one["session_id"]] = one["username"]
+        for one in event.get("leaves", ()):
+            self.names.pop(one["session_id"], None)
+        self._changed.set()
+
+    @property
+    def bots(self) -> int:
+        return sum(name.startswith(PREFIX) for name in self.names.values())
+
+    def until(self, bots: int) -> None:
+        while self.bots != bots:
+            self._changed.clear()
+            self._changed.wait()
+
+
+def test_fills_yields_refills_and_drains(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    match = Watched(human())
+    with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "4") as process:
+        match.until(3)
+        guest = human()
+        guest.socket.join_match(match.id)
+        match.until(2)
+        guest.socket.leave_match(match.id)
+        match.until(3)
+        assert finish(process) == ""
+        match.until(0)
+
+
+def test_killed_and_started_again(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    match = Watched(human())
+    with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "3") as process:
+        match.until(2)
+        before = set(match.names.values())
+        process.kill()
+        match.until(0)
+    with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "3") as process:
+        match.until(2)
+        assert set(match.names.values()) == before
+        finish(process)
+
+
+def test_matchmaker_bots_meet_a_lone_human(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    player = human()
+    with filler(emulator, tmp_path, "--matchmaker", "--seats", "3") as process:
+        with player.socket.expect("matchmaker_matched") as matched:
+            player.socket.add_matchmaker("*", 2, 4)
+            users = matched.wait(30)["users"]
+        assert sum(one["presence"]["username"].startswith(PREFIX) for one in users) >= 1
+        finish(process)
+
+
+BAD = """
+import time
+import gevent
+class Raises:
+    def on_tick(self, seat): raise ValueError("no idea")
+class Waits:
+    def on_tick(self, seat): gevent.sleep(1000)
+class Hogs:
+    def on_tick(self, seat): time.sleep(1.5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Raises", "on_tick raised ValueError: no idea; its bot fillbots-"),
+        ("Waits", "on_tick has not returned for 0.4 s; its bot fillbots-"),
+        ("Hogs", "on_tick holds the whole process for more than 0.4 s; it is bot fillbots-"),
+    ],
+)
+def test_bad_behaviour_is_named_and_the_process_goes_on(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path, name: str, told: str
+) -> None:
+    match = Watched(human())
+    script = tmp_path / "bad.py"
+    script.write_text(BAD)
+    arguments = ("--match-id", match.id, "--seats", "2", "--stall", "0.4", "--script", f"{script}:{name}")
+    with filler(emulator, tmp_path, *arguments) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert told in line
+        finish(process)
+
+
+def test_lines_and_metrics(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
+    match = Watched(human())
+    arguments = ("--match-id", match.id, "--seats", "3", "--json-lines", "--metrics-port", "0")
+    with filler(emulator, tmp_path, *arguments) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        url = process.stderr.readline().split()[-1]
+        match.until(2)
+        for line in process.stdout:
+            told = json.loads(line)
+            if told["lobbies"] and told["lobbies"][0]["bots"] == 2 and told["bots"] == {"seated": 2}:
+                break
+        assert told["lobbies"] == [{"id": match.id, "humans": 1, "bots": 2, "others": 0, "free": None}]
+        text = urllib.request.urlopen(url, timeout=10).read().decode()
+        assert 'nakama_bots_fill_seats{by="bot"} 2\n' in text
+        assert 'nakama_bots_fill_bots{state="seated"} 2\n' in text
+        finish(process)
+
+
+def test_unknown_function_is_given_up(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    with filler(emulator, tmp_path, "--rpc", "no_such_function") as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "find lobbies: NotFound" in errors
+    assert "given up" in errors
+
+
+def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    gone = "00000000-0000-4000-8000-000000000000.nowhere"
+    with filler(emulator, tmp_path, "--match-id", gone, "--seconds", "2") as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert errors.count("join: MatchNotFound") == 2  # when it happened, and how often in the end
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--listing", "--seats", "9", "--capacity", "8"], "at most --capacity 8"),
+        (["--listing", "--share", "0.5"], "--capacity-field"),
+        (["--matchmaker", "--min-count", "5"], "at most --max-count 4"),
+        (["--listing", "--hours", "late"], "HH:MM-HH:MM"),
+        (["--listing", "--script", "nobody"], "FILE.py:NAME"),
+        (["--rpc", "x", "--payload", "{"], "a JSON text"),
+        (["--listing", "--locales", "xx_XX"], "locales with a weight"),
+    ],
+)
+def test_bad_options(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fill", "http://127.0.0.1:9", *arguments]) == 2
+    text = capsys.readouterr().err
+    assert told in text
+    assert text.count("\n") == 1
