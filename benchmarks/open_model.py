@@ -88,12 +88,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.open_model")
     parser.add_argument("--rate", type=float, default=200.0, help="arrivals a second")
     parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--max-start-delay", default="1s", help="as in a load profile")
     parser.add_argument("--runs", type=int, default=5, help="in a row, for each number of processes")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--host", help="a server of yours instead of the emulator")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
-    load = f"open:rate={arguments.rate:g},for={arguments.seconds:g}s"
+    bounds = f"max_start_delay={arguments.max_start_delay}"
+    load = f"open:rate={arguments.rate:g},for={arguments.seconds:g}s,{bounds}"
     runs = []
     with target(arguments.host) as host:
         for processes in arguments.processes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -47,7 +48,7 @@ class Player:
         self.world = world
         self.identity = identity
         self.scenario = scenario
-        self.persona = Persona.of(identity.seed, identity.number, world.locales, worker=identity.worker)
+        self.persona = _persona(identity.seed, identity.number, world.locales, identity.worker)
         self.calls = PacedCalls(world.observer)
         self._transport = world.transport(world.tls)
         self.client = Client(
@@ -172,6 +173,12 @@ class Player:
             socket.close()
         finally:
             _report(socket.ledger, self.world.observer)
+
+
+@lru_cache(maxsize=4096)
+def _persona(seed: int, number: int, locales: Locales, worker: int) -> Persona:
+    # Half a millisecond to draw, nearly all that a player takes: arrivals use an account again and again.
+    return Persona.of(seed, number, locales, worker=worker)
 
 
 def _report(ledger: Ledger, observer: Observer) -> None:

@@ -93,12 +93,13 @@ class Arrivals:
         self._walk: gevent.Greenlet[[], None] | None = None
         self._all_came = False
         self._in_flight = 0
+        self._most = 0
         self.on_drained: Callable[[], None] = lambda: None
 
-    @property
-    def in_flight(self) -> int:
-        """How many visitors are here."""
-        return self._in_flight
+    def most_in_flight(self) -> int:
+        """The most visitors that were here at once since the last time this was asked."""
+        most, self._most = self._most, self._in_flight
+        return most
 
     @property
     def drained(self) -> bool:
@@ -145,6 +146,7 @@ class Arrivals:
         arrival = _Arrival(planned)
         visitor.come_once(partial(self._begins, arrival), partial(self._ended, arrival))
         self._in_flight += 1
+        self._most = max(self._most, self._in_flight)
         visitor.start(self._group).rawlink(partial(self._left, arrival))
 
     def _begins(self, arrival: _Arrival) -> bool:

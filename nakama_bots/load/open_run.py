@@ -15,7 +15,7 @@ from nakama_bots.profile import Profile
 
 
 class OpenRun:
-    """Made once a process; ``start`` begins a run's arrivals, the end of the test ends them."""
+    """Made once a process; ``start`` begins a run's arrivals, Locust's stop ends and ``end`` forgets them."""
 
     def __init__(self, environment: Environment, observer: Observer) -> None:
         self._environment = environment
@@ -29,7 +29,6 @@ class OpenRun:
         elif isinstance(runner, MasterRunner):
             runner.register_message(DRAINED, self._on_drained)
         environment.events.test_stopping.add_listener(self._on_test_stopping)
-        environment.events.test_stop.add_listener(self._on_test_stop)
 
     def start(self, profile: Profile, seed: int) -> None:
         """Begin; nothing when ``profile`` is no open model."""
@@ -53,6 +52,10 @@ class OpenRun:
         arrivals = self._arrivals
         return arrivals is not None and (arrivals.drained or perf_counter() >= self._end)
 
+    def most_in_flight(self) -> int:
+        """The most visitors of this process at once since the last time; 0 without an open load."""
+        return self._arrivals.most_in_flight() if self._arrivals is not None else 0
+
     def _on_drained(self, msg: Any, **_: Any) -> None:
         if self._shares is not None:
             self._shares.on_drained(msg.node_id)
@@ -62,5 +65,6 @@ class OpenRun:
             if part is not None:
                 part.stop()
 
-    def _on_test_stop(self, **_: Any) -> None:
+    def end(self) -> None:
+        """The run is over, its last figures taken."""
         self._arrivals = self._shares = None

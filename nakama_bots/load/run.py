@@ -161,6 +161,7 @@ class Run:
         for player in list(self._players.values()):
             self.release(player)
         self.intervals.stop()
+        self.open.end()
         self._pulse.stop()
         if self._worker is not None:
             self._worker.report()
@@ -191,7 +192,9 @@ class Run:
     def _read_gauges(self) -> dict[str, float]:
         connected = sum(player.connected for player in self._players.values())
         pending = sum(player.pending for player in self._players.values())
-        return {gauges.USERS: len(self._players), gauges.SOCKETS: connected, gauges.PENDING: pending}
+        # Visitors of an open load come and go within a second.
+        users = max(len(self._players), self.open.most_in_flight())
+        return {gauges.USERS: users, gauges.SOCKETS: connected, gauges.PENDING: pending}
 
 
 def run_of(environment: Environment) -> Run:
