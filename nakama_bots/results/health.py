@@ -145,11 +145,12 @@ class Health:
         return [
             self._reason(source, name, process)
             for name in JUDGED
-            if name in process.figures and self._is_over(process.figures[name], process.seconds)
+            if name in process.figures and self._is_over(process.figures[name])
         ]
 
-    def _is_over(self, figure: _Figure, seconds: float) -> bool:
-        return figure.over > 0 and figure.over >= max(self.limits.seconds, self.limits.share * seconds)
+    def _is_over(self, figure: _Figure) -> bool:
+        # Of the seconds that had the figure: there are no ticks between two matches.
+        return figure.over > 0 and figure.over >= max(self.limits.seconds, self.limits.share * figure.seconds)
 
     def _reason(self, source: str, name: str, process: _Process) -> str:
         figure = process.figures[name]
@@ -157,7 +158,7 @@ class Health:
         mean, most = show(figure.mean), show(figure.most)
         line = (
             f"{short_source(source)}: {FIGURES[name]} above {show(self._by_name[name])} "
-            f"in {figure.over:.0f} of {process.seconds:.0f} s (mean {mean}, most {most}"
+            f"in {figure.over:.0f} of {figure.seconds:.0f} s (mean {mean}, most {most}"
         )
         if name in (gauges.CPU, gauges.LOOP_BUSY):
             spent = {code: process.figures[code].mean for code in _CODE if code in process.figures}

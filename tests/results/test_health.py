@@ -78,6 +78,12 @@ def test_a_long_interval_counts_for_as_long_as_it_was():
     assert not health_of(rows(SLOW, seconds=7.0))["valid"]
 
 
+def test_ticks_are_judged_by_the_seconds_that_had_any():
+    late = WELL | {"tick_lateness": 0.2}
+    (reason,) = health_of(rows(*[WELL] * 50, *[late] * 5))["reasons"]
+    assert "tick lateness above 50.0 ms in 5 of 5 s" in reason
+
+
 def test_a_limit_of_0_is_none_and_others_can_be_set():
     assert health_of(rows(*[SLOW] * 10), replace(HealthLimits(), cpu=0.0))["valid"]
     assert not health_of(rows(*[WELL] * 10), replace(HealthLimits(), cpu=0.2))["valid"]
