@@ -54,7 +54,9 @@ class Locust:
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = ("--headless", *QUICK),
     ) -> None:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("NAKAMA_")}
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "GITHUB_"))
+        }
         self.reports = reports
         self._lines: list[str] = []
         self._news = threading.Condition()

@@ -22,12 +22,11 @@ SHORT = ("-u", "2", "-r", "2", "-t", "2s")
 GATE = """\
 [gate]
 allow_emulator = true
-warmup = "0.5 s"
 
 [[rule]]
 name = "pings are quick"
 calls = "WS ping"
-expect = "p50 <= 100 ms"
+expect = "p50 <= 400 ms"
 
 [[rule]]
 name = "nothing fails"
@@ -35,12 +34,15 @@ calls = "*"
 expect = "fail_ratio <= 1 %"
 together = true
 """
-FILES = {"summary.json", "timeline.jsonl.gz", "verdict.json", "report.html", "locust.html"}
+FILES = {
+    "summary.json", "timeline.jsonl.gz", "verdict.json", "junit.xml", "summary.md", "pull-request.md",
+    "calls.csv", "gauges.csv", "report.html", "locust.html",
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def slow() -> Iterator[EmulatorProcess]:
-    with EmulatorProcess.start(extra=("--fault", "latency:on=ping,ms=150")) as emulator:
+    with EmulatorProcess.start(extra=("--fault", "latency:on=ping,ms=600")) as emulator:
         yield emulator
 
 
@@ -77,14 +79,14 @@ def test_a_slowed_one_fails_by_the_right_rule(slow: EmulatorProcess, tmp_path: P
     assert locust.finish() == 3
     assert outcomes(locust) == {"pings are quick": "failed", "nothing fails": "passed"}
     (why,) = verdict(locust)["why"]
-    assert why.startswith("pings are quick: p50 of WS ping is 15")
+    assert why.startswith("pings are quick: p50 of WS ping is 60")
     assert verdict(locust)["exit_code"] == 3
 
 
 def test_an_emulator_that_somebody_started_proves_nothing_by_itself(
     slow: EmulatorProcess, tmp_path: Path
 ) -> None:
-    text = GATE.replace("allow_emulator = true", "").replace("100 ms", "9 s")
+    text = GATE.replace("allow_emulator = true", "").replace("400 ms", "9 s")
     locust = gated(tmp_path, "--host", slow.url, text=text)
     assert locust.finish() == 4
     assert verdict(locust)["verdict"] == "invalid"
@@ -93,10 +95,8 @@ def test_an_emulator_that_somebody_started_proves_nothing_by_itself(
 
 
 def test_a_rule_ends_the_run_after_its_grace(slow: EmulatorProcess, tmp_path: Path) -> None:
-    text = GATE.replace('warmup = "0.5 s"', 'abort_after = "1 s"')
-    text = text.replace("100 ms", "100 ms").replace(
-        'calls = "WS ping"', 'calls = "WS ping"\nabort_on_fail = true'
-    )
+    text = GATE.replace("[gate]", '[gate]\nabort_after = "1 s"')
+    text = text.replace('calls = "WS ping"', 'calls = "WS ping"\nabort_on_fail = true')
     locust = gated(tmp_path, "--host", slow.url, "-t", "300s", text=text)
     assert locust.finish() == 3
     assert "by the rule 'pings are quick'" in verdict(locust)["why"][0]
@@ -107,7 +107,7 @@ def test_a_rule_ends_the_run_after_its_grace(slow: EmulatorProcess, tmp_path: Pa
 def test_stopped_in_the_middle(way: str, slow: EmulatorProcess, tmp_path: Path) -> None:
     with Locust(
         tmp_path / "reports", "-u", "2", "-r", "2", "--host", slow.url,
-        *gate_file(tmp_path, GATE.replace("0.5 s", "0 s")),
+        *gate_file(tmp_path, GATE),
         locustfile=NOBODY,
     ) as locust:  # fmt: skip
         locust.wait_for("WS       ping")
@@ -148,12 +148,13 @@ def test_no_secret_is_in_any_output(tmp_path: Path, capsys: pytest.CaptureFixtur
         ) as locust:  # fmt: skip
             assert locust.finish() == 3
     (folder,) = locust.folders
-    assert outcomes(locust) == {"Bearer <secret>": "passed", "nothing fails": "failed"}
+    assert set(outcomes(locust)) == {"Bearer <secret>", "nothing fails"}
+    assert outcomes(locust)["nothing fails"] == "failed"
     assert any("<secret>" in error["example"] for error in locust.summary["errors"])
     assert main(["gate", str(folder), "--gate", str(gate), "--write", "--allow-emulator"]) == 3
     assert main(["gate", str(folder), "--gate", f"{gate}.{token}"]) == 2
     said_later = capsys.readouterr()
-    assert {path.name for path in folder.iterdir()} >= FILES | {"requests.csv.gz", "junit.xml", "summary.md"}
+    assert {path.name for path in folder.iterdir()} >= FILES | {"requests.csv.gz"}
     assert_no_secret(locust, *PLANTED)
     for text in (step.read_text(), said_later.out, said_later.err):
         assert text
@@ -176,5 +177,5 @@ def test_a_bad_gate_ends_before_any_load(tmp_path: Path) -> None:
     locust = gated(tmp_path, text=GATE.replace("p50 <=", "p50 =<"))
     assert locust.finish() == 2
     [line] = [line for line in locust.output.splitlines() if line.startswith("nakama_bots: ")]
-    assert "gates.toml line 8: rule 1, expect: 'p50 =< 100 ms' cannot be used; accepted: " in line
+    assert "gates.toml line 7: rule 1, expect: 'p50 =< 400 ms' cannot be used; accepted: " in line
     assert locust.folders == []
