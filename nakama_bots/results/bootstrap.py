@@ -56,7 +56,7 @@ def log_percentiles(
             for values, percent in zip(drawn, percents, strict=True):
                 values.append(_log(order[bisect_left(totals, sparse.rank(percent, totals[-1]))]))
     points = [math.log(max(value or 0.0, 1e-6)) for value in sparse.percentiles(whole, percents)]
-    return [_estimate(point, values, len(lanes)) for point, values in zip(points, drawn, strict=True)]
+    return [_estimate(point, values, blocks.spread_over) for point, values in zip(points, drawn, strict=True)]
 
 
 def failure_share(blocks: Blocks, generator: random.Random, rounds: int = ROUNDS) -> Estimate:
@@ -68,7 +68,7 @@ def failure_share(blocks: Blocks, generator: random.Random, rounds: int = ROUNDS
         if of:
             drawn.append(failed / of)
     failed, of = map(sum, zip(*pairs, strict=True))
-    return _estimate(failed / of, drawn, len(pairs))
+    return _estimate(failed / of, drawn, blocks.spread_over)
 
 
 def student(probability: float, freedom: float) -> float:
@@ -114,7 +114,8 @@ def _log(bucket: int) -> float:
     return math.log(max(sparse.highest_in(bucket), 1) / 1e6)
 
 
-def _estimate(point: float, drawn: Sequence[float], blocks: int) -> Estimate:
+def _estimate(point: float, drawn: Sequence[float], blocks: float) -> Estimate:
     # Drawing from so few blocks shows (n - 1) / n of the variance that there is.
-    error = stdev(drawn) * math.sqrt(blocks / (blocks - 1)) if len(drawn) > 1 else math.inf
-    return Estimate(point, error, blocks - 1)
+    few = len(drawn) < 2 or blocks <= 1
+    error = math.inf if few else stdev(drawn) * math.sqrt(blocks / (blocks - 1))
+    return Estimate(point, error, max(blocks - 1, 1.0))

@@ -34,6 +34,9 @@ STATISTICS: Final = (*PERCENTILES, FAILURES)
 BEYOND: Final = 10
 """A percentile is judged when so many values lie beyond it: 200 calls for p95, 1,000 for p99."""
 
+FEWEST_SPREAD: Final = 6
+"""And when the calls are spread over the run as over so many evenly filled blocks: a burst tells of itself."""
+
 SEVERAL: Final = 3
 """From so many baseline runs on their spread is used; before, ``ASSUMED_SPREAD`` is."""
 ASSUMED_SPREAD: Final = 0.02
@@ -244,6 +247,8 @@ def _lacking(mine: Blocks | None, theirs: Sequence[Blocks], statistic: str) -> s
 
 
 def _enough(blocks: Blocks, statistic: str) -> bool:
+    if blocks.spread_over < FEWEST_SPREAD:
+        return False
     if statistic == FAILURES:
         return blocks.count + blocks.failures >= BEYOND
     return round(blocks.count * (1 - PERCENTILES[statistic] / 100), 6) >= BEYOND

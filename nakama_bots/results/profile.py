@@ -97,6 +97,13 @@ class Blocks:
         """The calls that failed."""
         return sum(self.failed)
 
+    @property
+    def spread_over(self) -> float:
+        """How many evenly filled blocks would tell as much (Kish): 1 when all calls came in one."""
+        counts = [sum(ok.values()) + failed for ok, failed in zip(self.ok, self.failed, strict=True)]
+        squares = sum(count**2 for count in counts)
+        return sum(counts) ** 2 / squares if squares else 0.0
+
     def whole(self) -> sparse.Buckets:
         """All blocks as one."""
         total: sparse.Buckets = {}

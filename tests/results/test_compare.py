@@ -146,6 +146,14 @@ def test_that_bots_are_punctual_alone_is_no_pass():
     assert exit_code(against(ticks | rare, ticks | rare)) == 4
 
 
+def test_calls_that_all_came_in_one_burst_are_no_evidence():
+    burst, slow = blocks("a", 1600), blocks("b", 1600, shift=3.0)
+    for made in (burst, slow):
+        made.ok[1:] = [{} for _ in made.ok[1:]]
+    assert burst.spread_over == 1.0
+    assert set(verdicts(against({PING: slow}, {PING: burst})).values()) == {"too few"}
+
+
 def test_too_few_calls_judge_nothing_and_are_no_pass():
     comparison = against({PING: blocks("a", 16, failing=2)}, {PING: blocks("b", 16, failing=2)})
     assert comparison["verdict"] == "too few"
