@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import math
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
 from nakama_bots.bots.behaviour import Behaviour, Seat
-from nakama_bots.types.realtime import ChannelMessage
+from nakama_bots.types.realtime import ChannelMessage, MatchData
 
 POSITION: Final = 1
 EMOTE: Final = 2
+_LINES: Final = ((0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6))
 _EMOTES: Final = ("wave", "dance", "cheer", "shrug")
 
 _TALK: Final[dict[str, tuple[str, ...]]] = {
@@ -84,3 +86,31 @@ class Reconnecter(Behaviour):
     def on_tick(self, seat: Seat) -> None:
         if seat.random.random() < 0.002:
             seat.reconnect()
+
+
+class TicTacToePlayer(Behaviour):
+    """Plays the match ``tic_tac_toe``: thinks for its reaction time, and the skilled see wins and threats."""
+
+    def __init__(self) -> None:
+        self._game: dict[str, Any] | None = None
+
+    def on_state(self, seat: Seat, data: MatchData) -> None:  # noqa: ARG002
+        if data.get("op_code") == "2":
+            self._game = orjson.loads(base64.b64decode(data.get("data", "")))
+
+    def on_tick(self, seat: Seat) -> None:
+        # On the tick and not at once: that is the time it took to see the board.
+        game, self._game = self._game, None
+        if game is not None and game["turn"] == seat.user_id:
+            cell = self._choose(seat, game["board"], game["players"][seat.user_id])
+            seat.send(1, orjson.dumps({"cell": cell}))
+
+    def _choose(self, seat: Seat, board: str, mine: str) -> int:
+        free = [cell for cell, mark in enumerate(board) if mark == "."]
+        if seat.random.random() < seat.persona.skill:
+            for mark in (mine, "O" if mine == "X" else "X"):
+                for cell in free:
+                    after = board[:cell] + mark + board[cell + 1 :]
+                    if any(all(after[one] == mark for one in line) for line in _LINES):
+                        return cell
+        return seat.random.choice(free)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -123,7 +123,9 @@ class Fleet:
                         retry.failed(now)
                 if not retry.failures:
                     self._act(found, monotonic())
-                self._changed.wait(max(0.05, min(self._options.every, 0.5)))
+                # Many who come at once are one change.
+                gevent.sleep(0.05)
+                self._changed.wait(min(self._options.every, 0.5))
         scout.close()
 
     def drain(self, seconds: float) -> bool:
@@ -143,7 +145,14 @@ class Fleet:
         return Player(self._world, Identity(options.id_prefix, options.seed, options.worker, number))
 
     def _act(self, found: Sequence[Found], now: float) -> None:
-        self.lobbies = [self._view(one) for one in found if now >= self._retry(one.lobby_id).at]
+        self._own_ids = {bot.seat.user_id: number for number, bot in self.bots.items() if bot.seat is not None}
+        inside: defaultdict[str, list[tuple[int, Bot]]] = defaultdict(list)
+        for number, bot in self.bots.items():
+            if self._counts(bot):
+                inside[bot.lobby_id].append((number, bot))
+        self.lobbies = [
+            self._view(one, inside[one.lobby_id]) for one in found if now >= self._retry(one.lobby_id).at
+        ]
         for action in self._filler.plan(self.lobbies, now, datetime.now().astimezone().time()):
             if isinstance(action, Join):
                 self._start(action.lobby_id, now)
@@ -158,9 +167,8 @@ class Fleet:
     def _retry(self, lobby_id: str) -> _Retry:
         return self._lobby_retries.get(lobby_id, _Retry())
 
-    def _view(self, found: Found) -> Lobby:
+    def _view(self, found: Found, bots: Sequence[tuple[int, Bot]]) -> Lobby:
         """Seats by who has them: as a bot inside sees them, else by the listing."""
-        bots = [(n, bot) for n, bot in self.bots.items() if self._counts_for(bot, found.lobby_id)]
         mine = tuple(number for number, _ in bots)
         seats = [bot.seat for _, bot in bots if bot.seat is not None]
         if not seats or found.lobby_id == MATCHMAKER:
@@ -171,10 +179,9 @@ class Fleet:
         others = sum(name.startswith(self._marks) for name in names.values())
         return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity)
 
-    def _counts_for(self, bot: Bot, lobby_id: str) -> bool:
+    def _counts(self, bot: Bot) -> bool:
         # A matched bot has left the pool; one that leaves has given its seat up, whatever the server thinks.
-        leaving = bot.leaving or (lobby_id == MATCHMAKER and bot.state == "seated")
-        return bot.lobby_id == lobby_id and not leaving
+        return not bot.leaving and not (bot.lobby_id == MATCHMAKER and bot.state == "seated")
 
     @property
     def _marks(self) -> tuple[str, ...]:
@@ -232,7 +239,6 @@ class Fleet:
             self._greenlets[number].kill(block=False)
 
     def _notice(self) -> None:
-        self._own_ids = {bot.seat.user_id: number for number, bot in self.bots.items() if bot.seat is not None}
         self._changed.set()
 
     def _check_lonely(self, number: int, bot: Bot, now: float) -> None:

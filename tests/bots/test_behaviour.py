@@ -33,4 +33,4 @@ def test_no_such_file_or_entry_point() -> None:
 
 
 def test_bundled_behaviours_are_entry_points() -> None:
-    load(["wanderer", "chatter", "emoter", "idler", "reconnecter"])()
+    load(["wanderer", "chatter", "emoter", "idler", "reconnecter", "tic_tac_toe"])()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import signal
 import subprocess
@@ -227,3 +228,33 @@ def test_bad_options(arguments: list[str], told: str, capsys: pytest.CaptureFixt
     text = capsys.readouterr().err
     assert told in text
     assert text.count("\n") == 1
+
+
+def test_a_bot_plays_tic_tac_toe(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    player = human()
+    match_id = json.loads(player.socket.rpc("create_match", '{"module":"tic_tac_toe"}')["payload"])["match_id"]
+    over = gevent.event.AsyncResult()
+
+    def state(data: Any) -> None:
+        game = json.loads(base64.b64decode(data["data"]))
+        if game["turn"] == player.session.user_id:
+            free = [cell for cell, mark in enumerate(game["board"]) if mark == "."]
+            player.socket.send_match_state(match_id, 1, json.dumps({"cell": free[0]}))
+        if game["winner"]:
+            over.set(game)
+
+    player.socket.on("match_data", state)
+    arguments = (
+        "--match-id",
+        match_id,
+        "--seats",
+        "2",
+        "--script",
+        "nakama_bots.bots.behaviours:TicTacToePlayer",
+    )
+    with filler(emulator, tmp_path, *arguments) as process:
+        player.socket.join_match(match_id)
+        assert set(over.get()["players"].values()) == {"X", "O"}
+        finish(process)

@@ -5,8 +5,15 @@ from __future__ import annotations
 from types import ModuleType
 from typing import Final
 
-from nakama_bots.emulator.modules import benchmark_match, create_match, echo, notify_user, scenario_boards
+from nakama_bots.emulator.modules import (
+    benchmark_match,
+    create_match,
+    echo,
+    notify_user,
+    scenario_boards,
+    tic_tac_toe,
+)
 
 BUNDLED: Final[tuple[ModuleType, ...]] = (
-    echo, create_match, benchmark_match, scenario_boards, notify_user,
+    echo, create_match, benchmark_match, scenario_boards, notify_user, tic_tac_toe,
 )  # fmt: skip
