@@ -8,8 +8,18 @@ from scenarios.account_storage import AccountStorage
 from scenarios.authentication_storm import AuthenticationStorm
 from scenarios.authoritative_match import AuthoritativeMatch
 from scenarios.chat import Chat
+from scenarios.code_wizards import CodeWizards
+from scenarios.day_in_the_life import DayInTheLife
 from scenarios.duel import Duel
 from scenarios.friends_and_groups import FriendsAndGroups
+from scenarios.heroic_benchmarks import (
+    HeroicAuthenticate,
+    HeroicGoRpc,
+    HeroicLuaRpc,
+    HeroicMatch,
+    HeroicRegister,
+    HeroicSockets,
+)
 from scenarios.idle_sockets import IdleSocket
 from scenarios.leaderboard_race import LeaderboardRace
 from scenarios.matchmaker_only import MatchmakerOnly
@@ -27,8 +37,16 @@ __all__ = [
     "AuthenticationStorm",
     "AuthoritativeMatch",
     "Chat",
+    "CodeWizards",
+    "DayInTheLife",
     "Duel",
     "FriendsAndGroups",
+    "HeroicAuthenticate",
+    "HeroicGoRpc",
+    "HeroicLuaRpc",
+    "HeroicMatch",
+    "HeroicRegister",
+    "HeroicSockets",
     "IdleSocket",
     "LeaderboardRace",
     "MatchmakerOnly",

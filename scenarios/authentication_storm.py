@@ -4,18 +4,18 @@ Returning players log in with their device and refresh their session; newcomers 
 profile, and delete the account again, so that nothing stays behind. No sockets.
 """
 
-from locust import constant, tag, task
+from locust import between, tag, task
 
 from nakama_bots.bots.player import Player
 from nakama_bots.load import NakamaUser
 
 
 class AuthenticationStorm(NakamaUser):
-    """One login after the other, without a pause."""
+    """One login after the other, hardly a pause between; more users are more of a storm."""
 
     by_name_only = True
     needs_socket = False
-    wait_time = constant(0)
+    wait_time = between(0.05, 0.15)
 
     @tag("authentication", "rest")
     @task(4)

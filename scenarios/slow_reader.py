@@ -21,7 +21,7 @@ class SlowReader(NakamaUser):
 
     by_name_only = True
     needs = "the RPC echo (load nakama_modules/)"
-    wait_time = between(0.5, 1.5)
+    wait_time = between(2, 6)
 
     @tag("sockets", "slow_reader")
     @task

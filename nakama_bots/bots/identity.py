@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import secrets
 from dataclasses import dataclass, replace
 from hashlib import blake2s
 from typing import Final
+
+log = logging.getLogger(__name__)
 
 MARK: Final = "nakama_bots"
 """The session variable that tells a server's own code who is a bot; its value is the identity's prefix."""
@@ -57,6 +60,24 @@ class Identity:
     def variables(self) -> dict[str, str]:
         """What goes into the session's token: a client may not write the metadata of its own account."""
         return {MARK: self.prefix}
+
+
+class Newcomers:
+    """Identities of accounts that are to be new, under a seed of their own by which they are found again."""
+
+    def __init__(self) -> None:
+        self.seed = secrets.randbits(32)
+        self._count = 0
+
+    def next(self, identity: Identity) -> Identity:
+        """One that nobody had before, in the process of ``identity``."""
+        if not self._count:
+            log.warning(
+                "the accounts made now stay: nakama-bots cleanup URL --prefix %s --seeds %d deletes them",
+                identity.prefix, self.seed,
+            )  # fmt: skip
+        number, self._count = self._count, self._count + 1
+        return replace(identity, seed=self.seed, number=number)
 
 
 class NumberPool:

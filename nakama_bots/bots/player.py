@@ -138,6 +138,11 @@ class Player:
         """Log in anew before the next connect: the server no longer accepts this session."""
         self._session = None
 
+    def register(self) -> None:
+        """Make the account, and nothing else: the profile is written by ``connect``."""
+        self._session = self._log_in(self.identity.username)
+        self._profile_due = self._session.created
+
     def refresh(self) -> None:
         """A new token for the session."""
         self._session = self.client.session_refresh(self.session)

@@ -19,7 +19,7 @@ SURVIVED: Final = "slow_reader_survived"
 
 # More than the queue of a session and the kernel's buffers on both sides hold, a few megabytes.
 _REQUESTS: Final = 4000
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = 10
 _PAUSE: Final = 0.05
 
 

@@ -231,7 +231,17 @@ class Conductor:
             spawn_rate=float(self._options.spawn_rate or 0),
             versions=_versions(),
             settings=arguments.public_values(self._options),
+            matchmaker_interval=self._matchmaker_interval(target),
+            workloads=tuple(
+                filter(None, (getattr(found, "workload", "") for found in environment.user_classes))
+            ),
         )
+
+    def _matchmaker_interval(self, target: Target) -> float:
+        settings = arguments.resolved(self._options)
+        if self._is_own(target):
+            return settings.emulator_matchmaker_interval
+        return settings.matchmaker_interval
 
     def _new_scraper(self) -> ServerScraper | None:
         settings = arguments.resolved(self._options)

@@ -17,6 +17,7 @@ from nakama_bots.errors import NakamaError, without_secrets
 from nakama_bots.results.health import Health, HealthPart
 from nakama_bots.results.histogram import Histogram
 from nakama_bots.results.ledger import LedgerTotals
+from nakama_bots.results.published import PublishedPart, side_by_side
 from nakama_bots.results.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
 from nakama_bots.results.redact import Scalar, public_settings
 from nakama_bots.results.server_metrics import ServerMetrics, ServerPart
@@ -119,8 +120,22 @@ class DeliveryPart(TypedDict):
     latency_ms: Latency
 
 
-class MatchmakingPart(TypedDict):
-    """Tickets and what came of them."""
+class FunnelPart(TypedDict, total=False):
+    """What came after the match; lacking in summaries of before.
+
+    ``match_sizes``: how many players (by the text of the number) were put together, counted by each ticket.
+    ``interval_s`` is the server's matchmaker interval, null when it is not known, and ``intervals_to_match``
+    the p50 and p95 of the time to match in such intervals.
+    """
+
+    tickets_joined: int
+    match_sizes: dict[str, int]
+    interval_s: float | None
+    intervals_to_match: dict[str, float]
+
+
+class MatchmakingPart(FunnelPart):
+    """Tickets and what came of them; a ticket that timed out has expired for us and was taken back."""
 
     tickets_added: int
     tickets_matched: int
@@ -200,7 +215,13 @@ class ErrorPart(TypedDict):
     example: str
 
 
-class Summary(TypedDict):
+class LaterParts(TypedDict, total=False):
+    """Lacking in summaries of before."""
+
+    published: list[PublishedPart]
+
+
+class Summary(LaterParts):
     """``summary.json``. ``samples_ms`` and ``counts`` hold every name, a scenario's own as well.
 
     ``workers`` is empty for a run of one process.
@@ -244,6 +265,10 @@ class RunInfo:
     spawn_rate: float
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Scalar] = field(default_factory=dict)
+    matchmaker_interval: float = 0.0
+    """The server's, in seconds; 0 when it is not known."""
+    workloads: tuple[str, ...] = ()
+    """The published ones that it repeats."""
 
     def __post_init__(self) -> None:
         public_settings(self.settings)
@@ -261,7 +286,6 @@ def build_summary(
 ) -> Summary:
     """The summary of a run that lasted ``duration`` seconds; the recorder keeps its content."""
     counts, samples = recorder.counts, recorder.samples
-    matched = recorder.calls.get(MATCHED)
     return {
         "schema": SCHEMA,
         "run": {
@@ -290,15 +314,7 @@ def build_summary(
             "reordered": counts.get(observer.DELIVERY_REORDERED, 0),
             "latency_ms": latency(samples.get(observer.DELIVERY_LATENCY)),
         },
-        "matchmaking": {
-            "tickets_added": counts.get(observer.TICKETS_ADDED, 0),
-            "tickets_matched": counts.get(observer.TICKETS_MATCHED, 0),
-            "tickets_cancelled": counts.get(observer.TICKETS_CANCELLED, 0),
-            "tickets_timed_out": counts.get(observer.TICKETS_TIMED_OUT, 0),
-            "matches_joined": counts.get(observer.MATCHES_JOINED, 0),
-            "matches_played": counts.get(observer.MATCHES_PLAYED, 0),
-            "time_to_match_ms": latency(matched.ok if matched else None),
-        },
+        "matchmaking": _matchmaking(counts, recorder.calls.get(MATCHED), run.matchmaker_interval),
         "chat": {
             "sent": counts.get(observer.CHAT_SENT, 0),
             "received": counts.get(observer.CHAT_RECEIVED, 0),
@@ -308,6 +324,7 @@ def build_summary(
         "health": health or Health().part(),
         "workers": list(workers),
         "server": server or ServerMetrics().part(),
+        "published": side_by_side(run.workloads, recorder, duration),
         "errors": _errors(recorder),
         "samples_ms": {name: latency(samples[name]) for name in sorted(samples)},
         "counts": {name: counts[name] for name in sorted(counts)},
@@ -377,6 +394,31 @@ def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:
         "bytes": row.size,
         "ok_ms": latency(row.ok),
         "failed_ms": latency(row.failed),
+    }
+
+
+def _matchmaking(counts: Mapping[str, int], matched: CallRow | None, interval: float) -> MatchmakingPart:
+    times = latency(matched.ok if matched else None)
+    sizes = {
+        name.removeprefix(observer.MATCH_SIZE_PREFIX): number
+        for name, number in sorted(counts.items())
+        if name.startswith(observer.MATCH_SIZE_PREFIX)
+    }
+    shown = (("p50", times["p50"]), ("p95", times["p95"]))
+    return {
+        "tickets_added": counts.get(observer.TICKETS_ADDED, 0),
+        "tickets_matched": counts.get(observer.TICKETS_MATCHED, 0),
+        "tickets_cancelled": counts.get(observer.TICKETS_CANCELLED, 0),
+        "tickets_timed_out": counts.get(observer.TICKETS_TIMED_OUT, 0),
+        "tickets_joined": counts.get(observer.TICKETS_JOINED, 0),
+        "matches_joined": counts.get(observer.MATCHES_JOINED, 0),
+        "matches_played": counts.get(observer.MATCHES_PLAYED, 0),
+        "match_sizes": sizes,
+        "interval_s": interval or None,
+        "intervals_to_match": {
+            name: round(ms / interval / 1e3, 3) for name, ms in shown if ms is not None and interval
+        },
+        "time_to_match_ms": times,
     }
 
 

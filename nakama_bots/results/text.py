@@ -11,6 +11,7 @@ from nakama_bots.results.gate import RuleOutcome, Verdict
 from nakama_bots.results.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
 from nakama_bots.results.health import FIGURES, JUDGED, FigurePart, HealthPart, short_source
 from nakama_bots.results.ledger import LedgerTotals
+from nakama_bots.results.published import PublishedPart
 from nakama_bots.results.recorder import ABANDONED
 from nakama_bots.results.server_metrics import ServerPart
 from nakama_bots.results.summary import (
@@ -55,6 +56,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_chat(summary),
         *_arrivals(summary["arrivals"]),
         *_paced(summary["paced"]),
+        *_published(summary.get("published", [])),
         *_health(summary["health"]),
         *_server(summary["server"]),
         LedgerTotals.from_counts(summary["counts"]).line(),
@@ -161,12 +163,40 @@ def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
         ("matched", matchmaking["tickets_matched"]),
         ("cancelled", matchmaking["tickets_cancelled"]),
         ("timed out", matchmaking["tickets_timed_out"]),
+        ("came into their match", matchmaking.get("tickets_joined", 0)),
     )
+    sizes = ", ".join(f"{size} x {number:,}" for size, number in matchmaking.get("match_sizes", {}).items())
     return [
         "matchmaking: " + ", ".join(f"{name} {number:,}" for name, number in tickets),
-        f"matches: joined {matchmaking['matches_joined']:,}, played {matchmaking['matches_played']:,}",
+        f"matches: joined {matchmaking['matches_joined']:,}, played {matchmaking['matches_played']:,}"
+        + (f"; players put together: {sizes} tickets" if sizes else ""),
         f"time to match: {_spread(matchmaking['time_to_match_ms'])}",
+        *_intervals(matchmaking),
     ]
+
+
+def _intervals(matchmaking: MatchmakingPart) -> list[str]:
+    """The time to match in the server's intervals: one that is idle needs half of one on average."""
+    interval = matchmaking.get("interval_s")
+    found = matchmaking.get("intervals_to_match")
+    if not interval or not found:
+        return []
+    shown = ", ".join(f"{name} {number:.2f}" for name, number in found.items())
+    return [f"time to match in the server's intervals of {interval:g} s: {shown}"]
+
+
+def _published(rows: list[PublishedPart]) -> list[str]:
+    """Others' figures beside the run's, with whose they are."""
+    if not rows:
+        return []
+    found = [(row["figure"], f"{row['published']:,g} {row['unit']}".rstrip(), _measured(row)) for row in rows]
+    by = [f"published by {by}" for by in dict.fromkeys(row["by"] for row in rows)]
+    return ["", *_columns([("workload", "published", "measured"), *found], left=1), *by, ""]
+
+
+def _measured(row: PublishedPart) -> str:
+    measured = row["measured"]
+    return "-" if measured is None else f"{measured:,.2f} {row['unit']}".rstrip()
 
 
 def _chat(summary: Summary) -> list[str]:

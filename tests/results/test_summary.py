@@ -96,6 +96,7 @@ def test_ticks_delivery_matchmaking_and_chat(summary):
         "tickets_matched": 20,
         "tickets_cancelled": 1,
         "tickets_timed_out": 1,
+        "tickets_joined": 0,
         "matches_joined": 20,
         "matches_played": 18,
     }

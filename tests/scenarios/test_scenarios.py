@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nakama_bots.results.published import WORKLOADS
 from nakama_bots.results.run_folder import read_summary
 from nakama_bots.results.summary import Summary
 
@@ -37,6 +39,7 @@ class Together:
 
     scenarios: Mapping[str, Does]
     arguments: tuple[str, ...] = field(default=())
+    seconds: int = 8
 
 
 ACCOUNTS = Together({
@@ -63,6 +66,10 @@ PEOPLE = Together({
         ("delivery.status.PresenceFanOut",),
     ),
     "TownSquare": Does(("channel_leave",), ("delivery.chat.TownSquare.received",)),
+    "DayInTheLife": Does(
+        ("/v2/friend", "channel_message_send"), ("delivery.chat.DayInTheLife.received",), ("session_length",),
+        users=4,
+    ),
     "Rpc": Does(("rpc", "/v2/rpc/{id}")),
     "Notifications": Does(("notifications", "/v2/notification")),
 })  # fmt: skip
@@ -81,25 +88,41 @@ MATCHES = Together({
         ("delivery.party.PartyToMatch",), users=4,
     ),
 }, ("--nakama-match-seconds", "1"))  # fmt: skip
+PUBLISHED = Together({
+    "HeroicSockets": Does(("connect",), users=1),
+    "HeroicRegister": Does(("/v2/account/authenticate/device",), users=1),
+    "HeroicAuthenticate": Does(("/v2/account/authenticate/device",), users=1),
+    "HeroicLuaRpc": Does(("/v2/rpc/{id}",), users=1),
+    "HeroicGoRpc": Does(("/v2/rpc/{id}",), users=1),
+    "HeroicMatch": Does(("match_join", "match_data (echo)", "match_data (broadcast)")),
+    "CodeWizards": Does(("/v2/account", "connect"), users=1),
+}, ("--nakama-go-rpc", "echo"))  # fmt: skip
 SOCKETS = Together({
     "IdleSocket": Does((), ("sockets_held",)),
     "ReconnectChurn": Does(("ping", "status_update", "connect")),
     "SlowReader": Does(
         ("rpc (slow_reader)",), ("provoked.slow_reader", "slow_reader_closed"), ("slow_reader",), users=1
     ),
-}, ("--nakama-hold-seconds", "1"))  # fmt: skip
-GROUPS = {"accounts": ACCOUNTS, "people": PEOPLE, "matches": MATCHES, "sockets": SOCKETS}
+}, ("--nakama-hold-seconds", "1"), seconds=14)  # fmt: skip
+GROUPS = {
+    "accounts": ACCOUNTS,
+    "people": PEOPLE,
+    "matches": MATCHES,
+    "published": PUBLISHED,
+    "sockets": SOCKETS,
+}
 
 
 def run(reports: Path, together: Together) -> tuple[Summary, str]:
-    """Everything that the scenarios did in eight seconds against the embedded emulator."""
+    """Everything that the scenarios did in a few seconds against the embedded emulator."""
     users = [{"user_class_name": name, "fixed_count": does.users} for name, does in together.scenarios.items()]
     number = str(sum(does.users for does in together.scenarios.values()))
     done = subprocess.run(
-        [sys.executable, "-m", "locust", "-f", "locustfile.py", *together.scenarios, "--headless", "-t", "8s",
-         "-u", number, "-r", number, "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
+        [sys.executable, "-m", "locust", "-f", "locustfile.py", *together.scenarios, "--headless",
+         "-t", f"{together.seconds}s", "-u", number, "-r", number, "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
          "--nakama-reports", str(reports), "--config-users", json.dumps(users)],
         cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+        env=os.environ | {"DAY_IN_THE_LIFE_SCALE": "0.02"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -109,7 +132,7 @@ def run(reports: Path, together: Together) -> tuple[Summary, str]:
 
 @pytest.mark.parametrize("group", sorted(GROUPS))
 def test_they_do_what_they_say(group: str, tmp_path: Path) -> None:
-    summary, _ = run(tmp_path, GROUPS[group])
+    summary, text = run(tmp_path, GROUPS[group])
     made = {call["name"] for call in summary["calls"] if call["count"] > 0}
     for name, does in GROUPS[group].scenarios.items():
         assert set(does.calls) <= made, name
@@ -118,6 +141,17 @@ def test_they_do_what_they_say(group: str, tmp_path: Path) -> None:
     assert summary["errors"] == []
     assert summary["ledger"]["balanced"]
     assert summary["delivery"]["lost"] == summary["delivery"]["duplicated"] == 0
+    # Each published workload has its figures beside what was measured here.
+    shown = {row["workload"] for row in summary["published"] if row["measured"] is not None}
+    assert shown == (set(WORKLOADS) if group == "published" else set())
+    assert ("published by" in text) == (group == "published")
+    if group == "matches":
+        funnel = summary["matchmaking"]
+        assert funnel["interval_s"] == 0.2
+        assert funnel["tickets_joined"] <= funnel["tickets_matched"] * 2
+        assert sum(funnel["match_sizes"].values()) == funnel["tickets_matched"]
+        assert set(funnel["intervals_to_match"]) == {"p50", "p95"}
+        assert "server's intervals of 0.2 s" in text
 
 
 def test_every_scenario_is_run_here() -> None:
@@ -141,8 +175,10 @@ def test_the_table_of_the_docs_is_what_locust_lists() -> None:
     assert sorted(table) == sorted(listed())
     for name, (file, tags, *_) in table.items():
         source = (ROOT / "scenarios" / file.strip("`")).read_text(encoding="utf-8")
-        found = next(node for node in ast.parse(source).body if getattr(node, "name", "") == name)
-        assert sorted(re.findall(r"`(\w+)`", tags)) == sorted(tags_of(found)), name
+        classes = {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}
+        base = classes[name].bases[0]
+        inherited = tags_of(classes[base.id]) if isinstance(base, ast.Name) and base.id in classes else set()
+        assert sorted(re.findall(r"`(\w+)`", tags)) == sorted(tags_of(classes[name]) | inherited), name
 
 
 def tags_of(scenario: ast.AST) -> set[str]:

@@ -1,0 +1,36 @@
+"""Code Wizards' first scenario of two million players: clients connect, each with an account of its own.
+
+They had 25,000 clients on a node of 4 vCPU, over a ramp of 50 minutes, with 683 new accounts a second over all
+nodes, and no error. The same ramp, ending with their figures beside the measured ones:
+``locust -f locustfile.py CodeWizards --headless -u 25000 -r 8.4 -t 55m --host URL``.
+The accounts stay; the run says how ``nakama-bots cleanup`` finds them.
+"""
+
+from locust import constant, tag, task
+
+from nakama_bots.bots.identity import Newcomers
+from nakama_bots.bots.idle import hold
+from nakama_bots.bots.player import Player
+from nakama_bots.load import NakamaUser
+
+A_DAY = 86_400.0
+newcomers = Newcomers()
+
+
+class CodeWizards(NakamaUser):
+    """A newcomer who registers, connects, and is there until the run ends."""
+
+    by_name_only = True
+    needs_socket = False
+    workload = "code_wizards"
+    wait_time = constant(0)
+
+    @tag("code_wizards", "sockets", "authentication")
+    @task
+    def be_new(self) -> None:
+        """Register, read the account, connect, stay."""
+        with Player(self.player.world, newcomers.next(self.player.identity)) as newcomer:
+            newcomer.register()
+            newcomer.client.get_account(newcomer.session)
+            newcomer.connect(create_status=True)
+            hold(newcomer, A_DAY)

@@ -1,0 +1,81 @@
+"""A day in the life: players come for a session, do what players do with pauses between, and go away again.
+
+How long a session is follows a log-normal distribution (median 4 minutes, a tenth over 12 minutes, times
+``DAY_IN_THE_LIFE_SCALE`` where that is set in the environment, as 0.01 for a look at it). What they do is
+weighted: much reading and chat, now and then a match, seldom anything else. It needs no modules on the server.
+"""
+
+import math
+import os
+import random
+
+import gevent
+from locust import between, tag, task
+
+from nakama_bots.bots.chat import ChatRoom
+from nakama_bots.bots.match import MatchRun
+from nakama_bots.bots.social import befriend, user_ids
+from nakama_bots.bots.storage import SaveGame
+from nakama_bots.load import NakamaUser
+
+SCALE = float(os.environ.get("DAY_IN_THE_LIFE_SCALE", "1"))
+SESSION_MEDIAN = 240.0 * SCALE
+SESSION_SPREAD = 0.86
+THINK = (2.0 * SCALE, 8.0 * SCALE)
+LINES = ("hello", "who is up for one more?", "good game", "see you")
+
+
+class DayInTheLife(NakamaUser):
+    """One session after the other, with minutes between them."""
+
+    by_name_only = True
+    needs_socket = False
+    wait_time = between(20 * SCALE, 120 * SCALE)
+
+    @tag("day_in_the_life")
+    @task
+    def session(self) -> None:
+        """Come, do things until it is time, go."""
+        activities = (self.look_around, self.talk, self.play, self.save, self.make_friends)
+        length = random.lognormvariate(math.log(SESSION_MEDIAN), SESSION_SPREAD)
+        self.player.connect(create_status=True)
+        self.player.calls.sample("session_length", length)
+        try:
+            with gevent.Timeout(length, exception=False):  # type: ignore[arg-type]
+                while True:
+                    random.choices(activities, (40, 25, 15, 12, 8))[0]()
+                    gevent.sleep(random.uniform(*THINK))
+        finally:
+            self.player.disconnect()
+
+    def look_around(self) -> None:
+        """The account, the friends, the news."""
+        client, session = self.player.client, self.player.session
+        client.get_account(session)
+        client.list_friends(session, limit=50)
+        client.list_notifications(session, limit=20)
+
+    def talk(self) -> None:
+        """Read a room and say something."""
+        with ChatRoom(self.player, f"{self.settings.id_prefix}-lounge") as room:
+            room.history()
+            for line in random.sample(LINES, 2):
+                room.say({"text": line})
+                gevent.sleep(random.uniform(*THINK))
+
+    def play(self) -> None:
+        """A short relayed match of who is there."""
+        with MatchRun(self.player, drop_in=True) as match:
+            match.join_named(f"{self.settings.id_prefix}-day-{self.player.identity.number // 4}")
+            match.play(self.settings.tick_rate, self.settings.match_seconds * SCALE)
+
+    def save(self) -> None:
+        """Load the game, save it."""
+        game = SaveGame(self.player, "day")
+        game.load()
+        game.save({"played": random.randrange(1000)})
+
+    def make_friends(self) -> None:
+        """With the neighbour."""
+        for user_id in user_ids(self.player, [self.player.identity.neighbour(1)]):
+            befriend(self.player, user_id)

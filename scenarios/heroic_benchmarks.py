@@ -1,0 +1,105 @@
+"""The six workloads that Heroic Labs have published figures of; each ends with theirs beside the measured ones.
+
+Run one at a time, such as ``locust -f locustfile.py HeroicRegister --headless -u 200 -r 20 -t 2m --host URL``.
+Their generator was Tsung on 20 machines, their server one node with one CPU. It needs ``nakama_modules/``, and
+for ``HeroicGoRpc`` a Go module with a function that answers with its payload (``--nakama-go-rpc`` is its id).
+https://heroiclabs.com/docs/nakama/getting-started/benchmarks/
+"""
+
+from locust import constant_pacing, tag, task
+
+from nakama_bots.bots.authoritative import alternate, join_a_place
+from nakama_bots.bots.identity import Newcomers
+from nakama_bots.bots.idle import hold
+from nakama_bots.bots.match import MatchRun
+from nakama_bots.bots.player import Player
+from nakama_bots.load import NakamaUser
+
+HELD_SECONDS = 200.0
+MATCH_SECONDS = 180.0
+SEND_EVERY = 0.5
+PAYLOAD = {"request": "x" * 32, "number": 42}
+newcomers = Newcomers()
+
+
+class Heroic(NakamaUser):
+    """What all six have in common: ten requests a second and user, so that 50 users make their rate of 500."""
+
+    abstract = True
+    by_name_only = True
+    needs_socket = False
+    wait_time = constant_pacing(0.1)
+
+
+class HeroicSockets(Heroic):
+    """Open a socket and hold it for 200 s. Users: as many as shall be open."""
+
+    workload = "sockets"
+    needs_socket = True
+
+    @tag("heroic", "sockets")
+    @task
+    def hold(self) -> None:
+        hold(self.player, HELD_SECONDS)
+
+
+class HeroicRegister(Heroic):
+    """Register by device. The accounts stay; the run says how ``nakama-bots cleanup`` finds them."""
+
+    workload = "register"
+
+    @tag("heroic", "authentication")
+    @task
+    def register(self) -> None:
+        with Player(self.player.world, newcomers.next(self.player.identity)) as newcomer:
+            newcomer.register()
+
+
+class HeroicAuthenticate(Heroic):
+    """Authenticate an existing device."""
+
+    workload = "authenticate"
+
+    @tag("heroic", "authentication")
+    @task
+    def authenticate(self) -> None:
+        self.player.forget_session()
+        self.player.authenticate()
+
+
+class HeroicLuaRpc(Heroic):
+    """A Lua function that answers with the JSON it gets, over REST."""
+
+    workload = "lua_rpc"
+    needs = "the RPC echo (load nakama_modules/)"
+    function = "echo"
+
+    @tag("heroic", "rpc")
+    @task
+    def call(self) -> None:
+        self.player.client.rpc(self.player.session, self.function, PAYLOAD)
+
+
+class HeroicGoRpc(HeroicLuaRpc):
+    """The same in Go."""
+
+    workload = "go_rpc"
+    needs = "a Go module whose RPC --nakama-go-rpc names"
+
+    def on_start(self) -> None:
+        self.function = self.settings.go_rpc
+
+
+class HeroicMatch(Heroic):
+    """Up to ten in the server's match for 180 s; every 0.5 s a message that it echoes, or one for all."""
+
+    workload = "match"
+    needs_socket = True
+    needs = "the RPC find_benchmark_match (load nakama_modules/)"
+
+    @tag("heroic", "match", "authoritative")
+    @task
+    def play(self) -> None:
+        with MatchRun(self.player, drop_in=True) as match:
+            join_a_place(self.player, match)
+            alternate(self.player, match.match_id, SEND_EVERY, MATCH_SECONDS)

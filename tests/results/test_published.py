@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from nakama_bots.errors import RequestTimeout
+from nakama_bots.results.published import CODE_WIZARDS, HEROIC, WORKLOADS, side_by_side
+from nakama_bots.results.recorder import Recorder
+
+
+def recorded() -> Recorder:
+    recorder = Recorder(0.0)
+    for _ in range(30):
+        recorder.call("POST", "/v2/account/authenticate/device", 0.0, 0.010, 10, None)
+    recorder.call("WS", "connect", 0.0, 0.050, 0, None)
+    recorder.call("PUSH", "match_data (echo)", 0.0, 9.0, 0, None)
+    recorder.call("WS", "rpc", 0.0, 1.0, 0, RequestTimeout("late"))
+    return recorder
+
+
+def test_each_figure_beside_its_own_measure() -> None:
+    rows = side_by_side(["register", "sockets"], recorded(), 10.0)
+    found = {row["figure"]: (row["published"], row["measured"], row["unit"]) for row in rows}
+    assert found["accounts made"] == (519, 3.0, "/s")
+    assert found["sockets opened and held"] == (19_542, 1.0, "")
+    published, measured, unit = found["register, mean"]
+    assert (published, unit) == (24.60, "ms")
+    assert measured is not None
+    assert abs(measured - 10.0) < 0.2
+    assert {row["by"] for row in rows} == {HEROIC}
+
+
+def test_a_push_is_no_request_and_a_failure_is_one() -> None:
+    (match,) = side_by_side(["match"], recorded(), 10.0)
+    assert match["measured"] is not None
+    assert 10.0 < match["measured"] < 12.0
+    failed = {row["figure"]: row for row in side_by_side(["code_wizards"], recorded(), 10.0)}["failed"]
+    assert (failed["measured"], failed["by"]) == (round(100 / 33, 3), CODE_WIZARDS)
+
+
+def test_without_calls_nothing_is_measured() -> None:
+    rows = side_by_side(WORKLOADS, Recorder(0.0), 10.0)
+    assert {row["measured"] for row in rows} == {None}
+    assert side_by_side([], recorded(), 10.0) == []
