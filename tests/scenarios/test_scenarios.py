@@ -119,7 +119,8 @@ def run(reports: Path, together: Together) -> tuple[Summary, str]:
     number = str(sum(does.users for does in together.scenarios.values()))
     done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", "locustfile.py", *together.scenarios, "--headless",
-         "-t", f"{together.seconds}s", "-u", number, "-r", number, "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
+         "-t", f"{together.seconds}s", "-u", number, "-r", number,
+         "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
          "--nakama-reports", str(reports), "--config-users", json.dumps(users)],
         cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
         env=os.environ | {"DAY_IN_THE_LIFE_SCALE": "0.02"},
