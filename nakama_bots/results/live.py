@@ -29,10 +29,10 @@ _CONNECT: Final = "connect"
 _PERCENTS: Final = (50.0, 95.0, 99.0)
 _RATES: Final[dict[str, str]] = {
     "data_out": observer.TICKS_SENT,
-    "data_in": observer.DELIVERY_LATENCY,
+    "data_in": observer.delivery_name("match"),
     "ticks_missed": observer.TICKS_MISSED,
 }
-"""Series that are counts a second, or samples, and what of. A match counts what it received at its end."""
+"""Series that are counts a second, or samples, and what of. A match counts what it received at its end only."""
 
 _SERIES: Final = ("trips", "failures", *_RATES)
 _PATIENCE: Final = 6
@@ -334,12 +334,12 @@ def _rates(row: Interval, trips: sparse.Buckets) -> dict[str, float]:
 
 def _number(recorded: Recorded, name: str) -> int:
     of = _RATES[name]
-    sample = recorded["samples"].get(of)
-    if sample is None:
-        return recorded["counts"].get(of, 0)
     buckets: sparse.Buckets = {}
-    sparse.add_encoded(buckets, sample)
-    return sum(buckets.values())
+    for sample, encoded in recorded["samples"].items():
+        # Those of every scenario.
+        if sample == of or sample.startswith(f"{of}."):
+            sparse.add_encoded(buckets, encoded)
+    return recorded["counts"].get(of, 0) + sum(buckets.values())
 
 
 def _rounded(value: float | None) -> float | None:
