@@ -48,6 +48,16 @@ nk.leaderboard_create("nakama_bots_race", false, "desc", "best", nil, {}, true)
 nk.tournament_create("nakama_bots_cup", false, "desc", "best", 86400, "0 0 * * *", {}, "Cup of the bots", "",
   1, nil, nil, 1000000, 1000000, true, true)
 
+-- Answers with as many letters as the payload says.
+local function blob(_, payload)
+  local size = tonumber(payload)
+  if size == nil or size < 0 or size > 1000000 or size ~= math.floor(size) then
+    error({ "the payload must be a whole number up to 1000000", INVALID_ARGUMENT })
+  end
+  return string.rep("x", size)
+end
+
+nk.register_rpc(blob, "blob")
 nk.register_rpc(notify_user, "notify_user")
 nk.register_rpc(echo, "echo")
 nk.register_rpc(create_match, "create_match")

@@ -4,7 +4,7 @@ The server's queue for a session (``socket.outgoing_queue_size``) fills behind t
 connection, and the server closes it. That is meant to happen: requests that end with the connection are counted
 as ``provoked.slow_reader`` and are no failures; ``slow_reader_closed`` counts the sockets, and the sample
 ``slow_reader`` is the time until the server let go. Run other scenarios beside it to see whether they suffer:
-``locust -f locustfile.py SlowReader Duel``. The server needs the RPC ``echo``.
+``locust -f locustfile.py SlowReader Duel``. The server needs the RPC ``blob``.
 """
 
 from locust import between, tag, task
@@ -12,7 +12,7 @@ from locust import between, tag, task
 from nakama_bots.bots.slow_reader import read_nothing
 from nakama_bots.load import NakamaUser
 
-REQUEST_SIZE = 3_500
+ANSWER_SIZE = 50_000
 PATIENCE = 15.0
 
 
@@ -20,12 +20,12 @@ class SlowReader(NakamaUser):
     """One stuck connection after the other."""
 
     by_name_only = True
-    needs = "the RPC echo (load nakama_modules/)"
+    needs = "the RPC blob (load nakama_modules/)"
     wait_time = between(2, 6)
 
     @tag("sockets", "slow_reader")
     @task
     def get_stuck(self) -> None:
         """Ask for more than fits, without reading; then come back with a new connection."""
-        read_nothing(self.player, REQUEST_SIZE, PATIENCE)
+        read_nothing(self.player, ANSWER_SIZE, PATIENCE)
         self.player.disconnect()

@@ -13,36 +13,36 @@ from nakama_bots.bots.player import Player
 from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
 from nakama_bots.realtime.socket import DISCONNECT
 
+FUNCTION: Final = "blob"
 SLOW_READER: Final = "slow_reader"
 CLOSED: Final = "slow_reader_closed"
 SURVIVED: Final = "slow_reader_survived"
 
 # More than the queue of a session and the kernel's buffers on both sides hold, a few megabytes.
-_REQUESTS: Final = 4000
+_REQUESTS: Final = 600
 _AT_ONCE: Final = 10
 _PAUSE: Final = 0.05
 
 
 def read_nothing(player: Player, size: int, patience: float) -> None:
-    """Ask for echoes of ``size`` bytes without reading, until the server closes or for ``patience`` seconds.
+    """Ask for answers of ``size`` bytes without reading, until the server closes or for ``patience`` seconds.
 
     Counted as ``slow_reader_closed`` or ``slow_reader_survived``; the sample ``slow_reader`` has the seconds
     until the server let go. How the requests end is counted as ``provoked.slow_reader``.
     """
     socket, calls = player.socket, player.calls
     pool = Pool()
-    payload = "x" * size
     lost = Event()
 
     def ask() -> None:
         if lost.is_set():
             return
         try:
-            socket.rpc("echo", payload)
+            socket.rpc(FUNCTION, str(size))
         except CallError:
             lost.set()
 
-    socket.rpc("echo", "is it there?")
+    socket.rpc(FUNCTION, "0")  # is it there?
     remove = socket.on(DISCONNECT, lambda _: lost.set())
     with calls.provoking(SLOW_READER, ConnectionClosed, RequestTimeout):
         started = perf_counter()

@@ -7,6 +7,7 @@ from typing import Final
 
 from nakama_bots.emulator.modules import (
     benchmark_match,
+    blob,
     create_match,
     echo,
     notify_user,
@@ -15,5 +16,5 @@ from nakama_bots.emulator.modules import (
 )
 
 BUNDLED: Final[tuple[ModuleType, ...]] = (
-    echo, create_match, benchmark_match, scenario_boards, notify_user, tic_tac_toe,
+    echo, blob, create_match, benchmark_match, scenario_boards, notify_user, tic_tac_toe,
 )  # fmt: skip
