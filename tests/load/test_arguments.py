@@ -43,6 +43,12 @@ BAD = {
     "allowed_hosts": "two words",
     "max_users": "-1",
     "confirm_target": "http://x",
+    "matchmaker_interval": "-1",
+    "hold_seconds": "0",
+    "go_rpc": "",
+    "metrics": "ftp://x",
+    "metrics_interval": "0",
+    "live_interval": "-1",
 }
 
 

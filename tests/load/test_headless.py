@@ -101,7 +101,7 @@ def test_the_run_is_described(headless: Locust) -> None:
 
 def test_every_second_is_in_the_time_line(headless: Locust) -> None:
     assert_timeline_adds_up(headless)
-    rows = list(headless.timeline)
+    rows = [row for row in headless.timeline if row["source"] != "server"]
     assert {row["source"] for row in rows} == {"local"}
     assert len(rows) >= 4
     assert max(row["gauges"]["users"] for row in rows) == max(row["gauges"]["sockets"] for row in rows) == 8
@@ -165,8 +165,8 @@ def test_a_killed_emulator_ends_the_run(tmp_path: Path) -> None:
         locust.emulator.kill()
         assert locust.finish() == 1
     assert TRACE not in locust.output
-    (line,) = (line for line in locust.output.splitlines() if "ended by itself" in line)
-    assert f"pid {pid}" in line
+    lines = [line for line in locust.output.splitlines() if f"(pid {pid}) has ended by itself" in line]
+    assert lines
     ledger = locust.summary["ledger"]
     assert ledger["balanced"]
     assert ledger["sent"] > 0
@@ -210,7 +210,7 @@ def test_results_that_cannot_be_written_fail_the_run(tmp_path: Path) -> None:
 
 
 def test_tags_leave_out_whole_classes(tmp_path: Path) -> None:
-    locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s", "--tags", "status")
+    locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s", "--tags", "town_square")
     assert locust.finish() == 0
     assert TRACE not in locust.output
     assert locust.summary["run"]["scenario"] == "townsquare"
