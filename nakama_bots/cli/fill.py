@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nakama_bots import locales, options
+from nakama_bots import guard, locales, options
 from nakama_bots.bots.lobby import Hours, Policy
 from nakama_bots.config import Settings
 from nakama_bots.errors import CallError, ConfigError
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 HELP: Final = "keep lobbies filled with bots, which give their seats to humans"
 SETTINGS: Final = (
     "server_key", "id_prefix", "seed", "connect_timeout", "request_timeout", "tls_ca", "tls_insecure",
+    "allowed_hosts", "confirm_target", "max_users",
 )  # fmt: skip
 
 
@@ -121,11 +122,13 @@ def run(arguments: argparse.Namespace) -> int:
         setattr(arguments, name, getattr(arguments, name, default))
     settings = options.resolve(arguments, SETTINGS, host="URL")
     policy = _policy(arguments)
+    assert settings.target is not None
+    guard.check_target(settings, settings.target, name="URL")
+    guard.check_users(settings, policy.total, name="--total")
     # Late: gevent and the client are wanted by this subcommand only.
     from nakama_bots.bots import behaviour, fleet, player, problems, roster  # noqa: PLC0415
     from nakama_bots.observer import NullObserver  # noqa: PLC0415
 
-    assert settings.target is not None
     make = behaviour.load(arguments.script or ["nakama_bots.bots.behaviours:Wanderer"])
     mix = locales.parse(arguments.locales, name="--locales")
     world = player.World(

@@ -221,6 +221,7 @@ def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path:
         (["--listing", "--script", "nobody"], "FILE.py:NAME"),
         (["--rpc", "x", "--payload", "{"], "a JSON text"),
         (["--listing", "--locales", "xx_XX"], "locales with a weight"),
+        (["--listing", "--total", "9", "--nakama-max-users", "8"], "at most 8, by --nakama-max-users"),
     ],
 )
 def test_bad_options(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,6 +229,12 @@ def test_bad_options(arguments: list[str], told: str, capsys: pytest.CaptureFixt
     text = capsys.readouterr().err
     assert told in text
     assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["prod.example.com", "game.example.com"])
+def test_a_doubtful_target_is_to_be_confirmed(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fill", f"https://{host}", "--listing"]) == 2
+    assert f"add --nakama-confirm-target {host}" in capsys.readouterr().err
 
 
 def test_a_bot_plays_tic_tac_toe(
