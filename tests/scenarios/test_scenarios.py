@@ -201,3 +201,25 @@ def listed() -> list[str]:
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     return re.findall(r"^\s+(\w+)$", done.stdout + done.stderr, re.MULTILINE)
+
+
+def locust(reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless", "-t", "2s", "-u", "2", "-r", "2",
+         "--nakama-reports", str(reports), *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+
+def test_without_names_the_calm_mix_runs(tmp_path: Path) -> None:
+    assert locust(tmp_path).returncode == 0
+    (folder,) = tmp_path.iterdir()
+    assert sorted(read_summary(folder)["run"]["scenario"].split("-")) == ["duel", "townsquare"]
+
+
+def test_what_the_server_lacks_is_told_in_a_line(tmp_path: Path) -> None:
+    done = locust(tmp_path, "HeroicGoRpc", "--nakama-go-rpc", "nobody")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    (line,) = (line for line in done.stderr.splitlines() if "needs a server with" in line)
+    assert "HeroicGoRpc needs a server with a Go module whose RPC --nakama-go-rpc names" in line
