@@ -61,10 +61,25 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_server(summary["server"]),
         LedgerTotals.from_counts(summary["counts"]).line(),
         *_workers(summary["workers"]),
-        *(f"written: {path}" for path in files),
+        *_written(files),
         *(verdict_lines(verdict) if verdict is not None else []),
     ]
-    return "\n".join(lines)
+    # Parts set themselves apart; between two of them one empty line is enough.
+    return "\n".join(line for line, next_ in zip(lines, [*lines[1:], "."], strict=True) if line or next_)
+
+
+def _written(files: Iterable[Path]) -> list[str]:
+    names: dict[Path, list[str]] = {}
+    for path in files:
+        names.setdefault(path.parent, []).append(path.name)
+    return [
+        line
+        for folder, inside in names.items()
+        for line in (
+            f"written: {folder}/",
+            *wrap(", ".join(inside), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT),
+        )
+    ]
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
