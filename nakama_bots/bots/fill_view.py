@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from nakama_bots.bots.fleet import Fleet
 from nakama_bots.bots.lobby import Lobby
+from nakama_bots.bots.promise import Promise
 
 
 class LobbyLine(TypedDict):
@@ -19,6 +20,16 @@ class LobbyLine(TypedDict):
     free: int | None
 
 
+class PromiseLine(TypedDict):
+    """``--wait-at-most``, and what was measured: null until it is. Seconds."""
+
+    wait_at_most_s: float
+    tickets: int
+    interval_s: float | None
+    longest_s: float | None
+    kept: bool | None
+
+
 class Line(TypedDict):
     """One line of ``--json-lines``: Unix seconds, lobbies, bots by state, problems by how often."""
 
@@ -26,6 +37,7 @@ class Line(TypedDict):
     lobbies: list[LobbyLine]
     bots: dict[str, int]
     problems: dict[str, int]
+    promise: NotRequired[PromiseLine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +47,13 @@ class Snapshot:
     lobbies: tuple[Lobby, ...]
     states: dict[str, int]
     problems: dict[str, int]
+    promise: PromiseLine | None = None
 
     @classmethod
     def of(cls, fleet: Fleet) -> Snapshot:
         """The fleet as it is now."""
-        return cls(tuple(fleet.lobbies), dict(fleet.states()), dict(fleet.problems.counts))
+        promise = None if fleet.promise is None else _promise(fleet.promise)
+        return cls(tuple(fleet.lobbies), dict(fleet.states()), dict(fleet.problems.counts), promise)
 
     def line(self, now: float) -> Line:
         """The snapshot for machines."""
@@ -53,7 +67,10 @@ class Snapshot:
             }
             for one in self.lobbies
         ]
-        return {"time": now, "lobbies": lobbies, "bots": self.states, "problems": self.problems}
+        line: Line = {"time": now, "lobbies": lobbies, "bots": self.states, "problems": self.problems}
+        if self.promise is not None:
+            line["promise"] = self.promise
+        return line
 
     def metrics(self) -> str:
         """Prometheus' text format, written here: six gauges are not worth a client library.
@@ -74,3 +91,23 @@ class Snapshot:
         rows.append("# TYPE nakama_bots_fill_problems_total counter")
         rows.append(f"nakama_bots_fill_problems_total {sum(self.problems.values())}")
         return "\n".join(rows) + "\n"
+
+
+def _promise(promise: Promise) -> PromiseLine:
+    return {
+        "wait_at_most_s": promise.seconds,
+        "tickets": promise.tickets,
+        "interval_s": None if promise.interval is None else round(promise.interval, 3),
+        "longest_s": None if promise.longest is None else round(promise.longest, 3),
+        "kept": promise.kept,
+    }
+
+
+def promise_text(promise: PromiseLine) -> str:
+    """A line for the table."""
+    if promise["interval_s"] is None:
+        state = "the matchmaker is being measured"
+    else:
+        state = f"matchmaker every {promise['interval_s']:g} s, tickets search for {promise['longest_s']:g} s"
+        state += "" if promise["kept"] else "; cannot be kept"
+    return f"humans wait at most {promise['wait_at_most_s']:g} s: {promise['tickets']} tickets ({state})"

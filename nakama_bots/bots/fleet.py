@@ -23,8 +23,9 @@ from nakama_bots.bots.identity import Identity
 from nakama_bots.bots.lobby import Found, Lobby, Policy
 from nakama_bots.bots.player import Player, World
 from nakama_bots.bots.problems import NEW_SESSION, Problems, hopeless
+from nakama_bots.bots.promise import Promise
 from nakama_bots.bots.roster import Roster
-from nakama_bots.bots.strategies import MATCHMAKER, LobbyRpc, Strategy
+from nakama_bots.bots.strategies import MATCHMAKER, LobbyRpc, Matchmaker, Strategy
 from nakama_bots.errors import CallError, MatchNotFound
 
 SCOUT: Final = 999_999
@@ -95,6 +96,11 @@ class Fleet:
         """Begin no more visits."""
         self._stopping.set()
         self._changed.set()
+
+    @property
+    def promise(self) -> Promise | None:
+        """What humans in the matchmaker have been promised."""
+        return self._strategy.promise if isinstance(self._strategy, Matchmaker) else None
 
     def states(self) -> Counter[str]:
         """How many bots are in each state."""
@@ -174,10 +180,10 @@ class Fleet:
         if not seats or found.lobby_id == MATCHMAKER:
             # Nobody knows how many are in: one goes and looks.
             unknown = self._policy.seats - 1 if found.size < 0 else found.size
-            return Lobby(found.lobby_id, unknown, mine, 0, found.capacity)
+            return Lobby(found.lobby_id, unknown, mine, 0, found.capacity, found.wanted)
         names = {u: name for u, name in seats[0].names.items() if u not in self._own_ids}
         others = sum(name.startswith(self._marks) for name in names.values())
-        return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity)
+        return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity, found.wanted)
 
     def _counts(self, bot: Bot) -> bool:
         # A matched bot has left the pool; one that leaves has given its seat up, whatever the server thinks.

@@ -11,11 +11,15 @@ from nakama_bots.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A lobby as the server tells of it; ``size`` is everybody, ``capacity`` None where nobody says."""
+    """A lobby as the server tells of it; ``size`` is everybody, ``capacity`` None where nobody says.
+
+    ``wanted`` seats are to be taken in it, where that is not the policy's to say.
+    """
 
     lobby_id: str
     size: int
     capacity: int | None = None
+    wanted: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Lobby:
     bots: tuple[int, ...]
     others: int = 0
     capacity: int | None = None
+    wanted: int | None = None
 
     @property
     def taken(self) -> int:
@@ -83,6 +88,8 @@ class Policy:
 
     def target(self, lobby: Lobby) -> int:
         """How many seats of ``lobby`` are to be taken; never more than it has."""
+        if lobby.wanted is not None:
+            return lobby.wanted
         if self.share is not None and lobby.capacity is not None:
             return int(lobby.capacity * self.share)
         return self.seats if lobby.capacity is None else min(self.seats, lobby.capacity)

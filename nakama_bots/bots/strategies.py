@@ -11,6 +11,7 @@ import orjson
 from nakama_bots.bots.lobby import Found
 from nakama_bots.bots.matchmaking import Ticket, find_opponents
 from nakama_bots.bots.player import Player
+from nakama_bots.bots.promise import Promise
 from nakama_bots.errors import ProtocolError
 from nakama_bots.types.realtime import Party, UserPresence
 
@@ -141,12 +142,15 @@ class Matchmaker:
 
     ticket: Ticket
     timeout: float = 3600.0
+    promise: Promise | None = None
+    """How long a human waits; it then says how many tickets there are."""
 
     def find(self, scout: Player) -> list[Found]:  # noqa: ARG002
-        return [Found(MATCHMAKER, 0)]
+        return [Found(MATCHMAKER, 0, wanted=None if self.promise is None else self.promise.tickets)]
 
     def join(self, player: Player, lobby_id: str) -> Seating:  # noqa: ARG002
-        matched = find_opponents(player, self.ticket, self.timeout)
+        met = None if self.promise is None else self.promise.measure(player)
+        matched = find_opponents(player, self.ticket, self.timeout) if met is None else met
         match_id = matched.get("match_id", "")
         match = player.socket.join_match(match_id, token="" if match_id else matched.get("token", ""))
         return Seating(match["match_id"], [*match.get("presences", ()), match["self"]])

@@ -64,7 +64,13 @@ _OPTIONS: Final[tuple[tuple[str, Callable[[str], Any] | None, Any, str], ...]] =
     ("--payload", None, None, "rpc: JSON payload"),
     ("--min-count", _COUNT, 2, "matchmaker: least players of a match"),
     ("--max-count", _COUNT, 4, "matchmaker: most players of a match"),
-    ("--seats", _COUNT, 8, "taken seats to keep each lobby at; matchmaker: tickets that wait"),
+    (
+        "--wait-at-most",
+        _number(float, 0.1, 86_400),
+        None,
+        "matchmaker: seconds in which a lone human is matched",
+    ),
+    ("--seats", _COUNT, None, "taken seats to keep each lobby at; matchmaker: tickets that wait (8)"),
     ("--share", _SHARE, None, "keep lobbies at this share of their capacity instead"),
     ("--per-lobby", _COUNT, None, "most bots in one lobby"),
     ("--total", _COUNT, 100, "most bots in all"),
@@ -100,6 +106,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ways.add_argument("--party", action="store_true", help="fill open parties")
     ways.add_argument("--rpc", metavar="NAME", help="fill the match that this function gives")
     parser.add_argument("--authoritative", choices=("yes", "no"), help="listing: only matches of that kind")
+    parser.add_argument(
+        "--property",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="matchmaker: a property of the tickets",
+    )
     parser.add_argument("--only-with-humans", action="store_true", help="leave lobbies without a human alone")
     parser.add_argument(
         "--script", action="append", metavar="FILE.py:NAME",
@@ -120,6 +133,7 @@ def run(arguments: argparse.Namespace) -> int:
     for flag, _, default, _ in _OPTIONS:
         name = flag.removeprefix("--").replace("-", "_")
         setattr(arguments, name, getattr(arguments, name, default))
+    arguments.least, arguments.seats = arguments.seats or 0, arguments.seats or 8
     settings = options.resolve(arguments, SETTINGS, host="URL")
     policy = _policy(arguments)
     assert settings.target is not None
@@ -135,7 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings.target, settings.credentials, settings.timeouts, settings.tls, NullObserver(), locales=mix
     )
     told = problems.Problems(lambda text: print(f"nakama-bots fill: {text}", file=sys.stderr, flush=True))
-    strategy = _strategy(arguments)
+    strategy = _strategy(arguments, told.say)
     lease = None
     worker = 0
     if arguments.lease is not None:
@@ -199,9 +213,8 @@ def _policy(arguments: argparse.Namespace) -> Policy:
     )  # fmt: skip
 
 
-def _strategy(arguments: argparse.Namespace) -> Strategy:
+def _strategy(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Strategy:
     from nakama_bots.bots import strategies  # noqa: PLC0415
-    from nakama_bots.bots.matchmaking import Ticket  # noqa: PLC0415
 
     if arguments.listing:
         kind = {"yes": True, "no": False}.get(arguments.authoritative)
@@ -210,10 +223,7 @@ def _strategy(arguments: argparse.Namespace) -> Strategy:
             arguments.capacity_field,
         )  # fmt: skip
     if arguments.matchmaker:
-        # Bots carry a mark that their own query excludes: a match needs a human.
-        query = f"{arguments.query or ''} -properties.nakama_bots:yes".strip()
-        properties = {"nakama_bots": "yes"}
-        return strategies.Matchmaker(Ticket(query, arguments.min_count, arguments.max_count, properties))
+        return _matchmaker(arguments, tell)
     if arguments.party:
         return strategies.Parties(arguments.query)
     if arguments.rpc:
@@ -225,6 +235,32 @@ def _strategy(arguments: argparse.Namespace) -> Strategy:
     if arguments.match_name:
         return strategies.Names(arguments.match_name, arguments.capacity)
     return strategies.Matches(arguments.match_id, arguments.capacity)
+
+
+def _matchmaker(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Strategy:
+    from nakama_bots.bots.matchmaking import Ticket  # noqa: PLC0415
+    from nakama_bots.bots.promise import Promise  # noqa: PLC0415
+    from nakama_bots.bots.strategies import Matchmaker  # noqa: PLC0415
+
+    texts: dict[str, str] = {}
+    numbers: dict[str, float] = {}
+    for one in arguments.property:
+        name, equals, value = one.partition("=")
+        if not name or not equals:
+            raise ConfigError("--property", one, "NAME=VALUE, as mode=duel or rank=12")
+        try:
+            numbers[name] = float(value)
+        except ValueError:
+            texts[name] = value
+    # Bots carry a mark that their own query excludes: a match needs a human.
+    query = f"{arguments.query or ''} -properties.nakama_bots:yes".strip()
+    texts["nakama_bots"] = "yes"
+    ticket = Ticket(query, arguments.min_count, arguments.max_count, texts, numbers or None)
+    if arguments.wait_at_most is None:
+        return Matchmaker(ticket)
+    if arguments.total < arguments.max_count - 1:
+        raise ConfigError("--total", arguments.total, f"at least {arguments.max_count - 1} with --wait-at-most")
+    return Matchmaker(ticket, promise=Promise(arguments.wait_at_most, ticket, arguments.least, tell))
 
 
 def _lease(world: World, settings: Settings, name: str) -> SlotLease:
@@ -305,10 +341,13 @@ def _table(snapshot: Snapshot) -> Any:
     from rich.table import Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
+    from nakama_bots.bots.fill_view import promise_text  # noqa: PLC0415
+
     table = Table("lobby", "humans", "bots", "other bots", "free")
     for one in snapshot.lobbies[:30]:
         free = "?" if one.free is None else str(one.free)
         table.add_row(Text(one.lobby_id), str(one.humans), str(len(one.bots)), str(one.others), free)
     states = ", ".join(f"{number} {state}" for state, number in sorted(snapshot.states.items()))
     problems = [Text(f"{number} x {text}", "yellow") for text, number in snapshot.problems.items()]
-    return Group(table, Text(f"bots: {states or 'none'}"), *problems)
+    promise = [] if snapshot.promise is None else [Text(promise_text(snapshot.promise))]
+    return Group(table, Text(f"bots: {states or 'none'}"), *promise, *problems)

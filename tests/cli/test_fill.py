@@ -142,6 +142,41 @@ def test_matchmaker_bots_meet_a_lone_human(
         finish(process)
 
 
+@pytest.mark.parametrize(
+    ("most", "tickets", "kept"), [(0.9, 1, True), (0.3, 3, True), (0.1, 3, False)], ids=str
+)
+def test_how_long_a_human_waits_is_promised_and_measured(
+    emulator: EmulatorProcess,
+    human: Callable[[], Player],
+    tmp_path: Path,
+    most: float,
+    tickets: int,
+    kept: bool,
+) -> None:
+    """The matchmaker runs every 0.2 s, and a ticket searches for two runs."""
+    arguments = ("--matchmaker", "--wait-at-most", str(most), "--property", "mode=duel", "--json-lines")
+    with filler(emulator, tmp_path, *arguments) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told = json.loads(line)
+            if (
+                told["promise"]["kept"] is not None
+                and told["lobbies"]
+                and told["lobbies"][0]["bots"] == tickets
+            ):
+                break
+        assert told["promise"]["tickets"] == tickets
+        assert told["promise"]["kept"] is kept
+        assert told["promise"]["interval_s"] < told["promise"]["longest_s"]
+        player = human()
+        with player.socket.expect("matchmaker_matched") as matched:
+            player.socket.add_matchmaker("+properties.mode:duel", 2, 4)
+            users = matched.wait(30)["users"]
+        assert sum(one["presence"]["username"].startswith(PREFIX) for one in users) == len(users) - 1
+        errors = finish(process)
+    assert errors.count("--wait-at-most 0.1 cannot be kept") == (0 if kept else 2)
+
+
 BAD = """
 import time
 import gevent
@@ -217,6 +252,8 @@ def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path:
         (["--listing", "--seats", "9", "--capacity", "8"], "at most --capacity 8"),
         (["--listing", "--share", "0.5"], "--capacity-field"),
         (["--matchmaker", "--min-count", "5"], "at most --max-count 4"),
+        (["--matchmaker", "--wait-at-most", "5", "--total", "2"], "at least 3 with --wait-at-most"),
+        (["--matchmaker", "--property", "duel"], "NAME=VALUE"),
         (["--listing", "--hours", "late"], "HH:MM-HH:MM"),
         (["--listing", "--script", "nobody"], "FILE.py:NAME"),
         (["--rpc", "x", "--payload", "{"], "a JSON text"),
