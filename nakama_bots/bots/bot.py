@@ -18,7 +18,7 @@ from nakama_bots.bots.problems import NEW_SESSION, Problems
 from nakama_bots.bots.strategies import Seating, Strategy
 from nakama_bots.errors import CallError
 from nakama_bots.realtime.socket import DISCONNECT
-from nakama_bots.types.realtime import ChannelMessage
+from nakama_bots.types.realtime import ChannelMessage, UserPresence
 
 STATES: Final = ("connecting", "joining", "seated", "leaving")
 _MOST_EVENTS: Final = 1000
@@ -26,10 +26,11 @@ _MOST_EVENTS: Final = 1000
 
 @dataclass(slots=True)
 class Outcome:
-    """How a bot's visit ended: what failed, and whether its behaviour is to blame."""
+    """How a bot's visit ended: what failed, whether its behaviour is to blame, and whether it had a seat."""
 
     error: CallError | None = None
     behaviour: bool = False
+    seated: bool = False
 
 
 class BotSeat(Seat):
@@ -39,7 +40,10 @@ class BotSeat(Seat):
         self.persona = bot.player.persona
         self.random = random.Random(bot.player.identity.device_id)
         self.seating = seating
-        self.names = {one["user_id"]: one["username"] for one in seating.presences}
+        self.names: dict[str, str] = {}
+        self._sessions: dict[str, str] = {}
+        for one in seating.presences:
+            self.comes(one)
         self.names[bot.player.session.user_id] = bot.player.identity.username
         self.leaving = False
         self.reconnecting = False
@@ -53,6 +57,16 @@ class BotSeat(Seat):
     @property
     def presences(self) -> Mapping[str, str]:
         return self.names
+
+    def comes(self, one: UserPresence) -> None:
+        """Somebody is there."""
+        self.names[one["user_id"]] = one["username"]
+        self._sessions[one["user_id"]] = one["session_id"]
+
+    def goes(self, one: UserPresence) -> None:
+        """Somebody has left; not where the user is back already, over another connection."""
+        if one["user_id"] != self.user_id and self._sessions.get(one["user_id"]) == one["session_id"]:
+            del self.names[one["user_id"]], self._sessions[one["user_id"]]
 
     def send(self, op_code: int, data: bytes | str) -> None:
         if self.seating.party:
@@ -92,6 +106,7 @@ class Bot:
         self.lobby_id = lobby_id
         self.state = "connecting"
         self.seat: BotSeat | None = None
+        self.user_id = ""
         self.hook = ""
         self.hook_since = 0.0
         self.outcome = Outcome()
@@ -106,6 +121,11 @@ class Bot:
     def name(self) -> str:
         """What it is called in a message."""
         return self.player.identity.username
+
+    @property
+    def asked(self) -> bool:
+        """Whether it has been asked to leave."""
+        return self._asked
 
     @property
     def leaving(self) -> bool:
@@ -137,6 +157,8 @@ class Bot:
         try:
             self.state = "connecting"
             self.player.connect()
+            # Others may hear of it before its own join is answered.
+            self.user_id = self.player.session.user_id
             doing = "join"
             self.state = "joining"
             remove = self._listen()
@@ -144,6 +166,7 @@ class Bot:
             self.seat = BotSeat(self, seating)
             self._catch_up()
             self.state = "seated"
+            self.outcome.seated = True
             self._changed()
             doing = "play"
             self._play(self.seat)
@@ -151,6 +174,7 @@ class Bot:
                 for one in remove:
                     one()
                 self.player.close()
+                self.seat = None
                 return True
             doing = "leave"
             self._leave(self.seat)
@@ -197,10 +221,9 @@ class Bot:
         if event.get(key) != seat.seating.id:
             return
         for one in event.get("leaves", ()):
-            if one["user_id"] != seat.user_id:
-                seat.names.pop(one["user_id"], None)
+            seat.goes(one)
         for one in event.get("joins", ()):
-            seat.names[one["user_id"]] = one["username"]
+            seat.comes(one)
         self._changed()
 
     def _play(self, seat: BotSeat) -> None:

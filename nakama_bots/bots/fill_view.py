@@ -11,10 +11,10 @@ from nakama_bots.bots.promise import Promise
 
 
 class LobbyLine(TypedDict):
-    """A lobby's seats; ``free`` is null where the capacity is unknown."""
+    """A lobby's seats; ``humans`` and ``free`` are null where nobody knows them, or not yet."""
 
     id: str
-    humans: int
+    humans: int | None
     bots: int
     others: int
     free: int | None
@@ -55,12 +55,22 @@ class Snapshot:
         promise = None if fleet.promise is None else _promise(fleet.promise)
         return cls(tuple(fleet.lobbies), dict(fleet.states()), dict(fleet.problems.counts), promise)
 
+    @property
+    def seats(self) -> dict[str, int]:
+        """Seats of all lobbies by who has them; free ones only where the capacity is known."""
+        return {
+            "human": sum(one.humans for one in self.lobbies if not one.guessed),
+            "bot": sum(len(one.bots) for one in self.lobbies),
+            "other_bot": sum(one.others for one in self.lobbies),
+            "free": sum(one.free or 0 for one in self.lobbies),
+        }
+
     def line(self, now: float) -> Line:
         """The snapshot for machines."""
         lobbies: list[LobbyLine] = [
             {
                 "id": one.lobby_id,
-                "humans": one.humans,
+                "humans": None if one.guessed else one.humans,
                 "bots": len(one.bots),
                 "others": one.others,
                 "free": one.free,
@@ -77,15 +87,9 @@ class Snapshot:
 
         No lobby's id is a label: lobbies come and go, and each would stay a series for ever.
         """
-        seats = {
-            "human": sum(one.humans for one in self.lobbies),
-            "bot": sum(len(one.bots) for one in self.lobbies),
-            "other_bot": sum(one.others for one in self.lobbies),
-            "free": sum(one.free or 0 for one in self.lobbies),
-        }
         rows = ["# TYPE nakama_bots_fill_lobbies gauge", f"nakama_bots_fill_lobbies {len(self.lobbies)}"]
         rows.append("# TYPE nakama_bots_fill_seats gauge")
-        rows += [f'nakama_bots_fill_seats{{by="{by}"}} {number}' for by, number in seats.items()]
+        rows += [f'nakama_bots_fill_seats{{by="{by}"}} {number}' for by, number in self.seats.items()]
         rows.append("# TYPE nakama_bots_fill_bots gauge")
         rows += [f'nakama_bots_fill_bots{{state="{state}"}} {n}' for state, n in sorted(self.states.items())]
         rows.append("# TYPE nakama_bots_fill_problems_total counter")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import time
 
@@ -33,10 +33,13 @@ class Filler:
         self._planned_at = now
         self._short_since: dict[str, float] = {}
 
-    def plan(self, lobbies: Sequence[Lobby], now: float, local: time) -> list[Join | Leave]:
+    def plan(
+        self, lobbies: Sequence[Lobby], now: float, local: time, paused: Collection[str] = ()
+    ) -> list[Join | Leave]:
         """What to do at ``now`` (monotonic seconds), when the wall clock says ``local``.
 
-        Seats are given up first, at once; joins are spread over the lobbies, the emptiest first.
+        Seats are given up first, at once; joins are spread over the lobbies, the emptiest first. Nobody is to
+        join the ``paused`` ones.
         """
         policy = self.policy
         burst = max(1.0, policy.ramp)
@@ -54,7 +57,7 @@ class Filler:
             if missing < 0:
                 # The newest first: who has played with the humans longest stays.
                 leaves += [Leave(lobby.lobby_id, bot) for bot in reversed(lobby.bots[missing:])]
-            elif missing:
+            elif missing and lobby.lobby_id not in paused:
                 wanted[lobby.lobby_id] = missing
         left = policy.total - sum(len(lobby.bots) for lobby in lobbies)
         return leaves + self._joins(wanted, min(left, int(self._allowance)))

@@ -30,8 +30,12 @@ from nakama_bots.errors import CallError, MatchNotFound
 
 SCOUT: Final = 999_999
 """The number of the account that only looks for lobbies, never takes a seat, and so is in no roster."""
+MOST_FILLERS: Final = 10
+"""Fillers of one roster, if each has as many bots as this one may have."""
 LINGER: Final = 5.0
 """Seconds that matched bots stay where no human is."""
+GHOST: Final = 2.0
+"""Seconds in which a bot that has left may still be seen by the others."""
 _BACKOFF: Final = 0.5
 _MOST_BACKOFF: Final = 30.0
 
@@ -56,6 +60,9 @@ class _Retry:
     failures: int = 0
 
     def failed(self, now: float, most: float = _MOST_BACKOFF) -> None:
+        if now < self.at:
+            # All that one event has thrown out are one failure.
+            return
         self.at = now + random.uniform(0.1, min(most, _BACKOFF * 2**self.failures))
         self.failures = min(self.failures + 1, 10)
 
@@ -89,7 +96,8 @@ class Fleet:
         self._lobby_retries: dict[str, _Retry] = {}
         self._bot_retries: dict[int, _Retry] = {}
         self._greenlets: dict[int, gevent.Greenlet[..., None]] = {}
-        self._own_ids: dict[str, int] = {}
+        self._own_ids: set[str] = set()
+        self._gone: dict[str, float] = {}
         self._lonely: dict[int, float] = {}
 
     def stop(self) -> None:
@@ -109,6 +117,7 @@ class Fleet:
     def run(self) -> None:
         """Keep the lobbies filled until ``stop``, or until the strategy cannot work."""
         scout = self._player(SCOUT)
+        self._roster.note(scout.identity.device_id)
         retry = _Retry()
         found: list[Found] = []
         looked = -1e9
@@ -151,15 +160,15 @@ class Fleet:
         return Player(self._world, Identity(options.id_prefix, options.seed, options.worker, number))
 
     def _act(self, found: Sequence[Found], now: float) -> None:
-        self._own_ids = {bot.seat.user_id: number for number, bot in self.bots.items() if bot.seat is not None}
+        self._gone = {user_id: until for user_id, until in self._gone.items() if now < until}
+        self._own_ids = {bot.user_id for bot in self.bots.values()} | self._gone.keys()
         inside: defaultdict[str, list[tuple[int, Bot]]] = defaultdict(list)
         for number, bot in self.bots.items():
             if self._counts(bot):
                 inside[bot.lobby_id].append((number, bot))
-        self.lobbies = [
-            self._view(one, inside[one.lobby_id]) for one in found if now >= self._retry(one.lobby_id).at
-        ]
-        for action in self._filler.plan(self.lobbies, now, datetime.now().astimezone().time()):
+        self.lobbies = [self._view(one, inside[one.lobby_id]) for one in found]
+        paused = [lobby_id for lobby_id, retry in self._lobby_retries.items() if now < retry.at]
+        for action in self._filler.plan(self.lobbies, now, datetime.now().astimezone().time(), paused):
             if isinstance(action, Join):
                 self._start(action.lobby_id, now)
             else:
@@ -170,9 +179,6 @@ class Fleet:
             if bot.lobby_id not in known and bot.state != "seated":
                 self._end(number)
 
-    def _retry(self, lobby_id: str) -> _Retry:
-        return self._lobby_retries.get(lobby_id, _Retry())
-
     def _view(self, found: Found, bots: Sequence[tuple[int, Bot]]) -> Lobby:
         """Seats by who has them: as a bot inside sees them, else by the listing."""
         mine = tuple(number for number, _ in bots)
@@ -180,7 +186,8 @@ class Fleet:
         if not seats or found.lobby_id == MATCHMAKER:
             # Nobody knows how many are in: one goes and looks.
             unknown = self._policy.seats - 1 if found.size < 0 else found.size
-            return Lobby(found.lobby_id, unknown, mine, 0, found.capacity, found.wanted)
+            guessed = found.size < 0
+            return Lobby(found.lobby_id, unknown, mine, 0, found.capacity, found.wanted, guessed)
         names = {u: name for u, name in seats[0].names.items() if u not in self._own_ids}
         others = sum(name.startswith(self._marks) for name in names.values())
         return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity, found.wanted)
@@ -197,7 +204,7 @@ class Fleet:
     def _start(self, lobby_id: str, now: float) -> None:
         skipped: list[int] = []
         while True:
-            number = self._roster.take(self._policy.total * 2)
+            number = self._roster.take(self._policy.total * MOST_FILLERS)
             if number is None or now >= self._bot_retries.get(number, _Retry()).at:
                 break
             skipped.append(number)
@@ -206,6 +213,7 @@ class Fleet:
         if number is None:
             return
         player = self._player(number)
+        self._roster.note(player.identity.device_id)
         bot = Bot(player, lobby_id, self._strategy, self._make(), self.problems, self._notice)
         self.bots[number] = bot
         self._greenlets[number] = gevent.spawn(self._visit, number, bot)
@@ -217,6 +225,7 @@ class Fleet:
             del self.bots[number]
             del self._greenlets[number]
             self._lonely.pop(number, None)
+            self._gone[bot.user_id] = monotonic() + GHOST
             self._roster.release(number)
             self._judge(number, bot)
 
@@ -229,12 +238,17 @@ class Fleet:
             self._bot_retries.pop(number, None)
             self._lobby_retries.pop(bot.lobby_id, None)
             return
-        if error is not None and not bot.leaving:
-            self._lobby_retries.setdefault(bot.lobby_id, _Retry()).failed(now)
+        if error is None or bot.asked:
+            return
+        retry = self._lobby_retries.setdefault(bot.lobby_id, _Retry())
+        if bot.outcome.seated and now >= retry.at:
+            # It went well in between: no outage is as old as the failures before it.
+            retry.failures = 0
+        retry.failed(now)
         if isinstance(error, MatchNotFound):
             if isinstance(self._strategy, LobbyRpc):
                 self._strategy.known.pop(bot.lobby_id, None)
-            self._lobby_retries[bot.lobby_id].at = now + _MOST_BACKOFF
+            retry.at = now + _MOST_BACKOFF
 
     def _end(self, number: int) -> None:
         bot = self.bots[number]

@@ -32,6 +32,8 @@ class Lobby:
     others: int = 0
     capacity: int | None = None
     wanted: int | None = None
+    guessed: bool = False
+    """Whether nobody has told how many humans are in."""
 
     @property
     def taken(self) -> int:
@@ -40,8 +42,8 @@ class Lobby:
 
     @property
     def free(self) -> int | None:
-        """Seats that nobody has; None where the capacity is unknown."""
-        return None if self.capacity is None else max(0, self.capacity - self.taken)
+        """Seats that nobody has; None where the capacity or who is in is unknown."""
+        return None if self.capacity is None or self.guessed else max(0, self.capacity - self.taken)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,14 @@ class Roster:
     """A file whose n-th byte is bot n, locked by who uses it.
 
     The kernel gives the locks of a killed process back at once, so there is nothing to expire or to repair.
+    The locks do not care what is in the file: it has the ids of the accounts, for the cleanup.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_APPEND, 0o600)
+            self._noted = set(path.read_text(encoding="utf-8", errors="replace").split("\n"))
         except OSError as error:
             raise ConfigError("--roster", str(path), f"a writable file ({error.strerror})") from None
         self._held: set[int] = set()
@@ -49,6 +51,12 @@ class Roster:
         """Another filler may use bot ``number``."""
         self._held.discard(number)
         self._lock(number, fcntl.F_UNLCK)
+
+    def note(self, device_id: str) -> None:
+        """Remember that the account is used."""
+        if device_id not in self._noted:
+            self._noted.add(device_id)
+            os.write(self._file, f"{device_id}\n".encode())
 
     def close(self) -> None:
         """Give all back."""

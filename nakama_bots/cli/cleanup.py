@@ -118,7 +118,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=argparse.SUPPRESS,
         metavar="FILE",
-        help="try the ids of this file instead, one a line",
+        help="try the ids of this file instead, one a line; a roster of nakama-bots fill is such a file",
     )
     add(
         "--groups-with-others",
@@ -170,7 +170,8 @@ def _read_ids(path: Path, prefix: str) -> tuple[str, ...]:
         raise ConfigError("--ids", str(path), f"a readable text file ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ConfigError("--ids", str(path), "a text file in UTF-8") from None
-    ids = tuple(line for line in lines if line and not line.startswith("#"))
+    # Fillers that share a roster may both have noted an account.
+    ids = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     for one in ids:
         if not one.startswith(f"{prefix}-"):
             raise ConfigError(f"--ids: {path}", one, f"ids that begin with {prefix}-, one a line")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nakama_bots.bots.fill_view import Snapshot
     from nakama_bots.bots.fleet import Fleet
     from nakama_bots.bots.player import World
-    from nakama_bots.bots.roster import SlotLease
+    from nakama_bots.bots.roster import Roster, SlotLease
     from nakama_bots.bots.strategies import Strategy
 
 HELP: Final = "keep lobbies filled with bots, which give their seats to humans"
@@ -29,6 +29,11 @@ SETTINGS: Final = (
     "server_key", "id_prefix", "seed", "connect_timeout", "request_timeout", "tls_ca", "tls_insecure",
     "allowed_hosts", "confirm_target", "max_users",
 )  # fmt: skip
+
+
+_MOST_PROBLEMS: Final = 6
+_TABLE_FRAME: Final = 7
+"""Lines of the dashboard that are neither lobbies nor problems."""
 
 
 def _number(kind: Callable[[str], Any], low: float, high: float) -> Callable[[str], Any]:
@@ -148,18 +153,18 @@ def run(arguments: argparse.Namespace) -> int:
     world = player.World(
         settings.target, settings.credentials, settings.timeouts, settings.tls, NullObserver(), locales=mix
     )
+    shared = roster.Roster(Path(arguments.roster))
     told = problems.Problems(lambda text: print(f"nakama-bots fill: {text}", file=sys.stderr, flush=True))
     strategy = _strategy(arguments, told.say)
     lease = None
     worker = 0
     if arguments.lease is not None:
         try:
-            lease = _lease(world, settings, arguments.lease)
+            lease = _lease(world, settings, arguments.lease, shared)
             worker = lease.take()
         except CallError as error:
             print(f"nakama-bots fill: cannot take a lease: {error}", file=sys.stderr)
             return ExitCode.UNREACHABLE
-    shared = roster.Roster(Path(arguments.roster))
     chosen = fleet.Options(
         settings.id_prefix, settings.seed, worker, arguments.every, arguments.stall, tuple(arguments.bot_prefix)
     )
@@ -263,15 +268,16 @@ def _matchmaker(arguments: argparse.Namespace, tell: Callable[[str], None]) -> S
     return Matchmaker(ticket, promise=Promise(arguments.wait_at_most, ticket, arguments.least, tell))
 
 
-def _lease(world: World, settings: Settings, name: str) -> SlotLease:
+def _lease(world: World, settings: Settings, name: str, shared: Roster) -> SlotLease:
     from nakama_bots.bots.roster import SlotLease  # noqa: PLC0415
     from nakama_bots.rest.client import Client  # noqa: PLC0415
 
     client = Client(
         world.target, world.credentials, transport=world.transport(world.tls), timeouts=world.timeouts
     )
-    owner = f"{settings.id_prefix}-{settings.seed}-roster"
-    return SlotLease(client, client.authenticate_device(owner.ljust(10, "-"), username=owner), name)
+    owner = f"{settings.id_prefix}-{settings.seed}-roster".ljust(10, "-")
+    shared.note(owner)
+    return SlotLease(client, client.authenticate_device(owner, username=owner), name)
 
 
 def _renew(fleet: Fleet, lease: SlotLease) -> None:
@@ -332,22 +338,31 @@ def _show(fleet: Fleet, json_lines: bool) -> None:
     # No thread of its own: it would draw while the hub changes what is drawn.
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            live.update(_table(Snapshot.of(fleet)), refresh=True)
+            live.update(_table(Snapshot.of(fleet), console.height), refresh=True)
             gevent.sleep(1.0)
 
 
-def _table(snapshot: Snapshot) -> Any:
+def _table(snapshot: Snapshot, height: int) -> Any:
+    """Totals first: what a low terminal cuts off are the last lobbies."""
     from rich.console import Group  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
     from nakama_bots.bots.fill_view import promise_text  # noqa: PLC0415
 
-    table = Table("lobby", "humans", "bots", "other bots", "free")
-    for one in snapshot.lobbies[:30]:
+    numbers = [Column(name, justify="right") for name in ("human", "bot", "other bot", "free")]
+    table = Table(Column("lobby", no_wrap=True, overflow="ellipsis"), *numbers)
+    problems = list(snapshot.problems.items())[-_MOST_PROBLEMS:]
+    promise = [] if snapshot.promise is None else [Text(promise_text(snapshot.promise), no_wrap=True)]
+    room = max(1, height - len(problems) - len(promise) - _TABLE_FRAME)
+    for one in snapshot.lobbies[:room]:
         free = "?" if one.free is None else str(one.free)
-        table.add_row(Text(one.lobby_id), str(one.humans), str(len(one.bots)), str(one.others), free)
+        humans = "?" if one.guessed else str(one.humans)
+        table.add_row(Text(one.lobby_id), humans, str(len(one.bots)), str(one.others), free)
     states = ", ".join(f"{number} {state}" for state, number in sorted(snapshot.states.items()))
-    problems = [Text(f"{number} x {text}", "yellow") for text, number in snapshot.problems.items()]
-    promise = [] if snapshot.promise is None else [Text(promise_text(snapshot.promise))]
-    return Group(table, Text(f"bots: {states or 'none'}"), *promise, *problems)
+    seats = ", ".join(f"{number} {by}" for by, number in snapshot.seats.items())
+    head = Text(f"{len(snapshot.lobbies)} lobbies; seats: {seats}; bots: {states or 'none'}", no_wrap=True)
+    more = len(snapshot.lobbies) - room
+    errors = [Text(f"{number} x {text}", "yellow", no_wrap=True) for text, number in problems]
+    rest = [Text(f"and {more} more")] if more > 0 else []
+    return Group(head, table, *rest, *promise, *errors)

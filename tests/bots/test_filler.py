@@ -47,6 +47,12 @@ def test_caps() -> None:
     assert len(joins(Filler(Policy(total=3), 0.0), Lobby("a", 0, (1,)), Lobby("b", 0, ()))) == 2
 
 
+def test_nobody_joins_a_paused_lobby_but_bots_leave_it() -> None:
+    filler = Filler(Policy(seats=2), 0.0)
+    lobbies = (Lobby("a", 2, (1,)), Lobby("b", 0, ()), Lobby("c", 1, ()))
+    assert filler.plan(lobbies, 10.0, NOON, {"a", "b"}) == [Leave("a", 1), Join("c")]
+
+
 def test_ramp() -> None:
     filler = Filler(Policy(ramp=2.0), 0.0)
     assert len(joins(filler, Lobby("a", 0, ()), now=1.0)) == 2

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +233,57 @@ def test_lines_and_metrics(emulator: EmulatorProcess, human: Callable[[], Player
         finish(process)
 
 
+def test_the_dashboard_of_a_terminal(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    match = Watched(human())
+    full, terminal = pty.openpty()
+    gone = "00000000-0000-4000-8000-000000000000.nowhere"
+    command = [sys.executable, "-m", "nakama_bots.cli", "fill", emulator.url, "--nakama-id-prefix", PREFIX]
+    command += ["--match-id", match.id, "--match-id", gone, "--seats", "3", "--capacity", "5", "--total", "9"]
+    command += ["--roster", str(tmp_path / "roster")]
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "120", "LINES": "24"}
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=environment) as process:
+        os.close(terminal)
+        match.until(2)
+        text = ""
+        # The screen after the last word that moves its cursor back up is the newest.
+        while not re.search(r"1 human, 2 bot, 0 other_bot, \d+ free; bots: .*2 seated", newest(text)):
+            text += os.read(full, 65536).decode()
+        process.terminate()
+        # A terminal whose programs have all ended answers with an error.
+        with suppress(OSError):
+            while more := os.read(full, 65536):
+                text += more.decode()
+        assert process.wait(30) == 0
+    os.close(full)
+    screen = newest(text)
+    assert re.search(rf"│ {match.id[:30]}\S* +│ +1 │ +2 │ +0 │ +2 │", screen)
+    assert "1 x join: MatchNotFound" in screen
+    assert "\x1b[?25h" in text  # the cursor is there again
+
+
+def newest(text: str) -> str:
+    """The last screen that was drawn, without its colours."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text[text.rfind(" lobbies; seats:") :])
+
+
+def test_cleanup_reads_a_roster(
+    emulator: EmulatorProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("--nakama-seed", "77", "--match-name", "green", "--seats", "2", "--lease", "one")
+    with filler(emulator, tmp_path, *arguments, "--json-lines") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["bots"] == {"seated": 2}:
+                break
+        finish(process)
+    roster = str(tmp_path / "roster")
+    assert main(["cleanup", emulator.url, "--prefix", PREFIX, "--ids", roster, "--delete"]) == 0
+    # Two bots, the scout, and the account that has the leases.
+    assert "deleted: 4 accounts" in capsys.readouterr().out
+
+
 def test_unknown_function_is_given_up(emulator: EmulatorProcess, tmp_path: Path) -> None:
     with filler(emulator, tmp_path, "--rpc", "no_such_function") as process:
         _, errors = process.communicate(timeout=30)
@@ -244,6 +298,8 @@ def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 0
     assert errors.count("join: MatchNotFound") == 2  # when it happened, and how often in the end
+    assert "fill: 1 x join" in errors
+    assert "Traceback" not in errors
 
 
 @pytest.mark.parametrize(
