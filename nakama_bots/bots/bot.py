@@ -16,21 +16,27 @@ from nakama_bots.bots.behaviour import Behaviour, Seat
 from nakama_bots.bots.player import Player
 from nakama_bots.bots.problems import NEW_SESSION, Problems
 from nakama_bots.bots.strategies import Seating, Strategy
-from nakama_bots.errors import CallError
+from nakama_bots.errors import Abandoned, CallError, ConfigError, PermissionDenied
 from nakama_bots.realtime.socket import DISCONNECT
-from nakama_bots.types.realtime import ChannelMessage, UserPresence
+from nakama_bots.types.realtime import ChannelMessage, PartyClose, UserPresence
 
 STATES: Final = ("connecting", "joining", "seated", "leaving")
+BANNED: Final[tuple[type[CallError], ...]] = (PermissionDenied,)
 _MOST_EVENTS: Final = 1000
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How a bot's visit ended: what failed, whether its behaviour is to blame, and whether it had a seat."""
+    """How a bot's visit ended: what failed, what is to blame, and whether it had a seat."""
 
     error: CallError | None = None
+    given_up: bool = False
+    """Trying again cannot help: the bot where it cannot connect, the lobby where it cannot be joined."""
+    connecting: bool = False
     behaviour: bool = False
     seated: bool = False
+    refused: ConfigError | None = None
+    """The user's query, which the server cannot read."""
 
 
 class BotSeat(Seat):
@@ -181,9 +187,15 @@ class Bot:
         except CallError as error:
             if isinstance(error, NEW_SESSION):
                 self.player.forget_session()
-            self.outcome.error = error
+            outcome = self.outcome
+            outcome.error = error
+            outcome.connecting = doing == "connect"
+            final = {"connect": BANNED, "join": self._strategy.final}
+            outcome.given_up = isinstance(error, final.get(doing, ()))
             if not self._asked:
-                self._problems.note(doing, error)
+                self._problems.note(doing, error, given_up=outcome.given_up)
+        except ConfigError as error:
+            self.outcome.refused = error
         return False
 
     def _listen(self) -> list[Callable[[], object]]:
@@ -194,7 +206,7 @@ class Bot:
             socket.on("party_presence_event", lambda body: self._presence("party_id", body)),
             socket.on("match_data", lambda body: self._put("on_state", body)),
             socket.on("channel_message", self._chat),
-            socket.on("party_close", lambda _: self._put("", None)),
+            socket.on("party_close", self._party_close),
             socket.on(DISCONNECT, lambda error: self._put(DISCONNECT, error)),
         ]
 
@@ -212,6 +224,11 @@ class Bot:
     def _chat(self, message: ChannelMessage) -> None:
         if message.get("sender_id") != self.player.session.user_id:
             self._put("on_chat", message)
+
+    def _party_close(self, body: PartyClose) -> None:
+        if self.seat is not None and body.get("party_id") == self.seat.seating.id:
+            text = "the party was closed, or the bot put out of it"
+            self._put(DISCONNECT, Abandoned(text, operation="party_close"))
 
     def _presence(self, key: str, event: Any) -> None:
         seat = self.seat

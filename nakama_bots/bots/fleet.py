@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import sys
 import threading
@@ -22,11 +23,11 @@ from nakama_bots.bots.filler import Filler, Join
 from nakama_bots.bots.identity import Identity
 from nakama_bots.bots.lobby import Found, Lobby, Policy
 from nakama_bots.bots.player import Player, World
-from nakama_bots.bots.problems import NEW_SESSION, Problems, hopeless
+from nakama_bots.bots.problems import HOPELESS, NEW_SESSION, Problems
 from nakama_bots.bots.promise import Promise
 from nakama_bots.bots.roster import Roster
 from nakama_bots.bots.strategies import MATCHMAKER, LobbyRpc, Matchmaker, Strategy
-from nakama_bots.errors import CallError, MatchNotFound
+from nakama_bots.errors import CallError, ConfigError, MatchNotFound
 
 SCOUT: Final = 999_999
 """The number of the account that only looks for lobbies, never takes a seat, and so is in no roster."""
@@ -59,6 +60,10 @@ class _Retry:
     at: float = 0.0
     failures: int = 0
 
+    @property
+    def given_up(self) -> bool:
+        return self.at == math.inf
+
     def failed(self, now: float, most: float = _MOST_BACKOFF) -> None:
         if now < self.at:
             # All that one event has thrown out are one failure.
@@ -84,6 +89,8 @@ class Fleet:
         self.bots: dict[int, Bot] = {}
         self.lobbies: list[Lobby] = []
         self.gave_up = False
+        self.refused: ConfigError | None = None
+        """The query, where the server cannot read it."""
         self._world = world
         self._strategy = strategy
         self._policy = policy
@@ -131,17 +138,24 @@ class Fleet:
                         found = self._strategy.find(scout)
                         retry, looked = _Retry(), now
                     except CallError as error:
-                        self.problems.note("find lobbies", error)
-                        if hopeless(error) and not isinstance(error, NEW_SESSION):
-                            self.gave_up = True
-                            break
+                        hopeless = isinstance(error, HOPELESS)
+                        self.problems.note("find lobbies", error, given_up=hopeless)
+                        if hopeless:
+                            self._give_up()
                         retry.failed(now)
-                if not retry.failures:
+                    except ConfigError as error:
+                        self._give_up(error)
+                if not retry.failures and not self.gave_up:
                     self._act(found, monotonic())
                 # Many who come at once are one change.
                 gevent.sleep(0.05)
                 self._changed.wait(min(self._options.every, 0.5))
         scout.close()
+
+    def _give_up(self, refused: ConfigError | None = None) -> None:
+        self.gave_up = True
+        self.refused = refused
+        self.stop()
 
     def drain(self, seconds: float) -> bool:
         """Have every bot leave and close; who has not after ``seconds`` is cut off, and False given."""
@@ -166,18 +180,27 @@ class Fleet:
         for number, bot in self.bots.items():
             if self._counts(bot):
                 inside[bot.lobby_id].append((number, bot))
-        self.lobbies = [self._view(one, inside[one.lobby_id]) for one in found]
+        for gone in self._lobby_retries.keys() - {one.lobby_id for one in found}:
+            del self._lobby_retries[gone]
+        left = [one for one in found if not self._given_up(one.lobby_id)]
+        if found and not left:
+            self._give_up()
+        self.lobbies = [self._view(one, inside[one.lobby_id]) for one in left]
         paused = [lobby_id for lobby_id, retry in self._lobby_retries.items() if now < retry.at]
         for action in self._filler.plan(self.lobbies, now, datetime.now().astimezone().time(), paused):
             if isinstance(action, Join):
                 self._start(action.lobby_id, now)
             else:
                 self._end(action.bot)
-        known = {one.lobby_id for one in found}
+        known = {one.lobby_id for one in left}
         for number, bot in list(self.bots.items()):
             self._check_lonely(number, bot, now)
             if bot.lobby_id not in known and bot.state != "seated":
                 self._end(number)
+
+    def _given_up(self, lobby_id: str) -> bool:
+        retry = self._lobby_retries.get(lobby_id)
+        return retry is not None and retry.given_up
 
     def _view(self, found: Found, bots: Sequence[tuple[int, Bot]]) -> Lobby:
         """Seats by who has them: as a bot inside sees them, else by the listing."""
@@ -231,24 +254,39 @@ class Fleet:
 
     def _judge(self, number: int, bot: Bot) -> None:
         """When the lobby and the bot may be tried again."""
-        now, error = monotonic(), bot.outcome.error
-        if bot.outcome.behaviour or isinstance(error, NEW_SESSION):
+        now, outcome = monotonic(), bot.outcome
+        error = outcome.error
+        if outcome.refused is not None:
+            self._give_up(outcome.refused)
+        elif outcome.given_up and outcome.connecting:
+            self._take_out(number, bot)
+        elif outcome.behaviour or isinstance(error, NEW_SESSION):
             self._bot_retries.setdefault(number, _Retry()).failed(now, 600.0)
         elif error is None:
             self._bot_retries.pop(number, None)
             self._lobby_retries.pop(bot.lobby_id, None)
-            return
-        if error is None or bot.asked:
-            return
+        elif not bot.asked:
+            self._lobby_failed(bot, error, now)
+
+    def _lobby_failed(self, bot: Bot, error: CallError, now: float) -> None:
         retry = self._lobby_retries.setdefault(bot.lobby_id, _Retry())
         if bot.outcome.seated and now >= retry.at:
             # It went well in between: no outage is as old as the failures before it.
             retry.failures = 0
         retry.failed(now)
-        if isinstance(error, MatchNotFound):
+        if bot.outcome.given_up:
+            retry.at = math.inf
+        elif isinstance(error, MatchNotFound):
             if isinstance(self._strategy, LobbyRpc):
                 self._strategy.known.pop(bot.lobby_id, None)
             retry.at = now + _MOST_BACKOFF
+
+    def _take_out(self, number: int, bot: Bot) -> None:
+        self._bot_retries.setdefault(number, _Retry()).at = math.inf
+        self.problems.tell(f"bot {bot.name} may not log in, as a banned user may not; it is used no more")
+        if sum(retry.given_up for retry in self._bot_retries.values()) >= self._policy.total * 2:
+            self.problems.say("twice as many bots as --total may not log in: it is not they who are banned")
+            self._give_up()
 
     def _end(self, number: int) -> None:
         bot = self.bots[number]

@@ -48,7 +48,7 @@ def find_opponents(player: Player, ticket: Ticket, timeout: float) -> Matchmaker
     Told to the observer as ``PUSH matchmaker_matched``, from the send of the add to the read of the push. A
     ticket that is not matched in time is removed, and the ``RequestTimeout`` raised.
     """
-    return find(player, lambda: _add(player, ticket)["ticket"], player.socket.remove_matchmaker, timeout)
+    return find(player, lambda: add_ticket(player, ticket)["ticket"], player.socket.remove_matchmaker, timeout)
 
 
 def find(
@@ -81,7 +81,7 @@ def cancel_ticket(player: Player, ticket: Ticket, after: float) -> bool:
     """Add ``ticket`` and take it back ``after`` seconds later; True unless it was matched meanwhile."""
     observer = player.world.observer
     with player.socket.expect(MATCHED) as expectation:
-        own = _add(player, ticket)["ticket"]
+        own = add_ticket(player, ticket)["ticket"]
         observer.count(names.TICKETS_ADDED)
         gevent.sleep(after)
         # Matched this moment, it is unknown: the same end as matched before.
@@ -96,7 +96,8 @@ def cancel_ticket(player: Player, ticket: Ticket, after: float) -> bool:
     return True
 
 
-def _add(player: Player, ticket: Ticket) -> MatchmakerTicket:
+def add_ticket(player: Player, ticket: Ticket) -> MatchmakerTicket:
+    """Put ``ticket`` into the pool."""
     return player.socket.add_matchmaker(
         ticket.query,
         ticket.min_count,

@@ -8,21 +8,15 @@ from typing import Final
 
 from nakama_bots import errors
 
-GIVE_UP: Final[tuple[type[errors.CallError], ...]] = (
-    errors.InvalidArgument, errors.NotFound, errors.Unimplemented, errors.RuntimeFunctionNotFound,
-    errors.BadInput, errors.MatchNotFound, errors.PermissionDenied,
+HOPELESS: Final[tuple[type[errors.CallError], ...]] = (
+    errors.InvalidArgument, errors.NotFound, errors.Unimplemented, errors.PermissionDenied,
 )  # fmt: skip
-"""Failures that are the same the next time: a bad query, an unknown function, a closed match, a banned bot."""
+"""Failures of the look for lobbies that are the same the next time, such as an unknown function."""
 
 NEW_SESSION: Final[tuple[type[errors.CallError], ...]] = (
     errors.Unauthenticated, errors.SessionExpired, errors.HandshakeRefused,
 )  # fmt: skip
 """Failures that a new login may end."""
-
-
-def hopeless(error: errors.CallError) -> bool:
-    """Whether trying again cannot help."""
-    return isinstance(error, GIVE_UP)
 
 
 class Problems:
@@ -32,14 +26,18 @@ class Problems:
         self.counts: Counter[str] = Counter()
         self._tell = tell
 
-    def note(self, doing: str, error: Exception) -> None:
+    def note(self, doing: str, error: Exception, *, given_up: bool = False) -> None:
         """``doing`` is a phrase without ids; the text of an error of the server's is scrubbed of them."""
         what = error.label if isinstance(error, errors.CallError) else f"{type(error).__name__}: {error}"
         key = f"{doing}: {what}"
         self.counts[key] += 1
         if self.counts[key] == 1:
-            advice = "given up" if isinstance(error, errors.CallError) and hopeless(error) else "will try again"
+            advice = "given up" if given_up else "will try again"
             self._tell(f"{key} ({advice}; more of this kind are only counted)")
+
+    def tell(self, text: str) -> None:
+        """Something about one that is counted with its kind."""
+        self._tell(text)
 
     def say(self, text: str) -> None:
         """Something that is no server's failure, such as a behaviour that stalls; also once."""

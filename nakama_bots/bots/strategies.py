@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final, Protocol
 
 import orjson
 
 from nakama_bots.bots.lobby import Found
-from nakama_bots.bots.matchmaking import Ticket, find_opponents
+from nakama_bots.bots.matchmaking import Ticket, add_ticket, find_opponents
 from nakama_bots.bots.player import Player
 from nakama_bots.bots.promise import Promise
-from nakama_bots.errors import ProtocolError
-from nakama_bots.types.realtime import Party, UserPresence
+from nakama_bots.errors import (
+    BadInput,
+    CallError,
+    ConfigError,
+    InternalError,
+    MatchNotFound,
+    ProtocolError,
+    RuntimeException,
+)
+from nakama_bots.types.matches import MatchList
+from nakama_bots.types.realtime import MatchmakerMatched, Party, UserPresence
 
 MATCHMAKER: Final = "matchmaker"
 
@@ -28,7 +37,10 @@ class Seating:
 
 
 class Strategy(Protocol):
-    """``find`` and ``join`` raise what the client raises."""
+    """``find`` and ``join`` raise what the client raises, and ``ConfigError`` for a query of no use."""
+
+    final: ClassVar[tuple[type[CallError], ...]] = ()
+    """Failures of ``join`` after which that lobby is given up."""
 
     def find(self, scout: Player) -> list[Found]:
         """The lobbies to be kept filled, over REST."""
@@ -43,8 +55,12 @@ def join_match(player: Player, match_id: str) -> Seating:
     return Seating(match["match_id"], [*match.get("presences", ()), match["self"]])
 
 
+def _query_refused(query: str) -> ConfigError:
+    return ConfigError("--query", query, "a query that the server can read, as +label.mode:duel")
+
+
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Strategy):
     """Matches by label query, kind and size. Every one found is a lobby."""
 
     query: str | None = None
@@ -56,14 +72,14 @@ class Listing:
     """The field of a JSON label that has a match's capacity."""
 
     def find(self, scout: Player) -> list[Found]:
-        listed = scout.client.list_matches(
-            scout.session,
-            limit=100,
-            authoritative=self.authoritative,
-            min_size=self.min_size,
-            max_size=self.max_size,
-            query=self.query,
-        )
+        try:
+            listed = self._list(scout, self.query)
+        except InternalError:
+            # What the server answers to a query that it cannot read, but not to such alone.
+            if self.query is None:
+                raise
+            self._list(scout, None)
+            raise _query_refused(self.query) from None
         return [
             Found(match["match_id"], match.get("size", 0), self._capacity(match.get("label", "")))
             for match in listed.get("matches", ())
@@ -71,6 +87,16 @@ class Listing:
 
     def join(self, player: Player, lobby_id: str) -> Seating:
         return join_match(player, lobby_id)
+
+    def _list(self, scout: Player, query: str | None) -> MatchList:
+        return scout.client.list_matches(
+            scout.session,
+            limit=100,
+            authoritative=self.authoritative,
+            min_size=self.min_size,
+            max_size=self.max_size,
+            query=query,
+        )
 
     def _capacity(self, label: str) -> int | None:
         if self.capacity_field is None:
@@ -83,8 +109,10 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Matches:
+class Matches(Strategy):
     """Matches by their ids. How many are in one is known from the first bot's seat on."""
+
+    final: ClassVar[tuple[type[CallError], ...]] = (MatchNotFound, BadInput)
 
     ids: Sequence[str]
     capacity: int | None = None
@@ -100,13 +128,15 @@ class Matches:
 class Names(Matches):
     """Relayed matches by name, made where there is none."""
 
+    final: ClassVar[tuple[type[CallError], ...]] = (BadInput,)
+
     def join(self, player: Player, lobby_id: str) -> Seating:
         match = player.socket.create_match(lobby_id)
         return Seating(match["match_id"], [*match.get("presences", ()), match["self"]])
 
 
 @dataclass(slots=True)
-class LobbyRpc:
+class LobbyRpc(Strategy):
     """The game's own function gives the match: ``{"match_id": ..}`` or ``{"match_ids": [..]}``.
 
     It is asked until ``lobbies`` different ones are known; one that has ended is forgotten.
@@ -134,7 +164,7 @@ class LobbyRpc:
 
 
 @dataclass(frozen=True, slots=True)
-class Matchmaker:
+class Matchmaker(Strategy):
     """Tickets of real users. The one lobby is the pool: its seats are the tickets that wait there.
 
     The bots' own query keeps them from being matched with each other alone.
@@ -150,20 +180,35 @@ class Matchmaker:
 
     def join(self, player: Player, lobby_id: str) -> Seating:  # noqa: ARG002
         met = None if self.promise is None else self.promise.measure(player)
-        matched = find_opponents(player, self.ticket, self.timeout) if met is None else met
+        matched = self._find(player) if met is None else met
         match_id = matched.get("match_id", "")
         match = player.socket.join_match(match_id, token="" if match_id else matched.get("token", ""))
         return Seating(match["match_id"], [*match.get("presences", ()), match["self"]])
 
+    def _find(self, player: Player) -> MatchmakerMatched:
+        try:
+            return find_opponents(player, self.ticket, self.timeout)
+        except RuntimeException:
+            # The server has one text for all that is wrong with a ticket: is it the query?
+            ticket = replace(self.ticket, query="*")
+            player.socket.remove_matchmaker(add_ticket(player, ticket)["ticket"])
+            raise _query_refused(self.ticket.query) from None
+
 
 @dataclass(frozen=True, slots=True)
-class Parties:
+class Parties(Strategy):
     """Open parties, by label query; joined as any user joins them."""
 
     query: str | None = None
 
     def find(self, scout: Player) -> list[Found]:
-        listed = scout.client.list_parties(scout.session, limit=100, open=True, query=self.query)
+        try:
+            listed = scout.client.list_parties(scout.session, limit=100, open=True, query=self.query)
+        except InternalError:
+            if self.query is None:
+                raise
+            scout.client.list_parties(scout.session, limit=1)
+            raise _query_refused(self.query) from None
         return [
             Found(party["party_id"], -1, party.get("max_size") or None) for party in listed.get("parties", ())
         ]

@@ -200,6 +200,8 @@ def _serve(fleet: Fleet, arguments: argparse.Namespace, lease: SlotLease | None)
         print(f"nakama-bots fill: {number} x {text}", file=sys.stderr)
     if not clean:
         print(f"nakama-bots fill: some bots had to be cut off after {arguments.drain:g} s", file=sys.stderr)
+    if fleet.refused is not None:
+        raise fleet.refused
     return ExitCode.FAILURES if fleet.gave_up else ExitCode.PASSED
 
 

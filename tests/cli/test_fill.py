@@ -294,12 +294,70 @@ def test_unknown_function_is_given_up(emulator: EmulatorProcess, tmp_path: Path)
 
 def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path: Path) -> None:
     gone = "00000000-0000-4000-8000-000000000000.nowhere"
-    with filler(emulator, tmp_path, "--match-id", gone, "--seconds", "2") as process:
+    with filler(emulator, tmp_path, "--match-id", gone) as process:
         _, errors = process.communicate(timeout=30)
-    assert process.returncode == 0
-    assert errors.count("join: MatchNotFound") == 2  # when it happened, and how often in the end
-    assert "fill: 1 x join" in errors
-    assert "Traceback" not in errors
+    assert process.returncode == 1
+    first, last = errors.splitlines()
+    assert "join: MatchNotFound: 4 MATCH_NOT_FOUND: Match not found (given up; " in first
+    assert "1 x join: MatchNotFound" in last
+
+
+def test_a_full_match_is_tried_again(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    """Tic-tac-toe is for two, who leave a seat to a bot in the end."""
+    first, second = human(), human()
+    created = first.socket.rpc("create_match", '{"module":"tic_tac_toe"}')["payload"]
+    match = Watched(first, json.loads(created)["match_id"])
+    second.socket.join_match(match.id)
+    with filler(emulator, tmp_path, "--match-id", match.id) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert "join: MatchJoinRejected" in line
+        assert "will try again" in line
+        second.socket.leave_match(match.id)
+        match.until(1)
+        finish(process)
+
+
+BAN = """
+def init_module(nk, initializer):
+    def ban(context, payload):
+        nk.users_ban_id([payload])
+        return "{}"
+    initializer.register_rpc(ban, "ban")
+"""
+
+
+def test_a_banned_bot_is_taken_out_and_another_comes(tmp_path: Path) -> None:
+    module = tmp_path / "ban.py"
+    module.write_text(BAN)
+    with EmulatorProcess.start(extra=("--module", str(module))) as emulator:
+        player, _ = make_player(Target.parse(emulator.url), new_identity())
+        player.connect()
+        match = Watched(player)
+        with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "2") as process:
+            match.until(1)
+            (banned,) = (name for name in match.names.values() if name.startswith(PREFIX))
+            user = player.client.get_users(player.session, usernames=[banned])["users"][0]
+            player.socket.rpc("ban", user["id"])
+            match.until(0)
+            match.until(1)
+            assert banned not in match.names.values()
+            errors = finish(process)
+        player.close()
+    assert errors.count(f"bot {banned} may not log in") == 1
+    assert "7 PERMISSION_DENIED: User account banned. (HTTP 403) (given up; " in errors
+
+
+@pytest.mark.parametrize("way", ["--listing", "--matchmaker", "--party"])
+def test_a_query_that_the_server_cannot_read(emulator: EmulatorProcess, tmp_path: Path, way: str) -> None:
+    with filler(emulator, tmp_path, way, "--query", '+label.mode:"duel') as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "--query" in errors
+    assert "a query that the server can read" in errors
+    assert errors.count("\n") == 1
 
 
 @pytest.mark.parametrize(
