@@ -138,6 +138,10 @@ class Bot:
         """Whether it gives its seat up, or has been asked to."""
         return self._asked or self.state in ("leaving", "gone")
 
+    def blame(self) -> None:
+        """End it for what its behaviour does, once the hook that runs has returned. From any thread."""
+        self.outcome.behaviour = self._asked = True
+
     def ask_to_leave(self) -> None:
         """Leave after the hook that runs now; a bot without a seat gives up trying."""
         self._asked = True
@@ -252,6 +256,9 @@ class Bot:
             try:
                 hook, body = self._events.get(timeout=max(0.0, due - perf_counter()))
             except Empty:
+                if self.asked:
+                    # Blamed while it waited: nobody has woken it.
+                    break
                 self._call("on_tick", seat)
                 due = perf_counter() + persona.reaction_time * seat.random.uniform(0.8, 1.2)
                 continue

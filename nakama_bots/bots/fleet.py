@@ -313,7 +313,8 @@ class Fleet:
 class Watchdog:
     """Finds hooks that take too long: those that wait, and those that let nobody else run.
 
-    The first are ended; the second can only be named, by a thread that reads the hub's stack.
+    The first are ended at once; the second are named by a thread that reads the hub's stack, and end when they
+    have returned.
     """
 
     def __init__(self, fleet: Fleet, limit: float) -> None:
@@ -336,7 +337,12 @@ class Watchdog:
 
     def _look(self) -> None:
         while True:
-            self._beat_at = now = perf_counter()
+            now = perf_counter()
+            if now - self._beat_at > self._limit:
+                # Somebody held the hub: the others' hooks only waited for it.
+                for bot in self._fleet.bots.values():
+                    bot.hook_since = now
+            self._beat_at = now
             for number, bot in list(self._fleet.bots.items()):
                 if bot.hook and now - bot.hook_since > self._limit and not bot.outcome.behaviour:
                     bot.outcome.behaviour = True
@@ -351,10 +357,12 @@ class Watchdog:
         while not self._ended.wait(self._limit / 4):
             if perf_counter() - self._beat_at > self._limit:
                 bot = _caller(sys._current_frames().get(self._hub_thread))
-                if bot is not None and bot.hook:
+                hook = "" if bot is None else bot.hook
+                if bot is not None and hook and not bot.outcome.behaviour:
+                    bot.blame()
                     self._fleet.problems.say(
-                        f"a behaviour's {bot.hook} holds the whole process for more than {self._limit:g} s; "
-                        f"it is bot {bot.name}'s"
+                        f"a behaviour's {hook} holds the whole process for more than {self._limit:g} s; "
+                        f"its bot {bot.name} ends when it returns"
                     )
 
 

@@ -77,7 +77,9 @@ class Watched:
     """A match as a human in it sees it."""
 
     def __init__(self, player: Player, match_id: str = "") -> None:
+        self.player = player
         socket = player.socket
+        self.left: set[str] = set()
         self.names: dict[str, str] = {}
         self._changed = gevent.event.Event()
         socket.on("match_presence_event", self._presence)
@@ -91,11 +93,17 @@ class Watched:
             self.names[one["session_id"]] = one["username"]
         for one in event.get("leaves", ()):
             self.names.pop(one["session_id"], None)
+            self.left.add(one["username"])
         self._changed.set()
 
     @property
     def bots(self) -> int:
         return sum(name.startswith(PREFIX) for name in self.names.values())
+
+    def until_left(self, name: str) -> None:
+        while name not in self.left:
+            self._changed.clear()
+            self._changed.wait()
 
     def until(self, bots: int) -> None:
         while self.bots != bots:
@@ -197,7 +205,7 @@ class Hogs:
     [
         ("Raises", "on_tick raised ValueError: no idea; its bot fillbots-"),
         ("Waits", "on_tick has not returned for 0.4 s; its bot fillbots-"),
-        ("Hogs", "on_tick holds the whole process for more than 0.4 s; it is bot fillbots-"),
+        ("Hogs", "on_tick holds the whole process for more than 0.4 s; its bot fillbots-"),
     ],
 )
 def test_bad_behaviour_is_named_and_the_process_goes_on(
@@ -211,7 +219,32 @@ def test_bad_behaviour_is_named_and_the_process_goes_on(
         assert process.stderr is not None
         line = process.stderr.readline()
         assert told in line
+        (name,) = re.findall(rf"{PREFIX}-[\w-]+", line)
+        match.until_left(name)
         finish(process)
+
+
+def test_the_fish_of_the_example(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    """Two fish and a human's; the example's path is the one that the documentation gives."""
+    match = Watched(human())
+    seen = gevent.event.AsyncResult()
+
+    def state(data: Any) -> None:
+        place = json.loads(base64.b64decode(data["data"]))
+        match.player.socket.send_match_state(match.id, 1, json.dumps({"x": place["x"], "y": place["y"]}))
+        if data["op_code"] == "2":
+            seen.set(place)
+
+    match.player.socket.on("match_data", state)
+    script = Path(__file__).parents[2] / "scenarios" / "fish_game.py"
+    arguments = ("--match-id", match.id, "--seats", "3", "--script", f"{script}:Swimmer")
+    with filler(emulator, tmp_path, *arguments) as process:
+        shot = seen.get()
+        assert 0 <= shot["x"] <= 1280
+        assert 0 <= shot["y"] <= 720
+        assert finish(process) == ""
 
 
 def test_lines_and_metrics(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
