@@ -79,19 +79,28 @@ class Behaviour:
 
 
 class Together(Behaviour):
-    """Several behaviours in one bot, each hook in their order."""
+    """Several behaviours in one bot, each hook in their order.
+
+    Each draws from a random of its own: what one does by chance does not change what another does.
+    """
 
     def __init__(self, *parts: object) -> None:
         self.parts = parts
+        self._randoms: list[random.Random] = []
 
     def call(self, hook: str, seat: Seat, *body: Any) -> None:
         """Call ``hook`` of those that have it."""
-        for part in self.parts:
-            function = getattr(part, hook, None)
-            if function is not None:
-                function(seat, *body)
+        own = seat.random
+        try:
+            for part, seat.random in zip(self.parts, self._randoms, strict=True):
+                function = getattr(part, hook, None)
+                if function is not None:
+                    function(seat, *body)
+        finally:
+            seat.random = own
 
     def on_join(self, seat: Seat) -> None:
+        self._randoms = [random.Random(seat.random.getrandbits(64)) for _ in self.parts]
         self.call("on_join", seat)
 
     def on_tick(self, seat: Seat) -> None:

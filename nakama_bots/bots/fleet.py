@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from time import monotonic, perf_counter
 from types import FrameType
@@ -37,6 +37,8 @@ LINGER: Final = 5.0
 """Seconds that matched bots stay where no human is."""
 GHOST: Final = 2.0
 """Seconds in which a bot that has left may still be seen by the others."""
+LOOK_EVERY: Final = 5.0
+"""Seconds until a bot looks again where the last one has seen that none is needed."""
 _BACKOFF: Final = 0.5
 _MOST_BACKOFF: Final = 30.0
 
@@ -106,6 +108,7 @@ class Fleet:
         self._own_ids: set[str] = set()
         self._gone: dict[str, float] = {}
         self._lonely: dict[int, float] = {}
+        self._looked: dict[str, float] = {}
 
     def stop(self) -> None:
         """Begin no more visits."""
@@ -186,12 +189,15 @@ class Fleet:
         if found and not left:
             self._give_up()
         self.lobbies = [self._view(one, inside[one.lobby_id]) for one in left]
-        paused = [lobby_id for lobby_id, retry in self._lobby_retries.items() if now < retry.at]
+        paused = {lobby_id for lobby_id, retry in self._lobby_retries.items() if now < retry.at}
+        self._looked = {lobby_id: at for lobby_id, at in self._looked.items() if now < at + LOOK_EVERY}
+        paused |= {one.lobby_id for one in self.lobbies if one.guessed and one.lobby_id in self._looked}
         for action in self._filler.plan(self.lobbies, now, datetime.now().astimezone().time(), paused):
             if isinstance(action, Join):
                 self._start(action.lobby_id, now)
             else:
                 self._end(action.bot)
+                self._looked[action.lobby_id] = now
         known = {one.lobby_id for one in left}
         for number, bot in list(self.bots.items()):
             self._check_lonely(number, bot, now)
@@ -207,10 +213,11 @@ class Fleet:
         mine = tuple(number for number, _ in bots)
         seats = [bot.seat for _, bot in bots if bot.seat is not None]
         if not seats or found.lobby_id == MATCHMAKER:
+            lobby = Lobby(found.lobby_id, found.size, mine, 0, found.capacity, found.wanted)
+            if found.size >= 0:
+                return lobby
             # Nobody knows how many are in: one goes and looks.
-            unknown = self._policy.seats - 1 if found.size < 0 else found.size
-            guessed = found.size < 0
-            return Lobby(found.lobby_id, unknown, mine, 0, found.capacity, found.wanted, guessed)
+            return replace(lobby, humans=max(0, self._policy.target(lobby) - 1), guessed=True)
         names = {u: name for u, name in seats[0].names.items() if u not in self._own_ids}
         others = sum(name.startswith(self._marks) for name in names.values())
         return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity, found.wanted)

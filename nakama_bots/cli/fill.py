@@ -153,9 +153,9 @@ def run(arguments: argparse.Namespace) -> int:
     world = player.World(
         settings.target, settings.credentials, settings.timeouts, settings.tls, NullObserver(), locales=mix
     )
-    shared = roster.Roster(Path(arguments.roster))
     told = problems.Problems(lambda text: print(f"nakama-bots fill: {text}", file=sys.stderr, flush=True))
     strategy = _strategy(arguments, told.say)
+    shared = roster.Roster(Path(arguments.roster))
     lease = None
     worker = 0
     if arguments.lease is not None:

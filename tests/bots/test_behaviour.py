@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +32,29 @@ def test_no_such_file_or_entry_point() -> None:
         load(["/nonexistent.py:A"])
     with pytest.raises(ConfigError, match="wanderer"):
         load(["nobody"])
+
+
+class _Sits:
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+
+
+def test_what_one_part_draws_does_not_change_another(tmp_path: Path) -> None:
+    file = tmp_path / "script.py"
+    file.write_text(
+        "class A:\n def on_chat(self, seat, said): seat.random.random()\n"
+        "class B:\n drawn = []\n def on_tick(self, seat): self.drawn.append(seat.random.random())\n"
+    )
+    drawn = []
+    for chats in (0, 3):
+        seat: Any = _Sits(1)
+        together: Any = load([f"{file}:A", f"{file}:B"])()
+        together.on_join(seat)
+        for _ in range(chats):
+            together.on_chat(seat, {})
+        together.on_tick(seat)
+        drawn += together.parts[1].drawn
+    assert drawn[0] == drawn[1]
 
 
 def test_bundled_behaviours_are_entry_points() -> None:

@@ -13,6 +13,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -306,15 +307,105 @@ def test_cleanup_reads_a_roster(
 ) -> None:
     arguments = ("--nakama-seed", "77", "--match-name", "green", "--seats", "2", "--lease", "one")
     with filler(emulator, tmp_path, *arguments, "--json-lines") as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if json.loads(line)["bots"] == {"seated": 2}:
-                break
+        seated(process, 2)
         finish(process)
     roster = str(tmp_path / "roster")
     assert main(["cleanup", emulator.url, "--prefix", PREFIX, "--ids", roster, "--delete"]) == 0
     # Two bots, the scout, and the account that has the leases.
     assert "deleted: 4 accounts" in capsys.readouterr().out
+
+
+def seated(process: subprocess.Popen[str], bots: int) -> Any:
+    """The first line that tells of so many seated bots, and nothing else of them."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        told = json.loads(line)
+        if told["bots"] == {"seated": bots}:
+            return told
+    raise AssertionError("it has ended")
+
+
+def test_a_share_of_the_matches_that_a_function_gives(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    arguments = ("--rpc", "create_match", "--lobbies", "2", "--capacity", "4", "--share", "0.5", "--json-lines")
+    with filler(emulator, tmp_path, *arguments) as process:
+        lobbies = seated(process, 4)["lobbies"]
+        assert [(one["humans"], one["bots"], one["free"]) for one in lobbies] == [(0, 2, 2), (0, 2, 2)]
+        finish(process)
+
+
+def test_machines_with_a_lease_each_use_other_bots(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    match = Watched(human())
+    arguments = ("--match-id", match.id, "--nakama-seed", "78", "--seats", "5", "--per-lobby", "2", "--lease")
+    with (
+        filler(emulator, tmp_path / "one", *arguments, "one") as one,
+        filler(emulator, tmp_path / "two", *arguments, "two") as two,
+    ):
+        match.until(4)
+        before = set(match.names.values())
+        assert len({name[:-7] for name in before if name.startswith(PREFIX)}) == 2
+        one.kill()
+        match.until(2)
+        with filler(emulator, tmp_path / "one", *arguments, "one") as again:
+            match.until(4)
+            assert set(match.names.values()) == before
+            finish(again)
+        finish(two)
+
+
+def test_nobody_plays_outside_the_hours(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    match = Watched(human())
+    # From 12 to 14 hours from now.
+    opens = (datetime.now().astimezone() + timedelta(hours=12)).strftime("%H:%M")
+    closes = (datetime.now().astimezone() + timedelta(hours=14)).strftime("%H:%M")
+    arguments = ("--match-id", match.id, "--hours", f"{opens}-{closes}", "--seconds", "1")
+    with filler(emulator, tmp_path, *arguments) as process:
+        process.wait(30)
+    assert process.returncode == 0
+    assert not (tmp_path / "roster").read_text().count("-00000")
+
+
+COMPOSED = """
+def counter(seat):
+    for _ in range(3):
+        while (yield).hook != "on_tick": pass
+        seat.send(9, b"%d" % seat.random.randrange(10**6))
+"""
+
+
+def test_composed_behaviours_do_the_same_in_each_run(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    script = tmp_path / "composed.py"
+    script.write_text(COMPOSED)
+    arguments = ["--seats", "2", "--script", f"{script}:counter", "--script", "chatter", "--script", "emoter"]
+    runs: list[list[Any]] = []
+    for _ in range(2):
+        player = human()
+        said: list[Any] = []
+        heard, done = gevent.event.Event(), gevent.event.Event()
+        match = Watched(player)
+        channel = player.socket.join_chat(match.id, persistence=False)["id"]
+
+        def data(body: Any, said: list[Any] = said, done: Any = done) -> None:
+            if body["op_code"] == "9":
+                said.append(base64.b64decode(body["data"]))
+                if len(said) == 3:
+                    done.set()
+
+        player.socket.on("match_data", data)
+        player.socket.on("channel_message", lambda _, heard=heard: heard.set())
+        with filler(emulator, tmp_path, "--match-id", match.id, *arguments) as process:
+            heard.wait()
+            # Half a conversation: what the others say must not change what the generator draws.
+            player.socket.write_chat_message(channel, {"text": "hello"})
+            done.wait()
+            finish(process)
+        runs.append(said)
+    assert runs[0] == runs[1]
 
 
 def test_unknown_function_is_given_up(emulator: EmulatorProcess, tmp_path: Path) -> None:
