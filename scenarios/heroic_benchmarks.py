@@ -1,9 +1,7 @@
 """The six workloads that Heroic Labs have published figures of; each ends with theirs beside the measured ones.
 
-Run one at a time, such as ``locust -f locustfile.py HeroicRegister --headless -u 200 -r 20 -t 2m --host URL``.
-Their generator was Tsung on 20 machines, their server one node with one CPU. It needs ``nakama_modules/``, and
-for ``HeroicGoRpc`` a Go module with a function that answers with its payload (``--nakama-go-rpc`` is its id).
-https://heroiclabs.com/docs/nakama/getting-started/benchmarks/
+Run one at a time: ``locust -f locustfile.py HeroicRegister --headless -u 50 -r 10 -t 2m --host URL``, with
+``nakama_modules/`` in the server. https://heroiclabs.com/docs/nakama/getting-started/benchmarks/
 """
 
 from locust import constant_pacing, tag, task
@@ -15,10 +13,7 @@ from nakama_bots.bots.match import MatchRun
 from nakama_bots.bots.player import Player
 from nakama_bots.load import NakamaUser
 
-HELD_SECONDS = 200.0
-MATCH_SECONDS = 180.0
-SEND_EVERY = 0.5
-PAYLOAD = {"request": "x" * 32, "number": 42}
+HELD_SECONDS, MATCH_SECONDS, SEND_EVERY = 200.0, 180.0, 0.5
 newcomers = Newcomers()
 
 
@@ -77,7 +72,7 @@ class HeroicLuaRpc(Heroic):
     @tag("heroic", "rpc")
     @task
     def call(self) -> None:
-        self.player.client.rpc(self.player.session, self.function, PAYLOAD)
+        self.player.client.rpc(self.player.session, self.function, {"request": "x" * 32, "number": 42})
 
 
 class HeroicGoRpc(HeroicLuaRpc):

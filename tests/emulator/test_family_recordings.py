@@ -65,11 +65,16 @@ def _subscribe(core: Core, bound: dict[str, str]) -> None:
         )
 
 
-# What the recorder put into the database by hand, before which entry.
+def _without_bundled_cup(core: Core, _: dict[str, str]) -> None:
+    del core.leaderboards._boards["nakama_bots_cup"]
+
+
+# What the recorder had in the database, or not, before which entry.
 TOUCHES: dict[str, dict[str, Touch]] = {
     "rest.account": {"users.by_facebook_ids": _link_facebook},
     "rest.link.thirdparty": {"account_with_all": _link_all},
     "rest.iap": {"subscriptions.list": _subscribe},
+    "rest.tournaments": {"list.all": _without_bundled_cup},
 }
 
 
