@@ -49,15 +49,16 @@ class Drill:
         self.present: dict[str, dict[str, str]] = {}
         self._number = 0
         self.run = random.randrange(10**6)
-        self.watcher = self.player("watcher")
-        self.watcher.socket.on("match_presence_event", self._heard)
+        # One a lobby: all that a killed filler's bots leave at once would be too much for one's outgoing queue.
+        self.watchers = [self.player("watcher") for _ in range(lobbies)]
         self.matches = []
-        for _ in range(lobbies):
-            answer = self.watcher.client.rpc(self.watcher.session, "create_match", {})["payload"]
+        for watcher in self.watchers:
+            watcher.socket.on("match_presence_event", self._heard)
+            answer = watcher.client.rpc(watcher.session, "create_match", {})["payload"]
             match_id = answer["match_id"]
             self.present[match_id] = {}
-            # The watcher has a seat: it is the first human of each lobby.
-            joined = self.watcher.socket.join_match(match_id)
+            # The watcher has a seat: it is the first human of its lobby.
+            joined = watcher.socket.join_match(match_id)
             for one in [*joined.get("presences", ()), joined["self"]]:
                 self.present[match_id][one["session_id"]] = one["username"]
             self.matches.append(match_id)
@@ -169,7 +170,8 @@ def play(drill: Drill, roster: Path, seconds: float) -> dict[str, Any]:
     }
     os.kill(one.pid, signal.SIGKILL)
     one.wait()
-    while drill.bots():
+    killed = perf_counter()
+    while drill.bots() and perf_counter() - killed < 30:
         gevent.sleep(0.02)
     one = drill.filler(roster)
     report["refilled_after_kill_s"] = round(drill.wait_filled(30), 2)
@@ -200,7 +202,8 @@ def main() -> int:
         arguments.log.parent.mkdir(parents=True, exist_ok=True)
         drill = Drill(url, arguments.lobbies, arguments.log)
         stack.callback(drill.log.close)
-        stack.callback(drill.watcher.close)
+        for watcher in drill.watchers:
+            stack.callback(watcher.close)
         report = play(drill, Path(folder) / "roster", arguments.minutes * 60)
     print(json.dumps(report, indent=2))
     good = (
