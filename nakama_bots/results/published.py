@@ -116,3 +116,8 @@ def side_by_side(workloads: Sequence[str], recorder: Recorder, seconds: float) -
                 "by": figure.by,
             })  # fmt: skip
     return rows
+
+
+def with_unit(value: float | None, row: PublishedPart) -> str:
+    """A figure of ``row`` as it is shown."""
+    return "-" if value is None else f"{value:,.2f} {row['unit']}".rstrip()

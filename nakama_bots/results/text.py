@@ -11,7 +11,7 @@ from nakama_bots.results.gate import RuleOutcome, Verdict
 from nakama_bots.results.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
 from nakama_bots.results.health import FIGURES, JUDGED, FigurePart, HealthPart, short_source
 from nakama_bots.results.ledger import LedgerTotals
-from nakama_bots.results.published import PublishedPart
+from nakama_bots.results.published import PublishedPart, with_unit
 from nakama_bots.results.recorder import ABANDONED
 from nakama_bots.results.server_metrics import ServerPart
 from nakama_bots.results.summary import (
@@ -204,14 +204,9 @@ def _published(rows: list[PublishedPart]) -> list[str]:
     """Others' figures beside the run's, with whose they are."""
     if not rows:
         return []
-    found = [(row["figure"], f"{row['published']:,g} {row['unit']}".rstrip(), _measured(row)) for row in rows]
+    found = [(row["figure"], with_unit(row["published"], row), with_unit(row["measured"], row)) for row in rows]
     by = [f"published by {by}" for by in dict.fromkeys(row["by"] for row in rows)]
     return ["", *_columns([("workload", "published", "measured"), *found], left=1), *by, ""]
-
-
-def _measured(row: PublishedPart) -> str:
-    measured = row["measured"]
-    return "-" if measured is None else f"{measured:,.2f} {row['unit']}".rstrip()
 
 
 def _chat(summary: Summary) -> list[str]:

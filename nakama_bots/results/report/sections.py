@@ -7,6 +7,7 @@ from typing import Any, Final, cast
 
 from nakama_bots import observer
 from nakama_bots.results import gauges
+from nakama_bots.results.published import with_unit
 from nakama_bots.results.recorder import ABANDONED
 from nakama_bots.results.report.charts import MOST_LINES
 from nakama_bots.results.report.generator import health, server
@@ -40,6 +41,7 @@ _TITLE: Final = 70
 _SHOWN: Final = frozenset({
     "schema", "run", "target", "versions", "settings", "ledger", "calls", "ticks", "delivery", "matchmaking",
     "chat", "arrivals", "paced", "errors", "samples_ms", "counts", "recorded", "health", "server", "workers",
+    "published",
 })  # fmt: skip
 """Parts of the summary that have their place; others are shown as they are."""
 
@@ -115,6 +117,7 @@ def _matchmaking(run: RunView) -> Items:
     steps = (
         ("tickets added", part["tickets_added"]),
         ("matched", part["tickets_matched"]),
+        ("came into their match", part.get("tickets_joined", 0)),
         ("matches joined", part["matches_joined"]),
         ("matches played to the end", part["matches_played"]),
         ("tickets cancelled", part["tickets_cancelled"]),
@@ -138,7 +141,25 @@ def _matchmaking(run: RunView) -> Items:
         f"chart {name}": latency_over_time(run, name.capitalize(), {name: blocks})
         for name, blocks in pushes.items()
     }
-    return {"funnel": funnel, **charts, "times": time_to_match}
+    items: dict[str, Item] = {"funnel": funnel, **charts, "times": time_to_match}
+    sizes = part.get("match_sizes")
+    if sizes:
+        by_size = tuple((size, f"{number:,}") for size, number in sizes.items())
+        items["sizes"] = Table("Sizes of matches", ("players", "tickets"), by_size)
+    interval = part.get("interval_s")
+    if interval:
+        in_intervals = {name: f"{value:.2f}" for name, value in part.get("intervals_to_match", {}).items()}
+        items["intervals"] = facts(f"Time to match in the server's intervals of {interval:g} s", in_intervals)
+    return items
+
+
+def _published(run: RunView) -> Items:
+    rows = tuple(
+        (row["figure"], with_unit(row["published"], row), with_unit(row["measured"], row), row["by"])
+        for row in run.summary.get("published", [])
+    )
+    headers = ("figure", "published", "measured", "published by")
+    return {"published": Table("Published and measured", headers, rows)} if rows else {}
 
 
 def _delivery(run: RunView) -> Items:
@@ -335,6 +356,8 @@ SECTIONS: Final = (
     Section("paced", "Corrected for coordinated omission", _paced,
             "A send that had to wait is late for its player as well: corrected times count from the plan."),
     Section("arrivals", "Arrivals of the open load", _arrivals),
+    Section("published", "Published figures beside this run's", _published,
+            "Others' generator and server: a place to start from, not a race."),
     Section("errors", "Errors", _errors),
     Section("ledger", "Ledger", _ledger),
     Section("health", "Generator health", health),

@@ -88,6 +88,26 @@ def test_delivery_is_told_by_kind_where_bots_tell_it(view):
     assert "delivery.chat" not in "\n".join(sections["own"])
 
 
+def test_published_figures_stand_beside_the_measured_ones(view):
+    row = {
+        "workload": "lua_rpc", "figure": "RPC in Lua, mean", "unit": "ms", "published": 20.22, "measured": 0.98,
+        "by": "Heroic Labs",
+    }  # fmt: skip
+    silent = {**row, "figure": "calls", "measured": None}
+    summary = {**view.summary, "published": [row, silent]}
+    summary["matchmaking"] = {
+        **summary["matchmaking"], "match_sizes": {"2": 32}, "interval_s": 15.0,
+        "intervals_to_match": {"p50": 0.5, "p95": 0.9},
+    }  # fmt: skip
+    sections = Page(render([replace(view, summary=summary)])).sections
+    assert sections["published"][-8:] == [
+        "RPC in Lua, mean", "20.22 ms", "0.98 ms", "Heroic Labs", "calls", "20.22 ms", "-", "Heroic Labs",
+    ]  # fmt: skip
+    matchmaking = "\n".join(sections["matchmaking"])
+    assert "Sizes of matches" in matchmaking
+    assert "intervals of 15 s" in matchmaking
+
+
 def test_the_verdict_and_why_stand_at_the_top(view):
     page = Page(render([view]))
     top = "\n".join(page.texts[:12])
