@@ -1,7 +1,8 @@
 """Humans come to lobbies that ``nakama-bots fill`` keeps full; what its users are promised is checked.
 
 ``python -m benchmarks.fill [URL] [--minutes 3] [--log seats.jsonl]``; without a URL against an emulator. The
-server needs ``nakama_modules/``. The observer counts seats from inside every match, as a player of it.
+report is kept in ``results/fill.json``. The server needs ``nakama_modules/``. The observer counts seats from
+inside every match, as a player of it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import random
 import signal
 import subprocess
@@ -33,6 +35,7 @@ from nakama_bots.observer import NullObserver
 CAPACITY = 10
 SEATS = 8
 PREFIX = "drillbots"
+RESULTS = Path(__file__).parent / "results" / "fill.json"
 
 
 class Drill:
@@ -188,6 +191,20 @@ def play(drill: Drill, roster: Path, seconds: float) -> dict[str, Any]:
     return report
 
 
+def keep(path: Path, server: str, arguments: argparse.Namespace, report: dict[str, Any]) -> None:
+    """The newest report of each kind of server, and what it was made with."""
+    reports = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    reports[server] = {
+        "settings": {"minutes": arguments.minutes, "lobbies": arguments.lobbies, "seats": SEATS},
+        "machine": {
+            "python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count(),
+        },
+        "report": report,
+    }  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     """Print the report; 0 when all of it is as promised."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -195,6 +212,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--lobbies", type=int, default=20)
     parser.add_argument("--log", type=Path, default=Path("reports/seats.jsonl"))
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file that the report is kept in")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         url = arguments.url or stack.enter_context(EmulatorProcess.start()).url
@@ -206,6 +224,7 @@ def main() -> int:
             stack.callback(watcher.close)
         report = play(drill, Path(folder) / "roster", arguments.minutes * 60)
     print(json.dumps(report, indent=2))
+    keep(arguments.results, "given" if arguments.url else "emulator", arguments, report)
     good = (
         report["longest_wait_s"] <= 3
         and report["most_seats"] <= CAPACITY

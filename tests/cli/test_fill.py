@@ -368,6 +368,61 @@ def test_nobody_plays_outside_the_hours(
     assert not (tmp_path / "roster").read_text().count("-00000")
 
 
+def test_a_server_that_is_started_again_is_filled_again(tmp_path: Path) -> None:
+    with EmulatorProcess.start() as first:
+        port = first.url.rpartition(":")[2]
+        arguments = ("--match-name", "town", "--match-name", "village", "--seats", "4", "--json-lines")
+        with filler(first, tmp_path, *arguments) as process:
+            seated(process, 8)
+            os.kill(first.pid, signal.SIGKILL)
+            assert process.stdout is not None
+            while "seated" in json.loads(process.stdout.readline())["bots"]:
+                pass
+            with EmulatorProcess.start(extra=("--port", port)):
+                seated(process, 8)
+                errors = finish(process)
+    assert "x play: ConnectionClosed" in errors
+    # Ever more rarely: without a backoff there would be hundreds in the second that a start takes.
+    refused = re.search(r"(\d+) x connect: ConnectionRefused", errors)
+    assert refused is None or int(refused[1]) < 60
+
+
+RECONNECTS = """
+class Once:
+    joined = 0
+    def on_join(self, seat):
+        self.joined += 1
+        seat.send(9, b"%d" % self.joined)
+    def on_tick(self, seat):
+        if self.joined == 1: seat.reconnect()
+"""
+
+
+def test_who_reconnects_has_its_seat_again(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    script = tmp_path / "once.py"
+    script.write_text(RECONNECTS)
+    player = human()
+    came: dict[bytes, set[str]] = {b"1": set(), b"2": set()}
+    both = gevent.event.Event()
+
+    def data(body: Any) -> None:
+        came[base64.b64decode(body["data"])].add(body["presence"]["username"])
+        if len(came[b"2"]) == 2:
+            both.set()
+
+    player.socket.on("match_data", data)
+    match = Watched(player)
+    with filler(
+        emulator, tmp_path, "--match-id", match.id, "--seats", "3", "--script", f"{script}:Once"
+    ) as process:
+        both.wait()
+        match.until(2)
+        assert finish(process) == ""
+    assert came[b"1"] == came[b"2"]
+
+
 COMPOSED = """
 def counter(seat):
     for _ in range(3):
