@@ -26,7 +26,7 @@ from nakama_bots.bots.player import Player, World
 from nakama_bots.bots.problems import HOPELESS, NEW_SESSION, Problems
 from nakama_bots.bots.promise import Promise
 from nakama_bots.bots.roster import Roster
-from nakama_bots.bots.strategies import MATCHMAKER, LobbyRpc, Matchmaker, Strategy
+from nakama_bots.bots.strategies import POOLS, LobbyRpc, Matchmaker, Strategy
 from nakama_bots.errors import CallError, ConfigError, MatchNotFound
 
 SCOUT: Final = 999_999
@@ -212,7 +212,7 @@ class Fleet:
         """Seats by who has them: as a bot inside sees them, else by the listing."""
         mine = tuple(number for number, _ in bots)
         seats = [bot.seat for _, bot in bots if bot.seat is not None]
-        if not seats or found.lobby_id == MATCHMAKER:
+        if not seats or found.lobby_id in POOLS:
             lobby = Lobby(found.lobby_id, found.size, mine, 0, found.capacity, found.wanted)
             if found.size >= 0:
                 return lobby
@@ -224,7 +224,7 @@ class Fleet:
 
     def _counts(self, bot: Bot) -> bool:
         # A matched bot has left the pool; one that leaves has given its seat up, whatever the server thinks.
-        return not bot.leaving and not (bot.lobby_id == MATCHMAKER and bot.state == "seated")
+        return not bot.leaving and not (bot.lobby_id in POOLS and bot.state == "seated")
 
     @property
     def _marks(self) -> tuple[str, ...]:
@@ -308,7 +308,7 @@ class Fleet:
 
     def _check_lonely(self, number: int, bot: Bot, now: float) -> None:
         """A matched bot goes back to the pool when no human is with it."""
-        if bot.lobby_id != MATCHMAKER or bot.seat is None:
+        if bot.lobby_id not in POOLS or bot.seat is None:
             return
         names = bot.seat.names.items()
         if any(u not in self._own_ids and not name.startswith(self._marks) for u, name in names):

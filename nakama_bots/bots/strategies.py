@@ -22,9 +22,12 @@ from nakama_bots.errors import (
     RuntimeException,
 )
 from nakama_bots.types.matches import MatchList
-from nakama_bots.types.realtime import MatchmakerMatched, Party, UserPresence
+from nakama_bots.types.realtime import MatchmakerMatched, UserPresence
 
 MATCHMAKER: Final = "matchmaker"
+INVITATIONS: Final = "invitations"
+POOLS: Final = (MATCHMAKER, INVITATIONS)
+"""Lobbies that bots only wait in: for a human, who takes them elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ def join_match(player: Player, match_id: str) -> Seating:
     return Seating(match["match_id"], [*match.get("presences", ()), match["self"]])
 
 
-def _query_refused(query: str) -> ConfigError:
+def query_refused(query: str) -> ConfigError:
+    """For a query that the server cannot read."""
     return ConfigError("--query", query, "a query that the server can read, as +label.mode:duel")
 
 
@@ -79,7 +83,7 @@ class Listing(Strategy):
             if self.query is None:
                 raise
             self._list(scout, None)
-            raise _query_refused(self.query) from None
+            raise query_refused(self.query) from None
         return [
             Found(match["match_id"], match.get("size", 0), self._capacity(match.get("label", "")))
             for match in listed.get("matches", ())
@@ -192,29 +196,4 @@ class Matchmaker(Strategy):
             # The server has one text for all that is wrong with a ticket: is it the query?
             ticket = replace(self.ticket, query="*")
             player.socket.remove_matchmaker(add_ticket(player, ticket)["ticket"])
-            raise _query_refused(self.ticket.query) from None
-
-
-@dataclass(frozen=True, slots=True)
-class Parties(Strategy):
-    """Open parties, by label query; joined as any user joins them."""
-
-    query: str | None = None
-
-    def find(self, scout: Player) -> list[Found]:
-        try:
-            listed = scout.client.list_parties(scout.session, limit=100, open=True, query=self.query)
-        except InternalError:
-            if self.query is None:
-                raise
-            scout.client.list_parties(scout.session, limit=1)
-            raise _query_refused(self.query) from None
-        return [
-            Found(party["party_id"], -1, party.get("max_size") or None) for party in listed.get("parties", ())
-        ]
-
-    def join(self, player: Player, lobby_id: str) -> Seating:
-        with player.socket.expect("party", lambda body: body.get("party_id") == lobby_id) as expected:
-            player.socket.join_party(lobby_id)
-            party: Party = expected.wait()
-        return Seating(lobby_id, party.get("presences", ()), party=True)
+            raise query_refused(self.ticket.query) from None

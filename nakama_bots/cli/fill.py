@@ -75,6 +75,11 @@ _OPTIONS: Final[tuple[tuple[str, Callable[[str], Any] | None, Any, str], ...]] =
         None,
         "matchmaker: seconds in which a lone human is matched",
     ),
+    ("--create-parties", _SIZE, 0, "party: how many to found and keep"),
+    ("--party-label", None, "", "party: JSON label of those"),
+    ("--invitable", _SIZE, 0, "party: bots that wait for an invitation, a notification with a party_id"),
+    ("--invitation-code", _number(int, -(2**31), 2**31 - 1), None, "party: only notifications of that code"),
+    ("--invitation-subject", None, None, "party: only notifications of that subject"),
     ("--seats", _COUNT, None, "taken seats to keep each lobby at; matchmaker: tickets that wait (8)"),
     ("--share", _SHARE, None, "keep lobbies at this share of their capacity instead"),
     ("--per-lobby", _COUNT, None, "most bots in one lobby"),
@@ -232,7 +237,7 @@ def _strategy(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Str
     if arguments.matchmaker:
         return _matchmaker(arguments, tell)
     if arguments.party:
-        return strategies.Parties(arguments.query)
+        return _parties(arguments)
     if arguments.rpc:
         try:
             payload = json.loads(arguments.payload) if arguments.payload else None
@@ -242,6 +247,28 @@ def _strategy(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Str
     if arguments.match_name:
         return strategies.Names(arguments.match_name, arguments.capacity)
     return strategies.Matches(arguments.match_id, arguments.capacity)
+
+
+def _parties(arguments: argparse.Namespace) -> Strategy:
+    from nakama_bots.bots.parties import MOST_MEMBERS, Invitation, Parties  # noqa: PLC0415
+
+    # A seat more than is kept: for the human who comes.
+    size = arguments.capacity or arguments.seats + 1
+    if arguments.create_parties:
+        if size > MOST_MEMBERS:
+            raise ConfigError("--capacity", size, f"at most {MOST_MEMBERS}, the members of a party")
+        if arguments.only_with_humans:
+            raise ConfigError("--create-parties", arguments.create_parties, "not with --only-with-humans")
+    try:
+        labelled = not arguments.party_label or isinstance(json.loads(arguments.party_label), dict)
+    except ValueError:
+        labelled = False
+    if not labelled:
+        raise ConfigError("--party-label", arguments.party_label, "the text of a JSON object")
+    return Parties(
+        arguments.query, arguments.create_parties, arguments.party_label, size, arguments.invitable,
+        Invitation(arguments.invitation_code, arguments.invitation_subject),
+    )  # fmt: skip
 
 
 def _matchmaker(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Strategy:

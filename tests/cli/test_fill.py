@@ -21,6 +21,7 @@ import gevent
 import pytest
 from bots.support import make_player, new_identity
 
+from nakama_bots.bots.identity import Identity
 from nakama_bots.bots.player import Player
 from nakama_bots.cli.main import main
 from nakama_bots.config import Target
@@ -547,6 +548,9 @@ def test_a_query_that_the_server_cannot_read(emulator: EmulatorProcess, tmp_path
         (["--matchmaker", "--min-count", "5"], "at most --max-count 4"),
         (["--matchmaker", "--wait-at-most", "5", "--total", "2"], "at least 3 with --wait-at-most"),
         (["--matchmaker", "--property", "duel"], "NAME=VALUE"),
+        (["--party", "--create-parties", "1", "--only-with-humans"], "not with --only-with-humans"),
+        (["--party", "--create-parties", "1", "--capacity", "300"], "at most 256"),
+        (["--party", "--party-label", "duel"], "the text of a JSON object"),
         (["--listing", "--hours", "late"], "HH:MM-HH:MM"),
         (["--listing", "--script", "nobody"], "FILE.py:NAME"),
         (["--rpc", "x", "--payload", "{"], "a JSON text"),
@@ -595,3 +599,85 @@ def test_a_bot_plays_tic_tac_toe(
         player.socket.join_match(match_id)
         assert set(over.get()["players"].values()) == {"X", "O"}
         finish(process)
+
+
+def test_a_party_of_bots_is_founded_and_makes_room(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    player = human()
+    here: dict[str, str] = {}
+    changed = gevent.event.Event()
+
+    def presence(event: Any) -> None:
+        here.update((one["user_id"], one["username"]) for one in event.get("joins", ()))
+        for one in event.get("leaves", ()):
+            here.pop(one["user_id"])
+        changed.set()
+
+    player.socket.on("party_presence_event", presence)
+    arguments = ("--party", "--create-parties", "1", "--party-label", '{"mode":"reef"}', "--seats", "3")
+    with filler(emulator, tmp_path, *arguments, "--json-lines") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["bots"] == {"seated": 3}:
+                break
+        parties: list[Any] = []
+        while not parties:  # the list lags by a second
+            listed = player.client.list_parties(player.session, query="+label.mode:reef")
+            parties = list(listed.get("parties", ()))
+        (party,) = parties
+        assert party["max_size"] == 4
+        with player.socket.expect("party") as entered:
+            player.socket.join_party(party["party_id"])
+            seated = entered.wait()
+        names = [one["username"] for one in seated["presences"]]
+        assert sum(name.startswith(PREFIX) for name in names) == 3
+        here.update((one["user_id"], one["username"]) for one in seated["presences"])
+        here[player.session.user_id] = "me"
+        while len(here) != 3:
+            changed.clear()
+            changed.wait()
+        assert finish(process) == ""
+        while len(here) != 1:
+            changed.clear()
+            changed.wait()
+
+
+def test_a_bot_answers_an_invitation(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    """To a closed party, whose leader has to let it in."""
+    player = human()
+    party_id = player.socket.create_party(open=False, max_size=4)["party_id"]
+    # The list still has the parties of others for a second; none is to be joined.
+    arguments = ("--party", "--query", "+label.mode:no_such", "--invitable", "1", "--invitation-code", "7")
+    with filler(emulator, tmp_path, *arguments, "--json-lines") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["bots"] == {"joining": 1}:
+                break
+        name = Identity(PREFIX, 1, 0, 0).username
+        bot = player.client.get_users(player.session, usernames=[name])["users"][0]["id"]
+
+        def invite(code: int, content: dict[str, str]) -> None:
+            asked = {"user_id": bot, "subject": "come", "content": content, "code": code}
+            player.socket.rpc("notify_user", json.dumps(asked))
+
+        with player.socket.expect("party_join_request") as request:
+            invite(8, {"party_id": "of something else"})
+            invite(7, {"party": "none"})
+            invite(7, {"party_id": party_id})
+            (presence,) = request.wait(30)["presences"]
+        assert presence["username"] == name
+
+        def joined(event: Any) -> bool:
+            return any(one["user_id"] == bot for one in event.get("joins", ()))
+
+        with player.socket.expect("party_presence_event", joined) as came:
+            player.socket.accept_party_member(party_id, presence)
+            came.wait(30)
+        # Another waits in its place.
+        for line in process.stdout:
+            if json.loads(line)["bots"] == {"seated": 1, "joining": 1}:
+                break
+        assert finish(process) == ""
