@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -359,7 +360,13 @@ def _show(fleet: Fleet, json_lines: bool) -> None:
 
     if json_lines:
         while True:
-            print(json.dumps(Snapshot.of(fleet).line(time.time())), flush=True)
+            try:
+                print(json.dumps(Snapshot.of(fleet).line(time.time())), flush=True)
+            except BrokenPipeError:
+                # Whoever reads has seen enough; the exit would try to flush once more.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                fleet.stop()
+                return
             gevent.sleep(1.0)
     console = Console()
     if not console.is_terminal:

@@ -67,6 +67,16 @@ def newest(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text[text.rfind(" lobbies; seats:") :])
 
 
+def test_a_reader_that_has_seen_enough_ends_it(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    with filler(emulator, tmp_path, "--match-name", "read", "--seats", "1", "--json-lines") as process:
+        seated(process, 1)
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+        assert process.wait(30) == 0
+
+
 def test_cleanup_reads_a_roster(
     emulator: EmulatorProcess, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
