@@ -27,14 +27,16 @@ def test_stages_set_the_users_and_the_end(tmp_path: Path) -> None:
     assert TRACE not in locust.output
     assert re.findall(r"Shape test updating to (\d+) users", locust.output) == ["3", "6", "2"]
     users = {row["gauges"]["users"] for row in locust.timeline if row["source"] != "server"}
-    assert {2, 6} <= users <= {0, 2, 3, 6}
+    # A look may fall into a change, so there may be others between.
+    assert {2, 6} <= users
+    assert max(users) == 6
     assert locust.summary["run"]["users"] == 6
     assert locust.summary["settings"]["load"] == load
 
 
 def test_a_profile_from_a_file_over_two_workers(tmp_path: Path) -> None:
     profile = tmp_path / "load.toml"
-    profile.write_text('[load]\nmodel = "steps"\nfrom = 2\nto = 4\nby = 2\neach = "1s"\n')
+    profile.write_text('[load]\nmodel = "steps"\nfrom = 2\nto = 4\nby = 2\neach = "3s"\n')
     port = str(free_port())
     locust = run(
         tmp_path / "reports", "--nakama-profile", str(profile), "--processes", "2",
@@ -44,7 +46,7 @@ def test_a_profile_from_a_file_over_two_workers(tmp_path: Path) -> None:
     assert TRACE not in locust.output
     assert_timeline_adds_up(locust)
     assert locust.summary["run"]["users"] == 4
-    assert locust.summary["settings"]["load"] == "steps:from=2,to=4,by=2,each=1s"
+    assert locust.summary["settings"]["load"] == "steps:from=2,to=4,by=2,each=3s"
 
 
 def test_the_run_time_ends_a_profile_early_and_the_web_ui_quits(tmp_path: Path) -> None:
