@@ -62,10 +62,10 @@ def measure(pid: int, seconds: float, count: Callable[[], int]) -> dict[str, flo
 
 def connect(url: str, number: int) -> Any:
     """A connected socket of a device account."""
-    from nakama_bots.config import Credentials, Target
     from nakama_bots.realtime.socket import Socket
     from nakama_bots.rest.client import Client
-    from nakama_bots.rest.transport import GeventTransport
+    from nakama_bots.rest.transports.transport import GeventTransport
+    from nakama_bots.settings.config import Credentials, Target
 
     target = Target.parse(url)
     transport = GeventTransport()
@@ -99,9 +99,9 @@ def authentications(url: str, pid: int, seconds: float) -> dict[str, float]:
     """Logins of 32 players at a time."""
     import gevent
 
-    from nakama_bots.config import Credentials, Target
     from nakama_bots.rest.client import Client
-    from nakama_bots.rest.transport import GeventTransport
+    from nakama_bots.rest.transports.transport import GeventTransport
+    from nakama_bots.settings.config import Credentials, Target
 
     client = Client(Target.parse(url), Credentials(), transport=GeventTransport())
     counters = [0] * 32
@@ -186,7 +186,7 @@ def main() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 8192), hard), hard))
         print(json.dumps(PARTS[arguments.part](arguments.url, arguments.pid, arguments.seconds)), flush=True)
         os._exit(0)  # the greenlets go on for ever
-    from nakama_bots.emulator.process import EmulatorProcess
+    from nakama_bots.emulator.server.process import EmulatorProcess
 
     figures: dict[str, dict[str, float]] = {}
     for name in PARTS:

@@ -25,12 +25,12 @@ from typing import Any
 
 import gevent
 
-from nakama_bots.bots.identity import Identity
-from nakama_bots.bots.player import Player, World
-from nakama_bots.config import Credentials, Target, Timeouts, Tls
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, MatchJoinRejected
 from nakama_bots.observer import NullObserver
+from nakama_bots.players.identity import Identity
+from nakama_bots.players.player import Player, World
+from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
 
 CAPACITY = 10
 SEATS = 8

@@ -74,7 +74,7 @@ def passes(run: dict[str, Any]) -> bool:
 @contextlib.contextmanager
 def target(host: str | None) -> Iterator[str]:
     """The server that was named, or an emulator."""
-    from nakama_bots.emulator.process import EmulatorProcess
+    from nakama_bots.emulator.server.process import EmulatorProcess
 
     if host:
         yield host

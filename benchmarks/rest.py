@@ -35,9 +35,9 @@ ROWS = tuple(form.format(library) for library in LIBRARIES for form in ("{}", "{
 
 def client_calls(row: str, url: str, players: int) -> list[Callable[[], Any]]:
     """A call of our client for each player."""
-    from nakama_bots.config import Credentials, Target
     from nakama_bots.rest.client import Client
-    from nakama_bots.rest.transport import TRANSPORTS
+    from nakama_bots.rest.transports.transport import TRANSPORTS
+    from nakama_bots.settings.config import Credentials, Target
 
     name, _, shared = row.partition(" ")
     target = Target.parse(url)
@@ -56,9 +56,9 @@ def bare_calls(row: str, url: str, players: int) -> list[Callable[[], Any]]:
     import requests
     from geventhttpclient import HTTPClient
 
-    from nakama_bots.config import Credentials, Target
     from nakama_bots.rest.client import Client
-    from nakama_bots.rest.transport import GeventTransport
+    from nakama_bots.rest.transports.transport import GeventTransport
+    from nakama_bots.settings.config import Credentials, Target
 
     login = Client(Target.parse(url), Credentials(), transport=GeventTransport())
 
@@ -158,7 +158,7 @@ def main() -> int:
         return 0
     if arguments.url:
         return compare(arguments, arguments.url)
-    from nakama_bots.emulator.process import EmulatorProcess
+    from nakama_bots.emulator.server.process import EmulatorProcess
 
     with EmulatorProcess.start() as emulator:
         return compare(arguments, emulator.url)

@@ -58,11 +58,11 @@ def run_full(url: str, sockets: int, seconds: float, server_key: str) -> dict[st
     import gevent
     from locust.env import Environment
 
-    from nakama_bots.config import Target
     from nakama_bots.load import bridge, bucketing
     from nakama_bots.realtime.socket import Socket
-    from nakama_bots.results.recorder import Recorder
+    from nakama_bots.results.record.recorder import Recorder
     from nakama_bots.session import Session
+    from nakama_bots.settings.config import Target
 
     bucketing.install()
     environment = Environment()
@@ -255,7 +255,7 @@ def main() -> int:
         os._exit(0)  # the players' greenlets never end
     if arguments.url:
         return compare(arguments, arguments.url)
-    from nakama_bots.emulator.process import EmulatorProcess
+    from nakama_bots.emulator.server.process import EmulatorProcess
 
     with EmulatorProcess.start() as emulator:
         return compare(arguments, emulator.url)

@@ -8,8 +8,8 @@ import random
 
 from locust import between, tag, task
 
-from nakama_bots.bots.storage import SaveGame
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.storage import SaveGame
 
 INVENTORY = tuple(f"item {number}" for number in range(40))
 

@@ -6,8 +6,8 @@ profile, and delete the account again, so that nothing stays behind. No sockets.
 
 from locust import between, tag, task
 
-from nakama_bots.bots.player import Player
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.player import Player
 
 
 class AuthenticationStorm(NakamaUser):

@@ -9,9 +9,9 @@ average. The server needs the RPC ``find_benchmark_match`` and the match ``bench
 
 from locust import between, tag, task
 
-from nakama_bots.bots.authoritative import BROADCAST, join_a_place
-from nakama_bots.bots.match import MatchRun
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.authoritative import BROADCAST, join_a_place
+from nakama_bots.players.acts.match import MatchRun
 
 STATE_SIZE = 64
 

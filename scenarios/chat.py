@@ -9,9 +9,9 @@ import random
 import gevent
 from locust import between, tag, task
 
-from nakama_bots.bots.chat import ChatRoom
-from nakama_bots.bots.social import shared_group, user_ids
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.chat import ChatRoom
+from nakama_bots.players.acts.social import shared_group, user_ids
 from nakama_bots.realtime.api import ChannelType
 
 LINES = 5

@@ -8,10 +8,10 @@ The accounts stay; the run says how ``nakama-bots cleanup`` finds them.
 
 from locust import constant, tag, task
 
-from nakama_bots.bots.identity import Newcomers
-from nakama_bots.bots.idle import hold
-from nakama_bots.bots.player import Player
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.idle import hold
+from nakama_bots.players.identity import Newcomers
+from nakama_bots.players.player import Player
 
 A_DAY = 86_400.0
 newcomers = Newcomers()

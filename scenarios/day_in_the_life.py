@@ -12,11 +12,11 @@ import random
 import gevent
 from locust import between, tag, task
 
-from nakama_bots.bots.chat import ChatRoom
-from nakama_bots.bots.match import MatchRun
-from nakama_bots.bots.social import befriend, user_ids
-from nakama_bots.bots.storage import SaveGame
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.chat import ChatRoom
+from nakama_bots.players.acts.match import MatchRun
+from nakama_bots.players.acts.social import befriend, user_ids
+from nakama_bots.players.acts.storage import SaveGame
 
 SCALE = float(os.environ.get("DAY_IN_THE_LIFE_SCALE", "1"))
 SESSION_MEDIAN = 240.0 * SCALE

@@ -2,10 +2,10 @@
 
 from locust import between, tag, task
 
-from nakama_bots.bots.chat import ChatRoom
-from nakama_bots.bots.match import MatchRun
-from nakama_bots.bots.matchmaking import Ticket, find_opponents
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.chat import ChatRoom
+from nakama_bots.players.acts.match import MatchRun
+from nakama_bots.players.acts.matchmaking import Ticket, find_opponents
 
 JOIN_TIMEOUT = 10.0
 STATE_SIZE = 64

@@ -10,7 +10,7 @@ import math
 
 import orjson
 
-from nakama_bots.bots.behaviour import Behaviour, Seat
+from nakama_bots.players.behaviour import Behaviour, Seat
 from nakama_bots.types.realtime import MatchData
 
 SWIM = 1

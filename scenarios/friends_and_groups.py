@@ -6,8 +6,8 @@ out. What a run founds, it deletes.
 
 from locust import between, tag, task
 
-from nakama_bots.bots.social import befriend, found_group, part, user_ids
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.social import befriend, found_group, part, user_ids
 
 
 class FriendsAndGroups(NakamaUser):

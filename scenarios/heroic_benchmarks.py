@@ -6,12 +6,12 @@ Run one at a time: ``locust -f locustfile.py HeroicRegister --headless -u 50 -r 
 
 from locust import constant_pacing, tag, task
 
-from nakama_bots.bots.authoritative import alternate, join_a_place
-from nakama_bots.bots.identity import Newcomers
-from nakama_bots.bots.idle import hold
-from nakama_bots.bots.match import MatchRun
-from nakama_bots.bots.player import Player
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.authoritative import alternate, join_a_place
+from nakama_bots.players.acts.idle import hold
+from nakama_bots.players.acts.match import MatchRun
+from nakama_bots.players.identity import Newcomers
+from nakama_bots.players.player import Player
 
 HELD_SECONDS, MATCH_SECONDS, SEND_EVERY = 200.0, 180.0, 0.5
 newcomers = Newcomers()

@@ -6,8 +6,8 @@ failure, ``WS hold``; one that was held for ``--nakama-hold-seconds`` counts as 
 
 from locust import constant, tag, task
 
-from nakama_bots.bots.idle import hold
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.idle import hold
 
 
 class IdleSocket(NakamaUser):

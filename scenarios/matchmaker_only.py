@@ -9,8 +9,8 @@ import random
 
 from locust import between, tag, task
 
-from nakama_bots.bots.matchmaking import Ticket, cancel_ticket, find_opponents
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.matchmaking import Ticket, cancel_ticket, find_opponents
 
 
 class MatchmakerOnly(NakamaUser):

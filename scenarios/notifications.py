@@ -6,8 +6,8 @@ RPC ``notify_user``, which ``nakama_modules/`` have and the embedded emulator to
 
 from locust import between, tag, task
 
-from nakama_bots.bots.notifications import notify_myself
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.notifications import notify_myself
 
 PAGE = 20
 

@@ -6,11 +6,11 @@ run in the same process, where they know each other already; run a multiple of f
 
 from locust import between, tag, task
 
-from nakama_bots.bots.match import MatchRun
-from nakama_bots.bots.matchmaking import Ticket
-from nakama_bots.bots.party import PartyRun
-from nakama_bots.bots.rendezvous import Rendezvous
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.match import MatchRun
+from nakama_bots.players.acts.matchmaking import Ticket
+from nakama_bots.players.acts.party import PartyRun
+from nakama_bots.players.rendezvous import Rendezvous
 
 PARTY = 2
 TIMEOUT = 10.0

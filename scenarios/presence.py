@@ -5,9 +5,9 @@ Each status is stamped; how it reaches the followers is reported as ``delivery.s
 
 from locust import between, tag, task
 
-from nakama_bots.bots.social import user_ids
-from nakama_bots.bots.status import StatusBoard
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.social import user_ids
+from nakama_bots.players.acts.status import StatusBoard
 
 CIRCLE = 10
 CHANGES = 10

@@ -6,8 +6,8 @@ others play. How each state arrives is reported as ``delivery.match``.
 
 from locust import between, tag, task
 
-from nakama_bots.bots.match import MatchRun
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.match import MatchRun
 
 PLAYERS = 4
 STATE_SIZE = 64

@@ -9,8 +9,8 @@ as ``provoked.slow_reader`` and are no failures; ``slow_reader_closed`` counts t
 
 from locust import between, tag, task
 
-from nakama_bots.bots.slow_reader import read_nothing
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.slow_reader import read_nothing
 
 ANSWER_SIZE = 50_000
 PATIENCE = 15.0

@@ -6,8 +6,8 @@ from itertools import cycle
 import gevent
 from locust import between, tag, task
 
-from nakama_bots.bots.chat import ChatRoom
 from nakama_bots.load import NakamaUser
+from nakama_bots.players.acts.chat import ChatRoom
 
 ROOMS = 5
 LINES_A_VISIT = 5

@@ -14,19 +14,19 @@ ROOT = Path(__file__).parents[1]
 
 UNPATCHED = (
     "nakama_bots",
-    "nakama_bots.config",
+    "nakama_bots.settings.config",
     "nakama_bots.session",
     "nakama_bots.rest.client",
-    "nakama_bots.rest.transport",
+    "nakama_bots.rest.transports.transport",
     "nakama_bots.realtime.socket",
-    "nakama_bots.bots.player",
-    "nakama_bots.bots.match",
-    "nakama_bots.bots.matchmaking",
-    "nakama_bots.bots.chat",
-    "nakama_bots.results.recorder",
+    "nakama_bots.players.player",
+    "nakama_bots.players.acts.match",
+    "nakama_bots.players.acts.matchmaking",
+    "nakama_bots.players.acts.chat",
+    "nakama_bots.results.record.recorder",
     "nakama_bots.results.summary",
     "nakama_bots.results.run_folder",
-    "nakama_bots.emulator.process",
+    "nakama_bots.emulator.server.process",
     "nakama_bots.cli.main",
 )
 PATCHED = ("socket", "ssl", "threading", "time", "subprocess", "select", "os", "signal", "queue")

@@ -9,7 +9,7 @@ from typing import Final
 
 from nakama_bots.cli.inputs import add_window
 from nakama_bots.errors import ConfigError
-from nakama_bots.results.profile import baseline_of, read_profile, write_baseline
+from nakama_bots.results.compare.profile import baseline_of, read_profile, write_baseline
 
 HELP: Final = "write a run as a small file to be committed, for later runs to be compared with"
 _FOLDER: Final = Path("reports/baselines")

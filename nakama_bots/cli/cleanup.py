@@ -11,12 +11,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from nakama_bots import config, guard, options
 from nakama_bots.errors import CallError, ConfigError, Unauthenticated
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.settings import config, guard, options
 
 if TYPE_CHECKING:
-    from nakama_bots.bots.cleanup import Cleaner, Search, Tally
+    from nakama_bots.ops.cleanup import Cleaner, Search, Tally
     from nakama_bots.rest.client import Client
 
 HELP: Final = (
@@ -137,9 +137,9 @@ def run(arguments: argparse.Namespace) -> int:
     guard.check_target(settings, settings.target, name="URL")
     ids = _read_ids(arguments.ids, prefix) if "ids" in arguments else ()
     # Late: gevent and the client are wanted by this subcommand only.
-    from nakama_bots.bots.cleanup import CONCURRENCY, By, Cleaner, Search  # noqa: PLC0415
+    from nakama_bots.ops.cleanup import CONCURRENCY, By, Cleaner, Search  # noqa: PLC0415
     from nakama_bots.rest.client import Client  # noqa: PLC0415
-    from nakama_bots.rest.transport import GeventTransport  # noqa: PLC0415
+    from nakama_bots.rest.transports.transport import GeventTransport  # noqa: PLC0415
 
     search = Search(
         prefix, getattr(arguments, "seeds", (settings.seed,)), arguments.misses, arguments.worker_misses,
@@ -182,8 +182,8 @@ def _read_ids(path: Path, prefix: str) -> tuple[str, ...]:
 
 def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool) -> int:
     """Search and perhaps delete; 0, or the exit code of what ended it early, with a line about it."""
-    from nakama_bots.bots.cleanup import GONE  # noqa: PLC0415
     from nakama_bots.cli.interrupts import Interrupted, exit_code, raise_here, told  # noqa: PLC0415
+    from nakama_bots.ops.cleanup import GONE  # noqa: PLC0415
 
     caught: list[signal.Signals] = []
     leave = raise_here()

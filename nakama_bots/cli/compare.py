@@ -11,9 +11,9 @@ import orjson
 
 from nakama_bots.cli.inputs import add_window, share, write_text
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.results.compare import STATISTICS, Options, Tolerance, compare, exit_code
-from nakama_bots.results.comparison_text import markdown, table
-from nakama_bots.results.profile import NothingToCompare, read_profile
+from nakama_bots.results.compare.compare import STATISTICS, Options, Tolerance, compare, exit_code
+from nakama_bots.results.compare.comparison_text import markdown, table
+from nakama_bots.results.compare.profile import NothingToCompare, read_profile
 
 HELP: Final = "compare a run with its baselines: regressed, improved, same or too noisy, name by name"
 

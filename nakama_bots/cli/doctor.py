@@ -9,12 +9,12 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
-from nakama_bots import options
-from nakama_bots.config import Settings
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.settings import options
+from nakama_bots.settings.config import Settings
 
 if TYPE_CHECKING:
-    from nakama_bots.bots.doctor import Finding, Patient
+    from nakama_bots.ops.doctor import Finding, Patient
 
 HELP: Final = (
     "check a server: name, TLS, keys, login, socket, matchmaker, match, clock; what to do about each failure"
@@ -55,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     # Late: gevent and the client are wanted by this subcommand only.
     from rich.console import Console  # noqa: PLC0415
 
-    from nakama_bots.bots.doctor import Patient, examine, tidy  # noqa: PLC0415
-    from nakama_bots.bots.doctor_checks import CHECKS  # noqa: PLC0415
     from nakama_bots.cli.interrupts import Interrupted, raised  # noqa: PLC0415
+    from nakama_bots.ops.doctor import Patient, examine, tidy  # noqa: PLC0415
+    from nakama_bots.ops.doctor_checks import CHECKS  # noqa: PLC0415
 
     patient = _patient(settings, Patient)
     findings: list[Finding] = []
@@ -90,8 +90,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _patient(settings: Settings, kind: type[Patient]) -> Patient:
-    from nakama_bots.bots.player import World  # noqa: PLC0415
     from nakama_bots.observer import NullObserver  # noqa: PLC0415
+    from nakama_bots.players.player import World  # noqa: PLC0415
 
     assert settings.target is not None
     world = World(settings.target, settings.credentials, settings.timeouts, settings.tls, NullObserver())

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from nakama_bots.emulator import faults
 from nakama_bots.emulator.options import Options
+from nakama_bots.emulator.server import faults
 from nakama_bots.errors import ConfigError
 
 HELP: Final = "serve a stand-in for a Nakama server (behaviour only: neither its speed nor its durability)"
@@ -154,7 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
     if options.pong_wait <= options.ping_period:
         raise ConfigError("--pong-wait", options.pong_wait, f"more than --ping-period {options.ping_period}")
     # Late: aiohttp is wanted by this subcommand only.
-    from nakama_bots.emulator import server  # noqa: PLC0415
+    from nakama_bots.emulator.server import server  # noqa: PLC0415
 
     print(
         "nakama-bots emulator: a stand-in for Nakama's behaviour, not for its speed or durability; "

@@ -12,18 +12,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nakama_bots import guard, locales, options
-from nakama_bots.bots.lobby import Hours, Policy
-from nakama_bots.config import Settings
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.fill.lobby import Hours, Policy
+from nakama_bots.settings import guard, locales, options
+from nakama_bots.settings.config import Settings
 
 if TYPE_CHECKING:
-    from nakama_bots.bots.fill_view import Snapshot
-    from nakama_bots.bots.fleet import Fleet
-    from nakama_bots.bots.player import World
-    from nakama_bots.bots.roster import Roster, SlotLease
-    from nakama_bots.bots.strategies import Strategy
+    from nakama_bots.fill.fleet import Fleet
+    from nakama_bots.fill.roster import Roster, SlotLease
+    from nakama_bots.fill.strategies import Strategy
+    from nakama_bots.fill.view import Snapshot
+    from nakama_bots.players.player import World
 
 HELP: Final = "keep lobbies filled with bots, which give their seats to humans"
 SETTINGS: Final = (
@@ -151,10 +151,11 @@ def run(arguments: argparse.Namespace) -> int:
     guard.check_target(settings, settings.target, name="URL")
     guard.check_users(settings, policy.total, name="--total")
     # Late: gevent and the client are wanted by this subcommand only.
-    from nakama_bots.bots import behaviour, fleet, player, problems, roster  # noqa: PLC0415
+    from nakama_bots.fill import fleet, problems, roster  # noqa: PLC0415
     from nakama_bots.observer import NullObserver  # noqa: PLC0415
+    from nakama_bots.players import behaviour, player  # noqa: PLC0415
 
-    make = behaviour.load(arguments.script or ["nakama_bots.bots.behaviours:Wanderer"])
+    make = behaviour.load(arguments.script or ["nakama_bots.players.behaviours:Wanderer"])
     mix = locales.parse(arguments.locales, name="--locales")
     world = player.World(
         settings.target, settings.credentials, settings.timeouts, settings.tls, NullObserver(), locales=mix
@@ -181,8 +182,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _serve(fleet: Fleet, arguments: argparse.Namespace, lease: SlotLease | None) -> int:
     import gevent  # noqa: PLC0415
 
-    from nakama_bots.bots.fill_view import Snapshot  # noqa: PLC0415
     from nakama_bots.cli.interrupts import told  # noqa: PLC0415
+    from nakama_bots.fill.view import Snapshot  # noqa: PLC0415
 
     with ExitStack() as stack:
         stack.enter_context(told(lambda _: fleet.stop()))
@@ -227,7 +228,7 @@ def _policy(arguments: argparse.Namespace) -> Policy:
 
 
 def _strategy(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Strategy:
-    from nakama_bots.bots import strategies  # noqa: PLC0415
+    from nakama_bots.fill import strategies  # noqa: PLC0415
 
     if arguments.listing:
         kind = {"yes": True, "no": False}.get(arguments.authoritative)
@@ -251,7 +252,7 @@ def _strategy(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Str
 
 
 def _parties(arguments: argparse.Namespace) -> Strategy:
-    from nakama_bots.bots.parties import MOST_MEMBERS, Invitation, Parties  # noqa: PLC0415
+    from nakama_bots.fill.parties import MOST_MEMBERS, Invitation, Parties  # noqa: PLC0415
 
     # A seat more than is kept: for the human who comes.
     size = arguments.capacity or arguments.seats + 1
@@ -273,9 +274,9 @@ def _parties(arguments: argparse.Namespace) -> Strategy:
 
 
 def _matchmaker(arguments: argparse.Namespace, tell: Callable[[str], None]) -> Strategy:
-    from nakama_bots.bots.matchmaking import Ticket  # noqa: PLC0415
-    from nakama_bots.bots.promise import Promise  # noqa: PLC0415
-    from nakama_bots.bots.strategies import Matchmaker  # noqa: PLC0415
+    from nakama_bots.fill.promise import Promise  # noqa: PLC0415
+    from nakama_bots.fill.strategies import Matchmaker  # noqa: PLC0415
+    from nakama_bots.players.acts.matchmaking import Ticket  # noqa: PLC0415
 
     texts: dict[str, str] = {}
     numbers: dict[str, float] = {}
@@ -299,7 +300,7 @@ def _matchmaker(arguments: argparse.Namespace, tell: Callable[[str], None]) -> S
 
 
 def _lease(world: World, settings: Settings, name: str, shared: Roster) -> SlotLease:
-    from nakama_bots.bots.roster import SlotLease  # noqa: PLC0415
+    from nakama_bots.fill.roster import SlotLease  # noqa: PLC0415
     from nakama_bots.rest.client import Client  # noqa: PLC0415
 
     client = Client(
@@ -332,7 +333,7 @@ def _renew(fleet: Fleet, lease: SlotLease) -> None:
 def _metrics(fleet: Fleet, port: int) -> Any:
     from gevent.pywsgi import WSGIServer  # noqa: PLC0415
 
-    from nakama_bots.bots.fill_view import Snapshot  # noqa: PLC0415
+    from nakama_bots.fill.view import Snapshot  # noqa: PLC0415
 
     def answer(_: Any, start: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:
         start("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
@@ -356,7 +357,7 @@ def _show(fleet: Fleet, json_lines: bool) -> None:
     from rich.console import Console  # noqa: PLC0415
     from rich.live import Live  # noqa: PLC0415
 
-    from nakama_bots.bots.fill_view import Snapshot  # noqa: PLC0415
+    from nakama_bots.fill.view import Snapshot  # noqa: PLC0415
 
     if json_lines:
         while True:
@@ -384,7 +385,7 @@ def _table(snapshot: Snapshot, height: int) -> Any:
     from rich.table import Column, Table  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from nakama_bots.bots.fill_view import promise_text  # noqa: PLC0415
+    from nakama_bots.fill.view import promise_text  # noqa: PLC0415
 
     numbers = [Column(name, justify="right") for name in ("human", "bot", "other bot", "free")]
     table = Table(Column("lobby", no_wrap=True, overflow="ellipsis"), *numbers)

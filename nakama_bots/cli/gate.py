@@ -6,9 +6,10 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from nakama_bots.results.gate import Gate, evaluate_all
-from nakama_bots.results.gate_file import read_gate
-from nakama_bots.results.outputs import tell_ci, write_outputs
+from nakama_bots.results.gate.gate_file import read_gate
+from nakama_bots.results.gate.rules import Gate, evaluate_all
+from nakama_bots.results.gate.verdict import conclude
+from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import (
     TIMELINE_FILE,
     VERDICT_FILE,
@@ -16,9 +17,8 @@ from nakama_bots.results.run_folder import (
     read_timeline,
     read_verdict,
 )
-from nakama_bots.results.text import verdict_lines
-from nakama_bots.results.timeline import Timeline
-from nakama_bots.results.verdict import conclude
+from nakama_bots.results.show.outputs import tell_ci, write_outputs
+from nakama_bots.results.show.text import verdict_lines
 
 HELP: Final = "hold a run that is over to a gate file: 0 passed, 3 failed, 4 invalid, 5 nothing had answered"
 

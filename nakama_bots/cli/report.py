@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from nakama_bots.cli.inputs import write_text
-from nakama_bots.results.compare import compare
-from nakama_bots.results.profile import read_profile
-from nakama_bots.results.report.files import labels, read_run
-from nakama_bots.results.report.page import render
+from nakama_bots.results.compare.compare import compare
+from nakama_bots.results.compare.profile import read_profile
+from nakama_bots.results.show.report.files import labels, read_run
+from nakama_bots.results.show.report.page import render
 
 HELP: Final = "write the HTML report of a run, or of several side by side, as one file"
 

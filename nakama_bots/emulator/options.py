@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from nakama_bots.emulator.faults import Fault
+from nakama_bots.emulator.server.faults import Fault
 
 SERVER_NAME: Final = "nakama-bots-emulator"
 """The ``Server`` header of every answer."""

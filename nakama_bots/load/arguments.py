@@ -1,11 +1,11 @@
-"""The settings as Locust arguments; ``nakama_bots.options`` reads them."""
+"""The settings as Locust arguments; ``nakama_bots.settings.options`` reads them."""
 
 from __future__ import annotations
 
 from locust.argument_parser import LocustArgumentParser
 
-from nakama_bots import options
-from nakama_bots.options import public_values, resolve, resolved
+from nakama_bots.settings import options
+from nakama_bots.settings.options import public_values, resolve, resolved
 
 __all__ = ["add_arguments", "public_values", "resolve", "resolved"]
 

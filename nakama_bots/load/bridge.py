@@ -9,7 +9,7 @@ from locust.event import Events
 
 from nakama_bots.errors import Abandoned, CallError
 from nakama_bots.observer import Observer
-from nakama_bots.results.request_samples import RequestSampler
+from nakama_bots.results.record.request_samples import RequestSampler
 
 
 class LocustObserver:

@@ -8,9 +8,9 @@ from typing import Any
 
 from locust.env import Environment
 
-from nakama_bots import guard
-from nakama_bots.config import Settings
 from nakama_bots.errors import ConfigError
+from nakama_bots.settings import guard
+from nakama_bots.settings.config import Settings
 
 log = logging.getLogger(__name__)
 

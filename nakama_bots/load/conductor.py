@@ -27,32 +27,33 @@ from locust.html import get_html_report
 from locust.runners import STATE_INIT, STATE_STOPPED, Runner
 from locust.stats import console_logger
 
-from nakama_bots import guard
-from nakama_bots.config import Settings, Target
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import ConfigError, NakamaError
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.load import arguments, shapes
-from nakama_bots.load.banner import EMULATOR_BANNER, inject
+from nakama_bots.load import arguments
 from nakama_bots.load.cap import cap_users
 from nakama_bots.load.intervals import let_others_run
 from nakama_bots.load.judge import Judge
-from nakama_bots.load.live_page import add_live_page
-from nakama_bots.load.live_view import LiveView
+from nakama_bots.load.open_model import shapes
 from nakama_bots.load.probe import probe
 from nakama_bots.load.run import Run
 from nakama_bots.load.server_scrape import ServerScraper, metrics_url
-from nakama_bots.load.web import check_form, show_banner
-from nakama_bots.results.gate import Gate, Outcome, Verdict
-from nakama_bots.results.gate_file import read_gate
-from nakama_bots.results.ledger import LedgerTotals
-from nakama_bots.results.outputs import tell_ci, write_outputs, write_tables
-from nakama_bots.results.report.files import write_report
+from nakama_bots.load.web.banner import EMULATOR_BANNER, inject
+from nakama_bots.load.web.live_page import add_live_page
+from nakama_bots.load.web.live_view import LiveView
+from nakama_bots.load.web.pages import check_form, show_banner
+from nakama_bots.results.gate.gate_file import read_gate
+from nakama_bots.results.gate.rules import Gate, Outcome, Verdict
+from nakama_bots.results.gate.verdict import verdict_part
+from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline
-from nakama_bots.results.server_metrics import ServerMetrics, ServerPart
+from nakama_bots.results.show.outputs import tell_ci, write_outputs, write_tables
+from nakama_bots.results.show.report.files import write_report
+from nakama_bots.results.show.text import end_of_run
 from nakama_bots.results.summary import RunInfo, Summary, TargetPart, build_summary
-from nakama_bots.results.text import end_of_run
-from nakama_bots.results.verdict import verdict_part
+from nakama_bots.settings import guard
+from nakama_bots.settings.config import Settings, Target
 
 log = logging.getLogger(__name__)
 

@@ -13,12 +13,12 @@ from typing import Final
 import gevent
 from gevent.lock import RLock
 
-from nakama_bots.health_limits import HealthLimits
-from nakama_bots.results import gauges
-from nakama_bots.results.health import Health
-from nakama_bots.results.recorder import Recorder
-from nakama_bots.results.request_samples import RequestLog, RequestSampler
-from nakama_bots.results.timeline import Interval, Timeline, check_interval, interval_length
+from nakama_bots.results.record import gauges
+from nakama_bots.results.record.health import Health
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.request_samples import RequestLog, RequestSampler
+from nakama_bots.results.record.timeline import Interval, Timeline, check_interval, interval_length
+from nakama_bots.settings.health_limits import HealthLimits
 
 LOCAL: Final = "local"
 """The source of a process that is no worker; a worker's is its Locust id."""

@@ -9,12 +9,12 @@ from typing import Final
 import gevent
 
 from nakama_bots.load.intervals import Totals, let_others_run
-from nakama_bots.results.gate import Gate, RuleResult, Verdict, evaluate, evaluate_all
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.gate.rules import Gate, RuleResult, Verdict, evaluate, evaluate_all
+from nakama_bots.results.gate.verdict import conclude
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import Interval, gauges_only
+from nakama_bots.results.record.window import Window, gauge_values
 from nakama_bots.results.summary import Summary
-from nakama_bots.results.timeline import Interval, gauges_only
-from nakama_bots.results.verdict import conclude
-from nakama_bots.results.window import Window, gauge_values
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from typing import Final
 import gevent
 
 from nakama_bots.clock import Deadline
-from nakama_bots.config import Settings, Target, Tls
 from nakama_bots.emulator.options import SERVER_NAME
+from nakama_bots.settings.config import Settings, Target, Tls
 
 _PAUSE: Final = 0.25
 _PATH: Final = "/healthcheck"

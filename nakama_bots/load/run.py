@@ -10,23 +10,23 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
-from nakama_bots.bots.identity import Identity, NumberPool
-from nakama_bots.bots.player import Player, World
-from nakama_bots.config import Settings, Target
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.load import arguments
 from nakama_bots.load.bridge import LocustObserver
+from nakama_bots.load.generator.pulse import Pulse
 from nakama_bots.load.intervals import LOCAL, Intervals, Totals
-from nakama_bots.load.open_run import OpenRun
-from nakama_bots.load.pulse import Pulse
+from nakama_bots.load.open_model.open_run import OpenRun
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
 from nakama_bots.observer import TICK_LATENESS
-from nakama_bots.rest.transport import TRANSPORTS
-from nakama_bots.results import gauges
-from nakama_bots.results.recorder import Recorder
-from nakama_bots.results.request_samples import RequestSampler
-from nakama_bots.results.timeline import Interval
-from nakama_bots.results.worker_log import WorkerLog
+from nakama_bots.players.identity import Identity, NumberPool
+from nakama_bots.players.player import Player, World
+from nakama_bots.rest.transports.transport import TRANSPORTS
+from nakama_bots.results.record import gauges
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.request_samples import RequestSampler
+from nakama_bots.results.record.timeline import Interval
+from nakama_bots.results.record.worker_log import WorkerLog
+from nakama_bots.settings.config import Settings, Target
 
 log = logging.getLogger(__name__)
 

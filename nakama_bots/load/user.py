@@ -11,10 +11,7 @@ from locust import User
 from locust.env import Environment
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser
 
-from nakama_bots.bots.pacing import pace
-from nakama_bots.bots.player import Player
 from nakama_bots.clock import Tick
-from nakama_bots.config import Settings
 from nakama_bots.errors import (
     CallError,
     HandshakeRefused,
@@ -24,6 +21,9 @@ from nakama_bots.errors import (
     Unauthenticated,
 )
 from nakama_bots.load.run import run_of
+from nakama_bots.players.pacing import pace
+from nakama_bots.players.player import Player
+from nakama_bots.settings.config import Settings
 
 FIRST_BACKOFF: Final = 0.5
 LONGEST_BACKOFF: Final = 15.0
@@ -118,7 +118,7 @@ class NakamaUser(User):
     def pace(self, rate: float, seconds: float | None = None) -> Iterator[Tick]:
         """Steps ``rate`` times a second, for ``seconds`` or until the loop is left, whatever the server does.
 
-        The calls in the loop's body are reported raw and from their planned times: ``bots.pacing``.
+        The calls in the loop's body are reported raw and from their planned times: ``players.pacing``.
         """
         return pace(self.player.calls, rate, seconds)
 

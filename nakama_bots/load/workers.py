@@ -21,9 +21,9 @@ import gevent
 from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
 
 from nakama_bots.load.intervals import Totals
+from nakama_bots.results.record.timeline import Interval
+from nakama_bots.results.record.workers import MISSING, ReportHead, WorkerPart, WorkerRecord, WorkerReport
 from nakama_bots.results.shapes import ShapeError, check
-from nakama_bots.results.timeline import Interval
-from nakama_bots.results.workers import MISSING, ReportHead, WorkerPart, WorkerRecord, WorkerReport
 
 log = logging.getLogger(__name__)
 

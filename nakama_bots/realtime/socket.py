@@ -17,7 +17,6 @@ from gevent.hub import Waiter
 
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
-from nakama_bots.config import Target, Timeouts, Tls
 from nakama_bots.observer import NullObserver, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.api import RealtimeApi
@@ -25,6 +24,7 @@ from nakama_bots.realtime.connection import Connection, open_connection
 from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
 from nakama_bots.realtime.protocol import KIND, Ledger, RealtimeProtocol
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Target, Timeouts, Tls
 
 __all__ = [
     "CLOSE_TIMEOUT",

@@ -12,12 +12,12 @@ from typing import Any, Final, Generic, NoReturn, TypeVar
 import orjson
 
 from nakama_bots.clock import Deadline
-from nakama_bots.config import Target, Timeouts
 from nakama_bots.errors import Abandoned, CallError, ProtocolError, RestError, rest_error, scrub
 from nakama_bots.observer import NullObserver, Observer
 from nakama_bots.rest.retry import RETRIED, RETRIED_ERRORS, RETRIED_STATUS, Retry
 from nakama_bots.rest.route import Query, Route
-from nakama_bots.rest.seam import Response, Transport
+from nakama_bots.rest.transports.seam import Response, Transport
+from nakama_bots.settings.config import Target, Timeouts
 
 A = TypeVar("A")
 T = TypeVar("T")

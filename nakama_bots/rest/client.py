@@ -6,31 +6,31 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from nakama_bots.config import Credentials, Target, Timeouts
 from nakama_bots.observer import Observer
-from nakama_bots.rest.account import Account
-from nakama_bots.rest.authentication import Authentication, RawAuthentication
 from nakama_bots.rest.caller import Caller, basic
-from nakama_bots.rest.channels import Channels
 from nakama_bots.rest.documents import decode
-from nakama_bots.rest.events import Events
-from nakama_bots.rest.friends import Friends
-from nakama_bots.rest.groups import Groups
-from nakama_bots.rest.health import Health
-from nakama_bots.rest.leaderboards import Leaderboards
-from nakama_bots.rest.link import Link, Unlink
-from nakama_bots.rest.matches import Matches
-from nakama_bots.rest.notifications import Notifications
-from nakama_bots.rest.purchases import Purchases, RawPurchases
+from nakama_bots.rest.families.account import Account
+from nakama_bots.rest.families.authentication import Authentication, RawAuthentication
+from nakama_bots.rest.families.channels import Channels
+from nakama_bots.rest.families.events import Events
+from nakama_bots.rest.families.friends import Friends
+from nakama_bots.rest.families.groups import Groups
+from nakama_bots.rest.families.health import Health
+from nakama_bots.rest.families.leaderboards import Leaderboards
+from nakama_bots.rest.families.link import Link, Unlink
+from nakama_bots.rest.families.matches import Matches
+from nakama_bots.rest.families.notifications import Notifications
+from nakama_bots.rest.families.purchases import Purchases, RawPurchases
+from nakama_bots.rest.families.rpc import Rpc
+from nakama_bots.rest.families.storage import RawStorageWrites, Storage, StorageWrites
+from nakama_bots.rest.families.tournaments import Tournaments
+from nakama_bots.rest.families.users import Users
 from nakama_bots.rest.retry import Retry
 from nakama_bots.rest.route import Route
-from nakama_bots.rest.rpc import Rpc
-from nakama_bots.rest.seam import Transport
 from nakama_bots.rest.session import RawSessions, Sessions
-from nakama_bots.rest.storage import RawStorageWrites, Storage, StorageWrites
-from nakama_bots.rest.tournaments import Tournaments
-from nakama_bots.rest.users import Users
+from nakama_bots.rest.transports.seam import Transport
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Credentials, Target, Timeouts
 from nakama_bots.types.common import Json, JsonText
 
 T = TypeVar("T")

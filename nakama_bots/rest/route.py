@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
 from urllib.parse import quote
 
-from nakama_bots.rest.seam import IDEMPOTENT
+from nakama_bots.rest.transports.seam import IDEMPOTENT
 
 T = TypeVar("T")
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nakama_bots.errors import CallError, SessionExpired
-from nakama_bots.rest.authentication import to_session
 from nakama_bots.rest.caller import Family, basic, same
+from nakama_bots.rest.families.authentication import to_session
 from nakama_bots.rest.route import Auth, Route
 from nakama_bots.session import Session
 from nakama_bots.types import session as wire

@@ -9,7 +9,9 @@ from typing import Any, Final, get_args, get_origin, get_type_hints, is_typeddic
 
 import orjson
 
-from nakama_bots.results import summary, timeline, verdict
+from nakama_bots.results import summary
+from nakama_bots.results.gate import verdict
+from nakama_bots.results.record import timeline
 
 FILES: Final[Mapping[str, tuple[type, str]]] = {
     "summary": (summary.Summary, summary.SCHEMA),

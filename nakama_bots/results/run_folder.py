@@ -16,10 +16,10 @@ from typing import BinaryIO, Final, cast
 import orjson
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.results.gate.verdict import VerdictError, VerdictPart, check_verdict
+from nakama_bots.results.record.timeline import Timeline, TimelineError, from_lines, header
+from nakama_bots.results.record.worker_log import SUFFIX
 from nakama_bots.results.summary import Summary, SummaryError, check_summary
-from nakama_bots.results.timeline import Timeline, TimelineError, from_lines, header
-from nakama_bots.results.verdict import VerdictError, VerdictPart, check_verdict
-from nakama_bots.results.worker_log import SUFFIX
 
 SUMMARY_FILE: Final = "summary.json"
 TIMELINE_FILE: Final = "timeline.jsonl.gz"

@@ -12,17 +12,17 @@ from datetime import UTC, datetime
 from typing import Final, TypedDict, cast
 
 from nakama_bots import observer
-from nakama_bots.config import Target
 from nakama_bots.errors import NakamaError, without_secrets
-from nakama_bots.results.health import Health, HealthPart
-from nakama_bots.results.histogram import Histogram
-from nakama_bots.results.ledger import LedgerTotals
-from nakama_bots.results.published import PublishedPart, side_by_side
-from nakama_bots.results.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
+from nakama_bots.results.record.health import Health, HealthPart
+from nakama_bots.results.record.histogram import Histogram
+from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.results.record.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
+from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
+from nakama_bots.results.record.workers import WorkerPart
 from nakama_bots.results.redact import Scalar, public_settings
-from nakama_bots.results.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.shapes import ShapeError, check
-from nakama_bots.results.workers import WorkerPart
+from nakama_bots.results.show.published import PublishedPart, side_by_side
+from nakama_bots.settings.config import Target
 
 SCHEMA_NAME: Final = "nakama-bots/summary/"
 SCHEMA_VERSION: Final = 1

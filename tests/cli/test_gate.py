@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.cli.main import main
-from nakama_bots.config import Target
-from nakama_bots.results.gate import Gate
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.gate.rules import Gate
+from nakama_bots.results.gate.verdict import conclude
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import write_summary, write_timeline
 from nakama_bots.results.summary import RunInfo, build_summary
-from nakama_bots.results.timeline import Timeline
-from nakama_bots.results.verdict import conclude
+from nakama_bots.settings.config import Target
 
 STARTED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 RULE = '[[rule]]\ncalls = "WS ping"\nexpect = "p50 <= {limit} ms"\n'

@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 import gevent
 import pytest
 
-from nakama_bots.config import Settings
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import NotFound
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transport import GeventTransport
+from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Settings
 
 from .support import Line, Server, clean
 

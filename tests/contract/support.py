@@ -19,13 +19,13 @@ import pytest
 import websocket
 from gevent.event import AsyncResult, Event
 
-from nakama_bots.config import Credentials, Settings, Target, Timeouts
 from nakama_bots.errors import CallError, RealtimeError, RestError
 from nakama_bots.realtime.catalog import PUSHES
 from nakama_bots.realtime.socket import DISCONNECT, Socket
 from nakama_bots.rest.client import Client, NakamaApi
-from nakama_bots.rest.transport import Transport
+from nakama_bots.rest.transports.transport import Transport
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Credentials, Settings, Target, Timeouts
 
 # A run on a server with a lasting database must not meet what earlier runs left there.
 RUN = secrets.token_hex(4)

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.emulator.operations import OPERATIONS
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.dispatch.operations import OPERATIONS
+from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.realtime.catalog import REPLIES
 
 from .differential import Difference, Names, Step, compare

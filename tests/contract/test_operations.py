@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from nakama_bots.bots.identity import Identity
 from nakama_bots.cli.main import main
 from nakama_bots.errors import NotFound
+from nakama_bots.players.identity import Identity
 
 from .support import Server, unique
 

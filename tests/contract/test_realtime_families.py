@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from gevent.event import AsyncResult
 
-from nakama_bots.config import Settings
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import ConnectionClosed, NotFound
 from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.rest.client import Client
+from nakama_bots.settings.config import Settings
 from nakama_bots.types.notifications import NotificationCode
 
 from .support import ID, PUSH_TIMEOUT, SECONDS, SESSION_ID, UNKNOWN_ID, Like, Line, Server, error_reply, unique

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 
 
 @pytest.fixture(scope="module")

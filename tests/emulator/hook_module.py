@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nakama_bots.emulator.matchmaker import Entry
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.runtime import RpcContext
+from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
+from nakama_bots.emulator.store.matchmaker import Entry
 
 
 def init_module(nk: Nk, initializer: Initializer) -> None:

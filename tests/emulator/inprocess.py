@@ -16,10 +16,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.front import Front
-from nakama_bots.emulator.incoming import Server
 from nakama_bots.emulator.options import Options
+from nakama_bots.emulator.server.front import Front
+from nakama_bots.emulator.server.incoming import Server
+from nakama_bots.emulator.store.core import Core
 
 from .replay import TIMEOUT, Replay, b64url
 

@@ -14,9 +14,9 @@ from typing import Any
 import orjson
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.options import Options
-from nakama_bots.emulator.protojson import JsonObject
+from nakama_bots.emulator.store.core import Core
 
 TIMEOUT = 15.0
 

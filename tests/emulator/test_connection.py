@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.process import EmulatorProcess
-from nakama_bots.emulator.realtime import Dispatcher
-from nakama_bots.emulator.runtime import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.server.process import EmulatorProcess
 
 from .support import RawSocket, Recorder, login, make_core
 

@@ -9,21 +9,21 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.accounts import Account, Accounts
-from nakama_bots.emulator.boards import Score
-from nakama_bots.emulator.core import DISCONNECTED
-from nakama_bots.emulator.cursors import InvalidCursor
-from nakama_bots.emulator.documents import go_json, is_object, storable
-from nakama_bots.emulator.groups import GroupFilter, Groups, GroupUserNotFound
+from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.rest import Request, Router
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.formats.documents import go_json, is_object, storable
+from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.handlers.authentication import issue
-from nakama_bots.emulator.notifications import FRIEND_JOIN_GAME
 from nakama_bots.emulator.options import Options
-from nakama_bots.emulator.purchases import InvalidSignature, Subscription, signed_payload
-from nakama_bots.emulator.realtime import Dispatcher
-from nakama_bots.emulator.rest import Request, Router
-from nakama_bots.emulator.storage import ObjectKey, StorageWrite
-from nakama_bots.emulator.tokens import SessionClaims
-from nakama_bots.emulator.tracker import Mode, Stream
+from nakama_bots.emulator.store.accounts import Account, Accounts
+from nakama_bots.emulator.store.boards import Score
+from nakama_bots.emulator.store.core import DISCONNECTED
+from nakama_bots.emulator.store.groups import GroupFilter, Groups, GroupUserNotFound
+from nakama_bots.emulator.store.notifications import FRIEND_JOIN_GAME
+from nakama_bots.emulator.store.purchases import InvalidSignature, Subscription, signed_payload
+from nakama_bots.emulator.store.storage import ObjectKey, StorageWrite
+from nakama_bots.emulator.store.tracker import Mode, Stream
 
 from .inprocess import signed_player
 from .support import Clock, Recorder, make_core

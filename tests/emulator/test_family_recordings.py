@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.purchases import Subscription
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.purchases import Subscription
 
 from .inprocess import Touch, replay_inside
 from .replay import Mismatch

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.emulator.faults import FaultError, Faults, mangle, parse, read
-from nakama_bots.emulator.process import EmulatorProcess, EmulatorStartError
+from nakama_bots.emulator.server.faults import FaultError, Faults, mangle, parse, read
+from nakama_bots.emulator.server.process import EmulatorProcess, EmulatorStartError
 
 from .replay import from_binary, to_binary
 from .support import TIMEOUT, RawSocket, login

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from nakama_bots.emulator.accounts import Account, Accounts
-from nakama_bots.emulator.friends import Friends, FriendState
+from nakama_bots.emulator.store.accounts import Account, Accounts
+from nakama_bots.emulator.store.friends import Friends, FriendState
 
 NAMES = ("a", "b", "c", "d")
 USERS = st.sampled_from(NAMES)

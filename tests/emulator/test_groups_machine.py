@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nakama_bots.emulator.accounts import Account, Accounts
-from nakama_bots.emulator.groups import (
+from nakama_bots.emulator.store.accounts import Account, Accounts
+from nakama_bots.emulator.store.groups import (
     GroupFilter,
     GroupFull,
     GroupNameInUse,

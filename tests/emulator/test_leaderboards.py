@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.emulator.boards import (
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.store.boards import (
     AttemptsReached,
     Authoritative,
     BoardNotFound,
@@ -18,9 +19,8 @@ from nakama_bots.emulator.boards import (
     Score,
     TournamentFull,
 )
-from nakama_bots.emulator.cursors import InvalidCursor
-from nakama_bots.emulator.leaderboards import Leaderboards
-from nakama_bots.emulator.ranking import Page
+from nakama_bots.emulator.store.leaderboards import Leaderboards
+from nakama_bots.emulator.store.ranking import Page
 
 from .support import Clock
 

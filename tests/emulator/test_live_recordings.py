@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 
 from .live import live_replay
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.emulator.masking import MaskGuard
+from nakama_bots.emulator.server.masking import MaskGuard
 
 
 class Parser:

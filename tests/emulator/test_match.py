@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.realtime import Dispatcher
 
 from .support import Recorder, make_core
 

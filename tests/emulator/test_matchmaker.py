@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nakama_bots.emulator import query
-from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.formats import query
 from nakama_bots.emulator.handlers.matchmaker import run_interval
-from nakama_bots.emulator.matchmaker import Entry, Found, Matchmaker, Ticket, TooManyTickets
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.matchmaker import Entry, Found, Matchmaker, Ticket, TooManyTickets
 
 from .support import Clock, Recorder, make_core
 

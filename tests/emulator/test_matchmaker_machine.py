@@ -9,8 +9,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nakama_bots.emulator import query
-from nakama_bots.emulator.matchmaker import Entry, Matchmaker, Ticket, TooManyTickets
+from nakama_bots.emulator.formats import query
+from nakama_bots.emulator.store.matchmaker import Entry, Matchmaker, Ticket, TooManyTickets
 
 from .support import Clock, Recorder, make_core
 

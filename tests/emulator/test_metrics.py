@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 
 from .support import TIMEOUT, RawSocket, login
 
@@ -134,7 +134,7 @@ def test_only_get(measured: EmulatorProcess) -> None:
 
 
 def test_a_port_that_is_taken(measured: EmulatorProcess) -> None:
-    from nakama_bots.emulator.process import EmulatorStartError  # noqa: PLC0415
+    from nakama_bots.emulator.server.process import EmulatorStartError  # noqa: PLC0415
 
     port = measured.metrics_url.rsplit(":", 1)[1]
     with pytest.raises(EmulatorStartError, match="--metrics-port"):

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
+from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.rest import Request, Router
+from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.handlers.matchmaker import run_interval
-from nakama_bots.emulator.realtime import Dispatcher
-from nakama_bots.emulator.rest import Request, Router
-from nakama_bots.emulator.tokens import SessionClaims
 
 from .support import Clock, Recorder, make_core
 

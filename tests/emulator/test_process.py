@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from nakama_bots.emulator.process import EmulatorProcess, EmulatorStartError
+from nakama_bots.emulator.server.process import EmulatorProcess, EmulatorStartError
 
 TIMEOUT = 30.0
 
@@ -119,7 +119,7 @@ def test_the_same_seed_gives_the_same_ids() -> None:
 CHILD = """
     {patch}
     import os, sys
-    from nakama_bots.emulator.process import EmulatorProcess
+    from nakama_bots.emulator.server.process import EmulatorProcess
     emulator = EmulatorProcess.start()
     print(emulator.pid, emulator.url, "aiohttp" in sys.modules, flush=True)
     {then}

@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.emulator import tokens
-from nakama_bots.emulator.protojson import Malformed, data, double, flag, int32, int64, jsonb, loads, timestamp
+from nakama_bots.emulator.formats import tokens
+from nakama_bots.emulator.formats.protojson import (
+    Malformed,
+    data,
+    double,
+    flag,
+    int32,
+    int64,
+    jsonb,
+    loads,
+    timestamp,
+)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.emulator.query import QuerySearchError, QuerySyntaxError, document, parse
+from nakama_bots.emulator.formats.query import QuerySearchError, QuerySyntaxError, document, parse
 
 RECORDED = json.loads((Path(__file__).parent / "queries.json").read_text(encoding="utf-8"))
 PARTY = document({"label": RECORDED["label"], "open": True, "hidden": False, "max_size": 4, "node": "nakama1"})

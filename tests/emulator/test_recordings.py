@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 
 from .replay import DATA, UNKNOWN_ID, Mismatch, load, replay, unify
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.emulator.regexp import Regexp, RegexpError
+from nakama_bots.emulator.formats.regexp import Regexp, RegexpError
 
 
 @pytest.mark.parametrize(

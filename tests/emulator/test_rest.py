@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.dispatch.rest import Request, Router
 from nakama_bots.emulator.options import Options
-from nakama_bots.emulator.process import EmulatorProcess
-from nakama_bots.emulator.rest import Request, Router
-from nakama_bots.emulator.runtime import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.emulator.store.core import Core
 
 from .support import TIMEOUT, Clock, login, make_core
 

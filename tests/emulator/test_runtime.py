@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.emulator import handlers, loader
-from nakama_bots.emulator.core import Core
+from nakama_bots.emulator import handlers
+from nakama_bots.emulator.dispatch.realtime import Dispatcher, NoMessage
+from nakama_bots.emulator.dispatch.rest import Answer, Request, Router
+from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.modules.benchmark_match import BenchmarkMatch
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.process import EmulatorProcess, EmulatorStartError
-from nakama_bots.emulator.protojson import JsonObject
-from nakama_bots.emulator.realtime import Dispatcher, NoMessage
-from nakama_bots.emulator.rest import Answer, Request, Router
-from nakama_bots.emulator.runtime import RpcContext, RuntimeFunctionError
-from nakama_bots.emulator.tracker import Presence, Stream
+from nakama_bots.emulator.runtime import loader
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
+from nakama_bots.emulator.server.process import EmulatorProcess, EmulatorStartError
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.tracker import Presence, Stream
 
 from .support import Clock, Recorder, make_core
 

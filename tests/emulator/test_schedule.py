@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.emulator.schedule import Schedule, ScheduleError
+from nakama_bots.emulator.formats.schedule import Schedule, ScheduleError
 
 
 def unix(text: str) -> int:

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from nakama_bots.emulator.storage import (
+from nakama_bots.emulator.store.storage import (
     ObjectKey,
     Storage,
     StorageDelete,

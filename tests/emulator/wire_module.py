@@ -7,11 +7,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from nakama_bots.emulator.matches import Dispatcher, MatchContext, MatchMessage, MatchPresence
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.protojson import JsonObject
-from nakama_bots.emulator.runtime import RpcContext, RuntimeFunctionError
-from nakama_bots.emulator.tracker import Stream
+from nakama_bots.emulator.formats.protojson import JsonObject
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.matches import Dispatcher, MatchContext, MatchMessage, MatchPresence
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
+from nakama_bots.emulator.store.tracker import Stream
 
 LABEL = '{"mode":"wire","open":1}'
 STREAM_MODE = 123

@@ -6,13 +6,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from nakama_bots.emulator.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.chat import channel_stream
+from nakama_bots.emulator.formats.protojson import jsonb
 from nakama_bots.emulator.handlers.channel import send_message
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.protojson import jsonb
-from nakama_bots.emulator.runtime import RpcContext, RuntimeFunctionError
-from nakama_bots.emulator.storage import ObjectKey, StorageWrite
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
+from nakama_bots.emulator.store.chat import channel_stream
+from nakama_bots.emulator.store.storage import ObjectKey, StorageWrite
 
 DAY = 86400
 _Function = Callable[[RpcContext, dict[str, Any]], str | None]

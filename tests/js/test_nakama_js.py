@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 
 HERE = Path(__file__).parent
 FILES = ("package.json", "package-lock.json", "smoke.mjs")

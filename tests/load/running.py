@@ -23,9 +23,9 @@ from typing import Any
 
 import psutil
 
+from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import read_summary, read_timeline
 from nakama_bots.results.summary import CallPart, Summary, recorder_of
-from nakama_bots.results.timeline import Timeline
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILES = Path(__file__).parent / "locustfiles"

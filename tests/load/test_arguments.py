@@ -9,9 +9,9 @@ import pytest
 from locust.argument_parser import get_parser
 
 import nakama_bots.load  # noqa: F401  -- registers the arguments
-from nakama_bots.config import SETTINGS, Settings
 from nakama_bots.errors import ConfigError
 from nakama_bots.load import arguments
+from nakama_bots.settings.config import SETTINGS, Settings
 
 from .running import SERVER_KEY, TRACE, Locust, run
 

@@ -13,12 +13,12 @@ from locust import User
 from locust.argument_parser import get_parser
 from locust.env import Environment
 
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import ConfigError
-from nakama_bots.load.arrivals import NoUsers, Share, room
-from nakama_bots.load.shapes import install
-from nakama_bots.profile import Profile
+from nakama_bots.load.open_model.arrivals import NoUsers, Share, room
+from nakama_bots.load.open_model.shapes import install
 from nakama_bots.results.summary import ArrivalsPart
+from nakama_bots.settings.load_profile import Profile
 
 from .running import LOCUSTFILES, TRACE, Locust, assert_timeline_adds_up, calls, free_port, run
 

@@ -14,9 +14,9 @@ import yaml
 from locust.argument_parser import get_parser
 
 import nakama_bots.load  # noqa: F401  -- registers the arguments
-from nakama_bots import guard
-from nakama_bots.config import CONFIG_VARIABLE, SETTINGS, Settings
 from nakama_bots.load import arguments
+from nakama_bots.settings import guard
+from nakama_bots.settings.config import CONFIG_VARIABLE, SETTINGS, Settings
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"

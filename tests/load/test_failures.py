@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 
 from .lying import LyingServer, OneAnswer
 from .running import (

@@ -11,9 +11,9 @@ import psutil
 import pytest
 
 from nakama_bots.cli.main import main
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.run_folder import read_verdict
-from nakama_bots.results.verdict import VerdictPart
 
 from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, assert_no_secret, free_port, run
 

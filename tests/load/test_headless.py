@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from nakama_bots.load.banner import EMULATOR_BANNER
+from nakama_bots.load.web.banner import EMULATOR_BANNER
 
 from .running import (
     QUICK,

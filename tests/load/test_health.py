@@ -8,10 +8,10 @@ from time import perf_counter, process_time
 
 import gevent
 
-from nakama_bots.load.code_sampler import CodeSampler
-from nakama_bots.load.pulse import Pulse
-from nakama_bots.results import gauges
-from nakama_bots.results.histogram import Histogram
+from nakama_bots.load.generator.code_sampler import CodeSampler
+from nakama_bots.load.generator.pulse import Pulse
+from nakama_bots.results.record import gauges
+from nakama_bots.results.record.histogram import Histogram
 
 from .running import LOCUSTFILES, TRACE, run
 

@@ -11,8 +11,8 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.load.shapes import ProfileShape, install
-from nakama_bots.profile import Profile
+from nakama_bots.load.open_model.shapes import ProfileShape, install
+from nakama_bots.settings.load_profile import Profile
 
 from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, assert_timeline_adds_up, free_port, poll, run
 from .test_web import Web

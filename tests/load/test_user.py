@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 
 from .running import LOCUSTFILES, TRACE, Locust, calls, run
 

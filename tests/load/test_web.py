@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.emulator.process import EmulatorProcess
-from nakama_bots.load.banner import EMULATOR_BANNER
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.load.web.banner import EMULATOR_BANNER
 from nakama_bots.results.run_folder import read_summary
 
 from .running import (

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from nakama_bots.emulator.process import EmulatorProcess
-from nakama_bots.results.recorder import CallRow, Recorder
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.results.record.recorder import CallRow, Recorder
 from nakama_bots.results.run_folder import read_timeline
 from nakama_bots.results.summary import recorder_of
 

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nakama_bots import errors
-from nakama_bots.config import Target
 from nakama_bots.observer import NullObserver
 from nakama_bots.realtime.adapters import TEXT_ADAPTER
 from nakama_bots.realtime.catalog import PUSHES, REPLIES
@@ -23,6 +22,7 @@ from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.realtime.protocol import RealtimeProtocol
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Target
 from nakama_bots.types import protobuf as schema
 
 from .conftest import TOKEN

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 import pytest
 
 from nakama_bots import errors
-from nakama_bots.config import Target
-from nakama_bots.emulator.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.realtime.api import ChannelType
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Target
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,11 @@ import pytest
 from gevent.event import AsyncResult, Event
 
 from nakama_bots import errors
-from nakama_bots.config import Target, Timeouts
 from nakama_bots.realtime import reconnect
 from nakama_bots.realtime.reconnect import Backoff, ReconnectingSocket
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Target, Timeouts
 
 from .conftest import TOKEN
 from .server import Peer, ScriptedServer, close_frame, pong

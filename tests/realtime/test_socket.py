@@ -9,8 +9,8 @@ import pytest
 from gevent.event import Event
 
 from nakama_bots import errors
-from nakama_bots.config import Target
 from nakama_bots.realtime.socket import Socket
+from nakama_bots.settings.config import Target
 
 from .conftest import Calls, Open
 from .server import CLOSE, Peer, ScriptedServer, close_frame, frame, pong, text, upgraded

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.rest.transport import TRANSPORTS, Transport
+from nakama_bots.rest.transports.transport import TRANSPORTS, Transport
 
 from .support import Make
 

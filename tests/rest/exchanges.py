@@ -221,7 +221,7 @@ class Keys:
 def routes() -> list[Route[Any]]:
     """Every row of every family."""
     rows: list[Route[Any]] = []
-    for info in pkgutil.iter_modules(nakama_bots.rest.__path__):
-        module = importlib.import_module(f"nakama_bots.rest.{info.name}")
+    for info in pkgutil.walk_packages(nakama_bots.rest.__path__, "nakama_bots.rest."):
+        module = importlib.import_module(info.name)
         rows += [value for value in vars(module).values() if isinstance(value, Route)]
     return rows

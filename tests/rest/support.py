@@ -11,10 +11,10 @@ from typing import Any
 
 import orjson
 
-from nakama_bots.config import Credentials, Target, Timeouts
 from nakama_bots.errors import CallError
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transport import Response, Transport
+from nakama_bots.rest.transports.transport import Response, Transport
+from nakama_bots.settings.config import Credentials, Target, Timeouts
 
 NOW = 1_000_000.0
 PATIENT = Timeouts(connect=10.0, request=10.0)

@@ -7,7 +7,6 @@ import orjson
 import pytest
 from gevent.event import Event
 
-from nakama_bots.config import Credentials, Target
 from nakama_bots.errors import (
     Abandoned,
     AlreadyExists,
@@ -23,8 +22,9 @@ from nakama_bots.errors import (
     Unauthenticated,
 )
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transport import GeventTransport, Response
+from nakama_bots.rest.transports.transport import GeventTransport, Response
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Credentials, Target
 
 from .scripted import Connection, answer_bytes, serving
 from .support import NOW, Recorder, Rig, Sent, ok, token

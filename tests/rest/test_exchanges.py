@@ -14,14 +14,14 @@ import orjson
 import pytest
 
 import nakama_bots.types
-from nakama_bots.config import Credentials, Target
 from nakama_bots.errors import ProtocolError, RestError
 from nakama_bots.rest.caller import Caller, same
 from nakama_bots.rest.client import Client, NakamaApi
 from nakama_bots.rest.documents import READERS, read_document
 from nakama_bots.rest.route import Auth, Route
-from nakama_bots.rest.transport import Response
+from nakama_bots.rest.transports.transport import Response
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Credentials, Target
 from nakama_bots.types.common import ErrorBody
 from nakama_bots.types.matches import MatchList
 

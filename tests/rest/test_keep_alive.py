@@ -8,10 +8,10 @@ from typing import Any
 import gevent
 import pytest
 
-from nakama_bots.config import Timeouts
 from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
-from nakama_bots.rest.transport import GeventTransport, Response, Transport
-from nakama_bots.rest.urllib3_pools import IDLE_LIMIT
+from nakama_bots.rest.transports.transport import GeventTransport, Response, Transport
+from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
+from nakama_bots.settings.config import Timeouts
 
 from .scripted import Connection, Script, closing, keep_answering, serving, silent
 from .support import Make, send

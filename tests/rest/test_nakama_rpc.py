@@ -8,7 +8,7 @@ import pytest
 
 from nakama_bots.errors import InternalError, ProtocolError
 from nakama_bots.rest.nakama_rpc import NakamaRpc
-from nakama_bots.rest.transport import Response
+from nakama_bots.rest.transports.transport import Response
 from nakama_bots.types.rpc import AddAdminPlanRpcInput
 
 from .support import Rig, ok

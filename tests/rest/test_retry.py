@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.config import Credentials, Target, Timeouts
 from nakama_bots.errors import (
     CallError,
     ConfigError,
@@ -18,7 +17,8 @@ from nakama_bots.errors import (
 )
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.retry import Retry
-from nakama_bots.rest.transport import TRANSPORTS, Response
+from nakama_bots.rest.transports.transport import TRANSPORTS, Response
+from nakama_bots.settings.config import Credentials, Target, Timeouts
 
 from .scripted import Connection, closing, keep_answering, serving, silent
 from .support import NOW, Make, Recorder, Rig, Step, ok, send

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.rest import health
+from nakama_bots.rest.families import health
 from nakama_bots.rest.route import Auth, Route, encode_query
 
 from .exchanges import routes

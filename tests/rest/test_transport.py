@@ -13,7 +13,6 @@ import gevent
 import pytest
 import trustme
 
-from nakama_bots.config import Credentials, Target, Timeouts, Tls
 from nakama_bots.errors import (
     CallError,
     ConfigError,
@@ -26,11 +25,12 @@ from nakama_bots.errors import (
     TlsError,
 )
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transport import (
+from nakama_bots.rest.transports.transport import (
     GeventTransport,
     RequestsTransport,
 )
 from nakama_bots.session import Session
+from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
 
 from .scripted import Connection, Script, answer_bytes, closing, keep_answering, serving, silent
 from .support import Make, Recorder, send, token
@@ -375,9 +375,9 @@ def test_no_secret_is_in_an_error_a_cause_a_repr_or_a_name(make: Make) -> None:
 PATCHED = """
 import gevent.monkey; gevent.monkey.patch_all()
 import gevent, sys
-from nakama_bots.config import Target, Timeouts
+from nakama_bots.settings.config import Target, Timeouts
 from nakama_bots.errors import RequestTimeout
-from nakama_bots.rest.transport import RequestsTransport
+from nakama_bots.rest.transports.transport import RequestsTransport
 target = Target("127.0.0.1", int(sys.argv[1]))
 transport = RequestsTransport()
 def call(path, timeout=60.0):

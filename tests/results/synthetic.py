@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import random
 
-from nakama_bots.results import sparse
-from nakama_bots.results.profile import BLOCKS, Blocks, Profile
+from nakama_bots.results.compare.profile import BLOCKS, Blocks, Profile
+from nakama_bots.results.record import sparse
 
 RUN = {
     "scenario": "duel",

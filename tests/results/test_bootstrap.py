@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from nakama_bots.results.bootstrap import failure_share, log_percentiles, student
-from nakama_bots.results.profile import BLOCKS, Blocks
+from nakama_bots.results.compare.bootstrap import failure_share, log_percentiles, student
+from nakama_bots.results.compare.profile import BLOCKS, Blocks
 
 from .synthetic import blocks
 

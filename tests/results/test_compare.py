@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nakama_bots.results.compare import Options, Tolerance, compare, exit_code
-from nakama_bots.results.comparison_text import markdown, table, verdict_line
+from nakama_bots.results.compare.compare import Options, Tolerance, compare, exit_code
+from nakama_bots.results.compare.comparison_text import markdown, table, verdict_line
 
 from .synthetic import blocks, profile
 

@@ -10,15 +10,15 @@ import pytest
 from nakama_bots import observer
 from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, ConnectionRefused, RequestTimeout
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.results.gate import GateError, Outcome, Rule, RuleOutcome, evaluate, evaluate_all
-from nakama_bots.results.gate_file import parse_gate
-from nakama_bots.results.metrics import FAMILIES, PARTS
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.gate.gate_file import parse_gate
+from nakama_bots.results.gate.metrics import FAMILIES, PARTS
+from nakama_bots.results.gate.rules import GateError, Outcome, Rule, RuleOutcome, evaluate, evaluate_all
+from nakama_bots.results.gate.verdict import VerdictPart, conclude, verdict_part
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import Timeline, gauges_only
+from nakama_bots.results.record.window import Window, gauge_values
 from nakama_bots.results.shapes import check
 from nakama_bots.results.summary import Summary, build_summary
-from nakama_bots.results.timeline import Timeline, gauges_only
-from nakama_bots.results.verdict import VerdictPart, conclude, verdict_part
-from nakama_bots.results.window import Window, gauge_values
 
 from .conftest import ENDED
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.results.gate import Severity
-from nakama_bots.results.gate_file import line_of, parse_gate, read_gate
+from nakama_bots.results.gate.gate_file import line_of, parse_gate, read_gate
+from nakama_bots.results.gate.rules import Severity
 
 ROOT = Path(__file__).parents[2]
 GOOD = """\

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.health_limits import HealthLimits
-from nakama_bots.results.gauges import GAUGES
-from nakama_bots.results.health import FIGURES, JUDGED, Health, health_of, short_source
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.gate.verdict import conclude
+from nakama_bots.results.record.gauges import GAUGES
+from nakama_bots.results.record.health import FIGURES, JUDGED, Health, health_of, short_source
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import gauges_only
+from nakama_bots.results.show.text import WIDTH, end_of_run
 from nakama_bots.results.summary import build_summary
-from nakama_bots.results.text import WIDTH, end_of_run
-from nakama_bots.results.timeline import gauges_only
-from nakama_bots.results.verdict import conclude
+from nakama_bots.settings.health_limits import HealthLimits
 
 from .conftest import ENDED
 

@@ -9,7 +9,7 @@ from hdrh.histogram import HdrHistogram
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nakama_bots.results.histogram import HIGHEST, Histogram
+from nakama_bots.results.record.histogram import HIGHEST, Histogram
 
 HIGHEST_US = 3_600_000_000
 PERCENTS = (0.001, 1.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)

@@ -9,12 +9,12 @@ import jsonschema
 import orjson
 import pytest
 
-from nakama_bots.results.gate import evaluate_all
-from nakama_bots.results.gate_file import parse_gate
+from nakama_bots.results.gate.gate_file import parse_gate
+from nakama_bots.results.gate.rules import evaluate_all
+from nakama_bots.results.gate.verdict import conclude, verdict_part
 from nakama_bots.results.json_schema import FILES, as_text, schema_of
+from nakama_bots.results.record.timeline import gauges_only
 from nakama_bots.results.summary import Summary
-from nakama_bots.results.timeline import gauges_only
-from nakama_bots.results.verdict import conclude, verdict_part
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nakama_bots import observer
-from nakama_bots.results.ledger import LedgerTotals
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.results.record.recorder import Recorder
 
 FIELDS = [field.name for field in fields(LedgerTotals)]
 totals = st.builds(LedgerTotals, **dict.fromkeys(FIELDS, st.integers(0, 10**6)))

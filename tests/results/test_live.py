@@ -7,10 +7,10 @@ import pytest
 
 from nakama_bots import observer
 from nakama_bots.errors import RequestTimeout
-from nakama_bots.results.health import Health
-from nakama_bots.results.live import SECONDS, Live, funnel_of, line
-from nakama_bots.results.recorder import Recorder
-from nakama_bots.results.timeline import Timeline, gauges_only
+from nakama_bots.results.record.health import Health
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import Timeline, gauges_only
+from nakama_bots.results.show.live import SECONDS, Live, funnel_of, line
 
 STARTED = 1000.0
 TARGET = {"url": "http://h:1", "is_emulator": True}

@@ -13,17 +13,17 @@ import pytest
 import xmlschema
 
 from nakama_bots.errors import Abandoned, RequestTimeout
-from nakama_bots.results.csv_files import calls_csv, gauges_csv
-from nakama_bots.results.gate import Verdict, evaluate_all
-from nakama_bots.results.gate_file import parse_gate
-from nakama_bots.results.junit import junit
-from nakama_bots.results.markdown import job_summary, pull_request
-from nakama_bots.results.outputs import STEP_SUMMARY, OutputError, tell_ci, write_outputs, write_tables
-from nakama_bots.results.recorder import Recorder
-from nakama_bots.results.request_samples import RequestLog, RequestSampler
+from nakama_bots.results.gate.gate_file import parse_gate
+from nakama_bots.results.gate.rules import Verdict, evaluate_all
+from nakama_bots.results.gate.verdict import conclude
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.request_samples import RequestLog, RequestSampler
+from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.show.csv_files import calls_csv, gauges_csv
+from nakama_bots.results.show.junit import junit
+from nakama_bots.results.show.markdown import job_summary, pull_request
+from nakama_bots.results.show.outputs import STEP_SUMMARY, OutputError, tell_ci, write_outputs, write_tables
 from nakama_bots.results.summary import Summary
-from nakama_bots.results.timeline import Timeline
-from nakama_bots.results.verdict import conclude
 
 GATE = """\
 [[rule]]

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from nakama_bots.errors import Abandoned, RequestTimeout
-from nakama_bots.results.profile import (
+from nakama_bots.results.compare.profile import (
     BLOCKS,
     NothingToCompare,
     ProfileError,
@@ -18,11 +18,11 @@ from nakama_bots.results.profile import (
     read_profile,
     write_baseline,
 )
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.sparse import highest_in
+from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import write_summary, write_timeline
-from nakama_bots.results.sparse import highest_in
 from nakama_bots.results.summary import build_summary
-from nakama_bots.results.timeline import Timeline
 
 from .conftest import STARTED
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from nakama_bots.errors import RequestTimeout
-from nakama_bots.results.published import CODE_WIZARDS, HEROIC, WORKLOADS, side_by_side
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.show.published import CODE_WIZARDS, HEROIC, WORKLOADS, side_by_side
 
 
 def recorded() -> Recorder:

@@ -19,7 +19,7 @@ from nakama_bots.errors import (
     rest_error,
 )
 from nakama_bots.observer import LEDGER_SENT, TICK_LATENESS, Observer
-from nakama_bots.results.recorder import OTHER, OUTCOMES, Recorder, outcome_of
+from nakama_bots.results.record.recorder import OTHER, OUTCOMES, Recorder, outcome_of
 from nakama_bots.results.shapes import ShapeError
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxIn0.c2lnbmF0dXJl"

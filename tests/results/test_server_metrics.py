@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nakama_bots.results.server_metrics import ServerMetrics
+from nakama_bots.results.record.server_metrics import ServerMetrics
 
 PAGE = """# HELP go_goroutines Number of goroutines that currently exist.
 # TYPE go_goroutines gauge

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from nakama_bots.results import sparse
-from nakama_bots.results.histogram import Histogram
+from nakama_bots.results.record import sparse
+from nakama_bots.results.record.histogram import Histogram
 
 PERCENTS = (1.0, 50.0, 90.0, 95.0, 99.0, 99.9)
 

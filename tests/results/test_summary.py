@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from nakama_bots.errors import ConfigError, NakamaError
-from nakama_bots.results.recorder import OTHER, Recorder
+from nakama_bots.results.record.recorder import OTHER, Recorder
 from nakama_bots.results.shapes import check
+from nakama_bots.results.show.text import end_of_run
 from nakama_bots.results.summary import (
     SCHEMA,
     Summary,
@@ -18,7 +19,6 @@ from nakama_bots.results.summary import (
     latency,
     recorder_of,
 )
-from nakama_bots.results.text import end_of_run
 
 from .conftest import ENDED, ORIGIN, STARTED
 

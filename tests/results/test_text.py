@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from nakama_bots.config import Target
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.show.text import WIDTH, end_of_run, shorten
 from nakama_bots.results.summary import build_summary
-from nakama_bots.results.text import WIDTH, end_of_run, shorten
+from nakama_bots.settings.config import Target
 
 from .conftest import ENDED, ORIGIN
 

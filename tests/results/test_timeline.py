@@ -6,10 +6,10 @@ import orjson
 import pytest
 
 from nakama_bots.errors import RequestTimeout
-from nakama_bots.results import gauges
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.record import gauges
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import Timeline, TimelineError, gauges_only, interval_length
 from nakama_bots.results.run_folder import TIMELINE_FILE, read_timeline, write_timeline
-from nakama_bots.results.timeline import Timeline, TimelineError, gauges_only, interval_length
 
 START = 1_700_000_000.0
 

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import TimelineError, gauges_only
+from nakama_bots.results.record.worker_log import WorkerLog
 from nakama_bots.results.run_folder import read_timeline
-from nakama_bots.results.timeline import TimelineError, gauges_only
-from nakama_bots.results.worker_log import WorkerLog
 
 
 def test_what_is_added_is_there_at_once(tmp_path: Path) -> None:

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from nakama_bots.results.recorder import Recorder
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import Interval, gauges_only
+from nakama_bots.results.record.workers import COMPLETE, MISSING, ReportHead, WorkerRecord
+from nakama_bots.results.show.text import WIDTH, end_of_run
 from nakama_bots.results.summary import build_summary, check_summary
-from nakama_bots.results.text import WIDTH, end_of_run
-from nakama_bots.results.timeline import Interval, gauges_only
-from nakama_bots.results.workers import COMPLETE, MISSING, ReportHead, WorkerRecord
 
 from .conftest import ENDED
 

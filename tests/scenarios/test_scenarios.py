@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from nakama_bots.results.published import WORKLOADS
 from nakama_bots.results.run_folder import read_summary
+from nakama_bots.results.show.published import WORKLOADS
 from nakama_bots.results.summary import Summary
 
 ROOT = Path(__file__).parents[2]

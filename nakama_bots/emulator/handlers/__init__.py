@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.dispatch.realtime import MessageRow
+from nakama_bots.emulator.dispatch.rest import Route
 from nakama_bots.emulator.handlers import (
     account,
     authentication,
@@ -29,9 +30,8 @@ from nakama_bots.emulator.handlers import (
     stream,
     tournaments,
 )
-from nakama_bots.emulator.realtime import MessageRow
-from nakama_bots.emulator.rest import Route
-from nakama_bots.emulator.tracker import EventRule, Mode
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.tracker import EventRule, Mode
 
 ROUTES: Final[tuple[Route, ...]] = (
     *general.ROUTES,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.accounts import Account
-from nakama_bots.emulator.chat import is_uuid
-from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.dispatch.rest import INTERNAL, NOT_FOUND, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, text
 from nakama_bots.emulator.handlers.authentication import check_username, invalid
-from nakama_bots.emulator.protojson import JsonObject, Schema, text
-from nakama_bots.emulator.rest import INTERNAL, NOT_FOUND, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.store.accounts import Account
+from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.store.core import Core
 
 # The longest value that the server's database column takes, in bytes.
 _LONGEST: Final = {"display_name": 255, "avatar_url": 512, "lang_tag": 18, "location": 255, "timezone": 255}

@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from nakama_bots.emulator.accounts import Account
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.protojson import JsonObject, Schema, mapping, text
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     ALREADY_EXISTS,
     BOOL,
     INVALID_ARGUMENT,
@@ -24,7 +21,10 @@ from nakama_bots.emulator.rest import (
     Route,
     server_key,
 )
-from nakama_bots.emulator.tokens import SessionClaims
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, mapping, text
+from nakama_bots.emulator.formats.tokens import SessionClaims
+from nakama_bots.emulator.store.accounts import Account
+from nakama_bots.emulator.store.core import Core
 
 SPACE_OR_CONTROL = re.compile(r"[\x00-\x1f\x7f\s]")
 # A space passes, in spite of the error's text (``server/api.go``, invalidUsernameRegex).

@@ -8,7 +8,13 @@ from typing import Final
 
 import orjson
 
-from nakama_bots.emulator.chat import (
+from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
+from nakama_bots.emulator.dispatch.rest import BOOL, INT, TEXT, Request, Route, session
+from nakama_bots.emulator.formats.documents import go_json
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text
+from nakama_bots.emulator.handlers.authentication import invalid
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.store.chat import (
     CHAT,
     CHAT_REMOVE,
     CHAT_UPDATE,
@@ -21,16 +27,10 @@ from nakama_bots.emulator.chat import (
     channel_stream,
     is_uuid,
 )
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.documents import go_json
-from nakama_bots.emulator.groups import GroupState
-from nakama_bots.emulator.handlers.authentication import invalid
-from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.notifications import DM_REQUEST
-from nakama_bots.emulator.protojson import JsonObject, Schema, flag, int32, text
-from nakama_bots.emulator.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
-from nakama_bots.emulator.rest import BOOL, INT, TEXT, Request, Route, session
-from nakama_bots.emulator.tracker import Mode, Presence, Stream
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.groups import GroupState
+from nakama_bots.emulator.store.notifications import DM_REQUEST
+from nakama_bots.emulator.store.tracker import Mode, Presence, Stream
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

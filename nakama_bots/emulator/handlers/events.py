@@ -6,9 +6,9 @@ import re
 from datetime import datetime
 from typing import Final
 
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.protojson import JsonObject, Malformed, Schema, flag, mapping, text
-from nakama_bots.emulator.rest import Request, Route, session
+from nakama_bots.emulator.dispatch.rest import Request, Route, session
+from nakama_bots.emulator.formats.protojson import JsonObject, Malformed, Schema, flag, mapping, text
+from nakama_bots.emulator.store.core import Core
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 

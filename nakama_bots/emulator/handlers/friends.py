@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator import notifications
-from nakama_bots.emulator.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.chat import is_uuid
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.cursors import InvalidCursor
-from nakama_bots.emulator.documents import go_json
-from nakama_bots.emulator.friends import Friend, FriendOfFriend, InvalidMetadata
+from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.formats.documents import go_json
+from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.protojson import JsonObject, timestamp
-from nakama_bots.emulator.rest import INT, INTERNAL, TEXT, TEXTS, Request, RestFault, Route, session
-from nakama_bots.emulator.tracker import Mode, Stream
+from nakama_bots.emulator.store import notifications
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
+from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.friends import Friend, FriendOfFriend, InvalidMetadata
+from nakama_bots.emulator.store.tracker import Mode, Stream
 
 _LONGEST_PAGE: Final = 1000
 _SECOND: Final = 10**9

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.protojson import JsonObject, Schema
-from nakama_bots.emulator.realtime import Call, MessageRow
-from nakama_bots.emulator.rest import Answer, Request, Route, public
+from nakama_bots.emulator.dispatch.realtime import Call, MessageRow
+from nakama_bots.emulator.dispatch.rest import Answer, Request, Route, public
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema
+from nakama_bots.emulator.store.core import Core
 
 
 def _root(_: Core, __: Request) -> Answer:

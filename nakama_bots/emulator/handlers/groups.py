@@ -6,35 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Final
 
-from nakama_bots.emulator import notifications
-from nakama_bots.emulator.chat import (
-    GROUP_ADD,
-    GROUP_BAN,
-    GROUP_DEMOTE,
-    GROUP_JOIN,
-    GROUP_KICK,
-    GROUP_LEAVE,
-    GROUP_PROMOTE,
-    Message,
-    is_uuid,
-)
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.cursors import InvalidCursor
-from nakama_bots.emulator.documents import go_json
-from nakama_bots.emulator.groups import (
-    GroupFilter,
-    GroupFull,
-    GroupNameInUse,
-    GroupNotFound,
-    GroupPermissionDenied,
-    GroupState,
-    GroupUserNotFound,
-    LastSuperadmin,
-)
-from nakama_bots.emulator.handlers.authentication import invalid
-from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.protojson import JsonObject, Schema, flag, int32, text
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     ALREADY_EXISTS,
     BOOL,
     INT,
@@ -47,7 +19,35 @@ from nakama_bots.emulator.rest import (
     Route,
     session,
 )
-from nakama_bots.emulator.tracker import Mode, Stream
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.formats.documents import go_json
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text
+from nakama_bots.emulator.handlers.authentication import invalid
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.store import notifications
+from nakama_bots.emulator.store.chat import (
+    GROUP_ADD,
+    GROUP_BAN,
+    GROUP_DEMOTE,
+    GROUP_JOIN,
+    GROUP_KICK,
+    GROUP_LEAVE,
+    GROUP_PROMOTE,
+    Message,
+    is_uuid,
+)
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.groups import (
+    GroupFilter,
+    GroupFull,
+    GroupNameInUse,
+    GroupNotFound,
+    GroupPermissionDenied,
+    GroupState,
+    GroupUserNotFound,
+    LastSuperadmin,
+)
+from nakama_bots.emulator.store.tracker import Mode, Stream
 
 # The longest value that the server's database column takes, in characters.
 _LONGEST: Final = {"name": 255, "description": 255, "lang_tag": 18, "avatar_url": 512}

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.boards import Authoritative, BoardNotFound, InvalidScore, Leaderboard, Operator, Score
-from nakama_bots.emulator.chat import is_uuid
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.cursors import InvalidCursor
-from nakama_bots.emulator.documents import is_object, storable
-from nakama_bots.emulator.handlers.authentication import invalid
-from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.protojson import JsonObject, Malformed, Schema, int32, int64, text
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     INT,
     INT64,
     INTERNAL,
@@ -25,6 +17,21 @@ from nakama_bots.emulator.rest import (
     Route,
     session,
 )
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.formats.documents import is_object, storable
+from nakama_bots.emulator.formats.protojson import JsonObject, Malformed, Schema, int32, int64, text
+from nakama_bots.emulator.handlers.authentication import invalid
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.store.boards import (
+    Authoritative,
+    BoardNotFound,
+    InvalidScore,
+    Leaderboard,
+    Operator,
+    Score,
+)
+from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.store.core import Core
 
 _LONGEST_PAGE: Final = 1000
 

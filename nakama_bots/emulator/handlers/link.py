@@ -4,17 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.accounts import Account
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.handlers.account import own_account
-from nakama_bots.emulator.handlers.authentication import (
-    PASSWORD_LENGTH,
-    SPACE_OR_CONTROL,
-    check_email,
-    invalid,
-)
-from nakama_bots.emulator.protojson import JsonObject, Schema, mapping, text
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     ALREADY_EXISTS,
     PERMISSION_DENIED,
     Request,
@@ -22,6 +12,16 @@ from nakama_bots.emulator.rest import (
     Route,
     session,
 )
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, mapping, text
+from nakama_bots.emulator.handlers.account import own_account
+from nakama_bots.emulator.handlers.authentication import (
+    PASSWORD_LENGTH,
+    SPACE_OR_CONTROL,
+    check_email,
+    invalid,
+)
+from nakama_bots.emulator.store.accounts import Account
+from nakama_bots.emulator.store.core import Core
 
 
 def last_identity() -> RestFault:

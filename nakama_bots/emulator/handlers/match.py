@@ -6,10 +6,7 @@ import base64
 import uuid
 from typing import Final
 
-from nakama_bots.emulator.chat import is_uuid
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.protojson import JsonObject, Schema, data, flag, int64, mapping, repeated, text
-from nakama_bots.emulator.realtime import (
+from nakama_bots.emulator.dispatch.realtime import (
     BAD_INPUT,
     MATCH_JOIN_REJECTED,
     MATCH_NOT_FOUND,
@@ -17,8 +14,20 @@ from nakama_bots.emulator.realtime import (
     MessageRow,
     RealtimeFault,
 )
-from nakama_bots.emulator.tokens import verify
-from nakama_bots.emulator.tracker import Mode, Presence, Stream, user_presence
+from nakama_bots.emulator.formats.protojson import (
+    JsonObject,
+    Schema,
+    data,
+    flag,
+    int64,
+    mapping,
+    repeated,
+    text,
+)
+from nakama_bots.emulator.formats.tokens import verify
+from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.tracker import Mode, Presence, Stream, user_presence
 
 
 def match_id(stream: Stream) -> str:

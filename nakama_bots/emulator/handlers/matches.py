@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from nakama_bots.emulator import query
-from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.dispatch.rest import BOOL, INT, INTERNAL, TEXT, Request, RestFault, Route, session
+from nakama_bots.emulator.formats import query
+from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.handlers.authentication import invalid
-from nakama_bots.emulator.protojson import JsonObject
-from nakama_bots.emulator.rest import BOOL, INT, INTERNAL, TEXT, Request, RestFault, Route, session
-from nakama_bots.emulator.tracker import Mode, Stream
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.tracker import Mode, Stream
 
 _DEFAULT_LIMIT: Final = 10
 

@@ -6,14 +6,23 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
-from nakama_bots.emulator import query
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.matchmaker import Entry, Found, Ticket, TooManyTickets
-from nakama_bots.emulator.protojson import Fields, JsonObject, Parser, Schema, double, int32, mapping, text
-from nakama_bots.emulator.realtime import BAD_INPUT, RUNTIME_EXCEPTION, Call, MessageRow, RealtimeFault
-from nakama_bots.emulator.rest import Request, Route, session
-from nakama_bots.emulator.runtime import RpcContext
-from nakama_bots.emulator.tokens import sign
+from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, RUNTIME_EXCEPTION, Call, MessageRow, RealtimeFault
+from nakama_bots.emulator.dispatch.rest import Request, Route, session
+from nakama_bots.emulator.formats import query
+from nakama_bots.emulator.formats.protojson import (
+    Fields,
+    JsonObject,
+    Parser,
+    Schema,
+    double,
+    int32,
+    mapping,
+    text,
+)
+from nakama_bots.emulator.formats.tokens import sign
+from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.matchmaker import Entry, Found, Ticket, TooManyTickets
 
 # Seconds in which the match token must be used (``server/matchmaker.go``).
 _MATCH_TOKEN_EXPIRY: Final = 30

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.chat import is_uuid
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.cursors import InvalidCursor
+from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.protojson import JsonObject
-from nakama_bots.emulator.rest import INT, INTERNAL, TEXT, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.store.core import Core
 
 
 def _list(core: Core, request: Request) -> JsonObject:

@@ -9,18 +9,18 @@ from typing import Final
 
 import orjson
 
-from nakama_bots.emulator import query
-from nakama_bots.emulator.chat import is_uuid
-from nakama_bots.emulator.core import Core
+from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
+from nakama_bots.emulator.dispatch.rest import BOOL, INT, INTERNAL, TEXT, Request, RestFault, Route, session
+from nakama_bots.emulator.formats import query
+from nakama_bots.emulator.formats.protojson import JsonObject, Parser, Schema, data, flag, int32, int64, text
 from nakama_bots.emulator.handlers.match import USER_PRESENCE
 from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.handlers.matchmaker import SEARCH, counts
-from nakama_bots.emulator.matchmaker import Entry, Ticket, TooManyTickets
-from nakama_bots.emulator.parties import LARGEST, Party, PartyError, party_id
-from nakama_bots.emulator.protojson import JsonObject, Parser, Schema, data, flag, int32, int64, text
-from nakama_bots.emulator.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
-from nakama_bots.emulator.rest import BOOL, INT, INTERNAL, TEXT, Request, RestFault, Route, session
-from nakama_bots.emulator.tracker import Mode, Presence, Session, Stream, user_presence
+from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.matchmaker import Entry, Ticket, TooManyTickets
+from nakama_bots.emulator.store.parties import LARGEST, Party, PartyError, party_id
+from nakama_bots.emulator.store.tracker import Mode, Presence, Session, Stream, user_presence
 
 _DEFAULT_LIMIT: Final = 10
 # The stream modes that ``session.single_party`` lets a session be in once.

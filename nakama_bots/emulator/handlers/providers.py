@@ -10,13 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.handlers.account import own_account
-from nakama_bots.emulator.handlers.authentication import asked_username, create, invalid, login
-from nakama_bots.emulator.handlers.link import link_only, unlink_only
-from nakama_bots.emulator.protojson import Fields, JsonObject, Schema, flag, int64, mapping, text
-from nakama_bots.emulator.purchases import InvalidSignature, signed_payload
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     BOOL,
     FAILED_PRECONDITION,
     TEXT,
@@ -27,6 +21,12 @@ from nakama_bots.emulator.rest import (
     server_key,
     session,
 )
+from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Schema, flag, int64, mapping, text
+from nakama_bots.emulator.handlers.account import own_account
+from nakama_bots.emulator.handlers.authentication import asked_username, create, invalid, login
+from nakama_bots.emulator.handlers.link import link_only, unlink_only
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.purchases import InvalidSignature, signed_payload
 
 _DATA_LOSS: Final = 15
 _INSTANT: Final = "facebookinstantgame"

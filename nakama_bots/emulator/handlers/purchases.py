@@ -11,13 +11,7 @@ from typing import Final
 
 import orjson
 
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.cursors import InvalidCursor
-from nakama_bots.emulator.handlers.authentication import invalid
-from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.protojson import JsonObject, Schema, flag, int32, text, timestamp
-from nakama_bots.emulator.purchases import InvalidSignature, signed_payload
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     FAILED_PRECONDITION,
     NOT_FOUND,
     UNKNOWN,
@@ -26,6 +20,12 @@ from nakama_bots.emulator.rest import (
     Route,
     session,
 )
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text, timestamp
+from nakama_bots.emulator.handlers.authentication import invalid
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.purchases import InvalidSignature, signed_payload
 
 _SECOND: Final = 10**9
 _MICRO: Final = 1000

@@ -7,9 +7,7 @@ from typing import Final
 
 import orjson
 
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.protojson import JsonObject, Schema, text
-from nakama_bots.emulator.realtime import (
+from nakama_bots.emulator.dispatch.realtime import (
     BAD_INPUT,
     RUNTIME_FUNCTION_EXCEPTION,
     RUNTIME_FUNCTION_NOT_FOUND,
@@ -17,7 +15,7 @@ from nakama_bots.emulator.realtime import (
     MessageRow,
     RealtimeFault,
 )
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     HTTP_STATUS,
     INVALID_ARGUMENT,
     NOT_FOUND,
@@ -30,7 +28,9 @@ from nakama_bots.emulator.rest import (
     public,
     same,
 )
-from nakama_bots.emulator.runtime import RpcContext, RpcResult, RuntimeFunctionError
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, text
+from nakama_bots.emulator.runtime.functions import RpcContext, RpcResult, RuntimeFunctionError
+from nakama_bots.emulator.store.core import Core
 
 _NOT_A_STRING: Final = "json: cannot unmarshal object into Go value of type string"
 

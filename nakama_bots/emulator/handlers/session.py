@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.handlers.authentication import invalid, issue
-from nakama_bots.emulator.protojson import JsonObject, Schema, mapping, text
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     PERMISSION_DENIED,
     UNAUTHENTICATED,
     Request,
@@ -16,7 +13,10 @@ from nakama_bots.emulator.rest import (
     server_key,
     session,
 )
-from nakama_bots.emulator.tokens import SessionClaims
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, mapping, text
+from nakama_bots.emulator.formats.tokens import SessionClaims
+from nakama_bots.emulator.handlers.authentication import invalid, issue
+from nakama_bots.emulator.store.core import Core
 
 
 def _refresh(core: Core, request: Request) -> JsonObject:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.chat import is_uuid
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.protojson import JsonObject, Schema, repeated, text
-from nakama_bots.emulator.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
-from nakama_bots.emulator.tracker import Mode, Presence, Session, Stream
+from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, repeated, text
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
+from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.tracker import Mode, Presence, Session, Stream
 
 _LONGEST: Final = 2048
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.chat import is_uuid
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.cursors import InvalidCursor
-from nakama_bots.emulator.documents import is_object
+from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, Request, RestFault, Route, session
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.formats.documents import is_object
+from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Schema, int32, repeated, text
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.protojson import Fields, JsonObject, Schema, int32, repeated, text
-from nakama_bots.emulator.rest import INT, INTERNAL, TEXT, Request, RestFault, Route, session
-from nakama_bots.emulator.storage import (
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
+from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.storage import (
     OWNER_READ,
     OWNER_WRITE,
     ObjectKey,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nakama_bots.emulator.protojson import JsonObject
-from nakama_bots.emulator.tracker import Stream
+from nakama_bots.emulator.formats.protojson import JsonObject
+from nakama_bots.emulator.store.tracker import Stream
 
 
 def stream_wire(stream: Stream) -> JsonObject:

@@ -4,27 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from nakama_bots.emulator import cursors
-from nakama_bots.emulator.boards import (
-    AttemptsReached,
-    Authoritative,
-    BoardError,
-    BoardNotFound,
-    InvalidScore,
-    JoinRequired,
-    Leaderboard,
-    OutsideDuration,
-    Tournament,
-    TournamentFull,
-)
-from nakama_bots.emulator.core import Core
-from nakama_bots.emulator.cursors import InvalidCursor
-from nakama_bots.emulator.documents import storable
-from nakama_bots.emulator.handlers.authentication import invalid
-from nakama_bots.emulator.handlers.leaderboards import RECORD, asked_score, check_owner, check_owners
-from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.protojson import JsonObject, timestamp
-from nakama_bots.emulator.rest import (
+from nakama_bots.emulator.dispatch.rest import (
     FAILED_PRECONDITION,
     INT,
     INT64,
@@ -41,6 +21,26 @@ from nakama_bots.emulator.rest import (
     Route,
     session,
 )
+from nakama_bots.emulator.formats import cursors
+from nakama_bots.emulator.formats.cursors import InvalidCursor
+from nakama_bots.emulator.formats.documents import storable
+from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
+from nakama_bots.emulator.handlers.authentication import invalid
+from nakama_bots.emulator.handlers.leaderboards import RECORD, asked_score, check_owner, check_owners
+from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.store.boards import (
+    AttemptsReached,
+    Authoritative,
+    BoardError,
+    BoardNotFound,
+    InvalidScore,
+    JoinRequired,
+    Leaderboard,
+    OutsideDuration,
+    Tournament,
+    TournamentFull,
+)
+from nakama_bots.emulator.store.core import Core
 
 _SECOND: Final = 10**9
 _CATEGORIES: Final = 128

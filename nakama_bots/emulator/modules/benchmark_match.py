@@ -15,9 +15,9 @@ from typing import Any, Final, TypedDict
 
 import orjson
 
-from nakama_bots.emulator.matches import Dispatcher, MatchContext, MatchMessage, MatchPresence
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.runtime import RpcContext
+from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.matches import Dispatcher, MatchContext, MatchMessage, MatchPresence
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
 
 TICK_RATE: Final = 10
 MOST_PLAYERS: Final = 10

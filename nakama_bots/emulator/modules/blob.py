@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.runtime import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
 
 _MOST = 1_000_000
 _INVALID_ARGUMENT = 3

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import orjson
 
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.runtime import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
 
 _INVALID_ARGUMENT = 3
 

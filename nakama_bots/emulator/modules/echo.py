@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.runtime import RpcContext
+from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
 
 
 def _echo(_: RpcContext, payload: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nakama_bots.emulator.nk import Initializer, Nk
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
 
 
 def init_module(nk: Nk, _: Initializer) -> None:

@@ -13,8 +13,8 @@ from typing import Any, Final
 
 import orjson
 
-from nakama_bots.emulator.matches import Dispatcher, MatchContext, MatchMessage, MatchPresence
-from nakama_bots.emulator.nk import Initializer, Nk
+from nakama_bots.emulator.runtime.matches import Dispatcher, MatchContext, MatchMessage, MatchPresence
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
 
 TICK_RATE: Final = 5
 MOVE: Final = 1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import orjson
 
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.runtime import RpcContext
+from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
 
 
 def init_module(nk: Nk, initializer: Initializer) -> None:

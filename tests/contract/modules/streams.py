@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 
-from nakama_bots.emulator.nk import Initializer, Nk
-from nakama_bots.emulator.runtime import RpcContext
-from nakama_bots.emulator.tracker import Stream
+from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.nk import Initializer, Nk
+from nakama_bots.emulator.store.tracker import Stream
 
 MODE = 123
 

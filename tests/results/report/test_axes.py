@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nakama_bots.results.report import axes
+from nakama_bots.results.show.report import axes
 
 
 @pytest.mark.parametrize(

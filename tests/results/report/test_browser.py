@@ -7,7 +7,7 @@ import base64
 import pytest
 from browser import chromium, needs_chromium
 
-from nakama_bots.results.report.page import render
+from nakama_bots.results.show.report.page import render
 
 pytestmark = needs_chromium
 

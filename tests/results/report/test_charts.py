@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from nakama_bots.results.report.charts import Chart, Line, X, draw
+from nakama_bots.results.show.report.charts import Chart, Line, X, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -9,12 +9,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from nakama_bots.results.compare import compare
-from nakama_bots.results.profile import profile_of
-from nakama_bots.results.recorder import Recorder
-from nakama_bots.results.report.page import render
-from nakama_bots.results.report.view import RunView, bins_of
+from nakama_bots.results.compare.profile import profile_of
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.show.report.page import render
+from nakama_bots.results.show.report.view import RunView, bins_of
 from nakama_bots.results.summary import build_summary
-from nakama_bots.results.timeline import Timeline
 
 from .conftest import START, STARTED
 

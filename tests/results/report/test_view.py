@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from nakama_bots.results.report.view import bin_width, bins_of
-from nakama_bots.results.timeline import Timeline, gauges_only
+from nakama_bots.results.record.timeline import Timeline, gauges_only
+from nakama_bots.results.show.report.view import bin_width, bins_of
 
 from .conftest import SECONDS, START
 

@@ -1,0 +1,1 @@
+"""From a request or an envelope to its handler."""

@@ -1,0 +1,170 @@
+"""The socket's messages without the socket: envelopes read, the table from message key to handler."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Malformed, Schema, camel, loads
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.hooks import plain
+from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.tracker import Session
+
+RUNTIME_EXCEPTION: Final = 0
+BAD_INPUT: Final = 3
+MATCH_NOT_FOUND: Final = 4
+MATCH_JOIN_REJECTED: Final = 5
+RUNTIME_FUNCTION_NOT_FOUND: Final = 6
+RUNTIME_FUNCTION_EXCEPTION: Final = 7
+
+# Messages that only a server sends: known to the parser, so not malformed, but nobody handles them.
+SERVER_MESSAGES: Final = (
+    "channel", "channel_message", "channel_message_ack", "channel_presence_event", "error", "match",
+    "match_data", "match_presence_event", "matchmaker_matched", "matchmaker_ticket", "notifications",
+    "party", "party_data", "party_join_request", "party_leader", "party_matchmaker_ticket",
+    "party_presence_event", "status", "status_presence_event", "stream_data", "stream_presence_event",
+)  # fmt: skip
+
+
+_LOG = logging.getLogger(__name__)
+
+
+class RealtimeFault(Exception):
+    """The answer to a message is an ``error`` envelope."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+class NoMessage(ValueError):
+    """The envelope holds no message that a client may send."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One message of a session, with all that its handler needs."""
+
+    core: Core
+    session: Session
+    cid: str
+    fields: Fields
+
+    def reply(self, key: str = "", body: JsonObject | None = None) -> None:
+        """Answer with a message, or with the empty acknowledgement."""
+        envelope: JsonObject = {"cid": self.cid} if self.cid else {}
+        if key:
+            envelope[key] = body or {}
+        self.session.reply(envelope)
+
+    def fail(self, code: int, message: str) -> None:
+        """Answer with an error; code 0 is omitted, as every default."""
+        self.reply("error", {"code": code, "message": message} if code else {"message": message})
+
+
+def _context(call: Call) -> RpcContext:
+    session = call.session
+    return RpcContext(session.user_id, session.username, session.id, session.lang, session.vars)
+
+
+# Returns None, or what has to be awaited before the session's next message is looked at.
+Handler = Callable[[Call], Awaitable[None] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """One message that a client may send. ``silent``: it is never answered, errors come without its cid."""
+
+    key: str
+    schema: Schema
+    handler: Handler
+    silent: bool = False
+
+
+class Dispatcher:
+    """Takes a text frame's bytes apart and calls the handler of its message."""
+
+    def __init__(self, core: Core, rows: tuple[MessageRow, ...]) -> None:
+        self._core = core
+        self._rows = {alias: row for row in rows for alias in (row.key, camel(row.key))}
+        self._server = {alias for key in SERVER_MESSAGES for alias in (key, camel(key))}
+
+    def dispatch(self, session: Session, content: bytes) -> Awaitable[None] | None:
+        """Handle one message. ``Malformed`` and ``NoMessage`` end the connection."""
+        call, row = self._read(session, content)
+        hooks = self._core.hooks
+        try:
+            if row.key in hooks.rt_before:
+                self._before(call, row)
+            pending = row.handler(call)
+        except RealtimeFault as fault:
+            call.fail(fault.code, fault.message)
+            return None
+        if pending is not None:
+            return self._finish(call, row, pending)
+        if row.key in hooks.rt_after:
+            self._after(call, row)
+        return None
+
+    async def _finish(self, call: Call, row: MessageRow, pending: Awaitable[None]) -> None:
+        try:
+            await pending
+        except RealtimeFault as fault:
+            call.fail(fault.code, fault.message)
+            return
+        if row.key in self._core.hooks.rt_after:
+            self._after(call, row)
+
+    def _before(self, call: Call, row: MessageRow) -> None:
+        """Let the hook see and change the message; ``NoMessage`` when it disables it."""
+        try:
+            body = self._core.hooks.rt_before[row.key](_context(call), plain(call.fields))
+        except RuntimeFunctionError as error:
+            raise RealtimeFault(RUNTIME_FUNCTION_EXCEPTION, error.message) from None
+        except Exception as error:  # noqa: BLE001 - a module may raise anything
+            _LOG.exception("hook before %s", row.key)
+            raise RealtimeFault(RUNTIME_FUNCTION_EXCEPTION, str(error)) from None
+        if body is None:
+            raise NoMessage
+        call.fields = row.schema(body)
+
+    def _after(self, call: Call, row: MessageRow) -> None:
+        try:
+            self._core.hooks.rt_after[row.key](_context(call), plain(call.fields))
+        except Exception:  # noqa: BLE001 - a module may raise anything
+            _LOG.exception("hook after %s", row.key)
+
+    def _read(self, session: Session, content: bytes) -> tuple[Call, MessageRow]:
+        envelope = loads(content)
+        if type(envelope) is not dict:
+            msg = "not an object"
+            raise Malformed(msg)
+        cid = ""
+        row: MessageRow | None = None
+        body: object = None
+        others = 0
+        for key, value in envelope.items():
+            if key == "cid":
+                if type(value) is not str and value is not None:
+                    msg = "cid is not a string"
+                    raise Malformed(msg)
+                cid = value or ""
+            elif key in self._rows:
+                if value is not None:
+                    row, body, others = self._rows[key], value, others + 1
+            elif key in self._server:
+                others += value is not None
+            else:
+                msg = "unknown field"
+                raise Malformed(msg)
+        if others > 1:
+            msg = "two messages in one envelope"
+            raise Malformed(msg)
+        if row is None:
+            raise NoMessage
+        fields = row.schema(body)
+        return Call(self._core, session, "" if row.silent else cid, fields), row

@@ -1,0 +1,343 @@
+"""REST without the server: the table from route to handler, and everything between bytes and handler.
+
+The order of checks is the recorded one: path and method, body and query, authorization, then the handler.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import logging
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+import orjson
+
+from nakama_bots.emulator.dispatch.operations import operation
+from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Malformed, Schema, camel, loads
+from nakama_bots.emulator.formats.tokens import SessionClaims
+from nakama_bots.emulator.options import SERVER_NAME
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.hooks import After, Before, plain
+from nakama_bots.emulator.store.core import Core
+
+UNKNOWN: Final = 2
+INVALID_ARGUMENT: Final = 3
+NOT_FOUND: Final = 5
+ALREADY_EXISTS: Final = 6
+PERMISSION_DENIED: Final = 7
+FAILED_PRECONDITION: Final = 9
+UNIMPLEMENTED: Final = 12
+INTERNAL: Final = 13
+UNAVAILABLE: Final = 14
+UNAUTHENTICATED: Final = 16
+
+# gRPC code -> HTTP status (grpc-gateway's HTTPStatusFromCode).
+HTTP_STATUS: Final[Mapping[int, int]] = {
+    1: 499, 2: 500, 3: 400, 4: 504, 5: 404, 6: 409, 7: 403, 8: 429, 9: 400, 10: 409, 11: 400, 12: 501,
+    13: 500, 14: 503, 15: 500, 16: 401,
+}  # fmt: skip
+
+BASE_HEADERS: Final[Mapping[str, str]] = {
+    "Cache-Control": "no-store, no-cache, must-revalidate",
+    "Vary": "Accept-Encoding",
+    # A real server sends none: whoever measures can tell what it has before it.
+    "Server": SERVER_NAME,
+}
+_GRPC_HEADERS: Final[Mapping[str, str]] = {**BASE_HEADERS, "Grpc-Metadata-Content-Type": "application/grpc"}
+
+
+_LOG = logging.getLogger(__name__)
+
+
+class RestFault(Exception):
+    """The answer is an error body; ``code`` is a gRPC code."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back, whole."""
+
+    status: int
+    body: bytes = b""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=lambda: BASE_HEADERS)
+
+
+def ok(body: JsonObject) -> Answer:
+    """A 200 with that message."""
+    return Answer(200, orjson.dumps(body), headers=_GRPC_HEADERS)
+
+
+def error(code: int, message: str) -> Answer:
+    """The usual error body under its HTTP status; the gateway repeats the text of a 401 in a header."""
+    headers = {**BASE_HEADERS, "Www-Authenticate": message} if code == UNAUTHENTICATED else BASE_HEADERS
+    return Answer(HTTP_STATUS[code], orjson.dumps({"code": code, "message": message}), headers=headers)
+
+
+Parameters = Mapping[str, Sequence[str]]
+
+
+@dataclass(slots=True)
+class Request:
+    """One REST request. ``headers`` has lower case names; ``query`` and ``body`` are by the route's schemas."""
+
+    method: str
+    path: str
+    parameters: Parameters
+    headers: Mapping[str, str]
+    content: bytes
+    path_values: Mapping[str, str] = field(default_factory=dict)
+    query: Fields = field(default_factory=Fields)
+    body: Fields = field(default_factory=Fields)
+    claims: SessionClaims | None = None
+
+    @property
+    def caller(self) -> SessionClaims:
+        """The claims of the session token; only under ``session`` authorization."""
+        assert self.claims is not None
+        return self.claims
+
+
+RestHandler = Callable[[Core, Request], JsonObject | Answer | Awaitable[Answer]]
+Authorize = Callable[[Core, Request], None]
+
+
+def public(_: Core, __: Request) -> None:
+    """No authorization is asked for."""
+
+
+def server_key(core: Core, request: Request) -> None:
+    """``Basic`` with the server key as user name; the password does not matter."""
+    header = request.headers.get("authorization")
+    if header is None:
+        raise RestFault(UNAUTHENTICATED, "Server key required")
+    if not same(basic_user(header), core.options.server_key):
+        raise RestFault(UNAUTHENTICATED, "Server key invalid")
+
+
+def session(core: Core, request: Request) -> None:
+    """``Bearer`` with a session token that counts."""
+    header = request.headers.get("authorization")
+    if header is None:
+        raise RestFault(UNAUTHENTICATED, "Auth token required")
+    request.claims = bearer(core, header)
+    if request.claims is None:
+        raise RestFault(UNAUTHENTICATED, "Auth token invalid")
+
+
+def bearer(core: Core, header: str) -> SessionClaims | None:
+    """The claims of the session token in an ``Authorization`` header, if it counts."""
+    scheme, _, token = header.partition(" ")
+    claims = core.session_claims(token) if scheme == "Bearer" else None
+    return claims if claims is not None and core.session_cache.session_valid(claims) else None
+
+
+def basic_user(header: str) -> str | None:
+    """The user name of a ``Basic`` header; None when it is none."""
+    scheme, _, encoded = header.partition(" ")
+    try:
+        user, colon, _ = base64.b64decode(encoded, validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    return user if scheme == "Basic" and colon else None
+
+
+def same(given: str | None, key: str) -> bool:
+    """Compare with a secret."""
+    return given is not None and hmac.compare_digest(given.encode(), key.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class QueryType:
+    """How one kind of URL parameter is read; ``repeated``: it may come more than once."""
+
+    go: str
+    parse: Callable[[str], object]
+    repeated: bool = False
+
+
+_BOOLEANS: Final = {
+    **dict.fromkeys(("1", "t", "T", "true", "TRUE", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "false", "FALSE", "False"), False),
+}
+
+
+def go_bool(text: str) -> bool:
+    """As Go's ``strconv.ParseBool``; ``KeyError`` for anything else."""
+    return _BOOLEANS[text]
+
+
+def _go_int(low: int, high: int, text: str) -> int:
+    # Go takes a sign only where there are negative numbers.
+    sign = "[+-]?" if low < 0 else ""
+    if not re.fullmatch(sign + r"\d{1,19}", text, re.ASCII) or not low <= int(text) < high:
+        raise ValueError(text)
+    return int(text)
+
+
+BOOL: Final = QueryType("ParseBool", go_bool)
+INT: Final = QueryType("ParseInt", partial(_go_int, -(2**31), 2**31))
+INT64: Final = QueryType("ParseInt", partial(_go_int, -(2**63), 2**63))
+UINT: Final = QueryType("ParseUint", partial(_go_int, 0, 2**32))
+TEXT: Final = QueryType("", str)
+TEXTS: Final = QueryType("", str, repeated=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One row: method and path template, who may call, what is read, who answers.
+
+    ``body`` None: the handler takes the raw bytes, or the method has none.
+    """
+
+    method: str
+    template: str
+    authorize: Authorize
+    handler: RestHandler
+    query: Mapping[str, QueryType] = field(default_factory=dict)
+    body: Schema | None = None
+
+
+class Router:
+    """Finds a route and runs it: the whole of REST, from a request to an answer."""
+
+    def __init__(self, core: Core, routes: tuple[Route, ...]) -> None:
+        self._core = core
+        self._static: dict[str, dict[str, Route]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Route]]] = []
+        by_template: dict[str, dict[str, Route]] = {}
+        for route in routes:
+            by_template.setdefault(route.template, {})[route.method] = route
+        for template, methods in by_template.items():
+            if "{" not in template:
+                self._static[template] = methods
+                continue
+            source = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template))
+            self._patterns.append((re.compile(source), methods))
+
+    def find(self, path: str) -> tuple[dict[str, Route], Mapping[str, str]] | None:
+        """The routes of a path by method, and the values in it."""
+        methods = self._static.get(path)
+        if methods is not None:
+            return methods, {}
+        for pattern, candidates in self._patterns:
+            match = pattern.fullmatch(path)
+            if match is not None:
+                return candidates, match.groupdict()
+        return None
+
+    async def answer(self, request: Request) -> Answer:
+        """Never raises for anything that a client sends."""
+        try:
+            result = self._run(self._route(request), request)
+        except RestFault as fault:
+            return error(fault.code, fault.message)
+        if isinstance(result, Answer):
+            return result
+        return ok(result) if isinstance(result, dict) else await result
+
+    def _route(self, request: Request) -> Route:
+        found = self.find(request.path)
+        # The root is outside of the gateway, which would answer 501 for a wrong method.
+        if found is None or (request.path == "/" and request.method not in found[0]):
+            raise RestFault(NOT_FOUND, "Not Found")
+        methods, request.path_values = found
+        if request.method == "OPTIONS":
+            return _PREFLIGHT
+        route = methods.get(request.method)
+        if route is None:
+            raise RestFault(UNIMPLEMENTED, "Method Not Allowed")
+        return route
+
+    def _run(self, route: Route, request: Request) -> JsonObject | Answer | Awaitable[Answer]:
+        if len(request.content) > self._core.options.max_request_size:
+            raise RestFault(INVALID_ARGUMENT, "http: request body too large")
+        if route.body is not None and request.content:
+            try:
+                request.body = route.body(loads(request.content))
+            except Malformed as fault:
+                raise RestFault(INVALID_ARGUMENT, str(fault)) from None
+        request.query = _read_query(route.query, request.parameters)
+        route.authorize(self._core, request)
+        hooks, key = self._core.hooks, operation(route.method, route.template)
+        if key in hooks.req_before:
+            _before(hooks.req_before[key], route, request)
+        result = route.handler(self._core, request)
+        if key in hooks.req_after:
+            _after(hooks.req_after[key], request)
+        return result
+
+
+def _context(request: Request) -> RpcContext:
+    claims = request.claims
+    return RpcContext() if claims is None else RpcContext(claims.user_id, claims.username, vars=claims.vars)
+
+
+def _before(hook: Before, route: Route, request: Request) -> None:
+    """Let the hook see and change the request: body, query and what is in the path, in one message."""
+    given = {**plain(request.query), **plain(request.body), **request.path_values}
+    try:
+        body = hook(_context(request), given)
+    except RuntimeFunctionError as error:
+        raise RestFault(error.code, error.message) from None
+    except Exception as error:  # noqa: BLE001 - a module may raise anything
+        _LOG.exception("hook before %s %s", route.method, route.template)
+        raise RestFault(INTERNAL, str(error)) from None
+    if body is None:
+        raise RestFault(NOT_FOUND, "Requested resource was not found.")
+    if route.body is not None:
+        request.body = route.body(body)
+    changed = {name: value for name, value in body.items() if name in route.query}
+    request.query = Fields(changed)
+    request.path_values = {name: str(body.get(name, value)) for name, value in request.path_values.items()}
+
+
+def _after(hook: After, request: Request) -> None:
+    try:
+        hook(_context(request), {**plain(request.query), **plain(request.body), **request.path_values})
+    except Exception:  # noqa: BLE001 - a module may raise anything
+        _LOG.exception("hook after %s %s", request.method, request.path)
+
+
+def _read_query(types: Mapping[str, QueryType], parameters: Parameters) -> Fields:
+    fields = Fields()
+    for name, kind in types.items():
+        values = [*parameters.get(name, ()), *(parameters.get(camel(name), ()) if "_" in name else ())]
+        if not values:
+            continue
+        if kind.repeated:
+            fields[name] = values
+            continue
+        if len(values) > 1:
+            message = f'too many values for field "{name}": {", ".join(values)}'
+            raise RestFault(INVALID_ARGUMENT, message)
+        try:
+            fields[name] = kind.parse(values[0])
+        except (ValueError, KeyError):
+            reason = f'strconv.{kind.go}: parsing "{values[0]}": invalid syntax'
+            raise RestFault(INVALID_ARGUMENT, f'parsing field "{name}": {reason}') from None
+    return fields
+
+
+def _preflight(_: Core, request: Request) -> Answer:
+    headers = {
+        "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "").replace(
+            ", ", ","
+        ),
+        "Access-Control-Allow-Methods": request.headers.get("access-control-request-method", ""),
+        "Access-Control-Allow-Origin": "*",
+    }
+    return Answer(200, headers={name: value for name, value in headers.items() if value})
+
+
+_PREFLIGHT: Final = Route("OPTIONS", "*", public, _preflight)

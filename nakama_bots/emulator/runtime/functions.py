@@ -1,0 +1,78 @@
+"""The server's runtime functions: one table from id to function. Ids are case insensitive."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from nakama_bots.emulator.formats.protojson import JsonObject
+
+
+class RuntimeFunctionError(Exception):
+    """What a function raises on purpose: its text, and a gRPC code that only REST passes on."""
+
+    def __init__(self, message: str, code: int = 13) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code if 1 <= code <= 16 else 13
+
+
+@dataclass(frozen=True, slots=True)
+class RpcContext:
+    """Who calls, and how: ids are "" without a user or a session; ``query`` are the URL's parameters."""
+
+    user_id: str = ""
+    username: str = ""
+    session_id: str = ""
+    lang: str = ""
+    vars: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+RpcResult = str | Awaitable[str]
+RpcFunction = Callable[[RpcContext, str], RpcResult]
+
+
+def _echo(_: RpcContext, payload: str) -> str:
+    return payload
+
+
+def _empty(_: RpcContext, __: str) -> str:
+    return ""
+
+
+def _fail(_: RpcContext, __: str) -> str:
+    msg = "boom"
+    raise RuntimeFunctionError(msg)
+
+
+def _fail_code(_: RpcContext, __: str) -> str:
+    msg = "not enough gold"
+    raise RuntimeFunctionError(msg, 9)
+
+
+def _whoami(context: RpcContext, payload: str) -> str:
+    answer: JsonObject = {
+        "has_session": bool(context.session_id),
+        "has_user": bool(context.user_id),
+        "mode": "rpc",
+        "payload": payload,
+        "query": {name: list(values) for name, values in context.query.items()},
+    }
+    for name in ("lang", "username", "vars"):
+        if getattr(context, name):
+            answer[name] = getattr(context, name)
+    return orjson.dumps(answer, option=orjson.OPT_SORT_KEYS).decode()
+
+
+# The small functions that the wire recordings were made with: enough to see a call arrive, and to see one fail.
+FUNCTIONS: Final[dict[str, RpcFunction]] = {
+    "echo": _echo,
+    "empty": _empty,
+    "fail": _fail,
+    "fail_code": _fail_code,
+    "whoami": _whoami,
+}

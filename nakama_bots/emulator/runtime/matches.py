@@ -1,0 +1,417 @@
+"""Authoritative matches: a handler's functions, called one at a time, and everything they may do.
+
+Follows ``server/match_handler.go``. A match is pure: somebody else calls ``tick`` at its rate. What a
+handler causes
+while one of its functions runs (a kick is a leave) waits until that function has returned.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from nakama_bots.emulator.formats.protojson import JsonObject
+from nakama_bots.emulator.formats.query import document
+from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
+from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled, label_fields
+from nakama_bots.emulator.store.tracker import Mode, Session, Stream, Tracker
+
+INPUT_QUEUE: Final = 128
+_DISCONNECTED: Final = (1000, "server-side session disconnect")
+_FASTEST: Final = 60
+_LOG = logging.getLogger(__name__)
+
+# A handler's own state: whatever it likes; None ends the match.
+State = Any
+
+
+@dataclass(frozen=True, slots=True)
+class MatchPresence:
+    """One member, or one who wants to be."""
+
+    user_id: str
+    session_id: str
+    username: str
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MatchMessage:
+    """Data that a member sent. ``receive_time_ms``: Unix milliseconds."""
+
+    sender: MatchPresence
+    op_code: int
+    data: bytes
+    reliable: bool
+    receive_time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatchContext:
+    """What a match function may know of its match."""
+
+    match_id: str
+    node: str
+    label: str
+    tick_rate: int
+
+
+class MatchHandler(Protocol):
+    """Nakama's seven match functions. Returning None as state ends the match; so does an exception, which also
+    closes the sockets of all members.
+    """
+
+    def match_init(self, context: MatchContext, params: Mapping[str, Any]) -> tuple[State, int, str]:
+        """The first state, ticks a second (1 to 60) and the label (at most 2048 bytes)."""
+
+    def match_join_attempt(
+        self,
+        context: MatchContext,
+        dispatcher: Dispatcher,
+        tick: int,
+        state: State,
+        presence: MatchPresence,
+        metadata: Mapping[str, str],
+    ) -> tuple[Any, ...]:
+        """The state, whether ``presence`` may join, and (may be left out) why not."""
+
+    def match_join(
+        self,
+        context: MatchContext,
+        dispatcher: Dispatcher,
+        tick: int,
+        state: State,
+        presences: Sequence[MatchPresence],
+    ) -> State:
+        """The state after these have joined."""
+
+    def match_leave(
+        self,
+        context: MatchContext,
+        dispatcher: Dispatcher,
+        tick: int,
+        state: State,
+        presences: Sequence[MatchPresence],
+    ) -> State:
+        """The state after these have left."""
+
+    def match_loop(
+        self,
+        context: MatchContext,
+        dispatcher: Dispatcher,
+        tick: int,
+        state: State,
+        messages: Sequence[MatchMessage],
+    ) -> State:
+        """The state after a tick with these messages."""
+
+    def match_terminate(
+        self, context: MatchContext, dispatcher: Dispatcher, tick: int, state: State, grace_seconds: int
+    ) -> State:
+        """The state after hearing that the server ends."""
+
+    def match_signal(
+        self, context: MatchContext, dispatcher: Dispatcher, tick: int, state: State, data: str
+    ) -> tuple[State, str]:
+        """The state, and the answer to a signal."""
+
+
+FUNCTIONS: Final = (
+    "match_init", "match_join_attempt", "match_join", "match_leave", "match_loop", "match_terminate",
+    "match_signal",
+)  # fmt: skip
+
+
+class Dispatcher:
+    """What a match function may do to its match."""
+
+    def __init__(self, match: Match) -> None:
+        self._match = match
+
+    def broadcast_message(
+        self,
+        op_code: int,
+        data: bytes | str = b"",
+        presences: Iterable[MatchPresence] | None = None,
+        sender: MatchPresence | None = None,
+        *,
+        reliable: bool = True,
+    ) -> None:
+        """Send to these members, None: to all; ``sender`` is who it seems to come from."""
+        match = self._match
+        body: JsonObject = {"match_id": match.id}
+        if sender is not None:
+            body["presence"] = {
+                "user_id": sender.user_id,
+                "session_id": sender.session_id,
+                "username": sender.username,
+            }
+        if op_code:
+            body["op_code"] = str(op_code)
+        if data:
+            body["data"] = base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
+        if reliable:
+            body["reliable"] = True
+        members = match.members
+        wanted = members.values() if presences is None else _chosen(members, presences)
+        match.tracker.send_to(list(wanted), {"match_data": body})
+
+    def match_kick(self, presences: Iterable[MatchPresence]) -> None:
+        """Remove members; they are told nothing."""
+        for session in _chosen(self._match.members, presences):
+            self._match.tracker.untrack(self._match.stream, session)
+
+    def match_label_update(self, label: str) -> None:
+        """Change the label; lists show it within a second."""
+        self._match.set_label(label)
+
+
+def _chosen(members: Mapping[str, Session], presences: Iterable[MatchPresence]) -> list[Session]:
+    return [members[p.session_id] for p in presences if p.session_id in members]
+
+
+@dataclass(slots=True, eq=False)
+class Match:
+    """One running match; made by ``Matches.create``."""
+
+    stream: Stream
+    handler_name: str
+    handler: MatchHandler
+    matches: Matches
+    create_time: int
+    rate: int = 1
+    label: str = ""
+    state: State = None
+    tick_number: int = 0
+    stopped: bool = False
+    members: dict[str, Session] = field(default_factory=dict)
+    _input: list[MatchMessage] = field(default_factory=list)
+    _calls: deque[Callable[[], object]] = field(default_factory=deque)
+    _busy: bool = False
+
+    @property
+    def id(self) -> str:
+        """``<uuid>.<node>``."""
+        return f"{self.stream.subject}.{self.stream.label}"
+
+    @property
+    def tracker(self) -> Tracker:
+        """Where its members are present."""
+        return self.matches.tracker
+
+    def presence(self, session: Session) -> MatchPresence:
+        """How its handler sees a session."""
+        return MatchPresence(session.user_id, session.id, session.username, self.stream.label)
+
+    def _arguments(self) -> tuple[MatchContext, Dispatcher, int, State]:
+        context = MatchContext(self.id, self.stream.label, self.label, self.rate)
+        return context, Dispatcher(self), self.tick_number, self.state
+
+    def set_label(self, label: str) -> None:
+        """``RuntimeFunctionError`` for one that is too long."""
+        if len(label.encode()) > LONGEST:
+            msg = f"match_label_update returned invalid label, must be {LONGEST} bytes or less"
+            raise RuntimeFunctionError(msg)
+        self.label = label
+        self.matches.show(self)
+
+    def _run(self, name: str, function: Callable[[], State]) -> bool:
+        """Run one function that gives the next state; False when the match ended by it."""
+        if self._busy:
+            msg = "a match cannot call itself"
+            raise RuntimeFunctionError(msg)
+        self._busy = True
+        try:
+            self.state = function()
+        except Exception:  # noqa: BLE001 - a module may raise anything
+            _LOG.exception("match %s: %s", self.handler_name, name)
+            self.stop(disconnect=True)
+        finally:
+            self._busy = False
+        if self.state is None:
+            self.stop()
+        while self._calls and not self.stopped:
+            self._calls.popleft()()
+        return not self.stopped
+
+    def _later(self, call: Callable[[], object]) -> None:
+        if self._busy:
+            self._calls.append(call)
+        else:
+            call()
+
+    def join_attempt(self, session: Session, metadata: Mapping[str, str]) -> tuple[bool, str]:
+        """Whether a session may join, and why not."""
+        allowed: list[object] = []
+
+        def attempt() -> State:
+            context, dispatcher, tick, state = self._arguments()
+            result = self.handler.match_join_attempt(
+                context, dispatcher, tick, state, self.presence(session), metadata
+            )
+            allowed.extend(result[1:])
+            return result[0]
+
+        alive = self._run("match_join_attempt", attempt)
+        reason = allowed[1] if len(allowed) > 1 else ""
+        return alive and bool(allowed and allowed[0]), str(reason or "")
+
+    def joined(self, session: Session) -> None:
+        """A session that was allowed to is in now."""
+        self.members[session.id] = session
+
+        def join() -> State:
+            return self.handler.match_join(*self._arguments(), [self.presence(session)])
+
+        self._later(lambda: self._run("match_join", join))
+
+    def left(self, session: Session) -> None:
+        """A session is gone."""
+        if self.members.pop(session.id, None) is None or self.stopped:
+            return
+
+        def leave() -> State:
+            return self.handler.match_leave(*self._arguments(), [self.presence(session)])
+
+        self._later(lambda: self._run("match_leave", leave))
+
+    def queue(self, session: Session, op_code: int, data: bytes, *, reliable: bool) -> None:
+        """Keep a message for the next tick; beyond 128 it is dropped without a word."""
+        if len(self._input) < INPUT_QUEUE:
+            now = self.matches.now() // 10**6
+            self._input.append(MatchMessage(self.presence(session), op_code, data, reliable, now))
+
+    def tick(self) -> None:
+        """One call of ``match_loop``."""
+        if self.stopped:
+            return
+        messages, self._input = self._input, []
+        if self._run("match_loop", lambda: self.handler.match_loop(*self._arguments(), messages)):
+            self.tick_number += 1
+
+    def signal(self, data: str) -> str:
+        """The handler's answer to a signal; ``RuntimeFunctionError`` when the match ends by it."""
+        answers: list[str] = []
+
+        def signal() -> State:
+            state, answer = self.handler.match_signal(*self._arguments(), data)
+            answers.append(answer)
+            return state
+
+        if not self._run("match_signal", signal):
+            msg = "failed to signal match: match not found"
+            raise RuntimeFunctionError(msg)
+        return answers[0] or ""
+
+    def terminate(self, grace_seconds: int) -> None:
+        """Tell the handler that the server ends; without grace the match ends at once."""
+        self._run("match_terminate", lambda: self.handler.match_terminate(*self._arguments(), grace_seconds))
+        if grace_seconds == 0:
+            self.stop()
+
+    def stop(self, *, disconnect: bool = False) -> None:
+        """End it. Members are told nothing; ``disconnect`` closes their sockets."""
+        if self.stopped:
+            return
+        self.stopped = True
+        members = list(self.members.values())
+        self.matches.forget(self)
+        if disconnect:
+            for session in members:
+                session.disconnect(*_DISCONNECTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Labelled):
+    """A match in the list."""
+
+    tick_rate: int
+    handler_name: str
+
+
+class Matches:
+    """All authoritative matches. ``handlers``: by the name that a match is created with.
+
+    ``started`` is told of each new match, and has it ticked.
+    """
+
+    def __init__(self, tracker: Tracker, now: Callable[[], int], interval: float, node: str) -> None:
+        self.tracker = tracker
+        self.now = now
+        self.handlers: dict[str, MatchHandler] = {}
+        self.started: Callable[[Match], None] = lambda _: None
+        self._node = node
+        self._matches: dict[Stream, Match] = {}
+        self.index: LabelIndex[Listed] = LabelIndex(now, interval)
+
+    def __len__(self) -> int:
+        return len(self._matches)
+
+    def all(self) -> list[Match]:
+        """The running matches, oldest first."""
+        return list(self._matches.values())
+
+    def get(self, stream: Stream) -> Match | None:
+        """The match of a stream."""
+        return self._matches.get(stream)
+
+    def create(self, identifier: str, handler_name: str, params: Mapping[str, Any]) -> Match:
+        """Start a match; ``RuntimeFunctionError`` with the server's text when it cannot be."""
+        handler = self.handlers.get(handler_name)
+        if handler is None:
+            msg = "error creating match: error creating match: not found"
+            raise RuntimeFunctionError(msg)
+        stream = Stream(Mode.MATCH_AUTHORITATIVE, identifier, label=self._node)
+        match = Match(stream, handler_name, handler, self, self.now())
+        context = MatchContext(match.id, self._node, "", 0)
+        # A module may give back anything.
+        initial: tuple[State, Any, Any] = handler.match_init(context, params)
+        state, rate, label = initial
+        wrong = ""
+        if not isinstance(label, str):
+            wrong = "unexpected third value, must be a label string"
+        elif len(label.encode()) > LONGEST:
+            wrong = f"invalid label, must be {LONGEST} bytes or less"
+        elif not isinstance(rate, int):
+            wrong = "unexpected second value, must be a tick rate number"
+        elif not 1 <= rate <= _FASTEST:
+            wrong = f"invalid tick rate, must be between 1 and {_FASTEST}"
+        elif state is None:
+            wrong = "unexpected first value, must be a state"
+        if wrong:
+            msg = f"error creating match: error creating match: match_init returned {wrong}"
+            raise RuntimeFunctionError(msg)
+        match.state, match.rate, match.label = state, rate, label
+        self._matches[stream] = match
+        self.show(match)
+        self.started(match)
+        return match
+
+    def show(self, match: Match) -> None:
+        """Take a match's label over to the list."""
+        fields = {
+            "node": self._node,
+            "label_string": match.label,
+            "tick_rate": match.rate,
+            "handler_name": match.handler_name,
+            "create_time": match.create_time,
+            "label": label_fields(match.label),
+        }
+        listed = Listed(match.label, match.create_time, document(fields), match.rate, match.handler_name)
+        self.index.put(match.id, listed)
+
+    def forget(self, match: Match) -> None:
+        """A match has stopped."""
+        self._matches.pop(match.stream, None)
+        self.tracker.drop(match.stream)
+        self.index.put(match.id, None)
+
+    def changed(self, stream: Stream, leaves: Session | None) -> None:
+        """A presence of a match's stream is gone, whatever the cause."""
+        match = self._matches.get(stream)
+        if match is not None and leaves is not None:
+            match.left(leaves)

@@ -1,0 +1,59 @@
+"""The control port: faults looked at and changed while the emulator runs, from this machine only.
+
+``GET /faults`` gives ``{"faults": [..]}``, ``PUT /faults`` takes the same and replaces all, ``DELETE
+/faults`` ends
+all. A fault that cannot be read: 400 with ``{"error": ".."}``, and nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from nakama_bots.emulator.formats.protojson import JsonObject
+from nakama_bots.emulator.server.faults import FaultError, Faults, read
+
+_LARGEST: Final = 2**20
+
+
+def _json(body: JsonObject, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+
+
+class Control:
+    """Answers the requests of the control port."""
+
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
+        self._methods: dict[str, Callable[[bytes], None]] = {
+            "GET": lambda _: None,
+            "PUT": self._put,
+            "DELETE": lambda _: faults.replace(()),
+        }
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        if request.path != "/faults":
+            return _json({"error": "there is only /faults"}, 404)
+        method = self._methods.get(request.method)
+        if method is None:
+            return _json({"error": f"accepted: {', '.join(self._methods)}"}, 405)
+        try:
+            method(await request.content.read(_LARGEST))
+        except FaultError as error:
+            return _json({"error": str(error)}, 400)
+        return _json({"faults": self._faults.json()})
+
+    def _put(self, content: bytes) -> None:
+        try:
+            given = orjson.loads(content)
+        except orjson.JSONDecodeError:
+            given = None
+        faults = given.get("faults") if isinstance(given, dict) else None
+        if not isinstance(faults, list):
+            msg = 'the body cannot be used; accepted: {"faults": [{"kind": "latency", "on": "rpc", "ms": 50}]}'
+            raise FaultError(msg)
+        self._faults.replace([read(fault) for fault in faults])

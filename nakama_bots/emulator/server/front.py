@@ -1,0 +1,285 @@
+"""From aiohttp's requests to ours: what HTTP itself asks for, before and after the handlers."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gzip
+import logging
+import time
+import zlib
+from collections.abc import Callable
+from typing import Final
+
+import orjson
+from aiohttp import web
+
+from nakama_bots.emulator import handlers
+from nakama_bots.emulator.dispatch.operations import operation
+from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.rest import (
+    HTTP_STATUS,
+    INTERNAL,
+    INVALID_ARGUMENT,
+    UNAVAILABLE,
+    Answer,
+    Request,
+    Router,
+    error,
+)
+from nakama_bots.emulator.formats.envelopes import FORMATS
+from nakama_bots.emulator.handlers.matchmaker import run_interval
+from nakama_bots.emulator.runtime import loader
+from nakama_bots.emulator.runtime.matches import Match
+from nakama_bots.emulator.server.connection import Connection, handshake
+from nakama_bots.emulator.server.faults import CONNECT, Fault, Faults, Plan, mangle
+from nakama_bots.emulator.server.incoming import Protocol
+from nakama_bots.emulator.server.metrics import Metrics
+from nakama_bots.emulator.store.core import Core
+
+# Bytes of all headers; Go's own slack of 4096 is on top of ``socket.max_header_size`` 5120.
+_LARGEST_HEADERS: Final = 5120 + 4096
+_GOING_AWAY: Final = 1001
+# The faults that can be done to the one answer of a request.
+_SPOILS: Final = frozenset({"drop", "truncate", "oversize", "garble"})
+# zlib's number for the gzip format with the largest window.
+_GZIP: Final = 31
+_LOG = logging.getLogger(__name__)
+
+
+class Front:
+    """Everything behind the port."""
+
+    def __init__(
+        self,
+        core: Core,
+        faults: Faults | None = None,
+        make_core: Callable[[], Core] | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics
+        self.faults = faults or Faults(core.rng)
+        self.faults.act = self._act
+        self._make_core = make_core
+        self._start(core)
+
+    def _start(self, core: Core) -> None:
+        self._core = core
+        handlers.install(core)
+        loader.load(core, core.options.modules, handlers.MESSAGES)
+        core.matches.started = self._start_match
+        self._router = Router(core, handlers.ROUTES)
+        self._dispatcher = Dispatcher(core, handlers.MESSAGES)
+
+    def _act(self, fault: Fault) -> None:
+        core = self._core
+        if fault.kind == "expire_tokens":
+            # Tokens that another key signed are refused with the same words as expired ones.
+            core.options = dataclasses.replace(core.options, encryption_key=core.options.encryption_key + "'")
+            return
+        if self._make_core is None:
+            return
+        for match in core.matches.all():
+            match.stop()
+        for session in list(core.sessions.values()):
+            session.disconnect(_GOING_AWAY, "server restart")
+        self._start(self._make_core())
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, or serve one websocket to its end."""
+        if isinstance(request.protocol, Protocol):
+            request.protocol.heard()
+        if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > _LARGEST_HEADERS:
+            response = web.Response(status=431, text="431 Request Header Fields Too Large")
+            response.force_close()
+            return response
+        if self.faults.active:
+            broken = await self._suffer(request)
+            if broken is not None:
+                return broken
+        if request.path == "/ws" and request.method == "GET":
+            claims = handshake(self._core, request)
+            if isinstance(claims, web.Response):
+                return claims
+            lang = request.query.get("lang") or "en"
+            form = FORMATS[request.query.get("format", "")]
+            connection = Connection(
+                self._core, self._dispatcher, self.faults, claims, lang, form, self._metrics
+            )
+            if self._metrics is not None:
+                self._metrics.opened()
+            try:
+                return await connection.run(request)
+            except Exception:
+                _LOG.exception("a websocket")
+                raise
+            finally:
+                if self._metrics is not None:
+                    self._metrics.closed()
+        if self._metrics is None:
+            return _response(request, await self._answer(request))
+        started = time.perf_counter()
+        answer = await self._answer(request)
+        self._measure(self._metrics, request, answer, time.perf_counter() - started)
+        return _response(request, answer)
+
+    def _measure(self, metrics: Metrics, request: web.BaseRequest, answer: Answer, seconds: float) -> None:
+        found = self._router.find(request.path)
+        route = found[0].get(request.method) if found else None
+        name = operation(route.method, route.template) if route else ""
+        rpc_id = found[1].get("id", "") if found and name == "RpcFunc" else ""
+        code = 0
+        if answer.status >= 400:
+            body = orjson.loads(answer.body) if answer.body.startswith(b"{") else {}
+            code = body.get("code", INTERNAL) if isinstance(body, dict) else INTERNAL
+        received = request.content_length or 0
+        metrics.request("Rpc" if rpc_id else name, code, seconds, received, len(answer.body), rpc_id)
+
+    async def handle_metrics(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a request of the metrics port."""
+        if self._metrics is None or request.method != "GET":
+            return web.Response(status=405)
+        text = self._metrics.render(self._core)
+        headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        return web.Response(body=text.encode(), headers=headers)
+
+    def _named(self, request: web.BaseRequest) -> str:
+        """What a fault calls a request."""
+        if request.path == "/ws":
+            return CONNECT
+        found = self._router.find(request.path)
+        route = found[0].get(request.method) if found else None
+        return f"{request.method} {route.template}" if route else f"{request.method} {request.path}"
+
+    async def _suffer(self, request: web.BaseRequest) -> web.StreamResponse | None:
+        """Let the faults in force have their way with a request; None when it is answered as usual."""
+        plan = self.faults.plan(self._named(request))
+        if plan.delay:
+            await asyncio.sleep(plan.delay)
+        faults = plan.faults
+        transport = request.transport
+        assert transport is not None
+        for kind in ("stop_reading", "stop_writing"):
+            if kind in faults:
+                await asyncio.sleep(faults[kind].seconds)
+        if "refuse" in faults or "abort" in faults:
+            transport.abort()
+            return web.Response(status=500)
+        if "error" in faults:
+            code = faults["error"].code if faults["error"].code in HTTP_STATUS else INTERNAL
+            return _response(request, error(code, faults["error"].message))
+        if "close" in faults:
+            response = _response(request, error(UNAVAILABLE, faults["close"].message))
+            response.force_close()
+            return response
+        if not plan.mangles or request.path == "/ws":
+            return None
+        return await self._mangled(request, plan, transport)
+
+    async def _mangled(
+        self, request: web.BaseRequest, plan: Plan, transport: asyncio.Transport
+    ) -> web.StreamResponse:
+        """Handle a request, and spoil its answer: HTTP has no cid, and one answer only."""
+        answer = await self._answer(request)
+        frames = mangle(Plan(0.0, {k: f for k, f in plan.faults.items() if k in _SPOILS}), answer.body)
+        if not frames:
+            transport.close()  # handled, and never answered
+            return web.Response(status=500)
+        response = _response(request, dataclasses.replace(answer, body=frames[0]))
+        if "truncate" in plan.faults:
+            response.headers["Content-Length"] = str(len(answer.body))
+            response.force_close()
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> Answer:
+        try:
+            content = await self._content(request)
+        except web.RequestPayloadError as fault:
+            return error(INVALID_ARGUMENT, str(fault))
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.close()  # recorded: no answer to half a body
+            return error(INVALID_ARGUMENT, "the body did not come in time")
+        ours = Request(
+            method=request.method,
+            path=request.path,
+            parameters={name: request.query.getall(name) for name in request.query},
+            headers={name.lower(): value for name, value in request.headers.items()},
+            content=content,
+        )
+        try:
+            return await self._router.answer(ours)
+        except Exception:  # noqa: BLE001 - a fault of ours must not look like one of the client's
+            _LOG.exception("%s %s", request.method, request.path)
+            return error(INTERNAL, "the emulator failed; its log says how")
+
+    async def _content(self, request: web.BaseRequest) -> bytes:
+        """The body, unpacked; one byte more than is allowed is enough for it to be refused."""
+        if not request.body_exists:
+            return b""
+        enough = self._core.options.max_request_size + 1
+        parts = bytearray()
+        async with asyncio.timeout(self._core.options.read_timeout):
+            while len(parts) < enough:
+                part = await request.content.readany()
+                if not part:
+                    break
+                parts += part
+        if request.headers.get("Content-Encoding") != "gzip":
+            return bytes(parts)
+        try:
+            return zlib.decompressobj(_GZIP).decompress(bytes(parts), enough)
+        except zlib.error:
+            raise web.RequestPayloadError("gzip: invalid header") from None
+
+    async def run_matchmaker(self) -> None:
+        """Run the matchmaker on a fixed grid of time, as the server does, whenever tickets come."""
+        loop = asyncio.get_running_loop()
+        interval = self._core.options.matchmaker_interval
+        due = loop.time() + interval
+        while True:
+            await asyncio.sleep(due - loop.time())
+            started = time.perf_counter()
+            try:
+                run_interval(self._core)
+            except Exception:  # noqa: BLE001 - the next interval must come
+                _LOG.exception("matchmaker")
+            if self._metrics is not None:
+                self._metrics.matchmaker(time.perf_counter() - started)
+            due += interval
+
+    def _start_match(self, match: Match) -> None:
+        """Tick a match at its rate until it stops, on a fixed grid; ticks that were missed are left out."""
+        loop = asyncio.get_running_loop()
+        period = 1.0 / match.rate / self._core.options.speed
+        due = loop.time()
+
+        def tick() -> None:
+            nonlocal due
+            match.tick()
+            if not match.stopped:
+                due += max(1, -(-(loop.time() - due) // period)) * period
+                loop.call_at(due, tick)
+
+        due += period
+        loop.call_at(due, tick)
+
+    def stop(self) -> None:
+        """Tell every match and every socket that the server goes away."""
+        for match in self._core.matches.all():
+            match.terminate(0)
+        for session in list(self._core.sessions.values()):
+            session.disconnect(_GOING_AWAY, "server shutting down")
+
+
+def _response(request: web.BaseRequest, answer: Answer) -> web.Response:
+    headers = dict(answer.headers)
+    body = answer.body
+    if answer.content_type:
+        headers["Content-Type"] = answer.content_type
+    if body and "gzip" in request.headers.get("Accept-Encoding", ""):
+        body = gzip.compress(body, 1)
+        headers["Content-Encoding"] = "gzip"
+    if "Origin" in request.headers:
+        headers["Access-Control-Allow-Origin"] = "*"
+    return web.Response(status=answer.status, body=body, headers=headers)

@@ -1,0 +1,190 @@
+"""Who there is: accounts, what identifies them, and which of their tokens still count."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass, field
+from typing import Final
+
+from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
+from nakama_bots.emulator.formats.tokens import SessionClaims
+
+SYSTEM_USER_ID: Final = "00000000-0000-0000-0000-000000000000"
+# Not bcrypt: it costs a real server half a second a login, and nothing here is worth protecting.
+_HASH_ROUNDS: Final = 100
+
+# The kinds of identity that others may see, and the fields of ``User`` that show them.
+_PROVIDER_FIELDS: Final = {
+    "apple": "apple_id",
+    "facebook": "facebook_id",
+    "facebookinstantgame": "facebook_instant_game_id",
+    "gamecenter": "gamecenter_id",
+    "google": "google_id",
+    "steam": "steam_id",
+}
+
+
+@dataclass(slots=True)
+class Account:
+    """One user. Times are Unix nanoseconds; ``identities`` are (kind, external id), in the order they came."""
+
+    id: str
+    username: str
+    create_time: int
+    update_time: int
+    display_name: str = ""
+    avatar_url: str = ""
+    lang_tag: str = "en"
+    location: str = ""
+    timezone: str = ""
+    metadata: str = "{}"
+    wallet: str = "{}"
+    disabled: bool = False
+    edge_count: int = 0
+    salt: bytes = field(default=b"", repr=False)
+    password: bytes = field(default=b"", repr=False)
+    identities: list[tuple[str, str]] = field(default_factory=list)
+
+    def identity(self, kind: str) -> str:
+        """The external id of that kind, "" without one."""
+        return next((external for have, external in self.identities if have == kind), "")
+
+    def set_password(self, password: str, salt: bytes) -> None:
+        """Keep the salted hash of ``password``."""
+        self.salt, self.password = salt, _hash(password, salt)
+
+    def check_password(self, password: str) -> bool:
+        """Whether it is the one; never for an account without a password."""
+        return bool(self.password) and hmac.compare_digest(self.password, _hash(password, self.salt))
+
+    def user(self, *, online: bool = False, edges: bool = True) -> JsonObject:
+        """Nakama's ``User``, with empty fields left out; lists of friends do not count ``edges``."""
+        seconds = 10**9
+        fields: JsonObject = {
+            "id": self.id,
+            "username": self.username,
+            "display_name": self.display_name,
+            "avatar_url": self.avatar_url,
+            "lang_tag": self.lang_tag,
+            "location": self.location,
+            "timezone": self.timezone,
+            "metadata": self.metadata,
+            **{field: self.identity(kind) for kind, field in _PROVIDER_FIELDS.items()},
+            "edge_count": self.edge_count if edges else 0,
+            "online": online,
+            "create_time": timestamp(self.create_time // seconds * seconds),
+            "update_time": timestamp(self.update_time // seconds * seconds),
+        }
+        return {name: value for name, value in fields.items() if value}
+
+    def account(self, *, online: bool = False) -> JsonObject:
+        """Nakama's ``Account``."""
+        fields: JsonObject = {
+            "user": self.user(online=online),
+            "wallet": self.wallet,
+            "email": self.identity("email"),
+            "devices": [{"id": external} for kind, external in self.identities if kind == "device"],
+            "custom_id": self.identity("custom"),
+        }
+        return {name: value for name, value in fields.items() if value}
+
+
+def _hash(password: str, salt: bytes) -> bytes:
+    return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _HASH_ROUNDS)
+
+
+class Accounts:
+    """All accounts, by id, by name (case counts) and by identity."""
+
+    def __init__(self, now: int) -> None:
+        system = Account(SYSTEM_USER_ID, "", now, now)
+        self._by_id = {system.id: system}
+        self._by_username: dict[str, Account] = {}
+        self._by_identity: dict[tuple[str, str], Account] = {}
+
+    def get(self, user_id: str) -> Account | None:
+        """The account with that id."""
+        return self._by_id.get(user_id)
+
+    def named(self, username: str) -> Account | None:
+        """The account with exactly that name."""
+        return self._by_username.get(username)
+
+    def identified(self, kind: str, external: str) -> Account | None:
+        """The account that this identity belongs to."""
+        return self._by_identity.get((kind, external))
+
+    def add(self, account: Account) -> None:
+        """Take a new account; its name and identities must be free."""
+        self._by_id[account.id] = account
+        self._by_username[account.username] = account
+        for identity in account.identities:
+            self._by_identity[identity] = account
+
+    def link(self, account: Account, kind: str, external: str) -> None:
+        """Let an identity, which must be free, lead to an account."""
+        account.identities.append((kind, external))
+        self._by_identity[kind, external] = account
+
+    def unlink(self, account: Account, kind: str, external: str) -> None:
+        """Take an identity away from an account; it is free again."""
+        account.identities.remove((kind, external))
+        del self._by_identity[kind, external]
+
+    def rename(self, account: Account, username: str) -> None:
+        """Give it another name, which must be free."""
+        del self._by_username[account.username]
+        account.username = username
+        self._by_username[username] = account
+
+    def remove(self, account: Account) -> None:
+        """Forget it; its name and identities are free again."""
+        del self._by_id[account.id]
+        del self._by_username[account.username]
+        for identity in account.identities:
+            del self._by_identity[identity]
+
+
+class SessionCache:
+    """Which tokens no longer count before they expire.
+
+    A logout of a login's tokens names their common token id; a logout of everything, the second before which
+    tokens must not have been issued; a deleted user has none that count.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: set[str] = set()
+        self._refreshes: set[str] = set()
+        self._not_before: dict[str, int] = {}
+        self._removed: set[str] = set()
+
+    def revoke_session(self, token_id: str) -> None:
+        """End the session tokens of a login."""
+        self._sessions.add(token_id)
+
+    def revoke_refresh(self, token_id: str) -> None:
+        """End the refresh tokens of a login."""
+        self._refreshes.add(token_id)
+
+    def revoke_before(self, user_id: str, second: int) -> None:
+        """End all tokens of a user that were issued before that second."""
+        self._not_before[user_id] = second
+
+    def revoke_user(self, user_id: str) -> None:
+        """End all tokens of a user for good."""
+        self._removed.add(user_id)
+
+    def user_valid(self, claims: SessionClaims) -> bool:
+        """Whether the user may still use tokens of that second: all that a websocket handshake asks."""
+        return claims.user_id not in self._removed and claims.issued_at >= self._not_before.get(
+            claims.user_id, 0
+        )
+
+    def session_valid(self, claims: SessionClaims) -> bool:
+        """Whether a session token counts."""
+        return claims.token_id not in self._sessions and self.user_valid(claims)
+
+    def refresh_valid(self, claims: SessionClaims) -> bool:
+        """Whether a refresh token counts."""
+        return claims.token_id not in self._refreshes and self.user_valid(claims)

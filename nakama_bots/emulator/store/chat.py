@@ -1,0 +1,214 @@
+"""Channels: what their ids mean, and the messages that were kept."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bisect
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
+from nakama_bots.emulator.store.tracker import Mode, Stream
+
+CHAT: Final = 0
+CHAT_UPDATE: Final = 1
+CHAT_REMOVE: Final = 2
+# What happened to a user of a group, told in its chat (``server/core_channel.go``).
+GROUP_JOIN: Final = 3
+GROUP_ADD: Final = 4
+GROUP_LEAVE: Final = 5
+GROUP_KICK: Final = 6
+GROUP_PROMOTE: Final = 7
+GROUP_BAN: Final = 8
+GROUP_DEMOTE: Final = 9
+
+
+class InvalidChannel(ValueError):
+    """The text is no channel id."""
+
+
+class InvalidCursor(ValueError):
+    """The cursor is not one that this channel and direction gave."""
+
+
+def is_uuid(text: str) -> bool:
+    """Whether it is a UUID as Nakama writes them."""
+    try:
+        return len(text) == 36 and bool(uuid.UUID(text))
+    except ValueError:
+        return False
+
+
+def channel_id(stream: Stream) -> str:
+    """``<mode>.<subject>.<subcontext>.<label>``."""
+    return f"{int(stream.mode)}.{stream.subject}.{stream.subcontext}.{stream.label}"
+
+
+def channel_stream(identifier: str) -> Stream:
+    """The stream of a channel id; ``InvalidChannel`` when it is none."""
+    parts = identifier.split(".", 3)
+    if len(parts) != 4:
+        raise InvalidChannel(identifier)
+    mode, subject, subcontext, label = parts
+    valid = {
+        "2": not subject and not subcontext and 0 < len(label.encode()) <= 64,
+        "3": is_uuid(subject) and not subcontext and not label,
+        "4": is_uuid(subject) and is_uuid(subcontext) and not label,
+    }
+    if not valid.get(mode, False):
+        raise InvalidChannel(identifier)
+    return Stream(int(mode), subject, subcontext, label)
+
+
+def channel_names(stream: Stream) -> JsonObject:
+    """The fields by which every channel message and event names its channel, besides the id."""
+    names: dict[int, JsonObject] = {
+        Mode.CHANNEL: {"room_name": stream.label},
+        Mode.GROUP: {"group_id": stream.subject},
+        Mode.DM: {"user_id_one": stream.subject, "user_id_two": stream.subcontext},
+    }
+    return names[stream.mode]
+
+
+@dataclass(slots=True)
+class Message:
+    """One channel message. Times are Unix nanoseconds."""
+
+    id: str
+    stream: Stream
+    code: int
+    sender_id: str
+    username: str
+    content: str
+    create_time: int
+    update_time: int
+    persistent: bool
+
+    @property
+    def position(self) -> tuple[int, str]:
+        """Where it stands in its channel's history; what the server says of a group is kept in seconds."""
+        return (self.create_time if self.code <= CHAT_REMOVE else self.create_time // 10**9 * 10**9, self.id)
+
+    def wire(self) -> JsonObject:
+        """Nakama's ``ChannelMessage`` as it is pushed."""
+        return {**self.ack(), "sender_id": self.sender_id, "content": self.content}
+
+    def ack(self) -> JsonObject:
+        """Nakama's ``ChannelMessageAck``."""
+        return {
+            "channel_id": channel_id(self.stream),
+            "message_id": self.id,
+            "code": self.code,
+            # A message of the runtime's has none.
+            **({"username": self.username} if self.username else {}),
+            "create_time": timestamp(self.create_time),
+            "update_time": timestamp(self.update_time),
+            "persistent": self.persistent,
+            **channel_names(self.stream),
+        }
+
+    def stored(self) -> JsonObject:
+        """As the history gives it: through PostgreSQL, which keeps microseconds and rewrites JSON."""
+        unit = 1000 if self.code <= CHAT_REMOVE else 10**9
+        return {
+            **self.wire(),
+            "code": self.code if self.code > CHAT_REMOVE else CHAT,
+            "content": jsonb(self.content),
+            "create_time": timestamp(self.create_time // unit * unit),
+            "update_time": timestamp(self.update_time // unit * unit),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a channel's history; ``following``: the page after it in reading direction, else before."""
+
+    channel: str
+    create_time: int
+    message_id: str
+    forward: bool
+    following: bool
+
+    def encode(self) -> str:
+        """The opaque text of it."""
+        values = (self.channel, self.create_time, self.message_id, self.forward, self.following)
+        return base64.urlsafe_b64encode(orjson.dumps(values)).decode()
+
+    @classmethod
+    def decode(cls, text: str, channel: str, *, forward: bool) -> Cursor:
+        """The cursor; ``InvalidCursor`` when it is none, or of another channel or direction."""
+        try:
+            values = orjson.loads(base64.b64decode(text, altchars=b"-_", validate=True))
+            cursor = cls(*values)
+            fits = cursor.channel == channel and cursor.forward is forward
+        except (binascii.Error, ValueError, TypeError):
+            fits = False
+        if not fits:
+            raise InvalidCursor(text)
+        return cursor
+
+
+class Messages:
+    """The kept messages of every channel, oldest first."""
+
+    def __init__(self) -> None:
+        self._channels: dict[Stream, list[Message]] = {}
+
+    def add(self, message: Message) -> None:
+        """Keep a message; it is newer than all of its channel, but for one that is kept in seconds."""
+        kept = self._channels.setdefault(message.stream, [])
+        if message.code <= CHAT_REMOVE:
+            kept.append(message)
+        else:
+            bisect.insort(kept, message, key=lambda one: one.position)
+
+    def find(self, stream: Stream, message_id: str, sender_id: str) -> Message | None:
+        """The message of that id, if that user sent it."""
+        for message in self._channels.get(stream, ()):
+            if message.id == message_id and message.sender_id == sender_id:
+                return message
+        return None
+
+    def remove(self, message: Message) -> None:
+        """Forget a kept message."""
+        self._channels[message.stream].remove(message)
+
+    def page(self, stream: Stream, limit: int, cursor: Cursor | None, *, forward: bool) -> JsonObject:
+        """Nakama's ``ChannelMessageList``: ``limit`` messages from ``cursor`` on, in reading direction."""
+        ordered: Iterable[Message] = self._channels.get(stream, [])
+        history = list(ordered) if forward else list(ordered)[::-1]
+        first, last = self._window(history, limit, cursor, forward=forward)
+        messages = history[first:last]
+        if not messages:
+            return {"cacheable_cursor": cursor.encode()} if cursor else {}
+        channel = channel_id(stream)
+
+        def at(message: Message, *, ahead: bool, direction: bool = forward) -> str:
+            return Cursor(channel, *message.position, direction, ahead).encode()
+
+        answer: JsonObject = {"messages": [message.stored() for message in messages]}
+        if last < len(history):
+            answer["next_cursor"] = at(messages[-1], ahead=True)
+        if first > 0:
+            answer["prev_cursor"] = at(messages[0], ahead=False)
+        answer["cacheable_cursor"] = at(messages[-1], ahead=True, direction=True)
+        return answer
+
+    @staticmethod
+    def _window(history: list[Message], limit: int, cursor: Cursor | None, *, forward: bool) -> tuple[int, int]:
+        if cursor is None:
+            return 0, min(limit, len(history))
+        place = (cursor.create_time, cursor.message_id)
+        if forward:
+            before = bisect.bisect_left(history, place, key=lambda message: message.position)
+        else:
+            before = sum(message.position > place for message in history)
+        if not cursor.following:
+            return max(0, before - limit), before
+        passed = before + (before < len(history) and history[before].position == place)
+        return passed, min(passed + limit, len(history))

@@ -1,0 +1,198 @@
+"""The one store: everything an emulator knows, with the clock and the random source that were put in.
+
+Does no I/O. Handlers get it as their first argument.
+"""
+
+from __future__ import annotations
+
+import random
+import string
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from nakama_bots.emulator.formats.tokens import SessionClaims
+from nakama_bots.emulator.options import Options
+from nakama_bots.emulator.runtime.functions import FUNCTIONS, RpcFunction
+from nakama_bots.emulator.runtime.hooks import Hooks
+from nakama_bots.emulator.runtime.matches import Matches
+from nakama_bots.emulator.store.accounts import Account, Accounts, SessionCache
+from nakama_bots.emulator.store.chat import Messages
+from nakama_bots.emulator.store.friends import Friends
+from nakama_bots.emulator.store.groups import Groups
+from nakama_bots.emulator.store.leaderboards import Leaderboards
+from nakama_bots.emulator.store.matchmaker import Matchmaker
+from nakama_bots.emulator.store.notifications import SINGLE_SOCKET, USER_BANNED, Notification, Notifications
+from nakama_bots.emulator.store.parties import Parties
+from nakama_bots.emulator.store.purchases import Purchases
+from nakama_bots.emulator.store.storage import Storage
+from nakama_bots.emulator.store.tracker import Mode, Session, Stream, Tracker
+
+# The reason of a close that the server, and not the client, wants.
+DISCONNECTED: Final = "server-side session disconnect"
+
+
+@dataclass(slots=True)
+class Core:
+    """The state of one server. ``now``: Unix nanoseconds; ``rng``: every id and choice comes from it."""
+
+    options: Options
+    now: Callable[[], int]
+    rng: random.Random
+    tracker: Tracker = field(default_factory=Tracker)
+    messages: Messages = field(default_factory=Messages)
+    notifications: Notifications = field(default_factory=Notifications)
+    purchases: Purchases = field(default_factory=Purchases)
+    session_cache: SessionCache = field(default_factory=SessionCache)
+    functions: dict[str, RpcFunction] = field(default_factory=lambda: dict(FUNCTIONS))
+    hooks: Hooks = field(default_factory=Hooks)
+    sessions: dict[str, Session] = field(default_factory=dict)
+    # User id -> the sessions that hear of its status; every session follows its own user.
+    followers: dict[str, dict[str, Session]] = field(default_factory=dict)
+    _followed: dict[str, set[str]] = field(default_factory=dict)
+    # What else must be undone when a session ends, beyond its presences.
+    on_session_end: list[Callable[[Core, Session], None]] = field(default_factory=list)
+    accounts: Accounts = field(init=False)
+    friends: Friends = field(init=False)
+    groups: Groups = field(init=False)
+    storage: Storage = field(init=False)
+    leaderboards: Leaderboards = field(init=False)
+    matchmaker: Matchmaker = field(init=False)
+    matches: Matches = field(init=False)
+    parties: Parties = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.accounts = Accounts(self.now())
+        self.friends = Friends(self.accounts, self.now)
+        self.groups = Groups(self.accounts, self.now, self.new_id)
+        self.storage = Storage(self.now)
+        self.leaderboards = Leaderboards(self.now)
+        self.matchmaker = Matchmaker(
+            max_intervals=self.options.matchmaker_max_intervals,
+            max_tickets=self.options.matchmaker_max_tickets,
+            now=self.now,
+        )
+        options = self.options
+        self.matches = Matches(self.tracker, self.now, options.label_update_interval, options.node)
+        self.parties = Parties(self.now, options.label_update_interval, options.node)
+
+    def seconds(self) -> int:
+        """The Unix time in whole seconds, as tokens count."""
+        return self.now() // 10**9
+
+    def new_id(self, version: int = 4) -> str:
+        """A random UUID; session ids have version 1, all others 4."""
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=version))
+
+    def new_username(self) -> str:
+        """Ten letters, as Nakama makes them up."""
+        return "".join(self.rng.choices(string.ascii_letters, k=10))
+
+    def salt(self) -> bytes:
+        """Sixteen bytes for a password."""
+        return self.rng.randbytes(16)
+
+    def session_claims(self, token: str) -> SessionClaims | None:
+        """The claims of a session token that is signed and not expired; a logout is not looked at."""
+        return SessionClaims.verify(token, self.options.encryption_key, self.now() / 1e9)
+
+    def refresh_claims(self, token: str) -> SessionClaims | None:
+        """The claims of a refresh token, likewise."""
+        return SessionClaims.verify(token, self.options.refresh_encryption_key, self.now() / 1e9)
+
+    def online(self, account: Account) -> bool:
+        """Whether the user shows a status; an open socket alone does not count."""
+        return self.tracker.count(Stream(Mode.STATUS, account.id)) > 0
+
+    def sessions_of(self, user_id: str) -> list[Session]:
+        """The open sessions of a user."""
+        return [session for session in self.sessions.values() if session.user_id == user_id]
+
+    def notify(
+        self,
+        user_id: str,
+        subject: str,
+        content: str,
+        code: int,
+        sender_id: str = "",
+        *,
+        persistent: bool = True,
+    ) -> None:
+        """Send a notification to every socket of a user, and keep it if it is persistent.
+
+        ``content``: JSON text; ``sender_id`` "": none. Nothing is kept or sent for a user that is none.
+        """
+        if self.accounts.get(user_id) is None:
+            return
+        notification = Notification(
+            self.new_id(), subject, content, code, sender_id, self.now(), persistent=persistent
+        )
+        if persistent:
+            self.notifications.keep(user_id, notification)
+        sessions = self.sessions_of(user_id)
+        if sessions:
+            self.tracker.send_to(sessions, {"notifications": {"notifications": [notification.wire()]}})
+
+    def delete_account(self, account: Account) -> None:
+        """Forget a user with all that it has, end its tokens and close its sockets."""
+        self.accounts.remove(account)
+        for family in (
+            self.friends,
+            self.groups,
+            self.storage,
+            self.leaderboards,
+            self.notifications,
+            self.purchases,
+        ):
+            family.forget_user(account.id)
+        self.session_cache.revoke_user(account.id)
+        for session in self.sessions_of(account.id):
+            session.disconnect(1000, DISCONNECTED)
+
+    def ban(self, account: Account) -> None:
+        """Let a user in no more: tokens of earlier seconds end, sockets are told and closed."""
+        account.disabled = True
+        self.session_cache.revoke_before(account.id, self.seconds())
+        self.notify(account.id, "banned", "{}", USER_BANNED, persistent=False)
+        for session in self.sessions_of(account.id):
+            session.disconnect(1000, DISCONNECTED)
+
+    def open_session(self, session: Session) -> None:
+        """Know a session that has connected."""
+        if self.options.single_socket:
+            others = self.sessions_of(session.user_id)
+            self.notify(session.user_id, "single_socket", "{}", SINGLE_SOCKET, persistent=False)
+            for other in others:
+                other.disconnect(1000, DISCONNECTED)
+        self.sessions[session.id] = session
+        self.follow(session, session.user_id)
+
+    def close_session(self, session: Session) -> None:
+        """Forget a session that has ended; a second call does nothing."""
+        if self.sessions.pop(session.id, None) is None:
+            return
+        self.matchmaker.remove_all(session)
+        for undo in self.on_session_end:
+            undo(self, session)
+        # Before its presences: nothing can be told to a session that has ended.
+        for user_id in list(self._followed.get(session.id, ())):
+            self.unfollow(session, user_id)
+        self.tracker.untrack_all(session)
+
+    def follow(self, session: Session, user_id: str) -> None:
+        """Let a session hear of a user's status."""
+        self.followers.setdefault(user_id, {})[session.id] = session
+        self._followed.setdefault(session.id, set()).add(user_id)
+
+    def unfollow(self, session: Session, user_id: str) -> None:
+        """Let it hear no more of it."""
+        followed = self._followed.get(session.id, set())
+        if user_id not in followed:
+            return
+        followed.discard(user_id)
+        if not followed:
+            del self._followed[session.id]
+        del self.followers[user_id][session.id]
+        if not self.followers[user_id]:
+            del self.followers[user_id]

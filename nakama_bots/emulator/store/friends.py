@@ -1,0 +1,226 @@
+"""Friends: the edges between users, and what adding, blocking and deleting make of them.
+
+An edge belongs to its source. Two users that have to do with each other have an edge each, but for a block,
+which only the blocker has (``server/core_friend.go``).
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+
+from nakama_bots.emulator.formats import cursors
+from nakama_bots.emulator.formats.documents import storable
+from nakama_bots.emulator.formats.protojson import jsonb
+from nakama_bots.emulator.store.accounts import Accounts
+
+
+class FriendState(enum.IntEnum):
+    """States of an edge, with the server's numbers."""
+
+    FRIEND = 0
+    INVITE_SENT = 1
+    INVITE_RECEIVED = 2
+    BLOCKED = 3
+
+
+class InvalidMetadata(ValueError):
+    """The metadata of an edge is not JSON."""
+
+
+@dataclass(slots=True)
+class Friend:
+    """One edge. ``position`` orders the edges of a state; ``update_time`` is Unix nanoseconds."""
+
+    user_id: str
+    state: FriendState
+    position: int
+    update_time: int
+    metadata: str = "{}"
+
+
+class _Place(NamedTuple):
+    state: int
+    position: int
+
+
+class _PlaceOfFriend(NamedTuple):
+    source: str
+    destination: str
+
+
+@dataclass(frozen=True, slots=True)
+class FriendOfFriend:
+    """A friend of ``referrer``, who is one's friend."""
+
+    referrer: str
+    user_id: str
+
+
+def _merged(old: str, new: str) -> str:
+    """``old || new`` of two JSONB documents; any that is no object counts as a list."""
+    first, second = orjson.loads(old), orjson.loads(new)
+    if isinstance(first, dict) and isinstance(second, dict):
+        return orjson.dumps({**first, **second}).decode()
+    lists = [value if isinstance(value, list) else [value] for value in (first, second)]
+    return orjson.dumps(lists[0] + lists[1]).decode()
+
+
+class Friends:
+    """All edges. ``now``: Unix nanoseconds."""
+
+    def __init__(self, accounts: Accounts, now: Callable[[], int]) -> None:
+        self._accounts = accounts
+        self._now = now
+        self._last = 0
+        self._edges: dict[str, dict[str, Friend]] = {}
+
+    def edge(self, user_id: str, friend_id: str) -> Friend | None:
+        """What ``user_id`` has to ``friend_id``."""
+        return self._edges.get(user_id, {}).get(friend_id)
+
+    def blocks(self, user_id: str, other_id: str) -> bool:
+        """Whether ``user_id`` has blocked the other."""
+        edge = self.edge(user_id, other_id)
+        return edge is not None and edge.state == FriendState.BLOCKED
+
+    def add(self, user_id: str, friend_ids: Iterable[str], metadata: str = "") -> dict[str, bool]:
+        """Invite users, or accept their invites: who is to be told, and whether it was an acceptance.
+
+        ``InvalidMetadata``: nobody was added.
+        """
+        # Those whom the user blocks are passed over before anything is looked at.
+        wanted = [one for one in dict.fromkeys(friend_ids) if not self.blocks(user_id, one)]
+        if wanted and not storable(metadata or "{}"):
+            raise InvalidMetadata(metadata)
+        told: dict[str, bool] = {}
+        for friend_id in wanted:
+            accepted = self._add(user_id, friend_id, metadata or "{}")
+            if accepted is not None:
+                told[friend_id] = accepted
+        return told
+
+    def _add(self, user_id: str, friend_id: str, metadata: str) -> bool | None:
+        mine, theirs = self.edge(user_id, friend_id), self.edge(friend_id, user_id)
+        if mine is not None and mine.state == FriendState.INVITE_RECEIVED and theirs is not None:
+            for edge in (mine, theirs):
+                edge.state, edge.update_time = FriendState.FRIEND, self._now()
+            mine.metadata = jsonb(_merged(mine.metadata, metadata))
+            return True
+        # A block of either side leaves one edge, which hinders as well.
+        if mine is not None or theirs is not None or self._accounts.get(friend_id) is None:
+            return None
+        position = self._position()
+        self._put(user_id, Friend(friend_id, FriendState.INVITE_SENT, position, self._now(), metadata))
+        self._put(friend_id, Friend(user_id, FriendState.INVITE_RECEIVED, position, self._now()))
+        self._count(user_id, 1)
+        self._count(friend_id, 1)
+        return False
+
+    def delete(self, user_id: str, friend_ids: Iterable[str]) -> list[str]:
+        """End friendships, invites and blocks; those who are to be told of it."""
+        told: list[str] = []
+        for friend_id in dict.fromkeys(friend_ids):
+            mine = self._edges.get(user_id, {}).pop(friend_id, None)
+            if mine is None:
+                continue
+            self._count(user_id, -1)
+            if self._unless_blocked(friend_id, user_id):
+                told.append(friend_id)
+        return told
+
+    def block(self, user_id: str, friend_ids: Iterable[str]) -> list[str]:
+        """Block users; those that there are."""
+        blocked: list[str] = []
+        for friend_id in dict.fromkeys(friend_ids):
+            mine = self.edge(user_id, friend_id)
+            if mine is not None:
+                mine.state, mine.update_time = FriendState.BLOCKED, self._now()
+            elif self._accounts.get(friend_id) is None:
+                continue
+            else:
+                self._put(user_id, Friend(friend_id, FriendState.BLOCKED, self._position(), self._now()))
+                self._count(user_id, 1)
+            blocked.append(friend_id)
+            self._unless_blocked(friend_id, user_id)
+        return blocked
+
+    def _unless_blocked(self, user_id: str, friend_id: str) -> bool:
+        """Remove the other side's edge; a block that it made stays."""
+        if self.edge(user_id, friend_id) is None or self.blocks(user_id, friend_id):
+            return False
+        del self._edges[user_id][friend_id]
+        self._count(user_id, -1)
+        return True
+
+    def page(
+        self, user_id: str, limit: int, state: int | None = None, cursor: str = ""
+    ) -> tuple[list[Friend], str]:
+        """The edges of a user by state, oldest first, and the cursor of the next page, "" at the end.
+
+        ``InvalidCursor``: the cursor is none, or one of another state.
+        """
+        place = cursors.decode(cursor, _Place) if cursor else _Place(-1, 0)
+        if cursor and state is not None and state != place.state:
+            raise cursors.InvalidCursor(cursor)
+        found = sorted(
+            (
+                edge
+                for edge in self._edges.get(user_id, {}).values()
+                if (state is None or edge.state == state) and (edge.state, edge.position) >= place
+            ),
+            key=lambda edge: (edge.state, edge.position),
+        )
+        following = found[limit : limit + 1]
+        return found[:limit], "".join(cursors.encode(_Place(e.state, e.position)) for e in following)
+
+    def friends_of_friends(
+        self, user_id: str, limit: int, cursor: str = ""
+    ) -> tuple[list[FriendOfFriend], str]:
+        """The friends that a user's friends have besides, by ids, and the cursor of the next page.
+
+        A page that begins with a cursor ends with that friend's friends, as the server's does.
+        """
+        place = cursors.decode(cursor, _PlaceOfFriend) if cursor else None
+        friends = self._friends(user_id)
+        pairs = [
+            _PlaceOfFriend(friend, other)
+            for friend in friends
+            if place is None or friend == place.source
+            for other in self._friends(friend)
+            if other != user_id and other not in friends
+        ]
+        if place is not None:
+            pairs = [pair for pair in pairs if pair >= place]
+        return [FriendOfFriend(*pair) for pair in pairs[:limit]], "".join(
+            cursors.encode(pair) for pair in pairs[limit : limit + 1]
+        )
+
+    def _friends(self, user_id: str) -> list[str]:
+        edges = self._edges.get(user_id, {}).items()
+        return sorted(friend_id for friend_id, edge in edges if edge.state == FriendState.FRIEND)
+
+    def forget_user(self, user_id: str) -> None:
+        """Remove all edges from and to a deleted user; the others' counts stay, as the server's do."""
+        self._edges.pop(user_id, None)
+        for edges in self._edges.values():
+            edges.pop(user_id, None)
+
+    def _put(self, source: str, edge: Friend) -> None:
+        edge.metadata = jsonb(edge.metadata)
+        self._edges.setdefault(source, {})[edge.user_id] = edge
+
+    def _count(self, user_id: str, change: int) -> None:
+        account = self._accounts.get(user_id)
+        if account is not None:
+            account.edge_count += change
+            account.update_time = self._now()
+
+    def _position(self) -> int:
+        # Two edges of one instant still have an order.
+        self._last = max(self._last + 1, self._now())
+        return self._last

@@ -1,0 +1,97 @@
+"""Notifications: what is pushed, and what is kept until it is deleted."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from nakama_bots.emulator.formats import cursors
+from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
+
+# Codes of the server's own notifications (``server/core_notification.go``).
+DM_REQUEST: Final = -1
+FRIEND_REQUEST: Final = -2
+FRIEND_ACCEPT: Final = -3
+GROUP_ADD: Final = -4
+GROUP_JOIN_REQUEST: Final = -5
+FRIEND_JOIN_GAME: Final = -6
+SINGLE_SOCKET: Final = -7
+USER_BANNED: Final = -8
+FRIEND_REMOVE: Final = -9
+
+_SECOND: Final = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One notification. ``content`` is JSON text; ``create_time`` Unix nanoseconds; ``sender_id`` "": none."""
+
+    id: str
+    subject: str
+    content: str
+    code: int
+    sender_id: str
+    create_time: int
+    persistent: bool
+
+    def wire(self) -> JsonObject:
+        """Nakama's ``Notification`` as it is pushed."""
+        fields: JsonObject = {
+            "id": self.id,
+            "subject": self.subject,
+            "content": self.content,
+            "code": self.code,
+            "sender_id": self.sender_id,
+            "create_time": timestamp(self.create_time // _SECOND * _SECOND),
+            "persistent": self.persistent,
+        }
+        return {name: value for name, value in fields.items() if value}
+
+    def stored(self) -> JsonObject:
+        """As a list gives it: JSON rewritten by PostgreSQL, the system user not named."""
+        fields = {**self.wire(), "content": jsonb(self.content)}
+        if self.sender_id == SYSTEM_USER_ID:
+            del fields["sender_id"]
+        return fields
+
+
+class _Place(NamedTuple):
+    number: int
+
+
+class Notifications:
+    """The kept notifications of every user, oldest first."""
+
+    def __init__(self) -> None:
+        self._numbers = itertools.count(1)
+        self._users: dict[str, dict[int, Notification]] = {}
+
+    def keep(self, user_id: str, notification: Notification) -> None:
+        """Keep a notification for its receiver."""
+        self._users.setdefault(user_id, {})[next(self._numbers)] = notification
+
+    def page(self, user_id: str, limit: int, cursor: str = "") -> JsonObject:
+        """Nakama's ``NotificationList`` after ``cursor``, which is there even for an empty page.
+
+        ``InvalidCursor``: the cursor is none.
+        """
+        after = cursors.decode(cursor, _Place).number if cursor else 0
+        kept = [item for item in self._users.get(user_id, {}).items() if item[0] > after][:limit]
+        if not kept:
+            return {"cacheable_cursor": cursor or cursors.encode(_Place(0))}
+        return {
+            "notifications": [notification.stored() for _, notification in kept],
+            "cacheable_cursor": cursors.encode(_Place(kept[-1][0])),
+        }
+
+    def delete(self, user_id: str, ids: list[str]) -> None:
+        """Forget those of the ids that are this user's."""
+        kept = self._users.get(user_id, {})
+        for number in [number for number, notification in kept.items() if notification.id in ids]:
+            del kept[number]
+
+    def forget_user(self, user_id: str) -> None:
+        """Forget all that a deleted user had."""
+        self._users.pop(user_id, None)

@@ -1,0 +1,177 @@
+"""Parties: who leads, who is in, who asks to come in, and what the list of parties shows.
+
+Follows ``server/party_handler.go``: members are kept apart from the presences of the party's stream, for a
+party
+made with ``max_size`` 0 has a leader and no member. What is told to whom is in ``handlers/party.py``.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from nakama_bots.emulator.formats.query import document
+from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled
+from nakama_bots.emulator.store.tracker import Mode, Session, Stream
+
+LARGEST: Final = 256
+
+
+class PartyError(Exception):
+    """A party refuses; the text is the server's."""
+
+
+def party_id(stream: Stream) -> str:
+    """``<uuid>.<node>``."""
+    return f"{stream.subject}.{stream.label}"
+
+
+@dataclass(slots=True, eq=False)
+class Party:
+    """One party. ``create_time`` in Unix nanoseconds; members and requests by session id, oldest first."""
+
+    stream: Stream
+    open: bool
+    max_size: int
+    create_time: int
+    leader: Session | None
+    members: dict[str, Session] = field(default_factory=dict)
+    requests: dict[str, Session] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return party_id(self.stream)
+
+    def check_leader(self, session: Session) -> None:
+        """``PartyError`` for anybody but the leader."""
+        if self.leader is None or self.leader.id != session.id:
+            msg = "party leader only"
+            raise PartyError(msg)
+
+    def add(self, session: Session) -> bool:
+        """Make a session a member; False when there is no room."""
+        if session.id not in self.members and len(self.members) >= self.max_size:
+            return False
+        self.members[session.id] = session
+        return True
+
+    def ask(self, session: Session) -> bool:
+        """A session wants to join: True when it is in at once, False when the leader has to decide."""
+        if len(self.members) >= self.max_size:
+            msg = "party full"
+            raise PartyError(msg)
+        if self.open:
+            return self.add(session)
+        if len(self.requests) >= self.max_size:
+            msg = "party join requests full"
+            raise PartyError(msg)
+        # Recorded: a member may ask again; the server looks for its user among sessions.
+        if any(other.user_id == session.user_id for other in self.requests.values()):
+            msg = "party join request duplicate"
+            raise PartyError(msg)
+        self.requests[session.id] = session
+        return False
+
+    @staticmethod
+    def find(sessions: dict[str, Session], presence: tuple[str, str, str]) -> Session | None:
+        """The session with exactly that user id, session id and username."""
+        user_id, session_id, username = presence
+        session = sessions.get(session_id)
+        fits = session is not None and (session.user_id, session.username) == (user_id, username)
+        return session if fits else None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Labelled):
+    """A party in the list."""
+
+    open: bool
+    max_size: int
+
+
+class Parties:
+    """All parties, and the list of them."""
+
+    def __init__(self, now: Callable[[], int], interval: float, node: str) -> None:
+        self._now = now
+        self._node = node
+        self._parties: dict[Stream, Party] = {}
+        self.index: LabelIndex[Listed] = LabelIndex(now, interval)
+
+    def __len__(self) -> int:
+        return len(self._parties)
+
+    def create(
+        self, identifier: str, leader: Session, *, open_: bool, hidden: bool, max_size: int, label: str
+    ) -> Party:
+        """Make a party with its leader as its first member, if it has room for one."""
+        stream = Stream(Mode.PARTY, identifier, label=self._node)
+        party = Party(stream, open_, max_size, self._now(), leader)
+        self.list(party, open_=open_, hidden=hidden, label=label)
+        party.add(leader)
+        self._parties[stream] = party
+        return party
+
+    def get(self, stream: Stream) -> Party | None:
+        """The party of a stream."""
+        return self._parties.get(stream)
+
+    def remove(self, party: Party) -> None:
+        """Forget a party."""
+        self._parties.pop(party.stream, None)
+        self.index.put(party.id, None)
+
+    def list(self, party: Party, *, open_: bool, hidden: bool, label: str) -> None:
+        """Show a party in the list as this; ``PartyError`` for a label that cannot be used."""
+        label = label or "{}"
+        if len(label.encode()) > LONGEST:
+            msg = "party label too long"
+            raise PartyError(msg)
+        fields = _label(label)
+        shown = document(
+            {"node": self._node, "open": open_, "hidden": hidden, "max_size": party.max_size, "label": fields}
+        )
+        self.index.put(party.id, Listed(label, party.create_time, shown, open_, party.max_size))
+
+
+_GO_KINDS: Final = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
+_WORDS: Final = ("null", "true", "false")
+
+
+def _label(label: str) -> dict[str, object]:
+    try:
+        fields = orjson.loads(label)
+    except orjson.JSONDecodeError:
+        msg = f"failed to unmarshal party label: {_go_syntax_error(label)}"
+        raise PartyError(msg) from None
+    if fields is None:
+        return {}
+    if not isinstance(fields, dict):
+        kind = _GO_KINDS[type(fields)]
+        msg = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
+        raise PartyError(f"failed to unmarshal party label: {msg}")
+    return fields
+
+
+def _go_syntax_error(text: str) -> str:
+    """What Go's ``encoding/json`` says of such a text, in the cases that are met."""
+    start = text.lstrip()
+    for word in _WORDS:
+        if start[:1] == word[0]:
+            for place, (wanted, char) in enumerate(zip(word, start + "\0", strict=False)):
+                if wanted != char:
+                    if place >= len(start):
+                        return "unexpected end of JSON input"
+                    return f"invalid character {char!r} in literal {word} (expecting {wanted!r})"
+    try:
+        json.loads(text)
+    except (json.JSONDecodeError, RecursionError) as error:
+        place = getattr(error, "pos", 0)
+        if place < len(text.rstrip()) and "Unterminated" not in str(error):
+            return f"invalid character {text[place]!r} looking for beginning of value"
+    return "unexpected end of JSON input"

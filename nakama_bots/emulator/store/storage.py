@@ -1,0 +1,241 @@
+"""Storage objects: conditional writes, permissions, and lists. A batch is one transaction.
+
+The rules are those of ``server/core_storage.go``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+from nakama_bots.emulator.formats import cursors
+from nakama_bots.emulator.formats.documents import storable
+from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
+
+# Permissions to read: nobody but the runtime, the owner, everybody. To write: the runtime only, the owner.
+NO_READ: Final = 0
+OWNER_READ: Final = 1
+PUBLIC_READ: Final = 2
+NO_WRITE: Final = 0
+OWNER_WRITE: Final = 1
+
+# A version to write with: the object must not exist yet.
+IF_ABSENT: Final = "*"
+# The longest name that the server's database columns take, in characters.
+_LONGEST: Final = 128
+_SECOND: Final = 10**9
+_MICRO: Final = 1000
+
+
+class StorageRejected(Exception):
+    """A batch that was refused as a whole; the message is the server's."""
+
+
+class Unstorable(Exception):
+    """A batch with a name or a value that the server's database does not take."""
+
+
+class ObjectKey(NamedTuple):
+    """What names an object."""
+
+    collection: str
+    key: str
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class StorageWrite:
+    """One write. ``version``: "" always, ``IF_ABSENT``, or the version that the object must have."""
+
+    key: ObjectKey
+    value: str
+    version: str = ""
+    permission_read: int = OWNER_READ
+    permission_write: int = OWNER_WRITE
+
+
+@dataclass(frozen=True, slots=True)
+class StorageDelete:
+    """One deletion; ``version``: "" always, or the version that the object must have."""
+
+    key: ObjectKey
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StorageObject:
+    """One object as it is kept. Times are Unix nanoseconds; ``value`` is as it was sent."""
+
+    key: ObjectKey
+    value: str
+    version: str
+    permission_read: int
+    permission_write: int
+    create_time: int
+    update_time: int
+
+    def readable_by(self, user_id: str) -> bool:
+        """Whether a user may read it; "" is the runtime."""
+        if not user_id:
+            return True
+        own = self.key.user_id == user_id
+        return self.permission_read >= (OWNER_READ if own else PUBLIC_READ)
+
+    def wire(self) -> JsonObject:
+        """Nakama's ``StorageObject``: the value through PostgreSQL, times in whole seconds."""
+        fields: JsonObject = {
+            **self.key._asdict(),
+            "value": jsonb(self.value),
+            "version": self.version,
+            "permission_read": self.permission_read,
+            "permission_write": self.permission_write,
+            "create_time": timestamp(self.create_time // _SECOND * _SECOND),
+            "update_time": timestamp(self.update_time // _SECOND * _SECOND),
+        }
+        return {name: value for name, value in fields.items() if value}
+
+    def ack(self) -> JsonObject:
+        """Nakama's ``StorageObjectAck``, with microseconds."""
+        return {
+            **self.key._asdict(),
+            "version": self.version,
+            "create_time": timestamp(self.create_time // _MICRO * _MICRO),
+            "update_time": timestamp(self.update_time // _MICRO * _MICRO),
+        }
+
+
+class _Place(NamedTuple):
+    key: str
+    user_id: str
+    read: int
+
+
+class Storage:
+    """All objects. ``now``: Unix nanoseconds."""
+
+    def __init__(self, now: Callable[[], int]) -> None:
+        self._now = now
+        self._collections: dict[str, dict[ObjectKey, StorageObject]] = {}
+
+    def get(self, key: ObjectKey) -> StorageObject | None:
+        """The object of that name, whoever may read it."""
+        return self._collections.get(key.collection, {}).get(key)
+
+    def read(self, user_id: str, keys: Iterable[ObjectKey]) -> list[StorageObject]:
+        """Those of the objects that there are and that the user may read, each once; "": the runtime."""
+        found = [self.get(key) for key in dict.fromkeys(keys)]
+        return [one for one in found if one is not None and one.readable_by(user_id)]
+
+    def write(self, writes: list[StorageWrite], *, authoritative: bool = False) -> list[StorageObject]:
+        """Write objects, all or none: what each write left. ``StorageRejected``, ``Unstorable``.
+
+        ``authoritative``: permissions do not matter.
+        """
+        # As the server does: in the order of their names, so what comes twice is written twice.
+        ordered = sorted(range(len(writes)), key=lambda index: writes[index].key)
+        changed: dict[ObjectKey, StorageObject] = {}
+        results: dict[int, StorageObject] = {}
+        for index in ordered:
+            write = writes[index]
+            before = changed.get(write.key) or self.get(write.key)
+            results[index] = changed[write.key] = self._written(write, before, authoritative=authoritative)
+        for key, written in changed.items():
+            self._collections.setdefault(key.collection, {})[key] = written
+        return [results[index] for index in range(len(writes))]
+
+    def _written(
+        self, write: StorageWrite, before: StorageObject | None, *, authoritative: bool
+    ) -> StorageObject:
+        if max(len(write.key.collection), len(write.key.key)) > _LONGEST or not storable(write.value):
+            raise Unstorable(write.key)
+        now = self._now()
+        version = hashlib.md5(write.value.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()
+        created = now
+        if before is None:
+            if write.version not in ("", IF_ABSENT):
+                raise _version_check()
+        else:
+            if write.version == IF_ABSENT:
+                raise _version_check()
+            if not authoritative and before.permission_write != OWNER_WRITE:
+                msg = "Storage write rejected - permission denied."
+                raise StorageRejected(msg)
+            if write.version and write.version != before.version:
+                raise _version_check()
+            unchanged = (version, write.permission_read, write.permission_write) == (
+                before.version,
+                before.permission_read,
+                before.permission_write,
+            )
+            if unchanged and not write.version:
+                return before
+            created = before.create_time
+        return StorageObject(
+            write.key, write.value, version, write.permission_read, write.permission_write, created, now
+        )
+
+    def delete(self, deletes: Iterable[StorageDelete], *, authoritative: bool = False) -> None:
+        """Delete objects, all or none. ``StorageRejected``.
+
+        ``authoritative``: permissions do not matter, nor does an object that is not there.
+        """
+        gone: dict[ObjectKey, StorageObject] = {}
+        for delete in sorted(deletes, key=attrgetter("key")):
+            before = None if delete.key in gone else self.get(delete.key)
+            rejected = (
+                before is None
+                or (delete.version and delete.version != before.version)
+                or (not authoritative and before.permission_write == NO_WRITE)
+            )
+            if rejected and not (authoritative and not delete.version):
+                msg = "Storage delete rejected - not found, version check failed, or permission denied."
+                raise StorageRejected(msg)
+            if before is not None:
+                gone[delete.key] = before
+        for key in gone:
+            del self._collections[key.collection][key]
+
+    def page(
+        self, caller: str, collection: str, owner: str | None, limit: int, cursor: str = ""
+    ) -> tuple[list[StorageObject], str]:
+        """What ``caller`` ("": the runtime) may read of a collection, and the cursor of the next page.
+
+        ``owner`` None: objects of everybody. ``InvalidCursor``. Readable by the owner comes before public.
+        """
+        after = cursors.decode(cursor, _Place) if cursor else None
+        found = [
+            stored
+            for stored in self._collections.get(collection, {}).values()
+            if (owner is None or stored.key.user_id == owner)
+            # In a list of everybody's a caller's own private objects are not shown either.
+            and (stored.readable_by(caller) if owner is not None else _listed(stored, caller))
+        ]
+
+        def place(stored: StorageObject) -> tuple[int, str, str]:
+            return (stored.permission_read, stored.key.key, stored.key.user_id)
+
+        if after is not None:
+            found = [one for one in found if place(one) > (after.read, after.key, after.user_id)]
+        found.sort(key=place)
+        page = found[:limit]
+        if len(found) <= limit:
+            return page, ""
+        last = page[-1]
+        return page, cursors.encode(_Place(last.key.key, last.key.user_id, last.permission_read))
+
+    def forget_user(self, user_id: str) -> None:
+        """Delete all objects of a deleted user."""
+        for objects in self._collections.values():
+            for key in [key for key in objects if key.user_id == user_id]:
+                del objects[key]
+
+
+def _listed(stored: StorageObject, caller: str) -> bool:
+    return not caller or stored.permission_read >= PUBLIC_READ
+
+
+def _version_check() -> StorageRejected:
+    return StorageRejected("Storage write rejected - version check failed.")

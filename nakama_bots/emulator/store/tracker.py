@@ -1,0 +1,213 @@
+"""Who is present where: Nakama's streams, and the events that their joins and leaves make."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+import orjson
+
+from nakama_bots.emulator.formats.protojson import JsonObject
+
+
+class Mode(enum.IntEnum):
+    """Stream modes, with the server's numbers (``server/tracker.go``)."""
+
+    NOTIFICATIONS = 0
+    STATUS = 1
+    CHANNEL = 2
+    GROUP = 3
+    DM = 4
+    MATCH_AUTHORITATIVE = 5
+    MATCH_RELAYED = 6
+    PARTY = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """The name of one stream; ``subject`` and ``subcontext`` are ids, "" without one."""
+
+    mode: int
+    subject: str = ""
+    subcontext: str = ""
+    label: str = ""
+
+
+class Session(Protocol):
+    """A realtime session as handlers see it. None of its methods waits."""
+
+    id: str
+    user_id: str
+    username: str
+    vars: dict[str, str]
+    lang: str
+
+    def reply(self, envelope: JsonObject) -> None:
+        """Queue an answer to a message of this session."""
+
+    def push(self, frame: bytes) -> None:
+        """Queue an encoded envelope that something else caused."""
+
+    def disconnect(self, code: int, reason: str) -> None:
+        """Close it from the server's side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """One session in one stream. ``status`` None: streams without a status."""
+
+    session: Session
+    hidden: bool = False
+    persistence: bool = False
+    status: str | None = None
+
+    def wire(self) -> JsonObject:
+        """Nakama's ``UserPresence``, with what is not set left out."""
+        shape: JsonObject = {
+            "user_id": self.session.user_id,
+            "session_id": self.session.id,
+            "username": self.session.username,
+        }
+        if self.persistence:
+            shape["persistence"] = True
+        if self.status is not None:
+            shape["status"] = self.status
+        return shape
+
+
+def user_presence(session: Session) -> JsonObject:
+    """Nakama's ``UserPresence`` of a session, wherever it is."""
+    return {"user_id": session.user_id, "session_id": session.id, "username": session.username}
+
+
+# Builds the envelope of an event in a stream: (stream, joins and leaves as they go on the wire).
+PresenceEvent = Callable[[Stream, JsonObject], JsonObject]
+# Says who hears of a change besides the presences of the stream.
+Audience = Callable[[Stream], Iterable[Session]]
+# Hears of a change before it is told: (stream, who joined, who left).
+Listener = Callable[[Stream, "Presence | None", "Presence | None"], None]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """How joins and leaves of one mode are told: ``audience`` None: to the presences of the stream."""
+
+    event: PresenceEvent
+    audience: Audience | None = None
+    listener: Listener | None = None
+
+
+class Tracker:
+    """All presences, by stream and by session. ``rules``: one row a mode whose changes make events.
+
+    ``other``: the rule of all modes that are not Nakama's own.
+    """
+
+    def __init__(self) -> None:
+        self.rules: dict[int, EventRule] = {}
+        self.other: EventRule | None = None
+        self._streams: dict[Stream, dict[str, Presence]] = {}
+        self._sessions: dict[str, set[Stream]] = {}
+
+    def get(self, stream: Stream, session: Session) -> Presence | None:
+        """The presence of a session in a stream."""
+        return self._streams.get(stream, {}).get(session.id)
+
+    def presences(self, stream: Stream, *, hidden: bool = False) -> list[Presence]:
+        """Who is in a stream, oldest first; hidden presences only when asked for."""
+        return [p for p in self._streams.get(stream, {}).values() if hidden or not p.hidden]
+
+    def count(self, stream: Stream) -> int:
+        """How many presences a stream has, hidden ones included."""
+        return len(self._streams.get(stream, ()))
+
+    @property
+    def total(self) -> int:
+        """How many presences there are."""
+        return sum(map(len, self._streams.values()))
+
+    def streams(self, mode: int) -> list[Stream]:
+        """The streams of a mode that have presences, oldest first."""
+        return [stream for stream in self._streams if stream.mode == mode]
+
+    def streams_of(self, session: Session) -> set[Stream]:
+        """The streams that a session is in."""
+        return set(self._sessions.get(session.id, ()))
+
+    def track(self, stream: Stream, presence: Presence) -> bool:
+        """Add a presence and tell of it; False, and no change, when the session already was there."""
+        members = self._streams.setdefault(stream, {})
+        if presence.session.id in members:
+            return False
+        members[presence.session.id] = presence
+        self._sessions.setdefault(presence.session.id, set()).add(stream)
+        self._tell(stream, joins=presence)
+        return True
+
+    def update(self, stream: Stream, presence: Presence) -> None:
+        """Add or replace a presence; a replaced one is told as having left in the same event."""
+        members = self._streams.setdefault(stream, {})
+        before = members.get(presence.session.id)
+        members[presence.session.id] = presence
+        self._sessions.setdefault(presence.session.id, set()).add(stream)
+        self._tell(stream, joins=presence, leaves=before)
+
+    def untrack(self, stream: Stream, session: Session) -> bool:
+        """Remove a presence and tell of it; False when there was none."""
+        members = self._streams.get(stream, {})
+        presence = members.pop(session.id, None)
+        if presence is None:
+            return False
+        self._sessions[session.id].discard(stream)
+        if not members:
+            del self._streams[stream]
+        self._tell(stream, leaves=presence)
+        return True
+
+    def untrack_all(self, session: Session) -> None:
+        """Remove every presence of a session that ended."""
+        for stream in sorted(self._sessions.get(session.id, ()), key=lambda s: (s.mode, s.subject, s.label)):
+            self.untrack(stream, session)
+        self._sessions.pop(session.id, None)
+
+    def drop(self, stream: Stream) -> None:
+        """Empty a stream without a word to anybody."""
+        for session_id in self._streams.pop(stream, ()):
+            self._sessions[session_id].discard(stream)
+
+    def leave_others(self, session: Session, modes: Iterable[int], kept: Stream) -> None:
+        """Untrack a session from all streams of these modes but one (``session.single_match`` and the like)."""
+        wanted = frozenset(modes)
+        for stream in [s for s in self._sessions.get(session.id, ()) if s.mode in wanted and s != kept]:
+            self.untrack(stream, session)
+
+    def send(self, stream: Stream, envelope: JsonObject, *, without: Session | None = None) -> None:
+        """Send an envelope to everybody in a stream, hidden presences included; encoded once."""
+        members = self._streams.get(stream, {})
+        self.send_to([p.session for p in members.values() if p.session is not without], envelope)
+
+    @staticmethod
+    def send_to(sessions: Iterable[Session], envelope: JsonObject) -> None:
+        """Send an envelope to these sessions; encoded once. A push may end a session, so give a copy."""
+        frame = orjson.dumps(envelope)
+        for session in sessions:
+            session.push(frame)
+
+    def _tell(self, stream: Stream, *, joins: Presence | None = None, leaves: Presence | None = None) -> None:
+        rule = self.rules.get(stream.mode) or (self.other if stream.mode > Mode.PARTY else None)
+        if rule is not None and rule.listener is not None:
+            rule.listener(stream, joins, leaves)
+        changes: JsonObject = {}
+        if joins and not joins.hidden:
+            changes["joins"] = [joins.wire()]
+        if leaves and not leaves.hidden:
+            changes["leaves"] = [leaves.wire()]
+        if rule is None or not changes:
+            return
+        envelope = rule.event(stream, changes)
+        if rule.audience is None:
+            self.send(stream, envelope)
+            return
+        self.send_to(list(rule.audience(stream)), envelope)

@@ -1,0 +1,1 @@
+"""Lobbies kept filled with scripted bots."""

@@ -1,0 +1,382 @@
+"""The bots of a process: finds lobbies, lets the planner decide, and has it done."""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+import threading
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from time import monotonic, perf_counter
+from types import FrameType
+from typing import Final
+
+import gevent
+from gevent.event import Event
+
+from nakama_bots.errors import CallError, ConfigError, MatchNotFound
+from nakama_bots.fill.bot import Bot
+from nakama_bots.fill.lobby import Found, Lobby, Policy
+from nakama_bots.fill.planner import Filler, Join
+from nakama_bots.fill.problems import HOPELESS, NEW_SESSION, Problems
+from nakama_bots.fill.promise import Promise
+from nakama_bots.fill.roster import Roster
+from nakama_bots.fill.strategies import POOLS, LobbyRpc, Matchmaker, Strategy
+from nakama_bots.players.behaviour import Make
+from nakama_bots.players.identity import Identity
+from nakama_bots.players.player import Player, World
+
+SCOUT: Final = 999_999
+"""The number of the account that only looks for lobbies, never takes a seat, and so is in no roster."""
+MOST_FILLERS: Final = 10
+"""Fillers of one roster, if each has as many bots as this one may have."""
+LINGER: Final = 5.0
+"""Seconds that matched bots stay where no human is."""
+GHOST: Final = 2.0
+"""Seconds in which a bot that has left may still be seen by the others."""
+LOOK_EVERY: Final = 5.0
+"""Seconds until a bot looks again where the last one has seen that none is needed."""
+_BACKOFF: Final = 0.5
+_MOST_BACKOFF: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``every``: seconds between two looks for lobbies; ``stall``: seconds a hook may take."""
+
+    id_prefix: str
+    seed: int
+    worker: int = 0
+    every: float = 0.5
+    stall: float = 5.0
+    bot_prefixes: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Retry:
+    """When something may be tried again: with full jitter, later after each failure."""
+
+    at: float = 0.0
+    failures: int = 0
+
+    @property
+    def given_up(self) -> bool:
+        return self.at == math.inf
+
+    def failed(self, now: float, most: float = _MOST_BACKOFF) -> None:
+        if now < self.at:
+            # All that one event has thrown out are one failure.
+            return
+        self.at = now + random.uniform(0.1, min(most, _BACKOFF * 2**self.failures))
+        self.failures = min(self.failures + 1, 10)
+
+
+class Fleet:
+    """``run`` until ``stop`` is called, then ``drain``. ``lobbies`` is the newest view, for who shows it."""
+
+    def __init__(
+        self,
+        world: World,
+        strategy: Strategy,
+        policy: Policy,
+        make: Make,
+        roster: Roster,
+        options: Options,
+        problems: Problems,
+    ) -> None:
+        self.problems = problems
+        self.bots: dict[int, Bot] = {}
+        self.lobbies: list[Lobby] = []
+        self.gave_up = False
+        self.refused: ConfigError | None = None
+        """The query, where the server cannot read it."""
+        self._world = world
+        self._strategy = strategy
+        self._policy = policy
+        self._make = make
+        self._roster = roster
+        self._options = options
+        self._filler = Filler(policy, monotonic())
+        self._changed = Event()
+        self._stopping = Event()
+        self._lobby_retries: dict[str, _Retry] = {}
+        self._bot_retries: dict[int, _Retry] = {}
+        self._greenlets: dict[int, gevent.Greenlet[..., None]] = {}
+        self._own_ids: set[str] = set()
+        self._gone: dict[str, float] = {}
+        self._lonely: dict[int, float] = {}
+        self._looked: dict[str, float] = {}
+
+    def stop(self) -> None:
+        """Begin no more visits."""
+        self._stopping.set()
+        self._changed.set()
+
+    @property
+    def promise(self) -> Promise | None:
+        """What humans in the matchmaker have been promised."""
+        return self._strategy.promise if isinstance(self._strategy, Matchmaker) else None
+
+    def states(self) -> Counter[str]:
+        """How many bots are in each state."""
+        return Counter(bot.state for bot in self.bots.values())
+
+    def run(self) -> None:
+        """Keep the lobbies filled until ``stop``, or until the strategy cannot work."""
+        scout = self._player(SCOUT)
+        self._roster.note(scout.identity.device_id)
+        retry = _Retry()
+        found: list[Found] = []
+        looked = -1e9
+        with Watchdog(self, self._options.stall):
+            while not self._stopping.is_set():
+                now = monotonic()
+                self._changed.clear()
+                if now - looked >= self._options.every and now >= retry.at:
+                    try:
+                        scout.authenticate() if retry.failures or looked < 0 else None
+                        found = self._strategy.find(scout)
+                        retry, looked = _Retry(), now
+                    except CallError as error:
+                        hopeless = isinstance(error, HOPELESS)
+                        self.problems.note("find lobbies", error, given_up=hopeless)
+                        if hopeless:
+                            self._give_up()
+                        retry.failed(now)
+                    except ConfigError as error:
+                        self._give_up(error)
+                if not retry.failures and not self.gave_up:
+                    self._act(found, monotonic())
+                # Many who come at once are one change.
+                gevent.sleep(0.05)
+                self._changed.wait(min(self._options.every, 0.5))
+        scout.close()
+
+    def _give_up(self, refused: ConfigError | None = None) -> None:
+        self.gave_up = True
+        self.refused = refused
+        self.stop()
+
+    def drain(self, seconds: float) -> bool:
+        """Have every bot leave and close; who has not after ``seconds`` is cut off, and False given."""
+        for bot in self.bots.values():
+            bot.ask_to_leave()
+        waiting = [self._greenlets[n] for n, bot in self.bots.items() if bot.state in ("seated", "leaving")]
+        others = [one for one in self._greenlets.values() if one not in waiting]
+        gevent.killall(others, block=True, timeout=seconds / 2)
+        gevent.joinall(waiting, timeout=seconds / 2)
+        left = [one for one in self._greenlets.values() if not one.dead]
+        gevent.killall(left, block=True, timeout=1.0)
+        return not left
+
+    def _player(self, number: int) -> Player:
+        options = self._options
+        return Player(self._world, Identity(options.id_prefix, options.seed, options.worker, number))
+
+    def _act(self, found: Sequence[Found], now: float) -> None:
+        self._gone = {user_id: until for user_id, until in self._gone.items() if now < until}
+        self._own_ids = {bot.user_id for bot in self.bots.values()} | self._gone.keys()
+        inside: defaultdict[str, list[tuple[int, Bot]]] = defaultdict(list)
+        for number, bot in self.bots.items():
+            if self._counts(bot):
+                inside[bot.lobby_id].append((number, bot))
+        for gone in self._lobby_retries.keys() - {one.lobby_id for one in found}:
+            del self._lobby_retries[gone]
+        left = [one for one in found if not self._given_up(one.lobby_id)]
+        if found and not left:
+            self._give_up()
+        self.lobbies = [self._view(one, inside[one.lobby_id]) for one in left]
+        paused = {lobby_id for lobby_id, retry in self._lobby_retries.items() if now < retry.at}
+        self._looked = {lobby_id: at for lobby_id, at in self._looked.items() if now < at + LOOK_EVERY}
+        paused |= {one.lobby_id for one in self.lobbies if one.guessed and one.lobby_id in self._looked}
+        for action in self._filler.plan(self.lobbies, now, datetime.now().astimezone().time(), paused):
+            if isinstance(action, Join):
+                self._start(action.lobby_id, now)
+            else:
+                self._end(action.bot)
+                self._looked[action.lobby_id] = now
+        known = {one.lobby_id for one in left}
+        for number, bot in list(self.bots.items()):
+            self._check_lonely(number, bot, now)
+            if bot.lobby_id not in known and bot.state != "seated":
+                self._end(number)
+
+    def _given_up(self, lobby_id: str) -> bool:
+        retry = self._lobby_retries.get(lobby_id)
+        return retry is not None and retry.given_up
+
+    def _view(self, found: Found, bots: Sequence[tuple[int, Bot]]) -> Lobby:
+        """Seats by who has them: as a bot inside sees them, else by the listing."""
+        mine = tuple(number for number, _ in bots)
+        seats = [bot.seat for _, bot in bots if bot.seat is not None]
+        if not seats or found.lobby_id in POOLS:
+            lobby = Lobby(found.lobby_id, found.size, mine, 0, found.capacity, found.wanted)
+            if found.size >= 0:
+                return lobby
+            # Nobody knows how many are in: one goes and looks.
+            return replace(lobby, humans=max(0, self._policy.target(lobby) - 1), guessed=True)
+        names = {u: name for u, name in seats[0].names.items() if u not in self._own_ids}
+        others = sum(name.startswith(self._marks) for name in names.values())
+        return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity, found.wanted)
+
+    def _counts(self, bot: Bot) -> bool:
+        # A matched bot has left the pool; one that leaves has given its seat up, whatever the server thinks.
+        return not bot.leaving and not (bot.lobby_id in POOLS and bot.state == "seated")
+
+    @property
+    def _marks(self) -> tuple[str, ...]:
+        prefixes = (self._options.id_prefix, *self._options.bot_prefixes)
+        return tuple(f"{prefix}-" for prefix in prefixes)
+
+    def _start(self, lobby_id: str, now: float) -> None:
+        skipped: list[int] = []
+        while True:
+            number = self._roster.take(self._policy.total * MOST_FILLERS)
+            if number is None or now >= self._bot_retries.get(number, _Retry()).at:
+                break
+            skipped.append(number)
+        for one in skipped:
+            self._roster.release(one)
+        if number is None:
+            return
+        player = self._player(number)
+        self._roster.note(player.identity.device_id)
+        bot = Bot(player, lobby_id, self._strategy, self._make(), self.problems, self._notice)
+        self.bots[number] = bot
+        self._greenlets[number] = gevent.spawn(self._visit, number, bot)
+
+    def _visit(self, number: int, bot: Bot) -> None:
+        try:
+            bot.run()
+        finally:
+            del self.bots[number]
+            del self._greenlets[number]
+            self._lonely.pop(number, None)
+            self._gone[bot.user_id] = monotonic() + GHOST
+            self._roster.release(number)
+            self._judge(number, bot)
+
+    def _judge(self, number: int, bot: Bot) -> None:
+        """When the lobby and the bot may be tried again."""
+        now, outcome = monotonic(), bot.outcome
+        error = outcome.error
+        if outcome.refused is not None:
+            self._give_up(outcome.refused)
+        elif outcome.given_up and outcome.connecting:
+            self._take_out(number, bot)
+        elif outcome.behaviour or isinstance(error, NEW_SESSION):
+            self._bot_retries.setdefault(number, _Retry()).failed(now, 600.0)
+        elif error is None:
+            self._bot_retries.pop(number, None)
+            self._lobby_retries.pop(bot.lobby_id, None)
+        elif not bot.asked:
+            self._lobby_failed(bot, error, now)
+
+    def _lobby_failed(self, bot: Bot, error: CallError, now: float) -> None:
+        retry = self._lobby_retries.setdefault(bot.lobby_id, _Retry())
+        if bot.outcome.seated and now >= retry.at:
+            # It went well in between: no outage is as old as the failures before it.
+            retry.failures = 0
+        retry.failed(now)
+        if bot.outcome.given_up:
+            retry.at = math.inf
+        elif isinstance(error, MatchNotFound):
+            if isinstance(self._strategy, LobbyRpc):
+                self._strategy.known.pop(bot.lobby_id, None)
+            retry.at = now + _MOST_BACKOFF
+
+    def _take_out(self, number: int, bot: Bot) -> None:
+        self._bot_retries.setdefault(number, _Retry()).at = math.inf
+        self.problems.tell(f"bot {bot.name} may not log in, as a banned user may not; it is used no more")
+        if sum(retry.given_up for retry in self._bot_retries.values()) >= self._policy.total * 2:
+            self.problems.say("twice as many bots as --total may not log in: it is not they who are banned")
+            self._give_up()
+
+    def _end(self, number: int) -> None:
+        bot = self.bots[number]
+        if bot.leaving:
+            return
+        bot.ask_to_leave()
+        if bot.state in ("connecting", "joining"):
+            self._greenlets[number].kill(block=False)
+
+    def _notice(self) -> None:
+        self._changed.set()
+
+    def _check_lonely(self, number: int, bot: Bot, now: float) -> None:
+        """A matched bot goes back to the pool when no human is with it."""
+        if bot.lobby_id not in POOLS or bot.seat is None:
+            return
+        names = bot.seat.names.items()
+        if any(u not in self._own_ids and not name.startswith(self._marks) for u, name in names):
+            self._lonely.pop(number, None)
+        elif now - self._lonely.setdefault(number, now) >= LINGER:
+            self._end(number)
+
+
+class Watchdog:
+    """Finds hooks that take too long: those that wait, and those that let nobody else run.
+
+    The first are ended at once; the second are named by a thread that reads the hub's stack, and end when they
+    have returned.
+    """
+
+    def __init__(self, fleet: Fleet, limit: float) -> None:
+        self._fleet = fleet
+        self._limit = limit
+        self._beat_at = perf_counter()
+        self._hub_thread = threading.get_ident()
+        self._ended = threading.Event()
+        # A real thread: gevent patches nothing here.
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Watchdog:
+        self._thread.start()
+        self._beat = gevent.spawn(self._look)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._beat.kill()
+
+    def _look(self) -> None:
+        while True:
+            now = perf_counter()
+            if now - self._beat_at > self._limit:
+                # Somebody held the hub: the others' hooks only waited for it.
+                for bot in self._fleet.bots.values():
+                    bot.hook_since = now
+            self._beat_at = now
+            for number, bot in list(self._fleet.bots.items()):
+                if bot.hook and now - bot.hook_since > self._limit and not bot.outcome.behaviour:
+                    bot.outcome.behaviour = True
+                    self._fleet.problems.say(
+                        f"a behaviour's {bot.hook} has not returned for {self._limit:g} s; "
+                        f"its bot {bot.name} ends"
+                    )
+                    self._fleet._greenlets[number].kill(block=False)
+            gevent.sleep(min(0.5, self._limit / 4))
+
+    def _watch(self) -> None:
+        while not self._ended.wait(self._limit / 4):
+            if perf_counter() - self._beat_at > self._limit:
+                bot = _caller(sys._current_frames().get(self._hub_thread))
+                hook = "" if bot is None else bot.hook
+                if bot is not None and hook and not bot.outcome.behaviour:
+                    bot.blame()
+                    self._fleet.problems.say(
+                        f"a behaviour's {hook} holds the whole process for more than {self._limit:g} s; "
+                        f"its bot {bot.name} ends when it returns"
+                    )
+
+
+def _caller(frame: FrameType | None) -> Bot | None:
+    while frame is not None:
+        one = frame.f_locals.get("self")
+        if isinstance(one, Bot) and frame.f_code.co_name == "_call":
+            return one
+        frame = frame.f_back
+    return None

@@ -1,0 +1,115 @@
+"""Bots in parties: they join open ones, found some of their own, and answer invitations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import orjson
+
+from nakama_bots.errors import BadInput, InternalError
+from nakama_bots.fill.lobby import Found
+from nakama_bots.fill.strategies import INVITATIONS, Seating, Strategy, query_refused
+from nakama_bots.players.player import Player
+from nakama_bots.types.common import JsonText
+from nakama_bots.types.notifications import Notification
+from nakama_bots.types.realtime import Notifications, Party
+
+CREATED: Final = "created-party-"
+MOST_MEMBERS: Final = 256
+_FOR_EVER: Final = 1e9
+_ACCEPTED: Final = 60.0
+"""Seconds in which a leader lets in whom it has invited to a closed party."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a notification must be to be one; Nakama has no message for it, so games send a notification.
+
+    Its content has a ``party_id``; ``code`` and ``subject`` are those of the game, None for any.
+    """
+
+    code: int | None = None
+    subject: str | None = None
+
+    def party_id(self, one: Notification[JsonText]) -> str | None:
+        """The party that it invites to; None where it is something else."""
+        if self.code not in (None, one.get("code")) or self.subject not in (None, one.get("subject")):
+            return None
+        try:
+            content = orjson.loads(one.get("content", ""))
+        except orjson.JSONDecodeError:
+            return None
+        party_id = content.get("party_id") if isinstance(content, dict) else None
+        return party_id if isinstance(party_id, str) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Parties(Strategy):
+    """Open parties, by label query; ``create`` own ones; ``invitable`` bots wait until somebody invites them.
+
+    A created party is known by its number: when all have left, the server forgets it and another is founded.
+    """
+
+    query: str | None = None
+    create: int = 0
+    label: str = ""
+    max_size: int = 9
+    invitable: int = 0
+    invitation: Invitation = Invitation()
+    created: dict[str, str] = field(default_factory=dict)
+    """Ids of the own ones."""
+
+    def find(self, scout: Player) -> list[Found]:
+        try:
+            listed = scout.client.list_parties(scout.session, limit=100, open=True, query=self.query)
+        except InternalError:
+            if self.query is None:
+                raise
+            scout.client.list_parties(scout.session, limit=1)
+            raise query_refused(self.query) from None
+        own = set(self.created.values())
+        found = [
+            Found(party["party_id"], -1, party.get("max_size") or None)
+            for party in listed.get("parties", ())
+            if party["party_id"] not in own
+        ]
+        found += [Found(f"{CREATED}{number}", -1, self.max_size) for number in range(1, self.create + 1)]
+        if self.invitable:
+            found.append(Found(INVITATIONS, 0, wanted=self.invitable))
+        return found
+
+    def join(self, player: Player, lobby_id: str) -> Seating:
+        if lobby_id == INVITATIONS:
+            return self._invited(player)
+        if not lobby_id.startswith(CREATED):
+            return _enter(player, lobby_id)
+        if lobby_id in self.created:
+            try:
+                return _enter(player, self.created[lobby_id])
+            except BadInput as error:
+                if "not found" not in error.message:
+                    raise
+        party = player.socket.create_party(open=True, max_size=self.max_size, label=self.label)
+        self.created[lobby_id] = party["party_id"]
+        return _seating(party)
+
+    def _invited(self, player: Player) -> Seating:
+        def invites(body: Notifications) -> bool:
+            return any(self.invitation.party_id(one) for one in body.get("notifications", ()))
+
+        with player.socket.expect("notifications", invites) as expected:
+            body: Notifications = expected.wait(_FOR_EVER)
+        party_id = next(filter(None, map(self.invitation.party_id, body["notifications"])))
+        return _enter(player, party_id, _ACCEPTED)
+
+
+def _enter(player: Player, party_id: str, timeout: float | None = None) -> Seating:
+    with player.socket.expect("party", lambda body: body.get("party_id") == party_id) as expected:
+        player.socket.join_party(party_id)
+        party: Party = expected.wait(timeout)
+    return _seating(party)
+
+
+def _seating(party: Party) -> Seating:
+    return Seating(party["party_id"], party.get("presences", ()), party=True)

@@ -1,0 +1,219 @@
+"""How long a lone human waits in the matchmaker at most: promised, and measured with two own tickets."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from time import perf_counter
+from typing import Final
+
+import gevent
+from gevent.event import AsyncResult, Event
+
+from nakama_bots.errors import CallError, ConnectionClosed, RealtimeError, RequestTimeout
+from nakama_bots.players.acts.matchmaking import MATCHED, Ticket
+from nakama_bots.players.player import Player
+from nakama_bots.realtime.socket import DISCONNECT
+from nakama_bots.types.realtime import MatchmakerMatched
+
+PROBE: Final = "nakama_bots_probe"
+PROBES: Final = 2
+_PARTNER: Final = 30.0
+_LONGEST: Final = 300.0
+_LATE: Final = 5.0
+_ATTEMPTS: Final = 3
+
+
+class Promise:
+    """A human whose ticket is for ``min_count`` to ``max_count`` players waits at most ``seconds``.
+
+    With ``max_count`` less one tickets in the pool it is matched in the next run of the matchmaker, with fewer
+    in the last one that its ticket searches in. The API tells neither how often the matchmaker runs nor how
+    often a ticket searches, so two bots measure both: with tickets that find only each other, first full with
+    two players, then not. ``least`` tickets are kept in any case; ``tell`` hears once of what cannot be kept.
+    """
+
+    def __init__(self, seconds: float, ticket: Ticket, least: int, tell: Callable[[str], None]) -> None:
+        self.seconds = seconds
+        self.interval: float | None = None
+        self.longest: float | None = None
+        """Seconds in which a ticket searches."""
+        self._ticket = ticket
+        self._least = least
+        self._tell = tell
+        self._group = secrets.token_hex(8)
+        self._attempts = _ATTEMPTS
+        self._lent: _Lent | None = None
+        self._measuring = False
+
+    @property
+    def tickets(self) -> int:
+        """How many tickets are to wait in the pool."""
+        if self.longest is None:
+            return max(self._ticket.max_count - 1, self._least) + (PROBES if self._attempts else 0)
+        enough = self._ticket.min_count if self.longest <= self.seconds else self._ticket.max_count
+        return max(enough - 1, self._least)
+
+    @property
+    def kept(self) -> bool | None:
+        """Whether the server is quick enough; None while that is not known."""
+        return None if self.interval is None else self.interval <= self.seconds
+
+    def measure(self, player: Player) -> MatchmakerMatched | None:
+        """Take the connected ``player`` for the measurement if that is due.
+
+        None when it may go into the pool now; a match where a human has met it meanwhile.
+        """
+        met = None
+        while met is None and player.connected and self._due:
+            if self._lent is not None:
+                met = self._drive(player, self._lent)
+                continue
+            lent = self._lent = _Lent(player)
+            try:
+                if not lent.taken.wait(_PARTNER):
+                    break
+            finally:
+                if self._lent is lent:
+                    self._lent = None
+            met = lent.outcome.get()
+        return met
+
+    @property
+    def _due(self) -> bool:
+        return self.longest is None and self._attempts > 0 and not self._measuring
+
+    def _drive(self, player: Player, lent: _Lent) -> MatchmakerMatched | None:
+        self._lent = None
+        self._measuring = True
+        lent.taken.set()
+        mine, theirs = _Side(player), _Side(lent.player)
+        met = None
+        try:
+            self._rounds(mine, theirs)
+        except CallError as error:
+            self._attempts -= 1
+            if not self._attempts:
+                self._tell(f"how often the matchmaker runs could not be measured ({error.label})")
+        finally:
+            self._measuring = False
+            try:
+                met = theirs.end()
+            finally:
+                lent.outcome.set(met)
+        return mine.end()
+
+    def _rounds(self, one: _Side, other: _Side) -> None:
+        # The first only says when a run is; what is added right after it waits for all of the next.
+        times: list[float] = []
+        for most in (2, 2, 3):
+            ticket = replace(
+                self._ticket, query=f"+properties.{PROBE}:{self._group}", min_count=2, max_count=most,
+                string_properties={**(self._ticket.string_properties or {}), PROBE: self._group},
+                count_multiple=None,
+            )  # fmt: skip
+            if not _meet(one, other, ticket):
+                return
+            times.append(one.at)
+        self.interval, self.longest = times[1] - times[0], times[2] - times[1]
+        if not self.kept:
+            self._tell(
+                f"--wait-at-most {self.seconds:g} cannot be kept: the server's matchmaker was measured to run "
+                f"every {self.interval:.2f} s, and a human waits up to that long"
+            )
+
+
+class _Lent:
+    """A player who waits for a partner to measure with."""
+
+    def __init__(self, player: Player) -> None:
+        self.player = player
+        self.taken = Event()
+        self.outcome: AsyncResult[MatchmakerMatched | None] = AsyncResult()
+
+
+class _Side:
+    """One of the two: its ticket, and what it was matched to."""
+
+    def __init__(self, player: Player) -> None:
+        self.player = player
+        self.matched: MatchmakerMatched | None = None
+        self.at = 0.0
+        self.lost = False
+        self.news = Event()
+        self._ticket = ""
+        self._remove = [
+            player.socket.tap(MATCHED, self._on_matched),
+            player.socket.on(DISCONNECT, self._on_disconnect),
+        ]
+
+    def add(self, ticket: Ticket) -> None:
+        """A new ticket."""
+        self.matched = None
+        self._ticket = self.player.socket.add_matchmaker(
+            ticket.query, ticket.min_count, ticket.max_count, ticket.string_properties,
+            ticket.numeric_properties,
+        )["ticket"]  # fmt: skip
+
+    def end(self) -> MatchmakerMatched | None:
+        """Take back a ticket that still waits; the match with a human where there is one."""
+        try:
+            if self._ticket and self.matched is None and not self.lost:
+                try:
+                    self.player.socket.remove_matchmaker(self._ticket)
+                except RealtimeError:
+                    # Matched this moment.
+                    self.wait(_LATE)
+        except CallError:
+            return None
+        finally:
+            for remove in self._remove:
+                remove()
+        return self.matched
+
+    def settle(self) -> None:
+        """The match with the other side is no match to go to."""
+        self.matched = None
+        self._ticket = ""
+
+    def wait(self, seconds: float) -> None:
+        """Until it is matched or its connection lost, at most so long."""
+        with suppress(gevent.Timeout), gevent.Timeout(seconds):
+            while self.matched is None and not self.lost:
+                self.news.clear()
+                self.news.wait()
+
+    def _on_matched(self, body: MatchmakerMatched, read_at: float, _size: int) -> None:
+        self.matched, self.at = body, read_at
+        self.news.set()
+
+    def _on_disconnect(self, _: object) -> None:
+        self.lost = True
+        self.news.set()
+
+
+def _meet(one: _Side, other: _Side, ticket: Ticket) -> bool:
+    """Have the two matched with each other; False where a human was quicker."""
+    news = one.news = other.news = Event()
+    one.add(ticket)
+    other.add(ticket)
+    deadline = perf_counter() + _LONGEST
+    while not (one.matched or other.matched):
+        if one.lost or other.lost:
+            raise ConnectionClosed(1006, "while measuring", operation=MATCHED)
+        news.clear()
+        if not news.wait(max(0.0, deadline - perf_counter())):
+            raise RequestTimeout(f"no {MATCHED} within {_LONGEST:g} s", operation=MATCHED)
+    both = {one.player.session.user_id, other.player.session.user_id}
+    pushes = [side.matched for side in (one, other) if side.matched is not None]
+    met = {user["presence"]["user_id"] for push in pushes for user in push.get("users", ())}
+    if met != both:
+        return False
+    for side in (one, other):
+        side.wait(_LATE)
+        if side.matched is None:
+            raise RequestTimeout(f"no {MATCHED} within {_LATE:g} s", operation=MATCHED)
+        side.settle()
+    return True

@@ -1,0 +1,1 @@
+"""How well the generator itself keeps up."""

@@ -1,0 +1,121 @@
+"""How well this process keeps up: read once an interval, measured all the time, at next to no cost.
+
+Three callbacks in the hub: a timer, whose lateness is what every timer of a player meets, and one each before
+and after the event loop waits, between which nobody looks at the sockets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from time import perf_counter, process_time
+from typing import Final
+
+import gevent
+import psutil
+
+from nakama_bots.load.generator.code_sampler import LOCUST, OWN, SCENARIO, CodeSampler
+from nakama_bots.results.record import gauges
+from nakama_bots.results.record.histogram import Histogram
+
+PERIOD: Final = 0.02
+"""Seconds between two of the timer's calls: a second has some 50."""
+
+_GAUGE_OF: Final = {OWN: gauges.CPU_OWN, LOCUST: gauges.CPU_LOCUST, SCENARIO: gauges.CPU_SCENARIO}
+_TICK_PERCENT: Final = 95.0
+
+
+class Pulse:
+    """``unread`` gives the bytes that wait at each socket; ``ticks`` how late the interval's ticks were."""
+
+    def __init__(self, unread: Callable[[], Iterable[int]], ticks: Callable[[], Histogram | None]) -> None:
+        self._unread = unread
+        self._ticks = ticks
+        loop = gevent.get_hub().loop
+        self._timer = loop.timer(PERIOD, repeat=PERIOD, ref=False)
+        # The first after the wait and the last before it: gevent runs its greenlets in a watcher of that kind.
+        self._after_wait = loop.check(ref=False, priority=2)
+        self._before_wait = loop.prepare(ref=False, priority=-2)
+        self._code = CodeSampler()
+        self._process = psutil.Process()
+        self._running = False
+        self._clear(perf_counter())
+
+    def start(self) -> None:
+        """Begin to measure. Idempotent."""
+        if self._running:
+            return
+        self._running = True
+        self._process = psutil.Process()  # a fork has another one
+        now = perf_counter()
+        self._turn = now
+        self._clear(now)
+        self._code.start()
+        self._after_wait.start(self._on_after_wait)
+        self._before_wait.start(self._on_before_wait)
+        self._schedule(now)
+
+    def stop(self) -> None:
+        """End it. Idempotent."""
+        self._running = False
+        self._code.stop()
+        for watcher in (self._timer, self._after_wait, self._before_wait):
+            watcher.stop()
+
+    def read(self) -> dict[str, float]:
+        """``Gauges`` of the time since the last call."""
+        if not self._running:
+            return {}
+        now = perf_counter()
+        seconds = max(now - self._since, 1e-9)
+        overdue = max(0.0, now - self._due)
+        cpu = (process_time() - self._cpu) / seconds
+        found = {
+            gauges.CPU: cpu,
+            gauges.MEMORY: float(self._process.memory_info().rss),
+            gauges.LOOP_BUSY: min(1.0, self._busy / seconds),
+            gauges.HUB_LAG: (self._lag + overdue) / (self._beats + 1),
+            gauges.HUB_LAG_MAX: max(self._longest_lag, overdue),
+            gauges.RECEIVE_WAIT: self._waited / seconds,
+            gauges.RECEIVE_WAIT_MAX: self._longest_turn,
+            gauges.RECEIVE_BACKLOG: float(sum(self._unread())),
+            **{_GAUGE_OF[owner]: cpu * share for owner, share in self._code.take().items()},
+        }
+        ticks = self._ticks()
+        if ticks is not None and ticks.count:
+            # Of a copy: a percentile has the histogram make its counters, which the interval is spared.
+            copy = Histogram.decode(ticks.encode(folded=False))
+            found[gauges.TICK_LATENESS] = copy.percentile(_TICK_PERCENT) or 0.0
+        self._clear(now)
+        return found
+
+    def _clear(self, now: float) -> None:
+        self._since = now
+        self._cpu = process_time()
+        self._busy = self._waited = self._longest_turn = 0.0
+        self._lag = self._longest_lag = 0.0
+        self._beats = 0
+
+    def _schedule(self, now: float) -> None:
+        self._due = now + PERIOD
+        # A period from now: a repeating timer by itself would make up for what it is late.
+        self._timer.again(self._on_timer, update=True)
+
+    def _on_timer(self) -> None:
+        now = perf_counter()
+        # Late by more than a period, it would have been called again meanwhile, each time less late.
+        late = max(0.0, now - self._due)
+        missed = int(late / PERIOD)
+        self._beats += 1 + missed
+        self._lag += late * (1 + missed) - PERIOD * missed * (missed + 1) / 2
+        self._longest_lag = max(self._longest_lag, late)
+        self._schedule(now)
+
+    def _on_after_wait(self) -> None:
+        self._turn = perf_counter()
+
+    def _on_before_wait(self) -> None:
+        turn = perf_counter() - self._turn
+        self._busy += turn
+        # A frame that comes in the middle of a turn waits for its end: half of it on average.
+        self._waited += turn * turn / 2
+        self._longest_turn = max(self._longest_turn, turn)

@@ -1,0 +1,1 @@
+"""Arrivals on a plan, whatever the server does."""

@@ -1,0 +1,98 @@
+"""The load profile as a Locust shape: how many users run at which second."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from time import perf_counter
+
+import gevent
+from locust import LoadTestShape
+from locust.env import Environment
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.load.open_model.arrivals import NoUsers
+from nakama_bots.load.user import NakamaUser
+from nakama_bots.settings.load_profile import Profile
+
+_TICK = 1.0
+"""Seconds between two ticks of Locust's shape worker."""
+
+
+class ProfileShape(LoadTestShape):
+    """Users by a profile's curve. A ramp is cut into steps of a second; jumps and the end are met exactly."""
+
+    def __init__(self, profile: Profile, run_time: float | None) -> None:
+        LoadTestShape.__init__(self)
+        self._curve = profile.curve
+        self._end = min(self._curve.seconds, run_time or self._curve.seconds)
+        self.rewind()
+
+    def rewind(self) -> None:
+        """The next run begins without users."""
+        self._last: tuple[int, float] | None = None
+
+    def tick(self) -> tuple[int, float] | None:
+        """Users to run now and how many to start or stop a second; None at the end."""
+        elapsed = perf_counter() - self.start_time
+        edge = min(self._curve.next_edge(elapsed), self._end)
+        if self._last is not None and 0 < edge - elapsed < _TICK:
+            gevent.sleep(edge - elapsed)
+            elapsed = edge
+        if elapsed >= self._end:
+            return None
+        users = round(self._curve.ahead(elapsed, _TICK))
+        before = self._last[0] if self._last is not None else 0
+        if self._last is None or users != before:
+            # All within this second; Locust wants a rate even where nobody is started.
+            self._last = (users, float(abs(users - before) or 1))
+        return self._last
+
+
+class OpenShape(LoadTestShape):
+    """No users at all for Locust to start: an open model has its own. The run lasts until ``done``."""
+
+    def __init__(self, done: Callable[[], bool], run_time: float | None) -> None:
+        LoadTestShape.__init__(self)
+        self._done = done
+        self._run_time = run_time
+
+    def tick(self) -> tuple[int, float] | None:
+        """Nothing changes; None at the end."""
+        over = self._run_time is not None and perf_counter() - self.start_time >= self._run_time
+        return None if over or self._done() else (0, 1.0)
+
+
+def install(environment: Environment, profile: Profile, done: Callable[[], bool]) -> None:
+    """Have ``profile`` shape the run; ``ConfigError`` when something else says how many users there are.
+
+    ``done`` tells when an open model's arrivals are over.
+    """
+    options = environment.parsed_options
+    assert options is not None
+    shapes = list(environment.available_shape_classes or ())
+    accepted = f"nothing beside the load profile {profile.text.partition(':')[0]!r}"
+    if shapes or environment.shape_class is not None:
+        name = shapes[0] if shapes else type(environment.shape_class).__name__
+        raise ConfigError("LoadTestShape of the locustfile", name, accepted)
+    for flag, value in (
+        ("--users", options.num_users),
+        ("--spawn-rate", options.spawn_rate),
+        ("--class-picker", options.class_picker or None),
+    ):
+        if value is not None:
+            raise ConfigError(flag, value, accepted)
+    if profile.open is not None:
+        _check_classes(environment)
+        environment.dispatcher_class = NoUsers  # type: ignore[assignment]
+        environment.shape_class = OpenShape(done, options.run_time)
+    else:
+        shape = ProfileShape(profile, options.run_time)
+        environment.shape_class = shape
+        environment.events.test_stop.add_listener(lambda **_: shape.rewind())
+    environment.shape_class.runner = environment.runner
+
+
+def _check_classes(environment: Environment) -> None:
+    for user_class in environment.user_classes:
+        if not issubclass(user_class, NakamaUser):
+            raise ConfigError("user class", user_class.__name__, "subclasses of NakamaUser in an open model")

@@ -1,0 +1,122 @@
+"""The open model over several processes: the master shares the arrivals out, anew when workers come or go.
+
+All processes know the whole list of arrival times, so a share is two numbers. A change holds from an arrival
+time on that has not come yet: every arrival is one worker's, and none has two.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, Final
+
+import gevent
+from locust.runners import STATE_INIT, MasterRunner, WorkerRunner
+
+from nakama_bots import observer as names
+from nakama_bots.load.open_model.arrivals import Arrivals, Share
+from nakama_bots.observer import Observer
+from nakama_bots.settings.load_profile import Profile
+
+log = logging.getLogger(__name__)
+
+SHARE: Final = "nakama_bots.share"
+DRAINED: Final = "nakama_bots.drained"
+
+LEAD: Final = 1.0
+"""Seconds from the sharing out to the first arrival that it is about: for the message to be everywhere."""
+
+_POLL: Final = 0.1
+_ALL_START: Final = 5.0
+"""Seconds that the first sharing out waits for every worker that was ready at the start."""
+
+
+class WorkerShares:
+    """A worker's side; ``arrivals`` gives this run's, which begin with the first share."""
+
+    def __init__(self, runner: WorkerRunner, arrivals: Callable[[], Arrivals | None]) -> None:
+        self._runner = runner
+        self._arrivals = arrivals
+        runner.register_message(SHARE, self._on_share)
+
+    def _on_share(self, msg: Any, **_: Any) -> None:
+        arrivals = self._arrivals()
+        if arrivals is None:
+            return
+        # The master may have counted this one out and in again: it waits for the newest answer.
+        arrivals.on_drained = self._drained
+        arrivals.take(msg.data["share"], msg.data["elapsed"])
+        if arrivals.drained:
+            self._drained()
+
+    def _drained(self) -> None:
+        self._runner.send_message(DRAINED)
+
+
+class MasterShares:
+    """The master's side, for one run; ``done`` says when it is over."""
+
+    def __init__(self, runner: MasterRunner, observer: Observer, profile: Profile, seed: int) -> None:
+        assert profile.open is not None
+        self._runner = runner
+        self._observer = observer
+        self._profile = profile
+        self._drain = profile.open.drain
+        self._times = enumerate(profile.arrival_times(seed), 1)
+        self._next: tuple[int, float] | None = next(self._times, None)
+        self._scheduled = 0
+        self._sharing: list[str] = []
+        self._drained: set[str] = set()
+        self._origin: float | None = None
+        self._keeper = gevent.spawn(self._keep, perf_counter() + _ALL_START)
+        self.done = False
+
+    def stop(self) -> None:
+        """The run is over."""
+        self._keeper.kill()
+
+    def on_drained(self, worker: str) -> None:
+        """A worker has seen everybody of its share come and go."""
+        self._drained.add(worker)
+
+    def _keep(self, patience: float) -> None:
+        while True:
+            gevent.sleep(_POLL)
+            clients = self._runner.clients
+            live = sorted(
+                (client.id for client in clients.spawning + clients.running), key=self._runner.get_worker_index
+            )
+            waiting = self._origin is None and any(client.state == STATE_INIT for client in clients.all)
+            if live and live != self._sharing and (not waiting or perf_counter() > patience):
+                self._share_out(live)
+            if self._origin is not None:
+                self._look(perf_counter() - self._origin, set(live))
+
+    def _share_out(self, live: list[str]) -> None:
+        now = perf_counter()
+        first = self._origin is None
+        if self._origin is None:
+            self._origin = now + LEAD
+        elapsed = now - self._origin
+        since = 0.0 if first else elapsed + LEAD
+        log.info("arrivals: shared by %d workers from second %.1f on", len(live), since)
+        # One that was counted out may only be slow.
+        for worker in {*self._sharing, *live}:
+            share: Share = {"number": 0, "of": 0, "since": since}
+            if worker in live:
+                share = {"number": live.index(worker), "of": len(live), "since": since}
+            self._drained.discard(worker)
+            self._runner.send_message(SHARE, {"share": share, "elapsed": elapsed}, worker)
+        self._sharing = live
+
+    def _look(self, elapsed: float, live: set[str]) -> None:
+        while self._next is not None and self._next[1] <= elapsed:
+            self._scheduled = self._next[0]
+            self._next = next(self._times, None)
+        over = elapsed >= self._profile.curve.seconds
+        if self.done or not over:
+            return
+        if live <= self._drained or elapsed >= self._profile.curve.seconds + self._drain:
+            self._observer.count(names.ARRIVALS_SCHEDULED, self._scheduled)
+            self.done = True

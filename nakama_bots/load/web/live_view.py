@@ -1,0 +1,80 @@
+"""A run as it goes on: for the page in Locust's web UI, and a line every few seconds where there is none."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from time import time
+from typing import Any
+
+import gevent
+from locust.env import Environment
+
+from nakama_bots.load.intervals import Totals
+from nakama_bots.results.show.live import Live, LivePart, funnel_of, line
+from nakama_bots.results.summary import TargetPart
+
+log = logging.getLogger(__name__)
+
+
+class LiveView:
+    """One of the process that the user started. ``interval`` in seconds between two lines, 0 for none."""
+
+    def __init__(
+        self, environment: Environment, totals: Totals, target: Callable[[], TargetPart], interval: float
+    ) -> None:
+        self._environment = environment
+        self._totals = totals
+        self._target = target
+        self._interval = interval
+        self._live = Live(totals.timeline)
+        self._teller: gevent.Greenlet[[], None] | None = None
+        environment.events.test_start.add_listener(self._on_test_start)
+        environment.events.test_stop.add_listener(self._on_test_stop)
+
+    def part(self) -> LivePart:
+        """The page's content; other greenlets run meanwhile."""
+        live = self._updated()
+        timeline = live.timeline
+        runner = self._environment.runner
+        ended = time() if self._teller is not None else timeline.ended
+        state = runner.state if runner is not None else ""
+        return live.part(
+            self._totals.recorder,
+            self._totals.health.part(),
+            self._target(),
+            state,
+            ended - timeline.started,
+        )
+
+    def line(self) -> str:
+        """The same in one line."""
+        recorder = self._totals.recorder
+        return line(self._updated().now(recorder), funnel_of(recorder), self._totals.health.part())
+
+    def _updated(self) -> Live:
+        if self._live.timeline is not self._totals.timeline:
+            self._live = Live(self._totals.timeline)
+        self._live.update(pause=lambda: gevent.sleep(0))
+        return self._live
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._teller = gevent.spawn(self._tell)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        teller, self._teller = self._teller, None
+        if teller is not None:
+            teller.kill()
+
+    def _tell(self) -> None:
+        told = False
+        seconds = 0
+        while True:
+            gevent.sleep(1)
+            seconds += 1
+            reasons = self._totals.health.reasons
+            if reasons and not told:
+                told = True
+                log.error("generator too slow, the run is invalid: %s", "; ".join(reasons))
+            if self._interval and seconds % max(1, round(self._interval)) == 0:
+                log.info("%s", self.line())

@@ -1,0 +1,352 @@
+"""Find the accounts that bots of a prefix have made, and delete them with the groups that they own.
+
+The client API lists no accounts. So identities are tried, each with a login that makes nothing, and what is
+found is deleted from the highest number down: what is left is found again by the same search, and that is all
+the state that a resumed cleanup needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum
+from itertools import count, islice
+from time import perf_counter
+from typing import Any, Final, TypeVar
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+
+from nakama_bots.errors import (
+    CallError,
+    ConnectionClosed,
+    ConnectionFailed,
+    InternalError,
+    InvalidArgument,
+    NotFound,
+    PermissionDenied,
+    RequestTimeout,
+    ResourceExhausted,
+    SessionExpired,
+    Unauthenticated,
+    Unavailable,
+)
+from nakama_bots.players.identity import Identity
+from nakama_bots.rest.client import Client
+from nakama_bots.session import Session
+from nakama_bots.types.account import Account
+from nakama_bots.types.groups import GroupState
+
+T = TypeVar("T")
+
+CONCURRENCY: Final = 8
+ATTEMPTS: Final = 4
+FIRST_PAUSE: Final = 0.25
+_PAGE: Final = 100
+_TRANSIENT: Final = (
+    ConnectionClosed, ConnectionFailed, InternalError, RequestTimeout, ResourceExhausted, Unavailable
+)  # fmt: skip
+# What a second try with a new login gets over: a session that has ended, a group that another bot deleted.
+_STALE: Final = (InvalidArgument, SessionExpired, Unauthenticated)
+GONE: Final = (ConnectionFailed, ConnectionClosed, RequestTimeout, Unavailable)
+"""How a server fails that is no longer there."""
+
+_OTHER_IDENTITIES: Final = (
+    "facebook_id", "google_id", "gamecenter_id", "steam_id", "facebook_instant_game_id", "apple_id"
+)  # fmt: skip
+
+
+class By(StrEnum):
+    """Which identity the bots log in with."""
+
+    DEVICE = "device"
+    CUSTOM = "custom"
+
+
+class Fate(Enum):
+    """What becomes of a group that a bot is superadmin of."""
+
+    DELETE = "deleted with its owner"
+    LEAVE = "left: somebody else is superadmin too"
+    KEEP = "kept, and its owner: others are in it"
+    GONE = "not there any more"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which identities are tried: those of ``seeds``, or ``ids``.
+
+    Of a worker, numbers from 0 on until ``misses`` in a row have no account; of a seed, workers from 0 on until
+    ``worker_misses`` in a row have none.
+    """
+
+    prefix: str
+    seeds: Sequence[int] = (1,)
+    misses: int = 50
+    worker_misses: int = 3
+    by: By = By.DEVICE
+    ids: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """An account that the prefix has made, and the groups that it is superadmin of."""
+
+    id: str
+    user_id: str
+    session: Session = field(repr=False)
+    groups: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Tally:
+    """What has been found and done, and what was left and why."""
+
+    tried: int = 0
+    bots: list[Bot] = field(default_factory=list)
+    groups: set[str] = field(default_factory=set)
+    """Those that go with their owners."""
+    deleted: int = 0
+    groups_deleted: int = 0
+    kept: dict[str, str] = field(default_factory=dict)
+    """Reason by id: what is not the prefix's alone."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Failure by id, after every attempt."""
+
+
+class Pace:
+    """At most ``rate`` requests a second, from however many greenlets."""
+
+    def __init__(self, rate: float) -> None:
+        self._period = 1.0 / rate
+        self._next = perf_counter()
+
+    def wait(self) -> None:
+        """Until the next request may go."""
+        now = perf_counter()
+        at = max(now, self._next)
+        self._next = at + self._period
+        gevent.sleep(at - now)
+
+
+class Cleaner:
+    """One cleanup: ``find``, and then perhaps ``delete``. Each raises the ``CallError`` that ends it all.
+
+    ``stop`` may be set at any time: what is under way is finished, and nothing new begun.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        search: Search,
+        *,
+        rate: float,
+        tell: Callable[[Tally], object],
+        groups_with_others: bool = False,
+    ) -> None:
+        self.tally = Tally()
+        self.stop = Event()
+        self._client = client
+        self._search = search
+        self._pace = Pace(rate)
+        self._tell = tell
+        self._groups_with_others = groups_with_others
+        self._own: set[str] = set()
+        self._fatal: CallError | None = None
+
+    def find(self) -> None:
+        """Fill ``tally.bots``, lowest first, and ``tally.groups``. Deletes nothing.
+
+        An owner of a group that others are in is kept with its group, unless ``groups_with_others``.
+        """
+        if self._search.ids:
+            self._look_at(iter(self._search.ids), len(self._search.ids))
+        else:
+            for seed in self._search.seeds:
+                self._find_workers(seed)
+        self._raise()
+        self._own = {bot.user_id for bot in self.tally.bots}
+        owners = [] if self.stop.is_set() else [bot for bot in self.tally.bots if bot.groups]
+        for bot in owners:
+            fates = self._fates(bot)
+            if Fate.KEEP in fates.values():
+                self._keep(bot)
+                self.tally.bots.remove(bot)
+            else:
+                self.tally.groups |= {group for group, fate in fates.items() if fate is Fate.DELETE}
+
+    def delete(self) -> None:
+        """Delete what ``find`` has found, highest first."""
+        # Begun in order, a few at a time: an interrupt leaves no gap that the next search would end at.
+        pool = Pool(CONCURRENCY)
+        for bot in reversed(self.tally.bots):
+            if self.stop.is_set():
+                break
+            pool.spawn(self._guarded, self._delete_surely, bot)
+        pool.join()
+        self._raise()
+
+    def _find_workers(self, seed: int) -> None:
+        empty = 0
+        for worker in count():
+            if empty == self._search.worker_misses or self.stop.is_set():
+                return
+            ids = (Identity(self._search.prefix, seed, worker, number).device_id for number in count())
+            empty = 0 if self._look_at(ids, self._search.misses) else empty + 1
+
+    def _look_at(self, ids: Iterator[str], misses: int) -> int:
+        """Look at ``ids`` until so many in a row have no account; how many had one."""
+        found = missed = 0
+        while missed < misses and not self.stop.is_set():
+            batch = list(islice(ids, CONCURRENCY))
+            if not batch:
+                break
+            looks = [gevent.spawn(self._guarded, self._look, one) for one in batch]
+            gevent.joinall(looks)
+            for look in looks:
+                there, bot = look.value or (False, None)
+                self.tally.bots += [bot] if bot is not None else []
+                found += there
+                missed = 0 if there else missed + 1
+            self.tally.tried += len(batch)
+            self._tell(self.tally)
+        return found
+
+    def _look(self, id: str) -> tuple[bool, Bot | None]:  # noqa: A002
+        """Whether there is an account of this id, and the bot if it is one."""
+        pause = FIRST_PAUSE
+        for attempt in range(ATTEMPTS):
+            try:
+                return True, self._bot(id)
+            except NotFound:
+                return False, None
+            except PermissionDenied as error:
+                self.tally.kept[id] = f"nobody can log in ({error.message})"
+                return True, None
+            except _TRANSIENT:
+                if attempt == ATTEMPTS - 1 or self.stop.is_set():
+                    raise
+                self.stop.wait(pause)
+                pause *= 4
+        raise AssertionError("unreachable")
+
+    def _bot(self, id: str) -> Bot | None:  # noqa: A002
+        """The bot of this id; None (and a word in the tally) when the account is not the prefix's alone."""
+        custom = self._search.by is By.CUSTOM
+        login = self._client.authenticate_custom if custom else self._client.authenticate_device
+        session = self._call(lambda: login(id, create=False))
+        account = self._call(lambda: self._client.get_account(session))
+        reason = self._not_ours(account)
+        if reason:
+            self.tally.kept[id] = reason
+            return None
+        user_id = account["user"]["id"]
+
+        def page(cursor: str | None) -> tuple[list[str], str]:
+            answer = self._client.list_user_groups(session, user_id, GroupState.SUPERADMIN, _PAGE, cursor)
+            return [row["group"]["id"] for row in answer.get("user_groups", ())], answer.get("cursor", "")
+
+        return Bot(id, user_id, session, tuple(self._pages(page)))
+
+    def _not_ours(self, account: Account[Any]) -> str:
+        """Why the account is not the prefix's alone; "" when it is. Asked of the server's own answer."""
+        own = [device["id"] for device in account.get("devices", ())]
+        own += [account["custom_id"]] if "custom_id" in account else []
+        foreign = sum(not one.startswith(f"{self._search.prefix}-") for one in own)
+        if foreign == len(own):
+            return "no id of it has the prefix"
+        user: Mapping[str, object] = account["user"]
+        if foreign or account.get("email") or any(user.get(name) for name in _OTHER_IDENTITIES):
+            return "somebody can log in with another identity too"
+        return ""
+
+    def _fates(self, bot: Bot) -> dict[str, Fate]:
+        """What becomes of the groups that ``bot`` is superadmin of."""
+        return {group_id: self._fate(self._members(bot, group_id)) for group_id in bot.groups}
+
+    def _fate(self, members: Mapping[str, int]) -> Fate:
+        others = members.keys() - self._own
+        if not members:
+            return Fate.GONE
+        if any(members[other] == GroupState.SUPERADMIN for other in others):
+            return Fate.LEAVE
+        return Fate.KEEP if others and not self._groups_with_others else Fate.DELETE
+
+    def _keep(self, bot: Bot) -> None:
+        self.tally.kept[bot.id] = "it owns a group that others are in"
+
+    def _members(self, bot: Bot, group_id: str) -> dict[str, int]:
+        """State by user id of everybody in the group; banned users are not in it."""
+
+        def page(cursor: str | None) -> tuple[list[tuple[str, int]], str]:
+            answer = self._client.list_group_users(bot.session, group_id, None, _PAGE, cursor)
+            rows = [(row["user"]["id"], row["state"]) for row in answer.get("group_users", ())]
+            return rows, answer.get("cursor", "")
+
+        return {user: state for user, state in self._pages(page) if state <= GroupState.MEMBER}
+
+    def _delete_surely(self, bot: Bot) -> None:
+        """Delete one bot, again after a failure that may pass; the server's refusal is this account's only."""
+        pause = FIRST_PAUSE
+        there: Bot | None = bot
+        for attempt in range(ATTEMPTS):
+            try:
+                if attempt:
+                    # Its deletion may have been done and never answered, its session may have ended.
+                    there = self._bot(bot.id)
+                if there is not None:
+                    self._delete(there)
+            except NotFound:
+                self.tally.deleted += 1
+            except CallError as error:
+                again = attempt < ATTEMPTS - 1 and not self.stop.is_set()
+                if again and isinstance(error, _STALE + _TRANSIENT):
+                    self.stop.wait(pause)
+                    pause *= 4
+                    continue
+                if isinstance(error, GONE):
+                    raise
+                self.tally.failed[bot.id] = str(error)
+            break
+        self._tell(self.tally)
+
+    def _delete(self, bot: Bot) -> None:
+        # Asked anew: somebody may have joined since the search.
+        fates = self._fates(bot)
+        if Fate.KEEP in fates.values():
+            self._keep(bot)
+            return
+        for group_id, fate in fates.items():
+            if fate is Fate.LEAVE:
+                self._call(lambda at=group_id: self._client.leave_group(bot.session, at))  # type: ignore[misc]
+            elif fate is Fate.DELETE:
+                self._call(lambda at=group_id: self._client.delete_group(bot.session, at))  # type: ignore[misc]
+                self.tally.groups_deleted += 1
+        self._call(lambda: self._client.delete_account(bot.session))
+        self.tally.deleted += 1
+
+    def _pages(self, page: Callable[[str | None], tuple[list[T], str]]) -> Iterator[T]:
+        cursor: str | None = None
+        while True:
+            rows, cursor = self._call(lambda at=cursor: page(at))  # type: ignore[misc]
+            yield from rows
+            if not cursor:
+                return
+
+    def _call(self, call: Callable[[], T]) -> T:
+        self._pace.wait()
+        return call()
+
+    def _guarded(self, work: Callable[[Any], T], argument: Any) -> T | None:
+        """``work``; what it raises ends the cleanup, and is raised by it: gevent would print it."""
+        try:
+            return work(argument)
+        except CallError as error:
+            self._fatal = self._fatal or error
+            self.stop.set()
+            return None
+
+    def _raise(self) -> None:
+        if self._fatal is not None:
+            raise self._fatal

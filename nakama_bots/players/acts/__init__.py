@@ -1,0 +1,1 @@
+"""What a player can do: match, matchmaking, chat, party and the rest."""

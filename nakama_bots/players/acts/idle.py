@@ -1,0 +1,38 @@
+"""A socket that is only held."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Final
+
+from gevent.event import Event
+
+from nakama_bots.players.player import Player
+from nakama_bots.realtime.socket import DISCONNECT
+
+HELD: Final = "sockets_held"
+HOLD: Final = "hold"
+
+
+def hold(player: Player, seconds: float) -> None:
+    """Keep the socket for ``seconds``, heartbeats only; counted as ``sockets_held``.
+
+    When the connection ends meanwhile, that is told to the observer as a failed ``WS hold``, and raised.
+    """
+    lost = Event()
+    remove = player.socket.on(DISCONNECT, lambda _: lost.set())
+    started = perf_counter()
+    try:
+        if player.connected:
+            lost.wait(seconds)
+    finally:
+        remove()
+    if player.connected:
+        player.calls.count(HELD)
+        return
+    elapsed = perf_counter() - started
+    cause = player.socket.error
+    assert cause is not None
+    error = cause.for_call(HOLD, elapsed)
+    player.calls.call("WS", HOLD, started, elapsed, 0, error)
+    raise error

@@ -1,0 +1,64 @@
+"""A client that asks and does not read."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Final
+
+import gevent
+from gevent.event import Event
+from gevent.pool import Pool
+
+from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
+from nakama_bots.players.player import Player
+from nakama_bots.realtime.socket import DISCONNECT
+
+FUNCTION: Final = "blob"
+SLOW_READER: Final = "slow_reader"
+CLOSED: Final = "slow_reader_closed"
+SURVIVED: Final = "slow_reader_survived"
+
+# More than the queue of a session and the kernel's buffers on both sides hold, a few megabytes.
+_REQUESTS: Final = 600
+_AT_ONCE: Final = 10
+_PAUSE: Final = 0.05
+
+
+def read_nothing(player: Player, size: int, patience: float) -> None:
+    """Ask for answers of ``size`` bytes without reading, until the server closes or for ``patience`` seconds.
+
+    Counted as ``slow_reader_closed`` or ``slow_reader_survived``; the sample ``slow_reader`` has the seconds
+    until the server let go. How the requests end is counted as ``provoked.slow_reader``.
+    """
+    socket, calls = player.socket, player.calls
+    pool = Pool()
+    lost = Event()
+
+    def ask() -> None:
+        if lost.is_set():
+            return
+        try:
+            socket.rpc(FUNCTION, str(size))
+        except CallError:
+            lost.set()
+
+    socket.rpc(FUNCTION, "0")  # is it there?
+    remove = socket.on(DISCONNECT, lambda _: lost.set())
+    with calls.provoking(SLOW_READER, ConnectionClosed, RequestTimeout):
+        started = perf_counter()
+        socket.pause_reading()
+        try:
+            while not lost.is_set() and perf_counter() - started < patience:
+                # A closed connection is only seen by writing to it: go on a little when all has been asked.
+                for _ in range(_AT_ONCE if len(pool) < _REQUESTS else 1):
+                    pool.spawn(ask)
+                gevent.sleep(_PAUSE)
+            closed = not player.connected
+            calls.count(CLOSED if closed else SURVIVED)
+            if closed:
+                calls.sample(SLOW_READER, perf_counter() - started)
+            socket.resume_reading()
+            pool.join()
+        finally:
+            remove()
+            pool.kill()

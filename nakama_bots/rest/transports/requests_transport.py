@@ -1,0 +1,114 @@
+"""REST over requests; the only importer of it."""
+
+from __future__ import annotations
+
+import functools
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import requests.adapters
+import requests.structures
+import urllib3
+import urllib3.exceptions
+
+from nakama_bots.clock import Deadline
+from nakama_bots.rest.failures import REQUESTS_ERRORS, mapped, wrapped
+from nakama_bots.rest.transports.seam import IDEMPOTENT, SYSTEM_CAS, Response
+from nakama_bots.rest.transports.tls import ssl_context
+from nakama_bots.rest.transports.urllib3_pools import POOL_CLASSES, StaleConnection
+from nakama_bots.settings.config import Target, Timeouts, Tls
+
+
+@functools.cache
+def _requests_context(tls: Tls) -> Any:
+    return ssl_context(ssl.SSLContext, tls)
+
+
+class _Adapter(requests.adapters.HTTPAdapter):
+    """requests' own sender below its ``Session``: no redirects, cookies, hooks or environment up here."""
+
+    def __init__(self, tls: Tls, size: int) -> None:
+        self._context = _requests_context(tls)
+        super().__init__(pool_connections=16, pool_maxsize=size)
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=self._context, **options)
+        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+
+    def cert_verify(self, *args: Any) -> None:
+        """The context knows; requests would add certifi's CAs for every connection."""
+
+    def build_connection_pool_key_attributes(self, request: Any, *args: Any) -> Any:
+        host, _ = super().build_connection_pool_key_attributes(request, *args)
+        return host, {"ssl_context": self._context}
+
+
+class RequestsTransport:
+    """Sends with requests: blocks its thread, or its greenlet once gevent has patched the standard library.
+
+    ``size`` connections a target are kept alive; more requests at once open more, which are then closed. The
+    deadline does not cover the resolver of the operating system, which has timeouts of its own. An interim
+    answer other than 100 counts as the answer, as http.client has it.
+    """
+
+    def __init__(self, tls: Tls = SYSTEM_CAS, *, size: int = 1) -> None:
+        if tls.insecure:
+            # urllib3 would warn for every connection of what the user has asked for.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._adapter = _Adapter(tls, size)
+
+    def send(
+        self,
+        target: Target,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+    ) -> Response:
+        """See ``Transport.send``."""
+        request = requests.PreparedRequest()
+        request.method = method
+        request.url = target.http_url + path
+        request.body = body or None
+        request.headers = requests.structures.CaseInsensitiveDict(headers)
+        if body:
+            request.headers["Content-Length"] = str(len(body))
+        started = time.monotonic()
+        try:
+            return self._once(request, timeouts, timeouts.request, resent=False)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            stale = any(isinstance(cause, StaleConnection) for cause in wrapped(error))
+            if not stale or method not in IDEMPOTENT:
+                raise mapped(REQUESTS_ERRORS, error) from error
+        try:
+            left = Deadline.after(started, timeouts.request).left(time.monotonic()) or 1e-6
+            return self._once(request, timeouts, left, resent=True)
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise mapped(REQUESTS_ERRORS, error) from error
+
+    def _once(
+        self, request: requests.PreparedRequest, timeouts: Timeouts, seconds: float, *, resent: bool
+    ) -> Response:
+        limit = urllib3.Timeout(total=seconds, connect=timeouts.connect, read=timeouts.read)
+        # requests takes urllib3's Timeout, which alone knows a total; its stubs do not say so.
+        with self._adapter.send(request, stream=True, timeout=limit) as answer:  # type: ignore[arg-type]
+            body = answer.content
+            names = {name.lower(): value for name, value in answer.headers.items()}
+            return Response(answer.status_code, names, body, resent)
+
+    def lock(self) -> AbstractContextManager[Any]:
+        """See ``Transport.lock``."""
+        return threading.Lock()
+
+    def pause(self, seconds: float) -> None:
+        """See ``Transport.pause``."""
+        time.sleep(seconds)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._adapter.close()

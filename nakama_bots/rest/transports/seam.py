@@ -1,0 +1,70 @@
+"""The seam between the client and the libraries that send HTTP.
+
+Neither transport follows redirects, keeps cookies, or reads proxies and ``.netrc`` from the environment (a
+``.netrc`` entry would replace the session's token, and a proxy would be measured instead of the server).
+
+Keep-alive and load: a transport sends nothing twice (``retry`` is the client's), with one exception. A request
+sent on a *reused* connection that the server closed without a single byte of an answer is sent once more on a
+new connection, within the same deadline, when its method is idempotent: RFC 9112 section 9.3.1 and RFC 9110
+section 9.2.2 foresee it, and a keep-alive connection ending while idle is no failure of the server.
+``Response.resent`` tells, so that it is counted and not hidden. POST is never sent twice; an idle connection
+that is readable (closed) or older than ``IDLE_LIMIT`` is not reused at all, which leaves a window of one
+network delay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from nakama_bots.settings.config import Target, Timeouts, Tls
+
+SYSTEM_CAS: Final = Tls()
+
+# RFC 9110 section 9.2.2.
+IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer: ``headers`` with names in lower case, ``body`` decompressed.
+
+    ``resent``: the first try met a keep-alive connection that the server had closed.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    resent: bool = False
+
+
+class Transport(Protocol):
+    """What sends requests. One may serve any number of players and targets."""
+
+    def send(
+        self,
+        target: Target,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+    ) -> Response:
+        """Send one request and read its answer, whatever its status, within ``timeouts.request`` seconds.
+
+        ``timeouts.connect`` limits connecting, ``timeouts.read`` the time from the request written to its
+        answer read whole.
+
+        A ``CallError`` says how it failed; neither its text nor that of its causes holds headers or bodies.
+        """
+
+    def lock(self) -> AbstractContextManager[Any]:
+        """A lock that waits the way this transport does: the greenlet or the thread."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait the way this transport does, before a retry."""
+
+    def close(self) -> None:
+        """Close idle connections; the transport may be used again."""

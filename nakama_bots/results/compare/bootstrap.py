@@ -1,0 +1,121 @@
+"""How far a run's percentiles could have come out otherwise: a block bootstrap over its time line.
+
+Whole blocks are drawn with replacement and their histograms added up, some hundred times. To add a thousand
+buckets at once, a block's running totals stand side by side in one large integer, 64 bits each: no carry can
+cross them, and a sum of integers is a sum of histograms.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import NormalDist, stdev
+from typing import Final
+
+from nakama_bots.results.compare.profile import Blocks
+from nakama_bots.results.record import sparse
+
+ROUNDS: Final = 200
+"""Enough for a standard error: it is known to 5 % then."""
+
+_STEP: Final = math.log(1.005)
+"""What is drawn is told apart to half a percent, a third of the buckets or less."""
+
+_WORD: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A value and its standard error with ``freedom`` degrees of freedom."""
+
+    value: float
+    error: float
+    freedom: float
+
+
+def log_percentiles(
+    blocks: Blocks, percents: Sequence[float], generator: random.Random, rounds: int = ROUNDS
+) -> list[Estimate]:
+    """The natural logarithm of each percentile in seconds; ``blocks`` must have counted something.
+
+    Logarithms, because a change of latency is a factor. A value below a microsecond counts as one.
+    """
+    whole = blocks.whole()
+    order = _thinned(sorted(whole))
+    lanes = [_lanes(block, order) for block in blocks.ok]
+    drawn: list[list[float]] = [[] for _ in percents]
+    for _ in range(rounds):
+        totals = _totals(sum(generator.choices(lanes, k=len(lanes))), len(order))
+        if totals[-1]:
+            for values, percent in zip(drawn, percents, strict=True):
+                values.append(_log(order[bisect_left(totals, sparse.rank(percent, totals[-1]))]))
+    points = [math.log(max(value or 0.0, 1e-6)) for value in sparse.percentiles(whole, percents)]
+    return [_estimate(point, values, blocks.spread_over) for point, values in zip(points, drawn, strict=True)]
+
+
+def failure_share(blocks: Blocks, generator: random.Random, rounds: int = ROUNDS) -> Estimate:
+    """Failures among all calls, 0 to 1; ``blocks`` must have counted something."""
+    pairs = [(failed, failed + sum(ok.values())) for ok, failed in zip(blocks.ok, blocks.failed, strict=True)]
+    drawn = []
+    for _ in range(rounds):
+        failed, of = map(sum, zip(*generator.choices(pairs, k=len(pairs)), strict=True))
+        if of:
+            drawn.append(failed / of)
+    failed, of = map(sum, zip(*pairs, strict=True))
+    return _estimate(failed / of, drawn, blocks.spread_over)
+
+
+def student(probability: float, freedom: float) -> float:
+    """The value that a Student t variable does not exceed with ``probability``: Hill's expansion (1970).
+
+    Within 1 % from 7 degrees of freedom on and for probabilities up to 0.9995.
+    """
+    z = NormalDist().inv_cdf(probability)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, 1))
+
+
+def _thinned(order: Sequence[int]) -> list[int]:
+    """Buckets that are a step apart, the highest among them: each stands for itself and those before it."""
+    kept: list[int] = []
+    last = math.inf
+    for bucket in reversed(order):
+        if last - _log(bucket) >= _STEP or not kept:
+            kept.append(bucket)
+            last = _log(bucket)
+    kept.reverse()
+    return kept
+
+
+def _lanes(block: sparse.Buckets, order: Sequence[int]) -> int:
+    numbers = [0] * len(order)
+    for bucket, number in block.items():
+        numbers[bisect_left(order, bucket)] += number
+    totals = array("Q", accumulate(numbers))
+    return int.from_bytes(totals.tobytes(), sys.byteorder)
+
+
+def _totals(lanes: int, number: int) -> array[int]:
+    return array("Q", lanes.to_bytes(number * _WORD, sys.byteorder))
+
+
+def _log(bucket: int) -> float:
+    return math.log(max(sparse.highest_in(bucket), 1) / 1e6)
+
+
+def _estimate(point: float, drawn: Sequence[float], blocks: float) -> Estimate:
+    # Drawing from so few blocks shows (n - 1) / n of the variance that there is.
+    few = len(drawn) < 2 or blocks <= 1
+    error = math.inf if few else stdev(drawn) * math.sqrt(blocks / (blocks - 1))
+    return Estimate(point, error, max(blocks - 1, 1.0))

@@ -1,0 +1,242 @@
+"""What a comparison needs of a run: each name's figures in blocks of time, from a run's folder or a baseline.
+
+Answers of one second wait for the same things, so single samples are no independent evidence; stretches of
+several seconds nearly are. A comparison draws whole blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TypedDict, cast
+
+import orjson
+
+from nakama_bots.errors import NakamaError
+from nakama_bots.results.record import sparse
+from nakama_bots.results.record.recorder import ABANDONED, OTHER, CallKey
+from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.run_folder import read_summary, read_timeline, write_whole
+from nakama_bots.results.shapes import ShapeError, check
+from nakama_bots.results.summary import RunPart, Summary, TargetPart
+
+SCHEMA_NAME: Final = "nakama-bots/baseline/"
+SCHEMA_VERSION: Final = 1
+SCHEMA: Final = f"{SCHEMA_NAME}{SCHEMA_VERSION}"
+
+SAMPLE: Final = "SAMPLE"
+"""The kind under which a measured duration that is no call is compared."""
+
+BLOCKS: Final = 16
+BLOCK_SECONDS: Final = 2.0
+"""A block lasts at least so long; a run that lasts longer than ``BLOCKS`` of them has longer ones."""
+FEWEST_BLOCKS: Final = 8
+
+
+class ProfileError(NakamaError):
+    """A run or baseline cannot be compared: the path and why, in one line."""
+
+
+class NothingToCompare(ProfileError):
+    """There is too little of it."""
+
+
+class WindowPart(TypedDict):
+    """Seconds left out at the run's begin and end, and what is left."""
+
+    warmup: float
+    cooldown: float
+    seconds: float
+
+
+class BaselineRow(TypedDict):
+    """One kind and name. Each block: the HDR V2 text of its calls that went well, and how many failed."""
+
+    kind: str
+    name: str
+    count: int
+    failures: int
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    blocks: list[str]
+    failed: list[int]
+
+
+class Baseline(TypedDict):
+    """A baseline's file."""
+
+    schema: str
+    run: RunPart
+    target: TargetPart
+    versions: dict[str, str]
+    window: WindowPart
+    rows: list[BaselineRow]
+
+
+@dataclass(slots=True)
+class Blocks:
+    """One name: the filled buckets of its calls that went well, and how many failed, block by block."""
+
+    ok: list[sparse.Buckets]
+    failed: list[int]
+
+    @classmethod
+    def empty(cls, number: int) -> Blocks:
+        """So many blocks in which nothing happened."""
+        return cls([{} for _ in range(number)], [0] * number)
+
+    @property
+    def count(self) -> int:
+        """The calls that went well."""
+        return sum(sum(block.values()) for block in self.ok)
+
+    @property
+    def failures(self) -> int:
+        """The calls that failed."""
+        return sum(self.failed)
+
+    @property
+    def spread_over(self) -> float:
+        """How many evenly filled blocks would tell as much (Kish): 1 when all calls came in one."""
+        counts = [sum(ok.values()) + failed for ok, failed in zip(self.ok, self.failed, strict=True)]
+        squares = sum(count**2 for count in counts)
+        return sum(counts) ** 2 / squares if squares else 0.0
+
+    def whole(self) -> sparse.Buckets:
+        """All blocks as one."""
+        total: sparse.Buckets = {}
+        for block in self.ok:
+            for bucket, number in block.items():
+                total[bucket] = total.get(bucket, 0) + number
+        return total
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A run as a comparison sees it; ``label`` is the path that the user gave."""
+
+    label: str
+    run: RunPart
+    target: TargetPart
+    versions: Mapping[str, str]
+    window: WindowPart
+    rows: Mapping[CallKey, Blocks] = field(default_factory=dict)
+
+
+def profile_of(
+    label: str, summary: Summary, timeline: Timeline, *, warmup: float = 0.0, cooldown: float = 0.0
+) -> Profile:
+    """The profile of a run without its first ``warmup`` and last ``cooldown`` seconds.
+
+    ``NothingToCompare`` when less is left than ``FEWEST_BLOCKS`` blocks.
+    """
+    first, last = timeline.started + warmup, timeline.ended - cooldown
+    seconds = last - first
+    number = min(BLOCKS, int(seconds / BLOCK_SECONDS))
+    if number < FEWEST_BLOCKS:
+        msg = (
+            f"{label}: too short to be compared: {max(seconds, 0.0):.1f} s without warm-up and cool-down, "
+            f"at least {FEWEST_BLOCKS * BLOCK_SECONDS:.0f} s are needed"
+        )
+        raise NothingToCompare(msg)
+    rows: dict[CallKey, Blocks] = {}
+    for interval in timeline.within(first, last):
+        middle = interval["at"] + interval["seconds"] / 2 - first
+        block = min(number - 1, int(middle / seconds * number))
+        for call in interval["recorded"]["calls"]:
+            row = rows.setdefault((call["kind"], call["name"]), Blocks.empty(number))
+            sparse.add_encoded(row.ok[block], call["ok"])
+            row.failed[block] += sum(count for end, count in call["outcomes"].items() if end != ABANDONED)
+        for name, encoded in interval["recorded"]["samples"].items():
+            row = rows.setdefault((SAMPLE, name), Blocks.empty(number))
+            sparse.add_encoded(row.ok[block], encoded)
+    # What it lumps together differs from run to run.
+    rows = {key: rows[key] for key in sorted(rows) if OTHER not in key}
+    window: WindowPart = {"warmup": warmup, "cooldown": cooldown, "seconds": round(seconds, 3)}
+    return Profile(label, summary["run"], summary["target"], summary["versions"], window, rows)
+
+
+def read_profile(path: Path, *, warmup: float = 0.0, cooldown: float = 0.0) -> Profile:
+    """The profile of a run's folder, or of a baseline's file, which has its own window.
+
+    ``ProfileError``, ``SummaryError`` or ``TimelineError``, one line that begins with the path.
+    """
+    if path.is_dir():
+        return profile_of(str(path), read_summary(path), read_timeline(path), warmup=warmup, cooldown=cooldown)
+    try:
+        return from_baseline(str(path), orjson.loads(path.read_bytes()))
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror})"
+    except orjson.JSONDecodeError as error:
+        msg = f"{path}: not whole JSON ({error})"
+    raise ProfileError(msg)
+
+
+def baseline_of(profile: Profile) -> Baseline:
+    """What ``baseline promote`` writes."""
+    rows: list[BaselineRow] = []
+    for (kind, name), blocks in profile.rows.items():
+        found = sparse.percentiles(blocks.whole(), (50.0, 95.0, 99.0))
+        p50, p95, p99 = (None if value is None else round(value * 1e3, 3) for value in found)
+        rows.append({
+            "kind": kind,
+            "name": name,
+            "count": blocks.count,
+            "failures": blocks.failures,
+            "p50_ms": p50,
+            "p95_ms": p95,
+            "p99_ms": p99,
+            "blocks": [sparse.encode(block) for block in blocks.ok],
+            "failed": list(blocks.failed),
+        })  # fmt: skip
+    return {
+        "schema": SCHEMA,
+        "run": profile.run,
+        "target": profile.target,
+        "versions": dict(profile.versions),
+        "window": profile.window,
+        "rows": rows,
+    }
+
+
+def from_baseline(label: str, value: object) -> Profile:
+    """The profile that a baseline's file holds; ``ProfileError`` says what it is instead."""
+    schema = value.get("schema") if isinstance(value, dict) else None
+    version = schema.removeprefix(SCHEMA_NAME) if isinstance(schema, str) else ""
+    if not isinstance(schema, str) or not schema.startswith(SCHEMA_NAME) or not version.isdecimal():
+        msg = (
+            f'{label}: neither a run\'s folder nor a baseline (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
+        )
+        raise ProfileError(msg)
+    if int(version) > SCHEMA_VERSION:
+        msg = (
+            f"{label}: written by a newer nakama-bots (schema {version}); this one reads up to {SCHEMA_VERSION}"
+        )
+        raise ProfileError(msg)
+    try:
+        check(value, Baseline, "baseline")
+        baseline = cast("Baseline", value)
+        rows = {(row["kind"], row["name"]): _blocks(row) for row in baseline["rows"]}
+    except (ShapeError, ValueError) as error:
+        msg = f"{label}: a damaged baseline ({error})"
+        raise ProfileError(msg) from None
+    return Profile(label, baseline["run"], baseline["target"], baseline["versions"], baseline["window"], rows)
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """Write the file, whole or not at all; ``ProfileError`` when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, [orjson.dumps(baseline, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)])
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror})"
+        raise ProfileError(msg) from None
+
+
+def _blocks(row: BaselineRow) -> Blocks:
+    if len(row["blocks"]) != len(row["failed"]) or len(row["blocks"]) < FEWEST_BLOCKS:
+        msg = f"{row['kind']} {row['name']}: not the same, sufficient number of blocks and failures"
+        raise ShapeError(msg)
+    return Blocks([sparse.decode(text) if text else {} for text in row["blocks"]], row["failed"])

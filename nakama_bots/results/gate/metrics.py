@@ -1,0 +1,323 @@
+"""What a rule can measure: one row for each family of names, with its metrics. Pure, over a ``Window``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from nakama_bots import observer
+from nakama_bots.results.record.histogram import Histogram
+from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.results.record.recorder import ABANDONED, CallKey, CallRow
+from nakama_bots.results.record.window import Window
+from nakama_bots.results.summary import MATCHED
+
+
+class Unit(StrEnum):
+    """What a measured value and its limit are in."""
+
+    TIME = "ms"
+    RATIO = "ratio"
+    RATE = "/s"
+    COUNT = ""
+    GAUGE = "gauge"
+    """The unit of the gauge itself."""
+
+
+Measured = tuple[float | None, int]
+"""The value (None: there is none) and the number of samples that it is made from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """``measure`` adds up the subjects that it is given. ``grows``: never falls while the run goes on."""
+
+    unit: Unit
+    measure: Callable[[Window, Sequence[str]], Measured]
+    grows: bool = False
+
+
+Times = Callable[[Window, Sequence[str]], Histogram]
+
+_STATISTIC: Final = re.compile(
+    r"(?:(?P<of>[a-z_]+)\.)?(?P<statistic>mean|min|max|p(?P<percent>\d{1,2}(?:\.\d+)?|100))"
+)
+STATISTICS: Final = ("p50", "p99.9 or any other percentile", "mean", "min", "max")
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Subjects of one sort. ``times`` have ``STATISTICS`` each, under ``<name>.``, or bare when it is "".
+
+    ``by_pattern``: its rules name the subjects that they are about. ``whole_run``: no window can be cut out.
+    """
+
+    noun: str
+    subjects: Callable[[Window], list[str]]
+    numbers: Mapping[str, Metric]
+    times: Mapping[str, Times] = field(default_factory=dict)
+    by_pattern: bool = True
+    whole_run: bool = False
+
+    def metric(self, name: str) -> Metric | None:
+        """The metric of that name; None when there is none."""
+        if name in self.numbers:
+            return self.numbers[name]
+        found = _STATISTIC.fullmatch(name)
+        times = self.times.get(found["of"] or "") if found else None
+        if found is None or times is None:
+            return None
+        if found["percent"]:
+            percent = float(found["percent"])
+            if not percent:
+                return None
+            return _statistic(times, lambda histogram: histogram.percentile(percent))
+        return _statistic(times, _PLAIN[found["statistic"]])
+
+    def metric_names(self) -> str:
+        """What is accepted, for a person."""
+        dotted = [
+            f"{name}.{statistic}" if name else statistic for name in self.times for statistic in STATISTICS
+        ]
+        return ", ".join((*dotted, *self.numbers))
+
+
+_PLAIN: Final[dict[str, Callable[[Histogram], float | None]]] = {
+    "mean": lambda histogram: histogram.mean,
+    "min": lambda histogram: histogram.min,
+    "max": lambda histogram: histogram.max,
+}
+
+
+def _statistic(times: Times, of: Callable[[Histogram], float | None]) -> Metric:
+    def measure(window: Window, subjects: Sequence[str]) -> Measured:
+        histogram = times(window, subjects)
+        seconds = of(histogram)
+        return None if seconds is None else round(seconds * 1e3, 3), histogram.count
+
+    return Metric(Unit.TIME, measure)
+
+
+def call_subject(key: CallKey) -> str:
+    """What the calls of one kind and name are known by: ``WS match_join``."""
+    return f"{key[0]} {key[1]}"
+
+
+def _calls(window: Window, subjects: Sequence[str]) -> CallRow:
+    wanted = set(subjects)
+    return window.calls(key for key in window.recorder.calls if call_subject(key) in wanted)
+
+
+def _of_calls(number: Callable[[CallRow], int]) -> Metric:
+    def measure(window: Window, subjects: Sequence[str]) -> Measured:
+        row = _calls(window, subjects)
+        return number(row), _ended(row)
+
+    return Metric(Unit.COUNT, measure, grows=True)
+
+
+def _share_of_calls(number: Callable[[CallRow], int]) -> Metric:
+    def measure(window: Window, subjects: Sequence[str]) -> Measured:
+        row = _calls(window, subjects)
+        return _ratio(number(row), _ended(row))
+
+    return Metric(Unit.RATIO, measure)
+
+
+def _call_rate(window: Window, subjects: Sequence[str]) -> Measured:
+    row = _calls(window, subjects)
+    return (_ended(row) / window.seconds if window.seconds else None), _ended(row)
+
+
+def _ended(row: CallRow) -> int:
+    """Without those that were abandoned because their player was stopped."""
+    return row.ok.count + row.failed.count - row.outcomes.get(ABANDONED, 0)
+
+
+def _failures(row: CallRow) -> int:
+    return row.failed.count - row.outcomes.get(ABANDONED, 0)
+
+
+def _unanswered(row: CallRow) -> int:
+    return row.outcomes.get("timeout", 0) + row.outcomes.get("closed", 0)
+
+
+def _ratio(part: int, whole: int) -> Measured:
+    return (part / whole if whole else None), whole
+
+
+def _counted(name: str, *, of: str = "") -> Metric:
+    """One counter; its samples are those of the counter ``of``."""
+
+    def measure(window: Window, _: Sequence[str]) -> Measured:
+        counts = window.recorder.counts
+        return counts.get(name, 0), counts.get(of or name, 0)
+
+    return Metric(Unit.COUNT, measure, grows=True)
+
+
+def _share(name: str, of: Sequence[str]) -> Metric:
+    def measure(window: Window, _: Sequence[str]) -> Measured:
+        counts = window.recorder.counts
+        return _ratio(counts.get(name, 0), sum(counts.get(each, 0) for each in of))
+
+    return Metric(Unit.RATIO, measure)
+
+
+def _per_second(name: str) -> Metric:
+    def measure(window: Window, _: Sequence[str]) -> Measured:
+        number = window.recorder.counts.get(name, 0)
+        return (number / window.seconds if window.seconds else None), number
+
+    return Metric(Unit.RATE, measure)
+
+
+def _counts(window: Window, subjects: Sequence[str]) -> Measured:
+    total = sum(window.recorder.counts.get(name, 0) for name in subjects)
+    return total, total
+
+
+def _count_rate(window: Window, subjects: Sequence[str]) -> Measured:
+    total, samples = _counts(window, subjects)
+    return (total / window.seconds if total is not None and window.seconds else None), samples
+
+
+def _of_ledger(field_name: str) -> Metric:
+    def measure(window: Window, _: Sequence[str]) -> Measured:
+        totals = LedgerTotals.from_counts(window.recorder.counts)
+        return getattr(totals, field_name), totals.sent
+
+    return Metric(Unit.COUNT, measure, grows=True)
+
+
+def _ledger_unanswered(window: Window, _: Sequence[str]) -> Measured:
+    totals = LedgerTotals.from_counts(window.recorder.counts)
+    return totals.timeout + totals.closed, totals.sent
+
+
+def _ledger_unanswered_ratio(window: Window, _: Sequence[str]) -> Measured:
+    totals = LedgerTotals.from_counts(window.recorder.counts)
+    return _ratio(totals.timeout + totals.closed, totals.sent - totals.abandoned)
+
+
+def _of_gauge(of: Callable[[Sequence[float]], float]) -> Metric:
+    def measure(window: Window, subjects: Sequence[str]) -> Measured:
+        values = [value for name in subjects for value in window.gauges.get(name, ())]
+        return (of(values) if values else None), len(values)
+
+    return Metric(Unit.GAUGE, measure)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _sampled(name: str) -> Times:
+    return lambda window, _: window.samples((name,))
+
+
+def _part(
+    noun: str,
+    numbers: Mapping[str, Metric],
+    times: Mapping[str, Times] | None = None,
+    *,
+    whole_run: bool = False,
+) -> Family:
+    return Family(noun, lambda _: [noun], numbers, times or {}, by_pattern=False, whole_run=whole_run)
+
+
+PATTERNED: Final[dict[str, Family]] = {
+    "calls": Family(
+        "call",
+        lambda window: sorted(map(call_subject, window.recorder.calls)),
+        {
+            "count": _of_calls(_ended),
+            "rate": Metric(Unit.RATE, _call_rate),
+            "failures": _of_calls(_failures),
+            "fail_ratio": _share_of_calls(_failures),
+            "unanswered": _of_calls(_unanswered),
+            "unanswered_ratio": _share_of_calls(_unanswered),
+        },
+        {"": lambda window, subjects: _calls(window, subjects).ok},
+    ),
+    "samples": Family(
+        "sample",
+        lambda window: sorted(window.recorder.samples),
+        {"count": Metric(Unit.COUNT, lambda window, names: 2 * (window.samples(names).count,), grows=True)},
+        {"": Window.samples},
+    ),
+    "counts": Family(
+        "counter",
+        # One of ours that stands at zero was never counted, and is there all the same.
+        lambda window: sorted({*window.recorder.counts, *observer.COUNT_NAMES}),
+        {"count": Metric(Unit.COUNT, _counts, grows=True), "rate": Metric(Unit.RATE, _count_rate)},
+    ),
+    "gauges": Family(
+        "gauge",
+        lambda window: sorted(window.gauges),
+        {
+            "max": _of_gauge(max),
+            "min": _of_gauge(min),
+            "mean": _of_gauge(_mean),
+            "last": _of_gauge(lambda values: values[-1]),
+        },
+    ),
+}
+"""By the key that a rule has its pattern under."""
+
+PARTS: Final[dict[str, Family]] = {
+    "ticks": _part(
+        "ticks",
+        {
+            "sent": _counted(observer.TICKS_SENT),
+            "rate": _per_second(observer.TICKS_SENT),
+            "missed": _counted(observer.TICKS_MISSED, of=observer.TICKS_SENT),
+            "missed_ratio": _share(observer.TICKS_MISSED, (observer.TICKS_SENT, observer.TICKS_MISSED)),
+        },
+        {"lateness": _sampled(observer.TICK_LATENESS)},
+    ),
+    "delivery": _part(
+        "delivery",
+        {
+            "received": _counted(observer.DELIVERY_RECEIVED),
+            "lost": _counted(observer.DELIVERY_LOST, of=observer.DELIVERY_EXPECTED),
+            "loss": _share(observer.DELIVERY_LOST, (observer.DELIVERY_EXPECTED,)),
+            "duplicated": _counted(observer.DELIVERY_DUPLICATED, of=observer.DELIVERY_EXPECTED),
+            "reordered": _counted(observer.DELIVERY_REORDERED, of=observer.DELIVERY_EXPECTED),
+        },
+        {"latency": _sampled(observer.DELIVERY_LATENCY)},
+    ),
+    "matchmaking": _part(
+        "matchmaking",
+        {
+            "tickets": _counted(observer.TICKETS_ADDED),
+            "matched": _counted(observer.TICKETS_MATCHED, of=observer.TICKETS_ADDED),
+            "matched_ratio": _share(observer.TICKETS_MATCHED, (observer.TICKETS_ADDED,)),
+            "timed_out": _counted(observer.TICKETS_TIMED_OUT, of=observer.TICKETS_ADDED),
+            "joined": _counted(observer.MATCHES_JOINED),
+            "played": _counted(observer.MATCHES_PLAYED),
+        },
+        {"time_to_match": lambda window, _: window.calls((MATCHED,)).ok},
+    ),
+    "chat": _part("chat", {"sent": _counted(observer.CHAT_SENT), "received": _counted(observer.CHAT_RECEIVED)}),
+    # A socket's ledger is counted when the socket has ended, for most of them at the end of the run.
+    "ledger": _part(
+        "ledger",
+        {
+            "sent": _of_ledger("sent"),
+            "unanswered": Metric(Unit.COUNT, _ledger_unanswered, grows=True),
+            "unanswered_ratio": Metric(Unit.RATIO, _ledger_unanswered_ratio),
+            "late": _of_ledger("late"),
+            "refused": _of_ledger("refused"),
+            "unmatched": _of_ledger("unmatched"),
+            "pushes_dropped": _of_ledger("pushes_dropped"),
+        },
+        whole_run=True,
+    ),
+}
+"""By what a rule says that it is ``on``."""
+
+FAMILIES: Final[dict[str, Family]] = PATTERNED | PARTS

@@ -1,0 +1,210 @@
+"""The verdict on a run: drawn from its summary, a gate and what went wrong in the generator; ``verdict.json``.
+
+The order of what decides: nothing answered, then figures that prove nothing, then the gate, then faults of the
+run itself. Without a gate any failed call fails the run, as Locust has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, TypedDict, cast
+
+from nakama_bots.errors import NakamaError, without_secrets
+from nakama_bots.exit_codes import ExitCode
+from nakama_bots.results.gate.rules import Gate, Outcome, RuleOutcome, RuleResult, Verdict
+from nakama_bots.results.record.health import TOO_SLOW
+from nakama_bots.results.shapes import ShapeError, check
+from nakama_bots.results.summary import Summary
+
+SCHEMA: Final = "nakama-bots/verdict/1"
+
+_NO_ANSWER: Final = ("ConnectionFailed", "ConnectionRefused", "HostNotFound", "RequestTimeout")
+_EXAMPLES: Final = 3
+
+
+class VerdictError(NakamaError):
+    """A verdict cannot be written, or a file is none that this version reads: the path and why, in one line."""
+
+
+class RulePart(TypedDict):
+    """One rule. ``measured`` and ``limit`` in ``unit`` (``ms``, ``ratio``, ``/s``, a gauge's own or none).
+
+    ``subject`` is the name that it was measured at, the worst of the ``matched`` ones, of which ``broken`` ones
+    broke the rule; ``measured`` is null when there was nothing to measure.
+    """
+
+    name: str
+    outcome: str
+    severity: str
+    expectation: str
+    subject: str
+    relation: str
+    limit: float
+    measured: float | None
+    unit: str
+    samples: int
+    min_samples: int
+    matched: int
+    broken: int
+    message: str
+
+
+class VerdictPart(TypedDict):
+    """``verdict.json``. ``verdict`` is passed, failed or invalid; ``gate`` the gate file's name, if any.
+
+    ``faults`` and ``missing`` are facts of the run: a gate that it is held to later takes them from here.
+    """
+
+    schema: str
+    verdict: str
+    exit_code: int
+    why: list[str]
+    faults: list[str]
+    missing: str
+    gate: str | None
+    scenario: str
+    started: str
+    target: str
+    is_emulator: bool
+    rules: list[RulePart]
+
+
+def conclude(
+    summary: Summary,
+    gate: Gate | None,
+    results: Sequence[RuleResult] = (),
+    *,
+    faults: Sequence[str] = (),
+    missing: str = "",
+    stopped_by: str = "",
+    on_failures: int = ExitCode.FAILURES,
+) -> Verdict:
+    """The verdict.
+
+    ``faults``: what went wrong in the run itself; ``missing``: what the figures lack; ``stopped_by``: what
+    ended the run early; ``on_failures``: Locust's exit code for failed calls, where there is no gate.
+    """
+    lacking = [missing] if missing else []
+    stopped = [stopped_by] if stopped_by else []
+    broken = [_line(result) for result in results if result.outcome is RuleOutcome.FAILED]
+    warned = [_line(result) for result in results if result.outcome is RuleOutcome.WARNED]
+    silent = unreachable(summary)
+    invalid = _too_slow(summary) + _proves_nothing(summary, gate) + (lacking if gate is not None else [])
+    own = [*faults, *(lacking if gate is None else [])]
+    failed = [] if gate is not None else _failed_calls(summary)
+    rest = [*stopped, *broken, *failed, *own, *warned]
+    # The first that holds decides; the other lines are told all the same.
+    cases: tuple[tuple[object, Outcome, int, list[str]], ...] = (
+        (silent, Outcome.INVALID, ExitCode.UNREACHABLE, [silent]),
+        (invalid, Outcome.INVALID, ExitCode.INVALID, invalid),
+        (stopped or broken, Outcome.FAILED, ExitCode.GATE_FAILED, []),
+        (own, Outcome.FAILED, ExitCode.FAILURES, []),
+        (failed, Outcome.FAILED, on_failures, []),
+        (True, Outcome.PASSED, ExitCode.PASSED, [_passed(gate)]),
+    )
+    outcome, code, first = next(case[1:] for case in cases if case[0])
+    why = tuple(without_secrets(line) for line in (*first, *rest))
+    file = gate.file if gate is not None else None
+    return Verdict(outcome, code, why, tuple(results), file, tuple(map(without_secrets, faults)), missing)
+
+
+def unreachable(summary: Summary) -> str:
+    """Why it is taken that nothing answers at the target; "" when something did, or nothing was tried."""
+    errors = summary["errors"]
+    if not errors or any(call["ok_ms"]["count"] for call in summary["calls"]):
+        return ""
+    if not all(error["label"].partition(":")[0] in _NO_ANSWER for error in errors):
+        return ""
+    tried = sum(error["count"] for error in errors)
+    return f"nothing answered at {summary['target']['url']}: {tried:,} calls, {errors[0]['label']}"
+
+
+def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
+    """What ``verdict.json`` holds."""
+    return {
+        "schema": SCHEMA,
+        "verdict": verdict.outcome.value,
+        "exit_code": int(verdict.exit_code),
+        "why": list(verdict.why),
+        "faults": list(verdict.faults),
+        "missing": verdict.missing,
+        "gate": verdict.gate,
+        "scenario": summary["run"]["scenario"],
+        "started": summary["run"]["started"],
+        "target": summary["target"]["url"],
+        "is_emulator": summary["target"]["is_emulator"],
+        "rules": [_rule(result) for result in verdict.results],
+    }
+
+
+def check_verdict(value: object) -> VerdictPart:
+    """``value`` as a verdict; ``VerdictError`` says what it is instead."""
+    schema = value.get("schema") if isinstance(value, dict) else None
+    if schema != SCHEMA:
+        msg = f'not a verdict that this nakama-bots reads (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
+        raise VerdictError(msg)
+    try:
+        check(value, VerdictPart, "verdict")
+    except ShapeError as error:
+        msg = f"a damaged verdict ({error})"
+        raise VerdictError(msg) from None
+    return cast("VerdictPart", value)
+
+
+def _proves_nothing(summary: Summary, gate: Gate | None) -> list[str]:
+    """Why the run's figures prove nothing. Without a gate nobody has asked them to."""
+    if gate is None:
+        return []
+    reasons = []
+    if not any(call["count"] for call in summary["calls"]):
+        reasons.append("no data: no call was made")
+    if summary["target"]["is_emulator"] and not gate.allow_emulator:
+        reasons.append(
+            "the target was the emulator, whose speed says nothing of a server's "
+            f"(allow_emulator = true in {gate.file} or --nakama-allow-emulator lets it count)"
+        )
+    return reasons
+
+
+def _too_slow(summary: Summary) -> list[str]:
+    """What tells that the figures are the generator's own delay: nobody wants those, gate or no gate."""
+    return [f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]]
+
+
+def _failed_calls(summary: Summary) -> list[str]:
+    failures = sum(call["failures"] for call in summary["calls"])
+    if not failures:
+        return []
+    kinds = ", ".join(error["label"] for error in summary["errors"][:_EXAMPLES])
+    return [f"{failures:,} calls failed: {kinds}"]
+
+
+def _passed(gate: Gate | None) -> str:
+    if gate is None:
+        return "no call failed; no gate was given"
+    return f"every rule of {gate.file} that can fail the run is kept"
+
+
+def _line(result: RuleResult) -> str:
+    severity = "" if result.outcome is RuleOutcome.FAILED else "warning: "
+    return f"{severity}{result.rule.name}: {result.message}"
+
+
+def _rule(result: RuleResult) -> RulePart:
+    rule = result.rule
+    return {
+        "name": rule.name,
+        "outcome": result.outcome.value,
+        "severity": rule.severity.value,
+        "expectation": rule.expectation,
+        "subject": result.subject,
+        "relation": rule.relation,
+        "limit": rule.limit,
+        "measured": result.measured,
+        "unit": rule.unit,
+        "samples": result.samples,
+        "min_samples": rule.min_samples,
+        "matched": result.matched,
+        "broken": result.broken,
+        "message": result.message,
+    }

@@ -1,0 +1,109 @@
+"""Some of the calls one by one, so many a second and process: for a look at what no figure shows.
+
+Each interval keeps a uniform choice (Vitter's algorithm R) of what came in it, so that a busy second is not
+represented by its begin. Ids and texts of failures are not kept: a name, a time and an outcome say no secret.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import random
+import zlib
+from collections.abc import Iterator
+from typing import Final, TypedDict
+
+import orjson
+
+from nakama_bots.errors import CallError
+from nakama_bots.results.record.recorder import outcome_of
+
+TOTAL: Final = 1_000_000
+"""Calls that a run keeps at most."""
+
+COLUMNS: Final = ("second", "source", "kind", "name", "ms", "bytes", "outcome")
+
+
+class Request(TypedDict):
+    """One call: ``at`` is its begin in seconds since 1970, ``ms`` its duration."""
+
+    at: float
+    kind: str
+    name: str
+    ms: float
+    bytes: int
+    outcome: str
+
+
+class RequestSampler:
+    """One process's choice. ``offset`` makes seconds since 1970 of ``time.perf_counter``."""
+
+    __slots__ = ("_kept", "_limit", "_offset", "_random", "_seen")
+
+    def __init__(self, limit: int, offset: float, seed: int) -> None:
+        self._limit = limit
+        self._offset = offset
+        self._random = random.Random(seed)
+        self._kept: list[Request] = []
+        self._seen = 0
+
+    def call(
+        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+    ) -> None:
+        """One call ended (``Observer.call``)."""
+        place = self._seen
+        self._seen += 1
+        if place >= self._limit:
+            place = self._random.randrange(self._seen)
+            if place >= self._limit:
+                return
+        request: Request = {
+            "at": started + self._offset,
+            "kind": kind,
+            "name": name,
+            "ms": round(elapsed * 1e3, 3),
+            "bytes": size,
+            "outcome": "ok" if error is None else outcome_of(error),
+        }
+        if place == len(self._kept):
+            self._kept.append(request)
+        else:
+            self._kept[place] = request
+
+    def take(self) -> list[Request]:
+        """What was chosen since the last time."""
+        kept, self._kept, self._seen = self._kept, [], 0
+        return kept
+
+
+class RequestLog:
+    """What all processes chose, compressed; beyond ``limit`` nothing more is taken."""
+
+    def __init__(self, limit: int = TOTAL) -> None:
+        self._limit = limit
+        self._number = 0
+        self._packed: list[tuple[str, bytes]] = []
+
+    def __len__(self) -> int:
+        return self._number
+
+    def add(self, source: str, requests: list[Request]) -> None:
+        """Keep those of one interval."""
+        requests = requests[: self._limit - self._number]
+        if requests:
+            self._number += len(requests)
+            self._packed.append((source, zlib.compress(orjson.dumps(requests), 1)))
+
+    def lines(self, started: float) -> Iterator[bytes]:
+        """A CSV file, interval by interval; ``second`` is counted from ``started``."""
+        yield _line(COLUMNS)
+        for source, packed in self._packed:
+            for request in orjson.loads(zlib.decompress(packed)):
+                yield _line((f"{request['at'] - started:.6f}", source, request["kind"], request["name"],
+                             f"{request['ms']:.3f}", request["bytes"], request["outcome"]))  # fmt: skip
+
+
+def _line(cells: tuple[object, ...]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()

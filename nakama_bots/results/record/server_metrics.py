@@ -1,0 +1,171 @@
+"""The server's own metrics, from its Prometheus endpoint, as gauges of the time line. Pure.
+
+Nakama's ``.._latency_ms`` are seconds. Its counters and gauges of its own are written once a minute by default,
+those of its process (CPU, memory, goroutines) at every scrape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import Final, TypedDict
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from nakama_bots.results.record.timeline import SERVER_PREFIX
+
+LIMIT: Final = 8 * 1024 * 1024
+"""Bytes of an answer beyond which it is no metrics page."""
+
+_GAUGES: Final[dict[str, str]] = {
+    "nakama_sessions": "sessions",
+    "nakama_presences": "presences",
+    "nakama_authoritative_matches": "matches",
+    "nakama_parties": "parties",
+    "nakama_matchmaker_tickets": "matchmaker_tickets",
+    "nakama_matchmaker_active_tickets": "matchmaker_active_tickets",
+    "nakama_db_in_use_conns": "db_connections",
+    "go_goroutines": "goroutines",
+    "process_resident_memory_bytes": "memory",
+}
+# The parser gives every counter's sample the suffix, which Nakama's do not have.
+_COUNTERS: Final[dict[str, str]] = {
+    "nakama_overall_request_count_total": "requests",
+    "nakama_overall_message_count_total": "messages",
+    "nakama_overall_errors_total": "errors",
+    "nakama_overall_recv_bytes_total": "received_bytes",
+    "nakama_overall_sent_bytes_total": "sent_bytes",
+}
+_SUMMARIES: Final[dict[str, str]] = {
+    "nakama_overall_latency_ms": "latency",
+    "nakama_matchmaker_process_time": "matchmaker_process",
+    "nakama_presence_event_process_latency_ms": "presence_event",
+}
+_QUANTILES: Final = {"0.5": "p50", "0.95": "p95", "0.99": "p99"}
+_CPU: Final = "process_cpu_seconds_total"
+_MEMORY: Final = ("go_memstats_sys_bytes", "memory")
+"""What the Go runtime has taken, where the process does not tell."""
+
+
+class ServerFigure(TypedDict):
+    """One gauge over the run, in its own unit: latencies in seconds, ``cpu`` in cores."""
+
+    mean: float
+    max: float
+    last: float
+
+
+class ServerPart(TypedDict):
+    """What the server told of itself; ``url`` "": nobody asked. ``error`` is the first failure's text."""
+
+    url: str
+    scrapes: int
+    failures: int
+    error: str
+    gauges: dict[str, ServerFigure]
+
+
+@dataclass(slots=True)
+class _Figure:
+    count: int = 0
+    total: float = 0.0
+    most: float = 0.0
+    last: float = 0.0
+
+
+@dataclass(slots=True)
+class ServerMetrics:
+    """One run's scrapes of ``url``. Counters are told as what was added since the first scrape of the run."""
+
+    url: str = ""
+    scrapes: int = 0
+    failures: int = 0
+    error: str = ""
+    _figures: dict[str, _Figure] = field(default_factory=dict)
+    _base: dict[str, float] = field(default_factory=dict)
+    _before: dict[str, float] = field(default_factory=dict)
+    _cpu: tuple[float, float] | None = None
+
+    def read(self, text: str, now: float) -> dict[str, float]:
+        """The gauges of one scrape at ``now``, by name; ``ValueError`` when it is no metrics page."""
+        raw = _sums(text)
+        found = {SERVER_PREFIX + name: raw[metric] for metric, name in _GAUGES.items() if metric in raw}
+        found.setdefault(SERVER_PREFIX + _MEMORY[1], raw.get(_MEMORY[0], 0.0))
+        for metric, name in _COUNTERS.items():
+            if metric in raw:
+                found[SERVER_PREFIX + name] = self._added(metric, raw[metric])
+        for metric, name in _SUMMARIES.items():
+            for quantile, suffix in _QUANTILES.items():
+                value = raw.get(f"{metric} {quantile}")
+                if value is not None:
+                    found[f"{SERVER_PREFIX}{name}_{suffix}"] = value
+        if _CPU in raw:
+            if self._cpu is not None and now > self._cpu[1] and raw[_CPU] >= self._cpu[0]:
+                found[SERVER_PREFIX + "cpu"] = (raw[_CPU] - self._cpu[0]) / (now - self._cpu[1])
+            self._cpu = raw[_CPU], now
+        if not found.get(SERVER_PREFIX + _MEMORY[1]):
+            del found[SERVER_PREFIX + _MEMORY[1]]
+        if not found:
+            msg = "it has none of Nakama's metrics"
+            raise ValueError(msg)
+        self.scrapes += 1
+        for name, value in found.items():
+            figure = self._figures.setdefault(name, _Figure())
+            figure.count += 1
+            figure.total += value
+            figure.most = max(figure.most, value)
+            figure.last = value
+        return found
+
+    def failed(self, reason: str) -> bool:
+        """Count a scrape that failed; whether it is the first one."""
+        self.failures += 1
+        self.error = self.error or reason
+        return self.failures == 1
+
+    def part(self) -> ServerPart:
+        """What a summary has of it."""
+        return {
+            "url": self.url,
+            "scrapes": self.scrapes,
+            "failures": self.failures,
+            "error": self.error,
+            "gauges": {
+                name: {
+                    "mean": round(figure.total / figure.count, 6),
+                    "max": round(figure.most, 6),
+                    "last": round(figure.last, 6),
+                }
+                for name, figure in sorted(self._figures.items())
+            },
+        }
+
+    def _added(self, metric: str, value: float) -> float:
+        before = self._before.get(metric)
+        if before is None:
+            self._base[metric] = value
+        elif value < before:
+            # It counts from nothing again: the server was started anew.
+            self._base[metric] -= before
+        self._before[metric] = value
+        return value - self._base[metric]
+
+
+def _sums(text: str) -> Mapping[str, float]:
+    """Each value by name, or name and quantile: of several nodes the sum, of quantiles the longest."""
+    found: dict[str, float] = {}
+    wanted = {*_GAUGES, *_COUNTERS, *_SUMMARIES, _CPU, _MEMORY[0]}
+    for name, quantile, value in _samples(text):
+        if name not in wanted or not isfinite(value):
+            continue
+        key = f"{name} {quantile}" if quantile else name
+        before = found.get(key, 0.0)
+        found[key] = max(before, value) if quantile else before + value
+    return found
+
+
+def _samples(text: str) -> Iterable[tuple[str, str, float]]:
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            yield sample.name, sample.labels.get("quantile", ""), float(sample.value)

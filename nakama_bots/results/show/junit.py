@@ -1,0 +1,89 @@
+"""The verdict as JUnit XML, by the schema of Jenkins' xunit plug-in: one test case a rule, one for the run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from nakama_bots.results.gate.rules import Outcome, RuleOutcome, RuleResult, Verdict
+from nakama_bots.results.summary import Summary
+
+# What XML 1.0 cannot hold, not even escaped (section 2.2).
+_FORBIDDEN: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SUITE: Final = "nakama_bots gate"
+_RUN: Final = "the run"
+
+
+def junit(verdict: Verdict, summary: Summary) -> bytes:
+    """The file's content. A warning is a skipped test: seen, but not a failure of the job."""
+    run = summary["run"]
+    cases = [_run_case(verdict), *(_rule_case(result) for result in verdict.results)]
+    for case in cases:
+        case.set("classname", _text(f"{_SUITE}.{run['scenario']}"))
+    seconds = f"{run['duration_s']:.3f}"
+    suite = ET.Element(
+        "testsuite",
+        name=_text(f"{_SUITE} {verdict.gate or ''}".rstrip()),
+        tests=str(len(cases)),
+        failures=_count(cases, "failure"),
+        errors=_count(cases, "error"),
+        skipped=_count(cases, "skipped"),
+        time=seconds,
+        timestamp=run["started"].partition(".")[0],
+    )
+    properties = ET.SubElement(suite, "properties")
+    for name, value in (
+        ("target", summary["target"]["url"]),
+        ("emulator", str(summary["target"]["is_emulator"]).lower()),
+        ("users", str(run["users"])),
+    ):
+        ET.SubElement(properties, "property", name=name, value=_text(value))
+    suite.extend(cases)
+    suites = ET.Element("testsuites")
+    suites.append(suite)
+    ET.indent(suites)
+    text: bytes = ET.tostring(suites, encoding="utf-8", xml_declaration=True)
+    return text + b"\n"
+
+
+def _run_case(verdict: Verdict) -> ET.Element:
+    """Whether the run counts at all: an invalid one is an error, whatever its rules say."""
+    case = ET.Element("testcase", name=_RUN)
+    told = {result.message for result in verdict.results}
+    own = [line for line in verdict.why if not any(line.endswith(message) for message in told)]
+    tag = {Outcome.INVALID: "error", Outcome.FAILED: "failure"}.get(verdict.outcome)
+    if tag is not None and own:
+        _add(case, tag, verdict.outcome.value, own)
+    return case
+
+
+def _rule_case(result: RuleResult) -> ET.Element:
+    case = ET.Element("testcase", name=_text(result.rule.name))
+    rule = result.rule
+    facts = [
+        result.message,
+        f"measured: {rule.shown(result.measured)}",
+        f"limit: {rule.metric} {rule.relation} {rule.shown(rule.limit)}",
+        f"samples: {result.samples}, at least {rule.min_samples}",
+    ]
+    if result.outcome is RuleOutcome.FAILED:
+        _add(case, "failure", "rule", facts)
+    elif result.outcome is RuleOutcome.WARNED:
+        _add(case, "skipped", "warning", facts)
+    else:
+        ET.SubElement(case, "system-out").text = _text("\n".join(facts))
+    return case
+
+
+def _add(case: ET.Element, tag: str, kind: str, lines: Sequence[str]) -> None:
+    ET.SubElement(case, tag, type=kind, message=_text(lines[0])).text = _text("\n".join(lines))
+
+
+def _count(cases: Sequence[ET.Element], tag: str) -> str:
+    return str(sum(case.find(tag) is not None for case in cases))
+
+
+def _text(text: str) -> str:
+    return _FORBIDDEN.sub("?", text)

@@ -1,0 +1,369 @@
+"""What a run is doing right now: the last minutes second by second, the last seconds by message. Pure.
+
+Nothing is kept for it while nobody looks: a view reads the time line's new rows when it is asked.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypedDict
+
+from nakama_bots import observer
+from nakama_bots.results.record import gauges, sparse
+from nakama_bots.results.record.health import HealthPart
+from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.results.record.recorder import ABANDONED, CallKey, Recorded, Recorder
+from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
+from nakama_bots.results.summary import MATCHED, TargetPart
+
+SECONDS: Final = 300
+"""How far back the series go."""
+
+RECENT: Final = 10.0
+"""Seconds before the last interval's end that the figures by message are of."""
+
+_ROUND_TRIPS: Final = "WS"
+_CONNECT: Final = "connect"
+_PERCENTS: Final = (50.0, 95.0, 99.0)
+_RATES: Final[dict[str, str]] = {
+    "data_out": observer.TICKS_SENT,
+    "data_in": observer.delivery_name("match"),
+    "ticks_missed": observer.TICKS_MISSED,
+}
+"""Series that are counts a second, or samples, and what of. A match counts what it received at its end only."""
+
+_SERIES: Final = ("trips", "failures", *_RATES)
+_PATIENCE: Final = 6
+"""Seconds that the page waits for a process; one that is silent for longer has gone."""
+
+_SHORTEST: Final = 0.5
+"""Seconds that a rate is taken over at least: what is left at a run's end would be one of its own."""
+
+_FUNNEL: Final[dict[str, str]] = {
+    "tickets added": observer.TICKETS_ADDED,
+    "matched": observer.TICKETS_MATCHED,
+    "cancelled": observer.TICKETS_CANCELLED,
+    "timed out": observer.TICKETS_TIMED_OUT,
+    "matches joined": observer.MATCHES_JOINED,
+    "matches played": observer.MATCHES_PLAYED,
+}
+
+Pause = Callable[[], object]
+
+
+class MessagePart(TypedDict):
+    """One kind and name: ``count`` and ``failures`` of the whole run, the others of the last seconds."""
+
+    kind: str
+    name: str
+    count: int
+    failures: int
+    rate: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class NowPart(TypedDict):
+    """The last seconds in a line. Times in milliseconds; ``trips`` and ``failures`` a second."""
+
+    users: float
+    sockets: float
+    pending: float
+    trips: float
+    failures: float
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+    data_out: float
+    data_in: float
+    tick_late_ms: float | None
+    failed: int
+
+
+class LivePart(TypedDict):
+    """What a live page shows. ``seconds`` are those of the series, since the start; null is no value."""
+
+    state: str
+    elapsed: float
+    target: TargetPart
+    now: NowPart
+    seconds: list[int]
+    series: dict[str, list[float | None]]
+    messages: list[MessagePart]
+    funnel: dict[str, int]
+    time_to_match_ms: list[float | None]
+    ledger: str
+    health: HealthPart
+
+
+@dataclass(slots=True)
+class _Told:
+    """What one process told within a second: mostly one row, by its rounding none or two."""
+
+    length: float
+    gauges: Mapping[str, float]
+    rates: dict[str, float]
+    rows: int = 1
+
+
+@dataclass(slots=True)
+class _Second:
+    trips: sparse.Buckets = field(default_factory=dict)
+    told: dict[str, _Told] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Recent:
+    """One row of the last seconds."""
+
+    ended: float
+    seconds: float
+    source: str
+    row: Interval
+
+
+class Live:
+    """A view of one run; ``update`` it before asking."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        self.timeline = timeline
+        self._heard = 0
+        self._seconds: dict[int, _Second] = {}
+        self._recent: list[_Recent] = []
+
+    def update(self, pause: Pause = lambda: None) -> None:
+        """Take in the rows that came since the last time; ``pause`` is called after each."""
+        timeline = self.timeline
+        first = self._heard
+        for row in timeline.since(first):
+            self._heard += 1
+            self._add(row)
+            pause()
+        if self._seconds:
+            oldest = max(self._seconds) - SECONDS
+            self._seconds = {second: found for second, found in self._seconds.items() if second > oldest}
+        ended = max((recent.ended for recent in self._recent), default=0.0)
+        self._recent = [recent for recent in self._recent if recent.ended > ended - RECENT]
+
+    def _add(self, row: Interval) -> None:
+        ended = row["at"] + row["seconds"]
+        second = self._seconds.setdefault(max(0, round(ended - self.timeline.started)), _Second())
+        rates: dict[str, float] = {}
+        if row["source"] != SERVER:
+            rates = _rates(row, second.trips)
+        before = second.told.get(row["source"])
+        told = _Told(row["seconds"], row["gauges"], rates)
+        if before is not None:
+            told.rows += before.rows
+            told.rates = {name: rate + before.rates.get(name, 0.0) for name, rate in rates.items()}
+        second.told[row["source"]] = told
+        if row["source"] == SERVER:
+            return
+        self._recent.append(_Recent(ended, row["seconds"], row["source"], row))
+
+    def part(
+        self, recorder: Recorder, health: HealthPart, target: TargetPart, state: str, elapsed: float
+    ) -> LivePart:
+        """The page's content. ``recorder`` has the whole run."""
+        seconds = self._complete()
+        matched = recorder.calls.get(MATCHED)
+        found = matched.ok.percentiles(_PERCENTS) if matched else {}
+        return {
+            "state": state,
+            "elapsed": round(elapsed, 1),
+            "target": target,
+            "now": self.now(recorder),
+            "seconds": seconds,
+            "series": self._series(seconds),
+            "messages": self._messages(recorder),
+            "funnel": funnel_of(recorder),
+            "time_to_match_ms": [_ms(found.get(percent)) for percent in _PERCENTS],
+            "ledger": LedgerTotals.from_counts(recorder.counts).line(),
+            "health": health,
+        }
+
+    def now(self, recorder: Recorder) -> NowPart:
+        """The last seconds, added up."""
+        window = self._window()
+        trips: sparse.Buckets = {}
+        rates: dict[str, float] = defaultdict(float)
+        ticks: sparse.Buckets = {}
+        for recent in self._recent:
+            recorded = recent.row["recorded"]
+            for call in recorded["calls"]:
+                failures = sum(call["outcomes"].values()) - call["outcomes"].get(ABANDONED, 0)
+                rates["failures"] += failures
+                if call["kind"] == _ROUND_TRIPS and call["name"] != _CONNECT:
+                    sparse.add_encoded(trips, call["ok"])
+                    rates["failed"] += failures
+            for name in _RATES:
+                rates[name] += _number(recorded, name)
+            if observer.TICK_LATENESS in recorded["samples"]:
+                sparse.add_encoded(ticks, recorded["samples"][observer.TICK_LATENESS])
+        latest = self._latest()
+        p50, p95, p99 = _percentiles(trips)
+        return {
+            "users": latest.get(gauges.USERS, 0.0),
+            "sockets": latest.get(gauges.SOCKETS, 0.0),
+            "pending": latest.get(gauges.PENDING, 0.0),
+            "trips": round((sum(trips.values()) + rates["failed"]) / window, 1),
+            "failures": round(rates["failures"] / window, 2),
+            "p50_ms": p50,
+            "p95_ms": p95,
+            "p99_ms": p99,
+            "data_out": round(rates["data_out"] / window, 1),
+            "data_in": round(rates["data_in"] / window, 1),
+            "tick_late_ms": _percentiles(ticks)[1],
+            "failed": sum(row.failed.count - row.outcomes.get(ABANDONED, 0) for row in recorder.calls.values()),
+        }
+
+    def _window(self) -> float:
+        if not self._recent:
+            return 1.0
+        ended = max(recent.ended for recent in self._recent)
+        begun = min(recent.ended - recent.seconds for recent in self._recent)
+        return max(1.0, ended - begun)
+
+    def _latest(self) -> dict[str, float]:
+        """The gauges of each process's last interval of the last seconds, made one."""
+        by_source = {recent.source: recent.row["gauges"] for recent in self._recent}
+        return _folded(by_source)
+
+    def _complete(self) -> list[int]:
+        """The seconds of which every process has told; a worker reports some at a time."""
+        latest: dict[str, int] = {}
+        for second in sorted(self._seconds):
+            for source in self._seconds[second].told:
+                if source != SERVER:
+                    latest[source] = second
+        newest = max(latest.values(), default=0)
+        until = min((second for second in latest.values() if second >= newest - _PATIENCE), default=0)
+        return [second for second in sorted(self._seconds) if second <= until]
+
+    def _series(self, seconds: list[int]) -> dict[str, list[float | None]]:
+        held: dict[str, tuple[int, _Told]] = {}
+        rows: list[dict[str, float | None]] = []
+        for second in seconds:
+            found = self._seconds[second]
+            held |= {source: (second, told) for source, told in found.told.items()}
+            # A process whose row was rounded into the second before goes on as it was.
+            told = {source: last for source, (since, last) in held.items() if second - since <= last.length + 1}
+            values: dict[str, float | None] = dict(
+                _folded({source: last.gauges for source, last in told.items()})
+            )
+            for percent, value in zip(_PERCENTS, _percentiles(found.trips), strict=True):
+                values[f"p{percent:.0f}"] = value
+            for name in _SERIES:
+                values[name] = sum(last.rates.get(name, 0.0) / last.rows for last in told.values())
+            rows.append(values)
+        names = sorted({name for values in rows for name in values})
+        return {name: [_rounded(values.get(name)) for values in rows] for name in names}
+
+    def _messages(self, recorder: Recorder) -> list[MessagePart]:
+        window = self._window()
+        recent: dict[CallKey, sparse.Buckets] = defaultdict(dict)
+        failed: dict[CallKey, int] = defaultdict(int)
+        for one in self._recent:
+            for call in one.row["recorded"]["calls"]:
+                key = call["kind"], call["name"]
+                sparse.add_encoded(recent[key], call["ok"])
+                failed[key] += sum(call["outcomes"].values())
+        parts: list[MessagePart] = []
+        for key, row in recorder.calls.items():
+            p50, p95, p99 = _percentiles(recent[key])
+            parts.append({
+                "kind": key[0],
+                "name": key[1],
+                "count": row.ok.count + row.failed.count,
+                "failures": row.failed.count - row.outcomes.get(ABANDONED, 0),
+                "rate": round((sum(recent[key].values()) + failed[key]) / window, 2),
+                "p50_ms": p50,
+                "p95_ms": p95,
+                "p99_ms": p99,
+            })  # fmt: skip
+        return sorted(parts, key=lambda part: (part["kind"] != _ROUND_TRIPS, part["kind"], part["name"]))
+
+
+def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart) -> str:
+    """The same in one line, for a run without a page."""
+    parts = [
+        f"{now['users']:,.0f} users, {now['sockets']:,.0f} sockets, {now['pending']:,.0f} in flight",
+        f"{now['trips']:,.0f} rt/s p50 {_show(now['p50_ms'])} p95 {_show(now['p95_ms'])} ms",
+        f"{now['failed']:,} failed",
+    ]
+    if now["data_out"] or now["data_in"]:
+        parts.append(
+            f"match data {now['data_out']:,.0f}/s out {now['data_in']:,.0f}/s in, "
+            f"ticks late p95 {_show(now['tick_late_ms'])} ms"
+        )
+    if funnel["tickets added"]:
+        parts.append(
+            f"tickets {funnel['tickets added']:,}, matched {funnel['matched']:,}, "
+            f"joined {funnel['matches joined']:,}"
+        )
+    if health["reasons"]:
+        parts.append(f"generator TOO SLOW: {health['reasons'][0]}")
+    else:
+        parts.append("generator ok")
+    return " | ".join(parts)
+
+
+def funnel_of(recorder: Recorder) -> dict[str, int]:
+    """What became of the matchmaker's tickets so far."""
+    return {label: recorder.counts.get(name, 0) for label, name in _FUNNEL.items()}
+
+
+def _rates(row: Interval, trips: sparse.Buckets) -> dict[str, float]:
+    """What came a second in ``row``; the times of its round trips go to ``trips``."""
+    seconds = max(row["seconds"], _SHORTEST)
+    found = dict.fromkeys(_SERIES, 0.0)
+    for call in row["recorded"]["calls"]:
+        failures = sum(call["outcomes"].values()) - call["outcomes"].get(ABANDONED, 0)
+        found["failures"] += failures / seconds
+        if call["kind"] == _ROUND_TRIPS and call["name"] != _CONNECT:
+            before = sum(trips.values())
+            sparse.add_encoded(trips, call["ok"])
+            found["trips"] += (sum(trips.values()) - before + failures) / seconds
+    for name in _RATES:
+        found[name] = _number(row["recorded"], name) / seconds
+    return found
+
+
+def _number(recorded: Recorded, name: str) -> int:
+    of = _RATES[name]
+    buckets: sparse.Buckets = {}
+    for sample, encoded in recorded["samples"].items():
+        # Those of every scenario.
+        if sample == of or sample.startswith(f"{of}."):
+            sparse.add_encoded(buckets, encoded)
+    return recorded["counts"].get(of, 0) + sum(buckets.values())
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _folded(by_source: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    several: dict[str, list[float]] = defaultdict(list)
+    for values in by_source.values():
+        for name, value in values.items():
+            several[name].append(value)
+    return {name: gauges.fold(name, values) for name, values in several.items()}
+
+
+def _percentiles(buckets: sparse.Buckets) -> tuple[float | None, float | None, float | None]:
+    if not buckets:
+        return None, None, None
+    p50, p95, p99 = (_ms(value) for value in sparse.percentiles(buckets, _PERCENTS))
+    return p50, p95, p99
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 3)
+
+
+def _show(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.1f}"

@@ -1,0 +1,87 @@
+"""The verdict and the run's figures as Markdown: for the summary of a CI job, and for a pull request."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from nakama_bots.results.gate.rules import Outcome, RuleOutcome, Verdict
+from nakama_bots.results.summary import CallPart, Summary
+
+_WORD: Final = {Outcome.PASSED: "✅ passed", Outcome.FAILED: "❌ failed", Outcome.INVALID: "⚠️ invalid"}
+_MARK: Final = {RuleOutcome.PASSED: "✅", RuleOutcome.FAILED: "❌", RuleOutcome.WARNED: "⚠️"}
+_SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+_WHY: Final = 10
+_CALLS: Final = 40
+
+
+def job_summary(verdict: Verdict, summary: Summary) -> str:
+    """All of it: the verdict, every rule, every call."""
+    calls = summary["calls"]
+    lines = [*_head(verdict, summary), *_rules(verdict)]
+    if calls:
+        lines += ["", "| call | count | failures | p50 ms | p95 ms | p99 ms |", "|---|--:|--:|--:|--:|--:|"]
+        lines += [_call(call) for call in calls[:_CALLS]]
+        if len(calls) > _CALLS:
+            lines.append(f"\n… and {len(calls) - _CALLS} more in summary.json")
+    return "\n".join(lines) + "\n"
+
+
+def pull_request(verdict: Verdict, summary: Summary) -> str:
+    """A comment: the verdict and why, the rules folded. A comparison with a baseline can be put behind it."""
+    lines = _head(verdict, summary)
+    if verdict.results:
+        kept = sum(result.outcome is RuleOutcome.PASSED for result in verdict.results)
+        lines += ["", f"<details><summary>{kept} of {len(verdict.results)} rules kept</summary>"]
+        lines += [*_rules(verdict), "", "</details>"]
+    return "\n".join(lines) + "\n"
+
+
+def _escaped(text: str) -> str:
+    """``text`` as it is, in a paragraph or in a cell of a table."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _head(verdict: Verdict, summary: Summary) -> list[str]:
+    run, target = summary["run"], summary["target"]
+    against = _escaped(target["url"]) + (
+        " — **the emulator, not a Nakama server**" if target["is_emulator"] else ""
+    )
+    word = _WORD[verdict.outcome]
+    lines = [
+        f"### Load test {word}: {_escaped(run['scenario'])} (exit code {int(verdict.exit_code)})",
+        "",
+        f"{run['users']:,} users for {run['duration_s']:,.0f} s against {against}",
+        "",
+        *(f"- {_escaped(line)}" for line in verdict.why[:_WHY]),
+    ]
+    if len(verdict.why) > _WHY:
+        lines.append(f"- … and {len(verdict.why) - _WHY} more in verdict.json")
+    return lines
+
+
+def _rules(verdict: Verdict) -> list[str]:
+    if not verdict.results:
+        return []
+    lines = ["", "| | rule | measured | limit | samples | at |", "|---|---|--:|--:|--:|---|"]
+    for result in verdict.results:
+        rule = result.rule
+        cells = (
+            _MARK[result.outcome],
+            _escaped(rule.name),
+            _escaped(rule.shown(result.measured)),
+            _escaped(f"{rule.relation} {rule.shown(rule.limit)}"),
+            f"{result.samples:,}",
+            _escaped(result.subject or "no name matches"),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _call(call: CallPart) -> str:
+    times = call["ok_ms"]
+    figures = (
+        "-" if value is None else f"{value:,.2f}" for value in (times["p50"], times["p95"], times["p99"])
+    )
+    name = _escaped(f"{call['kind']} {call['name']}")
+    return f"| {name} | {call['count']:,} | {call['failures']:,} | {' | '.join(figures)} |"

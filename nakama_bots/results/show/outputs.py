@@ -1,0 +1,83 @@
+"""What a run folder has beside summary and time line: for CI, for a pull request, for a spreadsheet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from nakama_bots.errors import NakamaError
+from nakama_bots.results.gate.rules import Verdict
+from nakama_bots.results.gate.verdict import verdict_part
+from nakama_bots.results.record.recorder import no_pause
+from nakama_bots.results.record.request_samples import RequestLog
+from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.run_folder import VERDICT_FILE, compressed, write_whole
+from nakama_bots.results.show.csv_files import calls_csv, gauges_csv
+from nakama_bots.results.show.junit import junit
+from nakama_bots.results.show.markdown import job_summary, pull_request
+from nakama_bots.results.summary import Summary
+
+JUNIT_FILE: Final = "junit.xml"
+JOB_SUMMARY_FILE: Final = "summary.md"
+PULL_REQUEST_FILE: Final = "pull-request.md"
+CALLS_FILE: Final = "calls.csv"
+GAUGES_FILE: Final = "gauges.csv"
+REQUESTS_FILE: Final = "requests.csv.gz"
+
+STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
+"""Where GitHub Actions takes a step's summary from: the path of a file that steps append to."""
+
+
+class OutputError(NakamaError):
+    """A file cannot be written: the path and why, in one line."""
+
+
+def write_outputs(folder: Path, summary: Summary, verdict: Verdict) -> list[Path]:
+    """Write what is made from the verdict, each file whole or not at all."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    contents: dict[str, bytes] = {
+        VERDICT_FILE: orjson.dumps(verdict_part(verdict, summary), option=options),
+        JUNIT_FILE: junit(verdict, summary),
+        JOB_SUMMARY_FILE: job_summary(verdict, summary).encode(),
+        PULL_REQUEST_FILE: pull_request(verdict, summary).encode(),
+    }
+    return [_write(folder / name, [data]) for name, data in contents.items()]
+
+
+def tell_ci(verdict: Verdict, summary: Summary, environment: Mapping[str, str] = os.environ) -> None:
+    """Show the verdict on the page of the CI job, where there is one."""
+    step = environment.get(STEP_SUMMARY)
+    if not step:
+        return
+    try:
+        with Path(step).open("a", encoding="utf-8") as file:
+            file.write(job_summary(verdict, summary) + "\n")
+    except OSError as error:
+        msg = f"{STEP_SUMMARY}: {step} cannot be written ({error.strerror})"
+        raise OutputError(msg) from None
+
+
+def write_tables(
+    folder: Path, timeline: Timeline, requests: RequestLog, *, pause: Callable[[], object] = no_pause
+) -> list[Path]:
+    """Write the time line as CSV, and the single requests when some were asked for; ``pause`` as in those."""
+    files = [
+        _write(folder / CALLS_FILE, calls_csv(timeline, pause)),
+        _write(folder / GAUGES_FILE, gauges_csv(timeline)),
+    ]
+    if len(requests):
+        files.append(_write(folder / REQUESTS_FILE, requests.lines(timeline.started), packed=True))
+    return files
+
+
+def _write(path: Path, parts: Iterable[bytes], *, packed: bool = False) -> Path:
+    try:
+        write_whole(path, parts, opener=compressed if packed else None)
+    except OSError as error:
+        msg = f"{path}: cannot be written ({error.strerror})"
+        raise OutputError(msg) from None
+    return path

@@ -1,0 +1,123 @@
+"""What others have published about Nakama under load, to be held beside what a run has measured.
+
+Heroic Labs: https://heroiclabs.com/docs/nakama/getting-started/benchmarks/ (Tsung). Code Wizards: their report
+of two million connected users (Artillery). A figure compares only where hardware, players and workload do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, TypedDict
+
+from nakama_bots.results.record.recorder import CallKey, Recorder
+
+HEROIC: Final = "Heroic Labs, Tsung on 20 x 3 vCPU, Nakama on 1 node x 1 CPU"
+CODE_WIZARDS: Final = "Code Wizards, Artillery on AWS Fargate, one 4-vCPU node of their Nakama"
+
+LOGIN: Final[CallKey] = ("POST", "/v2/account/authenticate/device")
+CONNECT: Final[CallKey] = ("WS", "connect")
+RPC: Final[CallKey] = ("POST", "/v2/rpc/{id}")
+PUSH: Final = "PUSH"
+
+Measure = Callable[[Recorder, float], "float | None"]
+"""A figure from what was recorded in so many seconds; None when there is nothing to make it of."""
+
+
+class PublishedPart(TypedDict):
+    """One figure of a published workload; ``measured`` is null when the run has nothing to make it of."""
+
+    workload: str
+    figure: str
+    unit: str
+    published: float
+    measured: float | None
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One published number and how a run measures its own."""
+
+    workload: str
+    figure: str
+    unit: str
+    published: float
+    by: str
+    measure: Measure
+
+
+def _count(key: CallKey) -> Measure:
+    return lambda recorder, _: float(recorder.calls[key].ok.count) if key in recorder.calls else None
+
+
+def _rate(key: CallKey) -> Measure:
+    def rate(recorder: Recorder, seconds: float) -> float | None:
+        return recorder.calls[key].ok.count / seconds if key in recorder.calls and seconds > 0 else None
+
+    return rate
+
+
+def _mean(key: CallKey) -> Measure:
+    def mean(recorder: Recorder, _: float) -> float | None:
+        found = recorder.calls[key].ok.mean if key in recorder.calls else None
+        return None if found is None else found * 1e3
+
+    return mean
+
+
+def _mean_of_requests(recorder: Recorder, _: float) -> float | None:
+    """Over all that is answered; a push waits for the match's next tick and is none."""
+    rows = [row.ok for (kind, _name), row in recorder.calls.items() if kind != PUSH and row.ok.count]
+    count = sum(row.count for row in rows)
+    return sum((row.mean or 0.0) * row.count for row in rows) / count * 1e3 if count else None
+
+
+def _failed(recorder: Recorder, _: float) -> float | None:
+    ok = sum(row.ok.count for row in recorder.calls.values())
+    failed = sum(row.failed.count - row.outcomes.get("abandoned", 0) for row in recorder.calls.values())
+    return failed / (ok + failed) * 100 if ok + failed else None
+
+
+FIGURES: Final[tuple[Figure, ...]] = (
+    Figure("sockets", "sockets opened and held", "", 19_542, HEROIC, _count(CONNECT)),
+    Figure("sockets", "connect, mean", "ms", 34.21, HEROIC, _mean(CONNECT)),
+    Figure("register", "accounts made", "/s", 519, HEROIC, _rate(LOGIN)),
+    Figure("register", "register, mean", "ms", 24.60, HEROIC, _mean(LOGIN)),
+    Figure("authenticate", "logins", "/s", 500, HEROIC, _rate(LOGIN)),
+    Figure("authenticate", "authenticate, mean", "ms", 24.61, HEROIC, _mean(LOGIN)),
+    Figure("lua_rpc", "calls", "/s", 633, HEROIC, _rate(RPC)),
+    Figure("lua_rpc", "RPC in Lua, mean", "ms", 20.22, HEROIC, _mean(RPC)),
+    Figure("go_rpc", "calls", "/s", 635, HEROIC, _rate(RPC)),
+    Figure("go_rpc", "RPC in Go, mean", "ms", 19.97, HEROIC, _mean(RPC)),
+    Figure("match", "all requests, mean", "ms", 15.06, HEROIC, _mean_of_requests),
+    Figure("code_wizards", "clients connected", "", 25_000, CODE_WIZARDS, _count(CONNECT)),
+    Figure("code_wizards", "accounts made", "/s", 683, CODE_WIZARDS, _rate(LOGIN)),
+    Figure("code_wizards", "failed", "%", 0, CODE_WIZARDS, _failed),
+)
+WORKLOADS: Final = tuple(dict.fromkeys(figure.workload for figure in FIGURES))
+
+
+def side_by_side(workloads: Sequence[str], recorder: Recorder, seconds: float) -> list[PublishedPart]:
+    """The published figures of ``workloads`` beside what was recorded in ``seconds``, all in one recorder.
+
+    Two workloads at once share their calls, and cannot be told apart: run one at a time.
+    """
+    rows: list[PublishedPart] = []
+    for figure in FIGURES:
+        if figure.workload in workloads:
+            measured = figure.measure(recorder, seconds)
+            rows.append({
+                "workload": figure.workload,
+                "figure": figure.figure,
+                "unit": figure.unit,
+                "published": figure.published,
+                "measured": None if measured is None else round(measured, 3),
+                "by": figure.by,
+            })  # fmt: skip
+    return rows
+
+
+def with_unit(value: float | None, row: PublishedPart) -> str:
+    """A figure of ``row`` as it is shown."""
+    return "-" if value is None else f"{value:,.2f} {row['unit']}".rstrip()

@@ -1,0 +1,57 @@
+"""Runs read for a report, and the report written into a run's folder."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.results.gate.verdict import VerdictPart
+from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.run_folder import (
+    TIMELINE_FILE,
+    VERDICT_FILE,
+    read_summary,
+    read_timeline,
+    read_verdict,
+    write_whole,
+)
+from nakama_bots.results.show.report.page import render
+from nakama_bots.results.show.report.view import RunView, bins_of
+from nakama_bots.results.summary import Summary
+
+REPORT_FILE: Final = "report.html"
+
+
+def read_run(folder: Path, label: str) -> RunView:
+    """A run's folder; without a time line or a verdict in it these are not shown.
+
+    ``SummaryError``, ``TimelineError`` or ``VerdictError`` for a file that is none.
+    """
+    summary = read_summary(folder)
+    timeline = read_timeline(folder) if (folder / TIMELINE_FILE).exists() else None
+    verdict = read_verdict(folder) if (folder / VERDICT_FILE).exists() else None
+    return RunView(label, summary, bins_of(timeline), verdict)
+
+
+def labels(paths: Sequence[Path]) -> list[str]:
+    """What tells runs apart: the folders' names, or the whole paths where these are the same."""
+    names = [path.resolve().name for path in paths]
+    times = Counter(names)
+    return [str(path) if times[name] > 1 else name for path, name in zip(paths, names, strict=True)]
+
+
+def write_report(
+    folder: Path,
+    summary: Summary,
+    timeline: Timeline,
+    verdict: VerdictPart,
+    *,
+    pause: Callable[[], object] = lambda: None,
+) -> Path:
+    """Write ``report.html``, whole or not at all (``OSError``); ``pause`` as in ``bins_of``."""
+    path = folder / REPORT_FILE
+    view = RunView(folder.name, summary, bins_of(timeline, pause=pause), verdict)
+    write_whole(path, [render([view]).encode()])
+    return path

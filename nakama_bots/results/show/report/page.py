@@ -1,0 +1,101 @@
+"""The page: sections of every run beside each other, filled into the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from nakama_bots.results.compare import comparison_text
+from nakama_bots.results.compare.compare import Comparison
+from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.results.show.report.charts import Chart, draw
+from nakama_bots.results.show.report.parts import Item, Section, Table
+from nakama_bots.results.show.report.sections import BAR, SECTIONS
+from nakama_bots.results.show.report.view import RunView
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One run's chart or table in a row; both None: this run has none."""
+
+    chart: Chart | None = None
+    svg: Markup | None = None
+    table: Table | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The same of every run. ``wide``: a table that is not put beside another one."""
+
+    cells: tuple[Cell, ...]
+    wide: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A section with what the runs have in it."""
+
+    section: Section
+    rows: tuple[Row, ...]
+
+
+def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str:
+    """The page of at least one run; ``comparison`` is of the first."""
+    environment = Environment(
+        loader=PackageLoader("nakama_bots.results.show.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("report.html.j2").render(
+        runs=runs,
+        title=" / ".join(run.label for run in runs),
+        tiles=[_tiles(run) for run in runs],
+        filled=[filled for section in SECTIONS if (filled := _fill(section, runs)).rows],
+        comparison=comparison,
+        text=comparison_text,
+        not_judged=comparison_text.not_judged(comparison) if comparison is not None else [],
+        BAR=BAR,
+    )
+
+
+def _fill(section: Section, runs: Sequence[RunView]) -> Filled:
+    of_runs = [section.items(run) for run in runs]
+    keys = dict.fromkeys(key for items in of_runs for key in items)
+    rows = tuple(_row(of_runs, key, f"{section.identity}-{place}") for place, key in enumerate(keys))
+    return Filled(section, rows)
+
+
+def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str) -> Row:
+    items = [items.get(key) for items in of_runs]
+    charts = [item for item in items if isinstance(item, Chart)]
+    drawn = iter(draw(charts, identity))
+    cells = tuple(
+        Cell(chart=item, svg=Markup(next(drawn)))  # noqa: S704 - pygal escapes what it is given
+        if isinstance(item, Chart)
+        else Cell(table=item)
+        for item in items
+    )
+    wide = any(isinstance(item, Table) and len(item.headers) > 4 for item in items)
+    return Row(cells, wide)
+
+
+def _tiles(run: RunView) -> list[tuple[str, str]]:
+    summary = run.summary
+    calls = sum(call["count"] for call in summary["calls"])
+    failures = sum(call["failures"] for call in summary["calls"])
+    seconds = summary["run"]["duration_s"]
+    ledger = LedgerTotals.from_counts(summary["counts"])
+    balanced = "balanced" if ledger.balanced else f"{ledger.pending:+,} PENDING"
+    return [
+        ("duration", f"{seconds:,.1f} s"),
+        ("users", f"{summary['run']['users']:,}"),
+        ("calls", f"{calls:,}"),
+        ("calls per second", f"{calls / seconds if seconds else 0.0:,.1f}"),
+        ("failed", f"{failures:,} ({failures / calls if calls else 0.0:.2%})"),
+        ("cid ledger", f"{ledger.sent:,} sent, {balanced}"),
+    ]

@@ -1,0 +1,161 @@
+"""What a section of a report is made of: charts, tables, and the two out of a run's bins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nakama_bots.results.record import sparse
+from nakama_bots.results.show.report.charts import Chart, Line, X, number
+from nakama_bots.results.show.report.view import Bins, RunView
+from nakama_bots.results.summary import Latency
+
+SHOWN: Final[dict[str, float]] = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
+
+_DISTRIBUTION: Final = (
+    1.0, 5.0, 10.0, 25.0, 40.0, 50.0, 60.0, 70.0, 75.0, 80.0, 85.0, 90.0, 92.5, 95.0, 96.0, 97.0, 98.0, 99.0,
+    99.5, 99.9, 99.95, 99.99, 99.999,
+)  # fmt: skip
+
+_LATENCY_KEYS: Final = frozenset({"p50", "p95", "max", "count"})
+
+LATENCY_HEADERS: Final = ("p50 ms", "p90 ms", "p95 ms", "p99 ms", "max ms")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """``left`` columns hold text, the others numbers."""
+
+    title: str
+    headers: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    left: int = 1
+    note: str = ""
+
+
+Item = Chart | Table
+Items = Mapping[str, Item]
+"""By a key that is the same in every run of a report, in the order in which they are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """``items`` gives what a run has to show; a section in which no run has anything is left out."""
+
+    identity: str
+    title: str
+    items: Callable[[RunView], Items]
+    about: str = ""
+
+
+def over_time(run: RunView, title: str, unit: str, rows: Mapping[str, Sequence[float | None]]) -> Chart:
+    """A line for each row of a value a bin."""
+    lines = tuple(Line(name, _points(run.bins, values)) for name, values in rows.items())
+    return Chart(title, unit, lines, seconds=run.seconds)
+
+
+def per_second(run: RunView, numbers: Sequence[int]) -> list[float | None]:
+    """What was counted in each bin, by the second."""
+    return [number / run.bins.width for number in numbers]
+
+
+def latency_over_time(run: RunView, title: str, bins: Mapping[str, Sequence[sparse.Buckets]]) -> Chart:
+    """Percentiles of what was counted in each bin: ``p50``, or ``p50 name`` where there are several names."""
+    lines = []
+    for name, blocks in bins.items():
+        found = [sparse.percentiles(block, SHOWN.values()) for block in blocks]
+        for position, percentile in enumerate(SHOWN):
+            values = [_ms(row[position]) for row in found]
+            label = f"{percentile} {name}" if len(bins) > 1 else percentile
+            lines.append(Line(label, _points(run.bins, values)))
+    return Chart(title, "ms", tuple(lines), seconds=run.seconds, log=True)
+
+
+def distribution(title: str, names: Mapping[str, sparse.Buckets]) -> Chart:
+    """What share of the calls took at most how long, by nines."""
+    lines = []
+    for name, buckets in names.items():
+        count = sum(buckets.values())
+        # Beyond these a percentile is the longest call.
+        percents = [percent for percent in _DISTRIBUTION if count * (1 - percent / 100) >= 1] or [50.0]
+        values = sparse.percentiles(buckets, percents)
+        lines.append(
+            Line(name, tuple((percent, value * 1e3) for percent, value in zip(percents, values, strict=True)
+                             if value is not None))
+        )  # fmt: skip
+    return Chart(title, "ms", tuple(lines), x=X.PERCENTILE, log=True)
+
+
+def whole(blocks: Sequence[sparse.Buckets]) -> sparse.Buckets:
+    """All bins as one."""
+    total: sparse.Buckets = {}
+    for block in blocks:
+        for bucket, times in block.items():
+            total[bucket] = total.get(bucket, 0) + times
+    return total
+
+
+def figures(times: Latency) -> tuple[str, ...]:
+    """The cells under ``LATENCY_HEADERS``."""
+    return tuple(milliseconds(times[key]) for key in ("p50", "p90", "p95", "p99", "max"))
+
+
+def milliseconds(value: float | None) -> str:
+    """With two decimals; "-" for none."""
+    return "-" if value is None else f"{value:,.2f}"
+
+
+def facts(title: str, rows: Mapping[str, object], note: str = "") -> Table:
+    """A table of names and what they are."""
+    return Table(title, ("", ""), tuple((name, text(value)) for name, value in rows.items()), note=note)
+
+
+def text(value: object) -> str:
+    """A value of JSON for a person."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float):
+        return number(float(value))
+    return str(value)
+
+
+def is_rows(part: object) -> bool:
+    """Whether it is a list of objects, and not empty."""
+    return isinstance(part, list) and bool(part) and all(isinstance(row, dict) for row in part)
+
+
+def rows_table(title: str, rows: list[dict[str, object]]) -> Table:
+    """A row for each object, a column for each of its keys."""
+    plain = [dict(flat(row)) for row in rows]
+    headers = list(dict.fromkeys(key for row in plain for key in row))
+    cells = tuple(tuple(text(row.get(key)) for key in headers) for row in plain)
+    return Table(title, tuple(header.replace("_", " ") for header in headers), cells)
+
+
+def flat(part: Mapping[str, object]) -> list[tuple[str, object]]:
+    """Its plain values; a latency as its p50, p95, p99 and max."""
+    found: list[tuple[str, object]] = []
+    for key, value in part.items():
+        if isinstance(value, dict) and value.keys() >= _LATENCY_KEYS:
+            found += [(f"{key} {name}", value[name]) for name in ("p50", "p95", "p99", "max")]
+        elif isinstance(value, dict):
+            found += [
+                (f"{key} {name}", inner) for name, inner in value.items() if not isinstance(inner, dict | list)
+            ]
+        elif isinstance(value, list):
+            if value and not is_rows(value):
+                found.append((key, ", ".join(map(str, value))))
+        else:
+            found.append((key, number(float(value)) if isinstance(value, float) else value))
+    return found
+
+
+def _points(bins: Bins, values: Sequence[float | None]) -> tuple[tuple[float, float], ...]:
+    return tuple((bins.middle(place), value) for place, value in enumerate(values) if value is not None)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds * 1e3

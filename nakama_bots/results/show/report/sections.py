@@ -1,0 +1,367 @@
+"""The sections of a report, in their order: each takes what a run has and shows nothing of what it has not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, cast
+
+from nakama_bots import observer
+from nakama_bots.results.record import gauges
+from nakama_bots.results.record.recorder import ABANDONED
+from nakama_bots.results.show.published import with_unit
+from nakama_bots.results.show.report.charts import MOST_LINES
+from nakama_bots.results.show.report.generator import health, server
+from nakama_bots.results.show.report.parts import (
+    LATENCY_HEADERS,
+    Item,
+    Items,
+    Section,
+    Table,
+    distribution,
+    facts,
+    figures,
+    flat,
+    is_rows,
+    latency_over_time,
+    over_time,
+    per_second,
+    rows_table,
+    whole,
+)
+from nakama_bots.results.show.report.view import RunView
+from nakama_bots.results.summary import CallPart, Summary
+
+REST_KINDS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH"})
+_KIND_PREFIX: Final = f"{observer.DELIVERY_LATENCY}."
+_DELIVERED: Final = ("expected", "received", "lost", "duplicated", "reordered")
+_MOST_CHARTS: Final = 40
+_ERROR_EXAMPLES: Final = 50
+_TITLE: Final = 70
+
+_SHOWN: Final = frozenset({
+    "schema", "run", "target", "versions", "settings", "ledger", "calls", "ticks", "delivery", "matchmaking",
+    "chat", "arrivals", "paced", "errors", "samples_ms", "counts", "recorded", "health", "server", "workers",
+    "published",
+})  # fmt: skip
+"""Parts of the summary that have their place; others are shown as they are."""
+
+
+def _load(run: RunView) -> Items:
+    items: dict[str, Item] = {}
+    shown = {name: run.bins.gauges[name] for name in (gauges.USERS, gauges.SOCKETS) if name in run.bins.gauges}
+    if shown:
+        items["users"] = over_time(run, "Users and sockets", "", shown)
+    if run.bins.calls:
+        total = [0] * run.bins.number
+        failed = [0] * run.bins.number
+        for call in run.bins.calls.values():
+            for place, block in enumerate(call.ok):
+                total[place] += sum(block.values()) + call.failures[place]
+                failed[place] += call.failures[place]
+        rates = {"calls": per_second(run, total), "failures": per_second(run, failed)}
+        items["rate"] = over_time(run, "Calls and failures", "per second", rates)
+    return items
+
+
+def _calls(run: RunView, title: str, kinds: Iterable[str]) -> Items:
+    """A table of all names, their distributions in one chart, and each over time."""
+    wanted = set(kinds)
+    calls = [call for call in run.summary["calls"] if call["kind"] in wanted]
+    if not calls:
+        return {}
+    busiest = sorted(calls, key=lambda call: -call["ok_ms"]["count"])
+    binned = {
+        _name(call, wanted): bins.ok
+        for call in busiest
+        if call["ok_ms"]["count"] and (bins := run.bins.calls.get((call["kind"], call["name"]))) is not None
+    }
+    items: dict[str, Item] = {"table": _call_table(title, calls)}
+    if binned:
+        some = dict(list(binned.items())[:MOST_LINES])
+        left_out = f", the {MOST_LINES} most frequent" if len(binned) > MOST_LINES else ""
+        items["distribution"] = distribution(
+            f"Latency distribution{left_out}", {name: whole(blocks) for name, blocks in some.items()}
+        )
+        for name, blocks in list(binned.items())[:_MOST_CHARTS]:
+            items[name] = latency_over_time(run, name, {name: blocks})
+    return items
+
+
+def _name(call: CallPart, kinds: set[str]) -> str:
+    return call["name"] if len(kinds) == 1 else f"{call['kind']} {call['name']}"
+
+
+def _call_table(title: str, calls: list[CallPart]) -> Table:
+    headers = ("kind", "name", "count", "per s", "failed", "stopped", *LATENCY_HEADERS)
+    rows = tuple(
+        (call["kind"], call["name"], f"{call['count']:,}", f"{call['rate']:,.1f}", f"{call['failures']:,}",
+         f"{call['outcomes'].get(ABANDONED, 0):,}", *figures(call["ok_ms"]))
+        for call in calls
+    )  # fmt: skip
+    note = "times of the calls that went well; stopped: without an answer when its player was"
+    return Table(title, headers, rows, left=2, note=note)
+
+
+def _realtime(run: RunView) -> Items:
+    return _calls(run, "Every message", ("WS",))
+
+
+def _rest(run: RunView) -> Items:
+    return _calls(run, "Every route", REST_KINDS)
+
+
+def _matchmaking(run: RunView) -> Items:
+    part = run.summary["matchmaking"]
+    if not part["tickets_added"]:
+        return {}
+    steps = (
+        ("tickets added", part["tickets_added"]),
+        ("matched", part["tickets_matched"]),
+        ("came into their match", part.get("tickets_joined", 0)),
+        ("matches joined", part["matches_joined"]),
+        ("matches played to the end", part["matches_played"]),
+        ("tickets cancelled", part["tickets_cancelled"]),
+        ("tickets timed out", part["tickets_timed_out"]),
+        ("matches deserted", run.summary["counts"].get(observer.MATCHES_DESERTED, 0)),
+    )
+    first = steps[0][1]
+    rows = tuple((name, f"{many:,}", f"{many / first:.1%}", _bar(many / first)) for name, many in steps)
+    funnel = Table("Funnel", ("step", "number", "of tickets", BAR), rows)
+    time_to_match = Table(
+        "Time to match", ("", "count", *LATENCY_HEADERS),
+        (("from the ticket to the match", f"{part['time_to_match_ms']['count']:,}",
+          *figures(part["time_to_match_ms"])),),
+    )  # fmt: skip
+    pushes = {
+        f"time to match ({name})" if name != "matchmaker_matched" else "time to match": bins.ok
+        for (kind, name), bins in run.bins.calls.items()
+        if kind == "PUSH"
+    }
+    charts: dict[str, Item] = {
+        f"chart {name}": latency_over_time(run, name.capitalize(), {name: blocks})
+        for name, blocks in pushes.items()
+    }
+    items: dict[str, Item] = {"funnel": funnel, **charts, "times": time_to_match}
+    sizes = part.get("match_sizes")
+    if sizes:
+        by_size = tuple((size, f"{number:,}") for size, number in sizes.items())
+        items["sizes"] = Table("Sizes of matches", ("players", "tickets"), by_size)
+    interval = part.get("interval_s")
+    if interval:
+        in_intervals = {name: f"{value:.2f}" for name, value in part.get("intervals_to_match", {}).items()}
+        items["intervals"] = facts(f"Time to match in the server's intervals of {interval:g} s", in_intervals)
+    return items
+
+
+def _published(run: RunView) -> Items:
+    rows = tuple(
+        (row["figure"], with_unit(row["published"], row), with_unit(row["measured"], row), row["by"])
+        for row in run.summary.get("published", [])
+    )
+    headers = ("figure", "published", "measured", "published by")
+    return {"published": Table("Published and measured", headers, rows)} if rows else {}
+
+
+def _delivery(run: RunView) -> Items:
+    part = run.summary["delivery"]
+    if not part["expected"] and not part["received"]:
+        return {}
+    counts = {key: part[key] for key in _DELIVERED}
+    items: dict[str, Item] = {
+        "times": Table("Latency", ("", "count", *LATENCY_HEADERS),
+                       (("from send to receipt", f"{part['latency_ms']['count']:,}",
+                         *figures(part["latency_ms"])),)),
+    }  # fmt: skip
+    blocks = run.bins.samples.get(observer.DELIVERY_LATENCY)
+    if blocks:
+        items["chart"] = latency_over_time(run, "Delivery over time", {"delivery": blocks})
+        items["distribution"] = distribution("Delivery distribution", _with_corrected(run, "delivery"))
+    items["counts"] = facts("Payloads", counts)
+    items |= _delivery_by_kind(run)
+    return items
+
+
+def _delivery_by_kind(run: RunView) -> Items:
+    """Each kind of message, where bots tell it: the sample ``delivery.<kind>`` and the counts behind it."""
+    kinds = {name: times for name, times in run.summary["samples_ms"].items() if _is_a_kind(name)}
+    if not kinds:
+        return {}
+    counts = run.summary["counts"]
+    rows = tuple(
+        (name.removeprefix(_KIND_PREFIX), *(f"{counts.get(f'{name}.{field}', 0):,}" for field in _DELIVERED),
+         *figures(times))
+        for name, times in kinds.items()
+    )  # fmt: skip
+    busiest = sorted(kinds, key=lambda name: -kinds[name]["count"])[:MOST_LINES]
+    binned = {name: run.bins.samples[name] for name in busiest if name in run.bins.samples}
+    items: dict[str, Item] = {"by kind": Table("By kind", ("kind", *_DELIVERED, *LATENCY_HEADERS), rows)}
+    if binned:
+        lines = {name.removeprefix(_KIND_PREFIX): whole(blocks) for name, blocks in binned.items()}
+        items["distribution by kind"] = distribution("Delivery distribution by kind", lines)
+    return items
+
+
+def _is_a_kind(name: str) -> bool:
+    return name.startswith(_KIND_PREFIX) and not name.endswith(observer.CORRECTED)
+
+
+def _with_corrected(run: RunView, name: str) -> dict[str, Any]:
+    names = {name: name, f"{name}, corrected": name + observer.CORRECTED}
+    return {
+        shown: whole(run.bins.samples[sample]) for shown, sample in names.items() if sample in run.bins.samples
+    }
+
+
+def _ticks(run: RunView) -> Items:
+    part = run.summary["ticks"]
+    if not part["sent"] and not part["missed"]:
+        return {}
+    items: dict[str, Item] = {
+        "table": Table("Match-state ticks", ("", "sent", "missed", *LATENCY_HEADERS),
+                       (("lateness behind the plan", f"{part['sent']:,}", f"{part['missed']:,}",
+                         *figures(part["lateness_ms"])),)),
+    }  # fmt: skip
+    blocks = run.bins.samples.get(observer.TICK_LATENESS)
+    if blocks:
+        items["chart"] = latency_over_time(run, "Tick lateness over time", {"lateness": blocks})
+        items["distribution"] = distribution("Tick lateness distribution", {"lateness": whole(blocks)})
+    return items
+
+
+def _paced(run: RunView) -> Items:
+    rows = run.summary.get("paced") or []
+    if not rows:
+        return {}
+    headers = ("name", "measured from", "count", *LATENCY_HEADERS)
+    cells = tuple(
+        (part["name"], since, f"{part['count']:,}", *figures(times))
+        for part in rows
+        for since, times in (("the send", part["raw_ms"]), ("when it was planned", part["corrected_ms"]))
+    )
+    return {"table": Table("Paced sends", headers, cells, left=2)}
+
+
+def _arrivals(run: RunView) -> Items:
+    part = cast("Mapping[str, Any]", run.summary).get("arrivals")
+    if not part or not (part["scheduled"] or part["planned"]):
+        return {}
+    counts = {name.replace("_", " "): value for name, value in part.items() if isinstance(value, int)}
+    delay = part["delay_ms"]
+    times = Table("From the plan to the start", ("", "count", *LATENCY_HEADERS),
+                  (("delay", f"{delay['count']:,}", *figures(delay)),))  # fmt: skip
+    return {"counts": facts("What became of them", counts), "delay": times}
+
+
+def _errors(run: RunView) -> Items:
+    errors = run.summary["errors"]
+    if not errors:
+        return {}
+    items: dict[str, Item] = {}
+    by_label: dict[str, list[int]] = {}
+    for (kind, name, label), numbers in run.bins.errors.items():
+        by_label[_cut(f"{kind} {name}: {label}")] = numbers
+    worst = sorted(by_label.items(), key=lambda row: -sum(row[1]))[:MOST_LINES]
+    if worst:
+        rates = {label: per_second(run, numbers) for label, numbers in worst}
+        items["chart"] = over_time(run, "Failures by kind", "per second", rates)
+    rows = tuple(
+        (error["kind"], error["name"], error["label"], error["example"], f"{error['count']:,}",
+         f"{error['first_seen_s']:,.1f}")
+        for error in errors[:_ERROR_EXAMPLES]
+    )  # fmt: skip
+    note = f"the {_ERROR_EXAMPLES} most frequent of {len(errors)}" if len(errors) > _ERROR_EXAMPLES else ""
+    headers = ("kind", "name", "what", "earliest example", "count", "first at s")
+    items["table"] = Table("Every kind of failure", headers, rows, left=4, note=note)
+    return items
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= _TITLE else label[: _TITLE - 3] + "..."
+
+
+def _ledger(run: RunView) -> Items:
+    ledger = dict(run.summary["ledger"])
+    balanced = ledger.pop("balanced")
+    rows = {name.replace("_", " "): value for name, value in ledger.items()}
+    note = "" if balanced else "NOT BALANCED: not every cid that was sent ended exactly once"
+    return {"table": facts("What became of every cid", {"balanced": balanced, **rows}, note)}
+
+
+def _own(run: RunView) -> Items:
+    """Names that a scenario made up, and what later versions of the summary add."""
+    known = {observer.DELIVERY_LATENCY, observer.TICK_LATENESS}
+    samples = {
+        name: times
+        for name, times in run.summary["samples_ms"].items()
+        if name not in known and not name.endswith(observer.CORRECTED) and not _is_a_kind(name)
+    }
+    items: dict[str, Item] = {}
+    if samples:
+        rows = tuple((name, f"{times['count']:,}", *figures(times)) for name, times in samples.items())
+        items["samples"] = Table("Durations", ("name", "count", *LATENCY_HEADERS), rows)
+    counts: dict[str, object] = {
+        name: many
+        for name, many in run.summary["counts"].items()
+        if name not in observer.COUNT_NAMES and not name.startswith((observer.LEDGER_PREFIX, _KIND_PREFIX))
+    }
+    if any(run.summary["chat"].values()):
+        counts = {f"chat {name}": many for name, many in run.summary["chat"].items()} | counts
+    if counts:
+        items["counts"] = facts("Counts", counts)
+    others = [key for key in run.summary if key not in _SHOWN]
+    return items | dict(_generic(run.summary, others))
+
+
+def _about(run: RunView) -> Items:
+    return {
+        "versions": facts("Versions", run.summary["versions"]),
+        "settings": facts("Settings", run.summary["settings"]),
+    }
+
+
+def _generic(summary: Summary, keys: Iterable[str]) -> Items:
+    """Parts of the summary that have no section made for them: objects as facts, lists of them as tables."""
+    items: dict[str, Item] = {}
+    for key in keys:
+        part = cast("Mapping[str, object]", summary).get(key)
+        name = key.replace("_", " ").capitalize()
+        if isinstance(part, dict):
+            plain = {label.replace("_", " "): value for label, value in flat(part)}
+            if plain:
+                items[key] = facts(name, plain)
+            for label, rows in part.items():
+                if is_rows(rows):
+                    items[f"{key}.{label}"] = rows_table(label.replace("_", " ").capitalize(), rows)
+        elif is_rows(part):
+            items[key] = rows_table(name, cast("list[dict[str, object]]", part))
+    return items
+
+
+BAR: Final = "\N{FULL BLOCK}"
+"""The heading of a column whose cells are shares, drawn as bars."""
+
+
+def _bar(share: float) -> str:
+    return f"{min(1.0, share):.4f}"
+
+
+SECTIONS: Final = (
+    Section("load", "Load", _load),
+    Section("realtime", "Realtime: round trips per message", _realtime,
+            "From the write of a message with a cid to the read of its answer."),
+    Section("rest", "REST by route", _rest),
+    Section("matchmaking", "Matchmaking", _matchmaking),
+    Section("delivery", "Match-data delivery", _delivery, "Payloads of our bots, on the clock of one host."),
+    Section("ticks", "Tick lateness", _ticks, "How late our bots send: the generator's doing."),
+    Section("paced", "Corrected for coordinated omission", _paced,
+            "A send that had to wait is late for its player as well: corrected times count from the plan."),
+    Section("arrivals", "Arrivals of the open load", _arrivals),
+    Section("published", "Published figures beside this run's", _published,
+            "Others' generator and server: a place to start from, not a race."),
+    Section("errors", "Errors", _errors),
+    Section("ledger", "Ledger", _ledger),
+    Section("health", "Generator health", health),
+    Section("server", "Server metrics", server, "Read from the target itself, on the same time axis."),
+    Section("own", "Other counts and durations", _own),
+    Section("about", "Versions and settings", _about),
+)  # fmt: skip

@@ -1,0 +1,141 @@
+"""A run as its report shows it: the summary, the verdict, and the time line in bins of equal length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from nakama_bots.results.gate.verdict import VerdictPart
+from nakama_bots.results.record import sparse
+from nakama_bots.results.record.gauges import fold
+from nakama_bots.results.record.recorder import ABANDONED, CallKey, ErrorKey
+from nakama_bots.results.record.timeline import Interval, Timeline
+from nakama_bots.results.summary import Summary
+
+SERVER: Final = "server"
+"""The source of what was read from the target's own metrics."""
+
+_MOST_BINS: Final = 150
+_WIDTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+
+T = TypeVar("T")
+_K = TypeVar("_K")
+
+
+@dataclass(slots=True)
+class CallBins:
+    """One name's calls in each bin."""
+
+    ok: list[sparse.Buckets]
+    failures: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The time line in ``number`` bins of ``width`` seconds. Gauges: values at a bin's end, None without."""
+
+    width: int
+    number: int
+    calls: Mapping[CallKey, CallBins] = field(default_factory=dict)
+    samples: Mapping[str, list[sparse.Buckets]] = field(default_factory=dict)
+    counts: Mapping[str, list[int]] = field(default_factory=dict)
+    errors: Mapping[ErrorKey, list[int]] = field(default_factory=dict)
+    gauges: Mapping[str, list[float | None]] = field(default_factory=dict)
+    server: Mapping[str, list[float | None]] = field(default_factory=dict)
+
+    def middle(self, position: int) -> float:
+        """Seconds after the start in the middle of a bin."""
+        return (position + 0.5) * self.width
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """``label`` tells the run from others of a report; ``verdict`` is None when none was drawn."""
+
+    label: str
+    summary: Summary
+    bins: Bins
+    verdict: VerdictPart | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long the time axis is."""
+        return max(self.summary["run"]["duration_s"], self.bins.number * self.bins.width)
+
+
+def bin_width(seconds: float) -> int:
+    """Seconds that a bin of a run of that length lasts."""
+    return next((width for width in _WIDTHS if seconds <= width * _MOST_BINS), _WIDTHS[-1])
+
+
+def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = lambda: None) -> Bins:
+    """The time line in bins; without one there are none.
+
+    ``pause`` is called after each interval, for an event loop that cannot wait for all of them.
+    """
+    if timeline is None or not len(timeline):
+        return Bins(1, 0)
+    seconds = max(timeline.ended - timeline.started, 1e-3)
+    width = bin_width(seconds)
+    filling = _Filling(width, max(1, -int(-seconds // width)))
+    for interval in timeline:
+        middle = interval["at"] + interval["seconds"] / 2 - timeline.started
+        filling.add(interval, min(filling.number - 1, max(0, int(middle / width))))
+        pause()
+    return filling.done()
+
+
+class _Filling:
+    """Bins that are being filled."""
+
+    def __init__(self, width: int, number: int) -> None:
+        self.number = number
+        self._width = width
+        self._calls: dict[CallKey, CallBins] = {}
+        self._samples: dict[str, list[sparse.Buckets]] = {}
+        self._counts: dict[str, list[int]] = {}
+        self._errors: dict[ErrorKey, list[int]] = {}
+        # By gauge and bin: the last value of each source.
+        self._gauges: dict[str, list[dict[str, float]]] = {}
+        self._server: dict[str, list[dict[str, float]]] = {}
+
+    def add(self, interval: Interval, position: int) -> None:
+        recorded = interval["recorded"]
+        for call in recorded["calls"]:
+            row = self._calls.get((call["kind"], call["name"])) or self._call((call["kind"], call["name"]))
+            sparse.add_encoded(row.ok[position], call["ok"])
+            row.failures[position] += sum(
+                number for outcome, number in call["outcomes"].items() if outcome != ABANDONED
+            )
+        for name, encoded in recorded["samples"].items():
+            sparse.add_encoded(self._row(self._samples, name, dict)[position], encoded)
+        for name, number in recorded["counts"].items():
+            self._row(self._counts, name, int)[position] += number
+        for error in recorded["errors"]:
+            key = error["kind"], error["name"], error["label"]
+            self._row(self._errors, key, int)[position] += error["count"]
+        gauges = self._server if interval["source"] == SERVER else self._gauges
+        for name, value in interval["gauges"].items():
+            self._row(gauges, name, dict)[position][interval["source"]] = value
+
+    def done(self) -> Bins:
+        return Bins(
+            self._width, self.number, self._calls, self._samples, self._counts, self._errors,
+            _folded(self._gauges), _folded(self._server),
+        )  # fmt: skip
+
+    def _call(self, key: CallKey) -> CallBins:
+        row = CallBins([{} for _ in range(self.number)], [0] * self.number)
+        return self._calls.setdefault(key, row)
+
+    def _row(self, rows: dict[_K, list[T]], key: _K, empty: type[T]) -> list[T]:
+        row = rows.get(key)
+        return row if row is not None else rows.setdefault(key, [empty() for _ in range(self.number)])
+
+
+def _folded(gauges: Mapping[str, list[dict[str, float]]]) -> dict[str, list[float | None]]:
+    return {
+        name: [fold(name, values.values()) if values else None for values in row]
+        for name, row in sorted(gauges.items())
+    }

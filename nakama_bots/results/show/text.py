@@ -1,0 +1,318 @@
+"""What a run prints at its end, from its summary: plain ASCII, at most 110 columns but for file names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from textwrap import wrap
+from typing import Final, Literal
+
+from nakama_bots.results.gate.rules import RuleOutcome, Verdict
+from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
+from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, short_source
+from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.results.record.recorder import ABANDONED
+from nakama_bots.results.record.server_metrics import ServerPart
+from nakama_bots.results.record.timeline import SERVER_PREFIX
+from nakama_bots.results.record.workers import MISSING, WorkerPart
+from nakama_bots.results.show.published import PublishedPart, with_unit
+from nakama_bots.results.summary import (
+    ArrivalsPart,
+    CallPart,
+    DeliveryPart,
+    Latency,
+    MatchmakingPart,
+    PacedPart,
+    Summary,
+    TargetPart,
+    TicksPart,
+)
+
+WIDTH: Final = 110
+
+_HEADER: Final = ("kind", "name", "count", "fails", "stopped", "p50 ms", "p95 ms", "p99 ms", "max ms")
+_PACED_HEADER: Final = (
+    "paced sends", "count", "raw p50", "p95", "p99", "max", "corrected p50", "p95", "p99", "max",
+)  # fmt: skip
+_GAP: Final = "  "
+_INDENT: Final = " " * 8
+_MARKS: Final = {RuleOutcome.PASSED: "pass", RuleOutcome.FAILED: "FAIL", RuleOutcome.WARNED: "warn"}
+_NAME_AT_LEAST: Final = 12
+
+
+def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | None = None) -> str:
+    """The text under Locust's table, without an end of line; parts that saw nothing are left out."""
+    run = summary["run"]
+    heading = f"{run['scenario']}: {run['users']:,} users for {run['duration_s']:,.1f} s"
+    lines = [
+        *_target(summary["target"]),
+        shorten(heading, WIDTH),
+        "",
+        *_table(summary["calls"]),
+        "",
+        *_ticks(summary["ticks"]),
+        *_delivery(summary["delivery"]),
+        *_matchmaking(summary["matchmaking"]),
+        *_chat(summary),
+        *_arrivals(summary["arrivals"]),
+        *_paced(summary["paced"]),
+        *_published(summary.get("published", [])),
+        *_health(summary["health"]),
+        *_server(summary["server"]),
+        LedgerTotals.from_counts(summary["counts"]).line(),
+        *_workers(summary["workers"]),
+        *_written(files),
+        *(verdict_lines(verdict) if verdict is not None else []),
+    ]
+    # Parts set themselves apart; between two of them one empty line is enough.
+    return "\n".join(line for line, next_ in zip(lines, [*lines[1:], "."], strict=True) if line or next_)
+
+
+def _written(files: Iterable[Path]) -> list[str]:
+    names: dict[Path, list[str]] = {}
+    for path in files:
+        names.setdefault(path.parent, []).append(path.name)
+    return [
+        line
+        for folder, inside in names.items()
+        for line in (
+            f"written: {folder}/",
+            *wrap(", ".join(inside), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT),
+        )
+    ]
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """The verdict: what every rule measured, then the reasons that are not a rule's."""
+    of = f"gate {verdict.gate}" if verdict.gate is not None else "run"
+    lines = [f"{of}: {verdict.outcome.value.upper()} (exit code {int(verdict.exit_code)})"]
+    told = {result.message for result in verdict.results}
+    lines += [f"  {line}" for line in verdict.why if not any(line.endswith(message) for message in told)]
+    for result in verdict.results:
+        lines.append(f"  {_MARKS[result.outcome]}  {shorten(result.rule.name, WIDTH - 8)}")
+        lines += wrap(_ascii(result.message), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    return lines
+
+
+def shorten(text: str, width: int) -> str:
+    """``text`` in at most ``width`` (5 or more) columns of ASCII, the middle replaced by three dots."""
+    text = _ascii(text)
+    if len(text) <= width:
+        return text
+    head = (width - 3) // 2
+    return f"{text[:head]}...{text[len(text) - (width - 3 - head) :]}"
+
+
+def _ascii(text: str) -> str:
+    return "".join(char if " " <= char <= "~" else "?" for char in text)
+
+
+def _target(target: TargetPart) -> list[str]:
+    if not target["is_emulator"]:
+        return [shorten(f"target: {target['url']}", WIDTH)]
+    bar = "!" * 80
+    return [
+        bar,
+        shorten(f"!!! TARGET: THE EMULATOR at {target['url']}, NOT A NAKAMA SERVER", WIDTH),
+        "!!! Its figures tell of this client and the stand-in, nothing of a real server.",
+        bar,
+    ]
+
+
+def _table(calls: list[CallPart]) -> list[str]:
+    if not calls:
+        return ["no call was made"]
+    return _columns([_HEADER, *(_row(call) for call in calls)], left=2)
+
+
+def _columns(rows: list[tuple[str, ...]], *, left: int) -> list[str]:
+    """Rows under their header; the first ``left`` columns are text, the last of these gives way to the rest."""
+    name = left - 1
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    others = sum(widths) - widths[name] + len(_GAP) * (len(widths) - 1)
+    widths[name] = min(widths[name], max(_NAME_AT_LEAST, WIDTH - others))
+    lines = [
+        _GAP.join(
+            shorten(cell, width).ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    ]
+    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def _row(call: CallPart) -> tuple[str, ...]:
+    times = call["ok_ms"]
+    return (
+        shorten(call["kind"], 12),
+        call["name"],
+        f"{call['count']:,}",
+        f"{call['failures']:,}",
+        f"{call['outcomes'][ABANDONED]:,}",
+        *_figures(times),
+    )
+
+
+def _ticks(ticks: TicksPart) -> list[str]:
+    if not ticks["sent"] and not ticks["missed"]:
+        return []
+    late = ticks["lateness_ms"]
+    return [f"ticks: {ticks['sent']:,} sent, {ticks['missed']:,} missed; late {_spread(late)}"]
+
+
+def _delivery(delivery: DeliveryPart) -> list[str]:
+    if not delivery["expected"] and not delivery["received"]:
+        return []
+    counts = ", ".join(f"{name} {delivery[name]:,}" for name in ("lost", "duplicated", "reordered"))
+    return [
+        f"delivery: {delivery['received']:,} of {delivery['expected']:,} received, {counts}",
+        f"delivery latency: {_spread(delivery['latency_ms'])}",
+    ]
+
+
+def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
+    if not matchmaking["tickets_added"]:
+        return []
+    tickets = (
+        ("tickets", matchmaking["tickets_added"]),
+        ("matched", matchmaking["tickets_matched"]),
+        ("cancelled", matchmaking["tickets_cancelled"]),
+        ("timed out", matchmaking["tickets_timed_out"]),
+        ("came into their match", matchmaking.get("tickets_joined", 0)),
+    )
+    sizes = ", ".join(f"{size} x {number:,}" for size, number in matchmaking.get("match_sizes", {}).items())
+    return [
+        "matchmaking: " + ", ".join(f"{name} {number:,}" for name, number in tickets),
+        f"matches: joined {matchmaking['matches_joined']:,}, played {matchmaking['matches_played']:,}"
+        + (f"; players put together: {sizes} tickets" if sizes else ""),
+        f"time to match: {_spread(matchmaking['time_to_match_ms'])}",
+        *_intervals(matchmaking),
+    ]
+
+
+def _intervals(matchmaking: MatchmakingPart) -> list[str]:
+    """The time to match in the server's intervals: one that is idle needs half of one on average."""
+    interval = matchmaking.get("interval_s")
+    found = matchmaking.get("intervals_to_match")
+    if not interval or not found:
+        return []
+    shown = ", ".join(f"{name} {number:.2f}" for name, number in found.items())
+    return [f"time to match in the server's intervals of {interval:g} s: {shown}"]
+
+
+def _published(rows: list[PublishedPart]) -> list[str]:
+    """Others' figures beside the run's, with whose they are."""
+    if not rows:
+        return []
+    found = [(row["figure"], with_unit(row["published"], row), with_unit(row["measured"], row)) for row in rows]
+    by = [f"published by {by}" for by in dict.fromkeys(row["by"] for row in rows)]
+    return ["", *_columns([("workload", "published", "measured"), *found], left=1), *by, ""]
+
+
+def _chat(summary: Summary) -> list[str]:
+    chat = summary["chat"]
+    return [f"chat: {chat['sent']:,} sent, {chat['received']:,} received"] if any(chat.values()) else []
+
+
+def _workers(workers: list[WorkerPart]) -> list[str]:
+    if not workers:
+        return []
+    missing = [worker for worker in workers if worker["state"] == MISSING]
+    lines = [f"workers: {len(workers) - len(missing)} of {len(workers)} with all of their figures"]
+    for worker in missing:
+        place = f"{worker['host']}, pid {worker['pid']}" if worker["host"] else worker["id"]
+        age = worker["report_age_s"]
+        heard = "never reported" if age is None else f"last report {age:.1f} s before the end"
+        contributed = f"{worker['calls']:,} calls counted"
+        lines += [
+            shorten(f"  worker {worker['index']} ({place}) is MISSING: {heard}, {contributed}", WIDTH),
+            f"    not among the figures: {worker['missing']}",
+        ]
+    return lines
+
+
+def _arrivals(arrivals: ArrivalsPart) -> list[str]:
+    if not arrivals["planned"] and not arrivals["scheduled"]:
+        return []
+    drops = f"{arrivals['dropped_late']:,} too late, {arrivals['dropped_full']:,} without a free slot"
+    ends = f"finished {arrivals['finished']:,}, failed {arrivals['failed']:,}, cut {arrivals['cut']:,}"
+    started, dropped = f"{arrivals['started']:,} started", f"{arrivals['dropped']:,} dropped"
+    lines = [
+        f"arrivals: {arrivals['planned']:,} planned = {started} + {dropped} ({drops})",
+        f"arrivals' ends: {ends}; started behind the plan {_spread(arrivals['delay_ms'])}",
+    ]
+    if arrivals["lost"]:
+        lines.append(f"arrivals LOST with a worker: {arrivals['lost']:,} of {arrivals['scheduled']:,}")
+    return lines
+
+
+def _paced(paced: list[PacedPart]) -> list[str]:
+    if not paced:
+        return []
+    rows = [
+        (part["name"], f"{part['count']:,}", *_figures(part["raw_ms"]), *_figures(part["corrected_ms"]))
+        for part in paced
+    ]
+    note = "ms, from the send (raw) and from when it was planned (corrected for coordinated omission)"
+    return ["", *_columns([_PACED_HEADER, *rows], left=1), note, ""]
+
+
+def _health(health: HealthPart) -> list[str]:
+    if not health["processes"]:
+        return []
+    header = ("generator", "state", *(FIGURES[name] for name in JUDGED))
+    rows = [
+        (
+            short_source(process["source"]),
+            "ok" if process["valid"] else "TOO SLOW",
+            *(_mean_and_most(name, process["figures"].get(name)) for name in JUDGED),
+        )
+        for process in health["processes"]
+    ]
+    return ["", *_columns([header, *rows], left=1), "mean / most of a second", ""]
+
+
+def _server(server: ServerPart) -> list[str]:
+    if not server["url"]:
+        return []
+    if not server["scrapes"]:
+        return [shorten(f"server's metrics at {server['url']}: none; {server['error']}", WIDTH)]
+    shown = [
+        f"{label} {show(figure[which])}"
+        for name, (label, which, show) in _SERVER.items()
+        if (figure := server["gauges"].get(SERVER_PREFIX + name)) is not None
+    ]
+    failed = f", {server['failures']:,} reads failed" if server["failures"] else ""
+    return [shorten(f"server's own metrics ({server['scrapes']:,} reads{failed}):", WIDTH),
+            shorten("  " + ", ".join(shown), WIDTH)]  # fmt: skip
+
+
+_SERVER: Final[dict[str, tuple[str, Literal["mean", "max", "last"], Callable[[float], str]]]] = {
+    "sessions": ("sessions at most", "max", GAUGES[SOCKETS].show),
+    "presences": ("presences", "max", GAUGES[SOCKETS].show),
+    "matches": ("matches", "max", GAUGES[SOCKETS].show),
+    "latency_p95": ("latency p95", "last", GAUGES[HUB_LAG].show),
+    "goroutines": ("goroutines", "max", GAUGES[SOCKETS].show),
+    "cpu": ("CPU", "mean", GAUGES[CPU].show),
+    "memory": ("memory", "max", GAUGES[MEMORY].show),
+}
+
+
+def _mean_and_most(name: str, figure: FigurePart | None) -> str:
+    show = GAUGES[name].show
+    return f"{show(figure['mean'])} / {show(figure['max'])}" if figure is not None else "-"
+
+
+def _figures(times: Latency) -> tuple[str, ...]:
+    return tuple(_ms(value) for value in (times["p50"], times["p95"], times["p99"], times["max"]))
+
+
+def _spread(times: Latency) -> str:
+    if not times["count"]:
+        return "not measured"
+    figures = (("p50", times["p50"]), ("p95", times["p95"]), ("p99", times["p99"]), ("max", times["max"]))
+    return ", ".join(f"{name} {_ms(value)}" for name, value in figures) + " ms"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.2f}"

@@ -1,0 +1,403 @@
+"""``nakama-bots fill`` as a process, beside humans."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import gevent
+import pytest
+from players.support import make_player, new_identity
+
+from nakama_bots.cli.main import main
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.players.identity import Identity
+from nakama_bots.players.player import Player
+from nakama_bots.settings.config import Target
+
+from .support import PREFIX, Watched, filler, finish
+
+
+@pytest.fixture(autouse=True)
+def watchdog() -> Iterator[None]:
+    with gevent.Timeout(60, AssertionError("the test hangs")):
+        yield
+
+
+def test_fills_yields_refills_and_drains(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    match = Watched(human())
+    with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "4") as process:
+        match.until(3)
+        guest = human()
+        guest.socket.join_match(match.id)
+        match.until(2)
+        guest.socket.leave_match(match.id)
+        match.until(3)
+        assert finish(process) == ""
+        match.until(0)
+
+
+def test_killed_and_started_again(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    match = Watched(human())
+    with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "3") as process:
+        match.until(2)
+        before = set(match.names.values())
+        process.kill()
+        match.until(0)
+    with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "3") as process:
+        match.until(2)
+        assert set(match.names.values()) == before
+        finish(process)
+
+
+def test_matchmaker_bots_meet_a_lone_human(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    player = human()
+    with filler(emulator, tmp_path, "--matchmaker", "--seats", "3") as process:
+        with player.socket.expect("matchmaker_matched") as matched:
+            player.socket.add_matchmaker("*", 2, 4)
+            users = matched.wait(30)["users"]
+        assert sum(one["presence"]["username"].startswith(PREFIX) for one in users) >= 1
+        finish(process)
+
+
+@pytest.mark.parametrize(
+    ("most", "tickets", "kept"), [(0.9, 1, True), (0.3, 3, True), (0.1, 3, False)], ids=str
+)
+def test_how_long_a_human_waits_is_promised_and_measured(
+    emulator: EmulatorProcess,
+    human: Callable[[], Player],
+    tmp_path: Path,
+    most: float,
+    tickets: int,
+    kept: bool,
+) -> None:
+    """The matchmaker runs every 0.2 s, and a ticket searches for two runs."""
+    arguments = ("--matchmaker", "--wait-at-most", str(most), "--property", "mode=duel", "--json-lines")
+    with filler(emulator, tmp_path, *arguments) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            told = json.loads(line)
+            if (
+                told["promise"]["kept"] is not None
+                and told["lobbies"]
+                and told["lobbies"][0]["bots"] == tickets
+            ):
+                break
+        assert told["promise"]["tickets"] == tickets
+        assert told["promise"]["kept"] is kept
+        assert told["promise"]["interval_s"] < told["promise"]["longest_s"]
+        player = human()
+        with player.socket.expect("matchmaker_matched") as matched:
+            player.socket.add_matchmaker("+properties.mode:duel", 2, 4)
+            users = matched.wait(30)["users"]
+        assert sum(one["presence"]["username"].startswith(PREFIX) for one in users) == len(users) - 1
+        errors = finish(process)
+    assert errors.count("--wait-at-most 0.1 cannot be kept") == (0 if kept else 2)
+
+
+BAD = """
+import time
+import gevent
+class Raises:
+    def on_tick(self, seat): raise ValueError("no idea")
+class Waits:
+    def on_tick(self, seat): gevent.sleep(1000)
+class Hogs:
+    def on_tick(self, seat): time.sleep(1.5)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("Raises", "on_tick raised ValueError: no idea; its bot fillbots-"),
+        ("Waits", "on_tick has not returned for 0.4 s; its bot fillbots-"),
+        ("Hogs", "on_tick holds the whole process for more than 0.4 s; its bot fillbots-"),
+    ],
+)
+def test_bad_behaviour_is_named_and_the_process_goes_on(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path, name: str, told: str
+) -> None:
+    match = Watched(human())
+    script = tmp_path / "bad.py"
+    script.write_text(BAD)
+    arguments = ("--match-id", match.id, "--seats", "2", "--stall", "0.4", "--script", f"{script}:{name}")
+    with filler(emulator, tmp_path, *arguments) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert told in line
+        (name,) = re.findall(rf"{PREFIX}-[\w-]+", line)
+        match.until_left(name)
+        finish(process)
+
+
+def test_the_fish_of_the_example(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    """Two fish and a human's; the example's path is the one that the documentation gives."""
+    match = Watched(human())
+    seen = gevent.event.AsyncResult()
+
+    def state(data: Any) -> None:
+        place = json.loads(base64.b64decode(data["data"]))
+        match.player.socket.send_match_state(match.id, 1, json.dumps({"x": place["x"], "y": place["y"]}))
+        if data["op_code"] == "2":
+            seen.set(place)
+
+    match.player.socket.on("match_data", state)
+    script = Path(__file__).parents[2] / "scenarios" / "fish_game.py"
+    arguments = ("--match-id", match.id, "--seats", "3", "--script", f"{script}:Swimmer")
+    with filler(emulator, tmp_path, *arguments) as process:
+        shot = seen.get()
+        assert 0 <= shot["x"] <= 1280
+        assert 0 <= shot["y"] <= 720
+        assert finish(process) == ""
+
+
+def test_lines_and_metrics(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
+    match = Watched(human())
+    arguments = ("--match-id", match.id, "--seats", "3", "--json-lines", "--metrics-port", "0")
+    with filler(emulator, tmp_path, *arguments) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        url = process.stderr.readline().split()[-1]
+        match.until(2)
+        for line in process.stdout:
+            told = json.loads(line)
+            if told["lobbies"] and told["lobbies"][0]["bots"] == 2 and told["bots"] == {"seated": 2}:
+                break
+        assert told["lobbies"] == [{"id": match.id, "humans": 1, "bots": 2, "others": 0, "free": None}]
+        text = urllib.request.urlopen(url, timeout=10).read().decode()
+        assert 'nakama_bots_fill_seats{by="bot"} 2\n' in text
+        assert 'nakama_bots_fill_bots{state="seated"} 2\n' in text
+        finish(process)
+
+
+def test_unknown_function_is_given_up(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    with filler(emulator, tmp_path, "--rpc", "no_such_function") as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "find lobbies: NotFound" in errors
+    assert "given up" in errors
+
+
+def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    gone = "00000000-0000-4000-8000-000000000000.nowhere"
+    with filler(emulator, tmp_path, "--match-id", gone) as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 1
+    first, last = errors.splitlines()
+    assert "join: MatchNotFound: 4 MATCH_NOT_FOUND: Match not found (given up; " in first
+    assert "1 x join: MatchNotFound" in last
+
+
+def test_a_full_match_is_tried_again(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    """Tic-tac-toe is for two, who leave a seat to a bot in the end."""
+    first, second = human(), human()
+    created = first.socket.rpc("create_match", '{"module":"tic_tac_toe"}')["payload"]
+    match = Watched(first, json.loads(created)["match_id"])
+    second.socket.join_match(match.id)
+    with filler(emulator, tmp_path, "--match-id", match.id) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        assert "join: MatchJoinRejected" in line
+        assert "will try again" in line
+        second.socket.leave_match(match.id)
+        match.until(1)
+        finish(process)
+
+
+BAN = """
+def init_module(nk, initializer):
+    def ban(context, payload):
+        nk.users_ban_id([payload])
+        return "{}"
+    initializer.register_rpc(ban, "ban")
+"""
+
+
+def test_a_banned_bot_is_taken_out_and_another_comes(tmp_path: Path) -> None:
+    module = tmp_path / "ban.py"
+    module.write_text(BAN)
+    with EmulatorProcess.start(extra=("--module", str(module))) as emulator:
+        player, _ = make_player(Target.parse(emulator.url), new_identity())
+        player.connect()
+        match = Watched(player)
+        with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "2") as process:
+            match.until(1)
+            (banned,) = (name for name in match.names.values() if name.startswith(PREFIX))
+            user = player.client.get_users(player.session, usernames=[banned])["users"][0]
+            player.socket.rpc("ban", user["id"])
+            match.until(0)
+            match.until(1)
+            assert banned not in match.names.values()
+            errors = finish(process)
+        player.close()
+    assert errors.count(f"bot {banned} may not log in") == 1
+    assert "7 PERMISSION_DENIED: User account banned. (HTTP 403) (given up; " in errors
+
+
+@pytest.mark.parametrize("way", ["--listing", "--matchmaker", "--party"])
+def test_a_query_that_the_server_cannot_read(emulator: EmulatorProcess, tmp_path: Path, way: str) -> None:
+    with filler(emulator, tmp_path, way, "--query", '+label.mode:"duel') as process:
+        _, errors = process.communicate(timeout=30)
+    assert process.returncode == 2
+    assert "--query" in errors
+    assert "a query that the server can read" in errors
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--listing", "--seats", "9", "--capacity", "8"], "at most --capacity 8"),
+        (["--listing", "--share", "0.5"], "--capacity-field"),
+        (["--matchmaker", "--min-count", "5"], "at most --max-count 4"),
+        (["--matchmaker", "--wait-at-most", "5", "--total", "2"], "at least 3 with --wait-at-most"),
+        (["--matchmaker", "--property", "duel"], "NAME=VALUE"),
+        (["--party", "--create-parties", "1", "--only-with-humans"], "not with --only-with-humans"),
+        (["--party", "--create-parties", "1", "--capacity", "300"], "at most 256"),
+        (["--party", "--party-label", "duel"], "the text of a JSON object"),
+        (["--listing", "--hours", "late"], "HH:MM-HH:MM"),
+        (["--listing", "--script", "nobody"], "FILE.py:NAME"),
+        (["--rpc", "x", "--payload", "{"], "a JSON text"),
+        (["--listing", "--locales", "xx_XX"], "locales with a weight"),
+        (["--listing", "--total", "9", "--nakama-max-users", "8"], "at most 8, by --nakama-max-users"),
+    ],
+)
+def test_bad_options(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fill", "http://127.0.0.1:9", *arguments]) == 2
+    text = capsys.readouterr().err
+    assert told in text
+    assert text.count("\n") == 1
+
+
+@pytest.mark.parametrize("host", ["prod.example.com", "game.example.com"])
+def test_a_doubtful_target_is_to_be_confirmed(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["fill", f"https://{host}", "--listing"]) == 2
+    assert f"add --nakama-confirm-target {host}" in capsys.readouterr().err
+
+
+def test_a_bot_plays_tic_tac_toe(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    player = human()
+    match_id = json.loads(player.socket.rpc("create_match", '{"module":"tic_tac_toe"}')["payload"])["match_id"]
+    over = gevent.event.AsyncResult()
+
+    def state(data: Any) -> None:
+        game = json.loads(base64.b64decode(data["data"]))
+        if game["turn"] == player.session.user_id:
+            free = [cell for cell, mark in enumerate(game["board"]) if mark == "."]
+            player.socket.send_match_state(match_id, 1, json.dumps({"cell": free[0]}))
+        if game["winner"]:
+            over.set(game)
+
+    player.socket.on("match_data", state)
+    arguments = (
+        "--match-id",
+        match_id,
+        "--seats",
+        "2",
+        "--script",
+        "nakama_bots.players.behaviours:TicTacToePlayer",
+    )
+    with filler(emulator, tmp_path, *arguments) as process:
+        player.socket.join_match(match_id)
+        assert set(over.get()["players"].values()) == {"X", "O"}
+        finish(process)
+
+
+def test_a_party_of_bots_is_founded_and_makes_room(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    player = human()
+    here: dict[str, str] = {}
+    changed = gevent.event.Event()
+
+    def presence(event: Any) -> None:
+        here.update((one["user_id"], one["username"]) for one in event.get("joins", ()))
+        for one in event.get("leaves", ()):
+            here.pop(one["user_id"])
+        changed.set()
+
+    player.socket.on("party_presence_event", presence)
+    arguments = ("--party", "--create-parties", "1", "--party-label", '{"mode":"reef"}', "--seats", "3")
+    with filler(emulator, tmp_path, *arguments, "--json-lines") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["bots"] == {"seated": 3}:
+                break
+        parties: list[Any] = []
+        while not parties:  # the list lags by a second
+            listed = player.client.list_parties(player.session, query="+label.mode:reef")
+            parties = list(listed.get("parties", ()))
+        (party,) = parties
+        assert party["max_size"] == 4
+        with player.socket.expect("party") as entered:
+            player.socket.join_party(party["party_id"])
+            seated = entered.wait()
+        names = [one["username"] for one in seated["presences"]]
+        assert sum(name.startswith(PREFIX) for name in names) == 3
+        here.update((one["user_id"], one["username"]) for one in seated["presences"])
+        here[player.session.user_id] = "me"
+        while len(here) != 3:
+            changed.clear()
+            changed.wait()
+        assert finish(process) == ""
+        while len(here) != 1:
+            changed.clear()
+            changed.wait()
+
+
+def test_a_bot_answers_an_invitation(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
+) -> None:
+    """To a closed party, whose leader has to let it in."""
+    player = human()
+    party_id = player.socket.create_party(open=False, max_size=4)["party_id"]
+    # The list still has the parties of others for a second; none is to be joined.
+    arguments = ("--party", "--query", "+label.mode:no_such", "--invitable", "1", "--invitation-code", "7")
+    with filler(emulator, tmp_path, *arguments, "--json-lines") as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if json.loads(line)["bots"] == {"joining": 1}:
+                break
+        name = Identity(PREFIX, 1, 0, 0).username
+        bot = player.client.get_users(player.session, usernames=[name])["users"][0]["id"]
+
+        def invite(code: int, content: dict[str, str]) -> None:
+            asked = {"user_id": bot, "subject": "come", "content": content, "code": code}
+            player.socket.rpc("notify_user", json.dumps(asked))
+
+        with player.socket.expect("party_join_request") as request:
+            invite(8, {"party_id": "of something else"})
+            invite(7, {"party": "none"})
+            invite(7, {"party_id": party_id})
+            (presence,) = request.wait(30)["presences"]
+        assert presence["username"] == name
+
+        def joined(event: Any) -> bool:
+            return any(one["user_id"] == bot for one in event.get("joins", ()))
+
+        with player.socket.expect("party_presence_event", joined) as came:
+            player.socket.accept_party_member(party_id, presence)
+            came.wait(30)
+        # Another waits in its place.
+        for line in process.stdout:
+            if json.loads(line)["bots"] == {"seated": 1, "joining": 1}:
+                break
+        assert finish(process) == ""

@@ -1,0 +1,152 @@
+"""An observer that keeps what it hears, players, and a Nakama whose every answer the test decides."""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import json
+import os
+import signal
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from gevent.event import Event
+from realtime.server import Peer, ScriptedServer
+
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.errors import CallError
+from nakama_bots.players.identity import Identity
+from nakama_bots.players.player import Player, World
+from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True)
+class Call:
+    kind: str
+    name: str
+    started: float
+    elapsed: float
+    size: int
+    error: CallError | None
+
+
+class Heard:
+    """An observer that keeps everything and lets tests wait for it."""
+
+    def __init__(self) -> None:
+        self.calls: list[Call] = []
+        self.samples: defaultdict[str, list[float]] = defaultdict(list)
+        self.counts: Counter[str] = Counter()
+        self._news = Event()
+
+    def call(
+        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+    ) -> None:
+        self.calls.append(Call(kind, name, started, elapsed, size, error))
+        self._news.set()
+
+    def sample(self, name: str, seconds: float) -> None:
+        self.samples[name].append(seconds)
+
+    def count(self, name: str, number: int = 1) -> None:
+        self.counts[name] += number
+        self._news.set()
+
+    def until(self, name: str, number: int = 1) -> None:
+        """Wait until so many were counted; the watchdog ends it otherwise."""
+        while self.counts[name] < number:
+            self._news.clear()
+            self._news.wait()
+
+    def named(self, kind: str, name: str) -> list[Call]:
+        return [call for call in self.calls if (call.kind, call.name) == (kind, name)]
+
+    def outcomes(self, kind: str, name: str) -> list[str]:
+        return [type(call.error).__name__ if call.error else "ok" for call in self.named(kind, name)]
+
+    def ledger(self) -> dict[str, int]:
+        return {name: number for name, number in self.counts.items() if name.startswith("ledger.")}
+
+
+def new_identity() -> Identity:
+    return Identity("tests", 1, 0, next(_numbers))
+
+
+def make_player(
+    target: Target, identity: Identity | None = None, heard: Heard | None = None
+) -> tuple[Player, Heard]:
+    """A player, not yet authenticated, and its own observer."""
+    heard = heard or Heard()
+    world = World(target, Credentials(), Timeouts(), Tls(), heard)
+    return Player(world, identity or new_identity()), heard
+
+
+def kill(emulator: EmulatorProcess) -> None:
+    """The server is gone at once, without a close frame."""
+    os.kill(emulator.pid, signal.SIGKILL)
+    while emulator.alive:
+        pass  # until it is reaped its port may still answer
+
+
+def failure(kind: type[CallError], call: Callable[..., object], *arguments: object) -> CallError:
+    """What the call raises; to be run in a greenlet, which would print it."""
+    with pytest.raises(kind) as caught:
+        call(*arguments)
+    return caught.value
+
+
+def _part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+USER_ID = "0a1b2c3d-0000-4000-8000-000000000001"
+SESSION_ID = "00000000-0000-1000-8000-000000000001"
+_CLAIMS = {"tid": "t", "uid": USER_ID, "usn": "scripted", "exp": 4102444800, "iat": 1}
+TOKEN = f"{_part({'alg': 'HS256'})}.{_part(_CLAIMS)}.c2ln"
+SELF = {"user_id": USER_ID, "session_id": SESSION_ID, "username": "scripted"}
+
+Rest = Callable[[str, str], tuple[int, dict[str, Any]]]
+
+
+def rest(method: str, path: str) -> tuple[int, dict[str, Any]]:
+    """Every login is a known account's, everything else goes well."""
+    if "/authenticate/" in path:
+        return 200, {"token": TOKEN, "refresh_token": TOKEN}
+    return 200, {}
+
+
+def scripted_nakama(realtime: Callable[[Peer], object], answer: Rest = rest) -> ScriptedServer:
+    """REST by ``answer``; ``realtime`` talks to every socket and returns when the client's close is due."""
+
+    def script(peer: Peer) -> None:
+        while True:
+            peer.head = b""
+            try:
+                method, path, _ = peer.read_head().decode().split(" ", 2)
+            except EOFError:
+                return
+            if path.startswith("/ws"):
+                peer.upgrade()
+                realtime(peer)
+                peer.finish()
+                return
+            peer.read(int(peer.header("Content-Length") or 0))
+            status, document = answer(method, path)
+            body = json.dumps(document).encode()
+            head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+            peer.send(f"{head}\r\n\r\n".encode() + body)
+
+    return ScriptedServer(script)
+
+
+def target_of_url(url: str) -> Target:
+    return Target.parse(url)
+
+
+def target_of(server: ScriptedServer) -> Target:
+    return Target("127.0.0.1", server.port)

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from realtime.server import Peer, text
+
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.errors import BadInput, ConnectionClosed
+from nakama_bots.players.acts.chat import ChatRoom
+
+from .conftest import MakePlayer
+from .support import SELF, failure, kill, make_player, scripted_nakama, target_of
+
+LEAVE = ("WS", "channel_leave")
+
+
+def test_talk(player: MakePlayer) -> None:
+    (a, mine), (b, theirs) = player(), player()
+    with ChatRoom(a, "talk") as first:
+        assert (first.channel_id, first.user_ids) == ("2...talk", [])
+        with ChatRoom(b, "talk") as second:
+            assert second.user_ids == [a.session.user_id]
+            ack = first.say({"text": "hello"})
+            assert ack["channel_id"] == second.channel_id == "2...talk"
+            second.say({"text": "hi"})
+            theirs.until("chat_received", 2)
+            mine.until("chat_received", 2)
+        with a.socket.expect("channel_message") as expectation:
+            first.say({"text": "alone"})
+            expectation.wait()
+    assert (mine.counts["chat_sent"], theirs.counts["chat_sent"]) == (2, 1)
+    # Whoever had left heard no more; the sender hears itself.
+    assert (mine.counts["chat_received"], theirs.counts["chat_received"]) == (3, 2)
+    assert (mine.outcomes(*LEAVE), theirs.outcomes(*LEAVE)) == (["ok"], ["ok"])
+
+
+def test_history_is_newest_first(player: MakePlayer) -> None:
+    bot, heard = player()
+    with ChatRoom(bot, "history") as room:
+        for number in range(3):
+            room.say({"n": number})
+        contents = [message["content"] for message in room.history(2)["messages"]]
+    numbers = [(json.loads(content) if isinstance(content, str) else content)["n"] for content in contents]
+    assert numbers == [2, 1]
+    assert heard.outcomes("GET", "/v2/channel/{channel_id}") == ["ok"]
+
+
+def test_without_persistence_there_is_no_history(player: MakePlayer) -> None:
+    bot, _ = player()
+    with ChatRoom(bot, "volatile", persistence=False) as room:
+        assert room.say({})["persistent"] is False
+        assert room.history() == {}
+
+
+def test_rooms_count_their_own_messages(player: MakePlayer) -> None:
+    bot, heard = player()
+    with ChatRoom(bot, "one") as one, ChatRoom(bot, "two") as two:
+        one.say({})
+        two.say({})
+    # Each heard one of the two.
+    assert heard.counts["chat_received"] == 2
+
+
+def test_joining_twice_shows_no_self(player: MakePlayer) -> None:
+    (bot, _), (other, _) = player(), player()
+    with ChatRoom(other, "again"), ChatRoom(bot, "again"), ChatRoom(bot, "again") as room:
+        assert room.user_ids == [other.session.user_id]
+
+
+def test_join_that_is_refused(player: MakePlayer) -> None:
+    bot, heard = player()
+    with pytest.raises(BadInput, match="Invalid channel target"), ChatRoom(bot, ""):
+        raise AssertionError
+    assert heard.outcomes(*LEAVE) == []
+
+
+def test_server_gone(player: MakePlayer, doomed: EmulatorProcess) -> None:
+    bot, heard = player(url=doomed.url)
+
+    def talk() -> None:
+        with ChatRoom(bot, "gone") as room:
+            kill(doomed)
+            while True:
+                room.say({})
+
+    assert failure(ConnectionClosed, talk).operation == "channel_message_send"
+    assert heard.outcomes(*LEAVE) == []
+    assert heard.counts["chat_sent"] == heard.outcomes("WS", "channel_message_send").count("ok")
+
+
+def test_messages_before_the_reply_of_the_join() -> None:
+    def message(channel: str) -> bytes:
+        return text({"channel_message": {"channel_id": channel, "content": "{}"}})
+
+    def realtime(peer: Peer) -> None:
+        request = peer.request()
+        reply = text({"cid": request["cid"], "channel": {"id": "2...early", "self": SELF}})
+        peer.send(message("2...early") + message("2...other") + reply + message("2...early"))
+        request = peer.request()
+        assert request["channel_leave"] == {"channel_id": "2...early"}
+        peer.answer(request, error={"code": 3, "message": "Invalid channel identifier"})
+
+    with scripted_nakama(realtime) as server:
+        bot, heard = make_player(target_of(server))
+        bot.connect()
+
+        def visit() -> None:
+            with ChatRoom(bot, "early"):
+                heard.until("chat_received", 2)
+                raise LookupError
+
+        with pytest.raises(LookupError):
+            visit()
+        bot.close()
+    assert heard.counts["chat_received"] == 2
+    # A refused leave does not hide what ended the visit.
+    assert heard.outcomes(*LEAVE) == ["BadInput"]

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nakama_bots.players.delivery import END, STAMP_SIZE, STATE, Stamp, Stream, host_number
+
+STAMPS = st.builds(
+    Stamp,
+    st.sampled_from([STATE, END]),
+    st.integers(0, 2**32 - 1),
+    st.integers(0, 2**64 - 1),
+    st.integers(0, 2**32 - 1),
+    st.floats(allow_nan=False),
+    st.floats(allow_nan=False),
+)
+
+
+@given(STAMPS, st.integers(0, 3000))
+def test_stamp_comes_back(stamp: Stamp, size: int) -> None:
+    payload = stamp.pack(size)
+    assert len(payload) == max(size, STAMP_SIZE)
+    assert Stamp.unpack(payload) == stamp
+
+
+@given(STAMPS, st.integers(0, STAMP_SIZE - 1))
+def test_cut_off_payload_is_no_stamp(stamp: Stamp, size: int) -> None:
+    assert Stamp.unpack(stamp.pack()[:size]) is None
+
+
+@given(st.binary(max_size=100))
+def test_foreign_payload_is_no_stamp(payload: bytes) -> None:
+    if not payload.startswith(b"nb2"):
+        assert Stamp.unpack(payload) is None
+    assert Stamp.unpack(b"{" + payload) is None
+
+
+def test_unknown_kind_is_no_stamp() -> None:
+    # A later version may know more.
+    assert Stamp.unpack(Stamp(7, 1, 2, 3, 4.0).pack()) is None
+
+
+@given(
+    st.integers(0, 5),
+    st.integers(0, 60),
+    st.sets(st.integers(0, 59)),
+    st.dictionaries(st.integers(0, 59), st.integers(1, 3)),
+    st.randoms(use_true_random=False),
+    st.booleans(),
+)
+def test_stream_counts_like_the_oracle(
+    first: int, total: int, lost: set[int], copies: dict[int, int], shuffle: random.Random, end: bool
+) -> None:
+    """Any order, any losses, any duplicates."""
+    arrivals = [n for n in range(first, total) if n not in lost for _ in range(1 + copies.get(n, 0))]
+    shuffle.shuffle(arrivals)
+
+    stream = Stream(first)
+    news = [stream.receive(sequence) for sequence in arrivals]
+    if end:
+        stream.end(max(first, total))
+
+    firsts = [n not in arrivals[:place] for place, n in enumerate(arrivals)]
+    came = set(arrivals)
+    assert news == firsts
+    assert stream.received == len(came)
+    assert stream.duplicated == len(arrivals) - len(came)
+    # Late is what comes for the first time after a higher one.
+    assert stream.reordered == sum(
+        new and max(arrivals[:place], default=-1) > n
+        for place, (n, new) in enumerate(zip(arrivals, firsts, strict=True))
+    )
+    until = max(first, total) if end else max(came, default=first - 1) + 1
+    assert stream.expected == until - first
+    assert stream.lost == len(set(range(first, until)) - came)
+
+
+def test_stream_without_a_message() -> None:
+    stream = Stream()
+    assert (stream.expected, stream.lost) == (0, 0)
+    stream.end(10)
+    assert (stream.expected, stream.received, stream.lost) == (10, 0, 10)
+
+
+def test_end_before_the_last_messages() -> None:
+    stream = Stream()
+    stream.end(3)
+    for sequence in (0, 2, 1):
+        stream.receive(sequence)
+    assert (stream.expected, stream.lost, stream.reordered) == (3, 0, 1)
+
+
+def test_two_processes_of_a_host_have_one_number() -> None:
+    code = "from nakama_bots.players.delivery import host_number; print(host_number())"
+    assert int(subprocess.check_output([sys.executable, "-c", code])) == host_number()
+
+
+def test_another_kernel_or_time_namespace_is_another_host(tmp_path: Path) -> None:
+    boots = [tmp_path / "boot1", tmp_path / "boot2"]
+    offsets = [tmp_path / "none", tmp_path / "offsets"]
+    for number, file in enumerate([*boots, offsets[1]]):
+        file.write_text(f"content {number}")
+    numbers = [host_number(boot, offset) for boot in boots for offset in offsets]
+    assert len(set(numbers)) == 4
+    assert numbers == [host_number(boot, offset) for boot in boots for offset in offsets]
+
+
+def test_unknown_host_is_equal_to_no_other(tmp_path: Path) -> None:
+    numbers = {host_number(tmp_path / "none", tmp_path / "none") for _ in range(20)}
+    assert len(numbers) > 1
+    assert all(0 <= number < 2**32 for number in numbers)
+
+
+@pytest.mark.parametrize("size", [STAMP_SIZE, 64, 2900])
+def test_payload_is_filled_with_zeros(size: int) -> None:
+    assert Stamp(STATE, 1, 2, 3, 4.0).pack(size)[STAMP_SIZE:] == bytes(size - STAMP_SIZE)

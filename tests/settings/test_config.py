@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.settings.config import SETTINGS, Credentials, Settings, Target
+
+
+@pytest.mark.parametrize(
+    ("url", "target", "http", "ws"),
+    [
+        ("http://127.0.0.1:7350", Target("127.0.0.1"), "http://127.0.0.1:7350", "ws://127.0.0.1:7350/ws"),
+        (" https://Game.Example.com/ ", Target("game.example.com", 443, ssl=True),
+         "https://game.example.com:443", "wss://game.example.com:443/ws"),
+        ("http://h", Target("h", 80), "http://h:80", "ws://h:80/ws"),
+        ("https://h:8443/a/b/", Target("h", 8443, ssl=True, path="/a/b"),
+         "https://h:8443/a/b", "wss://h:8443/a/b/ws"),
+        ("http://[::1]:7350", Target("::1"), "http://[::1]:7350", "ws://[::1]:7350/ws"),
+    ],
+)  # fmt: skip
+def test_a_url_gives_its_target(url: str, target: Target, http: str, ws: str) -> None:
+    assert Target.parse(url) == target
+    assert (target.http_url, target.ws_url) == (http, ws)
+
+
+@given(
+    st.from_regex(r"[a-z][a-z0-9-]{0,20}(\.[a-z]{2,5})?", fullmatch=True), st.integers(1, 65535), st.booleans()
+)
+def test_a_target_reads_back_from_its_own_url(host: str, port: int, ssl: bool) -> None:
+    target = Target(host, port, ssl)
+    assert Target.parse(target.http_url) == target
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "game.example.com", "ftp://h", "http://", "http://:80", "http://h:0", "http://h:99999", "http://h:x", "http://h?",
+     "http://h?a=1", "http://h#f", "http://[::1", "http://h ost", "http://h/a b", "http://h/é", "http://h\\x"],
+)  # fmt: skip
+def test_a_bad_url_is_named_with_what_is_accepted(url: str) -> None:
+    if url in ("http://h?",):
+        # An empty query is none.
+        assert Target.parse(url) == Target("h", 80)
+        return
+    with pytest.raises(ConfigError, match=r"--host: .* cannot be used; accepted: http://HOST"):
+        Target.parse(url, name="--host")
+
+
+@given(st.text())
+def test_any_text_is_a_target_or_a_config_error(text: str) -> None:
+    try:
+        target = Target.parse("http://" + text)
+    except ConfigError:
+        return
+    assert not set("\r\n\t #?@") & set(target.http_url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://user:s3cret@h", "http://:s3cret@h:99999", "http://s3cret@", "ftp://u:s3cret@h/", "http://h/?http_key=s3cret",
+     "http://u:s3cret@h:x/?k=s3cret#s3cret"],
+)  # fmt: skip
+def test_a_bad_url_never_shows_a_password(url: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Target.parse(url)
+    assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in str(caught.value.value)
+
+
+@pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        ({"host": ""}, "host"),
+        ({"host": "http://h"}, "host"),
+        ({"host": "a b"}, "host"),
+        ({"host": "h\r\nX: y"}, "host"),
+        ({"host": "h", "port": 0}, "port"),
+        ({"host": "h", "port": 65536}, "port"),
+        ({"host": "h", "path": "/a/"}, "path"),
+        ({"host": "h", "path": "a"}, "path"),
+        ({"host": "h", "path": "/a\r\n"}, "path"),
+    ],
+)
+def test_bad_parts_are_named(parts: dict[str, str | int], name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: "):
+        Target(**parts)  # type: ignore[arg-type]
+
+
+def test_keys_are_never_shown() -> None:
+    assert repr(Credentials("secret-a", "secret-b")) == "Credentials()"
+
+
+def test_defaults() -> None:
+    settings = Settings.resolve({}, {})
+    assert settings.target is None
+    assert settings.credentials == Credentials("defaultkey", "defaulthttpkey")
+    assert (settings.timeouts.connect, settings.timeouts.request) == (10.0, 10.0)
+    assert (settings.timeouts.heartbeat_interval, settings.timeouts.heartbeat_timeout) == (10.0, 10.0)
+    assert (settings.rest_transport, settings.seed, settings.reports) == (
+        "geventhttpclient",
+        1,
+        Path("reports"),
+    )
+
+
+def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    file = tmp_path / "nakama.toml"
+    file.write_text('[nakama]\nseed = 2\ntick_rate = 20\nurl = "http://file:1"\nmatch_seconds = 2.5\n')
+    environment = {"NAKAMA_SEED": "3", "NAKAMA_URL": "http://environment:2", "OTHER": "x"}
+    settings = Settings.resolve({"seed": "4", "url": None}, environment, file)
+    assert (settings.seed, settings.tick_rate, settings.match_seconds) == (4, 20.0, 2.5)
+    assert settings.target == Target("environment", 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("true", True), ("Yes", True), ("1", True), ("no", False), ("0", False), (True, True)]
+)
+def test_flags(text: object, value: bool) -> None:
+    assert Settings.resolve({"tls_insecure": text}, {}).tls.insecure is value
+
+
+BAD = {
+    "url": ["h:1", 5],
+    "server_key": ["", 5],
+    "http_key": [""],
+    "id_prefix": ["", "a b", "é", "x" * 41, "-"],
+    "seed": ["-1", "x", 2**32, 1.5, True],
+    "locales": ["", "xx_XX", "en_US:0", 5],
+    "connect_timeout": ["0", "-1", "nan", "inf", "x", True],
+    "request_timeout": [0],
+    "heartbeat_interval": [0],
+    "heartbeat_timeout": [0],
+    "rest_transport": ["curl"],
+    "tls_ca": ["/no/such/file", 5],
+    "tls_insecure": ["maybe", ""],
+    "tick_rate": ["0"],
+    "match_seconds": ["0"],
+    "matchmaker_timeout": ["0"],
+    "matchmaker_interval": ["-1", "x", "nan"],
+    "hold_seconds": ["0"],
+    "go_rpc": ["", 5],
+    "emulator_matchmaker_interval": ["0"],
+    "load": ["idle", "soak:users=0,for=1s", 5],
+    "profile": ["/no/such/file", 5],
+    "reports": [""],
+    "worker_logs": ["/dev/null/logs", 5],
+    "gate": ["/no/such/file", 5],
+    "allow_emulator": ["maybe"],
+    "health_limits": ["nonsense", 5],
+    "metrics": ["127.0.0.1:9100", 5],
+    "metrics_interval": [0],
+    "live_interval": ["-1", "x"],
+    "request_samples": ["-1", "x", 1.5, 10**6],
+    "wait_for_server": ["-1", "x", "nan"],
+    "allowed_hosts": ["a b", "a,,b", "http://a", 5, [5], [""]],
+    "max_users": ["-1", "x", 1.5, 10**6],
+    "confirm_target": ["http://a", "a b", "a/b", 5],
+}
+
+
+def test_every_setting_has_bad_values_here() -> None:
+    assert set(BAD) == {setting.name for setting in SETTINGS}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_value_is_named_as_the_user_gave_it(name: str, value: object, tmp_path: Path) -> None:
+    [setting] = [setting for setting in SETTINGS if setting.name == name]
+    with pytest.raises(ConfigError) as caught:
+        Settings.resolve({name: value}, {})
+    assert caught.value.name == setting.flag == "--nakama-" + name.replace("_", "-")
+    assert "accepted: " in str(caught.value)
+    with pytest.raises(ConfigError) as caught:
+        Settings.resolve({}, {setting.variable: value})  # type: ignore[dict-item]
+    assert caught.value.name == "NAKAMA_" + name.upper()
+    assert not setting.secret or caught.value.value == "<hidden>"
+
+
+def test_a_bad_value_in_the_file_names_file_and_key(tmp_path: Path) -> None:
+    file = tmp_path / "nakama.toml"
+    file.write_text("[nakama]\nseed = -1\n")
+    with pytest.raises(ConfigError, match=r"nakama\.toml: seed: -1 cannot be used"):
+        Settings.resolve({}, {}, file)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"[nakama]\nsed = 1\n", "'sed' cannot be used; accepted: url, server_key"),
+        (b"[other]\n", r"a \[nakama\] table"),
+        (b"nakama = 1\n", r"a \[nakama\] table"),
+        (b"[nakama\n", "a TOML file"),
+        (b"\xff", "a TOML file"),
+        (None, "a readable TOML file"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+    file = tmp_path / "nakama.toml"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigError, match=said):
+        Settings.resolve({}, {}, file)
+
+
+def test_files_that_exist_are_taken(tmp_path: Path) -> None:
+    ca = tmp_path / "ca.pem"
+    ca.touch()
+    settings = Settings.resolve({"tls_ca": str(ca), "reports": str(tmp_path)}, {})
+    assert (settings.tls.ca, settings.reports) == (str(ca), tmp_path)

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+import pytest
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.settings.config import Settings
+from nakama_bots.settings.health_limits import HealthLimits, parse
+
+
+def test_what_is_not_named_keeps_its_default():
+    assert parse("") == HealthLimits()
+    assert parse("cpu=0.95, hub_lag = 0.1,share=1") == HealthLimits(cpu=0.95, hub_lag=0.1, share=1.0)
+
+
+@pytest.mark.parametrize(
+    "text", ["cpu", "cpu=", "cpu=x", "cpu=nan", "cpu=-1", "cpu=1e9", "speed=1", "cpu=1,cpu=2", "share=1.5"]
+)
+def test_what_cannot_be_used_is_named(text):
+    with pytest.raises(ConfigError) as refused:
+        Settings.resolve({"health_limits": text}, {})
+    assert refused.value.name == "--nakama-health-limits"
+    assert "hub_lag" in refused.value.accepted
