@@ -8,7 +8,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
-from nakama_bots.results.compare import compare
+from nakama_bots.results.compare.compare import compare
 from nakama_bots.results.compare.profile import profile_of
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline
