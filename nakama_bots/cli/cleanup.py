@@ -152,7 +152,7 @@ def run(arguments: argparse.Namespace) -> int:
             client,
             search,
             rate=arguments.rate,
-            tell=progress.tell,
+            on_progress=progress.tell,
             groups_with_others=arguments.groups_with_others,
         )
         try:

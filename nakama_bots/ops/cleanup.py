@@ -1,8 +1,8 @@
-"""Find the accounts that bots of a prefix have made, and delete them with the groups that they own.
+"""Finds the accounts that bots with a prefix have created, and deletes them and the groups they own.
 
-The client API lists no accounts. So identities are tried, each with a login that makes nothing, and what is
-found is deleted from the highest number down: what is left is found again by the same search, and that is all
-the state that a resumed cleanup needs.
+The client API cannot list accounts, so the search tries every identity with a login that creates nothing.
+Deletion goes from the highest number down, so that a second cleanup finds what an interrupted one left
+without any saved state.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ _PAGE: Final = 100
 _TRANSIENT: Final = (
     ConnectionClosed, ConnectionFailed, InternalError, RequestTimeout, ResourceExhausted, Unavailable
 )  # fmt: skip
-# What a second try with a new login gets over: a session that has ended, a group that another bot deleted.
+# Errors that a retry with a new login can solve: an expired session, a group that another bot deleted.
 _STALE: Final = (InvalidArgument, SessionExpired, Unauthenticated)
 GONE: Final = (ConnectionFailed, ConnectionClosed, RequestTimeout, Unavailable)
-"""How a server fails that is no longer there."""
+"""Errors of a server that is gone."""
 
 _OTHER_IDENTITIES: Final = (
     "facebook_id", "google_id", "gamecenter_id", "steam_id", "facebook_instant_game_id", "apple_id"
@@ -58,27 +58,27 @@ _OTHER_IDENTITIES: Final = (
 
 
 class By(StrEnum):
-    """Which identity the bots log in with."""
+    """The kind of identity that the bots log in with."""
 
     DEVICE = "device"
     CUSTOM = "custom"
 
 
 class Fate(Enum):
-    """What becomes of a group that a bot is superadmin of."""
+    """What happens to a group in which a bot is superadmin."""
 
     DELETE = "deleted with its owner"
-    LEAVE = "left: somebody else is superadmin too"
-    KEEP = "kept, and its owner: others are in it"
-    GONE = "not there any more"
+    LEAVE = "left: it has another superadmin"
+    KEEP = "kept with its owner: it has other members"
+    GONE = "does not exist any more"
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which identities are tried: those of ``seeds``, or ``ids``.
+    """The identities to try: those of ``seeds``, or ``ids``.
 
-    Of a worker, numbers from 0 on until ``misses`` in a row have no account; of a seed, workers from 0 on until
-    ``worker_misses`` in a row have none.
+    For each worker, numbers count up from 0 until ``misses`` in a row have no account; for each seed, workers
+    count up from 0 until ``worker_misses`` in a row have none.
     """
 
     prefix: str
@@ -91,7 +91,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """An account that the prefix has made, and the groups that it is superadmin of."""
+    """An account with the prefix, and the groups in which it is superadmin."""
 
     id: str
     user_id: str
@@ -101,29 +101,29 @@ class Bot:
 
 @dataclass(slots=True)
 class Tally:
-    """What has been found and done, and what was left and why."""
+    """What was found, deleted and kept."""
 
     tried: int = 0
     bots: list[Bot] = field(default_factory=list)
     groups: set[str] = field(default_factory=set)
-    """Those that go with their owners."""
+    """Groups to be deleted with their owners."""
     deleted: int = 0
     groups_deleted: int = 0
     kept: dict[str, str] = field(default_factory=dict)
-    """Reason by id: what is not the prefix's alone."""
+    """Reason by id for accounts that the prefix does not own alone."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Failure by id, after every attempt."""
+    """Error by id, after the last attempt."""
 
 
 class Pace:
-    """At most ``rate`` requests a second, from however many greenlets."""
+    """Limits all greenlets together to ``rate`` requests a second."""
 
     def __init__(self, rate: float) -> None:
         self._period = 1.0 / rate
         self._next = perf_counter()
 
     def wait(self) -> None:
-        """Until the next request may go."""
+        """Wait until the next request may be sent."""
         now = perf_counter()
         at = max(now, self._next)
         self._next = at + self._period
@@ -131,9 +131,9 @@ class Pace:
 
 
 class Cleaner:
-    """One cleanup: ``find``, and then perhaps ``delete``. Each raises the ``CallError`` that ends it all.
+    """One cleanup: ``find``, then optionally ``delete``. Both raise the ``CallError`` that ends the cleanup.
 
-    ``stop`` may be set at any time: what is under way is finished, and nothing new begun.
+    ``stop`` may be set at any time: requests in progress finish, and no new ones start.
     """
 
     def __init__(
@@ -142,7 +142,7 @@ class Cleaner:
         search: Search,
         *,
         rate: float,
-        tell: Callable[[Tally], object],
+        on_progress: Callable[[Tally], object],
         groups_with_others: bool = False,
     ) -> None:
         self.tally = Tally()
@@ -150,15 +150,15 @@ class Cleaner:
         self._client = client
         self._search = search
         self._pace = Pace(rate)
-        self._tell = tell
+        self._on_progress = on_progress
         self._groups_with_others = groups_with_others
         self._own: set[str] = set()
         self._fatal: CallError | None = None
 
     def find(self) -> None:
-        """Fill ``tally.bots``, lowest first, and ``tally.groups``. Deletes nothing.
+        """Fill ``tally.bots``, lowest number first, and ``tally.groups``. Deletes nothing.
 
-        An owner of a group that others are in is kept with its group, unless ``groups_with_others``.
+        A group with other members is kept together with its owner, unless ``groups_with_others``.
         """
         if self._search.ids:
             self._look_at(iter(self._search.ids), len(self._search.ids))
@@ -177,8 +177,8 @@ class Cleaner:
                 self.tally.groups |= {group for group, fate in fates.items() if fate is Fate.DELETE}
 
     def delete(self) -> None:
-        """Delete what ``find`` has found, highest first."""
-        # Begun in order, a few at a time: an interrupt leaves no gap that the next search would end at.
+        """Delete what ``find`` has found, highest number first."""
+        # In order, a few at a time: an interrupt leaves no gap at which the next search would stop.
         pool = Pool(CONCURRENCY)
         for bot in reversed(self.tally.bots):
             if self.stop.is_set():
@@ -196,7 +196,7 @@ class Cleaner:
             empty = 0 if self._look_at(ids, self._search.misses) else empty + 1
 
     def _look_at(self, ids: Iterator[str], misses: int) -> int:
-        """Look at ``ids`` until so many in a row have no account; how many had one."""
+        """Try ``ids`` until ``misses`` in a row have no account; returns how many had one."""
         found = missed = 0
         while missed < misses and not self.stop.is_set():
             batch = list(islice(ids, CONCURRENCY))
@@ -210,11 +210,11 @@ class Cleaner:
                 found += there
                 missed = 0 if there else missed + 1
             self.tally.tried += len(batch)
-            self._tell(self.tally)
+            self._on_progress(self.tally)
         return found
 
     def _look(self, id: str) -> tuple[bool, Bot | None]:  # noqa: A002
-        """Whether there is an account of this id, and the bot if it is one."""
+        """Whether the id has an account, and the bot if it belongs to the prefix."""
         pause = FIRST_PAUSE
         for attempt in range(ATTEMPTS):
             try:
@@ -222,7 +222,7 @@ class Cleaner:
             except NotFound:
                 return False, None
             except PermissionDenied as error:
-                self.tally.kept[id] = f"nobody can log in ({error.message})"
+                self.tally.kept[id] = f"login is not allowed ({error.message})"
                 return True, None
             except _TRANSIENT:
                 if attempt == ATTEMPTS - 1 or self.stop.is_set():
@@ -232,7 +232,7 @@ class Cleaner:
         raise AssertionError("unreachable")
 
     def _bot(self, id: str) -> Bot | None:  # noqa: A002
-        """The bot of this id; None (and a word in the tally) when the account is not the prefix's alone."""
+        """The bot with this id; None, with a reason in the tally, when the prefix does not own it alone."""
         custom = self._search.by is By.CUSTOM
         login = self._client.authenticate_custom if custom else self._client.authenticate_device
         session = self._call(lambda: login(id, create=False))
@@ -250,19 +250,19 @@ class Cleaner:
         return Bot(id, user_id, session, tuple(self._pages(page)))
 
     def _not_ours(self, account: Account[Any]) -> str:
-        """Why the account is not the prefix's alone; "" when it is. Asked of the server's own answer."""
+        """Why the prefix does not own the account alone, by the server's answer; "" when it does."""
         own = [device["id"] for device in account.get("devices", ())]
         own += [account["custom_id"]] if "custom_id" in account else []
         foreign = sum(not one.startswith(f"{self._search.prefix}-") for one in own)
         if foreign == len(own):
-            return "no id of it has the prefix"
+            return "none of its ids has the prefix"
         user: Mapping[str, object] = account["user"]
         if foreign or account.get("email") or any(user.get(name) for name in _OTHER_IDENTITIES):
-            return "somebody can log in with another identity too"
+            return "it has another login as well"
         return ""
 
     def _fates(self, bot: Bot) -> dict[str, Fate]:
-        """What becomes of the groups that ``bot`` is superadmin of."""
+        """What happens to each group in which ``bot`` is superadmin."""
         return {group_id: self._fate(self._members(bot, group_id)) for group_id in bot.groups}
 
     def _fate(self, members: Mapping[str, int]) -> Fate:
@@ -274,10 +274,10 @@ class Cleaner:
         return Fate.KEEP if others and not self._groups_with_others else Fate.DELETE
 
     def _keep(self, bot: Bot) -> None:
-        self.tally.kept[bot.id] = "it owns a group that others are in"
+        self.tally.kept[bot.id] = "it owns a group with other members"
 
     def _members(self, bot: Bot, group_id: str) -> dict[str, int]:
-        """State by user id of everybody in the group; banned users are not in it."""
+        """State by user id of every member of the group; banned users are not members."""
 
         def page(cursor: str | None) -> tuple[list[tuple[str, int]], str]:
             answer = self._client.list_group_users(bot.session, group_id, None, _PAGE, cursor)
@@ -287,13 +287,13 @@ class Cleaner:
         return {user: state for user, state in self._pages(page) if state <= GroupState.MEMBER}
 
     def _delete_surely(self, bot: Bot) -> None:
-        """Delete one bot, again after a failure that may pass; the server's refusal is this account's only."""
+        """Delete one bot, with retries after transient errors; a refusal concerns only this account."""
         pause = FIRST_PAUSE
         there: Bot | None = bot
         for attempt in range(ATTEMPTS):
             try:
                 if attempt:
-                    # Its deletion may have been done and never answered, its session may have ended.
+                    # The answer to its deletion may have been lost, or its session may have expired.
                     there = self._bot(bot.id)
                 if there is not None:
                     self._delete(there)
@@ -309,10 +309,10 @@ class Cleaner:
                     raise
                 self.tally.failed[bot.id] = str(error)
             break
-        self._tell(self.tally)
+        self._on_progress(self.tally)
 
     def _delete(self, bot: Bot) -> None:
-        # Asked anew: somebody may have joined since the search.
+        # Checked again: a user may have joined since the search.
         fates = self._fates(bot)
         if Fate.KEEP in fates.values():
             self._keep(bot)
@@ -339,7 +339,7 @@ class Cleaner:
         return call()
 
     def _guarded(self, work: Callable[[Any], T], argument: Any) -> T | None:
-        """``work``; what it raises ends the cleanup, and is raised by it: gevent would print it."""
+        """Run ``work``; an error ends the cleanup, which raises it later, because gevent would print it."""
         try:
             return work(argument)
         except CallError as error:

@@ -1,6 +1,6 @@
-"""Whether a server is fit to be used: checks in order, each with what it found and what to do about it.
+"""Checks whether a server is ready for use, and says what to do about each problem.
 
-``examine`` runs them; ``doctor_checks`` has them.
+``examine`` runs the checks that ``doctor_checks`` defines.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nakama_bots.players.player import Player, World
 
 PREFIX: Final = "nbots-doctor"
 TIDY_SECONDS: Final = 10.0
-"""For deleting the accounts that were made, beyond the time for the checks."""
+"""Seconds for deleting the test accounts, on top of the time for the checks."""
 
 
 class Status(StrEnum):
@@ -28,22 +28,22 @@ class Status(StrEnum):
 
     OK = "ok"
     WARNING = "warning"
-    """It works, and something about it will surprise."""
+    """It works, but something about it is unusual."""
     FAILED = "failed"
     SKIPPED = "skipped"
-    """Not tried: what it needs has failed, or there was no time left."""
+    """Not run: a check that it depends on failed, or no time was left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a check found where nothing is broken; with an ``advice`` it is a warning."""
+    """The result of a check that passed; with ``advice`` it is a warning."""
 
     text: str
     advice: str = ""
 
 
 class Ailment(Exception):
-    """A check has failed: what was found, and what to do. ``unreachable``: nothing answers at all."""
+    """A check failed: what it found and how to fix it. ``unreachable`` means that nothing answers at all."""
 
     def __init__(self, text: str, advice: str, *, unreachable: bool = False) -> None:
         super().__init__(text)
@@ -53,10 +53,10 @@ class Ailment(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing to look at: the checks that it ``needs`` and the most ``seconds`` that it may take.
+    """One check: the names of the checks that it ``needs``, and its time limit in ``seconds``.
 
-    ``advice`` is the table for the failures that its calls raise: the first kind that fits has what to do.
-    ``reaches``: a server that keeps this one waiting is not there at all.
+    ``advice`` maps the errors that its calls raise to a remedy; the first matching type wins.
+    With ``reaches``, a timeout means that the server is unreachable.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A check that is done."""
+    """The outcome of one check."""
 
     name: str
     status: Status
@@ -80,9 +80,9 @@ class Finding:
 
 
 class Patient:
-    """The server, the two players that the checks have, and what they have got from it so far.
+    """The server under examination, two players, and what the checks have learned so far.
 
-    ``seed`` is for identities that nobody has. ``matchmaker_timeout`` in seconds.
+    ``seed`` makes identities that no other player uses. ``matchmaker_timeout`` is in seconds.
     """
 
     def __init__(self, world: World, seed: int, matchmaker_timeout: float) -> None:
@@ -96,9 +96,9 @@ class Patient:
 
 
 def examine(
-    patient: Patient, checks: Sequence[Check], seconds: float, tell: Callable[[str], object]
+    patient: Patient, checks: Sequence[Check], seconds: float, on_check: Callable[[str], object]
 ) -> Iterator[Finding]:
-    """Run ``checks`` within ``seconds`` all together; ``tell`` hears the name of each as it begins."""
+    """Run ``checks`` within ``seconds`` in total; ``on_check`` gets the name of each check as it starts."""
     deadline = Deadline.after(perf_counter(), seconds)
     bad: set[str] = set()
     for check in checks:
@@ -109,7 +109,7 @@ def examine(
         elif not left:
             finding = Finding(check.name, Status.SKIPPED, f"no time left of {seconds:g} s", "see --timeout")
         else:
-            tell(check.name)
+            on_check(check.name)
             finding = _run(check, patient, min(check.seconds, left))
         if finding.status in (Status.FAILED, Status.SKIPPED):
             bad.add(check.name)
@@ -140,11 +140,11 @@ def _run(check: Check, patient: Patient, limit: float) -> Finding:
 
 def _advice(check: Check, error: CallError) -> str:
     fitting = (text for kind, text in check.advice if isinstance(error, kind))
-    return next(fitting, "see the server's log at this time")
+    return next(fitting, "see the server's log for the time of this check")
 
 
 def tidy(patient: Patient) -> Finding | None:
-    """Close the players and delete the accounts that were made; None when there are none."""
+    """Close the players and delete their accounts; None when no account was created."""
     started = perf_counter()
     left = list(patient.players) if patient.tried_accounts else []
     number, reason = len(left), "no time left"
@@ -167,14 +167,14 @@ def tidy(patient: Patient) -> Finding | None:
         return None
     elapsed = perf_counter() - started
     if not left:
-        return Finding("tidy", Status.OK, "the accounts made for this are deleted", "", elapsed)
+        return Finding("tidy", Status.OK, "deleted the test accounts", "", elapsed)
     stay = ", ".join(player.identity.device_id for player in left)
-    text = f"device ids that were not deleted: {stay} ({reason})"
+    text = f"could not delete the accounts with the device ids {stay} ({reason})"
     return Finding("tidy", Status.WARNING, text, "delete them in the Nakama console", elapsed)
 
 
 def _delete(player: Player) -> None:
-    """Delete the player's account. Its login may have been made and never answered, or never made."""
+    """Delete the player's account, which exists even where the answer to its login was lost."""
     try:
         session = player.client.authenticate_device(player.identity.device_id, create=False)
     except NotFound:

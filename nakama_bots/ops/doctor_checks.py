@@ -1,4 +1,4 @@
-"""What ``doctor`` looks at: a table of checks, from the host's name to a match."""
+"""The checks of ``doctor``, from the host name to a match."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ OP_CODE: Final = 1
 _RPC: Final = "nakama_bots_doctor"
 # OpenSSL's X509_V_ERR_*: what Python's ssl has as verify_code.
 _VERIFY_ADVICE: Final = {
-    9: "the certificate is not valid yet: set this machine's clock, or wait",
+    9: "the certificate is not valid yet: correct this machine's clock, or wait",
     10: "the certificate has expired: renew it on the server or its load balancer",
-    18: "it is self-signed: give its file with --nakama-tls-ca, or use a certificate of a public CA",
-    19: "its CA is not known here: give the CA's file with --nakama-tls-ca",
-    20: "its CA is not known here, or the chain is not whole: give the CA's file with --nakama-tls-ca",
-    62: "the certificate is for another name: use the name that it has, or have this one added to it",
-    64: "the certificate is not for this address: use the host's name",
+    18: "the certificate is self-signed: pass its file with --nakama-tls-ca, or use a public CA",
+    19: "the CA is unknown on this machine: pass the CA's file with --nakama-tls-ca",
+    20: "the CA is unknown on this machine or the chain is incomplete: pass the CA's file with --nakama-tls-ca",
+    62: "the certificate is for another name: use that name, or add this one to the certificate",
+    64: "the certificate is not valid for this address: use the host name",
 }
-_NO_HTTP: Final = "the port is open and nothing answers there: is it Nakama's API port (7350)? http or https?"
+_NO_HTTP: Final = "the port is open but does not answer: is it Nakama's API port (7350)? http or https?"
 
 
 def _dns(patient: Patient) -> Found:
@@ -76,7 +76,7 @@ def _dns(patient: Patient) -> Found:
         ) from None  # fmt: skip
     patient.addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if patient.addresses == [target.host]:
-        return Found("an address already")
+        return Found("the host is an IP address")
     return Found(", ".join(patient.addresses))
 
 
@@ -97,14 +97,14 @@ def _connect(patient: Patient) -> Found:
             took.append(perf_counter() - started)
     if not took:
         advice = (
-            f"start the server, or use the port that it listens on (Nakama: 7350; here: {target.port})"
+            f"start the server, or use the port that it listens on (Nakama: 7350; given: {target.port})"
             if refused
-            else "look at firewalls, security groups and VPN between here and there"
+            else "check firewalls, security groups and VPNs on the way to the server"
         )
         raise Ailment("; ".join(failures), advice, unreachable=True)
     text = f"port {target.port} accepts in {_ms(min(took))}"
     if failures:
-        return Found(f"{text}, but {'; '.join(failures)}", "have every address of the name serve, or remove it")
+        return Found(f"{text}, but {'; '.join(failures)}", "remove the addresses that do not answer from DNS")
     return Found(text)
 
 
@@ -113,9 +113,7 @@ def _tls(patient: Patient) -> Found:
     if not target.ssl:
         if guard.is_loopback(target.host):
             return Found("not used")
-        return Found(
-            "not used", "tokens and keys cross the network readable: use https:// where it leaves yours"
-        )
+        return Found("not used", "tokens and keys are sent unencrypted: use https:// outside a trusted network")
     context = ssl_context(gevent.ssl.SSLContext, tls)
     try:
         with gevent.socket.create_connection((target.host, target.port)) as plain:
@@ -124,7 +122,7 @@ def _tls(patient: Patient) -> Found:
             spoken = wrapped.version() or "TLS"
             wrapped.close()
     except ssl.SSLCertVerificationError as error:
-        advice = _VERIFY_ADVICE.get(error.verify_code, "have the server use a certificate that verifies")
+        advice = _VERIFY_ADVICE.get(error.verify_code, "use a certificate that can be verified")
         raise Ailment(f"certificate not accepted: {error.verify_message}", advice) from None
     except ssl.SSLError as error:
         if error.reason == "WRONG_VERSION_NUMBER":
@@ -135,15 +133,15 @@ def _tls(patient: Patient) -> Found:
         else:
             text, advice = (
                 f"handshake failed: {error.reason or 'no reason'}",
-                "look at the server's TLS settings",
+                "check the server's TLS settings",
             )
         raise Ailment(text, advice) from None
     except OSError:
         raise Ailment(
-            "the connection ended in the handshake", "look at the log of whatever ends TLS there"
+            "the connection was closed during the handshake", "see the log of the server or load balancer"
         ) from None
     if not certificate:
-        return Found(f"{spoken}, not verified", "without --nakama-tls-insecure it would be checked")
+        return Found(f"{spoken}, not verified", "drop --nakama-tls-insecure to verify the certificate")
     ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
     days = int((ends - time.time()) // 86400)
     until = dt.datetime.fromtimestamp(ends, dt.UTC).date().isoformat()
@@ -158,25 +156,23 @@ def _health(patient: Patient) -> Found:
     except (ConnectionClosed, RequestTimeout) as error:
         raise Ailment(str(error), _NO_HTTP, unreachable=True) from None
     except RestError as error:
-        if "HTTPS" in error.message:  # Go's words to a plain request on a TLS port
+        if "HTTPS" in error.message:  # Go's answer to a plain request on a TLS port
             raise Ailment(str(error), "the port speaks TLS: use https://") from None
         if error.status in (502, 503, 504):
-            raise Ailment(
-                str(error), "a proxy answers, and does not reach Nakama behind it: see its log"
-            ) from None
+            raise Ailment(str(error), "a proxy answers but cannot reach Nakama: see the proxy's log") from None
         raise
     return Found(f"healthy, in {_ms(perf_counter() - started)}")
 
 
 def _server_key(patient: Patient) -> Found:
-    # An id that no account has: a right key is answered with "not found", and nothing is made.
+    # No account has this id: with a valid key the answer is "not found", and nothing is created.
     client = patient.players[0].client
     with suppress(NotFound):
         client.authenticate_device(f"{patient.players[0].identity.device_id}-none", create=False)
     default = patient.world.credentials.server_key == DEFAULT_SERVER_KEY
     if default and not guard.is_loopback(patient.world.target.host):
         return Found(
-            f"accepted, and it is {DEFAULT_SERVER_KEY}", "set socket.server_key: everybody knows this one"
+            f"accepted, but it is {DEFAULT_SERVER_KEY}", "set socket.server_key: the default is public"
         )
     return Found("accepted")
 
@@ -188,7 +184,7 @@ def _http_key(patient: Patient) -> Found:
     except NotFound:
         return Found("accepted")
     except Unauthenticated:
-        advice = "only RPCs by key need it: give the server's runtime.http_key with --nakama-http-key"
+        advice = "needed only for RPCs by key: pass the server's runtime.http_key with --nakama-http-key"
         return Found("not accepted", advice)
     return Found(f"accepted (the server has an RPC {_RPC})")
 
@@ -202,9 +198,9 @@ def _auth(patient: Patient) -> Found:
     elapsed = (perf_counter() - started) / len(patient.players)
     session = patient.players[0].session
     lifetime = session.expires_at - session.created_at
-    text = f"two accounts made in {_ms(elapsed)} each; a token lasts {lifetime} s"
+    text = f"created two accounts in {_ms(elapsed)} each; a token lasts {lifetime} s"
     if lifetime < SHORT_TOKEN:
-        return Found(text, f"raise session.token_expiry_sec ({lifetime}): bots will refresh all the time")
+        return Found(text, f"raise session.token_expiry_sec ({lifetime}): bots will refresh constantly")
     return Found(text)
 
 
@@ -213,7 +209,7 @@ def _clock(patient: Patient) -> Found:
     before = time.time()
     session = client.authenticate_device(patient.players[0].identity.device_id, create=False)
     after = time.time()
-    # The token has whole seconds: the server's clock stood between this one and the next.
+    # Tokens have whole seconds: the server's clock was between this second and the next.
     ahead, behind = session.created_at - after, before - (session.created_at + 1)
     skew = max(ahead, behind, 0.0)
     if not skew:
@@ -222,7 +218,7 @@ def _clock(patient: Patient) -> Found:
     lifetime = session.expires_at - session.created_at
     advice = "synchronise both clocks (NTP)"
     if skew >= lifetime / 2:
-        raise Ailment(text, f"{advice}: tokens last {lifetime} s, and seem to have expired when they come")
+        raise Ailment(text, f"{advice}: tokens last {lifetime} s and look expired on arrival")
     return Found(text, advice if skew > SKEW_NOTED else "")
 
 
@@ -230,7 +226,7 @@ def _socket(patient: Patient) -> Found:
     started = perf_counter()
     for player in patient.players:
         player.connect()
-    return Found(f"two sockets opened in {_ms((perf_counter() - started) / len(patient.players))} each")
+    return Found(f"opened two sockets in {_ms((perf_counter() - started) / len(patient.players))} each")
 
 
 def _ping(patient: Patient) -> Found:
@@ -243,7 +239,7 @@ def _ping(patient: Patient) -> Found:
     middle = median(taken)
     text = f"{PINGS} round trips: p50 {_ms(middle)}, max {_ms(max(taken))}"
     return Found(
-        text, "far away or busy: measure from a place nearer to the server" if middle > SLOW_PING else ""
+        text, "the server is far away or busy: measure from a closer machine" if middle > SLOW_PING else ""
     )
 
 
@@ -269,7 +265,7 @@ def _echo(host: Player, guest: Player, match_id: str, number: int) -> float:
 
 
 def _matchmaker(patient: Patient) -> Found:
-    # Only with each other: a human is not matched with the doctor.
+    # The two only match each other, never a human.
     ticket = Ticket.among("doctor", str(patient.seed), 2, 2)
     started = perf_counter()
     searches = [gevent.spawn(_search, player, ticket, patient.matchmaker_timeout) for player in patient.players]
@@ -284,7 +280,7 @@ def _matchmaker(patient: Patient) -> Found:
 
 
 def _search(player: Player, ticket: Ticket, timeout: float) -> CallError | None:
-    # Given back, not raised: gevent prints what a greenlet raises.
+    # Returned, not raised: gevent prints what a greenlet raises.
     try:
         find_opponents(player, ticket, timeout)
     except CallError as error:
@@ -299,7 +295,7 @@ def _versions(patient: Patient) -> Found:
 
 
 def _server_age(patient: Patient) -> str:
-    """What can be told: no answer has the server's version, but an operation that it lacks is "not found"."""
+    """The server never sends its version, but an operation that it lacks is "not found"."""
     if not patient.logged_in:
         return "not known"
     player, world = patient.players[0], patient.world
@@ -307,17 +303,17 @@ def _server_age(patient: Patient) -> str:
         path = world.target.path + HEALTH.path()
         headers = transport.send(world.target, "GET", path, {}, None, world.timeouts).headers
     if headers.get("server") == SERVER_NAME:
-        return "the emulator of this package, a stand-in for a Nakama"
+        return "this package's emulator, not a real Nakama"
     for since, call in _SINCE:
         try:
             call(player)
         except (NotFound, Unimplemented):
             continue
-        return f"Nakama {since} or newer (it does not say which)"
-    return f"Nakama before {since} (it does not say which)"
+        return f"Nakama {since} or newer"
+    return f"Nakama older than {since}"
 
 
-# Nakama's CHANGELOG: when an operation came, newest first.
+# From Nakama's CHANGELOG: the version that added an operation, newest first.
 _SINCE: Final[tuple[tuple[str, Callable[[Player], object]], ...]] = (
     ("3.28", lambda player: player.client.list_parties(player.session, 1)),
     ("3.22", lambda player: player.client.list_friends_of_friends(player.session, 1)),
@@ -329,28 +325,28 @@ def _ms(seconds: float) -> str:
 
 
 _NOT_NAKAMA: Final = (
-    (NotFound, "something else than Nakama answers here: check host, port (7350) and path"),
-    (ProtocolError, "something else than Nakama answers here: check host, port (7350) and path"),
+    (NotFound, "this is not a Nakama server: check host, port (7350) and path"),
+    (ProtocolError, "this is not a Nakama server: check host, port (7350) and path"),
     (TlsError, "see tls"),
-    (RestError, "the server answers, but is not well: see its log, and its database"),
+    (RestError, "the server answers but is unhealthy: see its log and its database"),
 )
 _SOCKET_ADVICE: Final = (
     (
         HandshakeRefused,
-        "whatever stands before the server must pass /ws on with its Upgrade and Authorization headers",
+        "proxies must forward /ws with its Upgrade and Authorization headers",
     ),
-    (ConnectionFailed, "whatever stands before the server must pass websockets on"),
-    (RequestTimeout, "whatever stands before the server must pass websockets on"),
+    (ConnectionFailed, "proxies must forward websockets"),
+    (RequestTimeout, "proxies must forward websockets"),
 )
 _LOST: Final = (
-    (ConnectionClosed, "the server or what stands before it ends connections: see its log and idle timeouts"),
-    (RequestTimeout, "the server takes messages and does not answer in time: see its load"),
-    (RealtimeError, "the server refuses it: see its log and its before hooks"),
+    (ConnectionClosed, "the server or a proxy closes connections: see their logs and idle timeouts"),
+    (RequestTimeout, "the server accepts messages but does not answer in time: check its load"),
+    (RealtimeError, "the server rejects the message: see its log and its before hooks"),
 )
 
 _WAIT: Final = (
-    "the matchmaker runs every matchmaker.interval_sec (15 s by default): wait longer with "
-    "--nakama-matchmaker-timeout and --timeout, or see the server's hooks"
+    "the matchmaker runs every matchmaker.interval_sec (15 s by default): raise "
+    "--nakama-matchmaker-timeout and --timeout, or check the server's hooks"
 )
 
 CHECKS: Final = (
@@ -359,20 +355,20 @@ CHECKS: Final = (
     Check("tls", _tls, ("connect",)),
     Check("health", _health, ("tls",), advice=_NOT_NAKAMA, reaches=True),
     Check("server key", _server_key, ("health",), advice=(
-        (Unauthenticated, "give the server's socket.server_key: --nakama-server-key or NAKAMA_SERVER_KEY"),
-        (PermissionDenied, "a before hook of the server refuses the login: see its log"),
+        (Unauthenticated, "set NAKAMA_SERVER_KEY to the server's socket.server_key"),
+        (PermissionDenied, "a before hook of the server rejects the login: see its log"),
     )),
     Check("http key", _http_key, ("health",)),
     Check("auth", _auth, ("server key",), advice=(
-        (AlreadyExists, "a hook of the server gives names that are taken: see its log"),
-        (PermissionDenied, "a before hook of the server refuses the login: see its log"),
-        (RestError, "the server cannot make accounts: see its log, its hooks and its database"),
+        (AlreadyExists, "a hook of the server assigns user names that are taken: see its log"),
+        (PermissionDenied, "a before hook of the server rejects the login: see its log"),
+        (RestError, "the server cannot create accounts: see its log, its hooks and its database"),
     )),
     Check("clock", _clock, ("auth",)),
     Check("socket", _socket, ("auth",), 20.0, advice=_SOCKET_ADVICE),
     Check("ping", _ping, ("socket",), advice=_LOST),
     Check("match", _match, ("socket",), 15.0, advice=_LOST),
     Check("versions", _versions),
-    # Last: it may take all the time that is left.
+    # Last: it may use all the remaining time.
     Check("matchmaker", _matchmaker, ("socket",), 600.0, advice=((RequestTimeout, _WAIT), *_LOST)),
 )  # fmt: skip

@@ -38,8 +38,8 @@ def test_cleanup_deletes_the_bots_and_leaves_a_bystander_alone(
     assert main(command) == 0
     told = capsys.readouterr().out
     assert "deleted: 18 accounts and 0 groups\n" in told
-    assert "kept: 1 account, somebody can log in with another identity too" in told
-    assert "kept: 1 account, it owns a group that others are in" in told
+    assert "kept: 1 account, it has another login as well" in told
+    assert "kept: 1 account, it owns a group with other members" in told
 
     client.unlink_email(last, {"email": f"{prefix}@example.com", "password": "password1"})
     assert main([*command, "--groups-with-others"]) == 0

@@ -133,8 +133,8 @@ def test_what_is_not_the_prefixs_alone_is_kept(client: Client, clean: Clean) -> 
 
     assert code == 0
     assert [there(client, one) for one in ids] == [False, True, True, True, False, False]
-    assert "kept: 2 accounts, somebody can log in with another identity too" in text
-    assert "kept: 1 account, it owns a group that others are in: kept-1-w000-000003" in text
+    assert "kept: 2 accounts, it has another login as well" in text
+    assert "kept: 1 account, it owns a group with other members: kept-1-w000-000003" in text
     assert there(client, "human-device-0001")
     assert all(there(client, one) for one in other)
     names = {row["group"]["name"] for row in client.list_user_groups(human, human.user_id)["user_groups"]}

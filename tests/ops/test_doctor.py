@@ -77,7 +77,7 @@ def test_a_good_server(emulator: EmulatorProcess, examined: Doctor) -> None:
     assert list(checks) == [*NAMES, "tidy"]
     assert outcomes(checks, "ok") == list(checks)
     assert not any(check["advice"] for check in checks.values())
-    assert "the emulator of this package" in checks["versions"]["found"]
+    assert "this package's emulator" in checks["versions"]["found"]
 
 
 def test_no_account_is_left(emulator: EmulatorProcess) -> None:
@@ -129,7 +129,7 @@ def test_accounts_that_cannot_be_deleted_are_named(faulty: EmulatorProcess, exam
     [
         ("error:on=matchmaker_add,code=0", ["matchmaker"], [], "before hooks"),
         ("error:on=match_create,code=0", ["match"], [], "before hooks"),
-        ("refuse:on=connect", ["socket"], ["ping", "match", "matchmaker"], "pass websockets on"),
+        ("refuse:on=connect", ["socket"], ["ping", "match", "matchmaker"], "forward websockets"),
         ("error:on=GET /healthcheck,code=14", ["health"], after(4), "a proxy answers"),
         ("error:on=GET /healthcheck,code=13", ["health"], after(4), "database"),
         ("error:on=POST /v2/account/authenticate/device,code=7", ["server key"], after(6), "before hook"),
@@ -172,7 +172,7 @@ def test_wrong_keys(emulator: EmulatorProcess, examined: Doctor) -> None:
     assert outcomes(checks, "failed") == ["server key"]
     assert outcomes(checks, "skipped") == after(6)
     assert checks["http key"]["status"] == "warning"
-    assert "--nakama-server-key" in checks["server key"]["advice"]
+    assert "NAKAMA_SERVER_KEY" in checks["server key"]["advice"]
     assert "planted" not in json.dumps(checks)
     assert "tidy" not in checks
 
@@ -280,8 +280,8 @@ DAY = dt.timedelta(days=1)
         ("127.0.0.1", NOW + 5 * DAY, True, "warning", "renew"),
         ("127.0.0.1", NOW - DAY, True, "failed", "has expired"),
         ("127.0.0.1", NOW + 90 * DAY, False, "failed", "--nakama-tls-ca"),
-        ("127.0.0.2", NOW + 90 * DAY, True, "failed", "not for this address"),
-        ("other.example", NOW + 90 * DAY, True, "failed", "not for this address"),
+        ("127.0.0.2", NOW + 90 * DAY, True, "failed", "not valid for this address"),
+        ("other.example", NOW + 90 * DAY, True, "failed", "not valid for this address"),
     ],
 )
 def test_certificates(
@@ -308,7 +308,7 @@ def test_the_table(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[str]
     assert main(["doctor", emulator.url, "--nakama-server-key", "wrong"]) == 1
     text = capsys.readouterr().out
     assert all(name in text for name in NAMES)
-    assert "--nakama-server-key" in text
+    assert "NAKAMA_SERVER_KEY" in text
     assert "not fit: 1 failed" in text
 
 
