@@ -21,8 +21,8 @@ HELP: Final = "compare a run with its baselines: regressed, improved, same or to
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, its baselines, and what counts as a change."""
     parser.epilog = (
-        "exit codes: 0 nothing regressed; 2 bad usage, or a file that cannot be used; 3 something regressed; "
-        "4 nothing could be judged, the generator was late, or a name of the baseline is missing"
+        "exit codes: 0 nothing regressed; 2 bad usage, or a file that cannot be read; 3 a figure regressed; "
+        "4 nothing or not every required figure could be judged, the generator was late, or a name is missing"
     )
     parser.add_argument(
         "run_folder", metavar="RUN", type=Path, help="the folder of a run, or a baseline's file"
@@ -57,6 +57,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Options().noise,
         help="too noisy: a change of so much could not have been seen",
     )
+    parser.add_argument(
+        "--require",
+        metavar="PATTERN",
+        action="append",
+        default=[],
+        help="figures that must be judged, such as 'WS match_join' or 'WS * p95': exit code 4 otherwise",
+    )
+    parser.add_argument("--report-only", action="store_true", help="exit with 0 whatever the comparison shows")
     parser.add_argument("--seed", type=int, default=Options().seed, help="of the bootstrap")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the comparison, - for stdout")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write it as Markdown, - for stdout")
@@ -85,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
             write_text(path, text)
     if Path("-") not in (arguments.json, arguments.markdown):
         print(table(comparison))
-    return exit_code(comparison)
+    return ExitCode.PASSED if arguments.report_only else exit_code(comparison)
 
 
 def _options(arguments: argparse.Namespace) -> Options:
@@ -96,6 +104,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         names=tuple(arguments.name) or standard.names,
         statistics=tuple(name for name in STATISTICS if name in arguments.statistic) or standard.statistics,
         seed=arguments.seed,
+        required=tuple(arguments.require),
     )
 
 

@@ -53,9 +53,9 @@ def runs(tmp_path_factory):
 
 def test_the_same_speed_passes_and_half_as_fast_fails(runs, capsys):
     assert main(["compare", runs["same"], runs["base"]]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == "SAME: 3 same"
+    assert capsys.readouterr().out.splitlines()[-1] == "SAME: 3 of 3 figures could be judged"
     assert main(["compare", runs["slow"], runs["base"]]) == 3
-    assert capsys.readouterr().out.splitlines()[-1] == "REGRESSED: 3 regressed"
+    assert capsys.readouterr().out.splitlines()[-1] == "REGRESSED: 3 regressed; 3 of 3 figures could be judged"
 
 
 def test_a_promoted_baseline_stands_for_its_run(runs, tmp_path, capsys):
@@ -72,7 +72,7 @@ def test_a_promoted_baseline_stands_for_its_run(runs, tmp_path, capsys):
         assert main(["compare", runs["slow"], baseline, "--json", str(output)]) == 3
         outputs.append(orjson.loads(output.read_bytes()))
     assert outputs[0]["rows"] == outputs[1]["rows"]
-    assert outputs[0]["schema"] == "nakama-bots/comparison/1"
+    assert outputs[0]["schema"] == "nakama-bots/comparison/2"
 
 
 def test_machine_outputs_go_to_stdout_alone(runs, capsys):

@@ -156,8 +156,9 @@ def test_calls_that_all_came_in_one_burst_are_no_evidence():
 
 def test_too_few_calls_judge_nothing_and_are_no_pass():
     comparison = against({PING: blocks("a", 16, failing=2)}, {PING: blocks("b", 16, failing=2)})
-    assert comparison["verdict"] == "too few"
+    assert comparison["verdict"] == "not judged"
     assert exit_code(comparison) == 4
+    assert "NOT JUDGED: 1 of 4 figures could be judged, 3 with too few calls" in verdict_line(comparison)
     enough = verdicts(against({PING: blocks("a", 400)}, {PING: blocks("b", 400)}, noise=9.0))
     assert enough == {("ping", "p50"): "same", ("ping", "p95"): "same", ("ping", "p99"): "too few"}
 
@@ -180,9 +181,43 @@ def test_the_texts_name_what_regressed_first_of_all():
     comparison = against(rows, {PING: blocks("c", 1600), JOIN: blocks("b", 320)})
     text, marked = table(comparison), markdown(comparison)
     assert text.splitlines()[-1] == verdict_line(comparison)
-    assert verdict_line(comparison).startswith("REGRESSED: 2 regressed, ")
+    assert verdict_line(comparison).startswith("REGRESSED: 2 regressed; 4 of 6 figures could be judged")
     (line,) = [line for line in text.splitlines() if "  p95  " in line and "ping" in line]
     assert line.startswith("REGRESSED  WS ping")
     assert "not judged: WS match_join: too few for p99 (320 calls, baseline 320)" in text.splitlines()
     assert "| **REGRESSED** | `WS ping` |" in marked
     assert marked.startswith("### REGRESSED")
+
+
+def test_coverage_says_how_much_longer_the_runs_have_to_be():
+    # 320 calls in 60 s judge p50 and p95; p99 needs 1,000, so 127.5 s more.
+    rows = {PING: blocks("a", 320)}
+    comparison = against(rows, {PING: blocks("b", 320)}, noise=9.0)
+    assert comparison["coverage"] == {
+        "judged": 2, "figures": 3, "too_few": 1, "too_noisy": 0, "more_seconds": 127.5, "more_baselines": None,
+    }  # fmt: skip
+    assert verdict_line(comparison) == (
+        "SAME: 2 of 3 figures could be judged, 1 with too few calls (to judge more: 3 more minutes)"
+    )
+
+
+def test_more_baselines_are_suggested_where_they_would_narrow_the_interval():
+    noisy = {PING: blocks("n", COUNT, within=0.1)}
+    few = [profile("b0", {PING: blocks("b0", COUNT)})]
+    comparison = compare(profile("run", noisy), few, Options(noise=0.06, statistics=("p50",)))
+    (row,) = comparison["rows"]
+    assert row["verdict"] == "too noisy"
+    enough = [profile(f"b{n}", {PING: blocks(f"b{n}", COUNT)}) for n in range(1 + (row["more_baselines"] or 0))]
+    assert row["more_baselines"] is None or len(enough) > 1
+    assert row["more_seconds"] is None or row["more_seconds"] > 0
+
+
+def test_required_figures_that_could_not_be_judged_are_no_pass():
+    runs = ({PING: blocks("a", 320)}, {PING: blocks("b", 320)})
+    assert exit_code(against(*runs, noise=9.0)) == 0
+    assert exit_code(against(*runs, noise=9.0, required=("WS ping p95",))) == 0
+    for pattern in ("WS ping", "WS ping p99", "WS match_join"):
+        comparison = against(*runs, noise=9.0, required=(pattern,))
+        assert comparison["unmet"] == [pattern]
+        assert exit_code(comparison) == 4
+        assert f"required but not judged: {pattern}" in verdict_line(comparison)

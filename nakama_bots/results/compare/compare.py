@@ -18,10 +18,11 @@ from typing import Final, TypedDict
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.observer import ARRIVAL_DELAY, CORRECTED, DELIVERY_LATENCY, TICK_LATENESS
 from nakama_bots.results.compare.bootstrap import Estimate, failure_share, log_percentiles, student
+from nakama_bots.results.compare.coverage import CoveragePart, Need, Uncertainty, coverage, need_of_values
 from nakama_bots.results.compare.profile import SAMPLE, Blocks, Profile, WindowPart
 from nakama_bots.results.record.recorder import CallKey
 
-SCHEMA: Final = "nakama-bots/comparison/1"
+SCHEMA: Final = "nakama-bots/comparison/2"
 CONFIDENCE: Final = 0.99
 """That no test of a comparison gives a false alarm, one side up and one down."""
 OF_A_VALUE: Final = 0.95
@@ -44,6 +45,8 @@ ASSUMED_SPREAD: Final = 0.02
 
 REGRESSED, IMPROVED, SAME, NOISY = "regressed", "improved", "same", "too noisy"
 TOO_FEW, MISSING, NEW = "too few", "missing", "new"
+NOT_JUDGED: Final = "not judged"
+"""The verdict on a comparison without a figure that could be judged."""
 LATE: Final = "generator late"
 JUDGED: Final = frozenset({REGRESSED, IMPROVED, SAME, LATE})
 
@@ -75,6 +78,8 @@ class Options:
     names: tuple[str, ...] = ("*",)
     statistics: tuple[str, ...] = STATISTICS
     seed: int = 1
+    required: tuple[str, ...] = ()
+    """Patterns of ``KIND name statistic`` that must be judged, by at least one row each."""
 
     def tolerance(self, subject: str) -> float:
         """The share that holds for ``KIND name statistic``."""
@@ -94,7 +99,8 @@ class Row(TypedDict):
     """One statistic of one name. Percentiles in milliseconds, their change as a share (0.1: 10 % slower).
 
     ``failures`` in percent of all calls, their change in percentage points. ``change_low`` and ``change_high``
-    hold for all rows together.
+    hold for all rows together. A figure that could not be judged would be after ``more_seconds`` of each run or
+    with ``more_baselines`` (null: that does not help).
     """
 
     kind: str
@@ -106,6 +112,8 @@ class Row(TypedDict):
     change_low: float | None
     change_high: float | None
     tolerance: float
+    more_seconds: float | None
+    more_baselines: int | None
     verdict: str
 
 
@@ -122,7 +130,11 @@ class Source(TypedDict):
 
 
 class Comparison(TypedDict):
-    """The whole; ``spread`` by statistic is what runs of the same build were taken to differ by."""
+    """The whole comparison.
+
+    ``spread`` is the assumed or estimated standard deviation between runs of one build, by statistic; ``unmet``
+    lists the required figures that could not be judged.
+    """
 
     schema: str
     verdict: str
@@ -133,6 +145,8 @@ class Comparison(TypedDict):
     seed: int
     spread: dict[str, float]
     warnings: list[str]
+    coverage: CoveragePart
+    unmet: list[str]
     totals: dict[str, int]
     rows: list[Row]
 
@@ -147,6 +161,8 @@ class _Test:
     baselines: list[Estimate]
     counts: tuple[int, int]
     lacking: str = ""
+    least: int = 0
+    """Values of the run, or of the baseline, that has the fewest."""
 
     @property
     def subject(self) -> str:
@@ -158,8 +174,9 @@ def compare(run: Profile, baselines: Sequence[Profile], options: Options | None 
     options = options or Options()
     tests = [test for key in _keys(run, baselines, options) for test in _tests(key, run, baselines, options)]
     judged = [test for test in tests if not test.lacking]
+    seconds = min(profile.window["seconds"] for profile in (run, *baselines))
     spread = {statistic: _spread(judged, statistic) for statistic in options.statistics}
-    rows = [_row(test, spread[test.statistic], len(judged), options) for test in tests]
+    rows = [_row(test, spread[test.statistic], len(judged), seconds, options) for test in tests]
     totals = _totals(rows)
     return {
         "schema": SCHEMA,
@@ -171,15 +188,44 @@ def compare(run: Profile, baselines: Sequence[Profile], options: Options | None 
         "seed": options.seed,
         "spread": {statistic: round(value, 5) for statistic, value in spread.items()},
         "warnings": _warnings(run, baselines),
+        "coverage": _coverage(rows),
+        "unmet": [pattern for pattern in options.required if not _met(pattern, rows)],
         "totals": totals,
         "rows": rows,
     }
 
 
 def exit_code(comparison: Comparison) -> ExitCode:
-    """3 when something regressed; 4 when the figures prove nothing, or a name of the baseline is missing."""
-    codes = {REGRESSED: ExitCode.GATE_FAILED, IMPROVED: ExitCode.PASSED, SAME: ExitCode.PASSED}
-    return codes.get(comparison["verdict"], ExitCode.INVALID)
+    """3 when a figure regressed; 4 when the generator was late, a name is missing or nothing was judged.
+
+    A figure that could not be judged is neither good nor bad, unless it is required or it is all there is.
+    """
+    if comparison["verdict"] == REGRESSED:
+        return ExitCode.GATE_FAILED
+    if comparison["verdict"] in (LATE, MISSING, NOT_JUDGED) or comparison["unmet"]:
+        return ExitCode.INVALID
+    return ExitCode.PASSED
+
+
+def _coverage(rows: Sequence[Row]) -> CoveragePart:
+    needs = {
+        verdict: [Need(row["more_seconds"], row["more_baselines"]) for row in rows if row["verdict"] == verdict]
+        for verdict in (TOO_FEW, NOISY)
+    }
+    return coverage(sum(row["verdict"] in JUDGED for row in rows), needs[TOO_FEW], needs[NOISY])
+
+
+def _met(pattern: str, rows: Sequence[Row]) -> bool:
+    """Whether ``pattern`` matches a figure, and every figure that it matches could be judged."""
+    matched = [
+        row
+        for row in rows
+        if any(
+            fnmatchcase(subject, pattern)
+            for subject in (f"{row['kind']} {row['name']}", f"{row['kind']} {row['name']} {row['statistic']}")
+        )
+    ]
+    return bool(matched) and all(row["verdict"] in JUDGED for row in matched)
 
 
 def _totals(rows: Sequence[Row]) -> dict[str, int]:
@@ -195,7 +241,7 @@ def _verdict(totals: Mapping[str, int], timed: Mapping[str, int]) -> str:
         if totals[verdict]:
             return verdict
     if not timed[SAME] and not timed[IMPROVED]:
-        return NOISY if timed[NOISY] else TOO_FEW
+        return NOT_JUDGED
     return IMPROVED if timed[IMPROVED] else SAME
 
 
@@ -213,6 +259,7 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Op
     mine = run.rows.get(key)
     theirs = [blocks for baseline in baselines if (blocks := baseline.rows.get(key)) is not None]
     counts = (mine.count if mine else 0, sum(blocks.count for blocks in theirs))
+    least = min((blocks.count for blocks in (*theirs, *([mine] if mine else ()))), default=0)
     tests = []
     for statistic in options.statistics:
         lacking = _lacking(mine, theirs, statistic)
@@ -220,7 +267,7 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Op
             blocks.failures for blocks in (*theirs, *([mine] if mine else ()))
         ):
             continue
-        tests.append(_Test(key, statistic, None, [], counts, lacking))
+        tests.append(_Test(key, statistic, None, [], counts, lacking, least))
         if lacking in (MISSING, NEW):
             break
     ready = [test for test in tests if not test.lacking]
@@ -251,7 +298,14 @@ def _enough(blocks: Blocks, statistic: str) -> bool:
         return False
     if statistic == FAILURES:
         return blocks.count + blocks.failures >= BEYOND
-    return round(blocks.count * (1 - PERCENTILES[statistic] / 100), 6) >= BEYOND
+    return blocks.count >= _wanted(statistic)
+
+
+def _wanted(statistic: str) -> int:
+    """Values that ``statistic`` needs in each run."""
+    if statistic == FAILURES:
+        return BEYOND
+    return round(BEYOND / (1 - PERCENTILES[statistic] / 100))
 
 
 def _estimates(blocks: Blocks, statistics: Sequence[str], seed: str) -> list[Estimate]:
@@ -285,7 +339,7 @@ def _own_spread(test: _Test) -> float:
     return math.sqrt(max(0.0, variance(estimate.value for estimate in test.baselines) - within))
 
 
-def _row(test: _Test, spread: float, tests: int, options: Options) -> Row:
+def _row(test: _Test, spread: float, tests: int, seconds: float, options: Options) -> Row:
     tolerance = options.tolerance(test.subject)
     row: Row = {
         "kind": test.key[0],
@@ -297,9 +351,13 @@ def _row(test: _Test, spread: float, tests: int, options: Options) -> Row:
         "change_low": None,
         "change_high": None,
         "tolerance": tolerance,
+        "more_seconds": None,
+        "more_baselines": None,
         "verdict": test.lacking,
     }
     if test.run is None:
+        if test.lacking == TOO_FEW:
+            row["more_seconds"] = need_of_values(test.least, _wanted(test.statistic), seconds).seconds
         return row
     if _several(test):
         # A name that differs more from run to run than most do is given that.
@@ -307,13 +365,24 @@ def _row(test: _Test, spread: float, tests: int, options: Options) -> Row:
     base = _mean(test.baselines)
     between = spread**2 * (1 + 1 / len(test.baselines))
     error = math.sqrt(test.run.error**2 + base.error**2 + between)
-    reach = student(1 - (1 - CONFIDENCE) / 2 / tests, _freedom(test.run, base, between)) * error
+    quantile = student(1 - (1 - CONFIDENCE) / 2 / tests, _freedom(test.run, base, between))
+    reach = quantile * error
     change = test.run.value - base.value
     row["run"] = _side(test.counts[0], test.run, test.statistic)
     row["baseline"] = _side(test.counts[1], base, test.statistic)
     shown = _points if test.statistic == FAILURES else _share
     row["change"], row["change_low"], row["change_high"] = map(shown, (change, change - reach, change + reach))
     row["verdict"] = _judge(test, base, change, reach, tolerance, options)
+    if row["verdict"] == NOISY:
+        need = Uncertainty(
+            test.run.error**2,
+            base.error**2,
+            spread**2,
+            len(test.baselines),
+            quantile,
+            math.log1p(options.noise),
+        ).need(seconds)
+        row["more_seconds"], row["more_baselines"] = need.seconds, need.baselines
     return row
 
 

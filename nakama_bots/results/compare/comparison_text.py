@@ -7,8 +7,11 @@ from typing import Final
 
 from nakama_bots.results.compare.compare import (
     FAILURES,
+    IMPROVED,
     JUDGED,
     LATE,
+    MISSING,
+    NEW,
     NOISY,
     REGRESSED,
     TOO_FEW,
@@ -17,6 +20,7 @@ from nakama_bots.results.compare.compare import (
     Side,
     Source,
 )
+from nakama_bots.results.compare.coverage import coverage_text
 from nakama_bots.results.show.text import shorten
 
 _HEADINGS: Final = ("", "name", "calls", "", "baseline", "run", "change", "between")
@@ -65,9 +69,16 @@ def markdown(comparison: Comparison) -> str:
 
 
 def verdict_line(comparison: Comparison) -> str:
-    """The outcome in one line: ``REGRESSED: ...``."""
-    totals = ", ".join(f"{number} {verdict}" for verdict, number in comparison["totals"].items() if number)
-    return f"{comparison['verdict'].upper()}: {totals or 'nothing to compare'}"
+    """The outcome and its coverage in one line: ``SAME: 12 of 45 figures could be judged; ..``."""
+    totals = comparison["totals"]
+    counts = [
+        f"{totals[verdict]} {verdict}"
+        for verdict in (REGRESSED, LATE, IMPROVED, MISSING, NEW)
+        if totals[verdict]
+    ]
+    unmet = [f"required but not judged: {', '.join(comparison['unmet'])}"] if comparison["unmet"] else []
+    parts = [", ".join(counts), coverage_text(comparison["coverage"]), *unmet]
+    return f"{comparison['verdict'].upper()}: {'; '.join(filter(None, parts))}"
 
 
 def not_judged(comparison: Comparison) -> list[str]:
