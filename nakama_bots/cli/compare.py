@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import orjson
+from rich.console import Console
+from rich.progress import Progress
 
-from nakama_bots.cli.inputs import add_window, share, write_text
+from nakama_bots.cli.inputs import add_window, seconds, share, write_text
+from nakama_bots.cli.interrupts import Interrupted, raised
+from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.results.compare.compare import STATISTICS, Options, Tolerance, compare, exit_code
+from nakama_bots.ops.paired import PairedError, PairedRun, Plan
+from nakama_bots.results.compare.compare import (
+    PAIRED,
+    STANDARD,
+    STATISTICS,
+    Options,
+    Tolerance,
+    compare,
+    compare_pairs,
+    exit_code,
+)
+from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.compare.comparison_text import markdown, table
-from nakama_bots.results.compare.profile import NothingToCompare, read_profile
+from nakama_bots.results.compare.profile import FEWEST_BLOCKS, NothingToCompare, read_profile
 
 HELP: Final = "compare a run with its baselines: regressed, improved, same or too noisy, name by name"
 
@@ -24,17 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "exit codes: 0 nothing regressed; 2 bad usage, or a file that cannot be read; 3 a figure regressed; "
         "4 nothing or not every required figure could be judged, the generator was late, or a name is missing"
     )
+    parser.add_argument("run_folder", metavar="RUN", help="the folder of a run, or a baseline's file")
     parser.add_argument(
-        "run_folder", metavar="RUN", type=Path, help="the folder of a run, or a baseline's file"
-    )
-    parser.add_argument(
-        "baselines",
-        metavar="BASELINE",
-        type=Path,
-        nargs="+",
-        help="the same; from three on their spread is used",
+        "baselines", metavar="BASELINE", nargs="+", help="the same; with three or more their spread is used"
     )
     add_window(parser)
+    _add_paired(parser)
     parser.add_argument(
         "--tolerance",
         metavar="[PATTERN=]PERCENT",
@@ -54,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--noise",
         metavar="PERCENT",
         type=share,
-        default=Options().noise,
+        default=STANDARD.noise,
         help="too noisy: a change of so much could not have been seen",
     )
     parser.add_argument(
@@ -65,26 +78,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="figures that must be judged, such as 'WS match_join' or 'WS * p95': exit code 4 otherwise",
     )
     parser.add_argument("--report-only", action="store_true", help="exit with 0 whatever the comparison shows")
-    parser.add_argument("--seed", type=int, default=Options().seed, help="of the bootstrap")
+    parser.add_argument("--seed", type=int, default=STANDARD.seed, help="of the bootstrap")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the comparison, - for stdout")
     parser.add_argument("--markdown", metavar="FILE", type=Path, help="write it as Markdown, - for stdout")
 
 
+def _add_paired(parser: argparse.ArgumentParser) -> None:
+    plan = Plan()
+    group = parser.add_argument_group("paired", "compare two servers in one run, in turns of a block each")
+    group.add_argument(
+        "--paired",
+        action="store_true",
+        help="RUN and BASELINE are the old and the new server: a URL, or a command with {port} in it",
+    )
+    group.add_argument("--users", type=int, default=20, help="of each server in its turns (%(default)s)")
+    group.add_argument("--rounds", type=int, default=plan.rounds, help="pairs of blocks (%(default)s)")
+    group.add_argument(
+        "--block", metavar="SECONDS", type=seconds, default=plan.block, help="of one turn (%(default)g)"
+    )
+    group.add_argument(
+        "--settle",
+        metavar="SECONDS",
+        type=seconds,
+        default=plan.settle,
+        help="of each turn that are not counted (%(default)g)",
+    )
+    group.add_argument(
+        "--locust",
+        metavar="ARGUMENTS",
+        default="-f locustfile.py",
+        help="for locust: the locustfile, user classes and settings (%(default)r)",
+    )
+    group.add_argument(
+        "--reports", metavar="FOLDER", type=Path, default=Path("reports/paired"), help="for the two runs"
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Compare, print and write."""
-    paths = [arguments.run_folder, *arguments.baselines]
     try:
-        mine, *others = [
-            read_profile(path, warmup=arguments.warmup, cooldown=arguments.cooldown) for path in paths
-        ]
-        comparison = compare(mine, others, _options(arguments))
+        comparison = (_compare_servers if arguments.paired else _compare_runs)(arguments)
         if not comparison["rows"]:
             wanted = ", ".join(arguments.name) or "*"
-            msg = f"{mine.label}: neither it nor a baseline has a name that fits {wanted!r}"
+            msg = f"{comparison['run']['label']}: neither it nor a baseline has a name that fits {wanted!r}"
             raise NothingToCompare(msg)
-    except NothingToCompare as error:
+    except (NothingToCompare, PairedError) as error:
         print(f"nakama-bots compare: {error}", file=sys.stderr)
         return ExitCode.INVALID
+    except Interrupted as interrupted:
+        print(f"nakama-bots compare: stopped by {interrupted}", file=sys.stderr)
+        return interrupted.exit_code
     for path, text in (
         (arguments.json, orjson.dumps(comparison, option=orjson.OPT_INDENT_2).decode() + "\n"),
         (arguments.markdown, markdown(comparison)),
@@ -96,9 +139,47 @@ def run(arguments: argparse.Namespace) -> int:
     return ExitCode.PASSED if arguments.report_only else exit_code(comparison)
 
 
-def _options(arguments: argparse.Namespace) -> Options:
-    standard = Options()
-    return Options(
+def _compare_runs(arguments: argparse.Namespace) -> Comparison:
+    mine, *others = [
+        read_profile(Path(path), warmup=arguments.warmup, cooldown=arguments.cooldown)
+        for path in (arguments.run_folder, *arguments.baselines)
+    ]
+    return compare(mine, others, _options(arguments, STANDARD))
+
+
+def _compare_servers(arguments: argparse.Namespace) -> Comparison:
+    servers: list[str] = [arguments.run_folder, *arguments.baselines]
+    if len(servers) != 2:
+        raise ConfigError("--paired", " ".join(servers), "two servers, the old one and the new one")
+    plan = _plan(arguments)
+    reports = arguments.reports / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    paired = PairedRun((servers[0], servers[1]), plan, arguments.users, shlex.split(arguments.locust), reports)
+    with raised(), Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task(f"{plan.rounds} pairs of blocks", total=plan.seconds)
+        old_profile, new_profile = paired.run(lambda done, _: progress.update(task, completed=done))
+    return compare_pairs(new_profile, old_profile, _options(arguments, PAIRED))
+
+
+def _plan(arguments: argparse.Namespace) -> Plan:
+    plan = Plan(arguments.rounds, arguments.block, arguments.settle, arguments.seed)
+    for name, value, accepted, good in (
+        ("--users", arguments.users, "a whole number above 0", arguments.users > 0),
+        (
+            "--rounds",
+            plan.rounds,
+            f"a whole number from {FEWEST_BLOCKS} to 1000",
+            FEWEST_BLOCKS <= plan.rounds <= 1000,
+        ),
+        ("--settle", plan.settle, "less than --block", plan.settle < plan.block),
+    ):
+        if not good:
+            raise ConfigError(name, value, accepted)
+    return plan
+
+
+def _options(arguments: argparse.Namespace, standard: Options) -> Options:
+    return replace(
+        standard,
         tolerances=(*standard.tolerances, *arguments.tolerance),
         noise=arguments.noise,
         names=tuple(arguments.name) or standard.names,

@@ -14,7 +14,7 @@ def add_window(parser: argparse.ArgumentParser) -> None:
     """``--warmup`` and ``--cooldown``."""
     for flag, end in (("--warmup", "begin"), ("--cooldown", "end")):
         parser.add_argument(
-            flag, metavar="SECONDS", type=_seconds, default=0.0, help=f"left out at a run's {end}"
+            flag, metavar="SECONDS", type=seconds, default=0.0, help=f"left out at a run's {end}"
         )
 
 
@@ -42,12 +42,13 @@ def write_text(path: Path, text: str) -> None:
         raise ConfigError("output", str(path), accepted) from None
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
+    """An argparse type: a number of seconds from 0 on."""
     try:
-        seconds = float(text)
+        number = float(text)
     except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
+        number = -1.0
+    if not 0 <= number < float("inf"):
         msg = f"{text!r} is not accepted; a number of seconds from 0 on is"
         raise argparse.ArgumentTypeError(msg)
-    return seconds
+    return number

@@ -35,6 +35,22 @@ def blocks(seed, count, *, shift=1.0, between=0.01, within=0.03, failing=0):
     return Blocks(made, [failing] * BLOCKS)
 
 
+def pairs(seed, count, *, shift=1.0, drift=0.1):
+    """Two servers in turns on a drifting machine; the tail of the second is ``shift`` times as long."""
+    generator = random.Random(f"pairs {seed}")
+    sides = ([], [])
+    for _ in range(BLOCKS):
+        pace = math.exp(generator.gauss(0, drift))
+        for side, factor in zip(sides, (1.0, shift), strict=True):
+            own = blocks(generator.random(), count, shift=factor, between=0, within=0.01)
+            slowed = {}
+            for bucket, number in own.ok[0].items():
+                slower = sparse.bucket_of(int(sparse.highest_in(bucket) * pace))
+                slowed[slower] = slowed.get(slower, 0) + number
+            side.append(slowed)
+    return tuple(Blocks(side, [0] * BLOCKS) for side in sides)
+
+
 def profile(label, rows, **run):
     window = {"warmup": 0.0, "cooldown": 0.0, "seconds": 60.0}
     target = {"url": "https://game.example.com:443", "is_emulator": False}

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from nakama_bots.results.compare.compare import Options, Tolerance, compare, exit_code
+from nakama_bots.results.compare.compare import PAIRED, Options, Tolerance, compare, compare_pairs, exit_code
 from nakama_bots.results.compare.comparison_text import markdown, table, verdict_line
 
-from .synthetic import blocks, profile
+from .synthetic import blocks, pairs, profile
 
 PING = ("WS", "ping")
 JOIN = ("WS", "match_join")
@@ -221,3 +223,29 @@ def test_required_figures_that_could_not_be_judged_are_no_pass():
         assert comparison["unmet"] == [pattern]
         assert exit_code(comparison) == 4
         assert f"required but not judged: {pattern}" in verdict_line(comparison)
+
+
+def paired(seed, count, shift=1.0, options=PAIRED):
+    old, new = pairs(seed, count, shift=shift)
+    return compare_pairs(profile("new", {PING: new}), profile("old", {PING: old}), options)
+
+
+def test_pairs_of_the_same_are_no_regression_however_the_machine_drifts():
+    comparisons = [paired(seed, COUNT // 2) for seed in range(20)]
+    assert sum(comparison["totals"]["regressed"] for comparison in comparisons) <= 1
+    assert all(comparison["totals"]["same"] == 3 for comparison in comparisons[:5])
+
+
+def test_pairs_show_half_the_change_with_half_the_calls():
+    # Without pairs, + 10 % takes a run and five baselines of COUNT calls, on a machine that does not drift.
+    calls_of_a_side = (1 + BASELINES) * COUNT // 2 // 2
+    p95 = replace(PAIRED, statistics=("p95",))
+    found = [verdicts(paired(seed, calls_of_a_side, 1.05, p95)) for seed in range(10)]
+    assert [each["ping", "p95"] for each in found].count("regressed") >= 9
+
+
+def test_failures_of_pairs_are_compared():
+    old, new = pairs(1, 1600)
+    new.failed[:] = [5] * len(new.failed)
+    comparison = compare_pairs(profile("new", {PING: new}), profile("old", {PING: old}))
+    assert verdicts(comparison)["ping", "failures"] == "regressed"

@@ -51,12 +51,64 @@ def log_percentiles(
     lanes = [_lanes(block, order) for block in blocks.ok]
     drawn: list[list[float]] = [[] for _ in percents]
     for _ in range(rounds):
-        totals = _totals(sum(generator.choices(lanes, k=len(lanes))), len(order))
-        if totals[-1]:
-            for values, percent in zip(drawn, percents, strict=True):
-                values.append(_log(order[bisect_left(totals, sparse.rank(percent, totals[-1]))]))
-    points = [math.log(max(value or 0.0, 1e-6)) for value in sparse.percentiles(whole, percents)]
-    return [_estimate(point, values, blocks.spread_over) for point, values in zip(points, drawn, strict=True)]
+        found = _drawn(sum(generator.choices(lanes, k=len(lanes))), order, percents)
+        for values, value in zip(drawn, found, strict=False):
+            values.append(value)
+    return [
+        _estimate(point, values, blocks.spread_over)
+        for point, values in zip(_points(whole, percents), drawn, strict=True)
+    ]
+
+
+def paired_log_percentiles(
+    run: Blocks, base: Blocks, percents: Sequence[float], generator: random.Random, rounds: int = ROUNDS
+) -> list[Estimate]:
+    """The difference of each percentile's natural logarithm, where block i of both was measured side by side.
+
+    Pairs of blocks are drawn together, so that what made both slow cancels out.
+    """
+    sides = (run, base)
+    wholes = [side.whole() for side in sides]
+    orders = [_thinned(sorted(whole)) for whole in wholes]
+    lanes = [[_lanes(block, order) for block in side.ok] for side, order in zip(sides, orders, strict=True)]
+    drawn: list[list[float]] = [[] for _ in percents]
+    numbers = range(len(run.ok))
+    for _ in range(rounds):
+        chosen = generator.choices(numbers, k=len(numbers))
+        mine, theirs = (
+            _drawn(sum(side[number] for number in chosen), order, percents)
+            for side, order in zip(lanes, orders, strict=True)
+        )
+        for values, high, low in zip(drawn, mine, theirs, strict=False):
+            values.append(high - low)
+    points = [
+        mine - theirs for mine, theirs in zip(*(_points(whole, percents) for whole in wholes), strict=True)
+    ]
+    blocks = min(side.spread_over for side in sides)
+    return [_estimate(point, values, blocks) for point, values in zip(points, drawn, strict=True)]
+
+
+def paired_failure_share(run: Blocks, base: Blocks, generator: random.Random, rounds: int = ROUNDS) -> Estimate:
+    """The difference of the share of failed calls, 0 to 1, where block i of both was measured side by side."""
+    sides = [
+        [(failed, failed + sum(ok.values())) for ok, failed in zip(side.ok, side.failed, strict=True)]
+        for side in (run, base)
+    ]
+    numbers = range(len(run.ok))
+
+    def difference(chosen: Sequence[int]) -> float | None:
+        shares = []
+        for side in sides:
+            failed, of = (sum(side[number][part] for number in chosen) for part in (0, 1))
+            if not of:
+                return None
+            shares.append(failed / of)
+        return shares[0] - shares[1]
+
+    drawn = (difference(generator.choices(numbers, k=len(numbers))) for _ in range(rounds))
+    point = difference(numbers) or 0.0
+    blocks = min(run.spread_over, base.spread_over)
+    return _estimate(point, [value for value in drawn if value is not None], blocks)
 
 
 def failure_share(blocks: Blocks, generator: random.Random, rounds: int = ROUNDS) -> Estimate:
@@ -108,6 +160,18 @@ def _lanes(block: sparse.Buckets, order: Sequence[int]) -> int:
 
 def _totals(lanes: int, number: int) -> array[int]:
     return array("Q", lanes.to_bytes(number * _WORD, sys.byteorder))
+
+
+def _drawn(lanes: int, order: Sequence[int], percents: Sequence[float]) -> list[float]:
+    """The logarithm of each percentile of what was drawn; none when that is empty."""
+    totals = _totals(lanes, len(order))
+    if not totals[-1]:
+        return []
+    return [_log(order[bisect_left(totals, sparse.rank(percent, totals[-1]))]) for percent in percents]
+
+
+def _points(whole: sparse.Buckets, percents: Sequence[float]) -> list[float]:
+    return [math.log(max(value or 0.0, 1e-6)) for value in sparse.percentiles(whole, percents)]
 
 
 def _log(bucket: int) -> float:

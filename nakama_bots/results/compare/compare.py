@@ -13,23 +13,46 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from statistics import fmean, median, variance
-from typing import Final, TypedDict
+from typing import Final
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.observer import ARRIVAL_DELAY, CORRECTED, DELIVERY_LATENCY, TICK_LATENESS
-from nakama_bots.results.compare.bootstrap import Estimate, failure_share, log_percentiles, student
+from nakama_bots.results.compare.bootstrap import (
+    Estimate,
+    failure_share,
+    log_percentiles,
+    paired_failure_share,
+    paired_log_percentiles,
+    student,
+)
+from nakama_bots.results.compare.comparison import (
+    FAILURES,
+    IMPROVED,
+    JUDGED,
+    LATE,
+    MISSING,
+    NEW,
+    NOISY,
+    NOT_JUDGED,
+    REGRESSED,
+    SAME,
+    SCHEMA,
+    TOO_FEW,
+    Comparison,
+    Row,
+    Side,
+    Source,
+)
 from nakama_bots.results.compare.coverage import CoveragePart, Need, Uncertainty, coverage, need_of_values
-from nakama_bots.results.compare.profile import SAMPLE, Blocks, Profile, WindowPart
+from nakama_bots.results.compare.profile import SAMPLE, Blocks, Profile
 from nakama_bots.results.record.recorder import CallKey
 
-SCHEMA: Final = "nakama-bots/comparison/2"
 CONFIDENCE: Final = 0.99
 """That no test of a comparison gives a false alarm, one side up and one down."""
 OF_A_VALUE: Final = 0.95
 """Of the interval that is shown with a single value."""
 
 PERCENTILES: Final[dict[str, float]] = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
-FAILURES: Final = "failures"
 STATISTICS: Final = (*PERCENTILES, FAILURES)
 
 BEYOND: Final = 10
@@ -42,13 +65,6 @@ SEVERAL: Final = 3
 """From so many baseline runs on their spread is used; before, ``ASSUMED_SPREAD`` is."""
 ASSUMED_SPREAD: Final = 0.02
 """Standard deviation of a percentile between runs of the same build, as a factor."""
-
-REGRESSED, IMPROVED, SAME, NOISY = "regressed", "improved", "same", "too noisy"
-TOO_FEW, MISSING, NEW = "too few", "missing", "new"
-NOT_JUDGED: Final = "not judged"
-"""The verdict on a comparison without a figure that could be judged."""
-LATE: Final = "generator late"
-JUDGED: Final = frozenset({REGRESSED, IMPROVED, SAME, LATE})
 
 GENERATOR: Final = frozenset(
     (SAMPLE, name) for name in (TICK_LATENESS, DELIVERY_LATENCY + CORRECTED, ARRIVAL_DELAY)
@@ -73,6 +89,7 @@ class Options:
     """
 
     tolerances: tuple[Tolerance, ...] = (Tolerance("*", 0.05), Tolerance(f"* {FAILURES}", 0.001))
+    confidence: float = CONFIDENCE
     floor: float = 0.0001
     noise: float = 0.25
     names: tuple[str, ...] = ("*",)
@@ -86,69 +103,9 @@ class Options:
         return [rule.share for rule in self.tolerances if fnmatchcase(subject, rule.pattern)][-1]
 
 
-class Side(TypedDict):
-    """A value with its own 95 % interval (null: none); ``count`` calls went into it, all runs together."""
-
-    count: int
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-class Row(TypedDict):
-    """One statistic of one name. Percentiles in milliseconds, their change as a share (0.1: 10 % slower).
-
-    ``failures`` in percent of all calls, their change in percentage points. ``change_low`` and ``change_high``
-    hold for all rows together. A figure that could not be judged would be after ``more_seconds`` of each run or
-    with ``more_baselines`` (null: that does not help).
-    """
-
-    kind: str
-    name: str
-    statistic: str
-    run: Side
-    baseline: Side
-    change: float | None
-    change_low: float | None
-    change_high: float | None
-    tolerance: float
-    more_seconds: float | None
-    more_baselines: int | None
-    verdict: str
-
-
-class Source(TypedDict):
-    """What was compared."""
-
-    label: str
-    scenario: str
-    started: str
-    users: int
-    target: str
-    is_emulator: bool
-    window: WindowPart
-
-
-class Comparison(TypedDict):
-    """The whole comparison.
-
-    ``spread`` is the assumed or estimated standard deviation between runs of one build, by statistic; ``unmet``
-    lists the required figures that could not be judged.
-    """
-
-    schema: str
-    verdict: str
-    run: Source
-    baselines: list[Source]
-    confidence: float
-    tests: int
-    seed: int
-    spread: dict[str, float]
-    warnings: list[str]
-    coverage: CoveragePart
-    unmet: list[str]
-    totals: dict[str, int]
-    rows: list[Row]
+STANDARD: Final = Options()
+PAIRED: Final = Options(tolerances=(Tolerance("*", 0.02), Tolerance(f"* {FAILURES}", 0.001)), confidence=0.9)
+"""For pairs, which show smaller changes: a false alarm in one of 20 comparisons at most."""
 
 
 @dataclass(slots=True)
@@ -163,6 +120,8 @@ class _Test:
     lacking: str = ""
     least: int = 0
     """Values of the run, or of the baseline, that has the fewest."""
+    difference: Estimate | None = None
+    """Of run and baseline, where they were measured in pairs."""
 
     @property
     def subject(self) -> str:
@@ -171,8 +130,30 @@ class _Test:
 
 def compare(run: Profile, baselines: Sequence[Profile], options: Options | None = None) -> Comparison:
     """``run`` against at least one baseline."""
-    options = options or Options()
+    options = options or STANDARD
     tests = [test for key in _keys(run, baselines, options) for test in _tests(key, run, baselines, options)]
+    return _comparison(tests, run, baselines, options)
+
+
+def compare_pairs(run: Profile, base: Profile, options: Options | None = None) -> Comparison:
+    """``run`` against ``base``, where block i of both was measured side by side (``ops.paired``).
+
+    The noise of the machine hits both blocks of a pair and cancels out, as does the spread between runs.
+    """
+    options = options or PAIRED
+    tests = [test for key in _keys(run, [base], options) for test in _tests(key, run, [base], options)]
+    for key in dict.fromkeys(test.key for test in tests if not test.lacking):
+        ready = [test for test in tests if test.key == key and not test.lacking]
+        generator = random.Random(f"{options.seed} {key} pairs")
+        differences = _pair_differences(run.rows[key], base.rows[key], ready, generator)
+        for test, difference in zip(ready, differences, strict=True):
+            test.difference = difference
+    return _comparison(tests, run, [base], options)
+
+
+def _comparison(
+    tests: Sequence[_Test], run: Profile, baselines: Sequence[Profile], options: Options
+) -> Comparison:
     judged = [test for test in tests if not test.lacking]
     seconds = min(profile.window["seconds"] for profile in (run, *baselines))
     spread = {statistic: _spread(judged, statistic) for statistic in options.statistics}
@@ -183,7 +164,7 @@ def compare(run: Profile, baselines: Sequence[Profile], options: Options | None 
         "verdict": _verdict(totals, _totals([row for row in rows if _tells_of_speed(row)] or rows)),
         "run": _source(run),
         "baselines": [_source(baseline) for baseline in baselines],
-        "confidence": CONFIDENCE,
+        "confidence": options.confidence,
         "tests": len(judged),
         "seed": options.seed,
         "spread": {statistic: round(value, 5) for statistic, value in spread.items()},
@@ -310,15 +291,21 @@ def _wanted(statistic: str) -> int:
 
 def _estimates(blocks: Blocks, statistics: Sequence[str], seed: str) -> list[Estimate]:
     generator = random.Random(seed)
-    names = [statistic for statistic in statistics if statistic in PERCENTILES]
-    found = dict(
-        zip(names, log_percentiles(blocks, [PERCENTILES[name] for name in names], generator), strict=True)
-        if names
-        else ()
-    )
-    if FAILURES in statistics:
-        found[FAILURES] = failure_share(blocks, generator)
-    return [found[statistic] for statistic in statistics]
+    percents = [PERCENTILES[statistic] for statistic in statistics if statistic in PERCENTILES]
+    found = log_percentiles(blocks, percents, generator) if percents else []
+    if FAILURES in statistics:  # the last of STATISTICS
+        found.append(failure_share(blocks, generator))
+    return found
+
+
+def _pair_differences(
+    run: Blocks, base: Blocks, tests: Sequence[_Test], generator: random.Random
+) -> list[Estimate]:
+    percents = [PERCENTILES[test.statistic] for test in tests if test.statistic in PERCENTILES]
+    found = paired_log_percentiles(run, base, percents, generator) if percents else []
+    if tests[-1].statistic == FAILURES:
+        found.append(paired_failure_share(run, base, generator))
+    return found
 
 
 def _spread(tests: Sequence[_Test], statistic: str) -> float:
@@ -359,30 +346,27 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Option
         if test.lacking == TOO_FEW:
             row["more_seconds"] = need_of_values(test.least, _wanted(test.statistic), seconds).seconds
         return row
-    if _several(test):
+    if test.difference is not None:
+        spread = 0.0
+    elif _several(test):
         # A name that differs more from run to run than most do is given that.
         spread = max(spread, _own_spread(test))
     base = _mean(test.baselines)
-    between = spread**2 * (1 + 1 / len(test.baselines))
-    error = math.sqrt(test.run.error**2 + base.error**2 + between)
-    quantile = student(1 - (1 - CONFIDENCE) / 2 / tests, _freedom(test.run, base, between))
-    reach = quantile * error
-    change = test.run.value - base.value
+    difference = test.difference or _difference(test.run, base, spread**2 * (1 + 1 / len(test.baselines)))
+    quantile = student(1 - (1 - options.confidence) / 2 / tests, difference.freedom)
+    reach, change = quantile * difference.error, difference.value
     row["run"] = _side(test.counts[0], test.run, test.statistic)
     row["baseline"] = _side(test.counts[1], base, test.statistic)
     shown = _points if test.statistic == FAILURES else _share
     row["change"], row["change_low"], row["change_high"] = map(shown, (change, change - reach, change + reach))
     row["verdict"] = _judge(test, base, change, reach, tolerance, options)
     if row["verdict"] == NOISY:
-        need = Uncertainty(
-            test.run.error**2,
-            base.error**2,
-            spread**2,
-            len(test.baselines),
-            quantile,
-            math.log1p(options.noise),
-        ).need(seconds)
-        row["more_seconds"], row["more_baselines"] = need.seconds, need.baselines
+        errors = (difference.error, 0.0) if test.difference else (test.run.error, base.error)
+        runs, limit = len(test.baselines), math.log1p(options.noise)
+        sources = Uncertainty(errors[0] ** 2, errors[1] ** 2, spread**2, runs, quantile, limit)
+        need = sources.need(seconds)
+        row["more_seconds"] = need.seconds
+        row["more_baselines"] = None if test.difference else need.baselines
     return row
 
 
@@ -410,11 +394,12 @@ def _mean(estimates: Sequence[Estimate]) -> Estimate:
     return Estimate(fmean(estimate.value for estimate in estimates), error, freedom)
 
 
-def _freedom(run: Estimate, base: Estimate, between: float) -> float:
-    """Welch and Satterthwaite's; the spread between runs, pooled over names, counts as known."""
+def _difference(run: Estimate, base: Estimate, between: float) -> Estimate:
+    """Freedom by Welch and Satterthwaite; the variance between runs, pooled over names, counts as known."""
     total = run.error**2 + base.error**2 + between
     parts = run.error**4 / run.freedom + base.error**4 / base.freedom
-    return total**2 / parts if parts > 0 else math.inf
+    freedom = total**2 / parts if parts > 0 else math.inf
+    return Estimate(run.value - base.value, math.sqrt(total), freedom)
 
 
 def _side(count: int, estimate: Estimate | None, statistic: str) -> Side:

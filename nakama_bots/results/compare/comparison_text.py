@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from nakama_bots.results.compare.compare import (
+from nakama_bots.results.compare.comparison import (
     FAILURES,
     IMPROVED,
     JUDGED,

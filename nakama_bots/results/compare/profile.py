@@ -6,8 +6,10 @@ several seconds nearly are. A comparison draws whole blocks.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, TypedDict, cast
 
@@ -141,20 +143,43 @@ def profile_of(
             f"at least {FEWEST_BLOCKS * BLOCK_SECONDS:.0f} s are needed"
         )
         raise NothingToCompare(msg)
+    edges = [first + seconds * block / number for block in range(number + 1)]
+    window: WindowPart = {"warmup": warmup, "cooldown": cooldown, "seconds": round(seconds, 3)}
+    return _profile(label, summary, timeline, list(pairwise(edges)), window)
+
+
+def profile_of_periods(
+    label: str, summary: Summary, timeline: Timeline, periods: Sequence[tuple[float, float]]
+) -> Profile:
+    """The profile of a run with a block for each of ``periods``, in ascending seconds since 1970."""
+    seconds = sum(end - start for start, end in periods)
+    window: WindowPart = {"warmup": 0.0, "cooldown": 0.0, "seconds": round(seconds, 3)}
+    return _profile(label, summary, timeline, periods, window)
+
+
+def _profile(
+    label: str,
+    summary: Summary,
+    timeline: Timeline,
+    periods: Sequence[tuple[float, float]],
+    window: WindowPart,
+) -> Profile:
     rows: dict[CallKey, Blocks] = {}
-    for interval in timeline.within(first, last):
-        middle = interval["at"] + interval["seconds"] / 2 - first
-        block = min(number - 1, int(middle / seconds * number))
+    starts = [start for start, _ in periods]
+    for interval in timeline.within(periods[0][0], periods[-1][1]):
+        middle = interval["at"] + interval["seconds"] / 2
+        block = bisect_right(starts, middle) - 1
+        if middle > periods[block][1]:
+            continue
         for call in interval["recorded"]["calls"]:
-            row = rows.setdefault((call["kind"], call["name"]), Blocks.empty(number))
+            row = rows.setdefault((call["kind"], call["name"]), Blocks.empty(len(periods)))
             sparse.add_encoded(row.ok[block], call["ok"])
             row.failed[block] += sum(count for end, count in call["outcomes"].items() if end != ABANDONED)
         for name, encoded in interval["recorded"]["samples"].items():
-            row = rows.setdefault((SAMPLE, name), Blocks.empty(number))
+            row = rows.setdefault((SAMPLE, name), Blocks.empty(len(periods)))
             sparse.add_encoded(row.ok[block], encoded)
     # What it lumps together differs from run to run.
     rows = {key: rows[key] for key in sorted(rows) if OTHER not in key}
-    window: WindowPart = {"warmup": warmup, "cooldown": cooldown, "seconds": round(seconds, 3)}
     return Profile(label, summary["run"], summary["target"], summary["versions"], window, rows)
 
 

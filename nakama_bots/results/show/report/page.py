@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nakama_bots.results.compare import comparison_text
-from nakama_bots.results.compare.compare import Comparison
+from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.record.ledger import LedgerTotals
 from nakama_bots.results.show.report.charts import Chart, draw
 from nakama_bots.results.show.report.parts import Item, Section, Table

@@ -1,0 +1,84 @@
+"""What a comparison finds: its verdicts and its document, shared by those who compute and those who show it."""
+
+from __future__ import annotations
+
+from typing import Final, TypedDict
+
+from nakama_bots.results.compare.coverage import CoveragePart
+from nakama_bots.results.compare.profile import WindowPart
+
+SCHEMA: Final = "nakama-bots/comparison/2"
+REGRESSED, IMPROVED, SAME, NOISY = "regressed", "improved", "same", "too noisy"
+TOO_FEW, MISSING, NEW = "too few", "missing", "new"
+NOT_JUDGED: Final = "not judged"
+"""The verdict on a comparison without a figure that could be judged."""
+LATE: Final = "generator late"
+JUDGED: Final = frozenset({REGRESSED, IMPROVED, SAME, LATE})
+
+FAILURES: Final = "failures"
+"""The statistic beside the percentiles: the share of failed calls."""
+
+
+class Side(TypedDict):
+    """A value with its own 95 % interval (null: none); ``count`` calls went into it, all runs together."""
+
+    count: int
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Row(TypedDict):
+    """One statistic of one name. Percentiles in milliseconds, their change as a share (0.1: 10 % slower).
+
+    ``failures`` in percent of all calls, their change in percentage points. ``change_low`` and ``change_high``
+    hold for all rows together. A figure that could not be judged would be after ``more_seconds`` of each run or
+    with ``more_baselines`` (null: that does not help).
+    """
+
+    kind: str
+    name: str
+    statistic: str
+    run: Side
+    baseline: Side
+    change: float | None
+    change_low: float | None
+    change_high: float | None
+    tolerance: float
+    more_seconds: float | None
+    more_baselines: int | None
+    verdict: str
+
+
+class Source(TypedDict):
+    """What was compared."""
+
+    label: str
+    scenario: str
+    started: str
+    users: int
+    target: str
+    is_emulator: bool
+    window: WindowPart
+
+
+class Comparison(TypedDict):
+    """The whole comparison.
+
+    ``spread`` is the assumed or estimated standard deviation between runs of one build, by statistic; ``unmet``
+    lists the required figures that could not be judged.
+    """
+
+    schema: str
+    verdict: str
+    run: Source
+    baselines: list[Source]
+    confidence: float
+    tests: int
+    seed: int
+    spread: dict[str, float]
+    warnings: list[str]
+    coverage: CoveragePart
+    unmet: list[str]
+    totals: dict[str, int]
+    rows: list[Row]

@@ -1,0 +1,91 @@
+"""Two servers compared in turns: the plan of the turns, and the command against two real processes."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import orjson
+import pytest
+
+from nakama_bots.cli.main import main
+from nakama_bots.ops.paired import Plan
+from nakama_bots.settings.load_profile import Profile
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_both_sides_take_one_of_every_two_turns_and_never_the_same(seed: int) -> None:
+    plan = Plan(rounds=9, block=10.0, settle=3.0, seed=seed)
+    old, new = plan.turns(0), plan.turns(1)
+    assert sorted(old + new) == list(range(18))
+    assert [number // 2 for number in old] == [number // 2 for number in new] == list(range(9))
+
+
+def test_some_pairs_begin_with_the_old_server_and_some_with_the_new_one() -> None:
+    plan = Plan(rounds=40)
+    assert {number % 2 for number in plan.turns(0)} == {0, 1}
+
+
+def test_the_load_of_a_side_has_users_in_its_turns_only() -> None:
+    plan = Plan(rounds=8, block=10.0, settle=3.0)
+    loads = [Profile.parse(plan.load(side, 5)) for side in (0, 1)]
+    for number in range(16):
+        middle = number * 10 + 5.0
+        users = [load.curve.at(middle) for load in loads]
+        assert sorted(users) == [0, 5]
+        assert users[0] == (5 if number in plan.turns(0) else 0)
+
+
+def test_what_is_counted_excludes_settling_and_what_both_sides_share() -> None:
+    plan = Plan(rounds=8, block=10.0, settle=3.0)
+    starts = (100.0, 101.0)
+    old, new = plan.periods(0, starts), plan.periods(1, starts)
+    assert old[0] == (104.0 + plan.turns(0)[0] * 10, 110.0 + plan.turns(0)[0] * 10)
+    both = sorted(old + new)
+    assert all(before[1] < after[0] for before, after in pairwise(both))
+
+
+def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
+    emulator = f"{shlex.quote(sys.executable)} -m nakama_bots.cli emulator --port {{port}}"
+    result = tmp_path / "comparison.json"
+    command = [
+        sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
+        emulator, f"{emulator} --fault latency:on=channel_message_send,ms=40",
+        "--users", "6", "--rounds", "8", "--block", "3", "--settle", "1",
+        "--locust", f"-f {ROOT / 'scenarios' / 'chat.py'}",
+        "--name", "WS channel_message_send", "--statistic", "p50",
+        "--reports", str(tmp_path / "reports"), "--json", str(result),
+    ]  # fmt: skip
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, check=False)
+    assert ended.returncode == 3, ended.stderr
+    (row,) = orjson.loads(result.read_bytes())["rows"]
+    assert row["verdict"] == "regressed"
+    assert row["baseline"]["value"] < 40 < row["run"]["value"]
+
+
+def test_a_server_that_does_not_start_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = f"{shlex.quote(sys.executable)} -c 'print(\"no database for {{port}}\")'"
+    assert main(["compare", "--paired", broken, broken, "--reports", str(tmp_path)]) == 4
+    assert "does not serve http://127.0.0.1:" in (line := capsys.readouterr().err)
+    assert "no database for" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--rounds", "3"], "--rounds: 3 cannot be used"),
+        (["--settle", "20"], "--settle: 20.0 cannot be used"),
+        (["--users", "0"], "--users: 0 cannot be used"),
+        (["http://127.0.0.3:1"], "--paired: "),
+    ],
+)
+def test_a_plan_that_cannot_be_run_is_refused(
+    options: list[str], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", "http://127.0.0.1:1", "http://127.0.0.2:1", *options, "--paired"]) == 2
+    assert line in capsys.readouterr().err
