@@ -9,8 +9,8 @@ from typing import Final
 import gevent
 
 from nakama_bots.load.intervals import Totals, let_others_run
-from nakama_bots.results.gate.rules import Gate, RuleResult, Verdict, evaluate, evaluate_all
-from nakama_bots.results.gate.verdict import conclude
+from nakama_bots.results.gate.rules import Gate, RuleResult, evaluate, evaluate_all
+from nakama_bots.results.gate.verdict import Verdict, conclude
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Interval, gauges_only
 from nakama_bots.results.record.window import Window, gauge_values

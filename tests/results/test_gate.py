@@ -12,8 +12,8 @@ from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, Connectio
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.gate.gate_file import parse_gate
 from nakama_bots.results.gate.metrics import FAMILIES, PARTS
-from nakama_bots.results.gate.rules import GateError, Outcome, Rule, RuleOutcome, evaluate, evaluate_all
-from nakama_bots.results.gate.verdict import VerdictPart, conclude, verdict_part
+from nakama_bots.results.gate.rules import GateError, Rule, RuleOutcome, evaluate, evaluate_all
+from nakama_bots.results.gate.verdict import Outcome, VerdictPart, conclude, verdict_part
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
 from nakama_bots.results.record.window import Window, gauge_values

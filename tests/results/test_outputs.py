@@ -14,8 +14,8 @@ import xmlschema
 
 from nakama_bots.errors import Abandoned, RequestTimeout
 from nakama_bots.results.gate.gate_file import parse_gate
-from nakama_bots.results.gate.rules import Verdict, evaluate_all
-from nakama_bots.results.gate.verdict import conclude
+from nakama_bots.results.gate.rules import evaluate_all
+from nakama_bots.results.gate.verdict import Verdict, conclude
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestLog, RequestSampler
 from nakama_bots.results.record.timeline import Timeline

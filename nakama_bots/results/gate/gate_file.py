@@ -284,9 +284,9 @@ def _expectations(value: object) -> list[str]:
 
 
 def _part(value: object) -> str:
-    if value not in PARTS:
+    if not isinstance(value, str) or value not in PARTS:
         raise ValueError
-    return str(value)
+    return value
 
 
 _PATTERN: Final = _Key(_name, 'a name or a pattern with * and ?, such as "WS match_*"')

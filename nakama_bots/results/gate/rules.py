@@ -61,14 +61,6 @@ class RuleOutcome(StrEnum):
     WARNED = "warned"
 
 
-class Outcome(StrEnum):
-    """How a run ended."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    INVALID = "invalid"
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
     """One expectation: ``metric`` of what ``pattern`` matches in ``family``, its ``relation`` to ``limit``.
@@ -168,23 +160,6 @@ class RuleResult:
     def measured_breach(self) -> bool:
         """Whether it was broken by a value, not by the lack of one."""
         return self.broken > 0 and self.measured is not None and self.samples >= self.rule.min_samples
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How a run ended, its exit code, and why in whole lines.
-
-    ``gate`` is the gate file's name, if any; ``faults``: what went wrong in the run itself; ``missing``:
-    what its figures lack. Both stay with the run, whatever gate it is held to later.
-    """
-
-    outcome: Outcome
-    exit_code: int
-    why: tuple[str, ...] = ()
-    results: tuple[RuleResult, ...] = ()
-    gate: str | None = None
-    faults: tuple[str, ...] = ()
-    missing: str = ""
 
 
 @dataclass(frozen=True, slots=True)

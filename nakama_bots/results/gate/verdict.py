@@ -7,11 +7,13 @@ run itself. Without a gate any failed call fails the run, as Locust has it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypedDict, cast
 
 from nakama_bots.errors import NakamaError, without_secrets
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.results.gate.rules import Gate, Outcome, RuleOutcome, RuleResult, Verdict
+from nakama_bots.results.gate.rules import Gate, RuleOutcome, RuleResult
 from nakama_bots.results.record.health import TOO_SLOW
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary
@@ -24,6 +26,31 @@ _EXAMPLES: Final = 3
 
 class VerdictError(NakamaError):
     """A verdict cannot be written, or a file is none that this version reads: the path and why, in one line."""
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a run ended, its exit code, and why in whole lines.
+
+    ``gate`` is the gate file's name, if any; ``faults``: what went wrong in the run itself; ``missing``:
+    what its figures lack. Both stay with the run, whatever gate it is held to later.
+    """
+
+    outcome: Outcome
+    exit_code: int
+    why: tuple[str, ...] = ()
+    results: tuple[RuleResult, ...] = ()
+    gate: str | None = None
+    faults: tuple[str, ...] = ()
+    missing: str = ""
 
 
 class RulePart(TypedDict):

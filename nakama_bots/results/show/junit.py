@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from nakama_bots.results.gate.rules import Outcome, RuleOutcome, RuleResult, Verdict
+from nakama_bots.results.gate.rules import RuleOutcome, RuleResult
+from nakama_bots.results.gate.verdict import Outcome, Verdict
 from nakama_bots.results.summary import Summary
 
 # What XML 1.0 cannot hold, not even escaped (section 2.2).

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from nakama_bots.results.gate.rules import Outcome, RuleOutcome, Verdict
+from nakama_bots.results.gate.rules import RuleOutcome
+from nakama_bots.results.gate.verdict import Outcome, Verdict
 from nakama_bots.results.summary import CallPart, Summary
 
 _WORD: Final = {Outcome.PASSED: "✅ passed", Outcome.FAILED: "❌ failed", Outcome.INVALID: "⚠️ invalid"}

@@ -10,8 +10,7 @@ from typing import Final
 import orjson
 
 from nakama_bots.errors import NakamaError
-from nakama_bots.results.gate.rules import Verdict
-from nakama_bots.results.gate.verdict import verdict_part
+from nakama_bots.results.gate.verdict import Verdict, verdict_part
 from nakama_bots.results.record.recorder import no_pause
 from nakama_bots.results.record.request_samples import RequestLog
 from nakama_bots.results.record.timeline import Timeline

@@ -7,7 +7,8 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Final, Literal
 
-from nakama_bots.results.gate.rules import RuleOutcome, Verdict
+from nakama_bots.results.gate.rules import RuleOutcome
+from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
 from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, short_source
 from nakama_bots.results.record.ledger import LedgerTotals

@@ -1,0 +1,118 @@
+"""The server that a run is sent to: a given one, or the emulator that the run starts for itself."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+from collections.abc import Callable
+from typing import Final
+
+import gevent
+from locust.env import Environment
+
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.errors import NakamaError
+from nakama_bots.exit_codes import ExitCode
+from nakama_bots.load.exits import stop_with
+from nakama_bots.load.probe import probe
+from nakama_bots.load.server_scrape import metrics_url
+from nakama_bots.load.web.banner import EMULATOR_BANNER
+from nakama_bots.results.summary import TargetPart
+from nakama_bots.settings.config import Settings, Target
+
+log = logging.getLogger(__name__)
+
+WATCH_INTERVAL: Final = 0.5
+
+
+class RunTarget:
+    """Made once. ``lost`` is called with a line when the embedded emulator ends by itself."""
+
+    def __init__(self, environment: Environment, lost: Callable[[str], object]) -> None:
+        self._environment = environment
+        self._lost = lost
+        self._emulator: EmulatorProcess | None = None
+        self._emulators: set[Target] = set()
+
+    def open(self, settings: Settings, *, headless: bool) -> None:
+        """Have a server: start the emulator, or check that the given target answers. May end the process."""
+        if settings.target is None:
+            self._start_emulator(settings)
+            return
+        self._environment.host = settings.target.http_url
+        if headless:
+            self._reach(settings, settings.target)
+
+    def look(self, settings: Settings, target: Target, *, wait: float = 0.0) -> str:
+        """Why nothing answers at ``target``, or "". Remembers whether it is an emulator started elsewhere."""
+        found = probe(target, settings, wait=wait)
+        self._emulators.discard(target)
+        if found.is_emulator:
+            self._emulators.add(target)
+            log.warning("%s It answers at %s.", EMULATOR_BANNER, target.http_url)
+        return found.refusal
+
+    def stop(self) -> None:
+        """End the embedded emulator. Idempotent."""
+        emulator, self._emulator = self._emulator, None
+        if emulator is not None:
+            emulator.stop()
+
+    @property
+    def is_emulator(self) -> bool:
+        """Whether the host of now is an emulator."""
+        if not self._environment.host:
+            return False
+        target = Target.parse(self._environment.host)
+        return target in self._emulators or self.is_own(target)
+
+    def is_own(self, target: Target) -> bool:
+        """Whether it is the embedded emulator. Compared as targets: the web UI's form may have an end slash."""
+        return self._emulator is not None and target == Target.parse(self._emulator.url)
+
+    def part(self) -> TargetPart:
+        """The host of now."""
+        host = self._environment.host
+        return {"url": Target.parse(host).http_url if host else "", "is_emulator": self.is_emulator}
+
+    def matchmaker_interval(self, settings: Settings, target: Target) -> float:
+        """The server's matchmaker interval in seconds; 0 when it is not known."""
+        if self.is_own(target):
+            return settings.emulator_matchmaker_interval
+        return settings.matchmaker_interval
+
+    def metrics_url(self, settings: Settings) -> str:
+        """Where the server's own metrics are; "" when nobody said so."""
+        if settings.metrics is not None:
+            return metrics_url(settings.metrics)
+        if self._emulator is not None and self.is_own(Target.parse(self._environment.host or "")):
+            return self._emulator.metrics_url
+        return ""
+
+    def _reach(self, settings: Settings, target: Target) -> None:
+        refusal = self.look(settings, target, wait=settings.wait_for_server)
+        if refusal:
+            waited = f" in {settings.wait_for_server:g} s" if settings.wait_for_server else ""
+            stop_with(f"nothing answers at {target.http_url}{waited}: {refusal}", ExitCode.UNREACHABLE)
+
+    def _start_emulator(self, settings: Settings) -> None:
+        try:
+            emulator = EmulatorProcess.start(
+                matchmaker_interval=settings.emulator_matchmaker_interval,
+                server_key=settings.credentials.server_key,
+                http_key=settings.credentials.http_key,
+                extra=("--metrics-port", "0"),
+            )
+        except NakamaError as error:
+            stop_with(str(error))
+        self._emulator = emulator
+        atexit.register(emulator.stop)
+        self._environment.host = emulator.url
+        log.warning("%s Started at %s; name a server with --host.", EMULATOR_BANNER, emulator.url)
+        gevent.spawn(self._watch, emulator)
+
+    def _watch(self, emulator: EmulatorProcess) -> None:
+        while emulator.alive:
+            gevent.sleep(WATCH_INTERVAL)
+        if self._emulator is emulator:
+            self._lost(f"the embedded emulator (pid {emulator.pid}) has ended by itself: the run cannot go on")

@@ -1,0 +1,35 @@
+"""Which user classes a run has: by name, by tag, or those that are meant for a run that names none."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+
+from locust.env import Environment
+
+from nakama_bots.load.exits import stop_with
+
+
+def select_user_classes(environment: Environment, options: Namespace) -> None:
+    """Leave the user classes in ``environment`` that the run is to have; ends the process if there is none."""
+    _drop_by_name_only(environment, options)
+    _drop_untagged(environment, options)
+
+
+def _drop_by_name_only(environment: Environment, options: Namespace) -> None:
+    """Without names and tags, leave out the classes that must be named, unless there are no others."""
+    if options.user_classes or options.tags or options.class_picker:
+        return
+    left = [found for found in environment.user_classes if not getattr(found, "by_name_only", False)]
+    environment.user_classes = left or environment.user_classes
+
+
+def _drop_untagged(environment: Environment, options: Namespace) -> None:
+    """Leave out classes without a task under ``--tags``: Locust would start their users, to fail each."""
+    if not (options.tags or options.exclude_tags):
+        return
+    environment._filter_tasks_by_tags()
+    left = [user_class for user_class in environment.user_classes if user_class.tasks]
+    if not left:
+        given = options.tags or options.exclude_tags
+        stop_with(f"--tags, --exclude-tags: {' '.join(given)!r} leaves no task to run")
+    environment.user_classes = left
