@@ -24,38 +24,98 @@
         └── Abandoned           the caller was stopped before the answer came
 
 ``str(error)`` is for a person and may hold ids; ``error.label`` is for statistics: the same for every
-failure of a kind, with ids, addresses and tokens replaced.
+failure of a kind, with ids, addresses and tokens replaced. Both are one line of bounded length, whatever the
+server sent: control characters are escaped where a text enters an error (``safe_text``).
 """
 
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Self
+from collections.abc import Callable
+from typing import ClassVar, Final, Self
 
-# What may stand in a server's text and differs from failure to failure, or must not be seen.
-_VOLATILE = (
-    (re.compile(r"eyJ[\w-]*\.[\w-]+\.[\w-]*"), "<token>"),
+# A text of the server is cut to this many characters before anything else is done with it.
+TEXT_LIMIT: Final = 1000
+MESSAGE_LIMIT: Final = 800
+"""Characters of a server's own message: what we say around it must fit into ``TEXT_LIMIT`` as well."""
+_SCRUB_LIMIT: Final = 4096
+_CUT: Final = "..."
+
+# What a terminal or a log would act on instead of showing it: C0 and C1 controls, line and paragraph
+# separators, marks that change the direction of text, invisible characters, and halves of surrogate pairs.
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+# What a token, an id or an address is made of.
+_WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.:+/=<>"
+_LONGEST_ID = 64
+
+# What may stand in a server's text and differs from failure to failure, or must not be seen. Every pattern
+# is linear in the text: repeats are possessive or bounded, and a failed match is not tried again inside it.
+_VOLATILE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
+    # A run without the dots of a token is matched too and left as it is, or each "eyJ" in it would be tried.
+    (
+        re.compile(r"eyJ[\w-]*+(\.[\w-]++\.[\w-]*+)?"),
+        lambda match: "<token>" if match[1] else match[0],
+    ),
     (re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"), "<id>"),
     (re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?::\d{1,5})?(?![\d.])"), "<addr>"),
-    (re.compile(r"\[[0-9a-fA-F:]*:[0-9a-fA-F:]*\](?::\d{1,5})?"), "<addr>"),
-    (re.compile(r"(?i)\b(basic|bearer)\s+[\w+/=.-]+"), r"\1 <secret>"),
-    (re.compile(r"(?i)\b(token|http_key|server_key|password)=[^\s&\"']+"), r"\1=<secret>"),
+    (re.compile(r"\[[0-9a-fA-F]{0,4}:[0-9a-fA-F:.]{0,45}\](?::\d{1,5})?"), "<addr>"),
+    (re.compile(r"(?i)\b(basic|bearer)\s++[\w+/=.-]++"), r"\1 <secret>"),
+    (re.compile(r"(?i)\b(token|http_key|server_key|password)=[^\s&\"']++"), r"\1=<secret>"),
 )
 
 _SECRET_MARKS = ("<token>", "<secret>")
 
 
+def safe_text(text: str, limit: int = TEXT_LIMIT) -> str:
+    """``text`` as one line that can be shown: at most ``limit`` characters, none of which is acted on.
+
+    Control characters, line breaks, marks of direction and invisible characters are escaped as in Python
+    (``\\x1b``, ``\\u202e``). A text that is cut ends in ``...``.
+    """
+    # An escape is longer than what it stands for: the text is cut before, for speed, and after.
+    escaped = _UNSAFE.sub(_escape, text[: limit + 1])
+    return escaped if len(escaped) <= limit else escaped[: max(0, limit - len(_CUT))] + _CUT[:limit]
+
+
 def scrub(text: str) -> str:
-    """``text`` with tokens, keys, ids and addresses replaced by what they are."""
+    """``text`` with tokens, keys, ids and addresses replaced by what they are; a long one is cut first."""
+    text = _cut(text, _SCRUB_LIMIT)
     for pattern, replacement in _VOLATILE:
         text = pattern.sub(replacement, text)
-    return text
+    return _cut(text, _SCRUB_LIMIT)
 
 
 def without_secrets(text: str) -> str:
     """``text`` as it is when it holds no secret, with ids for a person to search by; else scrubbed of both."""
+    text = _cut(text, _SCRUB_LIMIT)
     scrubbed = scrub(text)
     return scrubbed if any(mark in scrubbed for mark in _SECRET_MARKS) else text
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _cut(text: str, limit: int) -> str:
+    """``text``, at most ``limit`` characters. Half a token or half an id would not be known as one: it goes."""
+    if len(text) <= limit:
+        return text
+    kept = text[: limit - len(_CUT)]
+    before = kept.rstrip(_WORD)
+    if len(kept) - len(before) <= _LONGEST_ID or "eyJ" in kept[len(before) :]:
+        kept = before
+    return kept + _CUT
+
+
+def _shown(text: str, limit: int) -> str:
+    """``text`` of a server as an error has it: safe to be shown, and cut at the end of a word."""
+    return _cut(_UNSAFE.sub(_escape, text[: limit + 1]), limit)
 
 
 class NakamaError(Exception):
@@ -80,7 +140,7 @@ class CallError(NakamaError):
     """
 
     def __init__(self, message: str, *, operation: str = "", elapsed: float = 0.0) -> None:
-        super().__init__(message)
+        super().__init__(_shown(message, TEXT_LIMIT))
         self.operation = operation
         self.elapsed = elapsed
 
@@ -108,14 +168,20 @@ class CallError(NakamaError):
 
 
 class ServerError(CallError):
-    """The server answered with an error: its ``code`` (gRPC or realtime) and its ``message``."""
+    """The server answered with an error: its ``code`` (gRPC or realtime) and its ``message``.
+
+    ``message`` is the server's own text, cut to ``MESSAGE_LIMIT`` characters and otherwise as it was sent; the
+    text of the error has it with control characters escaped.
+    """
 
     name: ClassVar[str] = ""
+    _suffix = ""
 
     def __init__(self, code: int, message: str, *, operation: str = "", elapsed: float = 0.0) -> None:
-        super().__init__(f"{code} {self.name}: {message}", operation=operation, elapsed=elapsed)
+        self.message = _cut(message, MESSAGE_LIMIT)
+        shown = _shown(self.message, MESSAGE_LIMIT)
+        super().__init__(f"{code} {self.name}: {shown}{self._suffix}", operation=operation, elapsed=elapsed)
         self.code = code
-        self.message = message
 
 
 class RestError(ServerError):
@@ -124,9 +190,9 @@ class RestError(ServerError):
     def __init__(
         self, status: int, code: int, message: str, *, operation: str = "", elapsed: float = 0.0
     ) -> None:
-        super().__init__(code, f"{message} (HTTP {status})", operation=operation, elapsed=elapsed)
+        self._suffix = f" (HTTP {status})"
+        super().__init__(code, message, operation=operation, elapsed=elapsed)
         self.status = status
-        self.message = message
 
 
 class Cancelled(RestError):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,9 @@ from nakama_bots.errors import (
     RestError,
     realtime_error,
     rest_error,
+    safe_text,
     scrub,
+    without_secrets,
 )
 
 REST = [
@@ -163,3 +166,104 @@ def test_a_config_error_shows_no_secret(value: object) -> None:
     error = ConfigError("--flag", value, "something else")
     assert "s3cret" not in str(error)
     assert "accepted: something else" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text, \u00fcml\u00e4ut and \U0001f600", "plain text, \u00fcml\u00e4ut and \U0001f600"),
+        ("a\x1b[31mred\x07", r"a\x1b[31mred\x07"),
+        ("run: FAILED\r\nrun: PASSED", r"run: FAILED\x0d\x0arun: PASSED"),
+        ("\x85\x9b31m\x7f", r"\x85\x9b31m\x7f"),
+        ("user\u202etxt.exe\u2069", r"user\u202etxt.exe\u2069"),
+        ("a\u2028b\u2029c\u200b\ufeff", r"a\u2028b\u2029c\u200b\ufeff"),
+        ("half \ud83d", r"half \ud83d"),
+        ("tag \U000e0041", r"tag \U000e0041"),
+    ],
+)
+def test_a_safe_text_is_one_line_that_nothing_acts_on(text: str, shown: str) -> None:
+    assert safe_text(text) == shown
+
+
+def test_a_safe_text_is_cut_after_it_was_escaped() -> None:
+    assert safe_text("a" * 10, 10) == "a" * 10
+    assert safe_text("a" * 11, 10) == "a" * 7 + "..."
+    assert safe_text("\x1b" * 10, 10) == r"\x1b\x1"[:7] + "..."
+    assert safe_text("abcd", 2) == ".."
+
+
+@given(st.text(), st.integers(0, 60))
+def test_a_safe_text_is_never_longer_than_its_limit(text: str, limit: int) -> None:
+    shown = safe_text(text, limit)
+    assert len(shown) <= limit
+    assert safe_text(shown, limit) == shown
+    shown.encode()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        rest_error(500, 13, "\x1b[2Jrun: PASSED\nrun: PASSED " + "x" * 100_000),
+        realtime_error(3, "\u202e\n" + "word " * 100_000),
+        HandshakeRefused(502, "<html>\r\n\x1b]0;title\x07" + "y" * 100_000),
+        ConnectionClosed(1008, "\n\x1b" * 100_000),
+        ProtocolError("\n" * 100_000),
+    ],
+)
+def test_what_a_server_says_is_one_line_of_bounded_length(error: CallError) -> None:
+    for shown in (str(error), repr(error), error.label):
+        assert len(shown) <= errors.TEXT_LIMIT + 40  # with the name of the class
+        assert shown.isprintable()
+    assert len(getattr(error, "message", "")) <= errors.MESSAGE_LIMIT
+
+
+def test_a_long_message_of_the_server_keeps_what_stands_around_it() -> None:
+    error = rest_error(500, 13, "too much " * 1000)
+    assert str(error).startswith("13 INTERNAL: too much too much")
+    assert str(error).endswith("... (HTTP 500)")
+
+
+@pytest.mark.parametrize("before", range(770, 830))
+def test_a_cut_leaves_no_half_of_a_token_or_an_id(before: int) -> None:
+    for secret in ("eyJhbGciOi." + "eyJ0aWQ" * 40 + ".c2ln", USER):
+        error = rest_error(500, 13, "x" * before + " " + secret)
+        assert secret[:12] not in error.label, error.label
+
+
+SLOW = ["[:::", ":", "eyJ", "eyJa.eyJb", "eyJ.", "bearer ", "bearer" + " " * 50, "token=", "[:", "1.", "01ab-"]
+    "[:::",
+    ":",
+    "eyJ",
+    "eyJa.eyJb",
+    "eyJ.",
+    "bearer ",
+    "bearer" + " " * 50,
+    "token=",
+    "[:",
+    "1.",
+    "0123abcd-",
+]
+
+
+@pytest.mark.parametrize("unit", SLOW)
+def test_time_to_scrub_grows_with_the_text_and_not_with_its_square(unit: str) -> None:
+    def seconds(size: int) -> float:
+        text = "[" + unit * (size // len(unit))
+        took = []
+        for _ in range(3):
+            started = time.process_time()
+            for pattern, replacement in errors._VOLATILE:
+                pattern.sub(replacement, text)
+            took.append(time.process_time() - started)
+        return min(took)
+
+    small = max(seconds(8_000), 0.0005)
+    assert seconds(128_000) / small < 100  # 16 where it is linear, 256 where it is quadratic
+
+
+def test_a_text_of_megabytes_is_cut_before_it_is_scrubbed() -> None:
+    for text in ("[" + ":" * 4_000_000, "eyJ" * 2_000_000, "word " * 1_000_000):
+        started = time.process_time()
+        assert len(scrub(text)) <= 4096
+        assert len(without_secrets(text)) <= 4096
+        assert time.process_time() - started < 1.0  # a millisecond; minutes without the cut
