@@ -74,12 +74,14 @@ class Session:
     """A session authenticated for a user, as the server's ``Session`` object gives it.
 
     ``token`` and ``refresh_token`` change in place with ``update``, so that everybody who holds the session
-    goes on with the new ones. ``created`` says whether the account was just made.
+    goes on with the new ones. ``created`` says whether the account was just made, ``stale`` that the server
+    has refused the session, although no token is expired: only a login helps.
     """
 
     token: str = field(repr=False)
     refresh_token: str = field(default="", repr=False)
     created: bool = False
+    stale: bool = field(default=False, init=False, repr=False)
     _claims: Claims = field(init=False, repr=False)
     _refresh_claims: Claims | None = field(default=None, init=False, repr=False)
 
@@ -101,6 +103,7 @@ class Session:
             self._refresh_claims = Claims.decode(refresh_token)
             self.refresh_token = refresh_token
         self.token, self._claims = token, claims
+        self.stale = False
 
     @property
     def user_id(self) -> str:

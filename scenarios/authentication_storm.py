@@ -21,7 +21,6 @@ class AuthenticationStorm(NakamaUser):
     @task(4)
     def come_back(self) -> None:
         """The account is there already: log in anew, and keep the session with its refresh token."""
-        self.player.forget_session()
         self.player.authenticate()
         self.player.client.session_refresh(self.player.session)
 

@@ -58,7 +58,6 @@ class HeroicAuthenticate(Heroic):
     @tag("heroic", "authentication")
     @task
     def authenticate(self) -> None:
-        self.player.forget_session()
         self.player.authenticate()
 
 

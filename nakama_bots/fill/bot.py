@@ -13,7 +13,7 @@ import gevent
 from gevent.queue import Empty, Queue
 
 from nakama_bots.errors import Abandoned, CallError, ConfigError, PermissionDenied
-from nakama_bots.fill.problems import NEW_SESSION, Problems
+from nakama_bots.fill.problems import Problems
 from nakama_bots.fill.strategies import Seating, Strategy
 from nakama_bots.players.behaviour import Behaviour, Seat
 from nakama_bots.players.player import Player
@@ -189,8 +189,6 @@ class Bot:
             doing = "leave"
             self._leave(self.seat)
         except CallError as error:
-            if isinstance(error, NEW_SESSION):
-                self.player.forget_session()
             outcome = self.outcome
             outcome.error = error
             outcome.connecting = doing == "connect"

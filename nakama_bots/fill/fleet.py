@@ -137,7 +137,7 @@ class Fleet:
                 self._changed.clear()
                 if now - looked >= self._options.every and now >= retry.at:
                     try:
-                        scout.authenticate() if retry.failures or looked < 0 else None
+                        scout.log_in()
                         found = self._strategy.find(scout)
                         retry, looked = _Retry(), now
                     except CallError as error:

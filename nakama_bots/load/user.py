@@ -12,14 +12,7 @@ from locust.env import Environment
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser
 
 from nakama_bots.clock import Tick
-from nakama_bots.errors import (
-    CallError,
-    HandshakeRefused,
-    NotFound,
-    RuntimeFunctionNotFound,
-    SessionExpired,
-    Unauthenticated,
-)
+from nakama_bots.errors import CallError, NotFound, RuntimeFunctionNotFound
 from nakama_bots.load.run import run_of
 from nakama_bots.players.pacing import pace
 from nakama_bots.players.player import Player
@@ -29,7 +22,6 @@ FIRST_BACKOFF: Final = 0.5
 LONGEST_BACKOFF: Final = 15.0
 _DOUBLINGS: Final = 5  # beyond it is the longest
 _NOT_THERE: Final = (NotFound, RuntimeFunctionNotFound)
-_SESSION_REFUSED: Final = (HandshakeRefused, SessionExpired, Unauthenticated)
 
 
 class NakamaUser(User):
@@ -148,8 +140,6 @@ class NakamaUser(User):
         self._nakama.complain(error)
         if self.needs and isinstance(error, _NOT_THERE):
             self._nakama.warn(f"{type(self).__name__} needs a server with {self.needs}")
-        if isinstance(error, _SESSION_REFUSED):
-            self.player.forget_session()
 
 
 def _at_once() -> float:

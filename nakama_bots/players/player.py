@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
+from time import monotonic, time
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from nakama_bots import observer as names
-from nakama_bots.errors import AlreadyExists, ConnectionClosed
+from nakama_bots.errors import AlreadyExists, ConnectionClosed, HandshakeRefused
 from nakama_bots.observer import Observer
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.pacing import PacedCalls
@@ -21,6 +22,8 @@ from nakama_bots.rest.transports.transport import GeventTransport, Transport
 from nakama_bots.session import Session
 from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
 from nakama_bots.settings.locales import DEFAULT, Locales
+
+_UNAUTHORIZED: Final = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class World:
 class Player:
     """One bot. ``authenticate`` and ``connect`` raise what the client raises; ``close`` is always allowed.
 
+    Once it has logged in, its session is renewed before any REST call or connect that needs it: by a refresh
+    when it is about to expire, by a new login when both tokens are expired or the server has refused it (logged
+    out elsewhere, account deleted). The session stays the same object. A call that the server refuses has
+    failed; the next one renews.
+
     ``scenario`` is what its delivery is told apart by, where several run at once.
     """
 
@@ -57,10 +65,15 @@ class Player:
             transport=self._transport,
             timeouts=world.timeouts,
             observer=self.calls,
+            clock=self._server_time,
+            log_in=self._log_in,
         )
         self._session: Session | None = None
+        # Of the server, by its last login: the clock of this machine may be wrong, or be set.
+        self._ahead = time() - monotonic()
         self._profile_due = False
         self._socket: Socket | None = None
+        self._socket_user = ""
 
     def __enter__(self) -> Self:
         return self
@@ -102,46 +115,47 @@ class Player:
     def authenticate(self) -> None:
         """Log in with the identity's device id; a new account gets its persona, once.
 
-        A user name that somebody else has (an account that lost its device id, a human) is told to the observer
-        as the failed call it is, and replaced.
+        A user name that somebody else has (an account that lost its device id, a human) is reported to the
+        observer as the failed call it is, and replaced.
         """
-        try:
-            self._session = self._log_in(self.identity.username)
-        except AlreadyExists:
-            self._session = self._log_in(self.identity.other_username)
-        # Only the first login says that the account is new, and the profile's own request may fail.
-        self._profile_due = self._profile_due or self._session.created
+        self._log_in(self._session)
         self._write_profile()
 
     def log_in(self) -> None:
-        """``authenticate`` where there is no session."""
+        """``authenticate`` where there is no session; a profile that is due is written."""
         if self._session is None:
             self.authenticate()
+        else:
+            self._write_profile()
 
     def connect(self, *, create_status: bool = False) -> None:
-        """Open a socket with the session, authenticating first where there is none; nothing when it is open."""
-        if self.connected:
-            return
+        """Open a socket with the session, authenticating first where there is none; nothing when it is open.
+
+        An open socket is replaced when it is another user's: the account was deleted and made anew.
+        """
         self.log_in()
-        self._write_profile()
-        self._close_socket()
+        if self.connected and self._socket_user == self.session.user_id:
+            return
         session = self.client.fresh(self.session)
+        self._write_profile()  # of an account that was made anew
+        self._close_socket()
         self._socket = Socket(
             self.world.target,
             timeouts=self.world.timeouts,
             tls=self.world.tls,
             observer=self.calls,
         )
-        self._socket.connect(session, create_status=create_status)
-
-    def forget_session(self) -> None:
-        """Log in anew before the next connect: the server no longer accepts this session."""
-        self._session = None
+        self._socket_user = session.user_id
+        try:
+            self._socket.connect(session, create_status=create_status)
+        except HandshakeRefused as error:
+            if error.status == _UNAUTHORIZED:
+                session.stale = True
+            raise
 
     def register(self) -> None:
         """Make the account, and nothing else: the profile is written by ``connect``."""
-        self._session = self._log_in(self.identity.username)
-        self._profile_due = self._session.created
+        self._enter(self._authenticate(self.identity.username), self._session)
 
     def refresh(self) -> None:
         """A new token for the session."""
@@ -158,10 +172,32 @@ class Player:
         finally:
             self._transport.close()
 
-    def _log_in(self, username: str) -> Session:
+    def _log_in(self, session: Session | None) -> None:
+        """A new login, whose tokens go into ``session`` if there is one."""
+        try:
+            fresh = self._authenticate(self.identity.username)
+        except AlreadyExists:
+            fresh = self._authenticate(self.identity.other_username)
+        self._enter(fresh, session)
+
+    def _authenticate(self, username: str) -> Session:
         return self.client.authenticate_device(
             self.identity.device_id, username=username, vars=self.identity.variables
         )
+
+    def _enter(self, fresh: Session, session: Session | None) -> None:
+        # A token has whole seconds: rather renewed a second early than refused.
+        self._ahead = (fresh.created_at + 1 if fresh.created_at else time()) - monotonic()
+        # Only the first login says that the account is new, and the profile's own request may fail.
+        self._profile_due = self._profile_due or fresh.created
+        if session is None:
+            self._session = fresh
+        else:
+            session.update(fresh.token, fresh.refresh_token)
+            session.created = fresh.created
+
+    def _server_time(self) -> float:
+        return monotonic() + self._ahead
 
     def _write_profile(self) -> None:
         if not self._profile_due:

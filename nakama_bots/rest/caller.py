@@ -195,8 +195,12 @@ class Family(ABC, Generic[A]):
         query: Query | None = None,
         body: object = None,
     ) -> T:
-        path = route.path(values, query)
-        return self._caller.call(route, self._read, "Bearer " + self._bearer(route, auth), path, body)
+        return self._authorized(route, auth, self._read, route.path(values, query), body)
+
+    def _authorized(
+        self, route: Route[T], auth: A, read: Callable[[T], R], path: str, body: object = None
+    ) -> R:
+        return self._caller.call(route, read, "Bearer " + self._bearer(route, auth), path, body)
 
     def _openly(self, route: Route[T]) -> T:
         return self._caller.call(route, self._read, None, route.path())

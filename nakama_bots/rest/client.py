@@ -105,13 +105,16 @@ class Client(
 ):
     """Operations of one Nakama server.
 
-    A session that is about to expire is refreshed before a call, once for concurrent callers, in place;
-    ``SessionExpired`` is raised when neither of its tokens is valid. Documents (metadata, values, payloads,
-    content) go in and come out as JSON values, int64 numbers as ints: see ``rest.documents``.
+    A session that is about to expire is refreshed before a call, once for concurrent callers, in place. When
+    neither of its tokens is valid, or the server has refused it, ``log_in`` is called with it first: it puts
+    the tokens of a new login into it (``Session.update``). Without ``log_in``, a session with no valid token
+    is a ``SessionExpired``. Documents (metadata, values, payloads, content) go in and come out as JSON values,
+    int64 numbers as ints: see ``rest.documents``.
 
-    Every failure is a ``CallError``; each call is told to ``observer`` exactly once. ``retry`` sends idempotent
-    requests again after a failure, by default never. ``clock`` gives Unix seconds, for tokens only. The
-    transport stays its maker's to close. ``api_client`` is the raw level over the same transport.
+    Every failure is a ``CallError``; each call is reported to ``observer`` exactly once. ``retry`` sends
+    idempotent requests again after a failure, by default never. ``clock`` gives the server's Unix seconds, for
+    tokens only. The transport stays its maker's to close. ``api_client`` is the raw level over the same
+    transport.
     """
 
     api_client: NakamaApi
@@ -126,6 +129,7 @@ class Client(
         observer: Observer | None = None,
         retry: Retry | None = None,
         clock: Callable[[], float] = time.time,
+        log_in: Callable[[Session], object] | None = None,
     ) -> None:
         self.api_client = NakamaApi(
             target, transport=transport, timeouts=timeouts, observer=observer, retry=retry
@@ -133,7 +137,8 @@ class Client(
         self._caller = self.api_client._caller
         self._basic = basic(credentials.server_key)
         self._clock = clock
-        self._refreshes = {}
+        self._log_in = log_in
+        self._renewals = {}
 
     def _read(self, answer: T) -> T:
         return decode(answer)

@@ -1,4 +1,4 @@
-"""Refresh and logout of sessions; the one place where a session is refreshed before it expires."""
+"""Refresh and logout of sessions; the one place where a session is renewed, by a refresh or a new login."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nakama_bots.errors import CallError, SessionExpired
-from nakama_bots.rest.caller import Family, basic, same
+from nakama_bots.errors import CallError, NotFound, SessionExpired, Unauthenticated
+from nakama_bots.rest.caller import Family, R, T, basic, same
 from nakama_bots.rest.families.authentication import to_session
 from nakama_bots.rest.route import Auth, Route
 from nakama_bots.session import Session
@@ -17,12 +17,13 @@ from nakama_bots.types import session as wire
 from nakama_bots.types.common import Empty
 
 REFRESH: Final = Route[wire.Session]("POST", "/v2/account/session/refresh", Auth.BASIC)
+_ACCOUNT: Final = "/v2/account"
 LOGOUT: Final = Route[Empty]("POST", "/v2/session/logout", Auth.BEARER)
 
 
 @dataclass(slots=True)
-class _Refresh:
-    """A refresh under way: its ``lock`` is held until it has ended, with ``error`` or well."""
+class _Renewal:
+    """A refresh or login under way: its ``lock`` is held until it has ended, with ``error`` or well."""
 
     lock: AbstractContextManager[Any]
     ended: bool = False
@@ -49,7 +50,8 @@ class Sessions(Family[Session]):
 
     _basic: str
     _clock: Callable[[], float]
-    _refreshes: dict[int, _Refresh]
+    _log_in: Callable[[Session], object] | None
+    _renewals: dict[int, _Renewal]
 
     def session_refresh(self, session: Session, vars: Mapping[str, str] | None = None) -> Session:  # noqa: A002
         """Put new tokens into ``session`` and give it back; ``vars`` replace those in the token.
@@ -59,7 +61,11 @@ class Sessions(Family[Session]):
         body: wire.SessionRefreshRequest = {"token": session.refresh_token}
         if vars is not None:
             body["vars"] = vars
-        fresh = self._caller.call(REFRESH, to_session, self._basic, REFRESH.path(), body)
+        try:
+            fresh = self._caller.call(REFRESH, to_session, self._basic, REFRESH.path(), body)
+        except Unauthenticated:
+            session.stale = True
+            raise
         session.update(fresh.token, fresh.refresh_token)
         return session
 
@@ -85,35 +91,58 @@ class Sessions(Family[Session]):
         }
         return self._by_token(LOGOUT, session, body=body)
 
+    def _authorized(
+        self, route: Route[T], auth: Session, read: Callable[[T], R], path: str, body: object = None
+    ) -> R:
+        token = self._bearer(route, auth)
+        try:
+            return self._caller.call(route, read, "Bearer " + token, path, body)
+        except (Unauthenticated, NotFound) as error:
+            # An own account that is not found: the server was emptied, and still accepts the tokens it signed.
+            refused = isinstance(error, Unauthenticated) or route.template == _ACCOUNT
+            if refused and auth.token == token:  # it may have been renewed meanwhile
+                auth.stale = True
+            raise
+
     def _bearer(self, route: Route[Any], auth: Session) -> str:
-        if not auth.needs_refresh(self._clock()):
-            # Either fresh, or beyond help.
+        if not self._is_due(auth):
+            # Either good, or beyond help.
             if auth.is_expired(self._clock()):
                 error = SessionExpired("the token is expired, and the refresh token too or missing")
                 self._caller.refuse(route, time.perf_counter(), error, None)
             return auth.token
         started = time.perf_counter()
-        failure = self._refresh_once(auth)
+        failure = self._renew_once(auth)
         # A failed refresh of a token that is still valid was reported, and harms nobody yet.
-        if auth.is_expired(self._clock()):
-            error = SessionExpired("the token is expired and its refresh failed")
+        if failure is not None and (auth.is_expired(self._clock()) or self._needs_login(auth)):
+            error = SessionExpired(f"the session has ended and could not be renewed: {type(failure).__name__}")
             self._caller.refuse(route, started, error, failure)
         return auth.token
 
-    def _refresh_once(self, session: Session) -> CallError | None:
-        """Refresh ``session``, or wait for the one who does and share the outcome: the error, if any."""
+    def _is_due(self, session: Session) -> bool:
+        return session.needs_refresh(self._clock()) or self._needs_login(session)
+
+    def _needs_login(self, session: Session) -> bool:
+        """Whether a login is what the session needs, and the client knows how."""
+        if self._log_in is None:
+            return False
+        now = self._clock()
+        return session.stale or (session.is_expired(now) and session.is_refresh_expired(now))
+
+    def _renew_once(self, session: Session) -> CallError | None:
+        """Renew ``session``, or wait for the caller who does and share the outcome: the error, if any."""
         key = id(session)
-        while session.needs_refresh(self._clock()):
-            mine = _Refresh(self._caller.transport.lock())
+        while self._is_due(session):
+            mine = _Renewal(self._caller.transport.lock())
             with mine.lock:
-                current = self._refreshes.setdefault(key, mine)
+                current = self._renewals.setdefault(key, mine)
                 if current is mine:
                     try:
-                        self.session_refresh(session)
+                        self._renew(session)
                     except CallError as error:
                         mine.error = error
                     finally:
-                        del self._refreshes[key]
+                        del self._renewals[key]
                     mine.ended = True
                     return mine.error
             with current.lock:
@@ -121,3 +150,14 @@ class Sessions(Family[Session]):
                     return current.error
             # Its caller was killed: the next one tries.
         return None
+
+    def _renew(self, session: Session) -> None:
+        if not self._needs_login(session):
+            try:
+                self.session_refresh(session)
+                return
+            except Unauthenticated:
+                if self._log_in is None:
+                    raise
+        assert self._log_in is not None
+        self._log_in(session)

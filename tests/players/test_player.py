@@ -7,7 +7,7 @@ import pytest
 from realtime.server import Peer
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import Abandoned, ConnectionClosed, ConnectionRefused, HandshakeRefused, InternalError
+from nakama_bots.errors import Abandoned, ConnectionClosed, ConnectionRefused, InternalError
 from nakama_bots.players.player import Player, World
 from nakama_bots.rest.transports.transport import RequestsTransport
 from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
@@ -120,41 +120,6 @@ def test_appears_online(player: MakePlayer) -> None:
     other, _ = player()
     bot.connect(create_status=True)
     assert len(other.socket.follow_users([bot.session.user_id])["presences"]) == 1
-
-
-def test_forgotten_session_is_made_anew(player: MakePlayer) -> None:
-    bot, heard = player()
-    user_id = bot.session.user_id
-    bot.forget_session()
-    bot.connect()  # still open: nothing to do
-    assert heard.outcomes(*DEVICE) == ["ok"]
-
-    bot.close()
-    bot.connect()
-
-    assert bot.session.user_id == user_id
-    assert heard.outcomes(*DEVICE) == ["ok", "ok"]
-
-
-def test_refused_session(player: MakePlayer) -> None:
-    """The account is deleted under the player: its socket ends, its token is refused, and a new login helps."""
-    bot, heard = player()
-    ended = gevent.event.AsyncResult()
-    bot.socket.on("disconnect", ended.set)
-    old = bot.session.user_id
-    bot.client.delete_account(bot.session)
-    assert isinstance(ended.get(), ConnectionClosed)
-    assert not bot.connected
-
-    with pytest.raises(HandshakeRefused):
-        bot.connect()
-    bot.forget_session()
-    bot.connect()
-
-    assert bot.session.created
-    assert bot.session.user_id != old
-    assert heard.outcomes(*PROFILE) == ["ok", "ok"]
-    assert heard.outcomes(*CONNECT) == ["ok", "HandshakeRefused", "ok"]
 
 
 def test_close_reports_the_ledger_once(player: MakePlayer) -> None:

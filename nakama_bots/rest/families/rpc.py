@@ -83,9 +83,7 @@ class Rpc(Family[A], Generic[A, D]):
             text = answer.get("payload", "")
             return read(_json(text)) if text else None
 
-        path = CALL.path((id,))
-        bearer = "Bearer " + self._bearer(CALL, session)
-        return self._caller.call(CALL, result, bearer, path, _payload(input))
+        return self._authorized(CALL, session, result, CALL.path((id,)), _payload(input))
 
     def _by_http_key(
         self,

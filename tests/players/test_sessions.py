@@ -1,0 +1,220 @@
+"""A player comes back from every state that its session can be in, and by itself."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import gevent
+import pytest
+
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.errors import (
+    HandshakeRefused,
+    NotFound,
+    PermissionDenied,
+    SessionExpired,
+    Unauthenticated,
+)
+from nakama_bots.players.player import Player
+from nakama_bots.rest.client import NakamaApi
+from nakama_bots.rest.transports.transport import GeventTransport
+
+from .conftest import MakePlayer
+from .support import Heard, make_player, new_identity, target_of_url
+
+LOGIN = ("POST", "/v2/account/authenticate/device")
+REFRESH = ("POST", "/v2/account/session/refresh")
+ACCOUNT = ("GET", "/v2/account")
+PROFILE = ("PUT", "/v2/account")
+CONNECT = ("WS", "connect")
+
+
+class Servers:
+    """Emulators of a test, and players on them."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def start(self, *extra: str) -> EmulatorProcess:
+        return self._stack.enter_context(EmulatorProcess.start(extra=extra))
+
+    def player(self, emulator: EmulatorProcess) -> tuple[Player, Heard]:
+        player, heard = make_player(target_of_url(emulator.url))
+        self._stack.enter_context(player)
+        player.connect()
+        return player, heard
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    with ExitStack() as stack:
+        yield Servers(stack)
+
+
+def account(player: Player) -> str:
+    return player.client.get_account(player.session)["user"]["id"]
+
+
+@contextmanager
+def outsider(emulator: EmulatorProcess) -> Iterator[NakamaApi]:
+    """Asks the server directly, and knows nothing of the player."""
+    transport = GeventTransport()
+    yield NakamaApi(target_of_url(emulator.url), transport=transport)
+    transport.close()
+
+
+def until_refused(emulator: EmulatorProcess, token: str) -> None:
+    """Until the server accepts ``token`` no more."""
+    with outsider(emulator) as api:
+        while True:
+            try:
+                api.get_account(token)
+            except Unauthenticated:
+                return
+            gevent.sleep(0.02)
+
+
+def put_fault(emulator: EmulatorProcess, fault: dict[str, object]) -> None:
+    body = json.dumps({"faults": [fault]}).encode()
+    request = urllib.request.Request(f"{emulator.control_url}/faults", body, method="PUT")
+    urllib.request.urlopen(request, timeout=10).close()
+
+
+def test_an_expired_token_is_refreshed(servers: Servers) -> None:
+    emulator = servers.start("--token-expiry", "1")
+    player, heard = servers.player(emulator)
+    until_refused(emulator, player.session.token)
+    user_id = account(player)
+    assert user_id == player.session.user_id
+    assert (heard.outcomes(*ACCOUNT), heard.outcomes(*LOGIN)) == (["ok"], ["ok"])
+    assert "ok" in heard.outcomes(*REFRESH)
+    assert player.connected
+
+
+def test_both_tokens_expired_is_a_login_and_no_failure(servers: Servers) -> None:
+    emulator = servers.start("--token-expiry", "1", "--refresh-token-expiry", "1")
+    player, heard = servers.player(emulator)
+    user_id, held = player.session.user_id, player.session
+    socket = player.socket
+    until_refused(emulator, held.token)
+    assert account(player) == user_id
+    assert heard.outcomes(*ACCOUNT) == ["ok"]
+    assert player.session is held  # whoever holds it goes on with the new tokens
+    assert len(heard.outcomes(*LOGIN)) >= 2
+    assert player.socket is socket
+    socket.ping_pong()
+
+
+def test_a_refused_session_with_an_open_socket(player: MakePlayer) -> None:
+    """Logged out elsewhere: the socket stays open, as Nakama has it, and every next call goes well."""
+    bot, heard = player()
+    socket = bot.socket
+    bot.client.session_logout(bot.session)
+    with pytest.raises(Unauthenticated):
+        account(bot)
+    bot.connect()
+    assert bot.socket is socket
+    assert account(bot) == bot.session.user_id
+    assert heard.outcomes(*ACCOUNT) == ["Unauthenticated", "ok"]
+    assert heard.outcomes(*LOGIN) == ["ok", "ok"]
+    assert heard.outcomes(*CONNECT) == ["ok"]
+
+
+def test_a_refused_session_that_nobody_connects_again(player: MakePlayer) -> None:
+    """A loop that catches its failures never comes to ``connect``."""
+    bot, heard = player()
+    session = bot.session
+    bot.client.session_logout(session)
+    with pytest.raises(Unauthenticated):
+        bot.client.get_account(session)
+    bot.client.get_account(session)
+    assert heard.outcomes(*ACCOUNT) == ["Unauthenticated", "ok"]
+
+
+def test_all_tokens_revoked(servers: Servers) -> None:
+    """By the server, the refresh token too, while the socket is closed: the handshake is refused."""
+    emulator = servers.start("--control-port", "0")
+    player, heard = servers.player(emulator)
+    player.disconnect()
+    old = player.session.token
+    put_fault(emulator, {"kind": "expire_tokens"})
+    until_refused(emulator, old)
+    with pytest.raises(HandshakeRefused):
+        player.connect()
+    player.connect()
+    assert heard.outcomes(*CONNECT) == ["ok", "HandshakeRefused", "ok"]
+    assert account(player) == player.session.user_id
+
+
+def test_a_refresh_that_is_refused_is_a_login(servers: Servers) -> None:
+    """Of both tokens, about to expire, the refresh token is logged out."""
+    emulator = servers.start("--token-expiry", "8")
+    player, heard = servers.player(emulator)
+    with outsider(emulator) as api:
+        api.session_logout(player.session.token, {"token": "", "refresh_token": player.session.refresh_token})
+    assert account(player) == player.session.user_id
+    assert heard.outcomes(*REFRESH)[-1] == "Unauthenticated"
+    assert heard.outcomes(*LOGIN) == ["ok", "ok"]
+    assert heard.outcomes(*ACCOUNT) == ["ok"]
+
+
+def test_a_deleted_account_is_made_anew(player: MakePlayer) -> None:
+    bot, heard = player()
+    ended = gevent.event.AsyncResult()
+    bot.socket.on("disconnect", ended.set)
+    old = bot.session.user_id
+    raw = bot.client.api_client
+    raw.delete_account(bot.session.token)
+    ended.get()
+    with pytest.raises(Unauthenticated):
+        account(bot)
+    bot.connect()
+    assert bot.session.user_id != old
+    assert account(bot) == bot.session.user_id
+    assert bot.session.created
+    assert heard.outcomes(*PROFILE) == ["ok", "ok"]
+
+
+def test_a_server_that_was_emptied(servers: Servers) -> None:
+    """It still accepts the token, whose user it does not have: the socket is not the new user's."""
+    first = servers.start()
+    player, heard = servers.player(first)
+    old = player.session.user_id
+    port = first.url.rsplit(":", 1)[1]
+    ended = gevent.event.AsyncResult()
+    player.socket.on("disconnect", ended.set)
+    first.stop()
+    ended.get()
+    servers.start("--port", port)
+    player.connect()
+    with pytest.raises(NotFound):
+        account(player)
+    assert account(player) == player.session.user_id != old
+    before = player.socket
+    assert before.connected
+    player.connect()
+    assert player.socket is not before
+    assert heard.outcomes(*PROFILE)[-1] == "ok"
+
+
+def test_a_login_that_fails_says_so_and_is_tried_again(servers: Servers) -> None:
+    emulator = servers.start("--control-port", "0")
+    player, heard = servers.player(emulator)
+    player.client.session_logout(player.session)
+    with pytest.raises(Unauthenticated):
+        account(player)
+    put_fault(emulator, {"kind": "error", "on": " ".join(LOGIN), "code": 7, "times": 1})
+    with pytest.raises(SessionExpired, match="PermissionDenied") as caught:
+        account(player)
+    assert isinstance(caught.value.__cause__, PermissionDenied)
+    assert account(player) == player.session.user_id
+    assert heard.outcomes(*ACCOUNT) == ["Unauthenticated", "SessionExpired", "ok"]
+
+
+def test_a_player_that_never_logged_in_has_no_session() -> None:
+    player, _ = make_player(target_of_url("http://127.0.0.1:1"), new_identity())
+    with pytest.raises(RuntimeError, match="call authenticate"):
+        player.session  # noqa: B018
