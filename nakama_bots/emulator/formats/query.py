@@ -22,7 +22,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Final
 
-from nakama_bots.emulator.formats.regexp import Regexp, RegexpError
+from nakama_bots.emulator.formats.regexp import RegexpError, regexp
 
 # A time is its own kind: no number and no text is equal to it.
 Value = str | float | datetime
@@ -259,12 +259,12 @@ class _Parser:
 
     def _regexp(self, pattern: str) -> Accepts:
         try:
-            compiled = Regexp(pattern)
+            compiled = regexp(pattern)
         except RegexpError:
             self.fault = pattern
             return _never
         # Numbers and times are stored as texts that no client can know; ``.*`` finds them.
-        return lambda value: compiled.fullmatch(value if isinstance(value, str) else "\uffff" * 11)
+        return lambda value: compiled.fullmatch(value if isinstance(value, str) else "\uffff" * 11) is not None
 
     def _fuzzy(self, term: str, fuzziness: float) -> Accepts:
         if not math.isfinite(fuzziness) or not 0 <= int(fuzziness) <= 2:

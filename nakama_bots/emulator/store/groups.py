@@ -6,13 +6,13 @@ The rules are those of ``server/core_group.go``; a group's chat is told of chang
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from nakama_bots.emulator.formats import cursors
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
+from nakama_bots.emulator.formats.regexp import Pattern, like
 from nakama_bots.emulator.store.accounts import Accounts
 
 _SECOND: Final = 10**9
@@ -174,13 +174,6 @@ class GroupFilter:
     def combined(self) -> bool:
         """Whether there is a filter besides the name."""
         return bool(self.lang_tag) or self.open is not None or self.members is not None
-
-
-def _like(pattern: str) -> re.Pattern[str]:
-    """SQL's ``ILIKE``."""
-    wildcards = {"%": ".*", "_": "."}
-    source = "".join(wildcards.get(character) or re.escape(character) for character in pattern)
-    return re.compile(source, re.IGNORECASE | re.DOTALL)
 
 
 class Groups:
@@ -406,7 +399,7 @@ class Groups:
 
         compared = order.after or order.order
         found: list[tuple[_GroupPlace, Group]] = []
-        pattern = _like(name) if name else None
+        pattern = like(name) if name else None
         for group in self._groups.values():
             place = _place(group)
             if after is not None:
@@ -420,7 +413,7 @@ class Groups:
         return page, cursors.encode(_place(page[-1])) if len(found) > limit else ""
 
     @staticmethod
-    def _lets_through(wanted: GroupFilter, pattern: re.Pattern[str] | None, group: Group) -> bool:
+    def _lets_through(wanted: GroupFilter, pattern: Pattern | None, group: Group) -> bool:
         if pattern is not None:
             return pattern.fullmatch(group.name) is not None
         return (
