@@ -9,7 +9,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from nakama_bots.cli import baseline, cleanup, compare, doctor, emulator, fill, gate, report, schema, settings
+from nakama_bots.cli import (
+    baseline,
+    cleanup,
+    compare,
+    doctor,
+    emulator,
+    fill,
+    gate,
+    history,
+    report,
+    schema,
+    settings,
+)
 from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
@@ -31,6 +43,7 @@ SUBCOMMANDS: Final[dict[str, Subcommand]] = {
     "emulator": Subcommand(emulator.HELP, emulator.add_arguments, emulator.run),
     "fill": Subcommand(fill.HELP, fill.add_arguments, fill.run),
     "gate": Subcommand(gate.HELP, gate.add_arguments, gate.run),
+    "history": Subcommand(history.HELP, history.add_arguments, history.run),
     "report": Subcommand(report.HELP, report.add_arguments, report.run),
     "schema": Subcommand(schema.HELP, schema.add_arguments, schema.run),
     "settings": Subcommand(settings.HELP, settings.add_arguments, settings.run),

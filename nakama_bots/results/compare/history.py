@@ -1,0 +1,245 @@
+"""The figures of many runs in one store, and the points at which they changed.
+
+A store is a folder with one small JSON file per run, so that branches of a git repository merge without
+conflicts, or an SQLite file (``.db``, ``.sqlite``). Apache Otava, the optional extra ``history``, finds change
+points by E-divisive means (Matteson and James 2014) with a t-test, as MongoDB's performance team does (Daly et
+al. 2020, "The Use of Change Point Detection to Identify Software Performance Regressions").
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final, Protocol, TypedDict, cast
+
+import orjson
+
+from nakama_bots.errors import NakamaError
+from nakama_bots.results.run_folder import write_whole
+from nakama_bots.results.shapes import ShapeError, check
+from nakama_bots.results.summary import Summary
+
+SCHEMA: Final = "nakama-bots/history/1"
+DATABASES: Final = (".db", ".sqlite", ".sqlite3")
+PERCENTILES: Final = ("p50", "p95", "p99")
+LIBRARY: Final = "apache-otava"
+
+WINDOW: Final = 30
+"""Runs that the detection looks at around a point."""
+P_VALUE: Final = 0.001
+LEAST_CHANGE: Final = 0.05
+"""Changes of less than this share are not reported."""
+FEWEST_RUNS: Final = 6
+"""A figure needs this many runs before changes can be found."""
+
+
+class HistoryError(NakamaError):
+    """A store cannot be read or written: the path and why, in one line."""
+
+
+class Entry(TypedDict):
+    """One run. ``started`` is ISO 8601 in UTC; ``figures`` by ``KIND name statistic`` are in ms or percent.
+
+    ``label`` is what the user calls the build, such as a commit.
+    """
+
+    schema: str
+    started: str
+    label: str
+    scenario: str
+    users: int
+    target: str
+    is_emulator: bool
+    figures: dict[str, float]
+
+
+def entry_of(summary: Summary, label: str = "") -> Entry:
+    """What the history keeps of a run: percentiles of calls and samples, and the share of failures."""
+    figures: dict[str, float] = {}
+    for call in summary["calls"]:
+        subject = f"{call['kind']} {call['name']}"
+        _add(figures, subject, call["ok_ms"])
+        if call["count"]:
+            figures[f"{subject} failures"] = round(call["failures"] / call["count"] * 100, 4)
+    for name, latency in summary["samples_ms"].items():
+        _add(figures, f"SAMPLE {name}", latency)
+    run, target = summary["run"], summary["target"]
+    return {
+        "schema": SCHEMA,
+        "started": run["started"],
+        "label": label,
+        "scenario": run["scenario"],
+        "users": run["users"],
+        "target": target["url"],
+        "is_emulator": target["is_emulator"],
+        "figures": figures,
+    }
+
+
+def _add(figures: dict[str, float], subject: str, latency: Mapping[str, Any]) -> None:
+    for statistic in PERCENTILES:
+        value = latency[statistic]
+        if value is not None:
+            figures[f"{subject} {statistic}"] = value
+
+
+class Store(Protocol):
+    """Where entries are kept."""
+
+    def add(self, entry: Entry) -> None:
+        """Keep ``entry``; another entry with the same start, scenario and label is replaced."""
+
+    def entries(self) -> list[Entry]:
+        """Every entry, oldest first."""
+
+
+def open_store(path: Path) -> Store:
+    """The store at ``path``, which ``add`` creates: an SQLite file by its suffix, else a folder."""
+    return _Database(path) if path.suffix in DATABASES else _Folder(path)
+
+
+class _Folder:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, entry: Entry) -> None:
+        name = "-".join([entry["started"][:19].replace(":", ""), entry["scenario"], entry["label"]])
+        safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name.strip("-"))
+        try:
+            self._path.mkdir(parents=True, exist_ok=True)
+            write_whole(self._path / f"{safe[:200]}.json", [_encoded(entry)])
+        except OSError as error:
+            msg = f"{self._path}: cannot be written ({error.strerror})"
+            raise HistoryError(msg) from None
+
+    def entries(self) -> list[Entry]:
+        try:
+            files = sorted(self._path.iterdir())
+            return _in_order((str(file), file.read_bytes()) for file in files if file.suffix == ".json")
+        except OSError as error:
+            msg = f"{self._path}: cannot be read ({error.strerror})"
+            raise HistoryError(msg) from None
+
+
+class _Database:
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def add(self, entry: Entry) -> None:
+        key = (entry["started"], entry["scenario"], entry["label"])
+        try:
+            with closing(sqlite3.connect(self._path)) as connection, connection:
+                connection.execute(
+                    "CREATE TABLE IF NOT EXISTS runs (started TEXT, scenario TEXT, label TEXT, entry BLOB, "
+                    "PRIMARY KEY (started, scenario, label))"
+                )
+                connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", (*key, _encoded(entry)))
+        except sqlite3.Error as error:
+            msg = f"{self._path}: cannot be written ({error})"
+            raise HistoryError(msg) from None
+
+    def entries(self) -> list[Entry]:
+        try:
+            if not self._path.is_file():
+                msg = f"{self._path}: cannot be read (no such file)"
+                raise HistoryError(msg)
+            with closing(sqlite3.connect(self._path)) as connection:
+                rows = connection.execute("SELECT started, entry FROM runs").fetchall()
+        except sqlite3.Error as error:
+            msg = f"{self._path}: cannot be read ({error})"
+            raise HistoryError(msg) from None
+        return _in_order((f"{self._path}: {started}", entry) for started, entry in rows)
+
+
+def _encoded(entry: Entry) -> bytes:
+    return orjson.dumps(entry, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+def _in_order(documents: Iterable[tuple[str, bytes]]) -> list[Entry]:
+    entries = []
+    for where, document in documents:
+        try:
+            value = orjson.loads(document)
+            check(value, Entry, "entry")
+        except (orjson.JSONDecodeError, ShapeError) as error:
+            msg = f"{where}: not an entry of a history ({error})"
+            raise HistoryError(msg) from None
+        entries.append(cast("Entry", value))
+    return sorted(entries, key=lambda entry: entry["started"])
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Run number ``index`` is the first after a change of the mean from ``before`` to ``after``."""
+
+    index: int
+    before: float
+    after: float
+
+    @property
+    def share(self) -> float:
+        """The change as a share: 0.1 is 10 % more."""
+        return self.after / self.before - 1 if self.before else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One figure over the runs that have it. ``changes`` is None where it could not be looked for."""
+
+    subject: str
+    runs: Sequence[Entry]
+    values: Sequence[float]
+    changes: Sequence[Change] | None
+
+
+def figures_of(
+    entries: Sequence[Entry], patterns: Sequence[str] = ("*",), least: float = LEAST_CHANGE
+) -> list[Figure]:
+    """Every figure whose ``KIND name statistic`` matches one of ``patterns``, in their order of names."""
+    subjects = sorted({subject for entry in entries for subject in entry["figures"]})
+    found = []
+    for subject in subjects:
+        if any(fnmatchcase(subject, pattern) for pattern in patterns):
+            runs = [entry for entry in entries if subject in entry["figures"]]
+            values = [entry["figures"][subject] for entry in runs]
+            found.append(Figure(subject, runs, values, change_points(values, least)))
+    return found
+
+
+def can_detect() -> bool:
+    """Whether the library for change points is installed."""
+    return _otava() is not None
+
+
+def change_points(values: Sequence[float], least: float = LEAST_CHANGE) -> list[Change] | None:
+    """The changes in ``values``, oldest first; None with fewer than ``FEWEST_RUNS``, or without the library."""
+    otava = _otava()
+    if otava is None or len(values) < FEWEST_RUNS:
+        return None
+    options = otava.AnalysisOptions()
+    options.window_len = min(WINDOW, len(values))
+    options.max_pvalue, options.min_magnitude = P_VALUE, least
+    times = list(range(len(values)))
+    series = otava.Series("history", None, times, {"figure": otava.Metric()}, {"figure": list(values)}, {})
+    points = series.analyze(options).change_points["figure"]
+    return [Change(point.index, float(point.mean_before()), float(point.mean_after())) for point in points]
+
+
+def _otava() -> Any:
+    try:
+        # Half a second to import, with NumPy and SciPy: only here.
+        from otava import series  # noqa: PLC0415
+    except ImportError:
+        return None
+    return series
+
+
+def when(entry: Entry) -> str:
+    """The run's start in minutes, and its label."""
+    started = datetime.fromisoformat(entry["started"]).strftime("%Y-%m-%d %H:%M")
+    return f"{started} {entry['label']}".rstrip()
