@@ -80,9 +80,13 @@ class Caller:
             size = len(response.body)
             if not 200 <= response.status < 300:
                 raise _refusal(response.status, response.body)
-            result = read(_document(response.body))
+            result = _read(read, response.body)
         except CallError as error:
             self._report(route, started, size, error)
+            raise
+        except Exception as error:
+            # A fault in this client is a failure: nobody has stopped the player.
+            self._report(route, started, size, CallError(f"fault in the client: {_described(error)}"))
             raise
         except BaseException as error:
             # The greenlet was killed, or an outer timeout fired: the request was sent and must be counted.
@@ -142,6 +146,24 @@ class Caller:
 def basic(username: str, password: str = "") -> str:
     """The header for basic credentials; the server's keys are user names without a password."""
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+def _read(read: Callable[[T], R], body: bytes) -> R:
+    document = _document(body)
+    try:
+        return read(document)
+    except CallError:
+        raise
+    except Exception as error:
+        msg = f"the answer could not be read: {_described(error)}"
+        raise ProtocolError(msg) from error
+
+
+def _described(error: Exception) -> str:
+    """Kind and text; without the text where it may repeat a value of the answer, such as a token."""
+    kind = type(error).__name__
+    shown = isinstance(error, (AttributeError, KeyError, TypeError))
+    return f"{kind}: {scrub(str(error)[:_TEXT_SHOWN])}" if shown else kind
 
 
 def _document(body: bytes) -> Any:

@@ -138,6 +138,26 @@ def test_a_malformed_answer_is_a_protocol_error(body: bytes) -> None:
     assert rig.observer.outcomes() == [("GET", "/v2/account", ProtocolError)]
 
 
+@pytest.mark.parametrize("answer", [{"token": None}, {"token": 7}, {"token": ["x"]}])
+def test_an_answer_that_cannot_be_read_is_a_failure_and_not_an_abandoned_call(
+    answer: dict[str, object],
+) -> None:
+    rig = Rig(ok(answer))
+    with pytest.raises(ProtocolError, match="the answer could not be read") as caught:
+        rig.client.authenticate_device("0123456789")
+    assert caught.value.__cause__ is not None
+    assert [type_ for *_, type_ in rig.observer.outcomes()] == [ProtocolError]
+
+
+def test_a_fault_of_the_client_is_a_failure_and_not_an_abandoned_call() -> None:
+    rig = Rig(ZeroDivisionError("planted"))
+    with pytest.raises(ZeroDivisionError):
+        rig.client.healthcheck()
+    ((*_, error),) = rig.observer.calls
+    assert type(error) is CallError
+    assert error.label == "CallError: fault in the client: ZeroDivisionError"
+
+
 @pytest.mark.parametrize("tokens", [{}, {"token": "garbage"}, {"token": "x.y.z"}])
 def test_an_authentication_without_a_usable_token_is_one_failure(tokens: dict[str, str]) -> None:
     rig = Rig(ok(tokens))
