@@ -56,6 +56,7 @@ class Locust:
         locustfile: Path = ROOT / "locustfile.py",
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = ("--headless", *QUICK),
+        launcher: Sequence[str] = (),
     ) -> None:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "GITHUB_"))
@@ -64,7 +65,7 @@ class Locust:
         self._lines: list[str] = []
         self._news = threading.Condition()
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "locust", "-f", str(locustfile), *prefix,
+            [*launcher, sys.executable, "-m", "locust", "-f", str(locustfile), *prefix,
              "--nakama-reports", str(reports), *arguments],
             cwd=ROOT,
             env=inherited | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
@@ -90,6 +91,10 @@ class Locust:
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
 
     @property
     def output(self) -> str:

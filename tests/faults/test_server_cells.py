@@ -1,0 +1,20 @@
+"""A server that breaks or goes away. A file a part, so that they run side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from . import server_cells
+from .bench import Bench
+from .cell import Cell
+from .cells import QUICK
+
+QUICK_CELLS = [cell for cell in server_cells.CELLS if cell.name in QUICK]
+
+
+@pytest.mark.parametrize("cell", QUICK_CELLS, ids=lambda cell: cell.name)
+def test_a_fault(cell: Cell, tmp_path: Path) -> None:
+    result = Bench(cell, tmp_path).run()
+    assert result.problems == [], result.output
