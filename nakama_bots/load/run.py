@@ -6,6 +6,7 @@ import logging
 from time import perf_counter, time
 from typing import Any, Final
 
+import gevent
 from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
@@ -16,6 +17,7 @@ from nakama_bots.load.bridge import LocustObserver
 from nakama_bots.load.generator.pulse import Pulse
 from nakama_bots.load.intervals import LOCAL, Intervals, Totals
 from nakama_bots.load.open_model.open_run import OpenRun
+from nakama_bots.load.pruning import keep_pruned
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
 from nakama_bots.observer import TICK_LATENESS
 from nakama_bots.players.identity import Identity, NumberPool
@@ -75,6 +77,7 @@ class Run:
         self._world: World | None = None
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stop.add_listener(self._on_test_stop)
+        gevent.spawn(keep_pruned, environment.stats)
         _runs[environment] = self
         if isinstance(runner, WorkerRunner) and runner.worker_state in _AT_IT:
             # The test's start came before Locust's ``init``, and so before these listeners: see ``run_of``.

@@ -54,15 +54,12 @@ def to_worker(number: signal.Signals) -> Callable[[Bench], None]:
         worker = forked(bench)[0]
         worker.send_signal(number)
         if number is signal.SIGSTOP:
-            # It cannot end by itself.
-            bench.on_exit(_kill, worker)
+            # It cannot end by itself, and holds the run's output open.
+            while bench.locust.running and bench.left > 1:
+                time.sleep(0.1)
+            worker.kill()
 
     return act
-
-
-def _kill(process: psutil.Process) -> None:
-    if process.is_running():
-        process.kill()
 
 
 def with_workers(bench: Bench) -> None:

@@ -17,6 +17,7 @@ import orjson
 from nakama_bots.errors import NakamaError
 from nakama_bots.results.record.recorder import Recorded, Recorder
 from nakama_bots.results.record.request_samples import Request
+from nakama_bots.results.record.spool import Block, Spool
 from nakama_bots.results.shapes import ShapeError, check
 
 SCHEMA: Final = "nakama-bots/timeline/1"
@@ -76,33 +77,34 @@ def interval_length(elapsed: float) -> float:
 class _Row:
     at: float
     seconds: float
-    packed: bytes
+    block: Block
 
 
 class Timeline:
     """The intervals of a run in the order they came in. ``started`` in seconds since 1970.
 
-    A row is kept compressed, some kB for 40 names.
+    A row is kept compressed, some kB for 40 names; those of a long run are in a temporary file.
     """
 
     def __init__(self, started: float) -> None:
         self.started = started
         self._rows: list[_Row] = []
+        self._spool = Spool()
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __iter__(self) -> Iterator[Interval]:
-        return (_unpack(row) for row in list(self._rows))
+        return (self._unpack(row) for row in list(self._rows))
 
     def add(self, interval: Interval) -> None:
         """Keep ``interval``, which must have been checked (``check_interval``) when it came from outside."""
         packed = zlib.compress(orjson.dumps(interval), _FAST)
-        self._rows.append(_Row(interval["at"], interval["seconds"], packed))
+        self._rows.append(_Row(interval["at"], interval["seconds"], self._spool.add(packed)))
 
     def in_order(self) -> Iterator[Interval]:
         """The intervals by the time of their middle, one at a time in memory."""
-        return (_unpack(row) for row in sorted(self._rows, key=lambda row: row.at + row.seconds / 2))
+        return (self._unpack(row) for row in sorted(self._rows, key=lambda row: row.at + row.seconds / 2))
 
     @property
     def longest(self) -> float:
@@ -111,12 +113,12 @@ class Timeline:
 
     def since(self, number: int) -> Iterator[Interval]:
         """The intervals that came after the first ``number``."""
-        return (_unpack(row) for row in self._rows[number:])
+        return (self._unpack(row) for row in self._rows[number:])
 
     def within(self, first: float, last: float) -> Iterator[Interval]:
         """The intervals that lie wholly between ``first`` and ``last``, in seconds since 1970."""
         rows = [row for row in self._rows if first <= row.at and row.at + row.seconds <= last]
-        return (_unpack(row) for row in rows)
+        return (self._unpack(row) for row in rows)
 
     def recorder(self, first: float, last: float) -> Recorder:
         """Everything of the intervals that lie wholly in that window, added up."""
@@ -129,6 +131,9 @@ class Timeline:
     def ended(self) -> float:
         """The end of the latest interval, in seconds since 1970; the start when there is none."""
         return max((row.at + row.seconds for row in self._rows), default=self.started)
+
+    def _unpack(self, row: _Row) -> Interval:
+        return cast("Interval", orjson.loads(zlib.decompress(self._spool.read(row.block))))
 
 
 def empty_recorded() -> Recorded:
@@ -178,7 +183,3 @@ def from_lines(lines: Iterator[bytes]) -> Timeline:
         msg = f"a damaged time line ({error})"
         raise TimelineError(msg) from None
     return timeline
-
-
-def _unpack(row: _Row) -> Interval:
-    return cast("Interval", orjson.loads(zlib.decompress(row.packed)))
