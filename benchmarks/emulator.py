@@ -65,7 +65,7 @@ def connect(url: str, number: int) -> Any:
     from nakama_bots.realtime.socket import Socket
     from nakama_bots.rest.client import Client
     from nakama_bots.rest.transports.transport import GeventTransport
-    from nakama_bots.settings.config import Credentials, Target
+    from nakama_bots.settings.target import Credentials, Target
 
     target = Target.parse(url)
     transport = GeventTransport()
@@ -101,7 +101,7 @@ def authentications(url: str, pid: int, seconds: float) -> dict[str, float]:
 
     from nakama_bots.rest.client import Client
     from nakama_bots.rest.transports.transport import GeventTransport
-    from nakama_bots.settings.config import Credentials, Target
+    from nakama_bots.settings.target import Credentials, Target
 
     client = Client(Target.parse(url), Credentials(), transport=GeventTransport())
     counters = [0] * 32

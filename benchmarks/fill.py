@@ -30,7 +30,7 @@ from nakama_bots.errors import CallError, MatchJoinRejected
 from nakama_bots.observer import NullObserver
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
-from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
 
 CAPACITY = 10
 SEATS = 8

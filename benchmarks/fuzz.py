@@ -82,7 +82,7 @@ class Visit:
 
     def __init__(self, number: int, port: int, seed: int, tally: Tally) -> None:
         from nakama_bots.realtime.socket import Socket
-        from nakama_bots.settings.config import Target, Timeouts
+        from nakama_bots.settings.target import Target, Timeouts
 
         self._number = number
         self._tally = tally

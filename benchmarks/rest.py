@@ -37,7 +37,7 @@ def client_calls(row: str, url: str, players: int) -> list[Callable[[], Any]]:
     """A call of our client for each player."""
     from nakama_bots.rest.client import Client
     from nakama_bots.rest.transports.transport import TRANSPORTS
-    from nakama_bots.settings.config import Credentials, Target
+    from nakama_bots.settings.target import Credentials, Target
 
     name, _, shared = row.partition(" ")
     target = Target.parse(url)
@@ -58,7 +58,7 @@ def bare_calls(row: str, url: str, players: int) -> list[Callable[[], Any]]:
 
     from nakama_bots.rest.client import Client
     from nakama_bots.rest.transports.transport import GeventTransport
-    from nakama_bots.settings.config import Credentials, Target
+    from nakama_bots.settings.target import Credentials, Target
 
     login = Client(Target.parse(url), Credentials(), transport=GeventTransport())
 

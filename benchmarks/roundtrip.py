@@ -62,7 +62,7 @@ def run_full(url: str, sockets: int, seconds: float, server_key: str) -> dict[st
     from nakama_bots.realtime.socket import Socket
     from nakama_bots.results.record.recorder import Recorder
     from nakama_bots.session import Session
-    from nakama_bots.settings.config import Target
+    from nakama_bots.settings.target import Target
 
     bucketing.install()
     environment = Environment()

@@ -131,28 +131,28 @@ _DIFFERENCES_OF_SOCKETS: Final[Mapping[str, Difference]] = {
         "a checked Target instead of parts",
     ),
     "DefaultSocket.DefaultHeartbeatTimeoutMs": Difference(
-        "nakama_bots.settings.config:Timeouts.heartbeat_timeout", None, f"{_CHECKED}, in seconds"
+        "nakama_bots.settings.target:Timeouts.heartbeat_timeout", None, f"{_CHECKED}, in seconds"
     ),
     "DefaultSocket.DefaultSendTimeoutMs": Difference(
-        "nakama_bots.settings.config:Timeouts.request", None, f"{_CHECKED}, in seconds"
+        "nakama_bots.settings.target:Timeouts.request", None, f"{_CHECKED}, in seconds"
     ),
     "DefaultSocket.DefaultConnectTimeoutMs": Difference(
-        "nakama_bots.settings.config:Timeouts.connect", None, f"{_CHECKED}, in seconds"
+        "nakama_bots.settings.target:Timeouts.connect", None, f"{_CHECKED}, in seconds"
     ),
     "DefaultSocket.cIds": Difference(f"{_SOCKET}.pending", None, "the table is private; how many wait is told"),
     "DefaultSocket.nextCid": Difference(f"{_SOCKET}.ledger", None, f"{_COUNTED}; the ledger says how many"),
     "DefaultSocket._heartbeatTimeoutMs": Difference(
-        "nakama_bots.settings.config:Timeouts.heartbeat_timeout", None, f"{_CHECKED}, in seconds"
+        "nakama_bots.settings.target:Timeouts.heartbeat_timeout", None, f"{_CHECKED}, in seconds"
     ),
     "DefaultSocket.generatecid": Difference(
         "nakama_bots.realtime.protocol:RealtimeProtocol.request", ("key", "body", "waiter", "now", "timeout"),
         f"{_COUNTED}, when it registers them",
     ),
     "DefaultSocket.setHeartbeatTimeoutMs": Difference(
-        "nakama_bots.settings.config:Timeouts.heartbeat_timeout", None, "set when the socket is made"
+        "nakama_bots.settings.target:Timeouts.heartbeat_timeout", None, "set when the socket is made"
     ),
     "DefaultSocket.getHeartbeatTimeoutMs": Difference(
-        "nakama_bots.settings.config:Timeouts.heartbeat_timeout", None, "`socket.timeouts` has it"
+        "nakama_bots.settings.target:Timeouts.heartbeat_timeout", None, "`socket.timeouts` has it"
     ),
     "DefaultSocket.connect": Difference(
         f"{_SOCKET}.connect", ("session", "create_status", "lang"),

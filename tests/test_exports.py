@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 UNPATCHED = (
     "nakama_bots",
-    "nakama_bots.settings.config",
+    "nakama_bots.settings.resolve",
     "nakama_bots.session",
     "nakama_bots.rest.client",
     "nakama_bots.rest.transports.transport",

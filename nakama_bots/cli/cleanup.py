@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from nakama_bots.errors import CallError, ConfigError, Unauthenticated
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.settings import config, guard, options
+from nakama_bots.settings import guard, options
+from nakama_bots.settings.table import BY_NAME
 
 if TYPE_CHECKING:
     from nakama_bots.ops.cleanup import Cleaner, Search, Tally
@@ -26,7 +27,7 @@ SETTINGS: Final = (
     "server_key", "seed", "connect_timeout", "request_timeout", "tls_ca", "tls_insecure",
     "allowed_hosts", "confirm_target",
 )  # fmt: skip
-_ID_PREFIX: Final = next(setting for setting in config.SETTINGS if setting.name == "id_prefix")
+_ID_PREFIX: Final = BY_NAME["id_prefix"]
 _SHOWN: Final = 5
 _TELL_EVERY: Final = 5.0
 _FEWEST_MISSES: Final = 16  # as many as an interrupt or a kill may leave out
@@ -126,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="also delete groups that others than these bots are in, with their owners",
     )
     add("--rate", type=_rate, default=100.0, metavar="N", help="most requests a second")
-    options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)  # fmt: skip
+    options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:

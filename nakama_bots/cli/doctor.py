@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.settings import options
-from nakama_bots.settings.config import Settings
+from nakama_bots.settings.resolve import Settings
 
 if TYPE_CHECKING:
     from nakama_bots.ops.doctor import Finding, Patient

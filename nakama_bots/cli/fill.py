@@ -16,7 +16,7 @@ from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.fill.lobby import Hours, Policy
 from nakama_bots.settings import guard, locales, options
-from nakama_bots.settings.config import Settings
+from nakama_bots.settings.resolve import Settings
 
 if TYPE_CHECKING:
     from nakama_bots.fill.fleet import Fleet

@@ -1,15 +1,33 @@
-"""The settings as Locust arguments; ``nakama_bots.settings.options`` reads them."""
+"""The settings as Locust arguments: resolved where the run is led, received by its workers."""
 
 from __future__ import annotations
 
+from argparse import Namespace
+from typing import Final
+
 from locust.argument_parser import LocustArgumentParser
 
-from nakama_bots.settings import options
-from nakama_bots.settings.options import public_values, resolve, resolved
+from nakama_bots.settings import options as settings_options
+from nakama_bots.settings.resolve import Settings
 
-__all__ = ["add_arguments", "public_values", "resolve", "resolved"]
+_SENT: Final = "nakama_settings"
 
 
 def add_arguments(parser: LocustArgumentParser) -> None:
     """Add ``--nakama-...`` for every setting; the web UI shows none of them, some being secret."""
-    options.add_arguments(parser.add_argument_group("Nakama options"))
+    settings_options.add_arguments(parser.add_argument_group("Nakama options"))
+
+
+def resolve(options: Namespace) -> Settings:
+    """The settings of the process that leads the run; ``ConfigError`` names the first that is wrong.
+
+    Locust sends its options to every worker when a test starts, so their plain values are left there.
+    """
+    settings = settings_options.resolve(options)
+    setattr(options, _SENT, settings.values)
+    return settings
+
+
+def received(options: Namespace) -> Settings:
+    """The settings of a worker, from the options that its master has sent."""
+    return Settings.of(getattr(options, _SENT))

@@ -10,7 +10,7 @@ from locust.env import Environment
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings import guard
-from nakama_bots.settings.config import Settings
+from nakama_bots.settings.resolve import Settings
 
 log = logging.getLogger(__name__)
 

@@ -40,7 +40,8 @@ from nakama_bots.results.gate.rules import Gate
 from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings import guard
-from nakama_bots.settings.config import Settings, Target
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.target import Target
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Conductor:
         self._started = 0.0
         self._finishing = BoundedSemaphore(1)
         self._scraper: ServerScraper | None = None
-        settings = self._resolve()
+        settings = run.settings = self._resolve()
         self._judge = Judge(_gate(settings), run.totals, self._abort)
         self._ending = Ending(environment, run, self._judge)
         select_user_classes(environment, self._options)
@@ -118,7 +119,7 @@ class Conductor:
         return runner
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
-        settings = arguments.resolved(self._options)
+        settings = self._run.settings
         target = Target.parse(environment.host or "", name="host")
         if not self._options.headless and not self._target.is_own(target):
             # The web UI may have changed the host since the start.
@@ -134,7 +135,7 @@ class Conductor:
             users=0,
             spawn_rate=float(self._options.spawn_rate or 0),
             versions=_versions(),
-            settings=arguments.public_values(self._options),
+            settings=settings.public_values,
             matchmaker_interval=self._target.matchmaker_interval(settings, target),
             workloads=tuple(
                 filter(None, (getattr(found, "workload", "") for found in environment.user_classes))
@@ -198,7 +199,7 @@ class Conductor:
 def _gate(settings: Settings) -> Gate | None:
     try:
         if settings.gate:
-            return read_gate(Path(settings.gate), allow_emulator=settings.allow_emulator)
+            return read_gate(settings.gate, allow_emulator=settings.allow_emulator)
     except ConfigError as error:
         stop_with(str(error))
     return None

@@ -12,7 +12,8 @@ import gevent
 
 from nakama_bots.clock import Deadline
 from nakama_bots.emulator.options import SERVER_NAME
-from nakama_bots.settings.config import Settings, Target, Tls
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.target import Target, Tls
 
 _PAUSE: Final = 0.25
 _PATH: Final = "/healthcheck"

@@ -28,7 +28,8 @@ from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
 from nakama_bots.results.record.timeline import Interval
 from nakama_bots.results.record.worker_log import WorkerLog
-from nakama_bots.settings.config import Settings, Target
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.target import Target
 
 log = logging.getLogger(__name__)
 
@@ -86,10 +87,14 @@ class Run:
 
     @property
     def settings(self) -> Settings:
-        """The merged settings; there are none before the test starts."""
+        """The settings of this process; a worker has none until its master sends them with the first test."""
         if self._settings is None:
             raise RuntimeError("the test has not started")
         return self._settings
+
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = settings
 
     @property
     def world(self) -> World:
@@ -127,9 +132,10 @@ class Run:
             log.warning("%s", line)
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
-        assert environment.parsed_options is not None
-        settings = arguments.resolved(environment.parsed_options)
-        self._settings = settings
+        if self._worker is not None:
+            assert environment.parsed_options is not None
+            self._settings = arguments.received(environment.parsed_options)
+        settings = self.settings
         self._complaints.clear()
         self._recorder.reset(perf_counter())
         self.totals.reset(settings.health_limits)

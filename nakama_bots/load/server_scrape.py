@@ -15,7 +15,7 @@ import gevent
 from nakama_bots.load.intervals import Totals
 from nakama_bots.results.record.server_metrics import LIMIT, ServerMetrics
 from nakama_bots.results.record.timeline import SERVER, gauges_only
-from nakama_bots.settings.config import Target, Tls
+from nakama_bots.settings.target import Target, Tls
 
 log = logging.getLogger(__name__)
 

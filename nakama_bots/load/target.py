@@ -18,7 +18,8 @@ from nakama_bots.load.probe import probe
 from nakama_bots.load.server_scrape import metrics_url
 from nakama_bots.load.web.banner import EMULATOR_BANNER
 from nakama_bots.results.summary import TargetPart
-from nakama_bots.settings.config import Settings, Target
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.target import Target
 
 log = logging.getLogger(__name__)
 

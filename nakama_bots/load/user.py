@@ -16,7 +16,7 @@ from nakama_bots.errors import CallError, NotFound, RuntimeFunctionNotFound
 from nakama_bots.load.run import run_of
 from nakama_bots.players.pacing import pace
 from nakama_bots.players.player import Player
-from nakama_bots.settings.config import Settings
+from nakama_bots.settings.resolve import Settings
 
 FIRST_BACKOFF: Final = 0.5
 LONGEST_BACKOFF: Final = 15.0

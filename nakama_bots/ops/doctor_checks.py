@@ -41,7 +41,7 @@ from nakama_bots.players.player import Player
 from nakama_bots.rest.families.health import CHECK as HEALTH
 from nakama_bots.rest.transports.tls import ssl_context
 from nakama_bots.settings import guard
-from nakama_bots.settings.config import DEFAULT_SERVER_KEY
+from nakama_bots.settings.target import DEFAULT_SERVER_KEY
 
 PINGS: Final = 20
 ECHOES: Final = 10

@@ -20,8 +20,8 @@ from nakama_bots.realtime.socket import Socket
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport, Transport
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
 from nakama_bots.settings.locales import DEFAULT, Locales
+from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
 
 _UNAUTHORIZED: Final = 401
 

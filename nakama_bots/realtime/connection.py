@@ -28,7 +28,7 @@ from gevent.event import Event
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
 from nakama_bots.realtime import frames
-from nakama_bots.settings.config import Tls
+from nakama_bots.settings.target import Tls
 
 OPERATION: Final = "connect"
 # More than the 16 KiB of a TLS record: OpenSSL reads one at a time, so nothing decrypted is left behind that no

@@ -24,7 +24,7 @@ from nakama_bots.realtime.connection import Connection, open_connection
 from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
 from nakama_bots.realtime.protocol import KIND, Ledger, RealtimeProtocol
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Target, Timeouts, Tls
+from nakama_bots.settings.target import Target, Timeouts, Tls
 
 __all__ = [
     "CLOSE_TIMEOUT",

@@ -17,7 +17,7 @@ from nakama_bots.observer import NullObserver, Observer
 from nakama_bots.rest.retry import RETRIED, RETRIED_ERRORS, RETRIED_STATUS, Retry
 from nakama_bots.rest.route import Query, Route
 from nakama_bots.rest.transports.seam import Response, Transport
-from nakama_bots.settings.config import Target, Timeouts
+from nakama_bots.settings.target import Target, Timeouts
 
 A = TypeVar("A")
 T = TypeVar("T")

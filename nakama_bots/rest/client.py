@@ -30,7 +30,7 @@ from nakama_bots.rest.route import Route
 from nakama_bots.rest.session import RawSessions, Sessions
 from nakama_bots.rest.transports.seam import Transport
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Credentials, Target, Timeouts
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 from nakama_bots.types.common import Json, JsonText
 
 T = TypeVar("T")

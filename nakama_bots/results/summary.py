@@ -22,7 +22,7 @@ from nakama_bots.results.record.workers import WorkerPart
 from nakama_bots.results.redact import Scalar, public_settings
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.show.published import PublishedPart, side_by_side
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 SCHEMA_NAME: Final = "nakama-bots/summary/"
 SCHEMA_VERSION: Final = 1

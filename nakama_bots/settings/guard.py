@@ -1,4 +1,4 @@
-"""Whether load may be sent there: what stands between a slip of the hand and somebody's live game.
+"""Whether load may be sent to a host, so that a slip of the hand does not hit a live game.
 
 Decided by the name alone, before anything is resolved or sent.
 """
@@ -11,9 +11,10 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.settings.config import DEFAULT_SERVER_KEY, SETTINGS, Settings, Target
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.table import BY_NAME
+from nakama_bots.settings.target import DEFAULT_SERVER_KEY, Target, ascii_host
 
-_FLAGS: Final = {setting.name: setting.flag for setting in SETTINGS}
 # A word of the name, with or without a number: prod-eu.example.com, api.live2.example.com.
 _PRODUCTION: Final = re.compile(r"(?<![a-z])(prod|prd|production|live)(?![a-z])", re.IGNORECASE)
 
@@ -43,11 +44,11 @@ def check_target(settings: Settings, target: Target, *, name: str = "host") -> N
     allowed = settings.allowed_hosts
     if allowed and not any(fnmatchcase(host, _normal(pattern)) for pattern in allowed):
         raise ConfigError(
-            name, target.host, f"a host that {_FLAGS['allowed_hosts']} names: {', '.join(allowed)}"
+            name, target.host, f"a host that {BY_NAME['allowed_hosts'].flag} names: {', '.join(allowed)}"
         )
     why = _doubt(settings, host)
     if why and _normal(settings.confirm_target) != host:
-        flag = _FLAGS["confirm_target"]
+        flag = BY_NAME["confirm_target"].flag
         raise ConfigError(
             name, target.host, f"a confirmed host; {why}: if it is meant, add {flag} {target.host}"
         )
@@ -56,7 +57,7 @@ def check_target(settings: Settings, target: Target, *, name: str = "host") -> N
 def check_users(settings: Settings, users: int, *, name: str = "users") -> None:
     """A ``ConfigError`` under ``name`` when ``users`` are more than the settings allow."""
     if settings.max_users and users > settings.max_users:
-        raise ConfigError(name, users, f"at most {settings.max_users}, by {_FLAGS['max_users']}")
+        raise ConfigError(name, users, f"at most {settings.max_users}, by {BY_NAME['max_users'].flag}")
 
 
 def _doubt(settings: Settings, host: str) -> str:
@@ -68,4 +69,9 @@ def _doubt(settings: Settings, host: str) -> str:
 
 
 def _normal(host: str) -> str:
-    return host.strip().rstrip(".").lower()
+    """As a resolver looks it up: other spellings of a name (full width, soft hyphens) are the same host."""
+    text = host.strip().rstrip(".")
+    try:
+        return ascii_host(text)
+    except UnicodeError:
+        return text.lower()

@@ -1,4 +1,4 @@
-"""How much load there is at which moment: stages, steps, spike, soak, and arrivals that wait for nobody. Pure.
+"""How much load there is at which moment: stages, steps, spike, soak, and an open model of arrivals. Pure.
 
 On the command line a profile is ``MODEL:item,item``, in a TOML file it is a ``[load]`` table of the same names:
 
@@ -9,22 +9,23 @@ On the command line a profile is ``MODEL:item,item``, in a TOML file it is a ``[
     open:rate=200,for=30s,arrivals=poisson              arrivals a second, each runs a scenario once
     open:50/10s,200/1m,max_in_flight=500
 
-A duration is ``250ms``, ``30s``, ``1h30m`` or a number of seconds. A stage of ``0s`` is a jump.
+A duration is ``250ms``, ``30s``, ``2 min``, ``1h30m`` or a number of seconds. A stage of ``0s`` is a jump.
 """
 
 from __future__ import annotations
 
 import random
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import sqrt
 from pathlib import Path
 from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.settings.toml_file import KeyPath, TomlFile
+from nakama_bots.settings.values import Kind, choice, duration, number, one_of, plain, whole
 
 TABLE: Final = "load"
 PROFILE_FLAG: Final = "--nakama-profile"
@@ -33,10 +34,6 @@ OPEN: Final = "open"
 POISSON: Final = "poisson"
 CONSTANT: Final = "constant"
 
-_LIMIT: Final = 1e6
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_DURATION: Final = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h))+")
 _STAGE: Final = re.compile(r"([^/=]+)/([^/=]+)")
 _MOST_STEPS: Final = 10_000
 
@@ -156,31 +153,22 @@ class Profile:
             return _build(_known(model), _items(rest) if colon else {})
         except _Refused as error:
             shown = text if error.value is None else str(error.value)
-            named = error.key and error.key not in (_MODEL, error.value)
-            accepted = f"{error.key}: {error.accepted}" if named else error.accepted
+            named = error.path and error.path[0] not in (_MODEL, error.value)
+            accepted = f"{_named(error.path)}: {error.accepted}" if named else error.accepted
             raise ConfigError(TABLE, shown, accepted) from None
 
     @classmethod
     def read(cls, path: Path) -> Profile:
         """The ``[load]`` table of a TOML file; ``ConfigError`` names the line and key that are wrong."""
-        try:
-            text = path.read_text(encoding="utf-8")
-            table = tomllib.loads(text).get(TABLE)
-        except OSError as error:
-            raise ConfigError(PROFILE_FLAG, str(path), f"a readable TOML file ({error.strerror})") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(PROFILE_FLAG, str(path), f"a TOML file ({error})") from None
-        if not isinstance(table, dict):
-            raise ConfigError(PROFILE_FLAG, str(path), f"a TOML file with a [{TABLE}] table")
-        given = dict(table)
+        file = TomlFile.read(path, PROFILE_FLAG)
+        given = dict(file.table(TABLE, PROFILE_FLAG))
         try:
             return _build(_known(given.pop(_MODEL, None)), given)
         except _Refused as error:
-            where = _line_of(text, error.key)
-            place = f"{path}, line {where}" if where else f"{path}: [{TABLE}]"
-            name = f"{place}: {error.key}" if error.key else place
-            value = "nothing" if error.value is None else error.value
-            raise ConfigError(name, value, error.accepted) from None
+            missing = error.value is None
+            place = (TABLE,) if missing else (TABLE, *error.path)
+            value = "nothing" if missing else error.value
+            raise file.refused(place, _named(error.path), value, error.accepted) from None
 
     @property
     def most_users(self) -> int:
@@ -216,30 +204,32 @@ def _unit_poisson(seed: int) -> Iterator[float]:
 
 
 class _Refused(ValueError):
-    """``key`` cannot have ``value``; the caller knows where it stands."""
+    """What is at ``path`` in the profile cannot have ``value``, None where it is missing."""
 
-    def __init__(self, key: str, value: object, accepted: str) -> None:
-        super().__init__(key)
-        self.key = key
+    def __init__(self, path: KeyPath, value: object, accepted: str) -> None:
+        super().__init__(path)
+        self.path = path
         self.value = value
         self.accepted = accepted
 
 
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """A sort of value: how it is read (``ValueError`` when it cannot be), accepted, and written."""
-
-    read: Callable[[Any], Any]
-    accepted: str
-    write: Callable[[Any], str] = str
+def _named(path: KeyPath) -> str:
+    """As a person counts: ``stages[2].over`` is in the second stage."""
+    parts = (f"[{step + 1}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(parts).removeprefix(".")
 
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """``default`` None: it has to be given."""
+    """``default`` None: it has to be given. ``unit`` follows a number where a profile is written."""
 
-    kind: _Kind
+    kind: Kind
     default: Any = None
+    unit: str = ""
+
+    def write(self, value: Any) -> str:
+        """``value`` as on the command line."""
+        return value if isinstance(value, str) else plain(value) + self.unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,66 +242,18 @@ class _Model:
     target: str = "users"
 
 
-def _within(number: float, low: float, high: float) -> float:
-    if isinstance(number, bool) or not low <= number <= high:  # False for NaN as well
-        raise ValueError
-    return number
+_USERS: Final = whole()
+_SOME_USERS: Final = whole(1)
+_RATE: Final = number(of="arrivals a second")
+_SOME_RATE: Final = number(above=0, of="arrivals a second")
+_SPAN: Final = duration()
 
 
-def _whole(low: int) -> Callable[[Any], int]:
-    def read(value: Any) -> int:
-        if isinstance(value, float | bool):
-            raise ValueError
-        return int(_within(int(value), low, _LIMIT))
-
-    return read
+def _span(default: float) -> _Key:
+    return _Key(_SPAN, default, "s")
 
 
-def _number(value: Any) -> float:
-    return _within(float(value), 0.0, _LIMIT)
-
-
-def _above_zero(value: Any) -> float:
-    number = _number(value)
-    if not number:
-        raise ValueError
-    return number
-
-
-def _seconds(value: Any) -> float:
-    if isinstance(value, str) and _DURATION.fullmatch(value):
-        value = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(value))
-    return _number(value)
-
-
-def _some_seconds(value: Any) -> float:
-    seconds = _seconds(value)
-    if not seconds:
-        raise ValueError
-    return seconds
-
-
-def _spacing(value: Any) -> str:
-    if value not in (POISSON, CONSTANT):
-        raise ValueError
-    return str(value)
-
-
-def _plain(number: float) -> str:
-    return f"{number:.12g}"
-
-
-def _write_seconds(seconds: float) -> str:
-    return f"{seconds:.12g}s"
-
-
-_USERS: Final = _Kind(_whole(0), "a whole number from 0 to 1000000")
-_SOME_USERS: Final = _Kind(_whole(1), "a whole number from 1 to 1000000")
-_RATE: Final = _Kind(_number, "a number a second from 0 to 1000000", _plain)
-_SOME_RATE: Final = _Kind(_above_zero, "a number a second above 0, up to 1000000", _plain)
-_SPAN: Final = _Kind(_seconds, "a duration such as 250ms, 30s or 1h30m, from 0s to 1000000s", _write_seconds)
-_SOME_SPAN: Final = _Kind(_some_seconds, "a duration above 0 such as 250ms, 30s or 1h30m", _write_seconds)
-_SPACING: Final = _Kind(_spacing, f"{POISSON} or {CONSTANT}")
+_SOME_SPAN: Final = _Key(duration(above=0), None, "s")
 
 _MODEL: Final = "model"
 _STAGES: Final = "stages"
@@ -321,7 +263,7 @@ _OVER: Final = "over"
 def _make_steps(given: Mapping[str, Any]) -> list[Stage]:
     first, last, by = given["from"], given["to"], given["by"]
     if abs(last - first) / by > _MOST_STEPS:
-        raise _Refused("by", by, f"a number that makes no more than {_MOST_STEPS} steps")
+        raise _Refused(("by",), by, f"a number that makes no more than {_MOST_STEPS} steps")
     levels = [*range(first, last, by if last >= first else -by), last]
     return [stage for users in levels for stage in (Stage(users, 0.0), Stage(users, given["each"]))]
 
@@ -343,26 +285,26 @@ def _make_open(given: Mapping[str, Any]) -> list[Stage]:
 
 
 _BOUNDS: Final[Mapping[str, _Key]] = {
-    "arrivals": _Key(_SPACING, POISSON),
+    "arrivals": _Key(choice(POISSON, CONSTANT), POISSON),
     "max_in_flight": _Key(_SOME_USERS, 1000),
-    "max_start_delay": _Key(_SOME_SPAN, 0.25),
-    "drain": _Key(_SPAN, 10.0),
+    "max_start_delay": replace(_SOME_SPAN, default=0.25),
+    "drain": _span(10.0),
 }
 
 MODELS: Final[Mapping[str, _Model]] = {
     "stages": _Model({}, None, takes_stages=True),
     "steps": _Model(
-        {"from": _Key(_USERS), "to": _Key(_USERS), "by": _Key(_SOME_USERS), "each": _Key(_SOME_SPAN)},
+        {"from": _Key(_USERS), "to": _Key(_USERS), "by": _Key(_SOME_USERS), "each": _SOME_SPAN},
         _make_steps,
     ),
     "spike": _Model(
-        {"base": _Key(_USERS), "peak": _Key(_SOME_USERS), "before": _Key(_SPAN, 0.0), "rise": _Key(_SPAN, 0.0),
-         "hold": _Key(_SOME_SPAN), "fall": _Key(_SPAN, 0.0), "after": _Key(_SPAN, 0.0)},
+        {"base": _Key(_USERS), "peak": _Key(_SOME_USERS), "before": _span(0.0), "rise": _span(0.0),
+         "hold": _SOME_SPAN, "fall": _span(0.0), "after": _span(0.0)},
         _make_spike,
     ),
-    "soak": _Model({"users": _Key(_SOME_USERS), "ramp": _Key(_SPAN, 0.0), "for": _Key(_SOME_SPAN)}, _make_soak),
+    "soak": _Model({"users": _Key(_SOME_USERS), "ramp": _span(0.0), "for": _SOME_SPAN}, _make_soak),
     OPEN: _Model(
-        {"rate": _Key(_SOME_RATE), "ramp": _Key(_SPAN, 0.0), "for": _Key(_SOME_SPAN), **_BOUNDS},
+        {"rate": _Key(_SOME_RATE), "ramp": _span(0.0), "for": _SOME_SPAN, **_BOUNDS},
         _make_open,
         takes_stages=True,
         target="rate",
@@ -381,14 +323,14 @@ def _items(text: str) -> dict[str, Any]:
         name, equals, value = item.partition("=")
         key = name.strip().replace("-", "_")
         if not equals or key in given or key == _STAGES:
-            raise _Refused("", item, "items TARGET/DURATION or name=value, each name once")
+            raise _Refused((), item, "items TARGET/DURATION or name=value, each name once")
         given[key] = value.strip()
     return given
 
 
 def _known(name: object) -> str:
     if not isinstance(name, str) or name not in MODELS:
-        raise _Refused(_MODEL, name, f"one of {', '.join(MODELS)}")
+        raise _Refused((_MODEL,), name, f"one of {one_of(MODELS, name)}")
     return name
 
 
@@ -399,59 +341,49 @@ def _build(name: str, given: Mapping[str, Any]) -> Profile:
     accepted = ", ".join([*needed, *([_STAGES] if model.takes_stages else [])])
     for key in given:
         if key not in needed and not (staged and key == _STAGES):
-            raise _Refused(key, key, f"for {name}: {accepted}" + (" (TARGET/DURATION)" if staged else ""))
+            raise _Refused((key,), key, f"for {name}: {accepted}" + (" (TARGET/DURATION)" if staged else ""))
     values = {
-        key: _value(key, given[key], row.kind) if key in given else row.default for key, row in needed.items()
+        key: _value((key,), given[key], row.kind) if key in given else row.default
+        for key, row in needed.items()
     }
     missing = [key for key, value in values.items() if value is None]
     if missing:
-        raise _Refused(missing[0], None, f"{needed[missing[0]].kind.accepted}; {name} needs it")
+        raise _Refused((missing[0],), None, f"{needed[missing[0]].kind.accepted}; {name} needs it")
     stages = _stages(given.get(_STAGES), model) if staged or model.make is None else model.make(values)
     curve = Curve(tuple(stages))
     if not curve.seconds or not curve.peak:
-        raise _Refused(_STAGES if staged else _MODEL, name, f"a profile with some {model.target} for some time")
+        raise _Refused(
+            (_STAGES if staged else _MODEL,), name, f"a profile with some {model.target} for some time"
+        )
     items = [
-        *(f"{_plain(stage.target)}/{_write_seconds(stage.seconds)}" for stage in (stages if staged else ())),
-        *(f"{key}={needed[key].kind.write(value)}" for key, value in values.items()),
+        *(f"{plain(stage.target)}/{plain(stage.seconds)}s" for stage in (stages if staged else ())),
+        *(f"{key}={needed[key].write(value)}" for key, value in values.items()),
     ]
     bounds = {key: values[key] for key in _BOUNDS} if name == OPEN else None
     return Profile(name, curve, OpenLoad(**bounds) if bounds else None, f"{name}:{','.join(items)}")
 
 
-def _value(key: str, value: object, kind: _Kind) -> Any:
+def _value(path: KeyPath, value: object, kind: Kind) -> Any:
     try:
         return kind.read(value)
-    except (ValueError, TypeError, OverflowError):
-        raise _Refused(key, value, kind.accepted) from None
+    except ValueError:
+        raise _Refused(path, value, kind.accepted) from None
 
 
 def _stages(given: object, model: _Model) -> list[Stage]:
     """Stages from pairs (command line) or from tables (TOML)."""
     target = model.target
+    form = f'{{{target} = 50, {_OVER} = "30s"}}'
     if not isinstance(given, list) or not given:
-        raise _Refused(_STAGES, given, f'stages such as 50/30s, in TOML [{{{target} = 50, {_OVER} = "30s"}}]')
+        raise _Refused((_STAGES,), given, f"stages such as 50/30s, in TOML [{form}]")
     kind = _RATE if target == "rate" else _USERS
     stages = []
-    for number, row in enumerate(given, 1):
+    for index, row in enumerate(given):
         pair = row if isinstance(row, tuple) else None
         if pair is None:
             if not isinstance(row, dict) or set(row) != {target, _OVER}:
-                raise _Refused(f"{_STAGES}[{number}]", row, f'{{{target} = 50, {_OVER} = "30s"}}')
+                raise _Refused((_STAGES, index), row, form)
             pair = row[target], row[_OVER]
-        level = _value(f"{_STAGES}[{number}].{target}", pair[0], kind)
-        stages.append(Stage(level, _value(f"{_STAGES}[{number}].{_OVER}", pair[1], _SPAN)))
+        level = _value((_STAGES, index, target), pair[0], kind)
+        stages.append(Stage(level, _value((_STAGES, index, _OVER), pair[1], _SPAN)))
     return stages
-
-
-def _line_of(text: str, key: str) -> int:
-    """The line in the ``[load]`` table that sets ``key``, or 0."""
-    name, inside = re.escape(re.split(r"[\[.]", key)[0]), False
-    for number, line in enumerate(text.splitlines(), 1):
-        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
-        if header is not None:
-            inside = header[1] == TABLE
-            if header[1] == f"{TABLE}.{key.split('[', maxsplit=1)[0]}":
-                return number
-        elif inside and re.match(rf"""\s*["']?{name}["']?\s*=""", line):
-            return number
-    return 0

@@ -15,7 +15,7 @@ from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import write_summary, write_timeline
 from nakama_bots.results.summary import RunInfo, build_summary
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 STARTED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 RULE = '[[rule]]\ncalls = "WS ping"\nexpect = "p50 <= {limit} ms"\n'

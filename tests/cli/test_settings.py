@@ -2,7 +2,7 @@ import subprocess
 import sys
 
 from nakama_bots.cli.main import main
-from nakama_bots.settings.config import SETTINGS
+from nakama_bots.settings.table import SETTINGS
 
 
 def test_every_setting_is_listed_by_every_name(capsys):

@@ -17,7 +17,7 @@ from nakama_bots.errors import NotFound
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Settings
+from nakama_bots.settings.resolve import Settings
 
 from .support import Line, Server, clean
 

@@ -25,7 +25,8 @@ from nakama_bots.realtime.socket import DISCONNECT, Socket
 from nakama_bots.rest.client import Client, NakamaApi
 from nakama_bots.rest.transports.transport import Transport
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Credentials, Settings, Target, Timeouts
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 # A run on a server with a lasting database must not meet what earlier runs left there.
 RUN = secrets.token_hex(4)

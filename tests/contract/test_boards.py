@@ -13,7 +13,7 @@ from nakama_bots.errors import NotFound
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Credentials, Target
+from nakama_bots.settings.target import Credentials, Target
 from nakama_bots.types.leaderboards import ApiOperator
 
 from .support import ID, SECONDS, Server, refused, unique

@@ -17,7 +17,7 @@ from nakama_bots.errors import ConnectionClosed, NotFound
 from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.rest.client import Client
-from nakama_bots.settings.config import Settings
+from nakama_bots.settings.resolve import Settings
 from nakama_bots.types.notifications import NotificationCode
 
 from .support import ID, PUSH_TIMEOUT, SECONDS, SESSION_ID, UNKNOWN_ID, Like, Line, Server, error_reply, unique

@@ -9,7 +9,7 @@ from players.support import make_player, new_identity
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.players.player import Player
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from nakama_bots.cli.main import main
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 from .support import PREFIX, Watched, filler, finish
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from nakama_bots.cli.main import parser
-from nakama_bots.settings import config
+from nakama_bots.settings.table import SETTINGS
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs/fill.md").read_text(encoding="utf-8")
 
@@ -68,7 +68,7 @@ def test_the_manifests_command_is_accepted() -> None:
     spec = manifest["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     accept(container["command"])
-    known = {setting.variable for setting in config.SETTINGS}
+    known = {setting.variable for setting in SETTINGS}
     given = {one["name"] for one in container["env"]}
     for name in re.findall(r"\$\((\w+)\)", " ".join(container["command"])):
         assert name in given

@@ -18,7 +18,7 @@ import nakama_bots.load  # noqa: F401  -- registers the arguments
 from nakama_bots.cli.main import parser
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.run_folder import read_verdict
-from nakama_bots.settings.config import SETTINGS
+from nakama_bots.settings.table import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 GITHUB = yaml.safe_load((ROOT / "docs/ci/github-actions.yml").read_text())

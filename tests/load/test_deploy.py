@@ -16,7 +16,8 @@ from locust.argument_parser import get_parser
 import nakama_bots.load  # noqa: F401  -- registers the arguments
 from nakama_bots.load import arguments
 from nakama_bots.settings import guard
-from nakama_bots.settings.config import CONFIG_VARIABLE, SETTINGS, Settings
+from nakama_bots.settings.resolve import CONFIG_VARIABLE, Settings
+from nakama_bots.settings.table import SETTINGS
 
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"

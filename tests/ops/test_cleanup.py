@@ -23,7 +23,7 @@ from nakama_bots.players.identity import Identity
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Credentials, Target
+from nakama_bots.settings.target import Credentials, Target
 
 from .test_doctor import at_fault
 

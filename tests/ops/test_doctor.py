@@ -30,7 +30,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import NotFound
 from nakama_bots.ops import doctor
 from nakama_bots.ops.doctor_checks import CHECKS
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 Doctor = Callable[..., tuple[int, dict[str, dict[str, Any]]]]
 NAMES = [check.name for check in CHECKS]

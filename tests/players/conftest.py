@@ -8,7 +8,7 @@ import pytest
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 from .support import Heard, make_player
 

@@ -20,7 +20,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
-from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
 
 _numbers = itertools.count()
 

@@ -4,7 +4,7 @@ from time import perf_counter
 
 from nakama_bots.players.delivery import END, STATE, Stamp, host_number
 from nakama_bots.players.inbox import CHAT, Inbox, Outbox
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 from .support import Heard, make_player
 

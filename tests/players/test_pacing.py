@@ -10,7 +10,7 @@ from nakama_bots.errors import RequestTimeout
 from nakama_bots.observer import CORRECTED
 from nakama_bots.players.pacing import PacedCalls, pace
 from nakama_bots.results.record.histogram import Histogram
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 from .support import Heard, make_player
 

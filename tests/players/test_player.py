@@ -10,7 +10,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import Abandoned, ConnectionClosed, ConnectionRefused, InternalError
 from nakama_bots.players.player import Player, World
 from nakama_bots.rest.transports.transport import RequestsTransport
-from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
 
 from .conftest import MakePlayer
 from .support import (

@@ -12,7 +12,7 @@ import pytest
 from nakama_bots.errors import CallError
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Target, Timeouts, Tls
+from nakama_bots.settings.target import Target, Timeouts, Tls
 
 from .server import ScriptedServer
 

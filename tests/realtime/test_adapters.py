@@ -22,7 +22,7 @@ from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.realtime.protocol import RealtimeProtocol
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 from nakama_bots.types import protobuf as schema
 
 from .conftest import TOKEN

@@ -14,7 +14,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.realtime.api import ChannelType
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from gevent.event import Event
 from nakama_bots import errors
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Target, Timeouts, Tls
+from nakama_bots.settings.target import Target, Timeouts, Tls
 
 from .conftest import TOKEN, Calls, Open
 from .server import Peer, ScriptedServer

@@ -15,7 +15,7 @@ from nakama_bots.realtime import reconnect
 from nakama_bots.realtime.reconnect import Backoff, ReconnectingSocket
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Target, Timeouts
+from nakama_bots.settings.target import Target, Timeouts
 
 from .conftest import TOKEN
 from .server import Peer, ScriptedServer, close_frame, pong

@@ -10,7 +10,7 @@ from gevent.event import Event
 
 from nakama_bots import errors
 from nakama_bots.realtime.socket import Socket
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 from .conftest import Calls, Open
 from .server import CLOSE, Peer, ScriptedServer, close_frame, frame, pong, text, upgraded

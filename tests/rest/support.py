@@ -14,7 +14,7 @@ import orjson
 from nakama_bots.errors import CallError
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import Response, Transport
-from nakama_bots.settings.config import Credentials, Target, Timeouts
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 NOW = 1_000_000.0
 PATIENT = Timeouts(connect=10.0, request=10.0)

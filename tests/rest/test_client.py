@@ -24,7 +24,7 @@ from nakama_bots.errors import (
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport, Response
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Credentials, Target
+from nakama_bots.settings.target import Credentials, Target
 
 from .scripted import Connection, answer_bytes, serving
 from .support import NOW, Recorder, Rig, Sent, ok, token

@@ -21,7 +21,7 @@ from nakama_bots.rest.documents import READERS, read_document
 from nakama_bots.rest.route import Auth, Route
 from nakama_bots.rest.transports.transport import Response
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Credentials, Target
+from nakama_bots.settings.target import Credentials, Target
 from nakama_bots.types.common import ErrorBody
 from nakama_bots.types.matches import MatchList
 

@@ -10,7 +10,7 @@ import pytest
 from nakama_bots.errors import Unauthenticated
 from nakama_bots.rest.client import Client, NakamaApi
 from nakama_bots.rest.transports.transport import Response
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 from .support import NOW, FakeTransport, Recorder, Rig, ok, token
 from .test_client import SERVER_KEY, fresh

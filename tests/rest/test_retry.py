@@ -18,7 +18,7 @@ from nakama_bots.errors import (
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.retry import Retry
 from nakama_bots.rest.transports.transport import TRANSPORTS, Response
-from nakama_bots.settings.config import Credentials, Target, Timeouts
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 from .scripted import Connection, closing, keep_answering, serving, silent
 from .support import NOW, Make, Recorder, Rig, Step, ok, send

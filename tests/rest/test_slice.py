@@ -12,7 +12,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import AlreadyExists, InvalidArgument, NotFound, Unauthenticated
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import TRANSPORTS
-from nakama_bots.settings.config import Credentials, Target
+from nakama_bots.settings.target import Credentials, Target
 
 from .support import Recorder
 

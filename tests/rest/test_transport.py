@@ -30,7 +30,7 @@ from nakama_bots.rest.transports.transport import (
     RequestsTransport,
 )
 from nakama_bots.session import Session
-from nakama_bots.settings.config import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
 
 from .scripted import Connection, Script, answer_bytes, closing, keep_answering, serving, silent
 from .support import Make, Recorder, send, token
@@ -375,7 +375,7 @@ def test_no_secret_is_in_an_error_a_cause_a_repr_or_a_name(make: Make) -> None:
 PATCHED = """
 import gevent.monkey; gevent.monkey.patch_all()
 import gevent, sys
-from nakama_bots.settings.config import Target, Timeouts
+from nakama_bots.settings.target import Target, Timeouts
 from nakama_bots.errors import RequestTimeout
 from nakama_bots.rest.transports.transport import RequestsTransport
 target = Target("127.0.0.1", int(sys.argv[1]))

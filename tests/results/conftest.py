@@ -10,7 +10,7 @@ from nakama_bots import observer
 from nakama_bots.errors import Abandoned, ConnectionClosed, HandshakeRefused, RequestTimeout, realtime_error
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 ORIGIN = 1000.0
 STARTED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)

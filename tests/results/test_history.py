@@ -14,7 +14,7 @@ from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.run_folder import write_summary
 from nakama_bots.results.show.history import history_page, history_text, sparkline
 from nakama_bots.results.summary import RunInfo, build_summary
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 
 def entry(number, **figures):

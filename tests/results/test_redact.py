@@ -4,7 +4,7 @@ import pytest
 
 from nakama_bots.errors import ConfigError, without_secrets
 from nakama_bots.results.redact import public_settings
-from nakama_bots.settings.config import SETTINGS
+from nakama_bots.settings.table import SETTINGS
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiIxIn0.c2lnbmF0dXJl"
 ID = "2f1c8c1e-0b1c-4d0e-9f5e-3a1b2c3d4e5f"

@@ -8,7 +8,7 @@ import pytest
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.show.text import WIDTH, end_of_run, shorten
 from nakama_bots.results.summary import build_summary
-from nakama_bots.settings.config import Target
+from nakama_bots.settings.target import Target
 
 from .conftest import ENDED, ORIGIN
 

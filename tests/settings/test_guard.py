@@ -4,7 +4,8 @@ import pytest
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings import guard
-from nakama_bots.settings.config import Settings, Target
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.target import Target
 
 KEY = "a-key-of-its-own"
 

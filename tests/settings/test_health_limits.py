@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.settings.config import Settings
 from nakama_bots.settings.health_limits import HealthLimits, parse
+from nakama_bots.settings.resolve import Settings
 
 
 def test_what_is_not_named_keeps_its_default():

@@ -100,10 +100,10 @@ BAD = {
     "stages:5/3s,a": "'a'|TARGET/DURATION or name=value",
     "stages:5/3s,users=4": "'users'|for stages: stages",
     "soak:users=1.5,for=3s": "'1.5'|users: a whole number",
-    "soak:users=3": "'soak:users=3'|for: a duration above 0|needs it",
+    "soak:users=3": "'soak:users=3'|for: a duration such as|above 0|needs it",
     "soak:users=3,users=4,for=1s": "'users=4'|each name once",
     "soak:users=nan,for=3s": "'nan'|whole number",
-    "open:rate=inf,for=3s": "'inf'|rate: a number a second",
+    "open:rate=inf,for=3s": "'inf'|rate: a number of arrivals a second above 0",
     "open:rate=3,for=3s,arrivals=often": "'often'|poisson or constant",
     "open:rate=3,for=3s,5/3s": "'rate'|max_in_flight",
     "open:rate=3,for=3s,max_in_flight=0": "'0'|max_in_flight: a whole number from 1",
@@ -152,12 +152,12 @@ def test_a_file_is_the_same_profile(table: str, tmp_path: Path) -> None:
 
 
 BAD_TOML = {
-    'model = "open"\nrate = 5\nfor = "3x"': "load.toml, line 5: for: '3x'|a duration above 0",
+    'model = "open"\nrate = 5\nfor = "3x"': "load.toml line 5: for: '3x'|a duration such as",
     'model = "stages"\nstages = [{users = 5, over = "3s"}, {users = true, over = 3}]': (
         "line 4: stages[2].users: True|whole"
     ),
     'model = "stages"\n[[load.stages]]\nuser = 5\nover = 4': "line 4: stages[1]: {'user': 5|users = 50",
-    'model = "soak"\nusers = 5': "load.toml: [load]: for: 'nothing'|soak needs it",
+    'model = "soak"\nusers = 5': "load.toml line 2: for: 'nothing'|soak needs it",
     'model = "soak"\nusers = 5\nfor = 3\npeak = 1': "line 6: peak: 'peak'|users, ramp, for",
     "model = 3": "line 3: model: 3|stages, steps",
     "model = ": "a TOML file (Invalid value|line 3",

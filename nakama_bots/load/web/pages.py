@@ -10,7 +10,8 @@ from flask import Flask, Response, jsonify, request
 from nakama_bots.errors import ConfigError
 from nakama_bots.load.web.banner import inject
 from nakama_bots.settings import guard
-from nakama_bots.settings.config import Settings, Target
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.target import Target
 
 _SWARM: Final = "locust.swarm"
 

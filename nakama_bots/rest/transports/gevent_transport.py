@@ -23,7 +23,7 @@ from nakama_bots.rest.failures import EXCHANGE_ERRORS, GEVENT_CONNECT, ErrorTabl
 from nakama_bots.rest.transports.seam import IDEMPOTENT, SYSTEM_CAS, Response
 from nakama_bots.rest.transports.tls import ssl_context
 from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
-from nakama_bots.settings.config import Target, Timeouts, Tls
+from nakama_bots.settings.target import Target, Timeouts, Tls
 
 _GZIP = 16 + zlib.MAX_WBITS
 _READ_SIZE = 65536

@@ -20,7 +20,7 @@ from nakama_bots.rest.failures import REQUESTS_ERRORS, mapped, wrapped
 from nakama_bots.rest.transports.seam import IDEMPOTENT, SYSTEM_CAS, Response
 from nakama_bots.rest.transports.tls import ssl_context
 from nakama_bots.rest.transports.urllib3_pools import POOL_CLASSES, StaleConnection
-from nakama_bots.settings.config import Target, Timeouts, Tls
+from nakama_bots.settings.target import Target, Timeouts, Tls
 
 
 @functools.cache

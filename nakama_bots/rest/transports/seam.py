@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from nakama_bots.settings.config import Target, Timeouts, Tls
+from nakama_bots.settings.target import Target, Timeouts, Tls
 
 SYSTEM_CAS: Final = Tls()
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.settings.config import Tls
+from nakama_bots.settings.target import Tls
 
 
 def ssl_context(kind: Callable[[int], Any], tls: Tls) -> Any:

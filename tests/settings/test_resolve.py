@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.settings.config import SETTINGS, Credentials, Settings, Target
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.table import SETTINGS
+from nakama_bots.settings.target import Credentials, Target
 
 
 @pytest.mark.parametrize(
@@ -143,6 +145,7 @@ BAD = {
     "hold_seconds": ["0"],
     "go_rpc": ["", 5],
     "emulator_matchmaker_interval": ["0"],
+    "emulator_module": ["/no/such/module.py", 5, [""], "a.py,,b.py"],
     "load": ["idle", "soak:users=0,for=1s", 5],
     "profile": ["/no/such/file", 5],
     "reports": [""],
@@ -153,10 +156,10 @@ BAD = {
     "metrics": ["127.0.0.1:9100", 5],
     "metrics_interval": [0],
     "live_interval": ["-1", "x"],
-    "request_samples": ["-1", "x", 1.5, 10**6],
+    "request_samples": ["-1", "x", 1.5, 10**6 + 1],
     "wait_for_server": ["-1", "x", "nan"],
     "allowed_hosts": ["a b", "a,,b", "http://a", 5, [5], [""]],
-    "max_users": ["-1", "x", 1.5, 10**6],
+    "max_users": ["-1", "x", 1.5, 10**6 + 1],
     "confirm_target": ["http://a", "a b", "a/b", 5],
 }
 
@@ -181,18 +184,21 @@ def test_a_bad_value_is_named_as_the_user_gave_it(name: str, value: object, tmp_
 def test_a_bad_value_in_the_file_names_file_and_key(tmp_path: Path) -> None:
     file = tmp_path / "nakama.toml"
     file.write_text("[nakama]\nseed = -1\n")
-    with pytest.raises(ConfigError, match=r"nakama\.toml: seed: -1 cannot be used"):
+    with pytest.raises(ConfigError, match=r"nakama\.toml line 2: seed: -1 cannot be used"):
         Settings.resolve({}, {}, file)
 
 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"[nakama]\nsed = 1\n", "'sed' cannot be used; accepted: url, server_key"),
+        (
+            b"[nakama]\nsed = 1\n",
+            "line 2: .nakama.: 'sed' cannot be used; accepted: url, server_key.*; did you mean seed",
+        ),
         (b"[other]\n", r"a \[nakama\] table"),
         (b"nakama = 1\n", r"a \[nakama\] table"),
         (b"[nakama\n", "a TOML file"),
-        (b"\xff", "a TOML file"),
+        (b"\xff", "a readable TOML file .not UTF-8"),
         (None, "a readable TOML file"),
     ],
 )

@@ -1,0 +1,252 @@
+"""The one table of what a user may set: Locust's arguments, the environment variables and the file's keys."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.settings import health_limits, locales
+from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.target import (
+    DEFAULT_HTTP_KEY,
+    DEFAULT_SERVER_KEY,
+    Target,
+    without_userinfo,
+)
+from nakama_bots.settings.values import Kind, choice, duration, number, whole
+
+_PREFIX: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,40}")
+
+
+def _any_text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError
+    return value
+
+
+def _text(value: object) -> str:
+    if not _any_text(value):
+        raise ValueError
+    return str(value)
+
+
+def _id_prefix(value: object) -> str:
+    # The prefix starts device ids (10 to 128 bytes on the server) and user names.
+    if not _PREFIX.fullmatch(_text(value)):
+        raise ValueError
+    return str(value)
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[str(value).lower()]
+
+
+def _file(value: object) -> str:
+    text = _any_text(value)
+    if text and not Path(text).is_file():
+        raise ValueError
+    return text
+
+
+def _items(value: object) -> list[str]:
+    """A list in the file and of a repeated flag, a text with commas elsewhere."""
+    parts = value if isinstance(value, list) else _any_text(value).split(",")
+    return [_text(part).strip() for part in parts] if value else []
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, text.split(",")))
+
+
+def _files(value: object) -> str:
+    files = [_file(_text(item)) for item in _items(value)]
+    if any("," in file for file in files):
+        raise ValueError
+    return ",".join(files)
+
+
+def _folder(value: object) -> str:
+    text = _any_text(value)
+    path = Path(text)
+    # It may have to be made, by each worker on its machine.
+    if text and any(part.exists() and not part.is_dir() for part in (path, *path.parents)):
+        raise ValueError
+    return text
+
+
+def _metrics_target(url: str) -> Target:
+    return Target.parse(url, any_path=True)
+
+
+def _hosts(value: object) -> str:
+    hosts = _items(value)
+    for host in hosts:
+        try:
+            Target(host.replace("*", "any"))
+        except ConfigError:
+            raise ConfigError("", without_userinfo(host), _HOSTS) from None
+    return ",".join(hosts)
+
+
+def _parsed(parse: Callable[[str], object], accepted: str) -> Kind:
+    """A text that ``parse`` takes."""
+
+    def read(value: object) -> str:
+        text = _any_text(value)
+        parse(text)
+        return text
+
+    return Kind(read, accepted)
+
+
+def _load(value: object) -> str:
+    return Profile.parse(str(value)).text if _any_text(value) else ""
+
+
+def _or_none(make: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: make(text) if text else None
+
+
+def _writable(folder: str) -> str:
+    """A folder that cannot be written to must not cost the results of a whole run."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return ""
+    except (OSError, ValueError) as error:
+        return f"a writable folder ({getattr(error, 'strerror', None) or error})"
+
+
+def _certificates(file: str) -> str:
+    """Every connection would fail because of it."""
+    try:
+        if file:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
+    except OSError:  # ssl.SSLError is one
+        return "the path of a PEM file of CA certificates"
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that a user may set: ``--nakama-<name>``, ``NAKAMA_<NAME>``, or ``name`` in the file.
+
+    ``kind`` reads a plain value that can be sent to workers, ``make`` makes of it what ``Settings`` holds.
+    ``attempt`` tries whether the value works where it is used; it returns what would be accepted, or "".
+    ``many``: the flag may be repeated.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    help: str
+    secret: bool = False
+    make: Callable[[Any], Any] = lambda value: value
+    attempt: Callable[[Any], str] = lambda _: ""
+    many: bool = False
+
+    @property
+    def flag(self) -> str:
+        """Its name on the command line."""
+        return "--nakama-" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """Its name in the environment."""
+        return "NAKAMA_" + self.name.upper()
+
+    @property
+    def accepted(self) -> str:
+        """What may be given."""
+        return self.kind.accepted
+
+    def read(self, name: str, value: object) -> Any:
+        """The checked value, or a ``ConfigError`` under the ``name`` that the user gave it by."""
+        try:
+            return self.kind.read(value)
+        except ConfigError as error:
+            raise ConfigError(name, error.value, error.accepted) from None
+        except (ValueError, KeyError, OverflowError):
+            raise ConfigError(name, "<hidden>" if self.secret else value, self.accepted) from None
+
+
+_TEXT: Final = Kind(_text, "a non-empty text")
+_SECRET: Final = Kind(_text, "a non-empty text; on the command line also @FILE, or - for standard input")
+_BOOLEAN: Final = Kind(_flag, "true or false")
+_TOML: Final = Kind(_file, "the path of a TOML file")
+_HOSTS: Final = "host names with commas between, as a.example.com,*.b.example.com"
+_SPAN: Final = duration(above=0)
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting("url", _parsed(_or_none(Target.parse), "http://HOST[:PORT] or https://HOST[:PORT]"), "",
+            "server to test (Locust's --host wins)", make=_or_none(Target.parse)),
+    Setting("server_key", _SECRET, DEFAULT_SERVER_KEY, "the server's socket.server_key", secret=True),
+    Setting("http_key", _SECRET, DEFAULT_HTTP_KEY, "the server's runtime.http_key", secret=True),
+    Setting("id_prefix", Kind(_id_prefix, "1 to 40 letters, digits, - or _"), "nbots",
+            "start of every bot's device id and user name; the same prefix and seed reuse the accounts"),
+    Setting("seed", whole(0, 2**32 - 1), 1, "seed of identities and personas"),
+    Setting("locales", _parsed(locales.parse, locales.ACCEPTED), locales.DEFAULT_TEXT,
+            "locales of the personas", make=locales.parse),
+    Setting("connect_timeout", _SPAN, 10.0, "seconds for a connect, handshake included"),
+    Setting("request_timeout", _SPAN, 10.0, "seconds for a REST request or a socket round trip"),
+    Setting("heartbeat_interval", _SPAN, 10.0, "seconds between application pings"),
+    Setting("heartbeat_timeout", _SPAN, 10.0, "seconds without a pong that end a connection"),
+    Setting("rest_transport", choice("geventhttpclient", "requests"), "geventhttpclient",
+            "the library that sends REST requests"),
+    Setting("tls_ca", Kind(_file, "the path of a PEM file"), "",
+            "CA file to verify the server's certificate with", attempt=_certificates),
+    Setting("tls_insecure", _BOOLEAN, default=False, help="do not verify the server's certificate"),
+    Setting("tick_rate", number(above=0, of="ticks a second"), 10.0, "match state sends a second"),
+    Setting("match_seconds", _SPAN, 15.0, "seconds a match is played"),
+    Setting("matchmaker_timeout", _SPAN, 60.0, "seconds that a player waits to be matched"),
+    Setting("matchmaker_interval", duration(), 0.0,
+            "the server's matchmaker.interval_sec, to hold the time to match against (0: unknown)"),
+    Setting("hold_seconds", _SPAN, 200.0, "seconds that an idle socket is held"),
+    Setting("go_rpc", Kind(_text, "the id of an RPC"), "echo_go",
+            "the server's Go function that answers with its payload, for the benchmark of it"),
+    Setting("emulator_matchmaker_interval", _SPAN, 2.0,
+            "the embedded emulator's matchmaker interval (a real server's default is 15)"),
+    Setting("emulator_module", Kind(_files, "the path of a Python file, or several with commas between"), "",
+            "runtime module that the embedded emulator loads; may be repeated (docs/emulator.md)",
+            make=_split, many=True),
+    Setting("load", Kind(_load, "stages:.., steps:.., spike:.., soak:.. or open:.. (docs/load-models.md)"), "",
+            "load model in place of --users and --spawn-rate, such as stages:50/30s,50/2m,0/30s",
+            make=_or_none(Profile.parse)),
+    Setting("profile", Kind(_file, "the path of a TOML file with a [load] table"), "",
+            "file with the load model"),
+    Setting("reports", Kind(_text, "a folder's path"), "reports", "folder in which run folders are made",
+            make=Path, attempt=_writable),
+    Setting("gate", _TOML, "", "rules that the run has to keep (docs/gates.md)", make=_or_none(Path)),
+    Setting("allow_emulator", _BOOLEAN, default=False, help="let a run against the emulator pass its gate"),
+    Setting("health_limits", _parsed(health_limits.parse, health_limits.ACCEPTED), "",
+            "limits beyond which a run's generator was too slow, as cpu=0.95,hub_lag=0.1 (docs/live.md)",
+            make=health_limits.parse),
+    Setting("metrics", _parsed(_or_none(_metrics_target), "http://HOST[:PORT][/PATH] or https://.."), "",
+            "the server's Prometheus endpoint, read into the time line (docs/live.md)",
+            make=_or_none(_metrics_target)),
+    Setting("metrics_interval", _SPAN, 5.0, "seconds between two reads of the server's metrics"),
+    Setting("live_interval", duration(), 5.0,
+            "seconds between two lines about a headless run while it goes on, 0 for none"),
+    Setting("request_samples", whole(), 0, "requests a second and process that are written down one by one"),
+    Setting("wait_for_server", duration(), 0.0,
+            "seconds that a headless run waits at its start for a server that does not answer yet"),
+    Setting("worker_logs", Kind(_folder, "a folder's path"), "",
+            "folder in which each worker writes down its own figures, to compare with the run's",
+            make=_or_none(Path)),
+    Setting("allowed_hosts", Kind(_hosts, _HOSTS), "",
+            "the only remote hosts that may be used (this machine always may)",
+            make=_split),
+    Setting("max_users", whole(), 0, "the most users of a run, 0 for no cap"),
+    Setting("confirm_target", _parsed(_or_none(Target), "the target's host name, without scheme and port"), "",
+            "use this remote host in spite of its production-looking name or its default server key"),
+)  # fmt: skip
+
+BY_NAME: Final = {setting.name: setting for setting in SETTINGS}

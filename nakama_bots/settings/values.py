@@ -1,0 +1,104 @@
+"""Kinds of values that a user writes, on a command line, in the environment or in a TOML file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from decimal import Decimal
+from difflib import get_close_matches
+from typing import Any, Final
+
+UNITS: Final = {
+    "us": Decimal("0.000001"),
+    "ms": Decimal("0.001"),
+    "s": Decimal(1),
+    "m": Decimal(60),
+    "min": Decimal(60),
+    "h": Decimal(3600),
+}
+"""Units of time, in seconds. Exact, so that ``0.7 ms`` is not a neighbour of itself."""
+
+MOST: Final = 10**6
+"""The largest number, or number of seconds, of a setting that has no bound of its own."""
+
+_PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|min|m|s|h)\s*")
+_DURATION: Final = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]+)?\s*(?:us|ms|min|m|s|h)\s*)+")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value.
+
+    ``read`` makes the value of what was written, or raises ``ValueError``; ``accepted`` says what fits.
+    """
+
+    read: Callable[[Any], Any]
+    accepted: str
+
+
+def seconds(value: object) -> float:
+    """Seconds, 0 or more, from ``30``, ``"250ms"``, ``"2 min"`` or ``"1h30m"``; ``ValueError`` otherwise."""
+    if isinstance(value, str) and _DURATION.fullmatch(value):
+        given = float(sum(Decimal(number) * UNITS[unit] for number, unit in _PART.findall(value)))
+    else:
+        given = float(str(value))  # by its text: True is a number to float()
+    return float(_within(given, 0.0, float("inf")))
+
+
+def duration(*, above: float | None = None, low: float = 0.0, high: float = MOST) -> Kind:
+    """Seconds from ``low``, or more than ``above``, to ``high``."""
+    bounds = _bounds(low, high, above, unit=" s")
+    return Kind(
+        lambda value: _within(seconds(value), low, high, above),
+        f"a duration such as 250ms, 30s, 2 min or 1h30m, or a number of seconds, {bounds}",
+    )
+
+
+def number(*, above: float | None = None, low: float = 0.0, high: float = MOST, of: str = "") -> Kind:
+    """A number from ``low``, or more than ``above``, to ``high``; ``of`` names what is counted."""
+    return Kind(
+        lambda value: _within(float(str(value)), low, high, above),
+        f"a number {of and f'of {of} '}{_bounds(low, high, above)}",
+    )
+
+
+def whole(low: int = 0, high: int = MOST, *, of: str = "") -> Kind:
+    """A whole number from ``low`` to ``high``."""
+    return Kind(
+        lambda value: _within(int(str(value)), low, high),
+        f"a whole number {of and f'of {of} '}{_bounds(low, high, None)}",
+    )
+
+
+def choice(*names: str) -> Kind:
+    """One of ``names``."""
+
+    def read(value: object) -> str:
+        if not isinstance(value, str) or value not in names:
+            raise ValueError
+        return value
+
+    return Kind(read, f"{', '.join(names[:-1])} or {names[-1]}")
+
+
+def one_of(known: Collection[str], given: object) -> str:
+    """What is accepted in place of the unknown name ``given``: all that are known, and the one it resembles."""
+    near = get_close_matches(str(given), known, n=1)
+    return ", ".join(known) + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _within(given: Any, low: float, high: float, above: float | None = None) -> Any:
+    if not low <= given <= high or given == float("inf") or (above is not None and given <= above):
+        raise ValueError  # NaN as well
+    return given
+
+
+def _bounds(low: float, high: float, above: float | None, unit: str = "") -> str:
+    most = f"{plain(high)}{unit}"
+    return f"from {plain(low)} to {most}" if above is None else f"above {plain(above)}, at most {most}"
+
+
+def plain(given: float) -> str:
+    """A number as a person writes it, without an exponent where it can be."""
+    return f"{given:.12g}"
