@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 from typing import Final
 
-from nakama_bots.cli.inputs import add_window
+from nakama_bots.cli.inputs import add_window, argument
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.compare.profile import baseline_of, read_profile, write_baseline
+from nakama_bots.settings.values import Kind
 
 HELP: Final = "write a run as a small file to be committed, for later runs to be compared with"
 _FOLDER: Final = Path("reports/baselines")
@@ -21,7 +22,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     promote = actions.add_parser("promote", help=HELP, description=HELP)
     promote.add_argument("run_folder", metavar="RUN", type=Path, help="the folder of a run")
     promote.add_argument(
-        "--name", metavar="NAME", type=_name, help="of the file, without .json; the run folder's name otherwise"
+        "--name",
+        metavar="NAME",
+        type=argument(_NAME),
+        help="file name without .json (default: the run folder's)",
     )
     promote.add_argument(
         "--baselines", metavar="FOLDER", type=Path, default=_FOLDER, help=f"where to; {_FOLDER} otherwise"
@@ -46,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _name(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
-        msg = f"{text!r} is not accepted; letters, digits, '_', '.' and '-' are"
-        raise argparse.ArgumentTypeError(msg)
+        raise ValueError
     return text
+
+
+_NAME: Final = Kind(_name, "letters, digits, '_', '.' and '-'")

@@ -6,14 +6,15 @@ import argparse
 import signal
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
+from nakama_bots.cli.inputs import argument
 from nakama_bots.errors import CallError, ConfigError, Unauthenticated
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.settings import guard, options
+from nakama_bots.settings import guard, options, values
 from nakama_bots.settings.table import BY_NAME
 
 if TYPE_CHECKING:
@@ -32,46 +33,21 @@ _SHOWN: Final = 5
 _TELL_EVERY: Final = 5.0
 _FEWEST_MISSES: Final = 16  # as many as an interrupt or a kill may leave out
 _MOST_SEEDS: Final = 10_000
-
-
-def _whole(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        number = int(text) if text.isascii() and text.isdigit() else -1
-        if not low <= number <= high:
-            msg = f"{text!r} cannot be used; accepted: a whole number from {low} to {high}"
-            raise argparse.ArgumentTypeError(msg)
-        return number
-
-    return parse
-
-
-def _rate(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= 10_000:
-        msg = f"{text!r} cannot be used; accepted: a number of requests a second above 0, at most 10000"
-        raise argparse.ArgumentTypeError(msg)
-    return number
+_SEED: Final = BY_NAME["seed"].kind
 
 
 def _seeds(text: str) -> tuple[int, ...]:
     seeds: dict[int, None] = {}
     for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        ends = (first, last if dash else first)
-        if not all(end.isascii() and end.isdigit() and int(end) < 2**32 for end in ends):
-            break
-        low, high = int(ends[0]), int(ends[1])
+        first, dash, last = part.partition("-")
+        low = _SEED.read(first)
+        high = _SEED.read(last) if dash else low
         if not 0 <= high - low < _MOST_SEEDS:
-            break
+            raise ValueError
         seeds.update(dict.fromkeys(range(low, high + 1)))
-    else:
-        if len(seeds) <= _MOST_SEEDS:
-            return tuple(seeds)
-    msg = f"{text!r} cannot be used; accepted: seeds and ranges of them, as 1 or 1,5-9, at most {_MOST_SEEDS}"
-    raise argparse.ArgumentTypeError(msg)
+        if len(seeds) > _MOST_SEEDS:
+            raise ValueError
+    return tuple(seeds)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add(
         "--seeds",
-        type=_seeds,
+        type=argument(values.Kind(_seeds, f"seeds and ranges of them, as 1 or 1,5-9, at most {_MOST_SEEDS}")),
         default=argparse.SUPPRESS,
         metavar="N,N-M",
         help="seeds of the runs that made the accounts (default: --nakama-seed)",
@@ -102,14 +78,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--by", choices=("device", "custom"), default="device", help="the kind of id that the bots log in with")
     add(
         "--misses",
-        type=_whole(_FEWEST_MISSES, 10**6),
+        type=argument(values.whole(_FEWEST_MISSES)),
         default=50,
         metavar="N",
         help="a worker's search ends after so many numbers in a row without an account",
     )
     add(
         "--worker-misses",
-        type=_whole(1, 10**4),
+        type=argument(values.whole(1, 10**4)),
         default=3,
         metavar="N",
         help="a seed's search ends after so many workers in a row without an account",
@@ -126,7 +102,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="also delete groups that others than these bots are in, with their owners",
     )
-    add("--rate", type=_rate, default=100.0, metavar="N", help="most requests a second")
+    add(
+        "--rate",
+        type=argument(values.number(above=0, high=10_000, of="requests a second")),
+        default=100.0,
+        metavar="N",
+        help="most requests a second",
+    )
     options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
 
 

@@ -9,9 +9,11 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
+from nakama_bots.cli.inputs import argument
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.settings import options
 from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.values import duration
 
 if TYPE_CHECKING:
     from nakama_bots.ops.doctor import Finding, Patient
@@ -23,27 +25,19 @@ SETTINGS: Final = (
     "server_key", "http_key", "connect_timeout", "request_timeout", "matchmaker_timeout",
     "tls_ca", "tls_insecure",
 )  # fmt: skip
-_MOST_SECONDS: Final = 3600.0
 _STYLES: Final = {"ok": "green", "warning": "yellow", "failed": "bold red", "skipped": "dim"}
 _WIDTH: Final = 120
-
-
-def _seconds(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number <= _MOST_SECONDS:
-        msg = f"{text!r} cannot be used; accepted: a number of seconds above 0, at most {_MOST_SECONDS:g}"
-        raise argparse.ArgumentTypeError(msg)
-    return number
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this subcommand."""
     parser.add_argument("host", metavar="URL", help="the server, as http://127.0.0.1:7350")
     parser.add_argument(
-        "--timeout", type=_seconds, default=90.0, metavar="SECONDS", help="for all checks together"
+        "--timeout",
+        type=argument(duration(above=0, high=3600)),
+        default=90.0,
+        metavar="SECONDS",
+        help="for all checks together",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of the table")
     options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)

@@ -1,13 +1,33 @@
-"""What the commands that read runs have in common."""
+"""What several commands take: values by their kind, a window of a run, a file to write."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.run_folder import write_whole
+from nakama_bots.settings.values import Kind, duration, number
+
+
+def argument(kind: Kind) -> Callable[[str], Any]:
+    """An argparse type that reads values of ``kind``."""
+
+    def read(text: str) -> Any:
+        try:
+            return kind.read(text)
+        except ValueError:
+            msg = f"{text!r} cannot be used; accepted: {kind.accepted}"
+            raise argparse.ArgumentTypeError(msg) from None
+
+    return read
+
+
+seconds: Final = argument(duration())
+"""An argparse type."""
 
 
 def add_window(parser: argparse.ArgumentParser) -> None:
@@ -18,16 +38,13 @@ def add_window(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def share(text: str) -> float:
-    """An argparse type: ``5`` or ``5%`` is 0.05."""
-    try:
-        percent = float(text.strip().removesuffix("%"))
-    except ValueError:
-        percent = -1.0
-    if not 0 <= percent <= 1000:
-        msg = f"{text!r} is not accepted; a percentage from 0 to 1000 is"
-        raise argparse.ArgumentTypeError(msg)
+def _percentage(text: str) -> float:
+    percent: float = number(high=1000).read(text.strip().removesuffix("%"))
     return percent / 100
+
+
+share: Final = argument(Kind(_percentage, "a percentage from 0 to 1000, as 5 or 5%"))
+"""An argparse type: ``5`` or ``5%`` is 0.05."""
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,15 +57,3 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         accepted = f"a file in a folder that can be written ({error.strerror})"
         raise ConfigError("output", str(path), accepted) from None
-
-
-def seconds(text: str) -> float:
-    """An argparse type: a number of seconds from 0 on."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        msg = f"{text!r} is not accepted; a number of seconds from 0 on is"
-        raise argparse.ArgumentTypeError(msg)
-    return number

@@ -19,7 +19,7 @@ from nakama_bots.settings.target import (
     Target,
     without_userinfo,
 )
-from nakama_bots.settings.values import Kind, choice, duration, number, whole
+from nakama_bots.settings.values import Kind, choice, duration, file_of, number, some_text, whole
 
 _PREFIX: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,40}")
 
@@ -30,15 +30,9 @@ def _any_text(value: object) -> str:
     return value
 
 
-def _text(value: object) -> str:
-    if not _any_text(value):
-        raise ValueError
-    return str(value)
-
-
 def _id_prefix(value: object) -> str:
     # The prefix starts device ids (10 to 128 bytes on the server) and user names.
-    if not _PREFIX.fullmatch(_text(value)):
+    if not _PREFIX.fullmatch(some_text(value)):
         raise ValueError
     return str(value)
 
@@ -49,17 +43,10 @@ def _flag(value: object) -> bool:
     return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[str(value).lower()]
 
 
-def _file(value: object) -> str:
-    text = _any_text(value)
-    if text and not Path(text).is_file():
-        raise ValueError
-    return text
-
-
 def _items(value: object) -> list[str]:
     """A list in the file and of a repeated flag, a text with commas elsewhere."""
     parts = value if isinstance(value, list) else _any_text(value).split(",")
-    return [_text(part).strip() for part in parts] if value else []
+    return [some_text(part).strip() for part in parts] if value else []
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -67,7 +54,7 @@ def _split(text: str) -> tuple[str, ...]:
 
 
 def _files(value: object) -> str:
-    files = [_file(_text(item)) for item in _items(value)]
+    files = [_PYTHON.read(some_text(item)) for item in _items(value)]
     if any("," in file for file in files):
         raise ValueError
     return ",".join(files)
@@ -178,10 +165,9 @@ class Setting:
             raise ConfigError(name, "<hidden>" if self.secret else value, self.accepted) from None
 
 
-_TEXT: Final = Kind(_text, "a non-empty text")
-_SECRET: Final = Kind(_text, "a non-empty text; on the command line also @FILE, or - for standard input")
+_SECRET: Final = Kind(some_text, "a non-empty text; on the command line also @FILE, or - for standard input")
+_PYTHON: Final = file_of("a Python file")
 _BOOLEAN: Final = Kind(_flag, "true or false")
-_TOML: Final = Kind(_file, "the path of a TOML file")
 _HOSTS: Final = "host names with commas between, as a.example.com,*.b.example.com"
 _SPAN: Final = duration(above=0)
 
@@ -201,7 +187,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("heartbeat_timeout", _SPAN, 10.0, "seconds without a pong that end a connection"),
     Setting("rest_transport", choice("geventhttpclient", "requests"), "geventhttpclient",
             "the library that sends REST requests"),
-    Setting("tls_ca", Kind(_file, "the path of a PEM file"), "",
+    Setting("tls_ca", file_of("a PEM file"), "",
             "CA file to verify the server's certificate with", attempt=_certificates),
     Setting("tls_insecure", _BOOLEAN, default=False, help="do not verify the server's certificate"),
     Setting("tick_rate", number(above=0, of="ticks a second"), 10.0, "match state sends a second"),
@@ -210,7 +196,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("matchmaker_interval", duration(), 0.0,
             "the server's matchmaker.interval_sec, to hold the time to match against (0: unknown)"),
     Setting("hold_seconds", _SPAN, 200.0, "seconds that an idle socket is held"),
-    Setting("go_rpc", Kind(_text, "the id of an RPC"), "echo_go",
+    Setting("go_rpc", Kind(some_text, "the id of an RPC"), "echo_go",
             "the server's Go function that answers with its payload, for the benchmark of it"),
     Setting("emulator_matchmaker_interval", _SPAN, 2.0,
             "the embedded emulator's matchmaker interval (a real server's default is 15)"),
@@ -220,11 +206,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("load", Kind(_load, "stages:.., steps:.., spike:.., soak:.. or open:.. (docs/load-models.md)"), "",
             "load model in place of --users and --spawn-rate, such as stages:50/30s,50/2m,0/30s",
             make=_or_none(Profile.parse)),
-    Setting("profile", Kind(_file, "the path of a TOML file with a [load] table"), "",
+    Setting("profile", file_of("a TOML file with a [load] table"), "",
             "file with the load model"),
-    Setting("reports", Kind(_text, "a folder's path"), "reports", "folder in which run folders are made",
+    Setting("reports", Kind(some_text, "a folder's path"), "reports", "folder in which run folders are made",
             make=Path, attempt=_writable),
-    Setting("gate", _TOML, "", "rules that the run has to keep (docs/gates.md)", make=_or_none(Path)),
+    Setting("gate", file_of("a TOML file"), "", "rules that the run has to keep (docs/gates.md)",
+            make=_or_none(Path)),
     Setting("allow_emulator", _BOOLEAN, default=False, help="let a run against the emulator pass its gate"),
     Setting("health_limits", _parsed(health_limits.parse, health_limits.ACCEPTED), "",
             "limits beyond which a run's generator was too slow, as cpu=0.95,hub_lag=0.1 (docs/live.md)",

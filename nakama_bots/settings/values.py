@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, Final
 
 UNITS: Final = {
@@ -69,6 +70,29 @@ def whole(low: int = 0, high: int = MOST, *, of: str = "") -> Kind:
         lambda value: _within(int(str(value)), low, high),
         f"a whole number {of and f'of {of} '}{_bounds(low, high, None)}",
     )
+
+
+def some_text(value: object) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError
+    return value
+
+
+def file_of(what: str) -> Kind:
+    """The path of a file that is there, or nothing."""
+
+    def read(value: object) -> str:
+        if value == "":
+            return ""
+        if not Path(some_text(value)).is_file():
+            raise ValueError
+        return str(value)
+
+    return Kind(read, f"the path of {what}")
+
+
+TEXT: Final = Kind(some_text, "a non-empty text")
 
 
 def choice(*names: str) -> Kind:

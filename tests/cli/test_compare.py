@@ -111,11 +111,11 @@ def test_what_cannot_be_compared_is_one_line(runs, capsys, code, told, arguments
     ("told", "arguments"),
     [
         ("BASELINE", ["compare", "run"]),
-        ("'x' is not accepted", ["compare", "run", "base", "--tolerance", "* p99=x"]),
-        ("'-1' is not accepted", ["compare", "run", "base", "--warmup=-1"]),
-        ("'nan' is not accepted", ["compare", "run", "base", "--noise", "nan"]),
+        ("'x' cannot be used", ["compare", "run", "base", "--tolerance", "* p99=x"]),
+        ("'-1' cannot be used", ["compare", "run", "base", "--warmup=-1"]),
+        ("'nan' cannot be used", ["compare", "run", "base", "--noise", "nan"]),
         ("invalid choice: 'p90'", ["compare", "run", "base", "--statistic", "p90"]),
-        ("'../up' is not accepted", ["baseline", "promote", "run", "--name", "../up"]),
+        ("'../up' cannot be used", ["baseline", "promote", "run", "--name", "../up"]),
         ("promote", ["baseline"]),
     ],
 )

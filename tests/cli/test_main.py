@@ -21,14 +21,14 @@ TIMEOUT = 30.0
     [
         ([], "emulator"),
         (["nonsense"], "'emulator'"),
-        (["emulator", "--port", "x"], "a port from 0 to 65535"),
-        (["emulator", "--port", "65536"], "a port from 0 to 65535"),
+        (["emulator", "--port", "x"], "a whole number from 0 to 65535"),
+        (["emulator", "--port", "65536"], "a whole number from 0 to 65535"),
         (["emulator", "--matchmaker-interval", "0"], "a number of seconds"),
         (["emulator", "--matchmaker-interval", "nan"], "a number of seconds"),
         (["emulator", "--seed", "-1"], "a whole number from 0 to 4294967295"),
         (["emulator", "--server-key", ""], "a non-empty text"),
         (["emulator", "--tls-cert", "/nonexistent"], "the path of a PEM file"),
-        (["emulator", "--ready-fd", "-1"], "open file descriptor"),
+        (["emulator", "--ready-fd", "-1"], "a whole number from 0 to 1048576"),
         (["emulator", "--no-such-option"], "--no-such-option"),
     ],
 )
