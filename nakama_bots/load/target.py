@@ -102,6 +102,7 @@ class RunTarget:
                 matchmaker_interval=settings.emulator_matchmaker_interval,
                 server_key=settings.credentials.server_key,
                 http_key=settings.credentials.http_key,
+                modules=settings.emulator_module,
                 extra=("--metrics-port", "0"),
             )
         except NakamaError as error:

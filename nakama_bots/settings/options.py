@@ -56,9 +56,10 @@ def resolve(options: Namespace, names: Collection[str] = BY_NAME.keys(), *, host
     URL before all others.
     """
     given = {setting.name: getattr(options, _PREFIX + setting.name, None) for setting in SETTINGS}
-    if options.host:
-        Target.parse(options.host, name=host)
-        given["url"] = options.host
+    url = getattr(options, "host", None)
+    if url:
+        Target.parse(url, name=host)
+        given["url"] = url
     flag = getattr(options, _CONFIG_OPTION, None)
     file = flag or os.environ.get(CONFIG_VARIABLE)
     try:

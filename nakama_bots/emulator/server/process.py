@@ -20,6 +20,7 @@ from types import TracebackType
 from typing import IO, Final
 
 from nakama_bots.errors import NakamaError
+from nakama_bots.exit_codes import ExitCode
 
 START_TIMEOUT: Final = 30.0
 STOP_TIMEOUT: Final = 5.0
@@ -53,12 +54,14 @@ class EmulatorProcess:
         server_key: str = "defaultkey",
         http_key: str = "defaulthttpkey",
         seed: int | None = None,
+        modules: Sequence[str] = (),
         extra: Sequence[str] = (),
         timeout: float = START_TIMEOUT,
     ) -> EmulatorProcess:
         """Start one on a free port of 127.0.0.1 and wait until it accepts connections.
 
-        ``matchmaker_interval`` in seconds; ``extra`` are further arguments of ``nakama-bots emulator``.
+        ``matchmaker_interval`` in seconds; ``modules`` are paths of runtime modules, ``extra`` more arguments of
+        ``nakama-bots emulator``.
         ``EmulatorStartError`` when it ends, or says nothing for ``timeout`` seconds.
         """
         ready_read, ready_write = os.pipe()
@@ -67,7 +70,8 @@ class EmulatorProcess:
             sys.executable, "-m", "nakama_bots.cli", "emulator", "--port", "0",
             "--ready-fd", str(ready_write), "--lifeline-fd", str(lifeline_read),
             "--matchmaker-interval", str(matchmaker_interval),
-            *(() if seed is None else ("--seed", str(seed))), *extra,
+            *(() if seed is None else ("--seed", str(seed))),
+            *(f"--module={module}" for module in modules), *extra,
         ]  # fmt: skip
         # A file, not a pipe: nobody has to drain it for the child to go on.
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
@@ -96,7 +100,11 @@ class EmulatorProcess:
             self._ready = _read_ready(ready_read, time.monotonic() + timeout)
         except (OSError, ValueError, KeyError) as error:
             self.stop()
-            msg = f"the emulator did not come up (exit code {process.returncode}): {error}; {self._said}"
+            if process.returncode == ExitCode.USAGE:  # one line says what it cannot use
+                reason = self._said.rpartition("\n")[2].removeprefix("nakama-bots emulator: ")
+            else:
+                reason = f"{error}; {self._said}"
+            msg = f"the emulator did not come up (exit code {process.returncode}): {reason}"
             raise EmulatorStartError(msg) from None
         except BaseException:
             self.stop()  # interrupted while waiting: leave nothing behind

@@ -1,0 +1,65 @@
+"""Shows a fleet every second: a JSON line on stdout, or a table on a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Final
+
+import gevent
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Column, Table
+from rich.text import Text
+
+from nakama_bots.fill.fleet import Fleet
+from nakama_bots.fill.view import Snapshot, promise_text
+
+_EVERY: Final = 1.0
+_MOST_PROBLEMS: Final = 6
+_FRAME: Final = 7
+"""Lines of the table that are neither lobbies nor problems."""
+
+
+def show(fleet: Fleet, *, json_lines: bool) -> None:
+    """Show ``fleet`` until this greenlet is killed; nothing where there is neither a reader nor a terminal."""
+    if json_lines:
+        while True:
+            try:
+                print(json.dumps(Snapshot.of(fleet).line(time.time())), flush=True)  # noqa: T201
+            except BrokenPipeError:
+                # The reader has closed it; the interpreter would try to flush once more at its exit.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                fleet.stop()
+                return
+            gevent.sleep(_EVERY)
+    console = Console()
+    if not console.is_terminal:
+        return
+    # No thread of its own: it would draw while the hub changes what is drawn.
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(_table(Snapshot.of(fleet), console.height), refresh=True)
+            gevent.sleep(_EVERY)
+
+
+def _table(snapshot: Snapshot, height: int) -> Group:
+    """Totals first: what a low terminal cuts off are the last lobbies."""
+    numbers = [Column(name, justify="right") for name in ("human", "bot", "other bot", "free")]
+    table = Table(Column("lobby", no_wrap=True, overflow="ellipsis"), *numbers)
+    problems = list(snapshot.problems.items())[-_MOST_PROBLEMS:]
+    promise = [] if snapshot.promise is None else [Text(promise_text(snapshot.promise), no_wrap=True)]
+    room = max(1, height - len(problems) - len(promise) - _FRAME)
+    for one in snapshot.lobbies[:room]:
+        free = "?" if one.free is None else str(one.free)
+        humans = "?" if one.guessed else str(one.humans)
+        table.add_row(Text(one.lobby_id), humans, str(len(one.bots)), str(one.others), free)
+    states = ", ".join(f"{number} {state}" for state, number in sorted(snapshot.states.items()))
+    seats = ", ".join(f"{number} {by}" for by, number in snapshot.seats.items())
+    head = Text(f"{len(snapshot.lobbies)} lobbies; seats: {seats}; bots: {states or 'none'}", no_wrap=True)
+    more = len(snapshot.lobbies) - room
+    errors = [Text(f"{number} x {text}", "yellow", no_wrap=True) for text, number in problems]
+    rest = [Text(f"and {more} more")] if more > 0 else []
+    return Group(head, table, *rest, *promise, *errors)

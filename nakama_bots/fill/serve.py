@@ -1,0 +1,83 @@
+"""Runs a fleet until it is stopped: its lease, its metrics, what it shows, and the end."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import gevent
+from gevent.pywsgi import WSGIServer
+
+from nakama_bots.errors import CallError, ConfigError
+from nakama_bots.exit_codes import ExitCode
+from nakama_bots.fill.dashboard import show
+from nakama_bots.fill.fleet import Fleet
+from nakama_bots.fill.options import FillOptions
+from nakama_bots.fill.roster import SlotLease
+from nakama_bots.fill.view import Snapshot
+
+
+def say(text: str) -> None:
+    """A line on stderr."""
+    print(f"nakama-bots fill: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def serve(fleet: Fleet, options: FillOptions, lease: SlotLease | None) -> ExitCode:
+    """Fill until ``fleet`` is stopped, then have every bot leave."""
+    with ExitStack() as stack:
+        if options.metrics_port is not None:
+            stack.callback(_serve_metrics(fleet, options.metrics_port).stop)
+        shown = gevent.spawn(show, fleet, json_lines=options.json_lines)
+        stack.callback(shown.kill)
+        if options.seconds is not None:
+            gevent.spawn_later(options.seconds, fleet.stop)
+        if lease is not None:
+            gevent.spawn(_renew, fleet, lease)
+        fleet.run()
+        clean = fleet.drain(options.drain)
+    if lease is not None and not fleet.gave_up:
+        try:
+            lease.release()
+        except CallError as error:
+            fleet.problems.note("release the lease", error)
+    for text, number in Snapshot.of(fleet).problems.items():
+        say(f"{number} x {text}")
+    if not clean:
+        say(f"some bots had to be cut off after {options.drain:g} s")
+    if fleet.refused is not None:
+        raise fleet.refused
+    return ExitCode.FAILURES if fleet.gave_up else ExitCode.PASSED
+
+
+def _renew(fleet: Fleet, lease: SlotLease) -> None:
+    renewed = time.monotonic()
+    while True:
+        gevent.sleep(lease.seconds / 3)
+        try:
+            kept = lease.renew()
+            renewed = time.monotonic() if kept else renewed
+        except CallError as error:
+            fleet.problems.note("renew the lease", error)
+            kept = time.monotonic() - renewed < lease.seconds * 0.8
+        if not kept:
+            fleet.problems.say("the lease was lost: another filler may use these bots now; ending")
+            fleet.gave_up = True
+            fleet.stop()
+            return
+
+
+def _serve_metrics(fleet: Fleet, port: int) -> Any:
+    def answer(_: Any, start: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:
+        start("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
+        return [Snapshot.of(fleet).metrics().encode()]
+
+    server = WSGIServer(("127.0.0.1", port), answer, log=None)
+    try:
+        server.start()
+    except OSError as error:
+        raise ConfigError("--metrics-port", port, f"a free port ({error.strerror})") from None
+    say(f"metrics on http://127.0.0.1:{server.server_port}/metrics")
+    return server
