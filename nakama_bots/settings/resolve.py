@@ -160,11 +160,14 @@ def read_secret(flag: str, given: str) -> str:
     if not given.startswith("@"):
         return given
     try:
-        return Path(given[1:]).read_text(encoding="utf-8").rstrip("\r\n")
+        key = Path(given[1:]).read_text(encoding="utf-8").rstrip("\r\n")
+        reason = "" if key and "\n" not in key else "it has to be one line"
     except (OSError, ValueError) as error:
-        # Not the path: it may be a key that begins with @.
-        reason = getattr(error, "strerror", None) or "not a text file in UTF-8"
-        raise ConfigError(flag, "@<hidden>", f"a key, or @ and the path of a file with it ({reason})") from None
+        reason = getattr(error, "strerror", None) or "not a text in UTF-8"
+    if reason:
+        # Without the path: it may be a key that begins with @.
+        raise ConfigError(flag, "@<hidden>", f"a key, or @ and the path of a file with it ({reason})")
+    return key
 
 
 def _table(path: Path) -> TomlFile:

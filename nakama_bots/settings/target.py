@@ -15,7 +15,7 @@ DEFAULT_HTTP_KEY: Final = "defaulthttpkey"
 URL_FORM: Final = "http://HOST[:PORT] or https://HOST[:PORT], without user, query or fragment"
 
 # What may stand in a URL's place for it; a space or a line break would end up in a request line.
-_HOST: Final = re.compile(r"[^\s/?#@%\\\[\]\x00-\x1f\x7f]+|[0-9A-Fa-f:.]+%\w+")
+_HOST: Final = re.compile(r"[^\s/?#@%:\\\[\]\x00-\x1f\x7f]+|[0-9A-Fa-f:.]+(?:%\w+)?")
 _PATH: Final = re.compile(r"(?:/[\w\-.~!$&'()*+,;=:@%]+)+", re.ASCII)
 _API: Final = re.compile(r"/v2(?:/|$)")
 

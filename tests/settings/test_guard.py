@@ -72,6 +72,25 @@ def test_a_name_that_looks_like_production_is_confirmed(host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "host",
+    [
+        "\uff50\uff52\uff4f\uff44.example.com",
+        "pro\u00add.example.com",
+        "pr\u200bod.example.com",
+        "prod\u3002example.com",
+        "\u24df\u24e1\u24de\u24d3.example.com",
+    ],
+)
+def test_another_spelling_of_a_name_is_the_same_host(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"looks like production.*--nakama-confirm-target prod\.example\.com"):
+        check(host)
+    check(host, confirm_target="prod.example.com", allowed_hosts="*.EXAMPLE.com")
+    check("prod.example.com", confirm_target=host, allowed_hosts=host)
+    with pytest.raises(ConfigError, match="a host that --nakama-allowed-hosts names"):
+        check(host, confirm_target="prod.example.com", allowed_hosts="staging.example.com")
+
+
+@pytest.mark.parametrize(
     "host", ["staging.example.com", "olive.example.com", "reproduction.example.com", "delivery.dev"]
 )
 def test_other_names_need_no_word(host: str) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings.resolve import Settings
-from nakama_bots.settings.table import SETTINGS
+from nakama_bots.settings.table import BY_NAME, SETTINGS
 from nakama_bots.settings.target import Credentials, Target
 
 
@@ -63,13 +64,82 @@ def test_any_text_is_a_target_or_a_config_error(text: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["http://user:s3cret@h", "http://:s3cret@h:99999", "http://s3cret@", "ftp://u:s3cret@h/", "http://h/?http_key=s3cret",
-     "http://u:s3cret@h:x/?k=s3cret#s3cret"],
+     "http://u:s3cret@h:x/?k=s3cret#s3cret", "http://u:s3cret/x@h", "http://u:s3cret?x@h", "http://u:s3cret#x@h",
+     "u:s3cret@h", "u:s3cret@h:7350", "HTTP://u:a@s3cret@h", "http:/u:s3cret@h", "//u:s3cret@h", "http://u:s3cret%40h",
+     "http://u:\ns3cret@h", "s3cret@h"],
 )  # fmt: skip
 def test_a_bad_url_never_shows_a_password(url: str) -> None:
+    for name in ("url", "metrics", "confirm_target", "allowed_hosts"):
+        with pytest.raises(ConfigError) as caught:
+            Settings.resolve({name: url}, {})
+        assert "s3cret" not in str(caught.value)
+        assert "s3cret" not in str(caught.value.value)
+        assert caught.value.name == BY_NAME[name].flag
     with pytest.raises(ConfigError) as caught:
-        Target.parse(url)
+        Settings.resolve({"allowed_hosts": ["a.example.com", url]}, {})
     assert "s3cret" not in str(caught.value)
-    assert "s3cret" not in str(caught.value.value)
+
+
+@pytest.mark.parametrize("path", ["/v2", "/v2/", "/nakama/v2", "/v2/account"])
+def test_a_path_of_the_api_is_refused_with_one_line(path: str) -> None:
+    with pytest.raises(ConfigError, match=r"^--nakama-url: .*without /v2") as caught:
+        Settings.resolve({"url": f"http://h:7350{path}"}, {})
+    assert "\n" not in str(caught.value)
+    assert Settings.resolve({"metrics": f"http://h:7350{path}"}, {}).metrics is not None
+    assert Target.parse("http://h/v20").path == "/v20"
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("\uff50\uff52\uff4f\uff44.example.com", "prod.example.com"),
+        ("pro\u00add.example.com", "prod.example.com"),
+        ("prod\u3002example.com", "prod.example.com"), ("PROD.example.com", "prod.example.com"),
+        ("\uff11\uff12\uff17.0.0.1", "127.0.0.1"), ("bücher.example", "xn--bcher-kva.example"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+    ],
+)  # fmt: skip
+def test_a_host_is_kept_as_a_resolver_looks_it_up(written: str, host: str) -> None:
+    assert Target(written).host == host
+
+
+@pytest.mark.parametrize("host", ["%70rod.example.com", "\u00ad", "a\uff0fb", "a\uff20b", "h\uff1a80"])
+def test_a_host_of_other_characters_is_refused(host: str) -> None:
+    with pytest.raises(ConfigError, match=r"^host: "):
+        Target(host)
+
+
+@pytest.mark.parametrize("flag", ["server_key", "http_key"])
+def test_a_key_is_read_from_a_file_or_a_line_of_standard_input(
+    flag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key").write_text("k e@y\n")
+    for written in (f"@{tmp_path}/key", "-", "k e@y"):
+        monkeypatch.setattr("sys.stdin", io.StringIO("k e@y\nthe next\n"))
+        settings = Settings.resolve({flag: written}, {})
+        assert getattr(settings.credentials, flag) == "k e@y"
+    # Elsewhere nobody sees it, so it is the key itself.
+    assert getattr(Settings.resolve({}, {f"NAKAMA_{flag.upper()}": "@key"}).credentials, flag) == "@key"
+
+
+def test_two_keys_of_standard_input_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo"))
+    assert Settings.resolve({"server_key": "-", "http_key": "-"}, {}).credentials == Credentials("one", "two")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n", b"a\nb\n", b"\xff"])
+def test_a_bad_key_file_is_one_line_without_its_content(
+    content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if content is not None:
+        (tmp_path / "s3cret").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"^--nakama-server-key: .*cannot be used; accepted: ") as caught:
+        Settings.resolve({"server_key": f"@{tmp_path}/s3cret"}, {})
+    assert "\n" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    with pytest.raises(ConfigError, match=r"^--nakama-server-key: '<hidden>'"):
+        Settings.resolve({"server_key": "-"}, {})
 
 
 @pytest.mark.parametrize(

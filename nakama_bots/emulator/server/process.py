@@ -60,8 +60,8 @@ class EmulatorProcess:
     ) -> EmulatorProcess:
         """Start one on a free port of 127.0.0.1 and wait until it accepts connections.
 
-        ``matchmaker_interval`` in seconds; ``modules`` are paths of runtime modules, ``extra`` more arguments of
-        ``nakama-bots emulator``.
+        ``matchmaker_interval`` in seconds; ``modules`` are paths of runtime modules; ``extra`` are further
+        arguments of ``nakama-bots emulator``.
         ``EmulatorStartError`` when it ends, or says nothing for ``timeout`` seconds.
         """
         ready_read, ready_write = os.pipe()
