@@ -12,7 +12,6 @@ from argparse import Namespace
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 

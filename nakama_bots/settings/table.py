@@ -165,7 +165,11 @@ class Setting:
             raise ConfigError(name, "<hidden>" if self.secret else value, self.accepted) from None
 
 
-_SECRET: Final = Kind(some_text, "a non-empty text; on the command line also @FILE, or - for standard input")
+# Kubernetes keeps the line end of a file that a secret was made from.
+_SECRET: Final = Kind(
+    lambda value: some_text(some_text(value).rstrip("\r\n")),
+    "a non-empty text; on the command line also @FILE, or - for standard input",
+)
 _PYTHON: Final = file_of("a Python file")
 _BOOLEAN: Final = Kind(_flag, "true or false")
 _HOSTS: Final = "host names with commas between, as a.example.com,*.b.example.com"

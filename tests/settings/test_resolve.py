@@ -118,7 +118,8 @@ def test_a_key_is_read_from_a_file_or_a_line_of_standard_input(
         monkeypatch.setattr("sys.stdin", io.StringIO("k e@y\nthe next\n"))
         settings = Settings.resolve({flag: written}, {})
         assert getattr(settings.credentials, flag) == "k e@y"
-    # Elsewhere nobody sees it, so it is the key itself.
+    assert getattr(Settings.resolve({}, {f"NAKAMA_{flag.upper()}": "k e@y\n"}).credentials, flag) == "k e@y"
+    # Elsewhere it is not shown to anyone, so it is the key itself.
     assert getattr(Settings.resolve({}, {f"NAKAMA_{flag.upper()}": "@key"}).credentials, flag) == "@key"
 
 

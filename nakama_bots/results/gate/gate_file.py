@@ -30,7 +30,7 @@ _UNITS: Final[dict[Unit, dict[str, Decimal]]] = {
     Unit.COUNT: {"": Decimal(1)},
 }
 _LIMIT_FORMS: Final[dict[Unit, str]] = {
-    Unit.TIME: "a time with its unit, such as 50 ms (us, ms, s, min, h)",
+    Unit.TIME: "a time with its unit, such as 50 ms (us, ms, s, m or min, h)",
     Unit.RATIO: "a share, such as 1 % or 0.01",
     Unit.RATE: "a rate with its unit, such as 20 /s (/s, /min, /h)",
     Unit.COUNT: "a number without a unit, such as 100",
