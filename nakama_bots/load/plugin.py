@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
-import gevent
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
@@ -13,7 +11,11 @@ from locust.runners import WorkerRunner
 
 from nakama_bots.load import arguments, bucketing
 from nakama_bots.load.conductor import Conductor
+from nakama_bots.load.faults import contain_exits
+from nakama_bots.load.generator.stall_guard import StallGuard
 from nakama_bots.load.run import Run
+from nakama_bots.load.signals import handle_signals
+from nakama_bots.load.stopping import bound_stop
 
 
 def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:
@@ -23,21 +25,16 @@ def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:
 
 def on_init(environment: Environment, **_: Any) -> None:
     """Set up this process's part of the run."""
-    interrupt_this_greenlet()
+    is_worker = isinstance(environment.runner, WorkerRunner)
+    signals = handle_signals(environment)
+    contain_exits(environment)
+    if environment.runner is not None:
+        bound_stop(environment)
     run = Run(environment)
-    if not isinstance(environment.runner, WorkerRunner):
+    if not is_worker:
         Conductor(environment, run)
-
-
-def interrupt_this_greenlet() -> None:
-    """Let Ctrl-C reach the main greenlet, which Locust calls this in and which waits for it.
-
-    Python raises ``KeyboardInterrupt`` in whichever greenlet runs: under load that is a user in the middle of a
-    task, who would die with a traceback, or the event loop.
-    """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        main = gevent.getcurrent()
-        gevent.signal_handler(signal.SIGINT, gevent.kill, main, KeyboardInterrupt)
+    StallGuard().start()
+    signals.initialised()
 
 
 def install() -> None:

@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, Final
 
 import gevent
+from gevent import Greenlet, GreenletExit
+from gevent.pool import Group
 from locust import User
 from locust.env import Environment
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser
 
 from nakama_bots.clock import Tick
 from nakama_bots.errors import CallError, NotFound, RuntimeFunctionNotFound
+from nakama_bots.load.faults import ends_process, fault_of, report_fault
 from nakama_bots.load.run import run_of
 from nakama_bots.players.pacing import pace
 from nakama_bots.players.player import Player
@@ -56,6 +59,12 @@ class NakamaUser(User):
         self._once = False
         self._came = False
         self._well: bool | None = None
+
+    def start(self, group: Group) -> Greenlet[..., None]:
+        """See Locust's: a greenlet in ``group``. Whatever leaves it ends this user, never the process."""
+        self._group = group
+        self._greenlet = group.spawn(_live, self)
+        return self._greenlet
 
     def on_stop(self) -> None:
         """Close the player; a subclass that overrides this calls it."""
@@ -101,8 +110,10 @@ class NakamaUser(User):
             pass
         except CallError as error:
             self._failed(error)
-        except Exception:
-            self._well = False
+        except BaseException as error:
+            self._well = None if isinstance(error, GreenletExit) else False
+            if ends_process(error):
+                raise fault_of(self, "an arrival", error) from error
             raise
         self._well = self._well is None
         raise StopUser
@@ -131,6 +142,10 @@ class NakamaUser(User):
         except InterruptTaskSet:
             self._failures = 0
             raise
+        except BaseException as error:
+            if ends_process(error):
+                raise fault_of(self, "a task", error) from error
+            raise
         else:
             self._failures = 0
 
@@ -140,6 +155,17 @@ class NakamaUser(User):
         self._nakama.complain(error)
         if self.needs and isinstance(error, _NOT_THERE):
             self._nakama.warn(f"{type(self).__name__} needs a server with {self.needs}")
+
+
+def _live(user: NakamaUser) -> None:
+    """A user's greenlet; Locust looks for the user in its arguments."""
+    run: Callable[[], None] = user.run
+    try:
+        run()
+    except BaseException as error:
+        if not ends_process(error):
+            raise
+        report_fault(user.environment, fault_of(user, "its start or stop", error), error.__traceback__)
 
 
 def _at_once() -> float:

@@ -18,8 +18,9 @@ from time import perf_counter
 from typing import Any, Final, cast
 
 import gevent
-from locust.runners import STATE_MISSING, MasterRunner, WorkerRunner
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
+from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load.intervals import Totals
 from nakama_bots.results.record.timeline import Interval
 from nakama_bots.results.record.workers import MISSING, ReportHead, WorkerPart, WorkerRecord, WorkerReport
@@ -33,10 +34,14 @@ REPORT_KEY: Final = "nakama_bots"
 HELLO: Final = "nakama_bots.hello"
 STOP: Final = "nakama_bots.stop"
 STOPPED: Final = "nakama_bots.stopped"
+MASTER_SILENCE: Final = 3.0
+"""Seconds without a heartbeat of the master, which sends one a second, after which its port is tried."""
+PROBE_TIMEOUT: Final = 3.0
 STOP_TIMEOUT: Final = 10.0
 """Seconds beyond Locust's ``--stop-timeout`` that the master waits for its workers."""
 
 _POLL: Final = 0.02
+_AT_IT: Final = (STATE_SPAWNING, STATE_RUNNING)
 
 
 class WorkerEnd:
@@ -46,7 +51,10 @@ class WorkerEnd:
         self._runner = runner
         self._intervals: list[Interval] = []
         self._reports = 0
+        self._heard = perf_counter()
         events = runner.environment.events
+        events.heartbeat_received.add_listener(self._on_heartbeat)
+        runner.greenlet.spawn(self._watch_master)
         events.report_to_master.add_listener(self._on_report)
         # Listeners of ``quitting`` run in reverse: this one before Locust's, which tells the master goodbye.
         events.quitting.add_listener(self._on_quitting)
@@ -82,6 +90,31 @@ class WorkerEnd:
         self._reports += 1
         report: WorkerReport = {**self._head(), "intervals": self._intervals}
         data[REPORT_KEY], self._intervals = report, []
+
+    def _on_heartbeat(self, **_: Any) -> None:
+        self._heard = perf_counter()
+
+    def _watch_master(self) -> None:
+        """End this process when its master has: Locust lets its users go on for a minute."""
+        while True:
+            gevent.sleep(1)
+            silent = perf_counter() - self._heard
+            # One that is stopped, or too busy, still has its port open.
+            if silent >= MASTER_SILENCE and self._runner.worker_state in _AT_IT and not self._master_listens():
+                host, port = self._runner.master_host, self._runner.master_port
+                log.error("the master at %s:%s is gone: this worker stops", host, port)
+                self._runner.environment.process_exit_code = int(ExitCode.FAILURES)
+                # Not from here: it ends this greenlet too.
+                gevent.spawn(self._runner.quit)
+                return
+
+    def _master_listens(self) -> bool:
+        try:
+            address = (self._runner.master_host, self._runner.master_port)
+            socket.create_connection(address, PROBE_TIMEOUT).close()
+        except OSError:
+            return False
+        return True
 
     def _on_stop(self, **_: Any) -> None:
         self._runner.stop()  # fires test_stop, in which the run reports

@@ -257,7 +257,7 @@ class Socket(RealtimeApi, PushHandlers):
         for tap in self._taps.get(event, ())[:]:
             try:
                 tap(body, now, len(payload))
-            except Exception:
+            except BaseException:  # out of here it would end the reading, or the process
                 log.exception("a tap on %s failed", event)
         for expectation in self._expectations.get(event, ())[:]:
             expectation.offer(body, now, len(payload))
@@ -358,7 +358,9 @@ class Socket(RealtimeApi, PushHandlers):
                 handler(body)
             except errors.NakamaError as error:
                 log.warning("a handler of %s failed: %r", event, error)
-            except Exception:
+            except gevent.GreenletExit:
+                raise
+            except BaseException:  # a ``sys.exit`` would end the process
                 log.exception("a handler of %s failed", event)
 
 

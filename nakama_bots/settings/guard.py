@@ -55,7 +55,9 @@ def check_target(settings: Settings, target: Target, *, name: str = "host") -> N
 
 
 def check_users(settings: Settings, users: int, *, name: str = "users") -> None:
-    """A ``ConfigError`` under ``name`` when ``users`` are more than the settings allow."""
+    """A ``ConfigError`` under ``name`` when ``users`` are fewer than none, or more than the settings allow."""
+    if users < 0:
+        raise ConfigError(name, users, "a whole number from 0")
     if settings.max_users and users > settings.max_users:
         raise ConfigError(name, users, f"at most {settings.max_users}, by {BY_NAME['max_users'].flag}")
 

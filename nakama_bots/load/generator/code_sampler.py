@@ -7,6 +7,7 @@ library's time is that of the caller.
 
 from __future__ import annotations
 
+import atexit
 import signal
 import sys
 from functools import lru_cache
@@ -47,6 +48,8 @@ class CodeSampler:
         if not self._running and signal.getsignal(signal.SIGPROF) in _NOBODYS:
             signal.signal(signal.SIGPROF, self._on_signal)
             signal.setitimer(signal.ITIMER_PROF, _CPU_SECONDS, _CPU_SECONDS)
+            # Python takes its handlers down when it exits, and the timer's next signal would kill it.
+            atexit.register(self.stop)
             self._running = True
 
     def stop(self) -> None:
@@ -56,6 +59,7 @@ class CodeSampler:
             signal.setitimer(signal.ITIMER_PROF, 0)
             # A signal that is under way would end the process.
             signal.signal(signal.SIGPROF, signal.SIG_IGN)
+            atexit.unregister(self.stop)
 
     def take(self) -> dict[str, float]:
         """Shares of the CPU since the last time, by owner; empty when nothing was sampled."""
@@ -69,7 +73,7 @@ class CodeSampler:
         for _step in range(_DEEPEST):
             if frame is None:
                 break
-            owner = _owner(frame.f_code.co_filename)
+            owner = owner_of(frame.f_code.co_filename)
             if owner:
                 self._counts[owner] += 1
                 return
@@ -78,7 +82,8 @@ class CodeSampler:
 
 
 @lru_cache(maxsize=4096)
-def _owner(file: str) -> str:
+def owner_of(file: str) -> str:
+    """Whose code a file is: ``OWN``, ``LOCUST``, ``SCENARIO``, or "" for a library."""
     for owner, folder in _FOLDERS:
         if file.startswith(folder):
             return owner

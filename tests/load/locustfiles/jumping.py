@@ -4,9 +4,9 @@ import time
 from itertools import count
 
 _real = time.time
-_shift = 0.0
+_shift = [0.0]
 # Before anything of the run is imported: each module has this as its clock.
-time.time = lambda: _real() + _shift
+time.time = lambda: _real() + _shift[0]
 
 from locust import constant, task  # noqa: E402
 
@@ -23,7 +23,6 @@ class Jumping(NakamaUser):
 
     @task
     def play(self) -> None:
-        global _shift
-        _shift = _SHIFTS[next(self.turns) // 10 % len(_SHIFTS)]
+        _shift[0] = _SHIFTS[next(self.turns) // 10 % len(_SHIFTS)]
         self.player.socket.ping_pong()
         self.player.client.get_account(self.player.session)

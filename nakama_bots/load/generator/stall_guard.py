@@ -1,0 +1,100 @@
+"""Ends a task, or a handler, that holds up its whole process.
+
+While Python code runs without a pause, or waits in a call that gevent has not replaced, no timer fires and no
+signal of gevent's is heard: run-time and Ctrl-C are ignored. A real thread sees it, and a signal handler, which
+Python runs inside that code, raises a fault there. Code that catches even that is never returned to.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Final
+
+import gevent
+from gevent.monkey import get_original
+
+from nakama_bots.load.faults import UserFault, user_of
+from nakama_bots.load.generator.code_sampler import SCENARIO, owner_of
+
+LIMIT: Final = 10.0
+"""Seconds without a turn of the event loop."""
+
+# Ignored where no handler is set: a late one harms nobody.
+_SIGNAL: Final = signal.SIGURG
+_LOOK: Final = 0.5
+_BEAT: Final = 0.1
+
+
+class StallGuard:
+    """One a process; made in the main thread. ``limit`` in seconds."""
+
+    def __init__(self, limit: float = LIMIT) -> None:
+        self._limit = limit
+        self._beats = 0
+        self._stalled = False
+        self._blamed: object = None
+        self._started = False
+        self._timer = gevent.get_hub().loop.timer(_BEAT, repeat=_BEAT, ref=False)
+
+    def start(self) -> None:
+        """Watch until the process ends. Idempotent; does nothing where the signal is somebody else's."""
+        if self._started or signal.getsignal(_SIGNAL) not in (signal.SIG_DFL, signal.SIG_IGN):
+            return
+        self._started = True
+        signal.signal(_SIGNAL, self._on_signal)
+        self._timer.start(self._beat)
+        # Not Locust's: gevent has replaced what threads are made of.
+        start: Callable[[Callable[[int], None], tuple[int]], int] = get_original("_thread", "start_new_thread")
+        start(self._watch, (get_original("threading", "get_ident")(),))
+
+    def _beat(self) -> None:
+        self._beats += 1
+
+    def _watch(self, main: int) -> None:
+        sleep = get_original("time", "sleep")
+        seen, stalled = -1, 0.0
+        while True:
+            sleep(_LOOK)
+            # Counted here, not measured: a process that was stopped as a whole has not stalled.
+            stalled = 0.0 if self._beats != seen else stalled + _LOOK
+            seen = self._beats
+            if stalled >= self._limit:
+                self._stalled, stalled = True, 0.0
+                signal.pthread_kill(main, _SIGNAL)
+
+    def _on_signal(self, _: int, frame: FrameType | None) -> None:
+        stalled, self._stalled = self._stalled, False
+        current = gevent.getcurrent()
+        # A debugger stops the process too, and our own long work is not the scenario's.
+        if not stalled or sys.gettrace() is not None or not _is_scenarios(current, frame):
+            return
+        if current is self._blamed:
+            _never_return()
+        self._blamed = current
+        user = user_of(current)
+        who = type(user).__name__ if user is not None else "a handler"
+        msg = f"{who}: held up the whole process for more than {self._limit:g} s"
+        raise UserFault(msg)
+
+
+def _is_scenarios(greenlet: object, frame: FrameType | None) -> bool:
+    if user_of(greenlet) is not None:
+        return True
+    if greenlet is gevent.get_hub() or getattr(greenlet, "parent", None) is None:
+        return False
+    while frame is not None:
+        if owner_of(frame.f_code.co_filename) == SCENARIO:
+            return True
+        frame = frame.f_back
+    return False
+
+
+def _never_return() -> None:
+    while not sys.is_finalizing():
+        try:
+            gevent.sleep(3600)
+        except BaseException:  # noqa: BLE001, S112 - what is thrown in here would be caught out there
+            continue

@@ -1,0 +1,80 @@
+"""The end of the users: bounded, whatever their code does with it.
+
+Locust kills a user's greenlet and waits for it without a limit. But a task that catches every exception goes
+on, and an ``on_stop`` may never return: neither may keep a run from its report.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from time import perf_counter
+from typing import Any, Final
+
+import gevent
+from gevent import Greenlet
+from locust.env import Environment
+from locust.runners import STATE_CLEANUP
+
+from nakama_bots.load.faults import UserFault, report_fault, user_of, where
+
+LIMIT: Final = 8.0
+"""Seconds, after Locust's ``--stop-timeout``, in which no user has stopped: then the rest is given up."""
+
+_SECOND_KILL: Final = 1.0
+_POLL: Final = 0.05
+
+
+def bound_stop(environment: Environment) -> None:
+    """Have this process's runner give up users that do not stop; each class of them is a fault of the run."""
+    runner = environment.runner
+    assert runner is not None
+    stop_users = runner.stop_users
+
+    def stop_bounded(user_classes_stop_count: dict[str, int]) -> None:
+        if runner.state != STATE_CLEANUP or user_of(gevent.getcurrent()) is not None:
+            stop_users(user_classes_stop_count)  # some of them, or all by one of them
+            return
+        stopping = gevent.spawn(stop_users, user_classes_stop_count)
+        if not _ended(stopping, environment):
+            stopping.kill(block=False)
+            _give_up(environment, list(runner.user_greenlets))
+
+    # Of this instance only.
+    runner.stop_users = stop_bounded  # type: ignore[method-assign]
+
+
+def _ended(stopping: Greenlet[..., None], environment: Environment) -> bool:
+    """Whether all users have stopped, before no more did for ``LIMIT``."""
+    assert environment.runner is not None
+    left = len(environment.runner.user_greenlets)
+    since = perf_counter() + environment.stop_timeout
+    while not stopping.ready():
+        gevent.joinall([stopping], timeout=_POLL)
+        now, alive = perf_counter(), len(environment.runner.user_greenlets)
+        if alive < left:
+            left, since = alive, max(since, now)
+        if now - since >= LIMIT:
+            return stopping.ready()
+    return True
+
+
+def _give_up(environment: Environment, greenlets: list[Greenlet[..., Any]]) -> None:
+    assert environment.runner is not None
+    classes: dict[str, list[Greenlet[..., Any]]] = {}
+    for greenlet in greenlets:
+        classes.setdefault(type(user_of(greenlet)).__name__, []).append(greenlet)
+    traces = {name: where(members[0]) for name, members in classes.items()}
+    # One that waits in its on_stop ends with this.
+    gevent.killall(greenlets, block=True, timeout=_SECOND_KILL)
+    for name, members in classes.items():
+        users = "1 user" if len(members) == 1 else f"{len(members):,} users"
+        fault = UserFault(
+            f"{name}: {users} had not stopped {environment.stop_timeout + LIMIT:g} s after the end of the run: "
+            "a task that catches every exception, or an on_stop that does not return"
+        )
+        report_fault(environment, fault, traces[name])
+    for greenlet in greenlets:
+        if not greenlet.dead:
+            environment.runner.user_greenlets.discard(greenlet)
+            # Never freed: Python would throw an exception into it when the process ends, and wait for it.
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(greenlet))
