@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="names of the cells")
     parser.add_argument("--page", action="store_true", help="docs/reliability.md")
     given = parser.parse_args(arguments)
-    cells = [cell for cell in CELLS if _wanted(cell, given.names) and (cell.name in QUICK or not given.quick)]
+    cells = [cell for cell in _named(given.names) if cell.name in QUICK or not given.quick]
     if given.page:
         print(page(), end="")
         return 0
@@ -51,11 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if all(result.good for result in results) else 1
 
 
-def _wanted(cell: Cell, names: Sequence[str]) -> bool:
-    return not names or any(name == cell.name for name in names) or (
-        not any(name == other.name for name in names for other in CELLS)
-        and any(name in cell.name for name in names)
-    )  # fmt: skip
+def _named(names: Sequence[str]) -> list[Cell]:
+    """The cells with that name, or with it in theirs where none has it; all without names."""
+    wanted = [cell for cell in CELLS if not names]
+    for name in names:
+        exact = [cell for cell in CELLS if cell.name == name]
+        wanted += exact or [cell for cell in CELLS if name in cell.name]
+    return list(dict.fromkeys(wanted))
 
 
 def _run(cell: Cell, *, show: bool) -> Result:
