@@ -109,7 +109,7 @@ def change(path, **values):
         (lambda path: path.write_text("[]"), "neither a run's folder nor a baseline"),
         (lambda path: change(path, schema="nakama-bots/summary/1"), "neither a run's folder nor a baseline"),
         (lambda path: change(path, schema="nakama-bots/baseline/2"), "written by a newer nakama-bots"),
-        (lambda path: change(path, rows=[{}]), r"a damaged baseline .*'kind' is missing"),
+        (lambda path: change(path, rows=[{}]), r"a damaged baseline .*missing required field kind"),
         (lambda path: change(path, window=None), "a damaged baseline"),
         (lambda path: path.unlink(), "cannot be read"),
     ],

@@ -243,9 +243,9 @@ def broken(change):
     [
         (None, "the schema 'nakama-bots/recorded/1' is expected, not None"),
         ({"schema": "nakama-bots/recorded/2"}, "not 'nakama-bots/recorded/2'"),
-        (broken(lambda p: p.pop("counts")), "recorded: 'counts' is missing"),
-        (broken(lambda p: p["counts"].update(x="3")), r"recorded\.counts\.x: int is expected, not str"),
-        (broken(lambda p: p["calls"][0].update(bytes=1.5)), r"recorded\.calls\[0\]\.bytes: int"),
+        (broken(lambda p: p.pop("counts")), "recorded: Object missing required field counts"),
+        (broken(lambda p: p["counts"].update(x="3")), r"recorded\.counts\[...\]: Expected int, got str"),
+        (broken(lambda p: p["calls"][0].update(bytes=1.5)), r"recorded\.calls\[0\]\.bytes: Expected int"),
         (broken(lambda p: p["calls"][0]["ok"].update(hdr="AAAA")), "not an encoded HDR histogram"),
         (broken(lambda p: p["samples"]["x"].update(raw_us=[-1])), "raw value"),
     ],

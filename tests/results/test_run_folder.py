@@ -116,7 +116,10 @@ def test_a_truncated_summary_is_told_in_one_line(tmp_path, summary):
         (b"\xff\xfe binary", "not whole JSON ("),
         (b'{"schema": "other"}', "not a summary of nakama-bots (its \"schema\" is 'other'"),
         (b'{"schema": "nakama-bots/summary/7"}', "written by a newer nakama-bots (schema 7)"),
-        (b'{"schema": "nakama-bots/summary/1"}', "a damaged summary (summary: 'run' is missing)"),
+        (
+            b'{"schema": "nakama-bots/summary/1"}',
+            "a damaged summary (summary: Object missing required field run)",
+        ),
     ],
 )
 def test_a_file_that_is_no_summary_is_told_in_one_line(tmp_path, content, words):

@@ -37,16 +37,16 @@ def test_what_fits_passes():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"name": 1}, "it.name: str is expected, not int"),
-        ({"flag": 1}, "it.flag: bool is expected, not int"),
-        ({"rows": {}}, "it.rows: a list is expected, not dict"),
-        ({"rows": [[]]}, "it.rows[0]: an object with text keys is expected, not list"),
-        ({"rows": [{"number": 1}]}, "it.rows[0]: 'ratio' is missing"),
-        ({"rows": [{"number": True, "ratio": 1.0}]}, "it.rows[0].number: int is expected, not bool"),
-        ({"rows": [{"number": 1, "ratio": "1"}]}, "it.rows[0].ratio: float or null is expected, not str"),
-        ({"raw": [1, 2.0]}, "it.raw[1]: int is expected, not float"),
-        ({"by_name": {1: 1.0}}, "it.by_name: an object with text keys is expected, not dict"),
-        ({"by_name": {"a": None}}, "it.by_name.a: float is expected, not NoneType"),
+        ({"name": 1}, "it.name: Expected str, got int"),
+        ({"flag": 1}, "it.flag: Expected bool, got int"),
+        ({"rows": {}}, "it.rows: Expected array, got object"),
+        ({"rows": [[]]}, "it.rows[0]: Expected object, got array"),
+        ({"rows": [{"number": 1}]}, "it.rows[0]: Object missing required field ratio"),
+        ({"rows": [{"number": True, "ratio": 1.0}]}, "it.rows[0].number: Expected int, got bool"),
+        ({"rows": [{"number": 1, "ratio": "1"}]}, "it.rows[0].ratio: Expected float | null, got str"),
+        ({"raw": [1, 2.5]}, "it.raw[1]: Expected int, got float"),
+        ({"by_name": {1: 1.0}}, "key in it.by_name: Expected str, got int"),
+        ({"by_name": {"a": None}}, "it.by_name[...]: Expected float, got null"),
     ],
 )
 def test_what_does_not_fit_is_named(change, message):
@@ -56,5 +56,5 @@ def test_what_does_not_fit_is_named(change, message):
 
 
 def test_a_missing_key_is_named():
-    with pytest.raises(ShapeError, match="it: 'name' is missing"):
+    with pytest.raises(ShapeError, match="it: Object missing required field"):
         check({}, Outer, "it")
