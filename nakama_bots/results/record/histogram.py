@@ -126,8 +126,9 @@ class Histogram:
         self._buffer += other._buffer
         self.overflow += other.overflow
         self.underflow += other.underflow
-        if len(self._buffer) >= _BATCH:
-            self._fold()
+        # At once, not by batches: what others are added to lives as long as the run. A rare name that gets its
+        # counters after an hour would look like a leak.
+        self._fold()
 
     @property
     def count(self) -> int:
