@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from . import differential_corners as corners
+from . import differential_http as http
 from . import differential_live as live
 from . import differential_rest as rest
+from . import differential_values as values
 from .differential import Run, Step
 
 FAMILIES: tuple[Callable[[Run], None], ...] = (
@@ -14,7 +16,10 @@ FAMILIES: tuple[Callable[[Run], None], ...] = (
     rest.friends, rest.groups, live.chat, live.direct, live.group_chat, rest.notifications, live.relayed,
     live.authoritative, live.socket_functions, live.matchmaker, live.party, rest.storage, rest.boards,
     rest.board_errors, rest.functions, rest.events, rest.purchases,
-    corners.rare_rest, corners.rare_live, corners.corners, live.closing,
+    corners.rare_rest, corners.rare_live, corners.corners,
+    values.account_values, values.passwords, values.scores, values.objects, values.people,
+    values.order_of_checks, http.bodies, http.paths, http.browsers, values.direct_to_oneself,
+    live.closing,
     rest.sessions,
 )  # fmt: skip
 

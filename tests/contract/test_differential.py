@@ -1,7 +1,7 @@
 """One scripted session on the emulator and on a real server: answers, pushes and their order are the same.
 
 The real server's side is ``data/differential.json``; with ``NAKAMA_URL`` that server plays the session too.
-Differences that are meant are in ``differences.toml``, each with its row of docs/emulator.md.
+What differs on purpose (docs/emulator.md) is not in the script, or has a placeholder in the transcript.
 
 To record the real server again, with ``nakama_modules/`` and ``modules/boards.lua`` loaded into it::
 
@@ -14,7 +14,6 @@ import copy
 import json
 import os
 import re
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,14 @@ from nakama_bots.emulator.dispatch.operations import OPERATIONS
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.realtime.catalog import REPLIES
 
-from .differential import Difference, Names, Step, compare
+from .differential import Names, Step, compare
 from .differential_script import FAMILIES, play
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "data" / "differential.json"
 MODULE = HERE / "modules" / "boards.py"
-DOCUMENT = HERE.parents[1] / "docs" / "emulator.md"
 REFERENCES = ("recorded", "live") if os.environ.get("NAKAMA_URL") else ("recorded",)
 NAMES = [family.__name__ for family in FAMILIES]
-ALLOWED: list[dict[str, str]] = tomllib.loads((HERE / "differences.toml").read_text(encoding="utf-8"))[
-    "difference"
-]
 # As the recorded server's; with the default of a minute a slow run would see its tokens end.
 TOKEN_EXPIRY = "7200"
 
@@ -90,14 +85,6 @@ def reference(request: pytest.FixtureRequest) -> list[Step]:
     return steps
 
 
-def allowed(difference: Difference) -> bool:
-    return any(
-        (difference.step, difference.path, difference.expected, difference.got)
-        == (row["step"], row["path"], row["expected"], row["got"])
-        for row in ALLOWED
-    )
-
-
 @pytest.mark.parametrize("family", NAMES)
 def test_the_emulator_answers_as_a_real_server(
     reference: list[Step], emulated: list[Step], family: str
@@ -105,18 +92,7 @@ def test_the_emulator_answers_as_a_real_server(
     if family == "boards" and not has_boards(reference):
         pytest.skip("the server has no function 'contract_boards': load tests/contract/modules/boards.lua")
     found = compare(of_family(reference, family), of_family(emulated, family))
-    wrong = [str(one) for one in found if not allowed(one)]
-    assert not wrong, "\n".join(wrong)
-
-
-def test_an_allowed_difference_is_still_there_and_has_its_reason(
-    reference: list[Step], emulated: list[Step]
-) -> None:
-    found = {(one.step, one.path) for one in compare(reference, emulated) if allowed(one)}
-    reasons = dict(re.findall(r"^\| (.+?) \| (.+?) \|$", DOCUMENT.read_text(encoding="utf-8"), re.MULTILINE))
-    for row in ALLOWED:
-        assert (row["step"], row["path"]) in found, f"{row['step']} is no difference any more: take it out"
-        assert reasons.get(row["row"]), f"docs/emulator.md has no row {row['row']!r} with a reason"
+    assert not found, "\n".join(map(str, found))
 
 
 def test_the_session_has_every_family_operation_and_message(reference: list[Step]) -> None:
@@ -160,7 +136,6 @@ def test_a_change_of_any_kind_is_a_difference(emulated: list[Step], damage: Any)
     assert compare(emulated, emulated) == []
     found = compare(emulated, changed)
     assert len({one.step for one in found}) == 1
-    assert not any(map(allowed, found))
 
 
 def test_what_a_server_makes_up_gets_the_name_of_its_first_step() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from nakama_bots.emulator.formats import tokens
 from nakama_bots.emulator.formats.protojson import (
     Malformed,
+    Schema,
     data,
     double,
     flag,
@@ -18,6 +20,9 @@ from nakama_bots.emulator.formats.protojson import (
     int64,
     jsonb,
     loads,
+    loads_first,
+    mapping,
+    text,
     timestamp,
 )
 
@@ -67,11 +72,57 @@ def test_what_is_no_base64(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b'{"a":1,"a":2}', b'{"b":{"a":1,"a":1}}', b'[{"a":":","a":":"}]', b'{"a":1,"\\u0061":2}']
+    "content",
+    [
+        b'{"a":1,"a":2}',
+        b'{"a":1,"\\u0061":2}',
+        b'{"a":null,"a":1}',
+        b'{"m":{"x":"1","x":"2"}}',
+        b'{"n":{"b":":","b":":"}}',
+    ],
 )
-def test_a_key_given_twice(content: bytes) -> None:
+def test_a_key_given_twice_that_is_read(content: bytes) -> None:
+    schema = Schema({"a": int32, "m": mapping(text), "n": Schema({"b": text})})
     with pytest.raises(Malformed, match="duplicate"):
-        loads(content)
+        schema(loads(content))
+
+
+def test_a_key_given_twice_that_nobody_reads() -> None:
+    content = b'{"x":1,"x":2,"y":{"z":1,"z":2},"a":3}'
+    assert Schema({"a": int32})(loads(content)) == {"a": 3}
+    with pytest.raises(Malformed, match="unknown"):
+        Schema({"a": int32}, strict=True)(loads(content))
+
+
+@pytest.mark.parametrize(
+    ("content", "value"),
+    [
+        (b'{"a":1} x', {"a": 1}),
+        (b'{"a":1}{"a":2}', {"a": 1}),
+        (b'{"a":1}}', {"a": 1}),
+        (b" \n ", {}),
+        (b"", {}),
+        (b'{"a":1}\x00', {"a": 1}),
+        (b'{"a":1e999}', {"a": math.inf}),
+        (b'{"a":1' + b"0" * 100_000 + b"}", {"a": math.inf}),
+    ],
+)
+def test_the_first_value_of_a_body(content: bytes, value: object) -> None:
+    assert loads_first(content) == value
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"NaN", b"[1,]", b'{"a":"\xff"}', b"x", b"\xef\xbb\xbf{}", b"[" * 100_000]
+)
+def test_what_has_no_first_value(content: bytes) -> None:
+    with pytest.raises(Malformed):
+        loads_first(content)
+
+
+@pytest.mark.parametrize("parse", [int32, int64, double])
+def test_a_number_without_end_is_no_number(parse: Callable[[object], object]) -> None:
+    with pytest.raises(Malformed):
+        parse(loads_first(b"9" * 100_000))
 
 
 @pytest.mark.parametrize("content", [b'{"a":"x:y"}', b'{"a":{"a":1}}', b'[{"a":1},{"a":1}]', b'{":":":"}'])

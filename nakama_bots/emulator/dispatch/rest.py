@@ -18,7 +18,7 @@ from typing import Final
 import orjson
 
 from nakama_bots.emulator.dispatch.operations import operation
-from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Malformed, Schema, camel, loads
+from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Malformed, Schema, camel, loads_first
 from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.options import SERVER_NAME
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
@@ -71,6 +71,9 @@ class Answer:
     body: bytes = b""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=lambda: BASE_HEADERS)
+
+
+RPC_PATH: Final = "/v2/rpc/{id}"
 
 
 def ok(body: JsonObject) -> Answer:
@@ -177,11 +180,20 @@ def go_bool(text: str) -> bool:
     return _BOOLEANS[text]
 
 
+_NO_NUMBER: Final = "invalid syntax"
+_OUT_OF_RANGE: Final = "value out of range"
+# Of an int64; more of them are out of range without being read.
+_MOST_DIGITS: Final = 19
+
+
 def _go_int(low: int, high: int, text: str) -> int:
     # Go takes a sign only where there are negative numbers.
     sign = "[+-]?" if low < 0 else ""
-    if not re.fullmatch(sign + r"\d{1,19}", text, re.ASCII) or not low <= int(text) < high:
-        raise ValueError(text)
+    if not re.fullmatch(sign + r"\d+", text, re.ASCII):
+        raise ValueError(_NO_NUMBER)
+    digits = text.lstrip("+-0")
+    if len(digits) > _MOST_DIGITS or not low <= int(text) < high:
+        raise ValueError(_OUT_OF_RANGE)
     return int(text)
 
 
@@ -222,7 +234,9 @@ class Router:
             if "{" not in template:
                 self._static[template] = methods
                 continue
-            source = re.sub(r"\\{(\w+)\\}", r"(?P<\1>[^/]+)", re.escape(template))
+            # The last value may be empty; any other empty one has been redirected. An RPC's id has slashes.
+            value = ".*" if template == RPC_PATH else "[^/]*"
+            source = re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{value})", re.escape(template))
             self._patterns.append((re.compile(source), methods))
 
     def find(self, path: str) -> tuple[dict[str, Route], Mapping[str, str]] | None:
@@ -252,19 +266,16 @@ class Router:
         if found is None or (request.path == "/" and request.method not in found[0]):
             raise RestFault(NOT_FOUND, "Not Found")
         methods, request.path_values = found
-        if request.method == "OPTIONS":
-            return _PREFLIGHT
         route = methods.get(request.method)
         if route is None:
             raise RestFault(UNIMPLEMENTED, "Method Not Allowed")
         return route
 
     def _run(self, route: Route, request: Request) -> JsonObject | Answer | Awaitable[Answer]:
-        if len(request.content) > self._core.options.max_request_size:
-            raise RestFault(INVALID_ARGUMENT, "http: request body too large")
         if route.body is not None and request.content:
+            check_size(self._core, request)
             try:
-                request.body = route.body(loads(request.content))
+                request.body = route.body(loads_first(request.content))
             except Malformed as fault:
                 raise RestFault(INVALID_ARGUMENT, str(fault)) from None
         request.query = _read_query(route.query, request.parameters)
@@ -276,6 +287,12 @@ class Router:
         if key in hooks.req_after:
             _after(hooks.req_after[key], request)
         return result
+
+
+def check_size(core: Core, request: Request) -> None:
+    """Refuse a body that is too large; one that nothing reads does not matter."""
+    if len(request.content) > core.options.max_request_size:
+        raise RestFault(INVALID_ARGUMENT, "http: request body too large")
 
 
 def _context(request: Request) -> RpcContext:
@@ -323,21 +340,8 @@ def _read_query(types: Mapping[str, QueryType], parameters: Parameters) -> Field
             raise RestFault(INVALID_ARGUMENT, message)
         try:
             fields[name] = kind.parse(values[0])
-        except (ValueError, KeyError):
-            reason = f'strconv.{kind.go}: parsing "{values[0]}": invalid syntax'
+        except (ValueError, KeyError) as error:
+            why = _OUT_OF_RANGE if str(error) == _OUT_OF_RANGE else _NO_NUMBER
+            reason = f'strconv.{kind.go}: parsing "{values[0]}": {why}'
             raise RestFault(INVALID_ARGUMENT, f'parsing field "{name}": {reason}') from None
     return fields
-
-
-def _preflight(_: Core, request: Request) -> Answer:
-    headers = {
-        "Access-Control-Allow-Headers": request.headers.get("access-control-request-headers", "").replace(
-            ", ", ","
-        ),
-        "Access-Control-Allow-Methods": request.headers.get("access-control-request-method", ""),
-        "Access-Control-Allow-Origin": "*",
-    }
-    return Answer(200, headers={name: value for name, value in headers.items() if value})
-
-
-_PREFLIGHT: Final = Route("OPTIONS", "*", public, _preflight)

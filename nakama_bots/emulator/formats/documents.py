@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal, InvalidOperation
+from typing import Final
 
 import orjson
 
@@ -19,6 +21,14 @@ def go_json(value: dict[str, str]) -> str:
     return text
 
 
+# Only a text with one of these can have a number that PostgreSQL refuses.
+_EXTREME: Final = re.compile(r"[eE][+-]?\d{3}|\d{16384}")
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+# Digits that a PostgreSQL number has at most before and after the point.
+_MOST_BEFORE: Final = 131_072
+_MOST_AFTER: Final = 16_383
+
+
 def is_object(text: str) -> bool:
     """Whether it is a JSON object; half of a surrogate pair counts as a character, as in Go."""
     try:
@@ -26,9 +36,14 @@ def is_object(text: str) -> bool:
     except orjson.JSONDecodeError:
         pass
     try:
-        return isinstance(json.loads(text, parse_constant=_refuse), dict)
+        return isinstance(json.loads(text, parse_int=_any, parse_float=_any, parse_constant=_refuse), dict)
     except (ValueError, RecursionError):
         return False
+
+
+def _any(number: str) -> str:
+    """A number of any size, which nobody looks at."""
+    return number
 
 
 def _refuse(constant: str) -> object:
@@ -37,8 +52,24 @@ def _refuse(constant: str) -> object:
 
 def storable(text: str) -> bool:
     """Whether a JSONB column takes it."""
+    extreme = _EXTREME.search(text) is not None
     try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
+        if extreme:
+            json.loads(text, parse_int=_number, parse_float=_number, parse_constant=_refuse)
+        else:
+            orjson.loads(text)
+    except (ValueError, RecursionError):
         return False
-    return _NUL.search(text) is None
+    return _NUL.search(text) is None and not (extreme and _SURROGATE.search(text))
+
+
+def _number(text: str) -> Decimal:
+    """A number; ``ValueError`` for one that PostgreSQL does not take."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(text) from None
+    _, digits, exponent = number.as_tuple()
+    if not isinstance(exponent, int) or exponent < -_MOST_AFTER or len(digits) + exponent > _MOST_BEFORE:
+        raise ValueError(text)
+    return number

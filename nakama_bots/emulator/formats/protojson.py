@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -117,7 +118,7 @@ _SPECIAL_DOUBLES = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": 
 
 def double(value: object) -> float:
     """A double, as a number or as text."""
-    if type(value) in (int, float):
+    if type(value) in (int, float) and math.isfinite(cast("float", value)):
         return float(cast("float", value))
     if type(value) is str:
         if value in _SPECIAL_DOUBLES:
@@ -155,7 +156,7 @@ def mapping(parse: Parser) -> Parser:
 
     def parse_map(value: object) -> object:
         if type(value) is not dict:
-            raise _invalid("map", value)
+            raise _invalid("map", value) if not isinstance(value, _Repeated) else _duplicate("map key", value)
         return {key: parse(item) for key, item in value.items()}
 
     return parse_map
@@ -181,9 +182,11 @@ class Schema:
 
     def __call__(self, value: object) -> Fields:
         """The message; ``Malformed`` when it is none."""
-        if type(value) is not dict:
+        if not isinstance(value, dict):
             msg = f"proto:\u00a0syntax error (line 1:1): unexpected token {json.dumps(value, default=str)[:1]}"
             raise Malformed(msg)
+        if isinstance(value, _Repeated) and not value.twice.isdisjoint(self._names):
+            raise _duplicate("field", value)
         fields = Fields()
         for key, item in value.items():
             row = self._names.get(key)
@@ -206,16 +209,45 @@ class Schema:
         return fields
 
 
+class _Repeated(dict[str, object]):
+    """An object in which keys came twice: an error only where something reads them."""
+
+    __slots__ = ("twice",)
+    twice: set[str]
+
+
+def _duplicate(kind: str, value: _Repeated) -> Malformed:
+    return Malformed(f"proto:\u00a0(line 1:1): duplicate {kind} {json.dumps(sorted(value.twice)[0])}")
+
+
 def loads(content: bytes) -> object:
-    """The JSON value in ``content``. ``Malformed`` also for a key given twice, which orjson would let pass."""
+    """The JSON value in ``content``, which orjson alone reads in all but rare cases. ``Malformed``."""
     try:
         value = orjson.loads(content)
     except orjson.JSONDecodeError:
         raise Malformed(_syntax_error(content)) from None
     # Every key brings one colon; more of them than keys are inside strings, or a key came twice.
     if content.count(b":") != _count_keys(value):
-        _reject_duplicates(content)
+        return _first(content.decode())
     return cast("object", value)
+
+
+def loads_first(content: bytes) -> object:
+    """The first JSON value in ``content``, as Go's decoder reads a body: what follows does not matter.
+
+    Blank content is an empty object. ``Malformed``.
+    """
+    try:
+        return loads(content)
+    except Malformed as fault:
+        try:
+            text = content.decode().lstrip(_BLANK)
+            return _first(text) if text else {}
+        except ValueError:
+            raise fault from None
+
+
+_BLANK: Final = " \t\r\n"
 
 
 def _count_keys(value: object) -> int:
@@ -231,25 +263,43 @@ def _count_keys(value: object) -> int:
     return number
 
 
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
-    if len(members) != len(pairs):
-        msg = "proto:\u00a0syntax error (line 1:1): duplicate map key"
-        raise Malformed(msg)
-    return members
+    if len(members) == len(pairs):
+        return members
+    repeated_ = _Repeated(members)
+    names = [name for name, _ in pairs]
+    repeated_.twice = {name for name in members if names.count(name) > 1}
+    return repeated_
 
 
-def _reject_duplicates(content: bytes) -> None:
+# The digits of a number that fits into a double; a longer one is as good as infinite.
+_LONGEST_INTEGER: Final = 300
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else math.inf
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(constant)
+
+
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_members, parse_int=_whole, parse_constant=_refuse)
+
+
+def _first(text: str) -> object:
     try:
-        json.loads(content, object_pairs_hook=_unique)
+        value: object = _DECODER.raw_decode(text.lstrip(_BLANK))[0]
     except RecursionError:
         msg = "proto:\u00a0syntax error (line 1:1): exceeded max recursion depth"
         raise Malformed(msg) from None
+    return value
 
 
 def _syntax_error(content: bytes) -> str:
     try:
-        json.loads(content)
+        json.loads(content.decode(), parse_int=_whole)
     except json.JSONDecodeError as error:
         if error.pos < len(error.doc.rstrip()) and not error.msg.startswith("Unterminated"):
             return f"invalid character {error.doc[error.pos]!r} looking for beginning of value"
@@ -274,12 +324,12 @@ def jsonb(document: str) -> str:
     """``document`` as PostgreSQL gives it back from a JSONB column: spaces, keys by length then bytes."""
     try:
         return _jsonb(json.loads(document, parse_float=Decimal, parse_int=Decimal))
-    except RecursionError:
-        return document  # deeper than this interpreter goes, though not than PostgreSQL
+    except (RecursionError, ArithmeticError):
+        return document  # deeper than this interpreter goes, or a number that PostgreSQL would have refused
 
 
-# Written out digit by digit up to here; PostgreSQL would go on to 131072 digits.
-_LONGEST_NUMBER: Final = 1000
+# PostgreSQL refuses numbers that are longer than this, before and after the point together.
+_LONGEST_NUMBER: Final = 147_455
 
 
 def _jsonb(value: Any) -> str:
@@ -290,5 +340,5 @@ def _jsonb(value: Any) -> str:
         return "[" + ", ".join(map(_jsonb, value)) + "]"
     if isinstance(value, Decimal):
         value = abs(value) if value.is_zero() else value  # PostgreSQL knows no negative zero
-        return f"{value:f}" if abs(value.adjusted()) < _LONGEST_NUMBER else str(value)
+        return f"{value:f}" if abs(value.adjusted()) <= _LONGEST_NUMBER else str(value)
     return json.dumps(value, ensure_ascii=False)

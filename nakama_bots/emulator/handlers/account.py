@@ -7,11 +7,11 @@ from typing import Final
 from nakama_bots.emulator.dispatch.rest import INTERNAL, NOT_FOUND, TEXTS, Request, RestFault, Route, session
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, text
 from nakama_bots.emulator.handlers.authentication import check_username, invalid
-from nakama_bots.emulator.store.accounts import Account
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, Account
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 
-# The longest value that the server's database column takes, in bytes.
+# The longest value that the server's database column takes, in characters.
 _LONGEST: Final = {"display_name": 255, "avatar_url": 512, "lang_tag": 18, "location": 255, "timezone": 255}
 
 
@@ -28,6 +28,13 @@ def _get(core: Core, request: Request) -> JsonObject:
     return account.account(online=core.online(account))
 
 
+def _storable(value: str | None, name: str) -> bool:
+    """Whether the database column takes a value; "" becomes NULL, which only ``lang_tag`` refuses."""
+    if value is None:
+        return True
+    return len(value) <= _LONGEST[name] and "\0" not in value and (value != "" or name != "lang_tag")
+
+
 def _update(core: Core, request: Request) -> JsonObject:
     body = request.body
     if not body:
@@ -36,11 +43,11 @@ def _update(core: Core, request: Request) -> JsonObject:
     if username is not None:
         check_username(username)
     account = own_account(core, request)
+    if not all(_storable(body.optional_text(name), name) for name in _LONGEST):
+        raise RestFault(INTERNAL, "Error while trying to update account.")
     owner = core.accounts.named(username) if username is not None else None
     if owner not in (None, account):
         raise invalid("rpc error: code = AlreadyExists desc = Username is already in use.")
-    if any(len(body.text(name).encode()) > longest for name, longest in _LONGEST.items()):
-        raise RestFault(INTERNAL, "Error while trying to update account.")
     if username is not None:
         core.accounts.rename(account, username)
     for name in _LONGEST:
@@ -62,8 +69,12 @@ def _users(core: Core, request: Request) -> JsonObject:
     for user_id in ids:
         if not is_uuid(user_id):
             raise invalid(f"ID '{user_id}' is not a valid system ID.")
-    asked = [core.accounts.get(user_id) for user_id in ids]
-    asked += [core.accounts.named(name) for name in request.query.texts("usernames")]
+    asked = [core.accounts.get(user_id.lower()) for user_id in ids]
+    # The system user is the one with an empty name.
+    asked += [
+        core.accounts.named(name) if name else core.accounts.get(SYSTEM_USER_ID)
+        for name in request.query.texts("usernames")
+    ]
     asked += [core.accounts.identified("facebook", one) for one in request.query.texts("facebook_ids")]
     found = {account.id: account for account in asked if account is not None}
     users = [account.user(online=core.online(account)) for account in found.values()]

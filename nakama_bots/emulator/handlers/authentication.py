@@ -30,7 +30,7 @@ SPACE_OR_CONTROL = re.compile(r"[\x00-\x1f\x7f\s]")
 # A space passes, in spite of the error's text (``server/api.go``, invalidUsernameRegex).
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
-PASSWORD_LENGTH: Final = 8
+_SHORTEST_PASSWORD: Final = 8
 
 
 def invalid(message: str) -> RestFault:
@@ -137,12 +137,18 @@ def check_email(email: str) -> None:
         raise invalid("Invalid email address, must be 10-255 bytes.")
 
 
+def check_password(password: str) -> None:
+    """Refuse what is too short for a password."""
+    if len(password.encode()) < _SHORTEST_PASSWORD:
+        raise invalid("Password must be at least 8 characters long.")
+
+
 def _by_email(core: Core, request: Request) -> JsonObject:
     email, password = request.body.text("email").lower(), request.body.text("password")
-    if len(password) < PASSWORD_LENGTH:
-        raise invalid("Password must be at least 8 characters long.")
     if email:
         check_email(email)
+    check_password(password)
+    if email:
         asked_username(request)
         account = core.accounts.identified("email", email)
     else:

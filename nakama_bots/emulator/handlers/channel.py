@@ -6,11 +6,9 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-import orjson
-
-from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
+from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, RUNTIME_EXCEPTION, Call, MessageRow, RealtimeFault
 from nakama_bots.emulator.dispatch.rest import BOOL, INT, TEXT, Request, Route, session
-from nakama_bots.emulator.formats.documents import go_json
+from nakama_bots.emulator.formats.documents import go_json, is_object, storable
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
@@ -104,7 +102,7 @@ def _join(call: Call) -> None:
 def _notify_absent(call: Call, stream: Stream) -> None:
     core, me = call.core, call.session
     partner = stream.subcontext if stream.subject == me.user_id else stream.subject
-    if any(member.session.user_id == partner for member in core.tracker.presences(stream, hidden=True)):
+    if any(member.session.user_id == partner for member in core.tracker.presences(stream)):
         return
     content = go_json({"username": me.username})
     core.notify(partner, f"{me.username} wants to chat", content, DM_REQUEST, me.user_id)
@@ -125,13 +123,15 @@ def _leave(call: Call) -> None:
 
 def _content(call: Call) -> str:
     content = call.fields.text("content")
-    try:
-        valid = isinstance(orjson.loads(content), dict)
-    except orjson.JSONDecodeError:
-        valid = False
-    if not valid:
+    if not is_object(content):
         raise RealtimeFault(BAD_INPUT, "Message content must be a valid JSON object")
     return content
+
+
+def _check_kept(presence: Presence, content: str, what: str) -> None:
+    """Refuse what the database would not keep."""
+    if presence.persistence and not storable(content):
+        raise RealtimeFault(RUNTIME_EXCEPTION, f"Could not persist {what} to channel history")
 
 
 def _member(call: Call, stream: Stream, doing: str) -> Presence:
@@ -163,6 +163,7 @@ def _send(call: Call) -> None:
     stream = _stream(call.fields.text("channel_id"))
     content = _content(call)
     presence = _member(call, stream, "sending")
+    _check_kept(presence, content, "message")
     me = call.session
     # Recorded, 200 of 200: the sender's own copy comes before the ack.
     message = send_message(call.core, stream, content, me.user_id, me.username, persistent=presence.persistence)
@@ -177,8 +178,8 @@ def _message_id(call: Call) -> str:
 
 
 def _change(call: Call, code: int, doing: str, verb: str, content: str) -> None:
-    stream = _stream(call.fields.text("channel_id"))
     identifier = _message_id(call)
+    stream = _stream(call.fields.text("channel_id"))
     if code == CHAT_UPDATE:
         content = _content(call)
     presence = _member(call, stream, doing)
@@ -186,6 +187,7 @@ def _change(call: Call, code: int, doing: str, verb: str, content: str) -> None:
     kept = call.core.messages.find(stream, identifier, me.user_id)
     if presence.persistence and kept is None:
         raise RealtimeFault(BAD_INPUT, f"Could not find message to {verb} in channel history")
+    _check_kept(presence, content, f"message {verb}")
     created = kept.create_time if kept is not None else now
     if kept is not None and code == CHAT_UPDATE:
         kept.content, kept.update_time = content, now
@@ -213,15 +215,15 @@ def _history(core: Core, request: Request) -> JsonObject:
         stream = channel_stream(identifier)
     except InvalidChannel:
         raise invalid("Invalid channel ID.") from None
-    if stream.mode == Mode.GROUP and not _in_group(core, stream.subject, request.caller.user_id):
-        raise invalid("Group not found.")
-    if stream.mode == Mode.DM and request.caller.user_id not in (stream.subject, stream.subcontext):
-        raise invalid("Channel not found.")
     given = request.query.text("cursor")
     try:
         cursor = Cursor.decode(given, identifier, forward=forward) if given else None
     except InvalidCursor:
         raise invalid("Cursor is invalid or expired.") from None
+    if stream.mode == Mode.GROUP and not _in_group(core, stream.subject, request.caller.user_id):
+        raise invalid("Group not found.")
+    if stream.mode == Mode.DM and request.caller.user_id not in (stream.subject, stream.subcontext):
+        raise invalid("Channel not found.")
     return core.messages.page(stream, limit, cursor, forward=forward)
 
 

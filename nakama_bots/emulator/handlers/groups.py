@@ -25,6 +25,7 @@ from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.store import notifications
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import (
     GROUP_ADD,
     GROUP_BAN,
@@ -184,7 +185,7 @@ def _leave(core: Core, request: Request) -> JsonObject:
 
 def _user_ids(request: Request) -> list[str]:
     user_ids = request.query.texts("user_ids")
-    if not all(map(is_uuid, user_ids)):
+    if not all(is_uuid(user_id) and user_id != SYSTEM_USER_ID for user_id in user_ids):
         raise invalid("User ID must be a valid ID.")
     return user_ids
 

@@ -12,6 +12,7 @@ from nakama_bots.emulator.dispatch.rest import (
     PERMISSION_DENIED,
     TEXT,
     TEXTS,
+    UINT,
     Request,
     RestFault,
     Route,
@@ -19,7 +20,7 @@ from nakama_bots.emulator.dispatch.rest import (
 )
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import is_object, storable
-from nakama_bots.emulator.formats.protojson import JsonObject, Malformed, Schema, int32, int64, text
+from nakama_bots.emulator.formats.protojson import JsonObject, Schema, int32, int64, text
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.store.boards import (
@@ -37,13 +38,10 @@ _LONGEST_PAGE: Final = 1000
 
 
 def _operator(value: object) -> object:
-    """An enum: a name, or a number whatever it is."""
+    """An enum: a number whatever it is, or a name; one that REST does not know counts as not given."""
     if type(value) is not str:
         return int32(value)
-    if value not in Operator.__members__:
-        msg = f'proto:\u00a0(line 1:1): invalid value for enum field operator: "{value}"'
-        raise Malformed(msg)
-    return Operator[value].value
+    return Operator[value].value if value in Operator.__members__ else Operator.NO_OVERRIDE.value
 
 
 RECORD: Final = Schema({"score": int64, "subscore": int64, "metadata": text, "operator": _operator})
@@ -76,14 +74,23 @@ def check_owners(request: Request) -> list[str]:
 def check_owner(request: Request) -> str:
     """The owner around whom a list is."""
     owner_id = request.path_values["owner_id"]
+    if not owner_id:
+        raise invalid("Owner ID must be provided for a haystack query.")
     if not is_uuid(owner_id):
         raise invalid("Invalid owner ID provided.")
     return owner_id
 
 
+def _board_id(request: Request) -> str:
+    board_id = request.path_values["leaderboard_id"]
+    if not board_id:
+        raise invalid("Invalid leaderboard ID.")
+    return board_id
+
+
 def _board(core: Core, request: Request) -> Leaderboard:
     try:
-        return core.leaderboards.get(request.path_values["leaderboard_id"])
+        return core.leaderboards.get(_board_id(request))
     except BoardNotFound:
         raise RestFault(NOT_FOUND, "Leaderboard not found.") from None
 
@@ -134,7 +141,7 @@ def _around(core: Core, request: Request) -> JsonObject:
 
 def _delete(core: Core, request: Request) -> JsonObject:
     try:
-        core.leaderboards.delete(request.path_values["leaderboard_id"], request.caller.user_id)
+        core.leaderboards.delete(_board_id(request), request.caller.user_id)
     except BoardNotFound:
         raise RestFault(NOT_FOUND, "Leaderboard not found.") from None
     except Authoritative:
@@ -150,5 +157,5 @@ ROUTES: Final = (
     Route("GET", _PATH, session, _list, {**_PAGE, "owner_ids": TEXTS}),
     Route("POST", _PATH, session, _write, body=RECORD),
     Route("DELETE", _PATH, session, _delete),
-    Route("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, _PAGE),
+    Route("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, {**_PAGE, "limit": UINT}),
 )

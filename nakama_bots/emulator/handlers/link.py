@@ -15,9 +15,9 @@ from nakama_bots.emulator.dispatch.rest import (
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, mapping, text
 from nakama_bots.emulator.handlers.account import own_account
 from nakama_bots.emulator.handlers.authentication import (
-    PASSWORD_LENGTH,
     SPACE_OR_CONTROL,
     check_email,
+    check_password,
     invalid,
 )
 from nakama_bots.emulator.store.accounts import Account
@@ -107,8 +107,8 @@ def _link_email(core: Core, request: Request) -> JsonObject:
     email, password = request.body.text("email"), request.body.text("password")
     if not email or not password:
         raise invalid("Email address and password is required.")
-    if not SPACE_OR_CONTROL.search(email) and len(password) < PASSWORD_LENGTH:
-        raise invalid("Password must be at least 8 characters long.")
+    if not SPACE_OR_CONTROL.search(email):
+        check_password(password)
     check_email(email)
     account = own_account(core, request)
     link_only(core, account, "email", email.lower(), "Email is already in use.")

@@ -106,8 +106,8 @@ def _acting(
     def handler(call: Call) -> None:
         if check is not None:
             check(call, _NOBODY)
-        if presence and "presence" not in call.fields:
-            _stream(call.fields.text("party_id"))
+        # Before the party: every field of a presence must be there.
+        if presence and not all(map(call.fields.message("presence").text, _NAMED)):
             raise RealtimeFault(BAD_INPUT, "Invalid presence")
         party = call.core.parties.get(_stream(call.fields.text("party_id")))
         try:
@@ -120,6 +120,7 @@ def _acting(
     return handler
 
 
+_NAMED: Final = ("user_id", "session_id", "username")
 _NOBODY: Final = Party(Stream(Mode.PARTY), open=False, max_size=0, create_time=0, leader=None)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Awaitable
 from typing import Final
 
@@ -19,12 +21,14 @@ from nakama_bots.emulator.dispatch.rest import (
     HTTP_STATUS,
     INVALID_ARGUMENT,
     NOT_FOUND,
+    RPC_PATH,
     UNAUTHENTICATED,
     Answer,
     Request,
     Route,
     basic_user,
     bearer,
+    check_size,
     public,
     same,
 )
@@ -82,17 +86,19 @@ def _context(request: Request) -> RpcContext:
 
 def _payload(request: Request, *, unwrap: bool) -> str:
     content = request.content if request.method == "POST" else b""
-    if unwrap:
-        return content.decode(errors="replace")
-    if not content:
-        return ""
+    text = content.decode(errors="replace")
+    if unwrap or not content:
+        return text
     try:
-        payload = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        payload = None
+        payload = json.loads(text, parse_int=float)
+    except (ValueError, RecursionError):
+        payload = 0
+    if payload is None:
+        return ""
     if not isinstance(payload, str):
         raise _Refused(INVALID_ARGUMENT, _NOT_A_STRING)
-    return payload
+    # Half of a surrogate pair is what Go replaces.
+    return re.sub("[\ud800-\udfff]", "\ufffd", payload)
 
 
 def _rest(core: Core, request: Request) -> Answer | Awaitable[Answer]:
@@ -105,6 +111,8 @@ def _rest(core: Core, request: Request) -> Answer | Awaitable[Answer]:
         function = core.functions.get(identifier)
         if function is None:
             raise _Refused(NOT_FOUND, "RPC function not found")
+        if request.method == "POST":
+            check_size(core, request)
         result = function(_context(request), _payload(request, unwrap=unwrap))
     except _Refused as refused:
         return _refusal(refused.code, refused.message)
@@ -162,9 +170,7 @@ def _reply(call: Call, identifier: str, result: str) -> None:
 
 # ``public``: this endpoint does its own authorization, whose refusals look different; it also answers for an
 # empty id.
-ROUTES: Final = tuple(
-    Route(method, path, public, _rest) for method in ("POST", "GET") for path in ("/v2/rpc/{id}", "/v2/rpc/")
-)
+ROUTES: Final = tuple(Route(method, RPC_PATH, public, _rest) for method in ("POST", "GET"))
 
 MESSAGES: Final = (
     MessageRow("rpc", Schema({"id": text, "payload": text, "http_key": text}, strict=True), _call),

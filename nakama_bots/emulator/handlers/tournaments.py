@@ -67,6 +67,8 @@ class _Place(NamedTuple):
 
 
 def _get(core: Core, request: Request) -> tuple[Leaderboard, Tournament]:
+    if not request.path_values["tournament_id"]:
+        raise invalid("Tournament ID must be provided")
     try:
         return core.leaderboards.get_tournament(request.path_values["tournament_id"])
     except BoardNotFound:
@@ -228,5 +230,5 @@ ROUTES: Final = (
     Route("POST", _PATH, session, _write, body=RECORD),
     Route("DELETE", _PATH, session, _delete),
     Route("POST", f"{_PATH}/join", session, _join),
-    Route("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, _PAGE),
+    Route("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, {**_PAGE, "limit": UINT}),
 )

@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 
 from nakama_bots.emulator import handlers
+from nakama_bots.emulator.dispatch.gateway import preflight, redirect
 from nakama_bots.emulator.dispatch.operations import operation
 from nakama_bots.emulator.dispatch.realtime import Dispatcher
 from nakama_bots.emulator.dispatch.rest import (
@@ -42,8 +43,11 @@ _LARGEST_HEADERS: Final = 5120 + 4096
 _GOING_AWAY: Final = 1001
 # The faults that can be done to the one answer of a request.
 _SPOILS: Final = frozenset({"drop", "truncate", "oversize", "garble"})
-# zlib's number for the gzip format with the largest window.
-_GZIP: Final = 31
+# zlib's numbers for the gzip format and for bare deflate, each with the largest window.
+_FORMATS: Final = {"gzip": 31, "deflate": -15}
+_GZIP_MAGIC: Final = b"\x1f\x8b"
+# What Go's reader takes from a body before it finds that it is not gzip.
+_LOOKED_AT: Final = 4096
 _LOG = logging.getLogger(__name__)
 
 
@@ -89,39 +93,37 @@ class Front:
         """Answer one request, or serve one websocket to its end."""
         if isinstance(request.protocol, Protocol):
             request.protocol.heard()
-        if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > _LARGEST_HEADERS:
-            response = web.Response(status=431, text="431 Request Header Fields Too Large")
-            response.force_close()
-            return response
-        if self.faults.active:
-            broken = await self._suffer(request)
-            if broken is not None:
-                return broken
+        early: web.StreamResponse | None = _early(request)
+        if early is None and self.faults.active:
+            early = await self._suffer(request)
+        if early is not None:
+            return early
         if request.path == "/ws" and request.method == "GET":
-            claims = handshake(self._core, request)
-            if isinstance(claims, web.Response):
-                return claims
-            lang = request.query.get("lang") or "en"
-            form = FORMATS[request.query.get("format", "")]
-            connection = Connection(
-                self._core, self._dispatcher, self.faults, claims, lang, form, self._metrics
-            )
-            if self._metrics is not None:
-                self._metrics.opened()
-            try:
-                return await connection.run(request)
-            except Exception:
-                _LOG.exception("a websocket")
-                raise
-            finally:
-                if self._metrics is not None:
-                    self._metrics.closed()
+            return await self._serve_socket(request)
         if self._metrics is None:
             return _response(request, await self._answer(request))
         started = time.perf_counter()
         answer = await self._answer(request)
         self._measure(self._metrics, request, answer, time.perf_counter() - started)
         return _response(request, answer)
+
+    async def _serve_socket(self, request: web.BaseRequest) -> web.StreamResponse:
+        claims = handshake(self._core, request)
+        if isinstance(claims, web.Response):
+            return claims
+        lang = request.query.get("lang") or "en"
+        form = FORMATS[request.query.get("format", "")]
+        connection = Connection(self._core, self._dispatcher, self.faults, claims, lang, form, self._metrics)
+        if self._metrics is not None:
+            self._metrics.opened()
+        try:
+            return await connection.run(request)
+        except Exception:
+            _LOG.exception("a websocket")
+            raise
+        finally:
+            if self._metrics is not None:
+                self._metrics.closed()
 
     def _measure(self, metrics: Metrics, request: web.BaseRequest, answer: Answer, seconds: float) -> None:
         found = self._router.find(request.path)
@@ -194,8 +196,6 @@ class Front:
     async def _answer(self, request: web.BaseRequest) -> Answer:
         try:
             content = await self._content(request)
-        except web.RequestPayloadError as fault:
-            return error(INVALID_ARGUMENT, str(fault))
         except TimeoutError:
             if request.transport is not None:
                 request.transport.close()  # recorded: no answer to half a body
@@ -225,12 +225,7 @@ class Front:
                 if not part:
                     break
                 parts += part
-        if request.headers.get("Content-Encoding") != "gzip":
-            return bytes(parts)
-        try:
-            return zlib.decompressobj(_GZIP).decompress(bytes(parts), enough)
-        except zlib.error:
-            raise web.RequestPayloadError("gzip: invalid header") from None
+        return unpacked(bytes(parts), request.headers.get("Content-Encoding", ""), enough)
 
     async def run_matchmaker(self) -> None:
         """Run the matchmaker on a fixed grid of time, as the server does, whenever tickets come."""
@@ -272,6 +267,33 @@ class Front:
             session.disconnect(_GOING_AWAY, "server shutting down")
 
 
+def unpacked(content: bytes, encoding: str, most: int) -> bytes:
+    """A body without its ``Content-Encoding``, cut after ``most`` bytes.
+
+    What is not gzip is read as it is, but for the part that was looked at; what is broken ends there.
+    """
+    if encoding not in _FORMATS:
+        return content
+    if encoding == "gzip" and not content.startswith(_GZIP_MAGIC):
+        return content[_LOOKED_AT:]
+    try:
+        return zlib.decompressobj(_FORMATS[encoding]).decompress(content, most)
+    except zlib.error:
+        return b""
+
+
+def _early(request: web.BaseRequest) -> web.Response | None:
+    """The answer to a request that comes to no route: headers too large, a preflight, a path to put right."""
+    if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > _LARGEST_HEADERS:
+        response = web.Response(status=431, text="431 Request Header Fields Too Large")
+        response.force_close()
+        return response
+    if request.method == "OPTIONS":
+        return _response(request, preflight({name.lower(): value for name, value in request.headers.items()}))
+    moved = redirect(request.path, request.raw_path.partition("?")[2])
+    return None if moved is None else _response(request, moved)
+
+
 def _response(request: web.BaseRequest, answer: Answer) -> web.Response:
     headers = dict(answer.headers)
     body = answer.body
@@ -280,6 +302,6 @@ def _response(request: web.BaseRequest, answer: Answer) -> web.Response:
     if body and "gzip" in request.headers.get("Accept-Encoding", ""):
         body = gzip.compress(body, 1)
         headers["Content-Encoding"] = "gzip"
-    if "Origin" in request.headers:
+    if "Origin" in request.headers and request.method != "OPTIONS":
         headers["Access-Control-Allow-Origin"] = "*"
     return web.Response(status=answer.status, body=body, headers=headers)

@@ -34,6 +34,8 @@ from nakama_bots.emulator.store.boards import (
 from nakama_bots.emulator.store.ranking import Page, Ranking
 
 _SECOND: Final = 10**9
+# The largest score that the server's database column takes.
+_LARGEST: Final = 2**63 - 1
 E = TypeVar("E", bound=enum.IntEnum)
 
 
@@ -384,6 +386,6 @@ def _operator(board: Leaderboard, score: Score) -> Operator:
 
 
 def _valid(record: Record) -> Record:
-    if min(record.score, record.subscore) < 0:
+    if not (0 <= record.score <= _LARGEST and 0 <= record.subscore <= _LARGEST):
         raise InvalidScore(record.leaderboard_id)
     return record

@@ -108,9 +108,21 @@ class StorageObject:
 
 
 class _Place(NamedTuple):
+    """Where a page ends. The cursor of one kind of list can be used in another, which looks at its own part."""
+
     key: str
     user_id: str
     read: int
+
+
+# What a list is ordered by, which is what it looks at in a cursor: of one's own objects, of another user's
+# public ones, of everybody's public ones, and the runtime's of everybody.
+_ORDERS: Final[dict[str, Callable[[_Place], tuple[int | str, ...]]]] = {
+    "own": lambda place: (place.read, place.key),
+    "other": lambda place: (place.key,),
+    "public": lambda place: (place.key, place.user_id),
+    "all": lambda place: (place.read, place.key, place.user_id),
+}
 
 
 class Storage:
@@ -214,11 +226,16 @@ class Storage:
             and (stored.readable_by(caller) if owner is not None else _listed(stored, caller))
         ]
 
-        def place(stored: StorageObject) -> tuple[int, str, str]:
-            return (stored.permission_read, stored.key.key, stored.key.user_id)
+        if owner is None:
+            order = _ORDERS["public" if caller else "all"]
+        else:
+            order = _ORDERS["own" if caller in ("", owner) else "other"]
+
+        def place(stored: StorageObject) -> tuple[int | str, ...]:
+            return order(_Place(stored.key.key, stored.key.user_id, stored.permission_read))
 
         if after is not None:
-            found = [one for one in found if place(one) > (after.read, after.key, after.user_id)]
+            found = [one for one in found if place(one) > order(after)]
         found.sort(key=place)
         page = found[:limit]
         if len(found) <= limit:
