@@ -1,22 +1,16 @@
-"""Charts as data, and drawn as SVG by pygal: colours and fonts are the page's, nothing in it is dynamic."""
+"""Charts as data, and drawn as SVG: colours and fonts are the page's, nothing in it is dynamic."""
 
 from __future__ import annotations
 
 import math
-import re
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from functools import partial
+from typing import Final
 from xml.etree import ElementTree as ET
 
-import pygal
-
 from nakama_bots.results.show.report import axes
-
-# pygal adds a finder of plugins to every import of the process, of a kind that Python has dropped.
-sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != pygal.__name__]
 
 WIDTH: Final = 640
 HEIGHT: Final = 210
@@ -26,9 +20,13 @@ MOST_LINES: Final = 8
 _DOTS: Final = 45
 """With fewer points to a line each has a dot: a line would hide how little there is."""
 
-_NUMBER: Final = re.compile(r"\d+\.\d{2,}")
-_UNSEEN: Final = ("text-overlay", "tooltip-overlay", "titles")
-_UNSEEN_TAGS: Final = (ET.Comment, "defs", "title", "desc")
+# Around the plot, and within it, in the SVG's units.
+_MARGIN: Final = 6
+_FOOT: Final = 20
+_GAP: Final = 5
+_INSET: Final = 10
+_LETTER: Final = 7
+_HALF_LETTER: Final = 3.5
 
 
 class X(Enum):
@@ -119,55 +117,65 @@ def _draw(chart: Chart, vertical: axes.Axis, identity: str) -> str:
         if chart.x is X.TIME
         else axes.percentile_axis(max(chart.xs, default=99.0))
     )
-    dots = max((len(line.points) for line in chart.lines), default=0) < _DOTS
-    drawn: Any = pygal.XY(
-        width=WIDTH, height=HEIGHT, margin=6, show_legend=False, show_dots=dots, dots_size=2, css=[], js=[],
-        xrange=(horizontal.low, horizontal.high), range=(vertical.low, vertical.high),
+    left = _MARGIN + _GAP + _LETTER * max(len(text) for _, text in vertical.ticks)
+    wide, high = WIDTH - left - _MARGIN, HEIGHT - _MARGIN - _FOOT
+    across = partial(_scaled, horizontal, _INSET, wide - 2 * _INSET)
+    down = partial(_scaled, vertical, high, -high)
+    measure = axes.percentile_place if chart.x is X.PERCENTILE else float
+    places = {place: across(measure(place)) for place in chart.xs}
+    svg = ET.Element(
+        "svg",
+        {
+            "xmlns": "http://www.w3.org/2000/svg", "id": f"chart-{identity}", "class": "drawn", "role": "img",
+            "viewBox": f"0 0 {WIDTH} {HEIGHT}", "aria-label": chart.told(),
+            # For the page's script: where each row of the table is.
+            "data-places": " ".join(f"{place:.0f}" for place in places.values()),
+        },
     )  # fmt: skip
-    drawn.uuid = identity
-    drawn.x_labels = [{"value": place, "label": text} for place, text in horizontal.ticks]
-    drawn.y_labels = [{"value": place, "label": text} for place, text in vertical.ticks]
-    for line in chart.lines:
-        drawn.add(line.name, [_place(chart, point, vertical) for point in line.points])
-    tree = drawn.render_tree()
-    # For the page's script: where each row of the table is, told from where the ticks have come to be.
-    found = [float(text.get("x", "0")) for text in tree.iterfind(".//*[@class='axis x']//text")]
-    (first, _), (last, _) = horizontal.ticks[0], horizontal.ticks[-1]
-    scale = (found[-1] - found[0]) / (last - first)
-    places = (found[0] + (_across(chart, place) - first) * scale for place in chart.xs)
-    tree.set("data-places", " ".join(f"{place:.0f}" for place in places))
-    return _cleaned(tree, chart)
+    plot = _add(svg, "g", "plot", transform=f"translate({left}, {_MARGIN})")
+    _add(plot, "rect", "background", width=wide, height=high)
+    _add_axes(plot, [(down(place), text) for place, text in vertical.ticks],
+              [(across(place), text) for place, text in horizontal.ticks], wide, high)  # fmt: skip
+    dots = max((len(line.points) for line in chart.lines), default=0) < _DOTS
+    for index, line in enumerate(chart.lines):
+        points = [(places[place], down(_up(chart, value, vertical))) for place, value in line.points]
+        series = _add(plot, "g", f"series color-{index}")
+        if len(points) > 1:
+            _add(series, "path", "line", d="M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in points))
+        for x, y in points if dots else ():
+            _add(series, "circle", "dot", cx=f"{x:.1f}", cy=f"{y:.1f}", r=2)
+    return ET.tostring(svg, encoding="unicode")
 
 
-def _place(chart: Chart, point: tuple[float, float], vertical: axes.Axis) -> tuple[float, float]:
-    place, value = point
-    across = _across(chart, place)
+def _add_axes(
+    plot: ET.Element,
+    rows: Sequence[tuple[float, str]],
+    columns: Sequence[tuple[float, str]],
+    wide: int,
+    high: int,
+) -> None:
+    vertical = _add(plot, "g", "axis y")
+    for y, text in rows:
+        _add(vertical, "path", "line", d=f"M0 {y:.1f}h{wide}")
+        _add(vertical, "text", "", x=-_GAP, y=f"{y + _HALF_LETTER:.1f}").text = text
+    horizontal = _add(plot, "g", "axis x")
+    _add(horizontal, "path", "line", d=f"M{_INSET} 0v{high}")
+    for x, text in columns:
+        _add(horizontal, "text", "", x=f"{x:.1f}", y=high + _FOOT - _GAP).text = text
+
+
+def _add(parent: ET.Element, tag: str, kind: str, **attributes: object) -> ET.Element:
+    given = {name: str(value) for name, value in attributes.items()}
+    return ET.SubElement(parent, tag, {"class": kind, **given} if kind else given)
+
+
+def _up(chart: Chart, value: float, vertical: axes.Axis) -> float:
     if not chart.log:
-        return across, value
-    # pygal's own logarithm would be of both axes. What is 0 stands at the foot.
-    return across, math.log10(value) if value > 0 else vertical.low
+        return value
+    # What is 0 stands at the foot.
+    return math.log10(value) if value > 0 else vertical.low
 
 
-def _across(chart: Chart, place: float) -> float:
-    return place if chart.x is X.TIME else axes.percentile_place(place)
-
-
-def _cleaned(tree: ET.Element, chart: Chart) -> str:
-    """Without pygal's style, script and layers for a mouse, which are most of its size."""
-    for parent in list(tree.iter()):
-        for child in list(parent):
-            if _is_unseen(child):
-                parent.remove(child)
-        for name in ("d", "x", "y", "cx", "cy", "width", "height"):
-            text = parent.get(name)
-            if text is not None:
-                parent.set(name, _NUMBER.sub(lambda found: f"{float(found[0]):.1f}", text))
-    tree.set("role", "img")
-    tree.set("aria-label", chart.told())
-    return ET.tostring(tree, encoding="unicode")
-
-
-def _is_unseen(child: ET.Element) -> bool:
-    classes = child.get("class", "")
-    # A comment's tag is a function.
-    return child.tag in _UNSEEN_TAGS or any(word in classes for word in _UNSEEN)
+def _scaled(axis: axes.Axis, start: float, length: float, place: float) -> float:
+    """Where ``place`` is on a line that begins at ``start``."""
+    return start + (place - axis.low) / (axis.high - axis.low) * length

@@ -75,7 +75,7 @@ def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str) -> Row:
     charts = [item for item in items if isinstance(item, Chart)]
     drawn = iter(draw(charts, identity))
     cells = tuple(
-        Cell(chart=item, svg=Markup(next(drawn)))  # noqa: S704 - pygal escapes what it is given
+        Cell(chart=item, svg=Markup(next(drawn)))  # noqa: S704 - ElementTree escapes what it is given
         if isinstance(item, Chart)
         else Cell(table=item)
         for item in items
