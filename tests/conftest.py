@@ -6,6 +6,13 @@ import signal
 
 import hypothesis
 
+# Hooks, found here by their names.
+from contract.summary import (  # noqa: F401
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
+)
+
 # A machine may be busy, and an example late by it: no test depends on how fast its examples are.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")

@@ -1,36 +1,33 @@
 """One server for all cases: the emulator, or with ``NAKAMA_URL`` a real one.
 
 ``NAKAMA_SERVER_KEY``, ``NAKAMA_HTTP_KEY`` and the other settings are read from the environment as well. A real
-server needs the functions of ``nakama_modules/``; cases that find them missing are skipped and counted.
+server needs the runtime modules of ``support.FUNCTIONS``; cases without theirs are skipped and counted.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import gevent
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import NotFound
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session
 from nakama_bots.settings.resolve import Settings
 
-from .support import Line, Server, clean
+from .summary import note
+from .support import FUNCTIONS, Line, Server, clean, missing_functions
 
 # Nakama's default matchmaker interval is 15 s; a ticket may have to see two of them.
 REAL_WAIT = 45.0
 EMULATOR_INTERVAL = 0.2
 EMULATOR_WAIT = 15.0
 
-_STATE = pytest.StashKey[dict[str, str]]()
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_STATE] = {}
+MODULES = sorted((Path(__file__).parent / "modules").glob("*.py"))
 
 
 @pytest.fixture(scope="session")
@@ -40,15 +37,19 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     emulator = None
     if not environment.get("NAKAMA_URL"):
         # Settings of the environment belong to a server that is not there.
-        emulator = EmulatorProcess.start(matchmaker_interval=EMULATOR_INTERVAL)
+        extra = [argument for path in MODULES for argument in ("--module", str(path))]
+        emulator = EmulatorProcess.start(matchmaker_interval=EMULATOR_INTERVAL, extra=extra)
         environment = {"NAKAMA_URL": emulator.url}
     settings = Settings.resolve({}, environment)
     assert settings.target is not None
     transport = GeventTransport(settings.tls)
     client = Client(settings.target, settings.credentials, transport=transport, timeouts=settings.timeouts)
     kind = "the emulator" if emulator else f"the server at {settings.target.http_url}"
-    request.config.stash[_STATE]["target"] = kind
-    yield Server(settings, emulator is None, EMULATOR_WAIT if emulator else REAL_WAIT, transport, client)
+    missing = missing_functions(settings)
+    note(request.config, kind, sorted({FUNCTIONS[name] for name in missing}))
+    assert not (emulator and missing), missing
+    wait = EMULATOR_WAIT if emulator else REAL_WAIT
+    yield Server(settings, emulator is None, wait, transport, client, missing)
     transport.close()
     if emulator is not None:
         alive = emulator.alive
@@ -61,13 +62,13 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def echo(server: Server) -> str:
     """The name of a function that answers with its payload."""
-    try:
-        server.client.rpc(server.new_session(), "echo", "x")
-    except NotFound:
-        if not server.real:
-            raise
-        pytest.skip("the server has no function 'echo': load nakama_modules/nakama_bots.lua into it")
-    return "echo"
+    return server.function("echo")
+
+
+@pytest.fixture(scope="session")
+def greeter(server: Server) -> str:
+    """The name of a function that starts a match of modules/greeter.lua."""
+    return server.function("contract_greeter")
 
 
 @pytest.fixture
@@ -95,24 +96,3 @@ def watchdog(server: Server) -> Iterator[None]:
     """A case that hangs fails instead."""
     with gevent.Timeout(2 * server.matchmaker_wait + 30, AssertionError("the case hangs")):
         yield
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    target = config.stash[_STATE].get("target")
-    if target is None:
-        return
-    here = [
-        (outcome, report)
-        for outcome in ("passed", "failed", "error", "xfailed", "xpassed", "skipped")
-        for report in terminalreporter.stats.get(outcome, ())
-        if "tests/contract/" in getattr(report, "nodeid", "")
-    ]
-    counts = {name: sum(1 for outcome, _ in here if outcome == name) for name, _ in here}
-    terminalreporter.section("contract")
-    text = ", ".join(f"{number} {name}" for name, number in counts.items())
-    terminalreporter.line(f"against {target}: {text}, {counts.get('skipped', 0)} skipped in all")
-    for outcome, report in here:
-        if outcome == "skipped":
-            terminalreporter.line(f"skipped {report.nodeid}: {report.longrepr[2]}")
-        elif outcome in ("xfailed", "xpassed"):
-            terminalreporter.line(f"{outcome} {report.nodeid}: {report.wasxfail}")

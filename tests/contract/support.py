@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import requests
 import websocket
 from gevent.event import AsyncResult, Event
 
@@ -78,6 +79,14 @@ class Server:
     matchmaker_wait: float
     transport: Transport
     client: Client
+    # Of ``FUNCTIONS``, those that it does not have.
+    missing: frozenset[str] = frozenset()
+
+    def function(self, name: str) -> str:
+        """The name, if the server has a function of that name; else the case is skipped."""
+        if name in self.missing:
+            pytest.skip(f"the server has no function {name!r}: load {FUNCTIONS[name]} into it")
+        return name
 
     @property
     def target(self) -> Target:
@@ -108,6 +117,28 @@ class Server:
 
     def new_session(self, username: str | None = None) -> Session:
         return self.client.authenticate_device(unique("contract-device"), username=username or unique("user"))
+
+
+# Function -> the runtime module that a real server has it from.
+FUNCTIONS = {
+    "echo": "nakama_modules/nakama_bots.lua",
+    "create_match": "nakama_modules/nakama_bots.lua",
+    "contract_boards": "tests/contract/modules/boards.lua",
+    "contract_greeter": "tests/contract/modules/greeter.lua",
+    "contract_stream_join": "tests/contract/modules/streams.lua",
+}
+
+
+def missing_functions(settings: Settings) -> frozenset[str]:
+    """Those that a server does not have. None is called: each gets a body that it would never see."""
+    assert settings.target is not None
+
+    def there(name: str) -> bool:
+        key = {"http_key": settings.credentials.http_key or ""}
+        url = f"{settings.target.http_url}/v2/rpc/{name}"
+        return requests.post(url, params=key, data="{}", timeout=PUSH_TIMEOUT).status_code != 404
+
+    return frozenset(name for name in FUNCTIONS if not there(name))
 
 
 def signed(claims: dict[str, Any], key: str = SESSION_KEY) -> str:

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import NotFound
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session
-from nakama_bots.settings.target import Credentials, Target
 from nakama_bots.types.leaderboards import ApiOperator
 
 from .support import ID, SECONDS, Server, refused, unique
 
-MODULE = Path(__file__).parent / "modules" / "boards.py"
-
 
 @pytest.fixture(scope="module")
-def client(server: Server) -> Iterator[Client]:
-    """A client of a server that makes boards: the one under test, or an emulator with our module."""
-    if server.real:
-        try:
-            server.client.rpc(server.new_session(), "contract_boards", {"id": unique("probe")})
-        except NotFound:
-            pytest.skip("the server has no function 'contract_boards': load tests/contract/modules/boards.lua")
-        yield server.client
-        return
-    with EmulatorProcess.start(extra=("--module", str(MODULE))) as emulator:
-        transport = GeventTransport()
-        yield Client(Target.parse(emulator.url), Credentials(), transport=transport)
-        transport.close()
+def client(server: Server) -> Client:
+    """A client of a server that makes boards."""
+    server.function("contract_boards")
+    return server.client
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 
 import pytest
 
-from nakama_bots.errors import NotFound
 from nakama_bots.session import Session
 
 from .support import Like, Line, Server, error_reply, refused
@@ -22,12 +21,7 @@ ECHO, BROADCAST = 1, 2
 
 @pytest.fixture(scope="module", autouse=True)
 def modules(server: Server) -> None:
-    try:
-        server.client.rpc(server.new_session(), "create_match", {})
-    except NotFound:
-        if not server.real:
-            raise
-        pytest.skip("the server has no function 'create_match': load nakama_modules/ into it")
+    server.function("create_match")
 
 
 def create(line: Line, payload: str = "") -> str:

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from gevent.event import AsyncResult
 
-from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import ConnectionClosed, NotFound
+from nakama_bots.errors import ConnectionClosed
 from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.realtime.socket import Socket
-from nakama_bots.rest.client import Client
-from nakama_bots.settings.resolve import Settings
 from nakama_bots.types.notifications import NotificationCode
 
 from .support import ID, PUSH_TIMEOUT, SECONDS, SESSION_ID, UNKNOWN_ID, Like, Line, Server, error_reply, unique
@@ -212,20 +208,10 @@ def test_party_messages_that_are_refused(connect: Connect, key: str, body: dict[
 
 
 @pytest.fixture(scope="module")
-def streams(server: Server) -> Iterator[Server]:
-    """A server with functions for streams: the one under test, or an emulator with our module."""
-    if server.real:
-        try:
-            server.client.rpc(server.new_session(), "contract_stream_close", {"label": "probe"})
-        except NotFound:
-            pytest.skip("the server has no function 'contract_stream_close': load modules/streams.lua")
-        yield server
-        return
-    with EmulatorProcess.start(extra=("--module", str(STREAMS))) as emulator:
-        settings = Settings.resolve({}, {"NAKAMA_URL": emulator.url})
-        assert settings.target is not None
-        client = Client(settings.target, settings.credentials, transport=server.transport)
-        yield replace(server, settings=settings, client=client)
+def streams(server: Server) -> Server:
+    """A server with functions for streams."""
+    server.function("contract_stream_join")
+    return server
 
 
 @pytest.fixture

@@ -73,10 +73,10 @@ def install(core: Core) -> None:
     core.tracker.rules[Mode.MATCH_RELAYED] = EventRule(match.presence_event)
     core.tracker.rules[Mode.MATCH_AUTHORITATIVE] = EventRule(
         match.presence_event,
-        listener=lambda stream, _, leaves: core.matches.changed(stream, leaves.session if leaves else None),
+        after=lambda stream, _, leaves: core.matches.changed(stream, leaves.session if leaves else None),
     )
     core.tracker.rules[Mode.PARTY] = EventRule(
-        party.presence_event, listener=lambda stream, joins, leaves: party.changed(core, stream, joins, leaves)
+        party.presence_event, before=lambda stream, joins, leaves: party.changed(core, stream, joins, leaves)
     )
     core.tracker.other = EventRule(stream.presence_event)
     core.tracker.rules[Mode.STATUS] = EventRule(

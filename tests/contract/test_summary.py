@@ -1,0 +1,26 @@
+"""What the contract cases print of the server that they ran against."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("workers", [[], ["-n", "1"]])
+def test_the_summary_names_the_server_in_one_process_and_in_workers(workers: list[str]) -> None:
+    case = "tests/contract/test_rpc.py::test_without_payload"
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, case]
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "PYTEST_"))
+    }
+    run = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert run.returncode == 0, run.stdout
+    assert "against the emulator: 1 passed, 0 skipped\n" in run.stdout
