@@ -11,6 +11,7 @@ from typing import Any, Final
 from nakama_bots.cli.inputs import argument
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.server import faults
+from nakama_bots.emulator.store.limits import Limits
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings.resolve import read_secret
 from nakama_bots.settings.values import TEXT, Kind, duration, file_of, number, whole
@@ -45,10 +46,27 @@ _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
     ("lifeline_fd", _DESCRIPTOR, "descriptor of a pipe: the emulator stops when its other end is closed"),
     ("server_key", TEXT, "as Nakama's socket.server_key; @FILE, - for standard input, or NAKAMA_SERVER_KEY"),
     ("http_key", TEXT, "as Nakama's runtime.http_key; @FILE, - for standard input, or NAKAMA_HTTP_KEY"),
+    (
+        "encryption_key",
+        TEXT,
+        "as Nakama's session.encryption_key; @FILE, - for standard input, or NAKAMA_ENCRYPTION_KEY",
+    ),
+    (
+        "refresh_encryption_key",
+        TEXT,
+        "as Nakama's session.refresh_encryption_key; @FILE, - for standard input, or "
+        "NAKAMA_REFRESH_ENCRYPTION_KEY",
+    ),
     ("token_expiry", _EXPIRY, "seconds a session token is valid"),
     ("refresh_token_expiry", _EXPIRY, "seconds a refresh token is valid"),
     ("matchmaker_interval", _SPAN, "seconds between two runs of the matchmaker"),
     ("matchmaker_max_intervals", _COUNT, "runs after which a ticket accepts fewer than its maximum"),
+    ("matchmaker_max_tickets", _COUNT, "tickets that a session or a party may have at a time"),
+    ("match_max_empty", whole(0, 10**9), "seconds after which an empty authoritative match stops, 0 for never"),
+    ("match_input_queue_size", _COUNT, "messages that wait for a match's next tick, more are dropped"),
+    ("match_call_queue_size", _COUNT, "calls that wait for a match's function to return, more end the match"),
+    ("match_deferred_queue_size", _COUNT, "broadcasts that a match's function may defer"),
+    ("party_idle_check_interval", _SPAN, "seconds between two looks for parties that nobody is in"),
     ("max_message_size", whole(64, 2**24, of="bytes"), "largest message a socket may send"),
     ("outgoing_queue_size", _COUNT, "messages that may wait for a socket before it is closed"),
     ("ping_period", _SPAN, "seconds between two websocket pings"),
@@ -65,9 +83,17 @@ _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
 )
 
 
-_KEYS: Final = ("server_key", "http_key")
+# What happens to a new one that is too many, where it is not refused.
+_BEYOND: Final = {
+    "messages": "beyond it the oldest are forgotten",
+    "notifications": "beyond it the oldest are forgotten",
+    "records": "beyond it those of the oldest ended period are forgotten, or else more are refused",
+}
+_LIMITS: Final = {field.name: field.default for field in dataclasses.fields(Limits)}
+_KEYS: Final = ("server_key", "http_key", "encryption_key", "refresh_encryption_key")
 
 _FLAGS: Final[tuple[tuple[str, str], ...]] = (
+    ("matchmaker_rev_precision", "as Nakama's matchmaker.rev_precision: all of a match must accept each other"),
     ("single_socket", "as Nakama's session.single_socket: a user's new socket closes the old one"),
     ("single_match", "as Nakama's session.single_match: joining a match leaves the last one"),
     ("single_party", "as Nakama's session.single_party: joining a party leaves the last one"),
@@ -86,6 +112,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             default=argparse.SUPPRESS if default in ("", None) or name in _KEYS else default,
             metavar=name.rsplit("_", 1)[-1].upper(),
             help=text,
+        )
+    for name, most in _LIMITS.items():
+        parser.add_argument(
+            f"--max-{name}",
+            type=argument(_COUNT),
+            default=most,
+            metavar="NUMBER",
+            help=f"{name} that are held at a time; {_BEYOND.get(name, 'more are refused')}",
         )
     for name, text in _FLAGS:
         parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=text)
@@ -120,7 +154,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     flags: dict[str, Any] = {name: getattr(arguments, name) for name, _ in _FLAGS}
     options = dataclasses.replace(
-        options, modules=tuple(arguments.module), faults=tuple(arguments.fault), **flags
+        options,
+        limits=Limits(**{name: getattr(arguments, f"max_{name}") for name in _LIMITS}),
+        modules=tuple(arguments.module),
+        faults=tuple(arguments.fault),
+        **flags,
     )
     if bool(options.tls_cert) != bool(options.tls_key):
         missing = "--tls-cert" if options.tls_key else "--tls-key"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from nakama_bots.emulator.server.faults import Fault
+from nakama_bots.emulator.store.limits import Limits
 
 SERVER_NAME: Final = "nakama-bots-emulator"
 """The ``Server`` header of every answer."""
@@ -30,6 +31,14 @@ class Options:
     matchmaker_interval: float = 15.0
     matchmaker_max_intervals: int = 2
     matchmaker_max_tickets: int = 3
+    matchmaker_rev_precision: bool = False
+    # Seconds that an authoritative match may be empty before it is stopped; 0: for ever.
+    match_max_empty: int = 0
+    # Messages to a match until its next tick, calls of its functions, and broadcasts until a function returns.
+    match_input_queue_size: int = 128
+    match_call_queue_size: int = 128
+    match_deferred_queue_size: int = 128
+    party_idle_check_interval: float = 30.0
     max_message_size: int = 4096
     max_request_size: int = 262144
     outgoing_queue_size: int = 64
@@ -45,6 +54,7 @@ class Options:
     label_update_interval: float = 1.0
     # How many seconds of the server pass in one: its clock, its intervals, the ticks of its matches.
     speed: float = 1.0
+    limits: Limits = field(default_factory=Limits)
     single_socket: bool = False
     single_match: bool = False
     single_party: bool = False

@@ -52,6 +52,43 @@ def client(faulty: EmulatorProcess) -> Iterator[RawSocket]:
         yield socket
 
 
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:1", 200),
+        ("[::1]", 200),
+        ("[::1]:80", 200),
+        ("evil.example", 403),
+        ("evil.example:80", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("", 403),
+    ],
+)
+def test_the_control_port_obeys_only_this_machine(faulty: EmulatorProcess, host: str, status: int) -> None:
+    got, answer = asked(faulty, "GET", host)
+    assert got == status
+    assert status == 200 or repr(host) in answer["error"]
+
+
+@pytest.mark.parametrize("number", ["9" * 100_000, "1e999999", "-" + "9" * 100_000])
+def test_a_number_without_end_is_refused_in_words(faulty: EmulatorProcess, number: str) -> None:
+    body = b'{"faults": [{"kind": "latency", "on": "*", "ms": %s}]}' % number.encode()
+    status, answer = asked(faulty, "PUT", "localhost", body)
+    assert status == 400
+    assert "accepted" in answer["error"]
+
+
+def asked(emulator: EmulatorProcess, method: str, host: str, body: bytes | None = None) -> tuple[int, Any]:
+    connection = http.client.HTTPConnection(emulator.control_url.removeprefix("http://"), timeout=TIMEOUT)
+    try:
+        connection.request(method, "/faults", body, {"Host": host})
+        answer = connection.getresponse()
+        return answer.status, json.load(answer)
+    finally:
+        connection.close()
+
+
 def get(emulator: EmulatorProcess, path: str = "/healthcheck") -> tuple[int, bytes]:
     connection = http.client.HTTPConnection(emulator.url.removeprefix("http://"), timeout=TIMEOUT)
     try:

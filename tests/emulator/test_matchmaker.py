@@ -17,10 +17,12 @@ from .support import Clock, Recorder, make_core
 class Pool:
     """A matchmaker whose tickets have one player each, named by the order in which they came."""
 
-    def __init__(self, max_intervals: int = 2) -> None:
+    def __init__(self, max_intervals: int = 2, *, precise: bool = False) -> None:
         self.clock = Clock()
         self.core: Core = make_core(self.clock)
-        self.matchmaker = Matchmaker(max_intervals=max_intervals, max_tickets=3, now=self.clock)
+        self.matchmaker = Matchmaker(
+            max_intervals=max_intervals, max_tickets=3, now=self.clock, precise=precise
+        )
         self.names: dict[str, str] = {}
 
     def add(
@@ -55,6 +57,28 @@ class Pool:
 
     def named(self, found: Found) -> set[str]:
         return {self.names[ticket.id] for ticket in found.tickets}
+
+
+@pytest.mark.parametrize("precise", [False, True])
+def test_with_precision_all_of_a_match_accept_each_other(*, precise: bool) -> None:
+    pool = Pool(precise=precise)
+    pool.add("red", 2, 2, wanted="+properties.team:blue", team="red")
+    pool.add("blue", 2, 2, wanted="+properties.team:green", team="blue")
+    assert pool.run() == ([] if precise else [{"red", "blue"}])
+    pool.add("green", 2, 2, wanted="+properties.team:blue", team="green")
+    assert pool.run() == ([{"blue", "green"}] if precise else [])
+
+
+def test_with_precision_a_group_takes_only_who_fits_all_of_it() -> None:
+    # Three of one level, of whom the second and the third do not accept each other.
+    pool = Pool(precise=True)
+    pool.add("a", 3, 3, wanted="*", who="a")
+    pool.add("b", 3, 3, wanted="-properties.who:c", who="b")
+    pool.add("c", 3, 3, wanted="*", who="c")
+    assert pool.run() == []
+    pool.add("d", 3, 3, wanted="*", who="d")
+    (found,) = pool.run()
+    assert not {"b", "c"} <= found
 
 
 def test_a_full_match_comes_with_the_first_interval() -> None:

@@ -13,6 +13,7 @@ from nakama_bots.emulator.dispatch.realtime import Dispatcher
 from nakama_bots.emulator.dispatch.rest import Request, Router
 from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.handlers.matchmaker import run_interval
+from nakama_bots.emulator.handlers.party import close_idle
 
 from .support import Clock, Recorder, make_core
 
@@ -103,15 +104,18 @@ def test_a_leader_cannot_remove_itself() -> None:
     assert refused == "Error removing party member or join request: party cannot remove self"
 
 
-def test_a_party_without_room_ends_with_its_leader() -> None:
+def test_a_party_without_room_ends_once_it_is_found_idle_twice() -> None:
     parties = Parties()
     leader = parties.player("a")
     party = parties.create(leader)
     assert (
         parties.refusal(parties.player("b"), "party_join", party_id=party) == "Error joining party: party full"
     )
+    close_idle(parties.core)
     parties.say(leader, "party_leave", party_id=party)
-    assert len(parties.core.parties) == 0
+    for left in (1, 0):
+        close_idle(parties.core)
+        assert len(parties.core.parties) == left
 
 
 def test_a_bad_query_and_a_hidden_label() -> None:

@@ -11,6 +11,7 @@ from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Malformed
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
 from nakama_bots.emulator.runtime.hooks import plain
 from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.limits import Full
 from nakama_bots.emulator.store.tracker import Session
 
 RUNTIME_EXCEPTION: Final = 0
@@ -85,6 +86,12 @@ class MessageRow:
     silent: bool = False
 
 
+# Messages that add a presence.
+_JOINS: Final = frozenset(
+    ("channel_join", "match_create", "match_join", "party_create", "party_join", "status_update")
+)
+
+
 class Dispatcher:
     """Takes a text frame's bytes apart and calls the handler of its message."""
 
@@ -98,17 +105,29 @@ class Dispatcher:
         call, row = self._read(session, content)
         hooks = self._core.hooks
         try:
+            if row.key in _JOINS:
+                self._check_room()
             if row.key in hooks.rt_before:
                 self._before(call, row)
             pending = row.handler(call)
         except RealtimeFault as fault:
             call.fail(fault.code, fault.message)
             return None
+        except Full as full:
+            _LOG.warning("%s", full)
+            call.fail(RUNTIME_EXCEPTION, str(full))
+            return None
         if pending is not None:
             return self._finish(call, row, pending)
         if row.key in hooks.rt_after:
             self._after(call, row)
         return None
+
+    def _check_room(self) -> None:
+        # Before anything is answered, so not where a presence is added.
+        most = self._core.options.limits.presences
+        if self._core.tracker.total >= most:
+            raise Full("presences", most)
 
     async def _finish(self, call: Call, row: MessageRow, pending: Awaitable[None]) -> None:
         try:

@@ -24,12 +24,14 @@ from nakama_bots.emulator.options import SERVER_NAME
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
 from nakama_bots.emulator.runtime.hooks import After, Before, plain
 from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.limits import Full
 
 UNKNOWN: Final = 2
 INVALID_ARGUMENT: Final = 3
 NOT_FOUND: Final = 5
 ALREADY_EXISTS: Final = 6
 PERMISSION_DENIED: Final = 7
+RESOURCE_EXHAUSTED: Final = 8
 FAILED_PRECONDITION: Final = 9
 UNIMPLEMENTED: Final = 12
 INTERNAL: Final = 13
@@ -256,6 +258,9 @@ class Router:
             result = self._run(self._route(request), request)
         except RestFault as fault:
             return error(fault.code, fault.message)
+        except Full as full:
+            _LOG.warning("%s", full)
+            return error(RESOURCE_EXHAUSTED, str(full))
         if isinstance(result, Answer):
             return result
         return ok(result) if isinstance(result, dict) else await result

@@ -50,9 +50,7 @@ def _joined(core: Core, party: Party, session: Session) -> None:
 def _left(core: Core, party: Party, session: Session) -> None:
     party.requests.pop(session.id, None)
     if party.members.pop(session.id, None) is None:
-        if not core.tracker.count(party.stream):
-            _stop(core, party)  # one without room for members; a real server finds it idle half a minute later
-        return
+        return  # of a party without room for members, which ends by ``close_idle``
     if party.leader is not None and party.leader.id == session.id:
         party.leader = next(iter(party.members.values()), None)
         if party.leader is None:
@@ -60,6 +58,15 @@ def _left(core: Core, party: Party, session: Session) -> None:
             return
         core.tracker.send(party.stream, _leader(party, party.leader))
     core.matchmaker.remove_party_all(party.id)
+
+
+def close_idle(core: Core) -> None:
+    """End parties that nobody is in, if nobody was in them at the last call either."""
+    for party in core.parties.all():
+        idle = not party.members and not core.tracker.count(party.stream)
+        if idle and party.idle:
+            _stop(core, party)
+        party.idle = idle
 
 
 def _stop(core: Core, party: Party) -> None:

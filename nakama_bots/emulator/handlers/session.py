@@ -55,9 +55,9 @@ def _logout(core: Core, request: Request) -> JsonObject:
     if refresh_token and (refresh_claims is None or refresh_claims.user_id != caller.user_id):
         raise invalid("Refresh token invalid.")
     if session_claims is not None:
-        cache.revoke_session(session_claims.token_id)
+        cache.revoke_session(session_claims)
     if refresh_claims is not None:
-        cache.revoke_refresh(refresh_claims.token_id)
+        cache.revoke_refresh(refresh_claims)
     return {}
 
 

@@ -16,11 +16,12 @@ from typing import Any, Final, Protocol
 
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.formats.query import document
+from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
 from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled, label_fields
+from nakama_bots.emulator.store.limits import Full
 from nakama_bots.emulator.store.tracker import Mode, Session, Stream, Tracker
 
-INPUT_QUEUE: Final = 128
 _DISCONNECTED: Final = (1000, "server-side session disconnect")
 _FASTEST: Final = 60
 _LOG = logging.getLogger(__name__)
@@ -143,6 +144,28 @@ class Dispatcher:
     ) -> None:
         """Send to these members, None: to all; ``sender`` is who it seems to come from."""
         match = self._match
+        envelope = self._data(op_code, data, sender, reliable=reliable)
+        members = match.members
+        wanted = members.values() if presences is None else _chosen(members, presences)
+        match.tracker.send_to(list(wanted), envelope)
+
+    def broadcast_message_deferred(
+        self,
+        op_code: int,
+        data: bytes | str = b"",
+        presences: Iterable[MatchPresence] | None = None,
+        sender: MatchPresence | None = None,
+        *,
+        reliable: bool = True,
+    ) -> None:
+        """Send once the function that is running has returned. ``RuntimeFunctionError`` beyond the queue."""
+        chosen = None if presences is None else list(presences)
+        self._match.defer(lambda: self.broadcast_message(op_code, data, chosen, sender, reliable=reliable))
+
+    def _data(
+        self, op_code: int, data: bytes | str, sender: MatchPresence | None, *, reliable: bool
+    ) -> JsonObject:
+        match = self._match
         body: JsonObject = {"match_id": match.id}
         if sender is not None:
             body["presence"] = {
@@ -156,9 +179,7 @@ class Dispatcher:
             body["data"] = base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
         if reliable:
             body["reliable"] = True
-        members = match.members
-        wanted = members.values() if presences is None else _chosen(members, presences)
-        match.tracker.send_to(list(wanted), {"match_data": body})
+        return {"match_data": body}
 
     def match_kick(self, presences: Iterable[MatchPresence]) -> None:
         """Remove members; they are told nothing."""
@@ -191,7 +212,9 @@ class Match:
     members: dict[str, Session] = field(default_factory=dict)
     _input: list[MatchMessage] = field(default_factory=list)
     _calls: deque[Callable[[], object]] = field(default_factory=deque)
+    _deferred: list[Callable[[], object]] = field(default_factory=list)
     _busy: bool = False
+    _empty_ticks: int = 0
 
     @property
     def id(self) -> str:
@@ -232,6 +255,9 @@ class Match:
             self.stop(disconnect=True)
         finally:
             self._busy = False
+        deferred, self._deferred = self._deferred, []
+        for broadcast in deferred:
+            broadcast()
         if self.state is None:
             self.stop()
         while self._calls and not self.stopped:
@@ -239,10 +265,20 @@ class Match:
         return not self.stopped
 
     def _later(self, call: Callable[[], object]) -> None:
-        if self._busy:
+        if not self._busy:
+            call()
+        elif len(self._calls) < self.matches.options.match_call_queue_size:
             self._calls.append(call)
         else:
-            call()
+            _LOG.warning("match %s: too many calls are waiting, the match ends", self.handler_name)
+            self.stop(disconnect=True)
+
+    def defer(self, broadcast: Callable[[], object]) -> None:
+        """Keep a broadcast until the function that is running has returned. ``RuntimeFunctionError``."""
+        if len(self._deferred) >= self.matches.options.match_deferred_queue_size:
+            msg = "too many deferred message broadcasts per tick"
+            raise RuntimeFunctionError(msg)
+        self._deferred.append(broadcast)
 
     def join_attempt(self, session: Session, metadata: Mapping[str, str]) -> tuple[bool, str]:
         """Whether a session may join, and why not."""
@@ -280,8 +316,8 @@ class Match:
         self._later(lambda: self._run("match_leave", leave))
 
     def queue(self, session: Session, op_code: int, data: bytes, *, reliable: bool) -> None:
-        """Keep a message for the next tick; beyond 128 it is dropped without a word."""
-        if len(self._input) < INPUT_QUEUE:
+        """Keep a message for the next tick; one that the queue has no place for is dropped without a word."""
+        if len(self._input) < self.matches.options.match_input_queue_size:
             now = self.matches.now() // 10**6
             self._input.append(MatchMessage(self.presence(session), op_code, data, reliable, now))
 
@@ -290,8 +326,13 @@ class Match:
         if self.stopped:
             return
         messages, self._input = self._input, []
-        if self._run("match_loop", lambda: self.handler.match_loop(*self._arguments(), messages)):
-            self.tick_number += 1
+        if not self._run("match_loop", lambda: self.handler.match_loop(*self._arguments(), messages)):
+            return
+        self._empty_ticks = 0 if self.members else self._empty_ticks + 1
+        longest = self.matches.options.match_max_empty * self.rate
+        if longest and self._empty_ticks >= longest:
+            self.stop()
+        self.tick_number += 1
 
     def signal(self, data: str) -> str:
         """The handler's answer to a signal; ``RuntimeFunctionError`` when the match ends by it."""
@@ -339,14 +380,15 @@ class Matches:
     ``started`` is told of each new match, and has it ticked.
     """
 
-    def __init__(self, tracker: Tracker, now: Callable[[], int], interval: float, node: str) -> None:
+    def __init__(self, tracker: Tracker, now: Callable[[], int], options: Options) -> None:
+        self.options = options
         self.tracker = tracker
         self.now = now
         self.handlers: dict[str, MatchHandler] = {}
         self.started: Callable[[Match], None] = lambda _: None
-        self._node = node
+        self._node = options.node
         self._matches: dict[Stream, Match] = {}
-        self.index: LabelIndex[Listed] = LabelIndex(now, interval)
+        self.index: LabelIndex[Listed] = LabelIndex(now, options.label_update_interval)
 
     def __len__(self) -> int:
         return len(self._matches)
@@ -365,6 +407,8 @@ class Matches:
         if handler is None:
             msg = "error creating match: error creating match: not found"
             raise RuntimeFunctionError(msg)
+        if len(self._matches) >= self.options.limits.matches:
+            raise RuntimeFunctionError(str(Full("matches", self.options.limits.matches)))
         stream = Stream(Mode.MATCH_AUTHORITATIVE, identifier, label=self._node)
         match = Match(stream, handler_name, handler, self, self.now())
         context = MatchContext(match.id, self._node, "", 0)

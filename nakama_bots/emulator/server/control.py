@@ -1,13 +1,12 @@
 """The control port: faults looked at and changed while the emulator runs, from this machine only.
 
-``GET /faults`` gives ``{"faults": [..]}``, ``PUT /faults`` takes the same and replaces all, ``DELETE
-/faults`` ends
-all. A fault that cannot be read: 400 with ``{"error": ".."}``, and nothing is changed.
+``GET /faults`` gives ``{"faults": [..]}``, ``PUT /faults`` takes the same and replaces all, ``DELETE /faults``
+ends all. A fault that cannot be read: 400 with ``{"error": ".."}``, and nothing is changed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import orjson
@@ -16,11 +15,29 @@ from aiohttp import web
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.server.faults import FaultError, Faults, read
 
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
 _LARGEST: Final = 2**20
+_HOSTS: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 def _json(body: JsonObject, status: int = 200) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(body), content_type="application/json")
+
+
+def local(handle: Handler) -> Handler:
+    """Answer only requests that name this machine as their host.
+
+    A web page whose own name is made to lead to this address (DNS rebinding) cannot ask for anything.
+    """
+
+    async def checked(request: web.BaseRequest) -> web.StreamResponse:
+        host = request.headers.get("Host", "")
+        if (host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host) not in _HOSTS:
+            return _json({"error": f"the host cannot be {host!r}; accepted: {', '.join(_HOSTS)}"}, 403)
+        return await handle(request)
+
+    return checked
 
 
 class Control:

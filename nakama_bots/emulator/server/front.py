@@ -30,6 +30,7 @@ from nakama_bots.emulator.dispatch.rest import (
 )
 from nakama_bots.emulator.formats.envelopes import FORMATS
 from nakama_bots.emulator.handlers.matchmaker import run_interval
+from nakama_bots.emulator.handlers.party import close_idle
 from nakama_bots.emulator.runtime import loader
 from nakama_bots.emulator.runtime.matches import Match
 from nakama_bots.emulator.server.connection import Connection, handshake
@@ -37,6 +38,7 @@ from nakama_bots.emulator.server.faults import CONNECT, Fault, Faults, Plan, man
 from nakama_bots.emulator.server.incoming import Protocol
 from nakama_bots.emulator.server.metrics import Metrics
 from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.limits import Full
 
 # Bytes of all headers; Go's own slack of 4096 is on top of ``socket.max_header_size`` 5120.
 _LARGEST_HEADERS: Final = 5120 + 4096
@@ -111,6 +113,9 @@ class Front:
         claims = handshake(self._core, request)
         if isinstance(claims, web.Response):
             return claims
+        most = self._core.options.limits.sockets
+        if len(self._core.sessions) >= most:
+            return web.Response(status=503, text=f"{Full('sockets', most)}\n")
         lang = request.query.get("lang") or "en"
         form = FORMATS[request.query.get("format", "")]
         connection = Connection(self._core, self._dispatcher, self.faults, claims, lang, form, self._metrics)
@@ -129,7 +134,9 @@ class Front:
         found = self._router.find(request.path)
         route = found[0].get(request.method) if found else None
         name = operation(route.method, route.template) if route else ""
-        rpc_id = found[1].get("id", "") if found and name == "RpcFunc" else ""
+        rpc_id = found[1].get("id", "").lower() if found and name == "RpcFunc" else ""
+        if rpc_id not in self._core.functions:
+            rpc_id = ""  # as the server, and clients cannot add labels without end
         code = 0
         if answer.status >= 400:
             body = orjson.loads(answer.body) if answer.body.startswith(b"{") else {}
@@ -242,6 +249,12 @@ class Front:
             if self._metrics is not None:
                 self._metrics.matchmaker(time.perf_counter() - started)
             due += interval
+
+    async def run_idle_checks(self) -> None:
+        """End the parties that are found empty twice in a row, as the server does."""
+        while True:
+            await asyncio.sleep(self._core.options.party_idle_check_interval)
+            close_idle(self._core)
 
     def _start_match(self, match: Match) -> None:
         """Tick a match at its rate until it stops, on a fixed grid; ticks that were missed are left out."""

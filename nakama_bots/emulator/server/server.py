@@ -20,7 +20,7 @@ from typing import Final
 from aiohttp import web
 
 from nakama_bots.emulator.options import Options
-from nakama_bots.emulator.server.control import Control
+from nakama_bots.emulator.server.control import Control, local
 from nakama_bots.emulator.server.faults import Faults
 from nakama_bots.emulator.server.front import Front
 from nakama_bots.emulator.server.incoming import Server
@@ -47,7 +47,14 @@ def serve(options: Options) -> int:
 
 def _faster(options: Options) -> Options:
     """What the event loop's clock times, which ``speed`` does not reach."""
-    names = ("matchmaker_interval", "ping_period", "pong_wait", "read_timeout", "idle_timeout")
+    names = (
+        "matchmaker_interval",
+        "party_idle_check_interval",
+        "ping_period",
+        "pong_wait",
+        "read_timeout",
+        "idle_timeout",
+    )
     return dataclasses.replace(options, **{name: getattr(options, name) / options.speed for name in names})
 
 
@@ -105,14 +112,15 @@ async def _serve(options: Options, listener: socket.socket, tls: ssl.SSLContext 
     runner = web.ServerRunner(server)
     await runner.setup()
     sides: list[web.ServerRunner] = []
-    matchmaker = asyncio.create_task(front.run_matchmaker())
+    tasks = [asyncio.create_task(front.run_matchmaker()), asyncio.create_task(front.run_idle_checks())]
     try:
         await web.SockSite(runner, listener, ssl_context=tls).start()
         more = await _side_ports(options, front, sides)
         _announce(options, listener, more, tls=tls is not None)
         await stop.wait()
     finally:
-        matchmaker.cancel()
+        for task in tasks:
+            task.cancel()
         front.stop()
         await server.shutdown(_SHUTDOWN_TIMEOUT)
         await runner.cleanup()
@@ -130,7 +138,7 @@ async def _side_ports(options: Options, front: Front, sides: list[web.ServerRunn
     for name, (port, handle) in wanted.items():
         if port is None:
             continue
-        side = web.ServerRunner(web.Server(handle, access_log=None, logger=_SILENT))
+        side = web.ServerRunner(web.Server(local(handle), access_log=None, logger=_SILENT))
         sides.append(side)
         await side.setup()
         try:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.formats.tokens import SessionClaims
+from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 
 SYSTEM_USER_ID: Final = "00000000-0000-0000-0000-000000000000"
 # Not bcrypt: it costs a real server half a second a login, and nothing here is worth protecting.
@@ -97,7 +99,8 @@ def _hash(password: str, salt: bytes) -> bytes:
 class Accounts:
     """All accounts, by id, by name (case counts) and by identity."""
 
-    def __init__(self, now: int) -> None:
+    def __init__(self, now: int, most: int = UNBOUNDED.accounts) -> None:
+        self._most = most
         system = Account(SYSTEM_USER_ID, "", now, now)
         self._by_id = {system.id: system}
         self._by_username: dict[str, Account] = {}
@@ -116,7 +119,9 @@ class Accounts:
         return self._by_identity.get((kind, external))
 
     def add(self, account: Account) -> None:
-        """Take a new account; its name and identities must be free."""
+        """Take a new account; its name and identities must be free. ``Full``."""
+        if len(self._by_id) > self._most:  # one of them is the system user
+            raise Full("accounts", self._most)
         self._by_id[account.id] = account
         self._by_username[account.username] = account
         for identity in account.identities:
@@ -150,30 +155,44 @@ class SessionCache:
     """Which tokens no longer count before they expire.
 
     A logout of a login's tokens names their common token id; a logout of everything, the second before which
-    tokens must not have been issued; a deleted user has none that count.
+    tokens must not have been issued; a deleted user has none that count. Each is forgotten once all tokens that
+    it ends have expired. ``seconds``: the Unix time; ``longest``: how long a token can be valid, in seconds.
     """
 
-    def __init__(self) -> None:
-        self._sessions: set[str] = set()
-        self._refreshes: set[str] = set()
+    def __init__(self, seconds: Callable[[], int], longest: int) -> None:
+        self._seconds = seconds
+        self._longest = longest
+        # Each with the second in which it is forgotten.
+        self._sessions: dict[str, int] = {}
+        self._refreshes: dict[str, int] = {}
+        self._removed: dict[str, int] = {}
         self._not_before: dict[str, int] = {}
-        self._removed: set[str] = set()
 
-    def revoke_session(self, token_id: str) -> None:
+    def _add(self, revoked: dict[str, int], name: str, until: int) -> None:
+        now = self._seconds()
+        while revoked and next(iter(revoked.values())) < now:
+            del revoked[next(iter(revoked))]
+        revoked[name] = until
+
+    def revoke_session(self, claims: SessionClaims) -> None:
         """End the session tokens of a login."""
-        self._sessions.add(token_id)
+        self._add(self._sessions, claims.token_id, claims.expires_at)
 
-    def revoke_refresh(self, token_id: str) -> None:
+    def revoke_refresh(self, claims: SessionClaims) -> None:
         """End the refresh tokens of a login."""
-        self._refreshes.add(token_id)
+        self._add(self._refreshes, claims.token_id, claims.expires_at)
 
     def revoke_before(self, user_id: str, second: int) -> None:
         """End all tokens of a user that were issued before that second."""
+        oldest = self._seconds() - self._longest
+        self._not_before.pop(user_id, None)
+        while self._not_before and next(iter(self._not_before.values())) < oldest:
+            del self._not_before[next(iter(self._not_before))]
         self._not_before[user_id] = second
 
     def revoke_user(self, user_id: str) -> None:
         """End all tokens of a user for good."""
-        self._removed.add(user_id)
+        self._add(self._removed, user_id, self._seconds() + self._longest)
 
     def user_valid(self, claims: SessionClaims) -> bool:
         """Whether the user may still use tokens of that second: all that a websocket handshake asks."""

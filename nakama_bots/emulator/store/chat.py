@@ -13,6 +13,7 @@ from typing import Final
 import orjson
 
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
+from nakama_bots.emulator.store.limits import UNBOUNDED
 from nakama_bots.emulator.store.tracker import Mode, Stream
 
 CHAT: Final = 0
@@ -154,13 +155,19 @@ class Cursor:
 
 
 class Messages:
-    """The kept messages of every channel, oldest first."""
+    """The kept messages of every channel, oldest first; ``most``: beyond it the oldest of all are forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = UNBOUNDED.messages) -> None:
+        self._most = most
         self._channels: dict[Stream, list[Message]] = {}
+        # By id, in the order in which they came.
+        self._all: dict[str, Message] = {}
 
     def add(self, message: Message) -> None:
         """Keep a message; it is newer than all of its channel, but for one that is kept in seconds."""
+        self._all[message.id] = message
+        if len(self._all) > self._most:
+            self.remove(next(iter(self._all.values())))
         kept = self._channels.setdefault(message.stream, [])
         if message.code <= CHAT_REMOVE:
             kept.append(message)
@@ -169,14 +176,17 @@ class Messages:
 
     def find(self, stream: Stream, message_id: str, sender_id: str) -> Message | None:
         """The message of that id, if that user sent it."""
-        for message in self._channels.get(stream, ()):
-            if message.id == message_id and message.sender_id == sender_id:
-                return message
-        return None
+        message = self._all.get(message_id)
+        found = message is not None and (message.stream, message.sender_id) == (stream, sender_id)
+        return message if found else None
 
     def remove(self, message: Message) -> None:
         """Forget a kept message."""
-        self._channels[message.stream].remove(message)
+        del self._all[message.id]
+        kept = self._channels[message.stream]
+        kept.remove(message)
+        if not kept:
+            del self._channels[message.stream]
 
     def page(self, stream: Stream, limit: int, cursor: Cursor | None, *, forward: bool) -> JsonObject:
         """Nakama's ``ChannelMessageList``: ``limit`` messages from ``cursor`` on, in reading direction."""

@@ -41,10 +41,7 @@ class Core:
     now: Callable[[], int]
     rng: random.Random
     tracker: Tracker = field(default_factory=Tracker)
-    messages: Messages = field(default_factory=Messages)
-    notifications: Notifications = field(default_factory=Notifications)
     purchases: Purchases = field(default_factory=Purchases)
-    session_cache: SessionCache = field(default_factory=SessionCache)
     functions: dict[str, RpcFunction] = field(default_factory=lambda: dict(FUNCTIONS))
     hooks: Hooks = field(default_factory=Hooks)
     sessions: dict[str, Session] = field(default_factory=dict)
@@ -54,6 +51,9 @@ class Core:
     # What else must be undone when a session ends, beyond its presences.
     on_session_end: list[Callable[[Core, Session], None]] = field(default_factory=list)
     accounts: Accounts = field(init=False)
+    messages: Messages = field(init=False)
+    notifications: Notifications = field(init=False)
+    session_cache: SessionCache = field(init=False)
     friends: Friends = field(init=False)
     groups: Groups = field(init=False)
     storage: Storage = field(init=False)
@@ -63,19 +63,25 @@ class Core:
     parties: Parties = field(init=False)
 
     def __post_init__(self) -> None:
-        self.accounts = Accounts(self.now())
+        options, limits = self.options, self.options.limits
+        self.accounts = Accounts(self.now(), limits.accounts)
+        self.messages = Messages(limits.messages)
+        self.notifications = Notifications(limits.notifications)
+        longest = max(options.token_expiry, options.refresh_token_expiry)
+        self.session_cache = SessionCache(self.seconds, longest)
         self.friends = Friends(self.accounts, self.now)
-        self.groups = Groups(self.accounts, self.now, self.new_id)
-        self.storage = Storage(self.now)
-        self.leaderboards = Leaderboards(self.now)
+        self.groups = Groups(self.accounts, self.now, self.new_id, limits.groups)
+        self.storage = Storage(self.now, limits.objects)
+        self.leaderboards = Leaderboards(self.now, limits.records)
         self.matchmaker = Matchmaker(
-            max_intervals=self.options.matchmaker_max_intervals,
-            max_tickets=self.options.matchmaker_max_tickets,
+            max_intervals=options.matchmaker_max_intervals,
+            max_tickets=options.matchmaker_max_tickets,
             now=self.now,
+            precise=options.matchmaker_rev_precision,
+            most=limits.tickets,
         )
-        options = self.options
-        self.matches = Matches(self.tracker, self.now, options.label_update_interval, options.node)
-        self.parties = Parties(self.now, options.label_update_interval, options.node)
+        self.matches = Matches(self.tracker, self.now, options)
+        self.parties = Parties(self.now, options.label_update_interval, options.node, limits.parties)
 
     def seconds(self) -> int:
         """The Unix time in whole seconds, as tokens count."""

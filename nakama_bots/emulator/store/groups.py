@@ -14,6 +14,7 @@ from nakama_bots.emulator.formats import cursors
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.formats.regexp import Pattern, like
 from nakama_bots.emulator.store.accounts import Accounts
+from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 
 _SECOND: Final = 10**9
 
@@ -179,7 +180,14 @@ class GroupFilter:
 class Groups:
     """All groups. ``now``: Unix nanoseconds; ``new_id`` makes the ids."""
 
-    def __init__(self, accounts: Accounts, now: Callable[[], int], new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        accounts: Accounts,
+        now: Callable[[], int],
+        new_id: Callable[[], str],
+        most: int = UNBOUNDED.groups,
+    ) -> None:
+        self._most = most
         self._accounts = accounts
         self._now = now
         self._new_id = new_id
@@ -193,7 +201,9 @@ class Groups:
         return self._groups.get(group_id)
 
     def create(self, creator_id: str, name: str, *, max_count: int = 100, **fields: str | bool) -> Group:
-        """Make a group, with its creator as superadmin. ``GroupNameInUse``."""
+        """Make a group, with its creator as superadmin. ``GroupNameInUse``, ``Full``."""
+        if len(self._groups) >= self._most:
+            raise Full("groups", self._most)
         if name in self._names:
             raise GroupNameInUse(name)
         now = self._now()

@@ -31,6 +31,7 @@ from nakama_bots.emulator.store.boards import (
     Tournament,
     TournamentFull,
 )
+from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 from nakama_bots.emulator.store.ranking import Page, Ranking
 
 _SECOND: Final = 10**9
@@ -78,10 +79,14 @@ class TournamentOptions(LeaderboardOptions, total=False):
 
 
 class Leaderboards:
-    """All boards and records: the registry that runtime modules make boards with. ``now``: Unix nanoseconds."""
+    """All boards and records: the registry that runtime modules make boards with. ``now``: Unix nanoseconds.
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    ``most``: how many records there may be; beyond it the oldest period that has ended is forgotten.
+    """
+
+    def __init__(self, now: Callable[[], int], most: int = UNBOUNDED.records) -> None:
         self._now = now
+        self._most = most
         self._boards: dict[str, Leaderboard] = {}
         self._rankings: dict[tuple[str, int], Ranking] = {}
 
@@ -332,9 +337,19 @@ class Leaderboards:
         tournament.size += 1
 
     def _keep(self, ranking: Ranking, record: Record) -> tuple[Record, int]:
+        if record.owner_id not in ranking.owners:
+            self._make_room()
         self._rankings[ranking.board.id, ranking.expiry] = ranking
         ranking.put(record)
         return record, ranking.rank(record, self._seconds())
+
+    def _make_room(self) -> None:
+        if sum(len(ranking.owners) for ranking in self._rankings.values()) < self._most:
+            return
+        ended = [key for key in self._rankings if 0 < key[1] <= self._seconds()]
+        if not ended:
+            raise Full("records", self._most)
+        del self._rankings[min(ended, key=lambda key: key[1])]
 
     def _first(
         self, ranking: Ranking, score: Score, operator: Operator, attempts: int, num_score: int = 1

@@ -14,6 +14,7 @@ from typing import Final
 
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.formats.query import Query, QuerySearchError, Value, document
+from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 from nakama_bots.emulator.store.tracker import Session
 
 _COMPLETIONS_KEPT: Final = 10
@@ -102,9 +103,22 @@ class Found:
 
 
 class Matchmaker:
-    """The pool of tickets. ``now`` gives Unix nanoseconds."""
+    """The pool of tickets. ``now`` gives Unix nanoseconds; ``precise``: all of a match must accept each other.
 
-    def __init__(self, *, max_intervals: int, max_tickets: int, now: Callable[[], int]) -> None:
+    ``max_tickets``: of a session or party; ``most``: of all.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_intervals: int,
+        max_tickets: int,
+        now: Callable[[], int],
+        precise: bool = False,
+        most: int = UNBOUNDED.tickets,
+    ) -> None:
+        self._precise = precise
+        self._most = most
         self._max_intervals = max_intervals
         self._max_tickets = max_tickets
         self._now = now
@@ -116,7 +130,9 @@ class Matchmaker:
         self._stats: JsonObject = {}
 
     def add(self, ticket: Ticket) -> None:
-        """Put a ticket in the pool; ``TooManyTickets`` when one of its sessions has its full number."""
+        """Put a ticket in the pool. ``TooManyTickets`` of one session or party, ``Full``."""
+        if len(self._tickets) >= self._most:
+            raise Full("tickets", self._most)
         if any(len(self._by_session.get(s, ())) >= self._max_tickets for s in ticket.sessions):
             raise TooManyTickets(ticket.id)
         if len(self._by_party.get(ticket.party_id, ())) >= self._max_tickets:
@@ -233,7 +249,7 @@ class Matchmaker:
         groups: list[list[Ticket]] = []
         hits = self._hits(ticket)
         for other in hits:
-            if other.sessions & ticket.sessions:
+            if other.sessions & ticket.sessions or (self._precise and not _accepts(other, ticket)):
                 continue
             group = self._fitting_group(groups, other, ticket.max_count - own)
             group.append(other)
@@ -244,12 +260,15 @@ class Matchmaker:
                     return found
         return None
 
-    @staticmethod
-    def _fitting_group(groups: list[list[Ticket]], other: Ticket, room: int) -> list[Ticket]:
+    def _fitting_group(self, groups: list[list[Ticket]], other: Ticket, room: int) -> list[Ticket]:
         for group in groups:
             if _size(group) + len(other.entries) <= room:
                 if any(member.sessions & other.sessions for member in group):
                     break  # as the server: no further group is tried
+                if self._precise and not all(
+                    _accepts(other, member) and _accepts(member, other) for member in group
+                ):
+                    continue
                 return group
         groups.append([])
         return groups[-1]
@@ -264,6 +283,14 @@ class Matchmaker:
         kept = [member for member in group if member not in left_out]
         size = len(ticket.entries) + _size(kept)
         return Found((*kept, ticket)) if all(member.takes(size) for member in (ticket, *kept)) else None
+
+
+def _accepts(ticket: Ticket, other: Ticket) -> bool:
+    """Whether the query of one finds the other."""
+    try:
+        return ticket.query.score(other.document) is not None
+    except QuerySearchError:
+        return False
 
 
 def _oldest(group: list[Ticket], size: int) -> tuple[Ticket, ...] | None:

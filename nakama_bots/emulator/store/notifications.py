@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from nakama_bots.emulator.formats import cursors
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
+from nakama_bots.emulator.store.limits import UNBOUNDED
 
 # Codes of the server's own notifications (``server/core_notification.go``).
 DM_REQUEST: Final = -1
@@ -62,15 +63,23 @@ class _Place(NamedTuple):
 
 
 class Notifications:
-    """The kept notifications of every user, oldest first."""
+    """The kept notifications of every user, oldest first; beyond ``most`` the oldest of all are forgotten."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = UNBOUNDED.notifications) -> None:
+        self._most = most
         self._numbers = itertools.count(1)
         self._users: dict[str, dict[int, Notification]] = {}
+        # Number -> receiver, in the order in which they came.
+        self._receivers: dict[int, str] = {}
 
     def keep(self, user_id: str, notification: Notification) -> None:
         """Keep a notification for its receiver."""
-        self._users.setdefault(user_id, {})[next(self._numbers)] = notification
+        number = next(self._numbers)
+        self._users.setdefault(user_id, {})[number] = notification
+        self._receivers[number] = user_id
+        if len(self._receivers) > self._most:
+            oldest = next(iter(self._receivers))
+            self._forget(self._receivers[oldest], [oldest])
 
     def page(self, user_id: str, limit: int, cursor: str = "") -> JsonObject:
         """Nakama's ``NotificationList`` after ``cursor``, which is there even for an empty page.
@@ -89,9 +98,14 @@ class Notifications:
     def delete(self, user_id: str, ids: list[str]) -> None:
         """Forget those of the ids that are this user's."""
         kept = self._users.get(user_id, {})
-        for number in [number for number, notification in kept.items() if notification.id in ids]:
-            del kept[number]
+        self._forget(user_id, [number for number, notification in kept.items() if notification.id in ids])
 
     def forget_user(self, user_id: str) -> None:
         """Forget all that a deleted user had."""
-        self._users.pop(user_id, None)
+        self._forget(user_id, list(self._users.get(user_id, ())))
+
+    def _forget(self, user_id: str, numbers: list[int]) -> None:
+        for number in numbers:
+            del self._users[user_id][number], self._receivers[number]
+        if not self._users.get(user_id, True):
+            del self._users[user_id]

@@ -16,6 +16,7 @@ import orjson
 
 from nakama_bots.emulator.formats.query import document
 from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled
+from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 from nakama_bots.emulator.store.tracker import Mode, Session, Stream
 
 LARGEST: Final = 256
@@ -41,6 +42,8 @@ class Party:
     leader: Session | None
     members: dict[str, Session] = field(default_factory=dict)
     requests: dict[str, Session] = field(default_factory=dict)
+    # Whether nobody was in it when that was last looked at.
+    idle: bool = False
 
     @property
     def id(self) -> str:
@@ -97,7 +100,10 @@ class Listed(Labelled):
 class Parties:
     """All parties, and the list of them."""
 
-    def __init__(self, now: Callable[[], int], interval: float, node: str) -> None:
+    def __init__(
+        self, now: Callable[[], int], interval: float, node: str, most: int = UNBOUNDED.parties
+    ) -> None:
+        self._most = most
         self._now = now
         self._node = node
         self._parties: dict[Stream, Party] = {}
@@ -109,7 +115,9 @@ class Parties:
     def create(
         self, identifier: str, leader: Session, *, open_: bool, hidden: bool, max_size: int, label: str
     ) -> Party:
-        """Make a party with its leader as its first member, if it has room for one."""
+        """Make a party with its leader as its first member, if it has room for one. ``Full``."""
+        if len(self._parties) >= self._most:
+            raise Full("parties", self._most)
         stream = Stream(Mode.PARTY, identifier, label=self._node)
         party = Party(stream, open_, max_size, self._now(), leader)
         self.list(party, open_=open_, hidden=hidden, label=label)
@@ -120,6 +128,10 @@ class Parties:
     def get(self, stream: Stream) -> Party | None:
         """The party of a stream."""
         return self._parties.get(stream)
+
+    def all(self) -> list[Party]:
+        """The parties, oldest first."""
+        return list(self._parties.values())
 
     def remove(self, party: Party) -> None:
         """Forget a party."""

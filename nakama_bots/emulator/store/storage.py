@@ -6,7 +6,7 @@ The rules are those of ``server/core_storage.go``.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import Final, NamedTuple
@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from nakama_bots.emulator.formats import cursors
 from nakama_bots.emulator.formats.documents import storable
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
+from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 
 # Permissions to read: nobody but the runtime, the owner, everybody. To write: the runtime only, the owner.
 NO_READ: Final = 0
@@ -126,10 +127,12 @@ _ORDERS: Final[dict[str, Callable[[_Place], tuple[int | str, ...]]]] = {
 
 
 class Storage:
-    """All objects. ``now``: Unix nanoseconds."""
+    """All objects. ``now``: Unix nanoseconds; ``most``: how many there may be."""
 
-    def __init__(self, now: Callable[[], int]) -> None:
+    def __init__(self, now: Callable[[], int], most: int = UNBOUNDED.objects) -> None:
         self._now = now
+        self._most = most
+        self._count = 0
         self._collections: dict[str, dict[ObjectKey, StorageObject]] = {}
 
     def get(self, key: ObjectKey) -> StorageObject | None:
@@ -142,7 +145,7 @@ class Storage:
         return [one for one in found if one is not None and one.readable_by(user_id)]
 
     def write(self, writes: list[StorageWrite], *, authoritative: bool = False) -> list[StorageObject]:
-        """Write objects, all or none: what each write left. ``StorageRejected``, ``Unstorable``.
+        """Write objects, all or none: what each write left. ``StorageRejected``, ``Unstorable``, ``Full``.
 
         ``authoritative``: permissions do not matter.
         """
@@ -154,6 +157,10 @@ class Storage:
             write = writes[index]
             before = changed.get(write.key) or self.get(write.key)
             results[index] = changed[write.key] = self._written(write, before, authoritative=authoritative)
+        count = self._count + sum(self.get(key) is None for key in changed)
+        if count > self._most:
+            raise Full("objects", self._most)
+        self._count = count
         for key, written in changed.items():
             self._collections.setdefault(key.collection, {})[key] = written
         return [results[index] for index in range(len(writes))]
@@ -207,8 +214,7 @@ class Storage:
                 raise StorageRejected(msg)
             if before is not None:
                 gone[delete.key] = before
-        for key in gone:
-            del self._collections[key.collection][key]
+        self._remove(gone)
 
     def page(
         self, caller: str, collection: str, owner: str | None, limit: int, cursor: str = ""
@@ -245,9 +251,17 @@ class Storage:
 
     def forget_user(self, user_id: str) -> None:
         """Delete all objects of a deleted user."""
-        for objects in self._collections.values():
-            for key in [key for key in objects if key.user_id == user_id]:
-                del objects[key]
+        self._remove(
+            [key for objects in self._collections.values() for key in objects if key.user_id == user_id]
+        )
+
+    def _remove(self, keys: Collection[ObjectKey]) -> None:
+        for key in keys:
+            objects = self._collections[key.collection]
+            del objects[key]
+            if not objects:
+                del self._collections[key.collection]
+        self._count -= len(keys)
 
 
 def _listed(stored: StorageObject, caller: str) -> bool:

@@ -112,6 +112,8 @@ class Tracker:
     def __init__(self) -> None:
         self.rules: dict[int, EventRule] = {}
         self.other: EventRule | None = None
+        self.total = 0
+        """How many presences there are."""
         self._streams: dict[Stream, dict[str, Presence]] = {}
         self._sessions: dict[str, set[Stream]] = {}
 
@@ -127,11 +129,6 @@ class Tracker:
         """How many presences a stream has, hidden ones included."""
         return len(self._streams.get(stream, ()))
 
-    @property
-    def total(self) -> int:
-        """How many presences there are."""
-        return sum(map(len, self._streams.values()))
-
     def streams(self, mode: int) -> list[Stream]:
         """The streams of a mode that have presences, oldest first."""
         return [stream for stream in self._streams if stream.mode == mode]
@@ -146,6 +143,7 @@ class Tracker:
         if presence.session.id in members:
             return False
         members[presence.session.id] = presence
+        self.total += 1
         self._sessions.setdefault(presence.session.id, set()).add(stream)
         self._tell(stream, joins=presence)
         return True
@@ -154,6 +152,7 @@ class Tracker:
         """Add or replace a presence; a replaced one is told as having left in the same event."""
         members = self._streams.setdefault(stream, {})
         before = members.get(presence.session.id)
+        self.total += before is None
         members[presence.session.id] = presence
         self._sessions.setdefault(presence.session.id, set()).add(stream)
         self._tell(stream, joins=presence, leaves=before)
@@ -164,6 +163,7 @@ class Tracker:
         presence = members.pop(session.id, None)
         if presence is None:
             return False
+        self.total -= 1
         self._sessions[session.id].discard(stream)
         if not members:
             del self._streams[stream]
@@ -178,7 +178,9 @@ class Tracker:
 
     def drop(self, stream: Stream) -> None:
         """Empty a stream without a word to anybody."""
-        for session_id in self._streams.pop(stream, ()):
+        members = self._streams.pop(stream, {})
+        self.total -= len(members)
+        for session_id in members:
             self._sessions[session_id].discard(stream)
 
     def leave_others(self, session: Session, modes: Iterable[int], kept: Stream) -> None:

@@ -1,0 +1,35 @@
+"""How much of each kind a store holds: nothing that clients can add to grows without a bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+
+class Full(Exception):
+    """There is as much of something as there may be; nothing was changed."""
+
+    def __init__(self, what: str, most: int) -> None:
+        super().__init__(f"the emulator holds {most} {what}, the most that --max-{what} allows")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most of each kind, over all users. Beyond it messages and notifications push out the oldest, and
+    so does a record those of the oldest period that has ended; all else is refused with ``Full``.
+    """
+
+    accounts: int = 1_000_000
+    groups: int = 100_000
+    matches: int = 10_000
+    messages: int = 100_000
+    notifications: int = 100_000
+    objects: int = 500_000
+    parties: int = 100_000
+    presences: int = 1_000_000
+    records: int = 1_000_000
+    sockets: int = 50_000
+    tickets: int = 100_000
+
+
+UNBOUNDED = Limits(**{field.name: 2**62 for field in fields(Limits)})
+"""For a store by itself."""
