@@ -54,8 +54,7 @@ _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
     (
         "refresh_encryption_key",
         TEXT,
-        "as Nakama's session.refresh_encryption_key; @FILE, - for standard input, or "
-        "NAKAMA_REFRESH_ENCRYPTION_KEY",
+        "as Nakama's session.refresh_encryption_key, given in the same ways",
     ),
     ("token_expiry", _EXPIRY, "seconds a session token is valid"),
     ("refresh_token_expiry", _EXPIRY, "seconds a refresh token is valid"),
