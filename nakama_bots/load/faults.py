@@ -41,9 +41,12 @@ def report_fault(environment: Environment, fault: UserFault, trace: TracebackTyp
 
 
 def user_of(greenlet: object) -> User | None:
-    """Whose greenlet it is; None when it is no user's."""
-    arguments: Any = getattr(greenlet, "args", None)
-    return arguments[0] if arguments and isinstance(arguments[0], User) else None
+    """Whose greenlet it is; None when it is no user's, or that of a plain Locust user that has been killed."""
+    user: object = getattr(greenlet, "user", None)
+    if user is None:
+        # Where Locust has it until the greenlet is killed.
+        user = next(iter(getattr(greenlet, "args", ())), None)
+    return user if isinstance(user, User) else None
 
 
 def where(greenlet: Greenlet[..., Any]) -> TracebackType | None:

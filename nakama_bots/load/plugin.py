@@ -28,12 +28,14 @@ def on_init(environment: Environment, **_: Any) -> None:
     is_worker = isinstance(environment.runner, WorkerRunner)
     signals = handle_signals(environment)
     contain_exits(environment)
+    guard = StallGuard()
+    environment.events.test_start.add_listener(guard.reset)
     if environment.runner is not None:
-        bound_stop(environment)
+        bound_stop(environment, guard.hasten)
     run = Run(environment)
     if not is_worker:
         Conductor(environment, run)
-    StallGuard().start()
+    guard.start()
     signals.initialised()
 
 

@@ -7,6 +7,8 @@ on, and an ``on_stop`` may never return: neither may keep a run from its report.
 from __future__ import annotations
 
 import ctypes
+from collections import Counter
+from collections.abc import Callable, Mapping
 from time import perf_counter
 from typing import Any, Final
 
@@ -24,7 +26,7 @@ _SECOND_KILL: Final = 1.0
 _POLL: Final = 0.05
 
 
-def bound_stop(environment: Environment) -> None:
+def bound_stop(environment: Environment, on_given_up: Callable[[], object]) -> None:
     """Have this process's runner give up users that do not stop; each class of them is a fault of the run."""
     runner = environment.runner
     assert runner is not None
@@ -34,10 +36,12 @@ def bound_stop(environment: Environment) -> None:
         if runner.state != STATE_CLEANUP or user_of(gevent.getcurrent()) is not None:
             stop_users(user_classes_stop_count)  # some of them, or all by one of them
             return
+        classes = {greenlet: type(user_of(greenlet)).__name__ for greenlet in runner.user_greenlets}
         stopping = gevent.spawn(stop_users, user_classes_stop_count)
         if not _ended(stopping, environment):
             stopping.kill(block=False)
-            _give_up(environment, list(runner.user_greenlets))
+            on_given_up()
+            _give_up(environment, classes)
 
     # Of this instance only.
     runner.stop_users = stop_bounded  # type: ignore[method-assign]
@@ -58,22 +62,23 @@ def _ended(stopping: Greenlet[..., None], environment: Environment) -> bool:
     return True
 
 
-def _give_up(environment: Environment, greenlets: list[Greenlet[..., Any]]) -> None:
+def _give_up(environment: Environment, classes: Mapping[Greenlet[..., Any], str]) -> None:
+    """``classes``: the name of each user's class, by its greenlet."""
     assert environment.runner is not None
-    classes: dict[str, list[Greenlet[..., Any]]] = {}
-    for greenlet in greenlets:
-        classes.setdefault(type(user_of(greenlet)).__name__, []).append(greenlet)
-    traces = {name: where(members[0]) for name, members in classes.items()}
+    left = list(environment.runner.user_greenlets)
+    counts = Counter(classes.get(greenlet, "") for greenlet in left)
+    traces = {classes.get(greenlet, ""): where(greenlet) for greenlet in left}
     # One that waits in its on_stop ends with this.
-    gevent.killall(greenlets, block=True, timeout=_SECOND_KILL)
-    for name, members in classes.items():
-        users = "1 user" if len(members) == 1 else f"{len(members):,} users"
+    gevent.killall(left, block=False)
+    gevent.joinall(left, timeout=_SECOND_KILL)
+    for name, number in counts.items():
+        users = "1 user" if number == 1 else f"{number:,} users"
         fault = UserFault(
             f"{name}: {users} had not stopped {environment.stop_timeout + LIMIT:g} s after the end of the run: "
             "a task that catches every exception, or an on_stop that does not return"
         )
         report_fault(environment, fault, traces[name])
-    for greenlet in greenlets:
+    for greenlet in left:
         if not greenlet.dead:
             environment.runner.user_greenlets.discard(greenlet)
             # Never freed: Python would throw an exception into it when the process ends, and wait for it.

@@ -64,6 +64,7 @@ class NakamaUser(User):
         """See Locust's: a greenlet in ``group``. Whatever leaves it ends this user, never the process."""
         self._group = group
         self._greenlet = group.spawn(_live, self)
+        self._greenlet.user = self  # type: ignore[attr-defined]
         return self._greenlet
 
     def on_stop(self) -> None:

@@ -281,6 +281,9 @@ class Socket(RealtimeApi, PushHandlers):
             raise RuntimeError(msg)
 
     def _refused(self, key: str, started: float | None = None) -> errors.CallError:
+        if gevent.getcurrent() is not self._hub:
+            # A caller that tries again and again must not keep everything else from running.
+            gevent.sleep(0)
         error = self.error or errors.ConnectionClosed(
             1006, "not connected" if self._connection is None else "the connection is closing"
         )

@@ -2,7 +2,7 @@
 
 While Python code runs without a pause, or waits in a call that gevent has not replaced, no timer fires and no
 signal of gevent's is heard: run-time and Ctrl-C are ignored. A real thread sees it, and a signal handler, which
-Python runs inside that code, raises a fault there. Code that catches even that is never returned to.
+Python runs inside that code, raises a fault there. A user that goes on with it is never returned to.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Final
+from weakref import WeakSet
 
 import gevent
 from gevent.monkey import get_original
@@ -21,6 +22,8 @@ from nakama_bots.load.generator.code_sampler import SCENARIO, owner_of
 
 LIMIT: Final = 10.0
 """Seconds without a turn of the event loop."""
+NEXT_LIMIT: Final = 1.0
+"""The same once it has happened in a run: there are often many users of that class."""
 
 # Ignored where no handler is set: a late one harms nobody.
 _SIGNAL: Final = signal.SIGURG
@@ -32,10 +35,10 @@ class StallGuard:
     """One a process; made in the main thread. ``limit`` in seconds."""
 
     def __init__(self, limit: float = LIMIT) -> None:
-        self._limit = limit
+        self._limit = self._first_limit = limit
         self._beats = 0
         self._stalled = False
-        self._blamed: object = None
+        self._blamed: WeakSet[object] = WeakSet()
         self._started = False
         self._timer = gevent.get_hub().loop.timer(_BEAT, repeat=_BEAT, ref=False)
 
@@ -49,6 +52,14 @@ class StallGuard:
         # Not Locust's: gevent has replaced what threads are made of.
         start: Callable[[Callable[[int], None], tuple[int]], int] = get_original("_thread", "start_new_thread")
         start(self._watch, (get_original("threading", "get_ident")(),))
+
+    def reset(self, **_: object) -> None:
+        """A new run begins."""
+        self._limit = self._first_limit
+
+    def hasten(self) -> None:
+        """Wait no longer than ``NEXT_LIMIT``: there are users that nothing else stops."""
+        self._limit = min(self._limit, NEXT_LIMIT)
 
     def _beat(self) -> None:
         self._beats += 1
@@ -71,12 +82,13 @@ class StallGuard:
         # A debugger stops the process too, and our own long work is not the scenario's.
         if not stalled or sys.gettrace() is not None or not _is_scenarios(current, frame):
             return
-        if current is self._blamed:
+        if current in self._blamed:  # it has caught the fault, or does the same again
             _never_return()
-        self._blamed = current
+        self._blamed.add(current)
         user = user_of(current)
         who = type(user).__name__ if user is not None else "a handler"
         msg = f"{who}: held up the whole process for more than {self._limit:g} s"
+        self.hasten()
         raise UserFault(msg)
 
 

@@ -67,7 +67,7 @@ class Swallowing(NakamaUser):
             try:
                 self.player.socket.ping_pong()
                 gevent.sleep(0.05)
-            except BaseException:
+            except BaseException:  # noqa: BLE001
                 pass
 
 
@@ -89,7 +89,7 @@ class SpinningOn(NakamaUser):
             try:
                 while True:
                     pass
-            except BaseException:
+            except BaseException:  # noqa: BLE001
                 pass
 
 
