@@ -30,7 +30,8 @@ from nakama_bots.errors import CallError, MatchJoinRejected
 from nakama_bots.observer import NullObserver
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
-from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.network import Network
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 CAPACITY = 10
 SEATS = 8
@@ -42,7 +43,7 @@ class Drill:
     """The matches, who is in them as the server tells, and what the humans lived through."""
 
     def __init__(self, url: str, lobbies: int, log: Path) -> None:
-        self.world = World(Target.parse(url), Credentials(), Timeouts(), Tls(), NullObserver())
+        self.world = World(Target.parse(url), Credentials(), Timeouts(), Network(), NullObserver())
         self.url = url
         self.log = log.open("w")
         self.waits: list[float] = []

@@ -19,7 +19,9 @@
         ├── ConnectionFailed    no connection came about: HostNotFound, ConnectionRefused,
         │                       TlsError, HandshakeRefused (HTTP status, text)
         ├── ConnectionClosed    it ended under the call: close code, reason; HeartbeatTimeout
+        ├── MessageTooBig       not sent: above the server's limit for a message
         ├── ProtocolError       the server sent what the protocol does not allow
+        │   └── AnswerTooLarge      it sent more than a limit of ours: which one, bytes
         ├── SessionExpired      neither the token nor the refresh token is valid any more
         └── Abandoned           the caller was stopped before the answer came
 
@@ -419,6 +421,42 @@ class ProtocolError(CallError):
     ) -> None:
         super().__init__(message, operation=operation, elapsed=elapsed)
         self.close_code = close_code
+
+
+class AnswerTooLarge(ProtocolError):
+    """The server sent more than a limit of ours allows, and was not read any further.
+
+    ``limit`` is the bytes of ``setting``; ``size`` the bytes that the server announced, None where it did not.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        limit: int,
+        setting: str,
+        size: int | None = None,
+        *,
+        operation: str = "",
+        elapsed: float = 0.0,
+    ) -> None:
+        found = f"{size:,} bytes" if size is not None else f"more than {limit:,} bytes"
+        super().__init__(
+            f"{what}: {found}; the limit {setting} is {limit:,}", 1009, operation=operation, elapsed=elapsed
+        )
+        self.limit = limit
+        self.setting = setting
+        self.size = size
+
+
+class MessageTooBig(CallError):
+    """A message was not sent: it has ``size`` bytes, and the server takes at most ``limit``."""
+
+    def __init__(self, size: int, limit: int, *, operation: str = "", elapsed: float = 0.0) -> None:
+        super().__init__(
+            f"message too big: {size:,} of at most {limit:,} bytes", operation=operation, elapsed=elapsed
+        )
+        self.size = size
+        self.limit = limit
 
 
 class SessionExpired(CallError):

@@ -128,7 +128,7 @@ def run(arguments: argparse.Namespace) -> int:
         prefix, getattr(arguments, "seeds", (settings.seed,)), arguments.misses, arguments.worker_misses,
         By(arguments.by), ids,
     )  # fmt: skip
-    transport = GeventTransport(settings.tls, size=CONCURRENCY)
+    transport = GeventTransport(settings.network, size=CONCURRENCY)
     client = Client(settings.target, settings.credentials, transport=transport, timeouts=settings.timeouts)
     with _Progress() as progress:
         cleaner = Cleaner(

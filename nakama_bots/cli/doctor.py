@@ -88,7 +88,7 @@ def _patient(settings: Settings, kind: type[Patient]) -> Patient:
     from nakama_bots.players.player import World  # noqa: PLC0415
 
     assert settings.target is not None
-    world = World(settings.target, settings.credentials, settings.timeouts, settings.tls, NullObserver())
+    world = World(settings.target, settings.credentials, settings.timeouts, settings.network, NullObserver())
     return kind(world, random.getrandbits(32), settings.matchmaker_timeout)
 
 

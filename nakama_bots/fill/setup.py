@@ -134,7 +134,9 @@ def fleet_of(
     guard.check_users(settings, policy.total, name="--total")
     make = behaviour.load(options.script or [_SCRIPT])
     mix = locales.parse(options.locales, name="--locales")
-    world = World(target, settings.credentials, settings.timeouts, settings.tls, NullObserver(), locales=mix)
+    world = World(
+        target, settings.credentials, settings.timeouts, settings.network, NullObserver(), locales=mix
+    )
     problems = Problems(tell)
     strategy = strategy_of(options, problems.say)
     roster = Roster(Path(options.roster))
@@ -149,7 +151,7 @@ def fleet_of(
 def _lease(world: World, settings: Settings, name: str, roster: Roster) -> SlotLease:
     """A lease by an account of its own, which ``roster`` remembers for the cleanup."""
     client = Client(
-        world.target, world.credentials, transport=world.transport(world.tls), timeouts=world.timeouts
+        world.target, world.credentials, transport=world.transport(world.network), timeouts=world.timeouts
     )
     owner = f"{settings.id_prefix}-{settings.seed}-roster".ljust(10, "-")
     roster.note(owner)

@@ -144,7 +144,9 @@ class Conductor:
     def _start_scraper(self, settings: Settings) -> None:
         url = self._target.metrics_url(settings)
         if url:
-            self._scraper = ServerScraper(url, settings.metrics_interval, settings.tls, self._run.totals)
+            self._scraper = ServerScraper(
+                url, settings.metrics_interval, settings.network.tls, self._run.totals
+            )
             self._scraper.start()
 
     def _stop_scraper(self) -> ServerPart:

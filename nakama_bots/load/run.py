@@ -147,7 +147,7 @@ class Run:
             Target.parse(environment.host or "", name="host"),
             settings.credentials,
             settings.timeouts,
-            settings.tls,
+            settings.network,
             self.observer,
             TRANSPORTS[settings.rest_transport],
             settings.locales,

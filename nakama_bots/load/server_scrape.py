@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import logging
-import ssl
-import urllib.error
-import urllib.request
-from http.client import HTTPException
 from time import perf_counter, time
 from typing import Final
 
 import gevent
 
+from nakama_bots.errors import CallError
 from nakama_bots.load.intervals import Totals
+from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.results.record.server_metrics import LIMIT, ServerMetrics
 from nakama_bots.results.record.timeline import SERVER, gauges_only
-from nakama_bots.settings.target import Target, Tls
+from nakama_bots.settings.network import Limits, Network, Tls
+from nakama_bots.settings.target import Target, Timeouts
 
 log = logging.getLogger(__name__)
 
 TIMEOUT: Final = 5.0
+_TIMEOUTS: Final = Timeouts(connect=TIMEOUT, request=TIMEOUT)
 _PATH: Final = "/metrics"
 
 
@@ -34,7 +34,8 @@ class ServerScraper:
     def __init__(self, url: str, interval: float, tls: Tls, totals: Totals) -> None:
         self.metrics = ServerMetrics(url)
         self._interval = interval
-        self._tls = tls
+        # No proxy: the endpoint is the operator's own, and often reachable from here only.
+        self._transport = GeventTransport(Network(tls, Limits(body=LIMIT)))
         self._totals = totals
         self._since = time()
         self._reader: gevent.Greenlet[[], None] | None = None
@@ -50,6 +51,7 @@ class ServerScraper:
         if reader is not None:
             reader.kill()
             self._scrape()
+            self._transport.close()
 
     def _keep(self) -> None:
         while True:
@@ -59,8 +61,8 @@ class ServerScraper:
     def _scrape(self) -> None:
         try:
             found = self.metrics.read(self._fetch(), perf_counter())
-        except (OSError, HTTPException, ValueError) as error:
-            reason = str(getattr(error, "reason", "") or error) or type(error).__name__
+        except (CallError, ValueError) as error:
+            reason = str(error) or type(error).__name__
             if self.metrics.failed(reason):
                 log.warning(
                     "the server's metrics at %s cannot be read: %s (further failures are only counted)",
@@ -73,16 +75,9 @@ class ServerScraper:
         self._since = now
 
     def _fetch(self) -> str:
-        context = None
-        if self.metrics.url.startswith("https:"):
-            context = ssl.create_default_context(cafile=self._tls.ca or None)
-            if self._tls.insecure:
-                context.check_hostname = False
-                context.verify_mode = ssl.CERT_NONE
-        # The scheme is checked: http or https.
-        with urllib.request.urlopen(self.metrics.url, timeout=TIMEOUT, context=context) as answer:  # noqa: S310
-            data: bytes = answer.read(LIMIT + 1)
-        if len(data) > LIMIT:
-            msg = f"more than {LIMIT:,} bytes"
+        target = Target.parse(self.metrics.url)
+        answer = self._transport.send(target, "GET", "", {"Accept": "text/plain"}, None, _TIMEOUTS)
+        if answer.status != 200:
+            msg = f"HTTP {answer.status}"
             raise ValueError(msg)
-        return data.decode("utf-8")
+        return answer.body.decode("utf-8")

@@ -35,11 +35,11 @@ from nakama_bots.errors import (
     Unauthenticated,
     Unimplemented,
 )
+from nakama_bots.net.tls import ssl_context
 from nakama_bots.ops.doctor import Ailment, Check, Found, Patient
 from nakama_bots.players.acts.matchmaking import Ticket, find_opponents
 from nakama_bots.players.player import Player
 from nakama_bots.rest.families.health import CHECK as HEALTH
-from nakama_bots.rest.transports.tls import ssl_context
 from nakama_bots.settings import guard
 from nakama_bots.settings.target import DEFAULT_SERVER_KEY
 
@@ -109,7 +109,7 @@ def _connect(patient: Patient) -> Found:
 
 
 def _tls(patient: Patient) -> Found:
-    target, tls = patient.world.target, patient.world.tls
+    target, tls = patient.world.target, patient.world.network.tls
     if not target.ssl:
         if guard.is_loopback(target.host):
             return Found("not used")
@@ -299,7 +299,7 @@ def _server_age(patient: Patient) -> str:
     if not patient.logged_in:
         return "not known"
     player, world = patient.players[0], patient.world
-    with closing(world.transport(world.tls)) as transport:
+    with closing(world.transport(world.network)) as transport:
         path = world.target.path + HEALTH.path()
         headers = transport.send(world.target, "GET", path, {}, None, world.timeouts).headers
     if headers.get("server") == SERVER_NAME:

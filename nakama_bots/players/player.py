@@ -21,7 +21,8 @@ from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport, Transport
 from nakama_bots.session import Session
 from nakama_bots.settings.locales import DEFAULT, Locales
-from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.network import Network
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 _UNAUTHORIZED: Final = 401
 
@@ -33,9 +34,9 @@ class World:
     target: Target
     credentials: Credentials
     timeouts: Timeouts
-    tls: Tls
+    network: Network
     observer: Observer
-    transport: Callable[[Tls], Transport] = GeventTransport
+    transport: Callable[[Network], Transport] = GeventTransport
     """Makes a player's transport: each has a keep-alive connection of its own, as real clients have."""
     locales: Locales = DEFAULT
     """What the personas are drawn from."""
@@ -58,7 +59,7 @@ class Player:
         self.scenario = scenario
         self.persona = _persona(identity.seed, identity.number, world.locales, identity.worker)
         self.calls = PacedCalls(world.observer)
-        self._transport = world.transport(world.tls)
+        self._transport = world.transport(world.network)
         self.client = Client(
             world.target,
             world.credentials,
@@ -142,7 +143,7 @@ class Player:
         self._socket = Socket(
             self.world.target,
             timeouts=self.world.timeouts,
-            tls=self.world.tls,
+            network=self.world.network,
             observer=self.calls,
         )
         self._socket_user = session.user_id

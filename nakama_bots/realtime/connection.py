@@ -1,8 +1,9 @@
 """One websocket connection in the gevent hub.
 
-websocket-client makes the connection (name, proxy, TLS, upgrade) and hands over its socket. From then on
-frames are read by an io watcher of the hub: one non-blocking recv for all that has arrived, every whole
-frame handled in the callback. No greenlet waits a socket. Nothing that runs in the callback may block.
+``net.dial`` makes the connection and websocket-client the upgrade. From then on frames are read by an io
+watcher of the hub: one non-blocking recv for what has arrived, at most ``RECEIVE_SIZE`` bytes a turn of the
+loop, every whole frame handled in the callback. No greenlet waits on a socket. Nothing that runs in the
+callback may block.
 """
 
 from __future__ import annotations
@@ -10,33 +11,38 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import random
-import socket
 import ssl
 import sys
 import termios
 from collections import deque
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from time import perf_counter
 from typing import Any, Final, Protocol
 
 import gevent
+import gevent.ssl
 import websocket
-from gevent import monkey
 from gevent.event import Event
 
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
+from nakama_bots.net.dial import dial
+from nakama_bots.net.failures import text_of
 from nakama_bots.realtime import frames
-from nakama_bots.settings.target import Tls
+from nakama_bots.realtime.handshake import OPERATION, HandshakeStream
+from nakama_bots.settings.network import Limits, Network
+from nakama_bots.settings.target import Target
 
-OPERATION: Final = "connect"
 # More than the 16 KiB of a TLS record: OpenSSL reads one at a time, so nothing decrypted is left behind that no
 # readiness would announce.
 RECEIVE_SIZE: Final = 65536
 HIGH_WATER: Final = 1024 * 1024
 """Bytes that may wait for the peer to read before a sender has to wait as well."""
 
+_DEFAULT_LIMITS: Final = Limits()
+_TOO_BIG: Final = 1009
+_LIMIT_HINT: Final = ", and the server's socket.max_message_size_bytes is 4,096 by default"
+_TLS_SOCKETS: Final = (ssl.SSLSocket, gevent.ssl.SSLSocket)
 _READ: Final = 1  # libev's EV_READ and EV_WRITE
 _WRITE: Final = 2
 _FOREIGN: Final = {
@@ -63,19 +69,28 @@ class Connection:
     __slots__ = (
         "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_raw", "_read_wants_write", "_reader",
         "_receiver", "_recv", "_send", "_socket", "_watcher", "_write_watcher", "backlogged", "closing",
-        "error",
+        "error", "largest_sent",
     )  # fmt: skip
 
-    def __init__(self, ws: websocket.WebSocket, receiver: Receiver, opcode: int = frames.TEXT) -> None:
+    def __init__(
+        self,
+        sock: Any,
+        receiver: Receiver,
+        opcode: int = frames.TEXT,
+        *,
+        limits: Limits = _DEFAULT_LIMITS,
+        early: bytes = b"",
+    ) -> None:
         self.error: errors.CallError | None = None
         self.closing = False
         # Whether so much waits for the peer that a sender should ``wait_drained`` first.
         self.backlogged = False
-        # Only the socket is kept: websocket-client's own parser and locks would weigh more than all of this.
-        self._socket: Any = ws.sock
+        # Bytes of the largest message that was sent: the one that a server which closes with 1009 means.
+        self.largest_sent = 0
+        self._socket: Any = sock
         self._receiver = receiver
         self._opcode = opcode
-        self._reader = frames.FrameReader()
+        self._reader = frames.FrameReader(limits.received)
         self._raw = _non_blocking(self._socket)
         self._recv: Callable[[int], bytes] = self._raw.recv
         self._send: Callable[[bytes], int] = self._raw.send
@@ -89,12 +104,17 @@ class Connection:
         self._watcher = loop.io(descriptor, _READ)
         self._write_watcher = loop.io(descriptor, _WRITE)
         self._watcher.start(self._on_readable)
-        if isinstance(self._raw, ssl.SSLSocket) and self._raw.pending():
-            # Read from the descriptor during the handshake already: no readiness will announce it.
+        # Read from the descriptor during the handshake already: no readiness will announce it.
+        if isinstance(self._raw, _TLS_SOCKETS) and self._raw.pending():
+            loop.run_callback(self._on_readable)
+        if early:
+            self._recv = self._early_recv(early)
             loop.run_callback(self._on_readable)
 
     def write_message(self, payload: bytes) -> None:
         """Send one message without blocking; what the kernel does not take is sent by the hub."""
+        if len(payload) > self.largest_sent:  # noqa: PLR1730 - max() costs more than all the rest here
+            self.largest_sent = len(payload)
         self._write(frames.encode(self._opcode, payload, _mask()))
 
     def wait_drained(self, deadline: Deadline) -> bool:
@@ -143,6 +163,15 @@ class Connection:
         self._ended.set()
         self._receiver.on_lost(error)
 
+    def _early_recv(self, early: bytes) -> Callable[[int], bytes]:
+        """A recv that gives ``early`` once, and the socket's own from then on."""
+
+        def recv(_: int) -> bytes:
+            self._recv = self._raw.recv
+            return early
+
+        return recv
+
     def _on_readable(self) -> None:
         if self.error is not None:
             return
@@ -160,7 +189,7 @@ class Connection:
         except errors.ProtocolError as error:
             self._violation(error)
         except OSError as error:
-            self.abort(errors.ConnectionClosed(1006, _os_text(error)))
+            self.abort(errors.ConnectionClosed(1006, text_of(error)))
 
     def _handle(self, data: bytes) -> None:
         """Act on the frames in ``data``."""
@@ -168,24 +197,29 @@ class Connection:
         reader = self._reader
         on_message = self._receiver.on_message
         expected = self._opcode
+        ping: bytes | None = None
         for opcode, payload in reader.feed(data):
             if opcode == expected:
                 on_message(payload, now)
             elif opcode == frames.PING:
-                # RFC 6455 section 5.5.3 lets pongs be left out; a peer that pings and never reads gets no more.
-                if not self.backlogged:
-                    self._write(frames.encode(frames.PONG, payload, _mask()))
+                ping = payload
             elif opcode == frames.CLOSE:
                 self._on_close(payload)
             elif opcode in _FOREIGN:
                 raise errors.ProtocolError(_FOREIGN[opcode], 1003)
             if self.error is not None:
                 return
+        # RFC 6455 section 5.5.3 lets all pongs but the newest be left out: thousands of pings fit into one
+        # read. A peer that pings and never reads gets none at all.
+        if ping is not None and not self.backlogged:
+            self._write(frames.encode(frames.PONG, ping, _mask()))
         if reader.error is not None:
             raise reader.error
 
     def _on_close(self, payload: bytes) -> None:
         code, reason = frames.decode_close(payload)
+        if code == _TOO_BIG and self.largest_sent:
+            reason = f"message too big: the largest that was sent had {self.largest_sent:,} bytes{_LIMIT_HINT}"
         self._part(errors.ConnectionClosed(code, reason), frames.echo_code(code), "")
 
     def _violation(self, error: errors.ProtocolError) -> None:
@@ -212,7 +246,7 @@ class Connection:
             except _WANTS:
                 sent = 0
             except OSError as error:
-                self.abort(errors.ConnectionClosed(1006, _os_text(error)))
+                self.abort(errors.ConnectionClosed(1006, text_of(error)))
                 return
             if sent == len(data):
                 return
@@ -245,7 +279,7 @@ class Connection:
         except _WANTS:
             return
         except OSError as error:
-            self.abort(errors.ConnectionClosed(1006, _os_text(error)))
+            self.abort(errors.ConnectionClosed(1006, text_of(error)))
             return
         self._write_watcher.stop()
         self._on_drained()
@@ -258,9 +292,10 @@ class Connection:
 
 
 def open_connection(
-    url: str,
+    target: Target,
+    query: str,
     headers: Mapping[str, str],
-    tls: Tls,
+    network: Network,
     timeout: float,
     receiver: Receiver,
     opcode: int = frames.TEXT,
@@ -268,68 +303,46 @@ def open_connection(
     """Connect and upgrade within ``timeout`` seconds, all steps together; messages are of ``opcode``.
 
     Raises ``HostNotFound``, ``ConnectionRefused``, ``TlsError``, ``HandshakeRefused`` (with the HTTP status),
-    ``RequestTimeout`` or ``ConnectionFailed``.
+    ``AnswerTooLarge``, ``RequestTimeout`` or ``ConnectionFailed``.
     """
     started = perf_counter()
-    ws = websocket.WebSocket(
-        sockopt=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-        sslopt={"context": _ssl_context(tls)} if url.startswith("wss:") else {},
-        enable_multithread=False,
-        skip_utf8_validation=True,
-    )
-
-    def attempt() -> Exception | None:
-        # Given back, not raised: gevent prints what a greenlet or a thread of its pool raises.
-        try:
-            ws.connect(url, timeout=timeout, header=dict(headers), redirect_limit=0)
-        except Exception as error:  # noqa: BLE001
-            return error
-        return None
-
-    error: Exception | None
+    limit = gevent.Timeout.start_new(timeout)
+    sock: Any = None
     try:
-        with gevent.Timeout(timeout, _WholeTimeout):
-            error = _beside(attempt, ws)
-    except _WholeTimeout as timed_out:
-        error = timed_out
-    if error is not None:
-        failure = _connect_failure(error, ws, timeout)
+        sock = dial(target, network, timeout)
+        stream = HandshakeStream(sock, network.limits.headers)
+        _upgrade(stream, f"{target.ws_url}?{query}", headers)
+        return Connection(sock, receiver, opcode, limits=network.limits, early=stream.rest)
+    except BaseException as error:
+        if sock is not None:
+            sock.close()
+        if error is limit:
+            failure: errors.CallError = errors.RequestTimeout(f"no connection within {timeout:g} s")
+        elif isinstance(error, errors.CallError):
+            failure = error
+        elif isinstance(error, websocket.WebSocketException):
+            failure = errors.ConnectionFailed("the server's answer is no websocket upgrade")
+        elif isinstance(error, OSError):
+            failure = errors.ConnectionFailed(text_of(error))
+        else:
+            raise
+        failure.operation = OPERATION
         failure.elapsed = perf_counter() - started
+        if failure is error:
+            raise
         # websocket-client quotes the answer, which may quote the request and its token.
         raise failure from (None if isinstance(error, websocket.WebSocketException) else error)
-    return Connection(ws, receiver, opcode)
+    finally:
+        limit.close()
 
 
-class _WholeTimeout(Exception):
-    """The connect as a whole took too long."""
-
-
-class _Stopped(gevent.GreenletExit, OSError):
-    """Thrown into a connect that nobody waits for any more.
-
-    websocket-client closes a socket that is still connecting on an OSError only; gevent says nothing of a
-    greenlet that ended by a GreenletExit before it began.
+def _upgrade(stream: HandshakeStream, url: str, headers: Mapping[str, str]) -> None:
+    """Have websocket-client ask for the upgrade and check the answer. Nothing else of it is used afterwards:
+    its parser and locks would weigh more than a whole ``Connection``.
     """
-
-
-def _beside(attempt: Callable[[], Exception | None], ws: websocket.WebSocket) -> Exception | None:
-    """Run ``attempt`` and wait for it; whatever ends the wait ends the attempt and closes its socket.
-
-    Without monkey-patching it runs in the hub's thread pool, or the handshake would stop every greenlet.
-    """
-    patched = monkey.is_module_patched("socket")
-    worker: Any = gevent.spawn(attempt) if patched else gevent.get_hub().threadpool.spawn(attempt)
-    try:
-        error: Exception | None = worker.get()
-    except BaseException:
-        worker.rawlink(lambda _: ws.shutdown())
-        if patched:
-            worker.kill(_Stopped, block=False)
-        elif ws.sock is not None:
-            with contextlib.suppress(OSError):
-                ws.sock.shutdown(socket.SHUT_RDWR)  # wakes the thread from its read
-        raise
-    return error
+    ws = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
+    # With a socket of ours it neither looks for a proxy nor makes a connection of its own.
+    ws.connect(url, socket=stream, header=dict(headers), redirect_limit=0)
 
 
 def _mask() -> bytes:
@@ -344,68 +357,6 @@ def _non_blocking(sock: Any) -> Any:
     """
     sock.settimeout(0)
     raw = getattr(sock, "_sock", None)
-    if not isinstance(sock, ssl.SSLSocket) and hasattr(raw, "recv") and hasattr(raw, "send"):
+    if not isinstance(sock, _TLS_SOCKETS) and hasattr(raw, "recv") and hasattr(raw, "send"):
         return raw
     return sock
-
-
-@lru_cache(maxsize=8)
-def _ssl_context(tls: Tls) -> ssl.SSLContext:
-    # Kept: reading the CAs costs more CPU than the rest of a connect.
-    try:
-        context = ssl.create_default_context(cafile=tls.ca or None)
-    except OSError:
-        raise errors.TlsError(f"the CA file {tls.ca} cannot be used", operation=OPERATION) from None
-    context.options |= ssl.OP_NO_RENEGOTIATION
-    if tls.insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _os_text(error: OSError) -> str:
-    return error.strerror or type(error).__name__
-
-
-def _connect_failure(error: Exception, ws: websocket.WebSocket, timeout: float) -> errors.CallError:
-    """Map what websocket-client and the sockets raise; no text of theirs that could hold the token."""
-    answer = ws.handshake_response
-    if answer is not None and answer.status != 101:  # a redirect, which is not followed
-        return errors.HandshakeRefused(answer.status, "redirect", operation=OPERATION)
-    make = next((make for kind, make in _CONNECT_FAILURES if isinstance(error, kind)), None)
-    failure = make(error, timeout) if make else errors.ConnectionFailed(type(error).__name__)
-    failure.operation = OPERATION
-    return failure
-
-
-def _timed_out(_: Any, timeout: float) -> errors.CallError:
-    return errors.RequestTimeout(f"no connection within {timeout:g} s")
-
-
-def _refused_handshake(error: Any, _: float) -> errors.CallError:
-    text = (error.resp_body or b"")[:4096].decode(errors="replace")
-    return errors.HandshakeRefused(error.status_code, errors.scrub(text)[:200])
-
-
-_CONNECT_FAILURES: Final[tuple[tuple[type[Exception], Callable[[Any, float], errors.CallError]], ...]] = (
-    (_WholeTimeout, _timed_out),
-    (websocket.WebSocketTimeoutException, _timed_out),
-    (TimeoutError, _timed_out),
-    (websocket.WebSocketBadStatusException, _refused_handshake),
-    (websocket.WebSocketAddressException, lambda _, __: errors.HostNotFound("the host's name is unknown")),
-    (socket.gaierror, lambda _, __: errors.HostNotFound("the host's name is unknown")),
-    (UnicodeError, lambda _, __: errors.HostNotFound("the host's name is no name")),
-    (ssl.SSLCertVerificationError, lambda e, _: errors.TlsError(f"certificate: {e.verify_message}")),
-    (ssl.SSLError, lambda e, _: errors.TlsError(e.reason or "the TLS handshake failed")),
-    (ConnectionRefusedError, lambda _, __: errors.ConnectionRefused("nothing listens there")),
-    (websocket.WebSocketProxyException, lambda _, __: errors.ConnectionFailed("the proxy refused")),
-    (
-        websocket.WebSocketConnectionClosedException,
-        lambda _, __: errors.ConnectionFailed("the server ended the stream in the handshake"),
-    ),
-    (
-        websocket.WebSocketException,
-        lambda _, __: errors.ConnectionFailed("the server's answer is no websocket upgrade"),
-    ),
-    (OSError, lambda e, _: errors.ConnectionFailed(_os_text(e))),
-)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.errors import ProtocolError
+from nakama_bots.errors import AnswerTooLarge, ProtocolError
+from nakama_bots.settings.network import Limits
 
 TEXT: Final = 0x1
 BINARY: Final = 0x2
@@ -18,7 +19,7 @@ _FINAL_TEXT: Final = 0x80 | TEXT
 _CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 
 # Nakama does not limit its own frames; this only keeps a broken peer from filling the memory.
-MAX_MESSAGE_SIZE: Final = 64 * 1024 * 1024
+MAX_MESSAGE_SIZE: Final = Limits().received
 
 # Made once: nearly every frame that a player sends begins with one of these.
 _SHORT_TEXT_HEADS: Final = tuple(bytes((_FINAL_TEXT, 0x80 | size)) for size in range(126))
@@ -71,10 +72,9 @@ class FrameReader:
     """
 
     __slots__ = (
-        "_chunks",
-        "_fragments",
-        "_fragments_size",
+        "_kept",
         "_max_size",
+        "_message",
         "_message_opcode",
         "_missing",
         "error",
@@ -83,17 +83,18 @@ class FrameReader:
     def __init__(self, max_size: int = MAX_MESSAGE_SIZE) -> None:
         self.error: ProtocolError | None = None
         self._max_size = max_size
-        self._chunks: list[bytes] = []
+        # Buffers, not lists of pieces: a piece of a byte would cost forty.
+        self._kept = bytearray()
         self._missing = 0
-        self._fragments: list[bytes] = []
-        self._fragments_size = 0
+        self._message = bytearray()
+        # Of the message that has begun and not ended; 0 between messages.
         self._message_opcode = 0
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that ``data`` completes, in order."""
         if self.error is not None:
             return []
-        if self._chunks:
+        if self._kept:
             data = self._join(data)
         frames: list[Frame] = []
         position = 0
@@ -111,30 +112,31 @@ class FrameReader:
                 size = int.from_bytes(data[start : start + wide], "big")
                 start += wide
                 if size > self._max_size:
-                    return self._fail(frames, f"the server sent a frame of {size} bytes", 1009)
+                    self.error = AnswerTooLarge("a frame", self._max_size, "max_received", size)
+                    return frames
             if end - start < size:
                 self._missing = start + size - end
                 break
             payload = data[start : start + size]
             position = start + size
-            if first == _FINAL_TEXT and not self._fragments:
+            if first == _FINAL_TEXT and not self._message_opcode:
                 frames.append((TEXT, payload))
             elif not self._accept(first, payload, frames):
                 return frames
         if position < end:
-            self._chunks.append(data[position:])
+            self._kept += data[position:]
         return frames
 
     def _join(self, data: bytes) -> bytes:
         """What was kept and ``data``; nothing while a frame is known to be incomplete, or a large one that
         arrives in many pieces would be copied for each.
         """
-        self._chunks.append(data)
+        self._kept += data
         self._missing -= len(data)
         if self._missing > 0:
             return b""
-        whole = b"".join(self._chunks)
-        self._chunks.clear()
+        whole = bytes(self._kept)
+        self._kept.clear()
         self._missing = 0
         return whole
 
@@ -150,19 +152,18 @@ class FrameReader:
             frames.append((opcode, payload))
             return True
         if opcode != _CONTINUATION:
+            if final:
+                frames.append((opcode, payload))
+                return True
             self._message_opcode = opcode
-        if final and not self._fragments:
-            frames.append((opcode, payload))
-            return True
-        self._fragments.append(payload)
-        self._fragments_size += len(payload)
-        if self._fragments_size > self._max_size:
-            self._fail(frames, "the server sent a message that is too big", 1009)
+        self._message += payload
+        if len(self._message) > self._max_size:
+            self.error = AnswerTooLarge("a message", self._max_size, "max_received")
             return False
         if final:
-            frames.append((self._message_opcode, b"".join(self._fragments)))
-            self._fragments.clear()
-            self._fragments_size = 0
+            frames.append((self._message_opcode, bytes(self._message)))
+            self._message = bytearray()
+            self._message_opcode = 0
         return True
 
     def _violation(self, first: int, opcode: int, size: int, *, final: bool) -> str:
@@ -173,11 +174,11 @@ class FrameReader:
                 return "the server sent a fragmented or too long control frame"
             return "the server sent a close frame of one byte" if opcode == CLOSE and size == 1 else ""
         if opcode == _CONTINUATION:
-            return "" if self._fragments else "the server continued a message that it had not begun"
+            return "" if self._message_opcode else "the server continued a message that it had not begun"
         if opcode not in _DATA:
             return f"the server sent the unknown opcode {opcode}"
-        return "the server began a message inside another one" if self._fragments else ""
+        return "the server began a message inside another one" if self._message_opcode else ""
 
-    def _fail(self, frames: list[Frame], message: str, close_code: int = 1002) -> list[Frame]:
-        self.error = ProtocolError(message, close_code)
+    def _fail(self, frames: list[Frame], message: str) -> list[Frame]:
+        self.error = ProtocolError(message)
         return frames

@@ -19,6 +19,8 @@ from nakama_bots.realtime.catalog import REPLIES, Reply
 log = logging.getLogger(__name__)
 
 KIND: Final = "WS"
+MAX_UNANSWERED: Final = 10_000
+"""Cids that ended without an answer and are remembered: an answer to an older one counts as unmatched."""
 
 _ANSWERED: Final = {key: reply for key, reply in REPLIES.items() if reply is not Reply.NONE}
 _SILENT: Final = frozenset(REPLIES) - frozenset(_ANSWERED)
@@ -72,10 +74,14 @@ Push = tuple[str, Any]
 class RealtimeProtocol:
     """One connection's state. Not reusable: a reconnect makes a new one."""
 
-    __slots__ = ("_cid", "_content", "_decode", "_encode", "_observer", "_unanswered", "ledger", "pending")
+    __slots__ = (
+        "_cid", "_content", "_decode", "_encode", "_observer", "_unanswered", "ledger", "max_sent", "pending",
+    )  # fmt: skip
 
-    def __init__(self, observer: Observer, adapter: Adapter = TEXT_ADAPTER) -> None:
+    def __init__(self, observer: Observer, adapter: Adapter = TEXT_ADAPTER, max_sent: int = 0) -> None:
         self.ledger = Ledger()
+        # Bytes that the server takes in one message; 0: not known.
+        self.max_sent = max_sent
         self.pending: dict[str, Pending] = {}
         self._observer = observer
         # Bound once: a look-up through the adapter would be paid a frame.
@@ -83,15 +89,17 @@ class RealtimeProtocol:
         self._decode = adapter.decode
         self._content = adapter.content
         self._cid = 0
-        # Cids that ended without an answer: one that comes yet is late, any other unknown cid a stranger.
-        self._unanswered: set[str] = set()
+        # Cids that ended without an answer, the oldest first: one that comes yet is late, any other unknown cid
+        # a stranger.
+        self._unanswered: dict[str, None] = {}
 
     def request(
         self, key: str, body: Mapping[str, object], waiter: Waiter, now: float, timeout: float
     ) -> tuple[str, bytes]:
         """Register a request and give its cid and its envelope; it is pending from here on.
 
-        ``ConfigError`` when no message of that key exists, or none that is answered.
+        ``ConfigError`` when no message of that key exists, or none that is answered; ``MessageTooBig`` when the
+        server would not take it, which is reported as a refused message.
         """
         try:
             reply = _ANSWERED[key]
@@ -100,6 +108,8 @@ class RealtimeProtocol:
         self._cid += 1
         cid = str(self._cid)
         payload = self._encode({"cid": cid, key: body})
+        if 0 < self.max_sent < len(payload):
+            raise self.too_big(key, len(payload), now)
         self.pending[cid] = (key, reply, now, now + timeout, waiter)
         self.ledger.sent += 1
         return cid, payload
@@ -129,7 +139,7 @@ class RealtimeProtocol:
             if entry is not None:
                 self._settle(entry, message, now, len(payload))
             elif isinstance(cid, str) and cid in self._unanswered:
-                self._unanswered.discard(cid)
+                del self._unanswered[cid]
                 self.ledger.late += 1
             else:
                 self.ledger.unmatched += 1
@@ -178,7 +188,7 @@ class RealtimeProtocol:
             if deadline <= now:
                 if self.pending.pop(cid, None) is None:
                     continue  # ended by what an earlier waiter did: a missed heartbeat closes them all
-                self._unanswered.add(cid)
+                self._remember(cid)
                 self.ledger.timeout += 1
                 limit = deadline - started
                 elapsed = now - started
@@ -194,7 +204,7 @@ class RealtimeProtocol:
         entry = self.pending.pop(cid, None)
         if entry is None:
             return
-        self._unanswered.add(cid)
+        self._remember(cid)
         self.ledger.abandoned += 1
         key, _, started, _, _ = entry
         elapsed = now - started
@@ -208,7 +218,8 @@ class RealtimeProtocol:
         ``error`` is ``Abandoned`` when we closed to stop, and the way the connection ended otherwise.
         """
         entries = list(self.pending.values())
-        self._unanswered.update(self.pending)
+        for cid in self.pending:
+            self._remember(cid)
         self.pending.clear()
         waiters: list[tuple[Waiter, errors.CallError]] = []
         for key, _, started, _, waiter in entries:
@@ -221,6 +232,15 @@ class RealtimeProtocol:
             self._tell(key, started, elapsed, 0, failure)
             waiters.append((waiter, failure))
         return waiters
+
+    def too_big(self, key: str, size: int, now: float) -> errors.CallError:
+        """A message of ``size`` bytes that the server would not take: as ``refuse``."""
+        return self.refuse(key, errors.MessageTooBig(size, self.max_sent), now, now)
+
+    def _remember(self, cid: str) -> None:
+        self._unanswered[cid] = None
+        if len(self._unanswered) > MAX_UNANSWERED:
+            del self._unanswered[next(iter(self._unanswered))]
 
     def refuse(self, key: str, error: errors.CallError, started: float, now: float) -> errors.CallError:
         """A message of ``key`` that could not be sent: reported, never pending. Gives the error to raise."""

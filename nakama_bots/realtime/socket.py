@@ -24,13 +24,15 @@ from nakama_bots.realtime.connection import Connection, open_connection
 from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
 from nakama_bots.realtime.protocol import KIND, Ledger, RealtimeProtocol
 from nakama_bots.session import Session
-from nakama_bots.settings.target import Target, Timeouts, Tls
+from nakama_bots.settings.network import Network
+from nakama_bots.settings.target import Target, Timeouts
 
 __all__ = [
     "CLOSE_TIMEOUT",
     "CONNECT",
     "DISCONNECT",
     "MAX_BACKLOG",
+    "MAX_BACKLOG_BYTES",
     "Expectation",
     "Handler",
     "Socket",
@@ -42,6 +44,8 @@ log = logging.getLogger(__name__)
 
 MAX_BACKLOG: Final = 10_000
 """Pushes that may wait for a blocking handler; beyond that they are dropped and counted."""
+MAX_BACKLOG_BYTES: Final = 64 * 1024 * 1024
+"""Bytes that they may have had together on the wire."""
 
 CLOSE_TIMEOUT: Final = 2.0
 CONNECT: Final = "connect"
@@ -64,21 +68,22 @@ class Socket(RealtimeApi, PushHandlers):
         target: Target,
         *,
         timeouts: Timeouts | None = None,
-        tls: Tls | None = None,
+        network: Network | None = None,
         observer: Observer | None = None,
         adapter: Adapter = TEXT_ADAPTER,
     ) -> None:
         self.timeouts = timeouts or Timeouts()
         self._target = target
         self._adapter = adapter
-        self._tls = tls or Tls()
+        self._network = network or Network()
         self._observer: Observer = observer or NullObserver()
-        self._protocol = RealtimeProtocol(self._observer, adapter)
+        self._protocol = RealtimeProtocol(self._observer, adapter, self._network.limits.sent)
         self._connection: Connection | None = None
         self._handlers: dict[str, list[Handler]] = {}
         self._taps: dict[str, list[Tap]] = {}
         self._expectations: dict[str, list[Expectation]] = {}
-        self._backlog: deque[tuple[str, Any]] = deque()
+        self._backlog: deque[tuple[str, Any, int]] = deque()
+        self._backlog_bytes = 0
         self._drain: gevent.Greenlet[[], None] | None = None
         self._hub = gevent.get_hub()
         self._sweeper = self._hub.loop.timer(0.0)
@@ -138,9 +143,8 @@ class Socket(RealtimeApi, PushHandlers):
         stopped = errors.Abandoned("stopped while connecting", operation=CONNECT)
         failure: errors.CallError | None = stopped
         try:
-            url = f"{self._target.ws_url}?{query}"
             connection = open_connection(
-                url, headers, self._tls, self.timeouts.connect, self, self._adapter.opcode
+                self._target, query, headers, self._network, self.timeouts.connect, self, self._adapter.opcode
             )
             if self._stopping:
                 connection.abort(stopped)
@@ -148,6 +152,9 @@ class Socket(RealtimeApi, PushHandlers):
             failure = None
         except errors.CallError as error:
             failure = error
+            raise
+        except Exception as error:
+            failure = errors.CallError(f"fault in the client: {type(error).__name__}", operation=CONNECT)
             raise
         finally:
             self._connecting = False
@@ -158,8 +165,9 @@ class Socket(RealtimeApi, PushHandlers):
     def request(self, key: str, body: Mapping[str, object], timeout: float | None = None) -> Any:
         """Send one message and wait for its reply's body (``{}`` for an empty acknowledgement).
 
-        Raises the ``RealtimeError`` the server answered with, ``RequestTimeout``, ``ConnectionClosed`` or
-        ``HeartbeatTimeout``; a killed greenlet leaves no pending cid.
+        Raises the ``RealtimeError`` the server answered with, ``RequestTimeout``, ``ConnectionClosed``,
+        ``HeartbeatTimeout``, or ``MessageTooBig`` where the server's limit is known (``Limits.sent``); a killed
+        greenlet leaves no pending cid.
         """
         connection = self._connection
         if connection is None or connection.closing:
@@ -183,6 +191,8 @@ class Socket(RealtimeApi, PushHandlers):
     def send(self, key: str, body: Mapping[str, object]) -> None:
         """Send one message that the server does not answer, such as ``match_data_send``."""
         payload = self._protocol.message(key, body)
+        if 0 < self._protocol.max_sent < len(payload):
+            raise self._protocol.too_big(key, len(payload), perf_counter())
         connection = self._connection
         if connection is None or connection.closing:
             raise self._refused(key)
@@ -224,6 +234,7 @@ class Socket(RealtimeApi, PushHandlers):
         self._stopping = True
         self._stop_timers()
         self._backlog.clear()
+        self._backlog_bytes = 0
         if self._drain is not None and self._drain is not gevent.getcurrent():
             self._drain.kill(block=False)
         if self._connection is not None and self._connection.error is None:
@@ -262,7 +273,7 @@ class Socket(RealtimeApi, PushHandlers):
         for expectation in self._expectations.get(event, ())[:]:
             expectation.offer(body, now, len(payload))
         if event in self._handlers and not self._stopping:
-            self._queue(event, body)
+            self._queue(event, body, len(payload))
 
     def on_lost(self, error: errors.CallError) -> None:
         """``Receiver``: the connection has ended."""
@@ -336,22 +347,28 @@ class Socket(RealtimeApi, PushHandlers):
             self._arm_sweeper(now, now + limit)
         connection.write_message(payload)
 
-    def _queue(self, event: str, body: Any) -> None:
-        if len(self._backlog) >= MAX_BACKLOG:
+    def _queue(self, event: str, body: Any, size: int) -> None:
+        if len(self._backlog) >= MAX_BACKLOG or self._backlog_bytes > MAX_BACKLOG_BYTES:
             if self._protocol.ledger.pushes_dropped == 0:
                 log.warning(
-                    "a handler of %s is too slow: more than %d pushes wait, dropping", event, MAX_BACKLOG
+                    "a handler of %s is too slow: %d pushes of %d bytes wait, dropping the next ones",
+                    event,
+                    len(self._backlog),
+                    self._backlog_bytes,
                 )
             self._protocol.ledger.pushes_dropped += 1
             return
-        self._backlog.append((event, body))
+        self._backlog.append((event, body, size))
+        self._backlog_bytes += size
         if self._drain is None:
             self._drain = gevent.spawn(self._run_handlers)
 
     def _run_handlers(self) -> None:
         try:
             while self._backlog:
-                self._handle(*self._backlog.popleft())
+                event, body, size = self._backlog.popleft()
+                self._backlog_bytes -= size
+                self._handle(event, body)
         finally:
             self._drain = None
 

@@ -15,8 +15,9 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.settings.health_limits import HealthLimits
 from nakama_bots.settings.load_profile import PROFILE_FLAG, Profile
 from nakama_bots.settings.locales import Locales
+from nakama_bots.settings.network import Limits, Network, Tls
 from nakama_bots.settings.table import BY_NAME, SETTINGS, Setting
-from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 from nakama_bots.settings.toml_file import TomlFile
 from nakama_bots.settings.values import one_of
 
@@ -35,7 +36,7 @@ class Settings:
     target: Target | None
     credentials: Credentials
     timeouts: Timeouts
-    tls: Tls
+    network: Network
     id_prefix: str
     seed: int
     locales: Locales
@@ -106,7 +107,11 @@ class Settings:
             timeouts=Timeouts(
                 *take("connect_timeout", "request_timeout", "heartbeat_interval", "heartbeat_timeout")
             ),
-            tls=Tls(*take("tls_ca", "tls_insecure")),
+            network=Network(
+                Tls(*take("tls_ca", "tls_insecure")),
+                Limits(*take("max_headers", "max_body", "max_received", "max_sent")),
+                made.pop("proxy"),
+            ),
             values=values,
             **made,
         )

@@ -13,6 +13,7 @@ from typing import Any, Final
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings import health_limits, locales
 from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.network import FROM_ENVIRONMENT, PROXY_ACCEPTED, Limits, Proxy
 from nakama_bots.settings.target import (
     DEFAULT_HTTP_KEY,
     DEFAULT_SERVER_KEY,
@@ -92,6 +93,16 @@ def _parsed(parse: Callable[[str], object], accepted: str) -> Kind:
         return text
 
     return Kind(read, accepted)
+
+
+def _proxy(value: object) -> str:
+    text = _any_text(value)
+    if text and text != FROM_ENVIRONMENT:
+        try:
+            Proxy.parse(text)
+        except ConfigError:
+            raise ValueError from None  # it may hold a password: no value is shown
+    return text
 
 
 def _load(value: object) -> str:
@@ -174,6 +185,7 @@ _PYTHON: Final = file_of("a Python file")
 _BOOLEAN: Final = Kind(_flag, "true or false")
 _HOSTS: Final = "host names with commas between, as a.example.com,*.b.example.com"
 _SPAN: Final = duration(above=0)
+_BYTES: Final = whole(1024, 2**30, of="bytes")
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("url", _parsed(_or_none(Target.parse), "http://HOST[:PORT] or https://HOST[:PORT]"), "",
@@ -194,6 +206,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("tls_ca", file_of("a PEM file"), "",
             "CA file to verify the server's certificate with", attempt=_certificates),
     Setting("tls_insecure", _BOOLEAN, default=False, help="do not verify the server's certificate"),
+    Setting("proxy", Kind(_proxy, PROXY_ACCEPTED), "",
+            "HTTP proxy for REST and sockets; none by default, whatever the environment has (docs/network.md)",
+            secret=True),
+    Setting("max_headers", _BYTES, Limits().headers,
+            "the most bytes of headers in an HTTP answer or a websocket handshake"),
+    Setting("max_body", _BYTES, Limits().body, "the most bytes of a REST answer's body, unpacked"),
+    Setting("max_received", _BYTES, Limits().received, "the most bytes of a message from the server"),
+    Setting("max_sent", whole(0, 2**30, of="bytes"), Limits().sent,
+            "the server's socket.max_message_size_bytes: a message above it is not sent; 0: unknown"),
     Setting("tick_rate", number(above=0, of="ticks a second"), 10.0, "match state sends a second"),
     Setting("match_seconds", _SPAN, 15.0, "seconds a match is played"),
     Setting("matchmaker_timeout", _SPAN, 60.0, "seconds that a player waits to be matched"),

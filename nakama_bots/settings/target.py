@@ -126,11 +126,3 @@ class Timeouts:
     heartbeat_interval: float = 10.0
     heartbeat_timeout: float = 10.0
     read: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """How the server's certificate is verified: by the system's CAs, by the file ``ca``, or not at all."""
-
-    ca: str = ""
-    insecure: bool = False

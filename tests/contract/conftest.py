@@ -42,7 +42,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         environment = {"NAKAMA_URL": emulator.url}
     settings = Settings.resolve({}, environment)
     assert settings.target is not None
-    transport = GeventTransport(settings.tls)
+    transport = GeventTransport(settings.network)
     client = Client(settings.target, settings.credentials, transport=transport, timeouts=settings.timeouts)
     kind = "the emulator" if emulator else f"the server at {settings.target.http_url}"
     missing = missing_functions(settings)

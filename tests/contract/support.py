@@ -190,7 +190,7 @@ class Line:
         self.heard: list[tuple[str, Any]] = []
         self._news = Event()
         self._ended: AsyncResult[CallError] = AsyncResult()
-        self.socket = Socket(server.target, timeouts=server.timeouts, tls=server.settings.tls)
+        self.socket = Socket(server.target, timeouts=server.timeouts, network=server.settings.network)
         for key in PUSHES:
             self.socket.tap(key, lambda body, _at, _size, key=key: self._hear(key, body))
         self.socket.on(DISCONNECT, self._end)

@@ -289,7 +289,9 @@ def test_a_notification_is_pushed_and_read(server: Server, connect: Connect) -> 
 @pytest.fixture
 def binary(server: Server) -> Iterator[Socket]:
     """A socket that speaks protobuf."""
-    socket = Socket(server.target, timeouts=server.timeouts, tls=server.settings.tls, adapter=ProtobufAdapter())
+    socket = Socket(
+        server.target, timeouts=server.timeouts, network=server.settings.network, adapter=ProtobufAdapter()
+    )
     with closing(socket):
         session = server.new_session()
         socket.connect(session, create_status=True)
@@ -368,7 +370,7 @@ class Garbage(ProtobufAdapter):
 
 def test_bytes_that_are_no_envelope_end_a_binary_socket(binary: Socket, server: Server) -> None:
     binary.ping_pong()
-    socket = Socket(server.target, timeouts=server.timeouts, tls=server.settings.tls, adapter=Garbage())
+    socket = Socket(server.target, timeouts=server.timeouts, network=server.settings.network, adapter=Garbage())
     with closing(socket):
         socket.connect(server.new_session())
         with pytest.raises(ConnectionClosed, match="received malformed payload"):

@@ -29,6 +29,11 @@ BAD = {
     "heartbeat_timeout": "-3",
     "rest_transport": "urllib",
     "tls_ca": "/nonexistent/ca.pem",
+    "proxy": "socks5://user:secret@host:1",
+    "max_headers": "1023",
+    "max_body": "0",
+    "max_received": "x",
+    "max_sent": "-1",
     "tick_rate": "inf",
     "match_seconds": "0",
     "matchmaker_timeout": "x",
@@ -111,8 +116,8 @@ def assert_told(written: str, name: str, *given: str) -> None:
 
 
 def test_a_flag_without_value_is_not_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not resolve().tls.insecure
-    assert resolve("--nakama-tls-insecure").tls.insecure
+    assert not resolve().network.tls.insecure
+    assert resolve("--nakama-tls-insecure").network.tls.insecure
     monkeypatch.setenv("NAKAMA_TLS_INSECURE", "maybe")
     with pytest.raises(ConfigError, match=r"NAKAMA_TLS_INSECURE.*true or false"):
         resolve()

@@ -20,7 +20,8 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
-from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.network import Network
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 _numbers = itertools.count()
 
@@ -82,7 +83,7 @@ def make_player(
 ) -> tuple[Player, Heard]:
     """A player, not yet authenticated, and its own observer."""
     heard = heard or Heard()
-    world = World(target, Credentials(), Timeouts(), Tls(), heard)
+    world = World(target, Credentials(), Timeouts(), Network(), heard)
     return Player(world, identity or new_identity()), heard
 
 

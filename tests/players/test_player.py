@@ -10,7 +10,8 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import Abandoned, ConnectionClosed, ConnectionRefused, InternalError
 from nakama_bots.players.player import Player, World
 from nakama_bots.rest.transports.transport import RequestsTransport
-from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.network import Network
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 from .conftest import MakePlayer
 from .support import (
@@ -200,12 +201,12 @@ def test_context_closes(player: MakePlayer) -> None:
 def test_the_world_decides_the_transport(emulator: EmulatorProcess) -> None:
     made: list[RequestsTransport] = []
 
-    def transport(tls: Tls) -> RequestsTransport:
-        made.append(RequestsTransport(tls))
+    def transport(network: Network) -> RequestsTransport:
+        made.append(RequestsTransport(network))
         return made[-1]
 
     heard = Heard()
-    world = World(Target.parse(emulator.url), Credentials(), Timeouts(), Tls(), heard, transport)
+    world = World(Target.parse(emulator.url), Credentials(), Timeouts(), Network(), heard, transport)
     with Player(world, new_identity()) as bot:
         bot.authenticate()
         bot.authenticate()

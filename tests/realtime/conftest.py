@@ -12,7 +12,8 @@ import pytest
 from nakama_bots.errors import CallError
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
-from nakama_bots.settings.target import Target, Timeouts, Tls
+from nakama_bots.settings.network import Network, Tls
+from nakama_bots.settings.target import Target, Timeouts
 
 from .server import ScriptedServer
 
@@ -72,7 +73,9 @@ class Open:
 
     def unconnected(self, server: ScriptedServer, tls: Tls | None = None, **timeouts: float) -> Socket:
         target = Target("127.0.0.1" if tls is None else "localhost", server.port, ssl=tls is not None)
-        socket = Socket(target, timeouts=Timeouts(**timeouts), tls=tls, observer=self._calls)
+        socket = Socket(
+            target, timeouts=Timeouts(**timeouts), network=Network(tls or Tls()), observer=self._calls
+        )
         self._sockets.append(socket)
         return socket
 

@@ -18,7 +18,8 @@ from gevent.event import Event
 from nakama_bots import errors
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
-from nakama_bots.settings.target import Target, Timeouts, Tls
+from nakama_bots.settings.network import Network, Tls
+from nakama_bots.settings.target import Target, Timeouts
 
 from .conftest import TOKEN, Calls, Open
 from .server import Peer, ScriptedServer
@@ -68,7 +69,7 @@ REFUSALS = {
     "garbage": (answers(b"\x00\x01\x02 garbage\r\n\r\n"), errors.ConnectionFailed, "no websocket upgrade"),
     "not text": (answers(b"\xff\xfe\xff\r\n\r\n"), errors.ConnectionFailed, "no websocket upgrade"),
     "bad length": (answers(b"HTTP/1.1 500 X\r\nContent-Length: many\r\n\r\n"),
-                   errors.ConnectionFailed, "no websocket upgrade"),
+                   errors.HandshakeRefused, "HTTP 500"),
     "end": (ends, errors.ConnectionFailed, "ended the stream in the handshake"),
     "reset": (resets, errors.ConnectionFailed, "reset"),
 }  # fmt: skip
@@ -164,8 +165,8 @@ def test_a_port_where_nothing_listens(session: Session, capfd: pytest.CaptureFix
 def test_a_ca_file_that_is_none(tmp_path: Path, session: Session) -> None:
     path = tmp_path / "ca.pem"
     path.write_text("no certificate")
-    socket = Socket(Target("localhost", 1, ssl=True), tls=Tls(ca=str(path)))
-    with pytest.raises(errors.TlsError, match=r"ca\.pem"):
+    socket = Socket(Target("localhost", 1, ssl=True), network=Network(Tls(ca=str(path))))
+    with pytest.raises(errors.ConfigError, match=r"tls_ca: .*ca\.pem"):
         socket.connect(session)
 
 

@@ -13,7 +13,7 @@ import trustme
 
 from nakama_bots import errors
 from nakama_bots.session import Session
-from nakama_bots.settings.target import Tls
+from nakama_bots.settings.network import Tls
 
 from .conftest import TOKEN, Open
 from .server import PING, PONG, Peer, ScriptedServer, frame, text

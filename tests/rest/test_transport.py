@@ -30,7 +30,8 @@ from nakama_bots.rest.transports.transport import (
     RequestsTransport,
 )
 from nakama_bots.session import Session
-from nakama_bots.settings.target import Credentials, Target, Timeouts, Tls
+from nakama_bots.settings.network import Network, Tls
+from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 from .scripted import Connection, Script, answer_bytes, closing, keep_answering, serving, silent
 from .support import Make, Recorder, send, token
@@ -242,12 +243,12 @@ def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
 
 def test_tls_with_a_ca_file_or_insecure(make: Make, tls_context: ssl.SSLContext, ca_file: str) -> None:
     with serving(keep_answering, context=tls_context) as server:
-        trusting = make(Tls(ca=ca_file))
+        trusting = make(Network(Tls(ca=ca_file)))
         assert send(trusting, server.port, tls=True).body == b"{}"
         assert send(trusting, server.port, tls=True).body == b"{}"
         assert server.accepted == 1
         trusting.close()
-        insecure = make(Tls(insecure=True))
+        insecure = make(Network(Tls(insecure=True)))
         assert send(insecure, server.port, tls=True).body == b"{}"
         insecure.close()
 
@@ -266,7 +267,7 @@ def test_tls_failures_are_typed(
     other = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("other.test").configure_cert(other)
     with serving(keep_answering, context=other) as server:
-        trusting = make(Tls(ca=ca_file))
+        trusting = make(Network(Tls(ca=ca_file)))
         with pytest.raises(TlsError, match="certificate not accepted"):
             send(trusting, server.port, tls=True)
     with serving(speak_plainly) as plain, pytest.raises(TlsError, match="TLS failed: "):
@@ -277,7 +278,7 @@ def test_a_ca_file_that_is_none_is_a_bad_setting(make: Make, tmp_path: Path) -> 
     path = tmp_path / "ca.pem"
     path.write_text("no certificate")
     with pytest.raises(ConfigError, match="tls_ca"):
-        send(make(Tls(ca=str(path))), 7350, tls=True)
+        send(make(Network(Tls(ca=str(path)))), 7350, tls=True)
 
 
 def test_an_answer_to_a_body_that_the_server_does_not_want_is_read(make: Make) -> None:

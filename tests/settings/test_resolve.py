@@ -192,7 +192,7 @@ def test_command_line_beats_environment_beats_file_beats_default(tmp_path: Path)
     ("text", "value"), [("true", True), ("Yes", True), ("1", True), ("no", False), ("0", False), (True, True)]
 )
 def test_flags(text: object, value: bool) -> None:
-    assert Settings.resolve({"tls_insecure": text}, {}).tls.insecure is value
+    assert Settings.resolve({"tls_insecure": text}, {}).network.tls.insecure is value
 
 
 BAD = {
@@ -209,6 +209,11 @@ BAD = {
     "rest_transport": ["curl"],
     "tls_ca": ["/no/such/file", 5],
     "tls_insecure": ["maybe", ""],
+    "proxy": ["ftp://h", "http://u:s3cret@", "http://h/path", "http://h:port", "socks5://h:1", "http://a b", 5],
+    "max_headers": ["0", "1023", 2**31, "x", 1.5, True],
+    "max_body": ["0", "x"],
+    "max_received": ["0", "x"],
+    "max_sent": ["-1", "x"],
     "tick_rate": ["0"],
     "match_seconds": ["0"],
     "matchmaker_timeout": ["0"],
@@ -285,4 +290,4 @@ def test_files_that_exist_are_taken(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.touch()
     settings = Settings.resolve({"tls_ca": str(ca), "reports": str(tmp_path)}, {})
-    assert (settings.tls.ca, settings.reports) == (str(ca), tmp_path)
+    assert (settings.network.tls.ca, settings.reports) == (str(ca), tmp_path)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 import select
-import socket as stdlib_socket
 import time
-import zlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Final
@@ -14,33 +11,28 @@ from typing import Any, Final
 import gevent
 import gevent.lock
 import gevent.monkey
-import gevent.socket
-import gevent.ssl
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
-from nakama_bots.errors import ConnectionClosed, ProtocolError, RequestTimeout
-from nakama_bots.rest.failures import EXCHANGE_ERRORS, GEVENT_CONNECT, ErrorTable, closed, mapped, text_of
-from nakama_bots.rest.transports.seam import IDEMPOTENT, SYSTEM_CAS, Response
-from nakama_bots.rest.transports.tls import ssl_context
+from nakama_bots.errors import AnswerTooLarge, ConnectionClosed, ProtocolError, RequestTimeout
+from nakama_bots.net.dial import dial
+from nakama_bots.net.failures import ErrorTable, mapped, text_of
+from nakama_bots.net.turns import Turns
+from nakama_bots.rest.failures import EXCHANGE_ERRORS, closed
+from nakama_bots.rest.transports.body import FRAMING, Body
+from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response
 from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
-from nakama_bots.settings.target import Target, Timeouts, Tls
+from nakama_bots.settings.network import Limits, Network
+from nakama_bots.settings.target import Target, Timeouts
 
-_GZIP = 16 + zlib.MAX_WBITS
-_READ_SIZE = 65536
+_READ_SIZE: Final = 65536
+# The parser calls us for each header: there may be thousands in a read.
+_HEAD_SIZE: Final = 16384
 
 _GEVENT_EXCHANGE: Final[ErrorTable] = (
     (HTTPParseError, lambda text: ProtocolError(f"malformed HTTP answer: {text}")),
     *EXCHANGE_ERRORS,
     (OSError, closed),
 )
-
-
-@functools.cache
-def _gevent_context(tls: Tls) -> Any:
-    # One for all transports: reading the system's CAs takes some 10 ms and a megabyte, too much a player.
-    # Not gevent.ssl.create_default_context: unpatched it makes a standard context, whose handshake blocks
-    # the hub.
-    return ssl_context(gevent.ssl.SSLContext, tls)
 
 
 class _Unanswered(ConnectionClosed):
@@ -62,12 +54,13 @@ def _is_idle(sock: Any) -> bool:
 class _Pool:
     """Connections to one target: at most ``size`` in use, those kept alive waiting newest last."""
 
-    __slots__ = ("_clock", "_context", "_target", "host_header", "idle", "slots")
+    __slots__ = ("_clock", "_network", "_target", "host_header", "idle", "limits", "slots")
 
-    def __init__(self, target: Target, tls: Tls, size: int, clock: Callable[[], float]) -> None:
+    def __init__(self, target: Target, network: Network, size: int, clock: Callable[[], float]) -> None:
         self._target = target
-        self._context = _gevent_context(tls) if target.ssl else None
+        self._network = network
         self._clock = clock
+        self.limits = network.limits
         self.host_header = f" HTTP/1.1\r\nHost: {target.authority}\r\n"
         self.idle: list[tuple[Any, float]] = []
         self.slots = gevent.lock.BoundedSemaphore(size)
@@ -86,28 +79,7 @@ class _Pool:
 
     def connect(self, seconds: float) -> Any:
         """A new connection, TLS included."""
-        limit = gevent.Timeout.start_new(seconds)
-        try:
-            sock: Any = gevent.socket.create_connection((self._target.host, self._target.port))
-            try:
-                sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
-                if self._context is not None:
-                    sock = self._context.wrap_socket(
-                        sock, server_hostname=self._target.host, do_handshake_on_connect=False
-                    )
-                    sock.do_handshake()
-            except BaseException:
-                sock.close()
-                raise
-        except gevent.Timeout as fired:
-            if fired is not limit:
-                raise
-            raise RequestTimeout(f"no connection within {seconds:g} s") from fired
-        except (OSError, UnicodeError) as error:
-            raise mapped(GEVENT_CONNECT, error) from error
-        finally:
-            limit.close()
-        return sock
+        return dial(self._target, self._network, seconds)
 
     def close(self) -> None:
         while self.idle:
@@ -125,9 +97,9 @@ class GeventTransport:
     """
 
     def __init__(
-        self, tls: Tls = SYSTEM_CAS, *, size: int = 1, clock: Callable[[], float] = time.monotonic
+        self, network: Network = DIRECT, *, size: int = 1, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._tls = tls
+        self._network = network
         self._size = size
         self._clock = clock
         self._pools: dict[Target, _Pool] = {}
@@ -144,7 +116,7 @@ class GeventTransport:
         """See ``Transport.send``."""
         pool = self._pools.get(target)
         if pool is None:
-            pool = self._pools.setdefault(target, _Pool(target, self._tls, self._size, self._clock))
+            pool = self._pools.setdefault(target, _Pool(target, self._network, self._size, self._clock))
         request = _request_bytes(method, target.path + path, pool.host_header, headers, body)
         # One timer for everything: waiting for a slot, resolving, connecting, writing, every read.
         limit = gevent.Timeout.start_new(timeouts.request)
@@ -205,7 +177,7 @@ def _exchange(
 ) -> Response:
     """Write ``request``, read the answer; keep the connection or close it, whatever happens."""
     kept = False
-    answer = HTTPResponse(method)
+    answer = _Answer(method, pool.limits)
     try:
         broken: OSError | None = None
         try:
@@ -224,14 +196,14 @@ def _exchange(
             pool.keep(sock)
             kept = True
         return response
-    except (OSError, HTTPParseError, zlib.error) as error:
+    except (OSError, HTTPParseError) as error:
         raise mapped(_GEVENT_EXCHANGE, error) from error
     finally:
         if not kept:
             sock.close()
 
 
-def _read_within(seconds: float, sock: Any, answer: HTTPResponse, broken: OSError | None) -> None:
+def _read_within(seconds: float, sock: Any, answer: _Answer, broken: OSError | None) -> None:
     limit = gevent.Timeout.start_new(seconds)
     try:
         _read(sock, answer, broken)
@@ -243,38 +215,73 @@ def _read_within(seconds: float, sock: Any, answer: HTTPResponse, broken: OSErro
         limit.close()
 
 
-def _read(sock: Any, answer: HTTPResponse, broken: OSError | None) -> None:
+class _Answer(HTTPResponse):
+    """An answer whose body is unpacked as it comes in."""
+
+    def __init__(self, method: str, limits: Limits) -> None:
+        super().__init__(method)
+        self.limits = limits
+        self._body: Body | None = None
+
+    @property
+    def in_head(self) -> bool:
+        """Whether what comes next belongs to a head: an interim answer is followed by another one."""
+        return not self.headers_complete or self.get_code() < 200
+
+    @property
+    def arrived(self) -> int:
+        """Bytes of the body that have arrived."""
+        return self._body.arrived if self._body else 0
+
+    def body(self) -> bytes:
+        """The body, once the answer is complete."""
+        return (self._body or self._begin_body()).finish()
+
+    def _on_body(self, buf: bytearray) -> None:
+        (self._body or self._begin_body()).add(buf)
+
+    def _begin_body(self) -> Body:
+        self._body = Body(self.limits.body, self.get("content-encoding"), self.get("content-length"))
+        return self._body
+
+
+def _read(sock: Any, answer: _Answer, broken: OSError | None) -> None:
     """Feed ``answer`` until it is complete; an interim (1xx) answer is not the end (RFC 9110 section 15.2)."""
-    received = False
+    received = 0
+    limits = answer.limits
+    turns = Turns(gevent.sleep)
     while not answer.message_complete or answer.get_code() < 200:
+        size = min(_HEAD_SIZE, limits.headers + 1 - received) if answer.in_head else _READ_SIZE
         try:
-            data = sock.recv(_READ_SIZE)
+            data = sock.recv(size)
         except OSError as error:
             if received:
                 raise
             raise _Unanswered(1006, text_of(broken or error)) from error
         if not data:
-            if not received:
-                raise _Unanswered(1006, "closed without an answer") from broken
-            if answer.headers_complete:
-                try:
-                    answer.feed(b"")  # the end of a body that has neither length nor chunks
-                except HTTPParseError as error:
-                    raise ConnectionClosed(1006, "closed inside the answer") from error
-            if not answer.message_complete or answer.get_code() < 200:
-                raise ConnectionClosed(1006, "closed inside the answer")
+            _ended(answer, received, broken)
             return
-        received = True
+        received += len(data)
         answer.feed(data)
+        if received > limits.headers + FRAMING * answer.arrived:
+            what = "the headers" if answer.in_head else "what frames the body"
+            raise AnswerTooLarge(what, limits.headers, "max_headers")
+        turns.give_way()
 
 
-def _response(answer: HTTPResponse, *, resent: bool) -> Response:
+def _ended(answer: _Answer, received: int, broken: OSError | None) -> None:
+    """The server has closed: that is the end of a body that has neither length nor chunks, and of no other."""
+    if not received:
+        raise _Unanswered(1006, "closed without an answer") from broken
+    if answer.headers_complete:
+        try:
+            answer.feed(b"")
+        except HTTPParseError as error:
+            raise ConnectionClosed(1006, "closed inside the answer") from error
+    if not answer.message_complete or answer.get_code() < 200:
+        raise ConnectionClosed(1006, "closed inside the answer")
+
+
+def _response(answer: _Answer, *, resent: bool) -> Response:
     headers = {name.lower(): value for name, value in answer.items()}
-    # What the parser gathered; its own read() wants a socket.
-    body = bytes(answer._body_buffer)
-    encoding = headers.get("content-encoding", "identity")
-    if encoding == "gzip":
-        body = zlib.decompress(body, _GZIP)
-    elif encoding != "identity":
-        raise ProtocolError(f"content encoding {encoding!r} was not asked for")
-    return Response(answer.get_code(), headers, body, resent)
+    return Response(answer.get_code(), headers, answer.body(), resent)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import ssl
 import threading
 import time
@@ -16,28 +15,27 @@ import urllib3
 import urllib3.exceptions
 
 from nakama_bots.clock import Deadline
-from nakama_bots.rest.failures import REQUESTS_ERRORS, mapped, wrapped
-from nakama_bots.rest.transports.seam import IDEMPOTENT, SYSTEM_CAS, Response
-from nakama_bots.rest.transports.tls import ssl_context
-from nakama_bots.rest.transports.urllib3_pools import POOL_CLASSES, StaleConnection
-from nakama_bots.settings.target import Target, Timeouts, Tls
-
-
-@functools.cache
-def _requests_context(tls: Tls) -> Any:
-    return ssl_context(ssl.SSLContext, tls)
+from nakama_bots.net.failures import mapped, wrapped
+from nakama_bots.net.tls import ssl_context
+from nakama_bots.rest.failures import REQUESTS_ERRORS
+from nakama_bots.rest.transports.body import Body
+from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response
+from nakama_bots.rest.transports.urllib3_pools import READ_SIZE, StaleConnection, pool_classes
+from nakama_bots.settings.network import Network
+from nakama_bots.settings.target import Target, Timeouts
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
     """requests' own sender below its ``Session``: no redirects, cookies, hooks or environment up here."""
 
-    def __init__(self, tls: Tls, size: int) -> None:
-        self._context = _requests_context(tls)
+    def __init__(self, network: Network, size: int) -> None:
+        self._network = network
+        self._context = ssl_context(ssl.SSLContext, network.tls)
         super().__init__(pool_connections=16, pool_maxsize=size)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **options)
-        self.poolmanager.pool_classes_by_scheme = POOL_CLASSES
+        self.poolmanager.pool_classes_by_scheme = pool_classes(self._network)
 
     def cert_verify(self, *args: Any) -> None:
         """The context knows; requests would add certifi's CAs for every connection."""
@@ -55,11 +53,12 @@ class RequestsTransport:
     answer other than 100 counts as the answer, as http.client has it.
     """
 
-    def __init__(self, tls: Tls = SYSTEM_CAS, *, size: int = 1) -> None:
-        if tls.insecure:
+    def __init__(self, network: Network = DIRECT, *, size: int = 1) -> None:
+        if network.tls.insecure:
             # urllib3 would warn for every connection of what the user has asked for.
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._adapter = _Adapter(tls, size)
+        self._limits = network.limits
+        self._adapter = _Adapter(network, size)
 
     def send(
         self,
@@ -97,9 +96,11 @@ class RequestsTransport:
         limit = urllib3.Timeout(total=seconds, connect=timeouts.connect, read=timeouts.read)
         # requests takes urllib3's Timeout, which alone knows a total; its stubs do not say so.
         with self._adapter.send(request, stream=True, timeout=limit) as answer:  # type: ignore[arg-type]
-            body = answer.content
             names = {name.lower(): value for name, value in answer.headers.items()}
-            return Response(answer.status_code, names, body, resent)
+            body = Body(self._limits.body, names.get("content-encoding"), names.get("content-length"))
+            for piece in answer.raw.stream(READ_SIZE, decode_content=False):
+                body.add(piece)
+            return Response(answer.status_code, names, body.finish(), resent)
 
     def lock(self) -> AbstractContextManager[Any]:
         """See ``Transport.lock``."""

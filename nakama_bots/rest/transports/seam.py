@@ -1,7 +1,8 @@
 """The seam between the client and the libraries that send HTTP.
 
-Neither transport follows redirects, keeps cookies, or reads proxies and ``.netrc`` from the environment (a
-``.netrc`` entry would replace the session's token, and a proxy would be measured instead of the server).
+Neither transport follows redirects, keeps cookies, or reads ``.netrc`` from the environment (an entry would
+replace the session's token). A proxy is used only when the ``Network`` says so. What a server may send is
+limited by ``Network.limits``: more is an ``AnswerTooLarge``, and ends the connection.
 
 Keep-alive and load: a transport sends nothing twice (``retry`` is the client's), with one exception. A request
 sent on a *reused* connection that the server closed without a single byte of an answer is sent once more on a
@@ -19,9 +20,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from nakama_bots.settings.target import Target, Timeouts, Tls
+from nakama_bots.settings.network import Network
+from nakama_bots.settings.target import Target, Timeouts
 
-SYSTEM_CAS: Final = Tls()
+DIRECT: Final = Network()
+"""No proxy, the system's CAs, the default limits."""
 
 # RFC 9110 section 9.2.2.
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))

@@ -7,11 +7,11 @@ from typing import Final
 
 from nakama_bots.rest.transports.gevent_transport import GeventTransport
 from nakama_bots.rest.transports.requests_transport import RequestsTransport
-from nakama_bots.rest.transports.seam import IDEMPOTENT, SYSTEM_CAS, Response, Transport
+from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response, Transport
 
 __all__ = [
+    "DIRECT",
     "IDEMPOTENT",
-    "SYSTEM_CAS",
     "TRANSPORTS",
     "GeventTransport",
     "RequestsTransport",

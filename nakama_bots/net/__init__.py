@@ -1,0 +1,1 @@
+"""Connections below REST and the realtime socket: dialing, proxies, TLS, and the failures of these."""

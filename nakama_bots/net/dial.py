@@ -1,0 +1,52 @@
+"""A connected socket of gevent's own: name, proxy, TCP and TLS within one limit of time."""
+
+from __future__ import annotations
+
+import socket as stdlib_socket
+from typing import Any
+
+import gevent
+import gevent.socket
+import gevent.ssl
+
+from nakama_bots.errors import RequestTimeout
+from nakama_bots.net.failures import DIAL_ERRORS, mapped
+from nakama_bots.net.tls import ssl_context
+from nakama_bots.net.tunnel import open_tunnel
+from nakama_bots.settings.network import Network
+from nakama_bots.settings.target import Target
+
+
+def dial(target: Target, network: Network, seconds: float) -> Any:
+    """A connection to ``target``, TLS included; other greenlets run meanwhile, patched or not.
+
+    Raises ``HostNotFound``, ``ConnectionRefused``, ``TlsError``, ``RequestTimeout`` or ``ConnectionFailed``,
+    and a ``ConfigError`` for a CA file or a proxy that cannot be used.
+    """
+    context = ssl_context(gevent.ssl.SSLContext, network.tls) if target.ssl else None
+    proxy = network.proxy_for(target.host, ssl=target.ssl)
+    limit = gevent.Timeout.start_new(seconds)
+    try:
+        first: Target | Any = proxy or target
+        sock: Any = gevent.socket.create_connection((first.host, first.port))
+        try:
+            sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+            if proxy is not None:
+                open_tunnel(
+                    sock.sendall, sock.recv, target.authority, proxy, network.limits.headers, gevent.sleep
+                )
+            if context is not None:
+                sock = context.wrap_socket(sock, server_hostname=target.host, do_handshake_on_connect=False)
+                sock.do_handshake()
+        except BaseException:
+            sock.close()
+            raise
+    except gevent.Timeout as fired:
+        if fired is not limit:
+            raise
+        raise RequestTimeout(f"no connection within {seconds:g} s") from fired
+    except (OSError, UnicodeError) as error:
+        raise mapped(DIAL_ERRORS, error) from error
+    finally:
+        limit.close()
+    return sock

@@ -1,0 +1,189 @@
+"""Servers that send without a pause or without an end: deadline, limits and event loop hold against each."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from time import perf_counter
+
+import gevent
+import pytest
+from hostile import HTTP, flooding, never_longer
+
+from nakama_bots.errors import AnswerTooLarge, CallError, ProtocolError, RequestTimeout
+from nakama_bots.rest.transports.transport import GeventTransport, RequestsTransport, Response, Transport
+from nakama_bots.settings.network import Limits, Network
+from nakama_bots.settings.target import Target, Timeouts
+
+from .scripted import answer_bytes, closing, serving
+from .support import Make, send
+
+BOUNDLESS = Network(limits=Limits(headers=2**30, body=2**30))
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with flooding() as number:
+        yield number
+
+
+@pytest.fixture(autouse=True)
+def watchdog() -> Iterator[None]:
+    with never_longer(60):
+        yield
+
+
+def get(transport: Transport, port: int, name: str, seconds: float = 30.0) -> Response:
+    timeouts = Timeouts(connect=seconds, request=seconds)
+    return transport.send(Target("127.0.0.1", port), "GET", f"/http-{name}/", {}, None, timeouts)
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_an_answer_without_end_meets_a_limit(make: Make, port: int, name: str) -> None:
+    transport = make(Network(limits=Limits(body=200_000)))
+    with pytest.raises(ProtocolError) as caught:
+        get(transport, port, name)
+    if isinstance(caught.value, AnswerTooLarge):
+        assert str(caught.value.limit) in str(caught.value).replace(",", "")
+        assert caught.value.setting in str(caught.value)
+    else:
+        assert isinstance(transport, RequestsTransport)
+        # The limits of http.client and urllib3 themselves.
+        assert re.search("got more than|exceeded maximum", str(caught.value))
+
+
+@pytest.mark.parametrize("name", HTTP)
+def test_a_server_that_never_pauses_stops_neither_the_deadline_nor_other_greenlets(
+    port: int, name: str
+) -> None:
+    ticks: list[float] = []
+
+    def tick() -> None:
+        while True:
+            gevent.sleep(0.01)
+            ticks.append(perf_counter())
+
+    ticker = gevent.spawn(tick)
+    try:
+        with pytest.raises(RequestTimeout):
+            get(GeventTransport(BOUNDLESS), port, name, 0.5)
+    finally:
+        ticker.kill()
+    assert len(ticks) >= 5  # some 50 on a machine that is not busy
+
+
+def test_a_signal_is_handled_while_a_server_never_pauses(port: int) -> None:
+    caller = gevent.spawn(get, GeventTransport(BOUNDLESS), port, "chunks")
+    handler = gevent.signal_handler(signal.SIGUSR1, caller.kill, block=False)
+    try:
+        gevent.sleep(0.1)
+        os.kill(os.getpid(), signal.SIGUSR1)
+        caller.join()
+    finally:
+        handler.cancel()
+    assert isinstance(caller.value, gevent.GreenletExit)
+
+
+PATCHED = """
+import gevent.monkey; gevent.monkey.patch_all()
+import sys
+import gevent
+from nakama_bots.errors import CallError
+from nakama_bots.rest.transports.transport import RequestsTransport
+from nakama_bots.settings.target import Target, Timeouts
+from nakama_bots.settings.network import Limits, Network
+target = Target("127.0.0.1", int(sys.argv[1]))
+ticks = 0
+def tick():
+    global ticks
+    while True:
+        gevent.sleep(0.01)
+        ticks += 1
+gevent.spawn(tick)
+for name in sys.argv[2:]:
+    ticks = 0
+    try:
+        transport = RequestsTransport(Network(limits=Limits(headers=2**30, body=2**30)))
+        transport.send(target, "GET", f"/http-{name}/", {}, None, Timeouts(0.5, 0.5))
+    except CallError as error:
+        print(name, type(error).__name__, "alive" if ticks >= 5 else f"only {ticks} ticks")
+"""
+# http.client and urllib3 have limits of their own for these, and are done before anything ticks.
+_ENDED_BY_LIBRARIES = {"status-line", "header", "headers", "chunk-extension"}
+
+
+def test_requests_under_gevents_patches_stops_nothing_either(port: int) -> None:
+    names = [name for name in HTTP if name not in _ENDED_BY_LIBRARIES]
+    done = subprocess.run(
+        [sys.executable, "-c", PATCHED, str(port), *names],
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.stdout.splitlines() == [f"{name} RequestTimeout alive" for name in names], done.stderr
+
+
+def test_a_gzip_bomb_is_unpacked_no_further_than_the_limit(make: Make) -> None:
+    bomb = gzip.compress(b"0" * 100_000_000)
+    script = closing(answer_bytes(bomb, headers=b"Content-Encoding: gzip\r\n"))
+    with serving(script) as server, pytest.raises(AnswerTooLarge, match="the body: more than 16,777,216 bytes"):
+        send(make(), server.port)
+
+
+def test_a_body_that_is_announced_as_too_large_is_not_read(make: Make) -> None:
+    script = closing(b"HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n{")
+    with serving(script) as server, pytest.raises(AnswerTooLarge) as caught:
+        send(make(), server.port)
+    assert str(caught.value) == "the body: 209,715,200 bytes; the limit max_body is 16,777,216"
+    assert (caught.value.size, caught.value.limit) == (209_715_200, 16_777_216)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_body_as_large_as_the_limit_is_taken_and_a_byte_more_is_not(make: Make, packed: bool) -> None:
+    limits = Limits(body=5000)
+    for size in (5000, 5001):
+        body = os.urandom(size // 2) + b"x" * (size - size // 2)
+        wire, headers = (gzip.compress(body), b"Content-Encoding: gzip\r\n") if packed else (body, b"")
+        with serving(closing(answer_bytes(wire, headers=headers))) as server:
+            if size == limits.body:
+                assert send(make(Network(limits=limits)), server.port).body == body
+            else:
+                with pytest.raises(AnswerTooLarge, match="the limit max_body is 5,000"):
+                    send(make(Network(limits=limits)), server.port)
+
+
+def test_headers_below_the_limit_are_taken(make: Make) -> None:
+    script = closing(answer_bytes(b"{}", headers=b"X: " + b"y" * 60_000 + b"\r\n"))
+    with serving(script) as server:
+        assert len(send(make(), server.port).headers["x"]) == 60_000
+
+
+@pytest.mark.parametrize(
+    "body",
+    [gzip.compress(b"{}")[:-4], gzip.compress(b"{}")[:3], b"\x1f\x8b" + b"\xff" * 50],
+    ids=["no end", "no head", "garbage"],
+)
+def test_a_broken_gzip_is_a_protocol_error(make: Make, body: bytes) -> None:
+    script = closing(answer_bytes(body, headers=b"Content-Encoding: gzip\r\n"))
+    with serving(script) as server, pytest.raises(ProtocolError, match="not encoded as its header says"):
+        send(make(), server.port)
+
+
+def test_the_connection_of_an_answer_that_was_too_large_is_not_used_again(make: Make) -> None:
+    def script(connection) -> None:
+        connection.request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + b"x" * 10_000)
+        connection.until_closed()
+
+    with serving(script, closing(answer_bytes(b"{}"))) as server:
+        transport = make(Network(limits=Limits(body=5000)))
+        with pytest.raises(CallError):
+            send(transport, server.port)
+        server.ended[0].wait()
+        assert send(transport, server.port).body == b"{}"
