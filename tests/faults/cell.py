@@ -47,6 +47,8 @@ class Cell:
     """Whether calls must go well again in the run's last seconds."""
     follows_nothing: bool = False
     """Whether the relay's redirect must not have been followed."""
+    own_tracebacks: int | None = None
+    """How many of what the scenario raised may be shown; None for any number, as Locust shows each."""
     users: int = 4
     seconds: int = 3
     """Of load; 0 for no ``--run-time``."""

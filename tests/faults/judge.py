@@ -21,7 +21,8 @@ _LEDGER = re.compile(
 )
 _ENDS = ("sent", "ok", "error", "timeout", "closed", "abandoned")
 _TRACE = "Traceback (most recent call last)"
-_TRACEBACK = re.compile(r"^.*Traceback \(most recent call last\):\n(?:[ \t].*\n|\n)*(.*)$", re.MULTILINE)
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n((?:[ \t].*\n)*.*)$", re.MULTILINE)
+_SCENARIO = str(Path(__file__).parent / "locustfile.py")
 # Moves a terminal's cursor, or turns the direction of what is read.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _SHOWN = (".md", ".xml", ".csv", ".html")
@@ -68,9 +69,11 @@ def judge(result: Result, reports: Path, cids_seen: int = 0) -> None:
     if result.wrong_passed:
         problems.append("WRONG PASSED")
     _ledger(result, cids_seen)
-    result.tracebacks = foreign_tracebacks(output)
+    own, result.tracebacks = tracebacks(output)
     if result.tracebacks:
         problems.append(f"{result.tracebacks} tracebacks")
+    if cell.own_tracebacks is not None and own > cell.own_tracebacks:
+        problems.append(f"{own} tracebacks of the scenario, not {cell.own_tracebacks}")
     problems.extend(
         f"it never said {text!r}" for text in cell.says if not re.search(text, output, re.MULTILINE)
     )
@@ -79,10 +82,10 @@ def judge(result: Result, reports: Path, cids_seen: int = 0) -> None:
     _folder(result, reports)
 
 
-def foreign_tracebacks(output: str) -> int:
-    """How many tracebacks are not of what the scenario raised on purpose."""
-    own = sum(OWN in last for last in _TRACEBACK.findall(output))
-    return output.count(_TRACE) - own
+def tracebacks(output: str) -> tuple[int, int]:
+    """How many there are of what the scenario raised or was at, and of anything else."""
+    own = [text for text in _TRACEBACK.findall(output) if OWN in text or _SCENARIO in text]
+    return len(own), output.count(_TRACE) - len(own)
 
 
 def _ledger(result: Result, cids_seen: int) -> None:

@@ -110,10 +110,15 @@ class Raises(_AtFault):
 
 
 class RaisesBase(_AtFault):
-    """Every user dies of it."""
+    """What would end the user's greenlet."""
 
     def go_wrong(self) -> None:
         raise BaseException(OWN)
+
+
+class DiesAtStart(_AtFault):
+    def on_start(self) -> None:
+        raise LookupError(OWN)
 
 
 class Exits(_AtFault):

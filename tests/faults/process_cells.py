@@ -183,9 +183,11 @@ WORKER_CELLS = (
 
 MACHINE_CELLS = (
     Cell("64 files", "a hard limit of 64 open files, 500 users", "refused with the number", codes=(2,),
-         verdict=NOT_STARTED, launcher=limited(64), users=500, server=None, says=("64",), scenario="Talker"),
+         verdict=NOT_STARTED, launcher=limited(64), users=500, server=None,
+         says=("nakama_bots: .*64",), scenario="Talker"),
     Cell("256 files", "a hard limit of 256 open files, 500 users", "refused with the number", codes=(2,),
-         verdict=NOT_STARTED, launcher=limited(256), users=500, server=None, says=("256",), scenario="Talker"),
+         verdict=NOT_STARTED, launcher=limited(256), users=500, server=None,
+         says=("nakama_bots: .*256",), scenario="Talker"),
     Cell("64 files, soft", "a soft limit of 64 open files, 100 users", "raises the limit and goes on",
          codes=(0,), verdict=PASSED, launcher=limited(64, "-S"), users=100, seconds=6, server=None),
     Cell("no files left", "the scenario has opened every file there can be", "invalid: figures are missing",

@@ -10,27 +10,32 @@ def scenario(name: str, text: str, does: str, **more: object) -> Cell:
     return Cell(f"scenario: {name}", text, does, **(settings | more))  # type: ignore[arg-type]
 
 
+LOGGED_ONCE = "counted by kind, logged once, fails the run"
 BY_A_DEADLINE = "the run ends by a stated deadline and names the user class"
+NOT_STOPPED = "{0}.*stop|stop.*{0}"
 
 CELLS = (
     scenario("Raises", "a task raises", "counted, shown by Locust, fails the run"),
-    scenario("RaisesBase", "a task raises BaseException: every user dies", "invalid: every user has died",
+    scenario("RaisesBase", "a task raises BaseException", "counted, shown, fails the run; the users go on"),
+    scenario("DiesAtStart", "every on_start raises: every user dies", "invalid: every user has died",
              codes=(4,), verdict=INVALID),
-    scenario("Exits", "a task calls sys.exit(0)", "ends with report and verdict, and not with 0"),
-    scenario("HandlerExits", "a handler calls sys.exit(0)", "ends with report and verdict, and not with 0"),
-    scenario("TapExits", "a tap calls sys.exit(0)", "ends with report and verdict, and not with 0"),
-    scenario("HandlerRaises", "a handler raises", "counted by kind, logged once, fails the run"),
-    scenario("TapRaises", "a tap raises", "counted by kind, logged once, fails the run"),
+    scenario("Exits", "a task calls sys.exit(0)", "counted, shown, fails the run; the users go on"),
+    scenario("HandlerExits", "a handler calls sys.exit(0)", LOGGED_ONCE, own_tracebacks=1),
+    scenario("TapExits", "a tap calls sys.exit(0)", LOGGED_ONCE, own_tracebacks=1),
+    scenario("HandlerRaises", "a handler raises", LOGGED_ONCE, own_tracebacks=1),
+    scenario("TapRaises", "a tap raises", LOGGED_ONCE, own_tracebacks=1),
     scenario("Blocks", "a task holds the process up for half a second, again and again",
              "invalid: the generator was too slow", codes=(4,), verdict=INVALID, seconds=8,
              arguments=("--nakama-health-limits", "hub_lag=0.3"), says=("too slow|TOO SLOW",)),
     scenario("Spins", "a task never lets go of the process", BY_A_DEADLINE, codes=(1, 4),
-             verdict=f"{FAILED} {INVALID}", says=("Spins",)),
-    scenario("Swallows", "a task catches what would end it", BY_A_DEADLINE, says=("Swallows",)),
-    scenario("NeverStops", "an on_stop that never returns", BY_A_DEADLINE, says=("NeverStops",)),
+             verdict=f"{FAILED} {INVALID}", says=(NOT_STOPPED.format("Spins"),)),
+    scenario("Swallows", "a task catches what would end it", BY_A_DEADLINE,
+             says=(NOT_STOPPED.format("Swallows"),)),
+    scenario("NeverStops", "an on_stop that never returns", BY_A_DEADLINE,
+             says=(NOT_STOPPED.format("NeverStops"),)),
     scenario("Miscounts", "counts and samples that are no numbers, names that are no texts",
              "each is refused with a line that names scenario and value, and fails the run",
-             says=("Miscounts",)),
+             says=("Miscounts",), own_tracebacks=0),
     Cell("-u 0", "no users", "invalid: no call was made", codes=(4,), verdict=INVALID, users=0, server=None),
     Cell("-u -1", "fewer than no users", "refused with one line", codes=(2,), verdict=NOT_STARTED, users=-1,
          server=None),

@@ -10,7 +10,7 @@ from load.running import ROOT
 from . import OWN
 from .cell import FAILED, PASSED, Cell
 from .cells import CELLS, QUICK
-from .judge import Result, foreign_tracebacks, judge
+from .judge import Result, judge, tracebacks
 from .page import page
 
 WELL = """\
@@ -57,9 +57,11 @@ def test_cids_that_the_ledger_has_never_heard_of(tmp_path: Path) -> None:
 
 
 def test_only_what_the_scenario_raised_is_its_own() -> None:
-    assert foreign_tracebacks(f"{TRACE}LookupError: {OWN}\n") == 0
+    assert tracebacks(f"{TRACE}LookupError: {OWN}\n") == (1, 0)
+    scenario = TRACE.replace("x.py", str(Path(__file__).parent / "locustfile.py"))
+    assert tracebacks(f"{scenario}SystemExit: 0\n{TRACE}SystemExit: 0\n") == (1, 1)
     chained = f"{TRACE}KeyError: 1\n\nDuring handling of it:\n\n{TRACE}LookupError: {OWN}\n"
-    assert foreign_tracebacks(chained) == 1
+    assert tracebacks(chained) == (1, 1)
 
 
 def test_a_control_character_in_a_report(tmp_path: Path) -> None:
