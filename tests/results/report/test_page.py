@@ -188,7 +188,7 @@ def test_parts_of_the_summary_that_older_runs_lack_or_newer_ones_add(view):
 def test_several_runs_stand_side_by_side(view, run, emulator_run):
     summary = build_summary(emulator_run, Recorder(0.0), ended=STARTED, duration=0.0)
     page = Page(render([view, RunView("other", summary, bins_of(None))]))
-    assert "2 runs side by side" in page.texts
+    assert "2 runs" in page.texts
     assert page.texts.count("not in this run") > 10
     assert page.texts.count("other") > 10
 
@@ -232,3 +232,25 @@ def test_the_sample_is_of_a_real_server_and_has_every_part():
 
 def test_the_same_run_gives_the_same_page(view):
     assert render([view]) == render([view])
+
+
+def test_runs_share_a_chart_where_their_lines_are_few(view):
+    other = replace(view, label="other")
+    text = render([view, other])
+    page = Page(text)
+    assert f"{view.label}: users" in page.sections["load"]
+    assert "other: users" in page.sections["load"]
+    # Three runs have nine lines of a latency: p95 stands for each.
+    third = Page(render([view, other, replace(view, label="third")]))
+    assert "third: p95" in third.sections["realtime"]
+    assert "third: p99" not in third.sections["realtime"]
+
+
+def test_failures_are_marked(view):
+    assert 'class="n bad"' in render([view])
+
+
+def test_what_is_read_first_is_unfolded(view):
+    text = render([view])
+    for identity, shown in (("load", True), ("realtime", True), ("ledger", False), ("about", False)):
+        assert (f'<section id="{identity}"><details class="fold" open>' in text) is shown

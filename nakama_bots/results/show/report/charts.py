@@ -137,7 +137,8 @@ def _draw(chart: Chart, vertical: axes.Axis, identity: str) -> str:
     _add_axes(plot, [(down(place), text) for place, text in vertical.ticks],
               [(across(place), text) for place, text in horizontal.ticks], wide, high)  # fmt: skip
     dots = max((len(line.points) for line in chart.lines), default=0) < _DOTS
-    for index, line in enumerate(chart.lines):
+    # The first line on top: p99 must not hide p95.
+    for index, line in reversed(list(enumerate(chart.lines))):
         points = [(places[place], down(_up(chart, value, vertical))) for place, value in line.points]
         series = _add(plot, "g", f"series color-{index}")
         if len(points) > 1:

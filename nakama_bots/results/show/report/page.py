@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -11,10 +12,17 @@ from markupsafe import Markup
 from nakama_bots.results.compare import comparison_text
 from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.record.ledger import LedgerTotals
-from nakama_bots.results.show.report.charts import Chart, draw
+from nakama_bots.results.show.report.charts import MOST_LINES, Chart, draw
 from nakama_bots.results.show.report.parts import Item, Section, Table
 from nakama_bots.results.show.report.sections import BAR, SECTIONS
 from nakama_bots.results.show.report.view import RunView
+
+BAD: Final = frozenset({"failed", "failures", "lost", "missed"})
+"""Columns in which every number but 0 is bad news."""
+OPEN: Final = frozenset({"load", "realtime", "matchmaking", "delivery", "errors"})
+"""Sections that are unfolded at first."""
+FIRST: Final = 4
+"""Rows of a section that are shown at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +36,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The same of every run. ``wide``: a table that is not put beside another one."""
+    """The same item of every run. ``wide``: a table of full width; ``merged``: one chart of all runs."""
 
     cells: tuple[Cell, ...]
     wide: bool
+    merged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +69,26 @@ def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str
         text=comparison_text,
         not_judged=comparison_text.not_judged(comparison) if comparison is not None else [],
         BAR=BAR,
+        BAD=BAD,
+        OPEN=OPEN,
+        FIRST=FIRST,
     )
 
 
 def _fill(section: Section, runs: Sequence[RunView]) -> Filled:
     of_runs = [section.items(run) for run in runs]
     keys = dict.fromkeys(key for items in of_runs for key in items)
-    rows = tuple(_row(of_runs, key, f"{section.identity}-{place}") for place, key in enumerate(keys))
+    labels = [run.label for run in runs]
+    rows = tuple(_row(of_runs, key, f"{section.identity}-{place}", labels) for place, key in enumerate(keys))
     return Filled(section, rows)
 
 
-def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str) -> Row:
+def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str, labels: Sequence[str]) -> Row:
     items = [items.get(key) for items in of_runs]
+    together = _overlay(items, labels)
+    if together is not None:
+        (svg,) = draw([together], identity)
+        return Row((Cell(chart=together, svg=Markup(svg)),), wide=False, merged=True)  # noqa: S704 - our own SVG
     charts = [item for item in items if isinstance(item, Chart)]
     drawn = iter(draw(charts, identity))
     cells = tuple(
@@ -82,6 +99,25 @@ def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str) -> Row:
     )
     wide = any(isinstance(item, Table) and len(item.headers) > 4 for item in items)
     return Row(cells, wide)
+
+
+def _overlay(items: Sequence[Item | None], labels: Sequence[str]) -> Chart | None:
+    """One chart with the lines of several runs; None for a single run, tables, or too many lines.
+
+    Where all lines are too many, those called p95 stand for a latency.
+    """
+    charts = [(label, item) for label, item in zip(labels, items, strict=True) if isinstance(item, Chart)]
+    if len(items) < 2 or len(charts) < len(items):
+        return None
+    lines = [(label, line) for label, chart in charts for line in chart.lines]
+    if len(lines) > MOST_LINES:
+        lines = [(label, line) for label, line in lines if line.name == "p95"]
+    if not 0 < len(lines) <= MOST_LINES:
+        return None
+    named = tuple(replace(line, name=f"{label}: {line.name}") for label, line in lines)
+    first = charts[0][1]
+    seconds = max(chart.seconds for _, chart in charts)
+    return Chart(first.title, first.unit, named, first.x, seconds, first.log, first.note)
 
 
 def _tiles(run: RunView) -> list[tuple[str, str]]:
