@@ -11,6 +11,8 @@ from scenarios.chat import Chat
 from scenarios.code_wizards import CodeWizards
 from scenarios.day_in_the_life import DayInTheLife
 from scenarios.duel import Duel
+from scenarios.fish_game import FishGame
+from scenarios.fish_night import FishNight
 from scenarios.friends_and_groups import FriendsAndGroups
 from scenarios.heroic_benchmarks import (
     HeroicAuthenticate,
@@ -27,6 +29,7 @@ from scenarios.notifications import Notifications
 from scenarios.party_to_match import PartyToMatch
 from scenarios.presence import PresenceFanOut
 from scenarios.reconnect_churn import ReconnectChurn
+from scenarios.reconnect_in_match import ReconnectInMatch
 from scenarios.relayed_match import RelayedMatch
 from scenarios.rpc import Rpc
 from scenarios.slow_reader import SlowReader
@@ -40,6 +43,8 @@ __all__ = [
     "CodeWizards",
     "DayInTheLife",
     "Duel",
+    "FishGame",
+    "FishNight",
     "FriendsAndGroups",
     "HeroicAuthenticate",
     "HeroicGoRpc",
@@ -54,6 +59,7 @@ __all__ = [
     "PartyToMatch",
     "PresenceFanOut",
     "ReconnectChurn",
+    "ReconnectInMatch",
     "RelayedMatch",
     "Rpc",
     "SlowReader",

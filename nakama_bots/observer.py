@@ -50,12 +50,35 @@ class NullObserver:
 TICK_LATENESS: Final = "tick_lateness"
 DELIVERY_LATENCY: Final = "delivery"
 
-DELIVERY_FIELDS: Final = ("expected", "received", "lost", "duplicated", "reordered")
+DELIVERY_ENDS: Final = ("received", "missed", "lost", "unknown")
+"""How an expected delivery can end; their sum is what was expected."""
+DELIVERY_FIELDS: Final = ("expected", *DELIVERY_ENDS, "duplicated", "reordered")
+DELIVERY_KINDS: Final = ("match", "party", "chat", "status")
+
+
+def delivery_total(kind: str) -> str:
+    """The sample of all messages of a kind: ``delivery`` is match data. Its counts: that, "_" and a field."""
+    return DELIVERY_LATENCY if kind == "match" else f"{DELIVERY_LATENCY}.{kind}"
 
 
 def delivery_name(kind: str, scenario: str = "") -> str:
     """The sample of a kind of messages and a scenario; its counts are that, a dot and a ``DELIVERY_FIELDS``."""
-    return f"{DELIVERY_LATENCY}.{kind}.{scenario}" if scenario else f"{DELIVERY_LATENCY}.{kind}"
+    return f"{DELIVERY_LATENCY}.{kind}.{scenario or '-'}"
+
+
+INPUT_TO_ECHO: Final = "input_to_echo"
+"""From a player's own message to the server's message that contains it."""
+RECONNECT: Final = "reconnect"
+"""From the end of a connection until the player is back in everything that it was in."""
+RECONNECTS: Final = "reconnects"
+RECONNECTS_FAILED: Final = "reconnects_failed"
+MATCH_SENT: Final = "match_sent"
+MATCH_RECEIVED: Final = "match_received"
+"""Messages of matches; with a dot and the name of an op code, those of that op code."""
+BEHAVIOURS_ENDED: Final = "behaviours_ended"
+"""Behaviours that could not go on: they raised, stalled, or sent too much."""
+EVENTS_DROPPED: Final = "behaviour_events_dropped"
+"""States and chat messages that a behaviour was too slow for."""
 
 
 # A paced send is measured twice, from when it was made and from when it was planned: what a stall delays is
@@ -71,11 +94,6 @@ ARRIVAL_DELAY: Final = "arrival_delay"
 
 TICKS_SENT: Final = "ticks_sent"
 TICKS_MISSED: Final = "ticks_missed"
-DELIVERY_EXPECTED: Final = "delivery_expected"
-DELIVERY_RECEIVED: Final = "delivery_received"
-DELIVERY_LOST: Final = "delivery_lost"
-DELIVERY_DUPLICATED: Final = "delivery_duplicated"
-DELIVERY_REORDERED: Final = "delivery_reordered"
 TICKETS_ADDED: Final = "tickets_added"
 TICKETS_MATCHED: Final = "tickets_matched"
 TICKETS_CANCELLED: Final = "tickets_cancelled"
@@ -120,12 +138,15 @@ LEDGER_PUSHES_DROPPED: Final = "ledger.pushes_dropped"
 LEDGER_UNMATCHED: Final = "ledger.unmatched"
 
 SAMPLE_NAMES: Final = frozenset({
-    TICK_LATENESS, DELIVERY_LATENCY, DELIVERY_LATENCY + CORRECTED, ARRIVAL_DELAY, ARRIVAL_TIME,
-    ARRIVAL_TIME + CORRECTED,
+    TICK_LATENESS, ARRIVAL_DELAY, ARRIVAL_TIME, ARRIVAL_TIME + CORRECTED, INPUT_TO_ECHO, RECONNECT,
+    *(delivery_total(kind) for kind in DELIVERY_KINDS),
+    *(delivery_total(kind) + CORRECTED for kind in DELIVERY_KINDS),
 })  # fmt: skip
 COUNT_NAMES: Final = frozenset({
-    TICKS_SENT, TICKS_MISSED, DELIVERY_EXPECTED, DELIVERY_RECEIVED, DELIVERY_LOST, DELIVERY_DUPLICATED,
-    DELIVERY_REORDERED, TICKETS_ADDED, TICKETS_MATCHED, TICKETS_CANCELLED, TICKETS_TIMED_OUT,
+    TICKS_SENT, TICKS_MISSED, MATCH_SENT, MATCH_RECEIVED, RECONNECTS, RECONNECTS_FAILED, BEHAVIOURS_ENDED,
+    EVENTS_DROPPED,
+    *(f"{delivery_total(kind)}_{field}" for kind in DELIVERY_KINDS for field in DELIVERY_FIELDS),
+    TICKETS_ADDED, TICKETS_MATCHED, TICKETS_CANCELLED, TICKETS_TIMED_OUT,
     TICKETS_JOINED,
     MATCHES_JOINED, MATCHES_PLAYED, ARRIVALS_PLANNED, ARRIVALS_STARTED, ARRIVALS_DROPPED,
     ARRIVALS_DROPPED_LATE, ARRIVALS_DROPPED_FULL, ARRIVALS_FINISHED, ARRIVALS_FAILED, ARRIVALS_CUT,

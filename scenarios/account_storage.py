@@ -1,4 +1,4 @@
-"""Account and storage: a game saved and loaded from several devices, who sometimes come too late.
+"""Account and storage: a game saved and loaded from several devices, some of which save too late.
 
 A save against a version that another device has replaced is meant to be refused by the server: it is counted
 as ``provoked.version_conflict``, shown as ``PUT /v2/storage (version_conflict)``, and is no failure.
@@ -6,13 +6,9 @@ as ``provoked.version_conflict``, shown as ``PUT /v2/storage (version_conflict)`
 
 import random
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.storage import SaveGame
+from nakama_bots import NakamaUser, between, tag, task
 
 INVENTORY = tuple(f"item {number}" for number in range(40))
-
 CITIES = ("Lisbon", "Oslo", "Lima")
 
 
@@ -27,7 +23,7 @@ class AccountStorage(NakamaUser):
     @task(4)
     def play_on(self) -> None:
         """Load the game and save it a little further."""
-        game = SaveGame(self.player, "progress")
+        game = self.player.save_game("progress")
         progress = game.load()
         level = progress["level"] if isinstance(progress, dict) else 0
         game.save(self.progress(level + 1))
@@ -35,8 +31,8 @@ class AccountStorage(NakamaUser):
     @tag("storage", "rest")
     @task(1)
     def two_devices(self) -> None:
-        """Both have loaded the same; the second one to save has lost."""
-        game = SaveGame(self.player, "progress")
+        """Both have loaded the same; the second one to save is refused."""
+        game = self.player.save_game("progress")
         game.load()
         game.overwrite(self.progress(1))
         if not game.save_too_late(self.progress(2)):
@@ -46,14 +42,14 @@ class AccountStorage(NakamaUser):
     @task(1)
     def look_around(self) -> None:
         """Read the account, and all that is saved."""
-        self.player.client.get_account(self.player.session)
-        self.player.client.list_storage_objects(self.player.session, "nakama_bots", limit=10)
+        self.player.api.get_account()
+        self.player.api.list_storage_objects("nakama_bots", limit=10)
 
     @tag("account", "rest")
     @task(1)
     def move(self) -> None:
         """Change the profile."""
-        self.player.client.update_account(self.player.session, location=random.choice(CITIES))
+        self.player.api.update_account(location=random.choice(CITIES))
 
     def progress(self, level: int) -> dict[str, object]:
         """About 500 bytes."""

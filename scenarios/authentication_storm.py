@@ -4,10 +4,7 @@ Returning players log in with their device and refresh their session; newcomers 
 profile, and delete the account again, so that nothing stays behind. No sockets.
 """
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.player import Player
+from nakama_bots import NakamaUser, Player, between, tag, task
 
 
 class AuthenticationStorm(NakamaUser):
@@ -20,15 +17,15 @@ class AuthenticationStorm(NakamaUser):
     @tag("authentication", "rest")
     @task(4)
     def come_back(self) -> None:
-        """The account is there already: log in anew, and keep the session with its refresh token."""
+        """The account exists already: log in anew, and refresh the session."""
         self.player.authenticate()
-        self.player.client.session_refresh(self.player.session)
+        self.player.refresh()
 
     @tag("authentication", "rest")
     @task(1)
     def come_for_the_first_time(self) -> None:
-        """The account is made, gets its profile, and goes."""
+        """Make an account with its profile, and delete it."""
         identity = self.player.identity.stranger()
         with Player(self.player.world, identity, self.player.scenario) as newcomer:
             newcomer.authenticate()
-            newcomer.client.delete_account(newcomer.session)
+            newcomer.api.delete_account()

@@ -6,12 +6,7 @@ nodes, and no error. The same ramp, ending with their figures beside the measure
 The accounts stay; the run says how ``nakama-bots cleanup`` finds them.
 """
 
-from locust import constant, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.idle import hold
-from nakama_bots.players.identity import Newcomers
-from nakama_bots.players.player import Player
+from nakama_bots import NakamaUser, Newcomers, Player, constant, tag, task
 
 A_DAY = 86_400.0
 newcomers = Newcomers()
@@ -31,6 +26,6 @@ class CodeWizards(NakamaUser):
         """Register, read the account, connect, stay."""
         with Player(self.player.world, newcomers.next(self.player.identity)) as newcomer:
             newcomer.register()
-            newcomer.client.get_account(newcomer.session)
+            newcomer.api.get_account()
             newcomer.connect(create_status=True)
-            hold(newcomer, A_DAY)
+            newcomer.hold(A_DAY)

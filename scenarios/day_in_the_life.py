@@ -10,13 +10,8 @@ import os
 import random
 
 import gevent
-from locust import between, tag, task
 
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.chat import ChatRoom
-from nakama_bots.players.acts.match import MatchRun
-from nakama_bots.players.acts.social import befriend, user_ids
-from nakama_bots.players.acts.storage import SaveGame
+from nakama_bots import NakamaUser, between, tag, task
 
 SCALE = float(os.environ.get("DAY_IN_THE_LIFE_SCALE", "1"))
 SESSION_MEDIAN = 240.0 * SCALE
@@ -50,32 +45,31 @@ class DayInTheLife(NakamaUser):
 
     def look_around(self) -> None:
         """The account, the friends, the news."""
-        client, session = self.player.client, self.player.session
-        client.get_account(session)
-        client.list_friends(session, limit=50)
-        client.list_notifications(session, limit=20)
+        self.player.api.get_account()
+        self.player.api.list_friends(limit=50)
+        self.player.api.list_notifications(limit=20)
 
     def talk(self) -> None:
         """Read a room and say something."""
-        with ChatRoom(self.player, f"{self.settings.id_prefix}-lounge") as room:
+        with self.player.chat(f"{self.settings.id_prefix}-lounge") as room:
             room.history()
             for line in random.sample(LINES, 2):
-                room.say({"text": line})
+                room.say(line)
                 gevent.sleep(random.uniform(*THINK))
 
     def play(self) -> None:
         """A short relayed match of who is there."""
-        with MatchRun(self.player, drop_in=True) as match:
-            match.join_named(f"{self.settings.id_prefix}-day-{self.player.identity.number // 4}")
-            match.play(self.settings.tick_rate, self.settings.match_seconds * SCALE)
+        with self.player.join_match(name=self.player.identity.shared_name("day", 4)) as match:
+            for tick in match.ticks(seconds=self.settings.match_seconds * SCALE):
+                match.send(1, {"x": tick.number, "y": random.random()})
 
     def save(self) -> None:
         """Load the game, save it."""
-        game = SaveGame(self.player, "day")
+        game = self.player.save_game("day")
         game.load()
         game.save({"played": random.randrange(1000)})
 
     def make_friends(self) -> None:
         """With the neighbour."""
-        for user_id in user_ids(self.player, [self.player.identity.neighbour(1)]):
-            befriend(self.player, user_id)
+        for user_id in self.player.neighbours(1):
+            self.player.befriend(user_id)

@@ -1,13 +1,10 @@
-"""Friends and groups: neighbours befriend each other and part; groups are founded, filled, run and left.
+"""Friends and groups: neighbours befriend each other and part; groups are created, filled, run and deleted.
 
 A neighbour is the player of the same process whose number differs by one; one that has not come yet is left
-out. What a run founds, it deletes.
+out. What a run creates, it deletes.
 """
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.social import befriend, found_group, part, user_ids
+from nakama_bots import NakamaUser, between, tag, task
 
 
 class FriendsAndGroups(NakamaUser):
@@ -21,39 +18,31 @@ class FriendsAndGroups(NakamaUser):
     @task(3)
     def friends(self) -> None:
         """Look the neighbours up, invite or accept, list, and sometimes part again."""
-        for user_id in self.neighbours():
-            state = befriend(self.player, user_id)
+        for user_id in self.player.neighbours(1, 2):
+            state = self.player.befriend(user_id)
             if state == 0:  # friends: make room for the next time
-                self.player.client.list_friends_of_friends(self.player.session, limit=10)
-                part(self.player, user_id)
+                self.player.api.list_friends_of_friends(limit=10)
+                self.player.api.delete_friends(ids=[user_id])
 
     @tag("groups", "rest")
     @task(2)
     def run_a_group(self) -> None:
-        """Found one, take the neighbours in, promote and demote them, delete it."""
-        client, session = self.player.client, self.player.session
-        group_id = found_group(self.player)
-        try:
-            members = self.neighbours()
+        """Create one, take the neighbours in, promote and demote them, delete it."""
+        api = self.player.api
+        with self.player.group() as group:
+            members = self.player.neighbours(1, 2)
             if members:
-                client.add_group_users(session, group_id, members)
-                client.promote_group_users(session, group_id, members)
-                client.demote_group_users(session, group_id, members)
-            client.update_group(session, group_id, description="we play on Fridays")
-            client.list_group_users(session, group_id, limit=20)
+                group.add(members)
+                api.promote_group_users(group.id, members)
+                api.demote_group_users(group.id, members)
+            api.update_group(group.id, description="we play on Fridays")
+            api.list_group_users(group.id, limit=20)
             if members:
-                client.kick_group_users(session, group_id, members)
-        finally:
-            client.delete_group(session, group_id)
+                api.kick_group_users(group.id, members)
 
     @tag("groups", "rest")
     @task(1)
     def look_for_a_group(self) -> None:
         """What there is, and where one is in."""
-        self.player.client.list_groups(self.player.session, limit=20, open=True)
-        self.player.client.list_user_groups(self.player.session, self.player.session.user_id, limit=20)
-
-    def neighbours(self) -> list[str]:
-        """The ids of those who have come."""
-        identity = self.player.identity
-        return user_ids(self.player, [identity.neighbour(1), identity.neighbour(2)])
+        self.player.api.list_groups(limit=20, open=True)
+        self.player.api.list_user_groups(self.player.user_id, limit=20)

@@ -4,14 +4,8 @@ Run one at a time: ``locust -f locustfile.py HeroicRegister --headless -u 50 -r 
 ``nakama_modules/`` in the server. https://heroiclabs.com/docs/nakama/getting-started/benchmarks/
 """
 
-from locust import constant_pacing, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.authoritative import alternate, join_a_place
-from nakama_bots.players.acts.idle import hold
-from nakama_bots.players.acts.match import MatchRun
-from nakama_bots.players.identity import Newcomers
-from nakama_bots.players.player import Player
+from nakama_bots import NakamaUser, Newcomers, Player, constant_pacing, tag, task
+from nakama_bots.players.acts.authoritative import FIND, alternate
 
 HELD_SECONDS, MATCH_SECONDS, SEND_EVERY = 200.0, 180.0, 0.5
 newcomers = Newcomers()
@@ -35,7 +29,7 @@ class HeroicSockets(Heroic):
     @tag("heroic", "sockets")
     @task
     def hold(self) -> None:
-        hold(self.player, HELD_SECONDS)
+        self.player.hold(HELD_SECONDS)
 
 
 class HeroicRegister(Heroic):
@@ -71,7 +65,7 @@ class HeroicLuaRpc(Heroic):
     @tag("heroic", "rpc")
     @task
     def call(self) -> None:
-        self.player.client.rpc(self.player.session, self.function, {"request": "x" * 32, "number": 42})
+        self.player.api.rpc(self.function, {"request": "x" * 32, "number": 42})
 
 
 class HeroicGoRpc(HeroicLuaRpc):
@@ -94,6 +88,5 @@ class HeroicMatch(Heroic):
     @tag("heroic", "match", "authoritative")
     @task
     def play(self) -> None:
-        with MatchRun(self.player, drop_in=True) as match:
-            join_a_place(self.player, match)
-            alternate(self.player, match.match_id, SEND_EVERY, MATCH_SECONDS)
+        with self.player.join_listed_match(FIND) as match:
+            alternate(match, SEND_EVERY, MATCH_SECONDS)

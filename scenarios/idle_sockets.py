@@ -4,10 +4,7 @@ Each user opens a socket, shows its status, and then only keeps its heartbeat. A
 failure, ``WS hold``; one that was held for ``--nakama-hold-seconds`` counts as ``sockets_held`` and is held on.
 """
 
-from locust import constant, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.idle import hold
+from nakama_bots import NakamaUser, constant, tag, task
 
 
 class IdleSocket(NakamaUser):
@@ -21,4 +18,4 @@ class IdleSocket(NakamaUser):
     @task
     def be_there(self) -> None:
         """Nothing but heartbeats."""
-        hold(self.player, self.settings.hold_seconds)
+        self.player.hold(self.settings.hold_seconds)

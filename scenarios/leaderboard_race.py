@@ -6,9 +6,7 @@ The server needs the leaderboard ``nakama_bots_race`` and the tournament ``nakam
 
 import random
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
+from nakama_bots import NakamaUser, between, tag, task
 
 RACE = "nakama_bots_race"
 CUP = "nakama_bots_cup"
@@ -32,31 +30,31 @@ class LeaderboardRace(NakamaUser):
     @task(4)
     def race(self) -> None:
         """Submit a score, and look at those around."""
-        client, session = self.player.client, self.player.session
-        client.write_leaderboard_record(session, RACE, {"score": str(self.score())})
-        client.list_leaderboard_records_around_owner(session, RACE, session.user_id, limit=AROUND)
+        api = self.player.api
+        api.write_leaderboard_record(RACE, {"score": str(self.score())})
+        api.list_leaderboard_records_around_owner(RACE, self.player.user_id, limit=AROUND)
 
     @tag("leaderboard", "rest")
     @task(2)
     def look_at_the_top(self) -> None:
         """The best, and the next page after them."""
-        client, session = self.player.client, self.player.session
-        page = client.list_leaderboard_records(session, RACE, limit=TOP)
+        api = self.player.api
+        page = api.list_leaderboard_records(RACE, limit=TOP)
         if page.get("next_cursor"):
-            client.list_leaderboard_records(session, RACE, limit=TOP, cursor=page["next_cursor"])
+            api.list_leaderboard_records(RACE, limit=TOP, cursor=page["next_cursor"])
 
     @tag("tournament", "rest")
     @task(2)
     def compete(self) -> None:
         """Join the tournament, submit, and look at it."""
-        client, session = self.player.client, self.player.session
+        api = self.player.api
         if not self.entered:
-            client.list_tournaments(session, limit=TOP)
-            client.join_tournament(session, CUP)
+            api.list_tournaments(limit=TOP)
+            api.join_tournament(CUP)
             self.entered = True
-        client.write_tournament_record(session, CUP, {"score": str(self.score())})
-        client.list_tournament_records(session, CUP, limit=TOP)
-        client.list_tournament_records_around_owner(session, CUP, session.user_id, limit=AROUND)
+        api.write_tournament_record(CUP, {"score": str(self.score())})
+        api.list_tournament_records(CUP, limit=TOP)
+        api.list_tournament_records_around_owner(CUP, self.player.user_id, limit=AROUND)
 
     def score(self) -> int:
         """The skilled ones score more."""

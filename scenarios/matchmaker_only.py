@@ -7,10 +7,7 @@ counted as ``provoked.matched_meanwhile``, and is no failure.
 
 import random
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.matchmaking import Ticket, cancel_ticket, find_opponents
+from nakama_bots import NakamaUser, Ticket, between, tag, task
 
 
 class MatchmakerOnly(NakamaUser):
@@ -23,23 +20,21 @@ class MatchmakerOnly(NakamaUser):
     @task(3)
     def pair(self) -> None:
         """Anyone will do."""
-        self.find(self.ticket(2))
+        self.player.find_opponents(self.ticket(2))
 
     @tag("matchmaker")
     @task(2)
     def team(self) -> None:
         """Two to eight, in even numbers; from my region if possible, of any skill that is one."""
-        self.find(self.ticket(8, " +properties.skill:>=0 +properties.skill:<=1 properties.region:eu^5"))
+        self.player.find_opponents(
+            self.ticket(8, " +properties.skill:>=0 +properties.skill:<=1 properties.region:eu^5")
+        )
 
     @tag("matchmaker")
     @task(1)
     def change_my_mind(self) -> None:
         """Take the ticket back before the matchmaker has found somebody, or shortly after."""
-        cancel_ticket(self.player, self.ticket(2), random.uniform(0.05, 0.5))
-
-    def find(self, ticket: Ticket) -> None:
-        """Wait for the match, and leave it at that."""
-        find_opponents(self.player, ticket, self.settings.matchmaker_timeout)
+        self.player.cancel_ticket(self.ticket(2), random.uniform(0.05, 0.5))
 
     def ticket(self, most: int, query: str = "") -> Ticket:
         """Of this run's bots only, with all properties that any query asks for."""

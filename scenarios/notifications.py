@@ -4,10 +4,7 @@
 RPC ``notify_user``, which ``nakama_modules/`` have and the embedded emulator too.
 """
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.notifications import notify_myself
+from nakama_bots import NakamaUser, between, tag, task
 
 PAGE = 20
 
@@ -23,14 +20,14 @@ class Notifications(NakamaUser):
     @task(3)
     def fleeting(self) -> None:
         """Only who is connected gets it."""
-        notify_myself(self.player, persistent=False)
+        self.player.notify_myself(persistent=False)
 
     @tag("notifications", "rest")
     @task(1)
     def lasting(self) -> None:
         """It is in the list until it is deleted."""
-        sent = notify_myself(self.player, persistent=True)
-        listed = self.player.client.list_notifications(self.player.session, limit=PAGE).get("notifications", ())
+        sent = self.player.notify_myself(persistent=True)
+        listed = self.player.api.list_notifications(limit=PAGE).get("notifications", ())
         ids = [found["id"] for found in listed]
         assert sent["id"] in ids or len(ids) == PAGE
-        self.player.client.delete_notifications(self.player.session, ids)
+        self.player.api.delete_notifications(ids)

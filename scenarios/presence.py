@@ -1,13 +1,9 @@
 """Presence and status fan-out: everybody follows its nine neighbours and changes its status again and again.
 
-Each status is stamped; how it reaches the followers is reported as ``delivery.status``.
+How each status reaches the followers is reported as ``delivery.status``.
 """
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.social import user_ids
-from nakama_bots.players.acts.status import StatusBoard
+from nakama_bots import NakamaUser, between, tag, task
 
 CIRCLE = 10
 CHANGES = 10
@@ -25,9 +21,8 @@ class PresenceFanOut(NakamaUser):
     @task
     def be_seen(self) -> None:
         """Follow who has come, change the status twice a second, follow no more."""
-        identity = self.player.identity
-        first = identity.number - identity.number % CIRCLE
-        circle = [identity.neighbour(identity.number ^ number) for number in range(first, first + CIRCLE)]
-        with StatusBoard(self.player, user_ids(self.player, circle)) as board:
-            for _ in self.pace(CHANGES_A_SECOND, CHANGES / CHANGES_A_SECOND):
-                board.show()
+        place = self.player.identity.number % CIRCLE
+        circle = [place ^ other for other in range(CIRCLE) if other != place]
+        with self.player.follow(self.player.neighbours(*circle)) as followed:
+            for tick in self.pace(CHANGES_A_SECOND, CHANGES / CHANGES_A_SECOND):
+                followed.show(f"level {tick.number}")

@@ -4,9 +4,7 @@ Each visit opens a socket, shows a status, makes one round trip, and ends: close
 cut like a phone in a tunnel. The next visit keeps the session, now and then after a refresh.
 """
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
+from nakama_bots import NakamaUser, between, tag, task
 
 
 class ReconnectChurn(NakamaUser):
@@ -20,7 +18,7 @@ class ReconnectChurn(NakamaUser):
     @task(3)
     def close(self) -> None:
         """Leave politely."""
-        self.player.socket.update_status("here for a moment")
+        self.player.show("here for a moment")
         self.player.socket.ping_pong()
         self.player.disconnect()
 
@@ -29,8 +27,7 @@ class ReconnectChurn(NakamaUser):
     def cut(self) -> None:
         """The network is gone; the server does not know yet."""
         self.player.socket.ping_pong()
-        self.player.socket.cut()
-        self.player.disconnect()
+        self.player.cut()
 
     @tag("sockets", "churn")
     @task(1)

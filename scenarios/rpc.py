@@ -3,9 +3,7 @@
 The server needs the RPC ``echo``, which ``nakama_modules/`` have and the embedded emulator too.
 """
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
+from nakama_bots import NakamaUser, between, tag, task
 
 FUNCTION = "echo"
 PAYLOAD = {"item": "sword", "amount": 3, "note": "x" * 100}
@@ -22,7 +20,7 @@ class Rpc(NakamaUser):
     @task(2)
     def over_rest(self) -> None:
         """As the session's user."""
-        answer = self.player.client.rpc(self.player.session, FUNCTION, PAYLOAD)
+        answer = self.player.api.rpc(FUNCTION, PAYLOAD)
         assert answer["payload"] == PAYLOAD
 
     @tag("rpc")
@@ -35,5 +33,5 @@ class Rpc(NakamaUser):
     @task(1)
     def as_a_server(self) -> None:
         """With ``runtime.http_key``, as a game's own backend does."""
-        answer = self.player.client.rpc_http_key(self.settings.credentials.http_key, FUNCTION, PAYLOAD)
+        answer = self.player.api.rpc_http_key(self.settings.credentials.http_key, FUNCTION, PAYLOAD)
         assert answer["payload"] == PAYLOAD

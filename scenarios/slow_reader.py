@@ -7,10 +7,7 @@ as ``provoked.slow_reader`` and are no failures; ``slow_reader_closed`` counts t
 ``locust -f locustfile.py SlowReader Duel``. The server needs the RPC ``blob``.
 """
 
-from locust import between, tag, task
-
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.slow_reader import read_nothing
+from nakama_bots import NakamaUser, between, tag, task
 
 ANSWER_SIZE = 50_000
 PATIENCE = 15.0
@@ -27,5 +24,5 @@ class SlowReader(NakamaUser):
     @task
     def get_stuck(self) -> None:
         """Ask for more than fits, without reading; then come back with a new connection."""
-        read_nothing(self.player, ANSWER_SIZE, PATIENCE)
+        self.player.read_nothing(ANSWER_SIZE, PATIENCE)
         self.player.disconnect()

@@ -4,10 +4,8 @@ import random
 from itertools import cycle
 
 import gevent
-from locust import between, tag, task
 
-from nakama_bots.load import NakamaUser
-from nakama_bots.players.acts.chat import ChatRoom
+from nakama_bots import NakamaUser, between, stamped, tag, task
 
 ROOMS = 5
 LINES_A_VISIT = 5
@@ -23,20 +21,16 @@ class TownSquare(NakamaUser):
     weight = 1
     wait_time = between(0.5, 2.0)
     appear_online = True
+    delivery = stamped()  # people of other workers are in the same rooms
 
     @tag("town_square", "chat", "status")
     @task
     def visit(self) -> None:
         """Join a room, read its history, follow who is there, talk, leave."""
-        name = f"{self.settings.id_prefix}-square-{random.randrange(ROOMS)}"
-        with ChatRoom(self.player, name) as room:
+        with self.player.chat(f"{self.settings.id_prefix}-square-{random.randrange(ROOMS)}") as room:
             room.history()
-            followed = room.user_ids[:FOLLOWED]
-            if followed:
-                self.player.socket.follow_users(followed)
-            self.player.socket.update_status(next(STATUSES))
-            for _ in range(LINES_A_VISIT):
-                gevent.sleep(random.uniform(*PAUSE))
-                room.say({"text": random.choice(SMALL_TALK)})
-            if followed:
-                self.player.socket.unfollow_users(followed)
+            with self.player.follow(room.others[:FOLLOWED]) as followed:
+                followed.show(next(STATUSES))
+                for _ in range(LINES_A_VISIT):
+                    gevent.sleep(random.uniform(*PAUSE))
+                    room.say(random.choice(SMALL_TALK))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bound_client
 import pytest
 
 import nakama_bots
@@ -40,16 +41,56 @@ def python(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_the_package_has_its_version_and_nothing_else() -> None:
-    public = {name for name in vars(nakama_bots) if not name.startswith("_")}
-    modules = {name for name in public if f"nakama_bots.{name}" in sys.modules}
-    assert public - modules == set()
+# What scenarios, behaviours and programs are written with, and the classes of Nakama's clients.
+NAMES = (
+    "Behaviour", "BehaviourError", "ChatMessage", "Client", "DefaultSocket", "Match", "NakamaApi", "NakamaRpc",
+    "NakamaUser", "Party", "Player", "Seat", "Session", "Socket", "State", "Ticket", "WebSocketAdapter",
+    "WebSocketAdapterText", "between", "constant", "exact", "json_field", "keyed", "stamped", "tag", "task",
+)  # fmt: skip
+
+
+def test_the_front_door() -> None:
+    assert set(NAMES) <= set(dir(nakama_bots))
     assert nakama_bots.__version__.count(".") == 2
+    found = python(
+        "import sys, nakama_bots\n"
+        "assert 'gevent' not in sys.modules and 'locust' not in sys.modules\n"
+        "nakama_bots.NakamaUser\n"
+        "print(all(getattr(nakama_bots, name) for name in dir(nakama_bots)))"
+    )
+    assert found == "True"
+    with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
+        nakama_bots.Nothing  # noqa: B018
+
+
+def test_a_behaviour_needs_no_locust() -> None:
+    python(
+        "import sys\nfrom nakama_bots import Behaviour, Seat, State\n"
+        "assert 'locust' not in sys.modules\nfrom gevent import monkey\n"
+        f"assert not any(map(monkey.is_module_patched, {PATCHED!r}))"
+    )
+
+
+def test_a_user_class_after_ssl_is_warned_of() -> None:
+    with_warning = (
+        "import ssl, warnings, nakama_bots\n"
+        "with warnings.catch_warnings(record=True) as told:\n"
+        "    warnings.simplefilter('always')\n"
+        "    nakama_bots.NakamaUser\n"
+        "print(any('Import it first' in str(one.message) for one in told))"
+    )
+    assert python(with_warning) == "True"
+    assert python("import os; os.environ['LOCUST_SKIP_MONKEY_PATCH'] = '1'\n" + with_warning) == "False"
+
+
+def test_the_bound_client_is_that_of_the_client() -> None:
+    pytest.importorskip("ruff")
+    assert bound_client.made() == bound_client.FILE.read_text(), "run: python tests/bound_client.py"
 
 
 def test_load_has_the_user_class() -> None:
-    told = python("import nakama_bots.load as load; print(load.__all__, load.NakamaUser.__name__)")
-    assert told == "['NakamaUser'] NakamaUser"
+    told = python("import nakama_bots.load as load; print(load.NakamaUser.__name__, load.task.__name__)")
+    assert told == "NakamaUser task"
 
 
 @pytest.mark.parametrize("module", UNPATCHED)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 import random
-import sys
-import threading
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from time import monotonic, perf_counter
-from types import FrameType
+from time import monotonic
 from typing import Final
 
 import gevent
@@ -26,6 +23,7 @@ from nakama_bots.fill.promise import Promise
 from nakama_bots.fill.roster import Roster
 from nakama_bots.fill.strategies import POOLS, LobbyRpc, Matchmaker, Strategy
 from nakama_bots.players.behaviour import Make
+from nakama_bots.players.driver import Watchdog
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
 
@@ -93,7 +91,7 @@ class Fleet:
         self.gave_up = False
         self.refused: ConfigError | None = None
         """The query, where the server cannot read it."""
-        self._world = world
+        self._world = replace(world, watchdog=Watchdog(options.stall, problems.say))
         self._strategy = strategy
         self._policy = policy
         self._make = make
@@ -131,28 +129,27 @@ class Fleet:
         retry = _Retry()
         found: list[Found] = []
         looked = -1e9
-        with Watchdog(self, self._options.stall):
-            while not self._stopping.is_set():
-                now = monotonic()
-                self._changed.clear()
-                if now - looked >= self._options.every and now >= retry.at:
-                    try:
-                        scout.log_in()
-                        found = self._strategy.find(scout)
-                        retry, looked = _Retry(), now
-                    except CallError as error:
-                        hopeless = isinstance(error, HOPELESS)
-                        self.problems.note("find lobbies", error, given_up=hopeless)
-                        if hopeless:
-                            self._give_up()
-                        retry.failed(now)
-                    except ConfigError as error:
-                        self._give_up(error)
-                if not retry.failures and not self.gave_up:
-                    self._act(found, monotonic())
-                # Many who come at once are one change.
-                gevent.sleep(0.05)
-                self._changed.wait(min(self._options.every, 0.5))
+        while not self._stopping.is_set():
+            now = monotonic()
+            self._changed.clear()
+            if now - looked >= self._options.every and now >= retry.at:
+                try:
+                    scout.log_in()
+                    found = self._strategy.find(scout)
+                    retry, looked = _Retry(), now
+                except CallError as error:
+                    hopeless = isinstance(error, HOPELESS)
+                    self.problems.note("find lobbies", error, given_up=hopeless)
+                    if hopeless:
+                        self._give_up()
+                    retry.failed(now)
+                except ConfigError as error:
+                    self._give_up(error)
+            if not retry.failures and not self.gave_up:
+                self._act(found, monotonic())
+            # Many who come at once are one change.
+            gevent.sleep(0.05)
+            self._changed.wait(min(self._options.every, 0.5))
         scout.close()
 
     def _give_up(self, refused: ConfigError | None = None) -> None:
@@ -211,14 +208,14 @@ class Fleet:
     def _view(self, found: Found, bots: Sequence[tuple[int, Bot]]) -> Lobby:
         """Seats by who has them: as a bot inside sees them, else by the listing."""
         mine = tuple(number for number, _ in bots)
-        seats = [bot.seat for _, bot in bots if bot.seat is not None]
-        if not seats or found.lobby_id in POOLS:
+        places = [bot.place for _, bot in bots if bot.place is not None]
+        if not places or found.lobby_id in POOLS:
             lobby = Lobby(found.lobby_id, found.size, mine, 0, found.capacity, found.wanted)
             if found.size >= 0:
                 return lobby
             # Nobody knows how many are in: one goes and looks.
             return replace(lobby, humans=max(0, self._policy.target(lobby) - 1), guessed=True)
-        names = {u: name for u, name in seats[0].names.items() if u not in self._own_ids}
+        names = {u: name for u, name in places[0].presences.items() if u not in self._own_ids}
         others = sum(name.startswith(self._marks) for name in names.values())
         return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity, found.wanted)
 
@@ -308,75 +305,10 @@ class Fleet:
 
     def _check_lonely(self, number: int, bot: Bot, now: float) -> None:
         """A matched bot goes back to the pool when no human is with it."""
-        if bot.lobby_id not in POOLS or bot.seat is None:
+        if bot.lobby_id not in POOLS or bot.place is None:
             return
-        names = bot.seat.names.items()
+        names = bot.place.presences.items()
         if any(u not in self._own_ids and not name.startswith(self._marks) for u, name in names):
             self._lonely.pop(number, None)
         elif now - self._lonely.setdefault(number, now) >= LINGER:
             self._end(number)
-
-
-class Watchdog:
-    """Finds hooks that take too long: those that wait, and those that let nobody else run.
-
-    The first are ended at once; the second are named by a thread that reads the hub's stack, and end when they
-    have returned.
-    """
-
-    def __init__(self, fleet: Fleet, limit: float) -> None:
-        self._fleet = fleet
-        self._limit = limit
-        self._beat_at = perf_counter()
-        self._hub_thread = threading.get_ident()
-        self._ended = threading.Event()
-        # A real thread: gevent patches nothing here.
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Watchdog:
-        self._thread.start()
-        self._beat = gevent.spawn(self._look)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._beat.kill()
-
-    def _look(self) -> None:
-        while True:
-            now = perf_counter()
-            if now - self._beat_at > self._limit:
-                # Somebody held the hub: the others' hooks only waited for it.
-                for bot in self._fleet.bots.values():
-                    bot.hook_since = now
-            self._beat_at = now
-            for number, bot in list(self._fleet.bots.items()):
-                if bot.hook and now - bot.hook_since > self._limit and not bot.outcome.behaviour:
-                    bot.outcome.behaviour = True
-                    self._fleet.problems.say(
-                        f"a behaviour's {bot.hook} has not returned for {self._limit:g} s; "
-                        f"its bot {bot.name} ends"
-                    )
-                    self._fleet._greenlets[number].kill(block=False)
-            gevent.sleep(min(0.5, self._limit / 4))
-
-    def _watch(self) -> None:
-        while not self._ended.wait(self._limit / 4):
-            if perf_counter() - self._beat_at > self._limit:
-                bot = _caller(sys._current_frames().get(self._hub_thread))
-                hook = "" if bot is None else bot.hook
-                if bot is not None and hook and not bot.outcome.behaviour:
-                    bot.blame()
-                    self._fleet.problems.say(
-                        f"a behaviour's {hook} holds the whole process for more than {self._limit:g} s; "
-                        f"its bot {bot.name} ends when it returns"
-                    )
-
-
-def _caller(frame: FrameType | None) -> Bot | None:
-    while frame is not None:
-        one = frame.f_locals.get("self")
-        if isinstance(one, Bot) and frame.f_code.co_name == "_call":
-            return one
-        frame = frame.f_back
-    return None

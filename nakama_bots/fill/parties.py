@@ -9,11 +9,14 @@ import orjson
 
 from nakama_bots.errors import BadInput, InternalError
 from nakama_bots.fill.lobby import Found
-from nakama_bots.fill.strategies import INVITATIONS, Seating, Strategy, query_refused
+from nakama_bots.fill.strategies import INVITATIONS, Strategy, query_refused
+from nakama_bots.players.acts.party import Party, enter
+from nakama_bots.players.place import Place
 from nakama_bots.players.player import Player
 from nakama_bots.types.common import JsonText
 from nakama_bots.types.notifications import Notification
-from nakama_bots.types.realtime import Notifications, Party
+from nakama_bots.types.realtime import Notifications
+from nakama_bots.types.realtime import Party as PartyBody
 
 CREATED: Final = "created-party-"
 MOST_MEMBERS: Final = 256
@@ -79,37 +82,31 @@ class Parties(Strategy):
             found.append(Found(INVITATIONS, 0, wanted=self.invitable))
         return found
 
-    def join(self, player: Player, lobby_id: str) -> Seating:
+    def join(self, player: Player, lobby_id: str) -> Place:
         if lobby_id == INVITATIONS:
-            return self._invited(player)
-        if not lobby_id.startswith(CREATED):
-            return _enter(player, lobby_id)
+            return Party(player, lambda _: self._invited(player))
+        if lobby_id.startswith(CREATED):
+            return Party(player, lambda _: self._created(player, lobby_id))
+        return player.join_party(lobby_id)
+
+    def _created(self, player: Player, lobby_id: str) -> PartyBody:
+        """The own party of that number, founded anew when all have left it."""
         if lobby_id in self.created:
             try:
-                return _enter(player, self.created[lobby_id])
+                return enter(player, self.created[lobby_id])
             except BadInput as error:
                 if "not found" not in error.message:
                     raise
-        party = player.socket.create_party(open=True, max_size=self.max_size, label=self.label)
-        self.created[lobby_id] = party["party_id"]
-        return _seating(party)
+        # Whoever leads it, it is left and not closed: others may be in it.
+        body = player.socket.create_party(open=True, max_size=self.max_size, label=self.label)
+        self.created[lobby_id] = body["party_id"]
+        return body
 
-    def _invited(self, player: Player) -> Seating:
+    def _invited(self, player: Player) -> PartyBody:
         def invites(body: Notifications) -> bool:
             return any(self.invitation.party_id(one) for one in body.get("notifications", ()))
 
         with player.socket.expect("notifications", invites) as expected:
             body: Notifications = expected.wait(_FOR_EVER)
         party_id = next(filter(None, map(self.invitation.party_id, body["notifications"])))
-        return _enter(player, party_id, _ACCEPTED)
-
-
-def _enter(player: Player, party_id: str, timeout: float | None = None) -> Seating:
-    with player.socket.expect("party", lambda body: body.get("party_id") == party_id) as expected:
-        player.socket.join_party(party_id)
-        party: Party = expected.wait(timeout)
-    return _seating(party)
-
-
-def _seating(party: Party) -> Seating:
-    return Seating(party["party_id"], party.get("presences", ()), party=True)
+        return enter(player, party_id, _ACCEPTED)

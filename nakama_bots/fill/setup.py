@@ -18,7 +18,7 @@ from nakama_bots.fill.promise import Promise
 from nakama_bots.fill.roster import Roster, SlotLease
 from nakama_bots.fill.strategies import Strategy
 from nakama_bots.observer import NullObserver
-from nakama_bots.players import behaviour
+from nakama_bots.players import scripts
 from nakama_bots.players.acts.matchmaking import Ticket
 from nakama_bots.players.player import World
 from nakama_bots.rest.client import Client
@@ -132,7 +132,7 @@ def fleet_of(
     """
     policy = policy_of(options)
     guard.check_users(settings, policy.total, name="--total")
-    make = behaviour.load(options.script or [_SCRIPT])
+    make = scripts.load(options.script or [_SCRIPT])
     mix = locales.parse(options.locales, name="--locales")
     world = World(
         target, settings.credentials, settings.timeouts, settings.network, NullObserver(), locales=mix

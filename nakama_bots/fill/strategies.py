@@ -19,24 +19,17 @@ from nakama_bots.errors import (
 )
 from nakama_bots.fill.lobby import Found
 from nakama_bots.fill.promise import Promise
-from nakama_bots.players.acts.matchmaking import Ticket, add_ticket, find_opponents
+from nakama_bots.players.acts.match import Match
+from nakama_bots.players.acts.matchmaking import Ticket, add_ticket, find_opponents, joining
+from nakama_bots.players.place import Place
 from nakama_bots.players.player import Player
 from nakama_bots.types.matches import MatchList
-from nakama_bots.types.realtime import MatchmakerMatched, UserPresence
+from nakama_bots.types.realtime import MatchmakerMatched
 
 MATCHMAKER: Final = "matchmaker"
 INVITATIONS: Final = "invitations"
 POOLS: Final = (MATCHMAKER, INVITATIONS)
 """Lobbies that bots only wait in: for a human, who takes them elsewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class Seating:
-    """What a bot has joined, and who is there, the bot included."""
-
-    id: str
-    presences: Sequence[UserPresence]
-    party: bool = False
 
 
 class Strategy(Protocol):
@@ -48,14 +41,8 @@ class Strategy(Protocol):
     def find(self, scout: Player) -> list[Found]:
         """The lobbies to be kept filled, over REST."""
 
-    def join(self, player: Player, lobby_id: str) -> Seating:
-        """Get the connected ``player`` a seat; may wait."""
-
-
-def join_match(player: Player, match_id: str) -> Seating:
-    """A seat in the match of that id."""
-    match = player.socket.join_match(match_id)
-    return Seating(match["match_id"], [*match.get("presences", ()), match["self"]])
+    def join(self, player: Player, lobby_id: str) -> Place:
+        """The place of the connected ``player`` there; entering it joins, and may wait."""
 
 
 def query_refused(query: str) -> ConfigError:
@@ -89,8 +76,8 @@ class Listing(Strategy):
             for match in listed.get("matches", ())
         ]
 
-    def join(self, player: Player, lobby_id: str) -> Seating:
-        return join_match(player, lobby_id)
+    def join(self, player: Player, lobby_id: str) -> Place:
+        return player.join_match(lobby_id)
 
     def _list(self, scout: Player, query: str | None) -> MatchList:
         return scout.client.list_matches(
@@ -124,8 +111,8 @@ class Matches(Strategy):
     def find(self, scout: Player) -> list[Found]:  # noqa: ARG002
         return [Found(one, -1, self.capacity) for one in self.ids]
 
-    def join(self, player: Player, lobby_id: str) -> Seating:
-        return join_match(player, lobby_id)
+    def join(self, player: Player, lobby_id: str) -> Place:
+        return player.join_match(lobby_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +121,8 @@ class Names(Matches):
 
     final: ClassVar[tuple[type[CallError], ...]] = (BadInput,)
 
-    def join(self, player: Player, lobby_id: str) -> Seating:
-        match = player.socket.create_match(lobby_id)
-        return Seating(match["match_id"], [*match.get("presences", ()), match["self"]])
+    def join(self, player: Player, lobby_id: str) -> Place:
+        return player.join_match(name=lobby_id)
 
 
 @dataclass(slots=True)
@@ -163,8 +149,8 @@ class LobbyRpc(Strategy):
             self.known.update(dict.fromkeys(map(str, ids)))
         return [Found(one, -1, self.capacity) for one in self.known]
 
-    def join(self, player: Player, lobby_id: str) -> Seating:
-        return join_match(player, lobby_id)
+    def join(self, player: Player, lobby_id: str) -> Place:
+        return player.join_match(lobby_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,14 +168,15 @@ class Matchmaker(Strategy):
     def find(self, scout: Player) -> list[Found]:  # noqa: ARG002
         return [Found(MATCHMAKER, 0, wanted=None if self.promise is None else self.promise.tickets)]
 
-    def join(self, player: Player, lobby_id: str) -> Seating:  # noqa: ARG002
-        met = None if self.promise is None else self.promise.measure(player)
-        matched = self._find(player) if met is None else met
-        match_id = matched.get("match_id", "")
-        match = player.socket.join_match(match_id, token="" if match_id else matched.get("token", ""))
-        return Seating(match["match_id"], [*match.get("presences", ()), match["self"]])
+    def join(self, player: Player, lobby_id: str) -> Place:  # noqa: ARG002
+        join = joining(player, lambda: self._find(player))
+        # Humans among the others may take their time: nobody is waited for.
+        return Match(player, lambda: (join()[0], 0))
 
     def _find(self, player: Player) -> MatchmakerMatched:
+        met = None if self.promise is None else self.promise.measure(player)
+        if met is not None:
+            return met
         try:
             return find_opponents(player, self.ticket, self.timeout)
         except RuntimeException:

@@ -4,11 +4,11 @@ Importing it registers the ``--nakama-...`` arguments and the run's hooks with L
 """
 
 # Locust patches the standard library when it is imported: it comes before everything that uses sockets.
-import locust  # noqa: F401
+from locust import between, constant, constant_pacing, constant_throughput, tag, task
 
 from nakama_bots.load.plugin import install
 from nakama_bots.load.user import NakamaUser
 
-__all__ = ["NakamaUser"]
+__all__ = ["NakamaUser", "between", "constant", "constant_pacing", "constant_throughput", "tag", "task"]
 
 install()

@@ -21,7 +21,7 @@ from nakama_bots.load.pruning import keep_pruned
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
 from nakama_bots.observer import TICK_LATENESS
 from nakama_bots.players.identity import Identity, NumberPool
-from nakama_bots.players.player import Player, World
+from nakama_bots.players.player import Defaults, Player, World
 from nakama_bots.rest.transports.transport import TRANSPORTS
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import Recorder
@@ -151,6 +151,7 @@ class Run:
             self.observer,
             TRANSPORTS[settings.rest_transport],
             settings.locales,
+            Defaults(settings.tick_rate, settings.match_seconds, settings.matchmaker_timeout),
         )
         self.observer.sampler = self.intervals.sampler = self._sampler(settings.request_samples)
         self._pulse.start()

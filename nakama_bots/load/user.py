@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar, Final
 
 import gevent
@@ -17,8 +17,10 @@ from nakama_bots.clock import Tick
 from nakama_bots.errors import CallError, NotFound, RuntimeFunctionNotFound
 from nakama_bots.load.faults import ends_process, fault_of, report_fault
 from nakama_bots.load.run import run_of
+from nakama_bots.players.behaviour import BehaviourError
+from nakama_bots.players.codecs import Codec, exact
 from nakama_bots.players.pacing import pace
-from nakama_bots.players.player import Player
+from nakama_bots.players.player import Player, checked_op_codes
 from nakama_bots.settings.resolve import Settings
 
 FIRST_BACKOFF: Final = 0.5
@@ -48,12 +50,21 @@ class NakamaUser(User):
     workload: ClassVar[str] = ""
     """The published workload that it repeats, a name of ``results.published``."""
 
+    delivery: ClassVar[Codec] = exact()
+    """How the messages of its players are recognised where they arrive; see ``players.codecs``."""
+    op_codes: ClassVar[Mapping[int, str]] = {}
+    """Names of up to 20 op codes; messages are counted under them too: ``match_sent.<name>``."""
+    allow_reconnect: ClassVar[bool] = False
+    """Whether a player comes back by itself when its connection ends while it plays."""
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._nakama = run_of(environment)
         self._failures = 0
         self.settings: Settings = self._nakama.settings
         self.player: Player = self._nakama.new_player(type(self).__name__)
+        self.player.delivery, self.player.allow_reconnect = self.delivery, self.allow_reconnect
+        self.player.op_codes = checked_op_codes(self.op_codes)
         self.tasks = [_guarded(task) for task in type(self).tasks]
         self._choices: list[Any] = self.tasks
         self._once = False
@@ -134,6 +145,10 @@ class NakamaUser(User):
             else:
                 self.player.log_in()
             task()
+        except BehaviourError as error:
+            # Its code fails again in the same way: this player is not used any more.
+            self._failed(error)
+            raise StopUser from None
         except CallError as error:
             self._failed(error)
             if self._once:

@@ -2,86 +2,112 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
+import base64
 import inspect
 import random
-import sys
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import GeneratorType
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 
-from nakama_bots.errors import ConfigError
-from nakama_bots.players.persona import Persona
-from nakama_bots.types.realtime import ChannelMessage, MatchData
+import orjson
 
-ENTRY_POINTS: Final = "nakama_bots.behaviours"
+from nakama_bots.errors import CallError, ConfigError
+
+if TYPE_CHECKING:
+    from nakama_bots.players.seat import Seat
+    from nakama_bots.types.realtime import ChannelMessage, MatchData, PartyData
+
 HOOKS: Final = ("on_join", "on_tick", "on_state", "on_chat", "on_leave")
-ACCEPTED: Final = f"FILE.py:NAME, MODULE:NAME, or the name of an entry point of {ENTRY_POINTS}"
 
 
-class Seat(Protocol):
-    """A place in a match, as a behaviour sees it."""
+class BehaviourError(CallError):
+    """A behaviour cannot go on: it raised, took too long, sent too much, or misused its generator.
 
-    persona: Persona
-    random: random.Random
-    """Seeded by the bot: the same bot draws the same numbers in the next run."""
+    ``operation`` is the class and the hook, as ``Swimmer.on_tick``; ``told``: a line about it has been logged.
+    """
+
+    told = False
+
+
+class State:
+    """State that came from a match or a party. ``sender`` is a user id, "" where the match itself sent it."""
+
+    __slots__ = ("_data", "_text", "op_code", "sender", "username")
+
+    def __init__(self, body: MatchData | PartyData) -> None:
+        presence: Mapping[str, str] = cast("Mapping[str, str]", body.get("presence") or {})
+        self.op_code = int(body.get("op_code", 0))
+        self.sender: str = presence.get("user_id", "")
+        self.username: str = presence.get("username", "")
+        self._text = body.get("data", "")
+        self._data: bytes | None = None
 
     @property
-    def user_id(self) -> str:
-        """The bot's own."""
+    def data(self) -> bytes:
+        """The payload."""
+        if self._data is None:
+            self._data = base64.b64decode(self._text)
+        return self._data
+
+    @data.setter
+    def data(self, data: bytes) -> None:
+        self._data = data
+
+    def json(self) -> Any:
+        """The payload as JSON; ``ValueError`` for any other."""
+        return orjson.loads(self.data)
+
+
+class ChatMessage:
+    """A chat message of somebody else. ``content`` is its JSON object, ``sender`` a user id."""
+
+    __slots__ = ("channel_id", "content", "sender", "username")
+
+    def __init__(self, body: ChannelMessage) -> None:
+        self.channel_id = body.get("channel_id", "")
+        self.sender = body.get("sender_id", "")
+        self.username = body.get("username", "")
+        self.content: dict[str, Any] = orjson.loads(body.get("content") or "{}")
 
     @property
-    def presences(self) -> Mapping[str, str]:
-        """User names of everybody in the match by user id."""
-
-    def send(self, op_code: int, data: bytes | str) -> None:
-        """Send match state."""
-
-    def say(self, text: str) -> None:
-        """Say something in the match's chat room."""
-
-    def leave(self) -> None:
-        """Give the seat up after this hook."""
-
-    def reconnect(self) -> None:
-        """Drop the connection after this hook and come back to the same match."""
+    def text(self) -> str:
+        """The field ``text`` of the content, "" where there is none."""
+        return str(self.content.get("text", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a generator gets from its ``yield``: the hook's name and body (None for join, tick and leave)."""
+    """What a generator gets from its ``yield``: the hook, and its state or message where it has one."""
 
     hook: str
-    body: MatchData | ChannelMessage | None = None
+    body: Any = None
 
 
 class Behaviour:
-    """Does nothing; a base for those who want only some of the hooks."""
+    """Base of a player's script: override what you need. The hooks of one player never run at the same time."""
 
     def on_join(self, seat: Seat) -> None:
-        """The bot has its seat."""
+        """The player has its seat."""
 
     def on_tick(self, seat: Seat) -> None:
-        """Some time has passed: about the persona's reaction time."""
+        """It is time to act: ``rate`` times a second, in ``fill`` about every reaction time of the persona."""
 
-    def on_state(self, seat: Seat, data: MatchData) -> None:
-        """State has come from the match or from a player."""
+    def on_state(self, seat: Seat, state: State) -> None:
+        """State has come from the match or from another player."""
 
-    def on_chat(self, seat: Seat, message: ChannelMessage) -> None:
-        """Somebody else has said something."""
+    def on_chat(self, seat: Seat, message: ChatMessage) -> None:
+        """Another user has said something in a room that the player is in."""
 
     def on_leave(self, seat: Seat) -> None:
-        """The bot is about to leave; it can still send."""
+        """The player is about to leave; it can still send."""
 
 
 class Together(Behaviour):
-    """Several behaviours in one bot, each hook in their order.
+    """Several behaviours of one player, each hook in their order.
 
-    Each draws from a random of its own: what one does by chance does not change what another does.
+    Each part draws from its own random numbers: what one does by chance does not change what another does.
     """
 
     def __init__(self, *parts: object) -> None:
@@ -89,7 +115,7 @@ class Together(Behaviour):
         self._randoms: list[random.Random] = []
 
     def call(self, hook: str, seat: Seat, *body: Any) -> None:
-        """Call ``hook`` of those that have it."""
+        """Call ``hook`` of the parts that have it."""
         own = seat.random
         try:
             for part, seat.random in zip(self.parts, self._randoms, strict=True):
@@ -106,10 +132,10 @@ class Together(Behaviour):
     def on_tick(self, seat: Seat) -> None:
         self.call("on_tick", seat)
 
-    def on_state(self, seat: Seat, data: MatchData) -> None:
-        self.call("on_state", seat, data)
+    def on_state(self, seat: Seat, state: State) -> None:
+        self.call("on_state", seat, state)
 
-    def on_chat(self, seat: Seat, message: ChannelMessage) -> None:
+    def on_chat(self, seat: Seat, message: ChatMessage) -> None:
         self.call("on_chat", seat, message)
 
     def on_leave(self, seat: Seat) -> None:
@@ -119,91 +145,93 @@ class Together(Behaviour):
 class Script(Behaviour):
     """A generator function as a behaviour: ``event = yield`` waits for the next hook; its return leaves."""
 
-    def __init__(self, function: Callable[[Seat], Generator[None, Event, None]]) -> None:
-        self._function = function
-        self._generator: GeneratorType[None, Event, None] | None = None
+    def __init__(self, function: Callable[[Seat], Generator[object, Event, None]]) -> None:
+        self.function = function
+        self._generator: GeneratorType[object, Event, None] | None = None
 
     def on_join(self, seat: Seat) -> None:
-        generator = self._function(seat)
+        generator = self.function(seat)
         assert isinstance(generator, GeneratorType)
         self._generator = generator
-        try:
-            next(self._generator)
-        except StopIteration:
-            seat.leave()
-            return
-        self._send(seat, Event("on_join"))
+        if self._resume(seat, None):
+            self._resume(seat, Event("on_join"))
 
     def on_tick(self, seat: Seat) -> None:
-        self._send(seat, Event("on_tick"))
+        self._resume(seat, Event("on_tick"))
 
-    def on_state(self, seat: Seat, data: MatchData) -> None:
-        self._send(seat, Event("on_state", data))
+    def on_state(self, seat: Seat, state: State) -> None:
+        self._resume(seat, Event("on_state", state))
 
-    def on_chat(self, seat: Seat, message: ChannelMessage) -> None:
-        self._send(seat, Event("on_chat", message))
+    def on_chat(self, seat: Seat, message: ChatMessage) -> None:
+        self._resume(seat, Event("on_chat", message))
 
     def on_leave(self, seat: Seat) -> None:
-        self._send(seat, Event("on_leave"))
-        if self._generator is not None:
-            self._generator.close()
-
-    def _send(self, seat: Seat, event: Event) -> None:
-        if self._generator is None or inspect.getgeneratorstate(self._generator) == inspect.GEN_CLOSED:
+        self._resume(seat, Event("on_leave"))
+        if self._generator is None:
             return
         try:
-            self._generator.send(event)
+            self._generator.close()
+        except RuntimeError:
+            msg = "it yields again after on_leave: a generator has to end when it is closed"
+            raise TypeError(msg) from None
+
+    def _resume(self, seat: Seat, event: Event | None) -> bool:
+        """Run it up to its next ``yield``; False when it has ended."""
+        generator = self._generator
+        if generator is None or inspect.getgeneratorstate(generator) == inspect.GEN_CLOSED:
+            return False
+        try:
+            given = generator.send(event)  # type: ignore[arg-type]  # None starts it
         except StopIteration:
             seat.leave()
+            return False
+        if given is not None:
+            msg = f"it yields {given!r:.80}: write `event = yield`, which waits for the next hook"
+            raise TypeError(msg)
+        return True
 
 
 Make: TypeAlias = Callable[[], Behaviour]
 
 
-def load(names: Sequence[str]) -> Make:
-    """What makes a bot's behaviour of all ``names`` together; ``ConfigError`` says what cannot be used."""
-    found = [_load(name) for name in names]
+def behaviour_of(given: object) -> Behaviour:
+    """``given`` as a behaviour: an instance, a class or a generator function; ``ConfigError`` for all else."""
+    if inspect.isgeneratorfunction(given):
+        return Script(given)
+    if inspect.isclass(given):
+        given = given()
+    if not any(callable(getattr(given, hook, None)) for hook in HOOKS):
+        raise ConfigError(
+            "behaviour", given, f"an object with any of {', '.join(HOOKS)}, or a generator function"
+        )
+    check_hooks(given)
+    return given if isinstance(given, Behaviour) else Together(given)
 
-    def make() -> Behaviour:
-        return Together(*(Script(one) if inspect.isgeneratorfunction(one) else one() for one in found))
 
-    # A constructor that fails does so before any bot is connected.
+def check_hooks(given: object) -> None:
+    """``ConfigError`` for a hook that a call would not run."""
+    for hook in HOOKS:
+        function = getattr(given, hook, None)
+        if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
+            kind = given if inspect.isclass(given) else type(given)
+            raise ConfigError(
+                f"{kind.__name__}.{hook}", "a generator or coroutine",
+                "a plain method (a generator function is a behaviour as a whole, not a hook)",
+            )  # fmt: skip
+
+
+def names(behaviour: object) -> tuple[str, str]:
+    """The file and the name of the class or function that the author wrote."""
+    while isinstance(behaviour, Together) and len(behaviour.parts) == 1:
+        behaviour = behaviour.parts[0]
+    if isinstance(behaviour, Together):
+        found = [names(part) for part in behaviour.parts]
+        return ", ".join(dict.fromkeys(file for file, _ in found)), "+".join(name for _, name in found)
+    if isinstance(behaviour, Script):
+        code = behaviour.function.__code__
+        return Path(code.co_filename).name, code.co_name
+    kind = type(behaviour)
     try:
-        make()
-    except Exception as error:  # a user's code may raise anything
-        raise ConfigError("--script", ", ".join(names), f"a class that can be made ({error})") from error
-    return make
-
-
-def _load(name: str) -> Any:
-    place, colon, member = name.rpartition(":")
-    if not colon:
-        entries = importlib.metadata.entry_points(group=ENTRY_POINTS, name=name)
-        if not entries:
-            known = ", ".join(sorted(importlib.metadata.entry_points(group=ENTRY_POINTS).names))
-            raise ConfigError("--script", name, f"{ACCEPTED} (there are: {known})")
-        return next(iter(entries)).load()
-    try:
-        found = getattr(_module(place), member)
-    except AttributeError:
-        raise ConfigError("--script", name, f"the name of a class or generator function in {place}") from None
-    except Exception as error:  # an import runs a user's code
-        raise ConfigError("--script", name, f"{ACCEPTED} ({error})") from error
-    if not (inspect.isgeneratorfunction(found) or inspect.isclass(found)):
-        raise ConfigError("--script", name, "a class or a generator function")
-    if inspect.isclass(found) and not any(callable(getattr(found, hook, None)) for hook in HOOKS):
-        raise ConfigError("--script", name, f"a class with any of {', '.join(HOOKS)}")
-    return found
-
-
-def _module(place: str) -> Any:
-    if not place.endswith(".py"):
-        return importlib.import_module(place)
-    path = Path(place)
-    spec = importlib.util.spec_from_file_location(f"nakama_bots_script_{path.stem}", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+        return Path(inspect.getfile(kind)).name, kind.__name__
+    except (OSError, TypeError):  # made in an interpreter
+        return "", kind.__name__

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from typing import Any, Final
 
-import orjson
-
-from nakama_bots.players.behaviour import Behaviour, Seat
-from nakama_bots.types.realtime import ChannelMessage, MatchData
+from nakama_bots.players.behaviour import Behaviour, ChatMessage, State
+from nakama_bots.players.seat import Seat
 
 POSITION: Final = 1
 EMOTE: Final = 2
@@ -46,7 +43,7 @@ class Wanderer(Behaviour):
         self._send(seat)
 
     def _send(self, seat: Seat) -> None:
-        seat.send(POSITION, orjson.dumps({"x": round(self.x, 2), "y": round(self.y, 2)}))
+        seat.send(POSITION, {"x": round(self.x, 2), "y": round(self.y, 2)})
 
 
 class Chatter(Behaviour):
@@ -59,7 +56,7 @@ class Chatter(Behaviour):
         if seat.random.random() < 0.01:
             seat.say(seat.random.choice(self._lines(seat)[1:]))
 
-    def on_chat(self, seat: Seat, message: ChannelMessage) -> None:  # noqa: ARG002
+    def on_chat(self, seat: Seat, message: ChatMessage) -> None:  # noqa: ARG002
         # Rarely: a room of bots that answered everything would never be quiet again.
         if seat.random.random() < 0.05:
             seat.say(seat.random.choice(self._lines(seat)))
@@ -73,7 +70,7 @@ class Emoter(Behaviour):
 
     def on_tick(self, seat: Seat) -> None:
         if seat.random.random() < 0.02:
-            seat.send(EMOTE, orjson.dumps({"emote": seat.random.choice(_EMOTES)}))
+            seat.send(EMOTE, {"emote": seat.random.choice(_EMOTES)})
 
 
 class Idler(Behaviour):
@@ -94,16 +91,16 @@ class TicTacToePlayer(Behaviour):
     def __init__(self) -> None:
         self._game: dict[str, Any] | None = None
 
-    def on_state(self, seat: Seat, data: MatchData) -> None:  # noqa: ARG002
-        if data.get("op_code") == "2":
-            self._game = orjson.loads(base64.b64decode(data.get("data", "")))
+    def on_state(self, seat: Seat, state: State) -> None:  # noqa: ARG002
+        if state.op_code == 2:
+            self._game = state.json()
 
     def on_tick(self, seat: Seat) -> None:
         # On the tick and not at once: that is the time it took to see the board.
         game, self._game = self._game, None
         if game is not None and game["turn"] == seat.user_id:
             cell = self._choose(seat, game["board"], game["players"][seat.user_id])
-            seat.send(1, orjson.dumps({"cell": cell}))
+            seat.send(1, {"cell": cell})
 
     def _choose(self, seat: Seat, board: str, mine: str) -> int:
         free = [cell for cell, mark in enumerate(board) if mark == "."]

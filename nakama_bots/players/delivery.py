@@ -1,7 +1,7 @@
-"""What became of the messages that bots send each other: latency, lost, duplicated, reordered. Pure.
+"""The stamp of a message, and what one receiver sees of a sender in another process. Pure.
 
-Every payload carries its sender, a sequence number and a stamp of the host's monotonic clock. Stamps are
-compared only on the host that made them; from another host a message is counted, not timed.
+A stamped payload carries its sender, a sequence number and a time of the host's monotonic clock. Times are
+compared only on the host that made them; a message from another host is counted, not timed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import secrets
 import struct
 import zlib
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ STAMP_SIZE: Final = _STAMP.size
 
 STATE: Final = 0
 END: Final = 1
-"""Kinds of stamped payloads; the sequence of an END is the number of STATEs before it."""
+"""Kinds of stamped payloads; the sequence of an END is that of the STATE that would come next."""
 
 _KINDS: Final = (STATE, END)
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -68,17 +69,22 @@ def host_number(boot_id: Path = _BOOT_ID, clock_offsets: Path = _CLOCK_OFFSETS) 
         return secrets.randbits(32)
 
 
+host: Final = cache(host_number)
+
+
 @dataclass(slots=True)
 class Stream:
     """The messages of one sender, as one receiver sees them. Sequences start at ``first``."""
 
     first: int = 0
     received: int = 0
+    missed: int = 0
     duplicated: int = 0
     reordered: int = 0
     ended_at: int | None = None
     _next: int = field(init=False)
     _missing: set[int] = field(init=False, default_factory=set)
+    _was_away: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self._next = self.first
@@ -86,7 +92,11 @@ class Stream:
     def receive(self, sequence: int) -> bool:
         """Count one message; False for one that had come before."""
         if sequence >= self._next:
-            self._missing.update(range(self._next, sequence))
+            if self._was_away:
+                self._was_away = False
+                self.missed += sequence - self._next
+            else:
+                self._missing.update(range(self._next, sequence))
             self._next = sequence + 1
         elif sequence in self._missing:
             self._missing.discard(sequence)
@@ -102,11 +112,20 @@ class Stream:
         self.ended_at = total
 
     @property
+    def ended(self) -> bool:
+        """Whether everything that the sender has told of has come, or will not."""
+        return self.ended_at is not None and self.ended_at >= self._next
+
+    def came_back(self) -> None:
+        """The receiver was disconnected: what is missing before the next message was missed, not lost."""
+        self._was_away = True
+
+    @property
     def expected(self) -> int:
         """How many messages should have come; without an END, up to the last that came."""
         return max(self._next, self.ended_at or 0) - self.first
 
     @property
     def lost(self) -> int:
-        """How many of the expected ones have not come."""
-        return self.expected - self.received
+        """How many of the expected ones have not come while the receiver was connected."""
+        return self.expected - self.received - self.missed

@@ -56,6 +56,10 @@ class Identity:
         """
         return replace(self, number=self.number ^ distance)
 
+    def shared_name(self, what: str, size: int) -> str:
+        """A name that ``size`` players with adjacent numbers of the same process and run have in common."""
+        return f"{self.prefix}-{what}-{self.seed}-{self.worker}-{self.number // size}"
+
     @property
     def variables(self) -> dict[str, str]:
         """What goes into the session's token: a client may not write the metadata of its own account."""

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from functools import lru_cache
-from time import monotonic, time
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import cached_property, lru_cache
+from time import monotonic, perf_counter, time
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import gevent
 
 from nakama_bots import observer as names
-from nakama_bots.errors import AlreadyExists, ConnectionClosed, HandshakeRefused
+from nakama_bots.errors import (
+    AlreadyExists,
+    CallError,
+    ConfigError,
+    ConnectionClosed,
+    HandshakeRefused,
+    PermissionDenied,
+    SessionExpired,
+)
 from nakama_bots.observer import Observer
+from nakama_bots.players.acting import Acts
+from nakama_bots.players.bound import BoundClient
+from nakama_bots.players.codecs import Codec, Exact
+from nakama_bots.players.driver import Watchdog
+from nakama_bots.players.exchange import Exchange
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.pacing import PacedCalls
 from nakama_bots.players.persona import Persona
+from nakama_bots.players.rendezvous import Rendezvous
 from nakama_bots.realtime.protocol import Ledger
-from nakama_bots.realtime.socket import Socket
+from nakama_bots.realtime.socket import DISCONNECT, Socket, Tap
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport, Transport
 from nakama_bots.session import Session
@@ -24,7 +42,26 @@ from nakama_bots.settings.locales import DEFAULT, Locales
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Credentials, Target, Timeouts
 
+if TYPE_CHECKING:
+    from nakama_bots.players.joined import Joined
+
+log = logging.getLogger(__name__)
+
+STALL: Final = 5.0
+"""Seconds that a hook of a behaviour may take."""
+MOST_OP_CODES: Final = 20
+_ATTEMPTS: Final = 5
+_FIRST_WAIT: Final = 0.5
 _UNAUTHORIZED: Final = 401
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What acts use where a scenario gives nothing: the settings of a run. Seconds, ticks a second."""
+
+    tick_rate: float = 10.0
+    match_seconds: float = 15.0
+    matchmaker_timeout: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +77,15 @@ class World:
     """Makes a player's transport: each has a keep-alive connection of its own, as real clients have."""
     locales: Locales = DEFAULT
     """What the personas are drawn from."""
+    defaults: Defaults = Defaults()
+    exchange: Exchange = field(default_factory=Exchange)
+    """Where the deliveries between the players of this process are measured."""
+    rendezvous: Rendezvous = field(default_factory=Rendezvous)
+    watchdog: Watchdog = field(default_factory=lambda: Watchdog(STALL, log.warning))
+    """What finds behaviours that stall."""
 
 
-class Player:
+class Player(Acts):
     """One bot. ``authenticate`` and ``connect`` raise what the client raises; ``close`` is always allowed.
 
     Once it has logged in, its session is renewed before any REST call or connect that needs it: by a refresh
@@ -50,8 +93,15 @@ class Player:
     out elsewhere, account deleted). The session stays the same object. A call that the server refuses has
     failed; the next one renews.
 
-    ``scenario`` is what its delivery is told apart by, where several run at once.
+    ``scenario`` is the name that its deliveries are reported under.
     """
+
+    delivery: Codec = Exact()
+    """How its messages are recognised where they arrive."""
+    op_codes: Mapping[int, str] = {}
+    """Names of op codes; their messages are counted under them too."""
+    allow_reconnect: bool = False
+    """Whether it comes back by itself when its connection ends while it plays."""
 
     def __init__(self, world: World, identity: Identity, scenario: str = "") -> None:
         self.world = world
@@ -75,6 +125,14 @@ class Player:
         self._profile_due = False
         self._socket: Socket | None = None
         self._socket_user = ""
+        self.joined: dict[Joined, None] = {}
+        """What it is in: matches, parties, rooms, followed users."""
+        self._taps: dict[_Heard, None] = {}
+        self._on_lost: list[Callable[[], object]] = []
+        self._lost_at: float | None = None
+        self._gone: Socket | None = None
+        self._online = False
+        self._status: str | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +141,16 @@ class Player:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def user_id(self) -> str:
+        """Its user id."""
+        return self.session.user_id
+
+    @cached_property
+    def api(self) -> BoundClient:
+        """Every REST operation, with the player's session, which is renewed when it has expired."""
+        return BoundClient(self)
 
     @property
     def session(self) -> Session:
@@ -102,6 +170,11 @@ class Player:
     def connected(self) -> bool:
         """Whether the socket is open."""
         return self._socket is not None and self._socket.connected
+
+    @property
+    def lost(self) -> CallError | None:
+        """How the newest connection ended; None while it stands, and before the first."""
+        return self._socket.error if self._socket is not None else None
 
     @property
     def pending(self) -> int:
@@ -140,19 +213,102 @@ class Player:
         session = self.client.fresh(self.session)
         self._write_profile()  # of an account that was made anew
         self._close_socket()
-        self._socket = Socket(
+        socket = self._socket = Socket(
             self.world.target,
             timeouts=self.world.timeouts,
             network=self.world.network,
             observer=self.calls,
         )
+        for heard in self._taps:
+            heard.remove = socket.tap(heard.event, heard.tap)
+        socket.on(DISCONNECT, lambda _: self._went_away(socket))
         self._socket_user = session.user_id
         try:
-            self._socket.connect(session, create_status=create_status)
+            socket.connect(session, create_status=create_status)
         except HandshakeRefused as error:
             if error.status == _UNAUTHORIZED:
                 session.stale = True
             raise
+        self._online, self._status, self._lost_at = create_status, None, None
+
+    def tap(self, event: str, tap: Tap) -> Callable[[], None]:
+        """As ``Socket.tap``, for this connection and all that follow. Gives a function that takes it off."""
+        heard = _Heard(event, tap)
+        if self._socket is not None:
+            heard.remove = self._socket.tap(event, tap)
+        self._taps[heard] = None
+
+        def remove() -> None:
+            self._taps.pop(heard, None)
+            heard.remove()
+
+        return remove
+
+    def on_lost(self, call: Callable[[], object]) -> Callable[[], None]:
+        """Call ``call`` whenever a connection has ended, wanted or not. Gives a function that takes it off."""
+        self._on_lost.append(call)
+        return lambda: self._on_lost.remove(call)
+
+    def show(self, status: str | None) -> None:
+        """Set the own status; None is offline."""
+        self.socket.update_status(status)
+        self._status = status
+
+    def cut(self) -> None:
+        """Lose the connection as in a tunnel: without a goodbye. ``reconnect`` comes back."""
+        if self._socket is not None:
+            self._socket.cut()
+        self._close_socket()
+
+    def reconnect(self) -> None:
+        """Drop the connection where there is one, open another, and come back to what the player is in.
+
+        Status, matches, parties, rooms and followed users are joined again. The seconds since the connection
+        ended are the sample ``reconnect``. A session that the server refuses is replaced by a new login, once:
+        ``PermissionDenied`` for a banned user.
+        """
+        status, online = self._status, self._online
+        self._close_socket()
+        started = perf_counter() if self._lost_at is None else self._lost_at
+        try:
+            try:
+                self.connect(create_status=online)
+            except HandshakeRefused as error:
+                if error.status != _UNAUTHORIZED:
+                    raise
+                self.connect(create_status=online)
+            if status is not None:
+                self.show(status)
+            for one in list(self.joined):
+                one.rejoin()
+        except CallError as error:
+            self._status, self._online = status, online
+            self.calls.count(names.RECONNECTS_FAILED)
+            if isinstance(error, SessionExpired) and isinstance(error.__cause__, PermissionDenied):
+                raise error.__cause__ from None  # what the server says, as of a banned user
+            raise
+        self.calls.count(names.RECONNECTS)
+        self.calls.sample(names.RECONNECT, perf_counter() - started)
+
+    def recover(self) -> None:
+        """Come back after the connection has ended, where ``allow_reconnect`` says so; else raise how it ended.
+
+        Up to five attempts, with growing, jittered pauses; the last failure is raised.
+        """
+        cause = self.lost or ConnectionClosed(1006, "not connected")
+        if not self.allow_reconnect:
+            raise cause
+        for attempt in range(_ATTEMPTS):
+            gevent.sleep(random.uniform(0.0, _FIRST_WAIT * 2**attempt))
+            try:
+                self.reconnect()
+            except PermissionDenied:
+                raise
+            except CallError as error:
+                cause = error
+            else:
+                return
+        raise cause
 
     def register(self) -> None:
         """Make the account, and nothing else: the profile is written by ``connect``."""
@@ -208,13 +364,41 @@ class Player:
 
     def _close_socket(self) -> None:
         """Close the socket, and hand its ledger to the observer."""
-        socket, self._socket = self._socket, None
+        socket = self._socket
         if socket is None:
             return
         try:
             socket.close()
         finally:
+            self._went_away(socket)
+            self._socket = None
             _report(socket.ledger, self.world.observer)
+
+    def _went_away(self, socket: Socket) -> None:
+        """The connection has ended; everything that the player is in hears of it, once."""
+        if socket is not self._socket or self._gone is socket:
+            return
+        self._gone = socket
+        if self._lost_at is None:
+            self._lost_at = perf_counter()
+        for call in list(self._on_lost):
+            call()
+
+
+@dataclass(slots=True, eq=False)
+class _Heard:
+    """A tap, and what takes it off the newest connection."""
+
+    event: str
+    tap: Tap
+    remove: Callable[[], Any] = lambda: None
+
+
+def checked_op_codes(op_codes: Mapping[int, str]) -> Mapping[int, str]:
+    """``op_codes`` as they are; ``ConfigError`` for too many, each of which is a row in every report."""
+    if len(op_codes) > MOST_OP_CODES:
+        raise ConfigError("op_codes", len(op_codes), f"names of at most {MOST_OP_CODES} op codes")
+    return op_codes
 
 
 @lru_cache(maxsize=4096)
@@ -224,7 +408,7 @@ def _persona(seed: int, number: int, locales: Locales, worker: int) -> Persona:
 
 
 def _report(ledger: Ledger, observer: Observer) -> None:
-    for field in fields(ledger):
-        number = getattr(ledger, field.name)
+    for one in fields(ledger):
+        number = getattr(ledger, one.name)
         if number:
-            observer.count(names.LEDGER_PREFIX + field.name, number)
+            observer.count(names.LEDGER_PREFIX + one.name, number)

@@ -1,54 +1,107 @@
-"""Where players of one process come together, such as the members of a party who know each other already."""
+"""Where players of one process come together, such as the friends of a party."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Hashable
+from typing import Final
 
-from gevent.event import AsyncResult
+from gevent.event import AsyncResult, Event
+
+from nakama_bots.errors import RequestTimeout
+
+PATIENCE: Final = 5.0
+"""Seconds that a player waits for the others."""
+_MEET: Final = "meet"
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
-    """One of those who met: ``index`` from 0, and ``told``, what number 0 tells the others (None: nothing)."""
+class Crew:
+    """Players who met, as one of them sees it: ``index`` from 0; number 0 ``leads``."""
 
-    index: int
-    told: AsyncResult[str | None]
+    def __init__(self, index: int, meeting: _Meeting) -> None:
+        self.index = index
+        self._meeting = meeting
 
     @property
     def leads(self) -> bool:
-        """Whether it is number 0."""
+        """Whether this player is number 0."""
         return self.index == 0
 
-    def tell_nothing(self) -> None:
-        """Whoever leads has failed, or is done telling: nobody waits in vain."""
-        if not self.told.ready():
-            self.told.set(None)
+    def share(self, value: str) -> None:
+        """Give ``value`` to the others; for the leader."""
+        self._meeting.shared.set(value)
 
-    def hear(self, timeout: float) -> str | None:
-        """What number 0 tells; None when it has nothing to tell within ``timeout`` seconds."""
-        self.told.wait(timeout)
-        return self.told.get_nowait() if self.told.ready() else None
+    def hear(self, timeout: float = 10.0) -> str:
+        """What the leader shares; ``RequestTimeout`` when it shares nothing within ``timeout`` seconds."""
+        self._meeting.shared.wait(timeout)
+        value = self._meeting.shared.get_nowait() if self._meeting.shared.ready() else None
+        if value is None:
+            raise RequestTimeout("the leader of the crew shares nothing", operation=_MEET)
+        return value
+
+    def wait(self, timeout: float = 60.0) -> None:
+        """Wait until all of the crew are at this point; ``RequestTimeout`` when one does not come."""
+        self._meeting.wait(timeout)
+
+    def leave(self) -> None:
+        """Be done: nobody waits for this player in vain. Idempotent."""
+        self._meeting.end()
+
+
+class _Meeting:
+    def __init__(self, size: int) -> None:
+        self.shared: AsyncResult[str | None] = AsyncResult()
+        self._size = size
+        self._here = 0
+        self._point = Event()
+        """The next point that all wait at; replaced when all have come."""
+        self._ended = False
+
+    def wait(self, timeout: float) -> None:
+        point = self._point
+        if not self._ended:
+            self._here += 1
+            if self._here == self._size:
+                self._here, self._point = 0, Event()
+                point.set()
+                return
+            point.wait(timeout)
+            if point is not self._point:
+                return
+            self._here -= 1
+        raise RequestTimeout("not all of the crew came", operation=_MEET)
+
+    def end(self) -> None:
+        if not self.shared.ready():
+            self.shared.set(None)
+        self._ended = True
+        self._point.set()
 
 
 class Rendezvous:
-    """Puts those who wait into groups of ``size``, first come, first served."""
+    """Puts players into crews of a size, first come, first served, by a key of their own."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._waiting: list[AsyncResult[Seat]] = []
+    def __init__(self) -> None:
+        self._waiting: defaultdict[Hashable, list[AsyncResult[Crew]]] = defaultdict(list)
 
-    def meet(self, timeout: float) -> Seat | None:
-        """A seat in a group that is complete; None when too few came within ``timeout`` seconds."""
-        place: AsyncResult[Seat] = AsyncResult()
-        self._waiting.append(place)
-        if len(self._waiting) == self._size:
-            group, self._waiting = self._waiting, []
-            told: AsyncResult[str | None] = AsyncResult()
-            for index, other in enumerate(group):
-                other.set(Seat(index, told))
+    def meet(self, key: Hashable, size: int, timeout: float = PATIENCE) -> Crew:
+        """A place in a complete crew; ``RequestTimeout`` when too few came within ``timeout`` seconds."""
+        place: AsyncResult[Crew] = AsyncResult()
+        waiting = self._waiting[key, size]
+        waiting.append(place)
+        if len(waiting) == size:
+            meeting = _Meeting(size)
+            for index, other in enumerate(waiting):
+                other.set(Crew(index, meeting))
+            waiting.clear()
         try:
             place.wait(timeout)
         finally:
-            if place in self._waiting:
-                self._waiting.remove(place)
-        return place.get_nowait() if place.ready() else None
+            if place in waiting:
+                waiting.remove(place)
+        if not place.ready():
+            msg = f"fewer than {size} players of this process met within {timeout:g} s"
+            raise RequestTimeout(msg, operation=_MEET)
+        met = place.get()
+        assert met is not None
+        return met

@@ -109,8 +109,20 @@ class TicksPart(TypedDict):
     lateness_ms: Latency
 
 
-class DeliveryPart(TypedDict):
-    """Payloads of our own bots: how many arrived, and how long they took on the same host."""
+class DeliveryEnds(TypedDict, total=False):
+    """Lacking in summaries of before. ``balanced``: every expected delivery has ended exactly once."""
+
+    missed: int
+    unknown: int
+    balanced: bool
+
+
+class DeliveryPart(DeliveryEnds):
+    """Messages between players: ``expected`` = ``received`` + ``missed`` + ``lost`` + ``unknown``.
+
+    ``missed``: the receiver was disconnected; ``unknown``: it cannot be judged. ``latency_ms`` is from the send
+    to the receipt.
+    """
 
     expected: int
     received: int
@@ -219,6 +231,8 @@ class LaterParts(TypedDict, total=False):
     """Lacking in summaries of before."""
 
     published: list[PublishedPart]
+    deliveries: dict[str, DeliveryPart]
+    """By kind of messages (match, party, chat, status), those that there were; ``delivery`` is match data."""
 
 
 class Summary(LaterParts):
@@ -306,13 +320,11 @@ def build_summary(
             "missed": counts.get(observer.TICKS_MISSED, 0),
             "lateness_ms": latency(samples.get(observer.TICK_LATENESS)),
         },
-        "delivery": {
-            "expected": counts.get(observer.DELIVERY_EXPECTED, 0),
-            "received": counts.get(observer.DELIVERY_RECEIVED, 0),
-            "lost": counts.get(observer.DELIVERY_LOST, 0),
-            "duplicated": counts.get(observer.DELIVERY_DUPLICATED, 0),
-            "reordered": counts.get(observer.DELIVERY_REORDERED, 0),
-            "latency_ms": latency(samples.get(observer.DELIVERY_LATENCY)),
+        "delivery": _delivery("match", counts, samples),
+        "deliveries": {
+            kind: part
+            for kind in observer.DELIVERY_KINDS
+            if any((part := _delivery(kind, counts, samples))[field] for field in ("expected", "received"))
         },
         "matchmaking": _matchmaking(counts, recorder.calls.get(MATCHED), run.matchmaker_interval),
         "chat": {
@@ -378,6 +390,13 @@ def recorder_of(summary: Summary) -> Recorder:
     recorder = Recorder(0.0)
     recorder.merge(summary["recorded"])
     return recorder
+
+
+def _delivery(kind: str, counts: Mapping[str, int], samples: Mapping[str, Histogram]) -> DeliveryPart:
+    total = observer.delivery_total(kind)
+    part = {field: counts.get(f"{total}_{field}", 0) for field in observer.DELIVERY_FIELDS}
+    balanced = part["expected"] == sum(part[field] for field in observer.DELIVERY_ENDS)
+    return cast("DeliveryPart", {**part, "balanced": balanced, "latency_ms": latency(samples.get(total))})
 
 
 def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:

@@ -121,9 +121,9 @@ class Hogs:
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("Raises", "on_tick raised ValueError: no idea; its bot fillbots-"),
-        ("Waits", "on_tick has not returned for 0.4 s; its bot fillbots-"),
-        ("Hogs", "on_tick holds the whole process for more than 0.4 s; its bot fillbots-"),
+        ("Raises", "bad.py:5: Raises.on_tick raised ValueError: no idea; its bot fillbots-"),
+        ("Waits", "bad.py: Waits.on_tick has not returned for 0.4 s; its bot fillbots-"),
+        ("Hogs", "bad.py: Hogs.on_tick holds the whole process for more than 0.4 s; its player fillbots-"),
     ],
 )
 def test_bad_behaviour_is_named_and_the_process_goes_on(

@@ -154,12 +154,13 @@ def test_a_server_that_is_started_again_is_filled_again(tmp_path: Path) -> None:
 
 RECONNECTS = """
 class Once:
-    joined = 0
+    ticks = 0
     def on_join(self, seat):
-        self.joined += 1
-        seat.send(9, b"%d" % self.joined)
+        seat.send(9, b"1")
     def on_tick(self, seat):
-        if self.joined == 1: seat.reconnect()
+        self.ticks += 1
+        if self.ticks == 1: seat.reconnect()
+        if self.ticks == 2: seat.send(9, b"2")
 """
 
 

@@ -18,12 +18,18 @@ from realtime.server import Peer, ScriptedServer
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError
+from nakama_bots.observer import DELIVERY_FIELDS
+from nakama_bots.players.exchange import Exchange
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
+from nakama_bots.players.rendezvous import Rendezvous
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 _numbers = itertools.count()
+# The players of a process share these, also where each has its own observer.
+EXCHANGE = Exchange()
+RENDEZVOUS = Rendezvous()
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,11 @@ class Heard:
     def outcomes(self, kind: str, name: str) -> list[str]:
         return [type(call.error).__name__ if call.error else "ok" for call in self.named(kind, name)]
 
+    def delivery(self, total: str = "delivery") -> dict[str, int]:
+        """What became of the deliveries of a kind, without what there was none of."""
+        counts = {name: self.counts[f"{total}_{name}"] for name in DELIVERY_FIELDS}
+        return {name: number for name, number in counts.items() if number}
+
     def ledger(self) -> dict[str, int]:
         return {name: number for name, number in self.counts.items() if name.startswith("ledger.")}
 
@@ -83,7 +94,7 @@ def make_player(
 ) -> tuple[Player, Heard]:
     """A player, not yet authenticated, and its own observer."""
     heard = heard or Heard()
-    world = World(target, Credentials(), Timeouts(), Network(), heard)
+    world = World(target, Credentials(), Timeouts(), Network(), heard, exchange=EXCHANGE, rendezvous=RENDEZVOUS)
     return Player(world, identity or new_identity()), heard
 
 

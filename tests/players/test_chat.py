@@ -7,7 +7,6 @@ from realtime.server import Peer, text
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import BadInput, ConnectionClosed
-from nakama_bots.players.acts.chat import ChatRoom
 
 from .conftest import MakePlayer
 from .support import SELF, failure, kill, make_player, scripted_nakama, target_of
@@ -17,12 +16,12 @@ LEAVE = ("WS", "channel_leave")
 
 def test_talk(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
-    with ChatRoom(a, "talk") as first:
-        assert (first.channel_id, first.user_ids) == ("2...talk", [])
-        with ChatRoom(b, "talk") as second:
-            assert second.user_ids == [a.session.user_id]
-            ack = first.say({"text": "hello"})
-            assert ack["channel_id"] == second.channel_id == "2...talk"
+    with a.chat("talk") as first:
+        assert (first.id, first.others) == ("2...talk", [])
+        with b.chat("talk") as second:
+            assert second.others == [a.user_id]
+            ack = first.say("hello")
+            assert ack["channel_id"] == second.id == "2...talk"
             second.say({"text": "hi"})
             theirs.until("chat_received", 2)
             mine.until("chat_received", 2)
@@ -32,12 +31,15 @@ def test_talk(player: MakePlayer) -> None:
     assert (mine.counts["chat_sent"], theirs.counts["chat_sent"]) == (2, 1)
     # Whoever had left heard no more; the sender hears itself.
     assert (mine.counts["chat_received"], theirs.counts["chat_received"]) == (3, 2)
+    assert mine.delivery("delivery.chat") == {"expected": 3, "received": 3}
+    assert theirs.delivery("delivery.chat") == {"expected": 2, "received": 2}
+    assert mine.delivery() == {}
     assert (mine.outcomes(*LEAVE), theirs.outcomes(*LEAVE)) == (["ok"], ["ok"])
 
 
 def test_history_is_newest_first(player: MakePlayer) -> None:
     bot, heard = player()
-    with ChatRoom(bot, "history") as room:
+    with bot.chat("history") as room:
         for number in range(3):
             room.say({"n": number})
         contents = [message["content"] for message in room.history(2)["messages"]]
@@ -48,14 +50,14 @@ def test_history_is_newest_first(player: MakePlayer) -> None:
 
 def test_without_persistence_there_is_no_history(player: MakePlayer) -> None:
     bot, _ = player()
-    with ChatRoom(bot, "volatile", persistence=False) as room:
+    with bot.chat("volatile", persistence=False) as room:
         assert room.say({})["persistent"] is False
         assert room.history() == {}
 
 
 def test_rooms_count_their_own_messages(player: MakePlayer) -> None:
     bot, heard = player()
-    with ChatRoom(bot, "one") as one, ChatRoom(bot, "two") as two:
+    with bot.chat("one") as one, bot.chat("two") as two:
         one.say({})
         two.say({})
     # Each heard one of the two.
@@ -64,13 +66,13 @@ def test_rooms_count_their_own_messages(player: MakePlayer) -> None:
 
 def test_joining_twice_shows_no_self(player: MakePlayer) -> None:
     (bot, _), (other, _) = player(), player()
-    with ChatRoom(other, "again"), ChatRoom(bot, "again"), ChatRoom(bot, "again") as room:
-        assert room.user_ids == [other.session.user_id]
+    with other.chat("again"), bot.chat("again"), bot.chat("again") as room:
+        assert room.others == [other.user_id]
 
 
 def test_join_that_is_refused(player: MakePlayer) -> None:
     bot, heard = player()
-    with pytest.raises(BadInput, match="Invalid channel target"), ChatRoom(bot, ""):
+    with pytest.raises(BadInput, match="Invalid channel target"), bot.chat("x" * 300):
         raise AssertionError
     assert heard.outcomes(*LEAVE) == []
 
@@ -79,7 +81,7 @@ def test_server_gone(player: MakePlayer, doomed: EmulatorProcess) -> None:
     bot, heard = player(url=doomed.url)
 
     def talk() -> None:
-        with ChatRoom(bot, "gone") as room:
+        with bot.chat("gone") as room:
             kill(doomed)
             while True:
                 room.say({})
@@ -106,7 +108,7 @@ def test_messages_before_the_reply_of_the_join() -> None:
         bot.connect()
 
         def visit() -> None:
-            with ChatRoom(bot, "early"):
+            with bot.chat("early"):
                 heard.until("chat_received", 2)
                 raise LookupError
 

@@ -4,8 +4,9 @@ import gevent
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import ConnectionClosed, RequestTimeout
-from nakama_bots.players.acts.matchmaking import Ticket, find_opponents
-from nakama_bots.players.acts.party import PartyRun
+from nakama_bots.players.acts.match import Match
+from nakama_bots.players.acts.party import Party
+from nakama_bots.players.player import Player
 
 from .conftest import MakePlayer
 from .support import failure, kill
@@ -14,57 +15,77 @@ LONG = 20.0
 
 
 def test_gather_talk_find_a_match_and_part(player: MakePlayer) -> None:
-    (a, mine), (b, theirs) = player(), player()
+    (a, mine), (b, theirs), (c, _) = player(), player(), player()
     a.scenario = b.scenario = "Test"
-    with PartyRun(a, 2) as leader, PartyRun(b, 2) as member:
-        party_id = leader.lead()
-        member.join(party_id, LONG)
-        leader.meet(2, LONG)
-        member.meet(2, LONG)
-        for _ in range(3):
-            leader.say()
-        member.say(200)
-        gevent.joinall([gevent.spawn(leader.finish), gevent.spawn(member.finish)], raise_error=True)
-        ticket = Ticket.among("party", "tests", 3, 3)
-        waiting = gevent.spawn(member.find_match, ticket, LONG)
-        single = gevent.spawn(find_opponents, player()[0], ticket, LONG)
-        matched = leader.find_match(ticket, LONG)
-        assert waiting.get()["token"] == single.get()["token"] == matched["token"]
-        assert len(matched["users"]) == 3
-    assert mine.counts["delivery.party.Test.received"] == 1
-    assert theirs.counts["delivery.party.Test.received"] == theirs.counts["delivery_received"] == 3
-    assert len(theirs.samples["delivery.party.Test"]) == 3
-    assert "delivery_lost" not in mine.counts | theirs.counts
+
+    def evening(bot: Player, lines: int) -> None:
+        with bot.party(2) as party:
+            for number in range(lines):
+                party.send(1, {"line": number})
+            party.together()
+            party.settle()
+            with party.find_match("party", players=3) as match:
+                assert len(match.presences) == 3
+                party.together()
+
+    def alone() -> None:
+        with c.find_match("party", players=3) as match:
+            match.wait(lambda: len(match.presences) < 3, LONG)
+
+    runs = [gevent.spawn(evening, a, 3), gevent.spawn(evening, b, 1), gevent.spawn(alone)]
+    gevent.joinall(runs, raise_error=True)
+    assert mine.delivery("delivery.party") == {"expected": 1, "received": 1}
+    assert theirs.delivery("delivery.party") == {"expected": 3, "received": 3}
+    assert theirs.counts["delivery.party.Test.received"] == len(theirs.samples["delivery.party.Test"]) == 3
+    # Party data is no match data.
+    assert mine.delivery() == theirs.delivery() == {}
     # One ticket, of the leader.
     assert [mine.counts[name] for name in ("tickets_added", "tickets_matched", "match_size.3")] == [1, 1, 1]
     assert "tickets_added" not in theirs.counts
     assert mine.outcomes("PUSH", "matchmaker_matched") == ["ok"]
-    assert mine.outcomes("WS", "party_close") == theirs.outcomes("WS", "party_leave") == ["ok"]
+    assert mine.outcomes("WS", "party_close") == ["ok"]
+    # A party that the leader has closed is not left.
+    assert theirs.outcomes("WS", "party_leave") in ([], ["ok"])
+
+
+def test_a_member_that_reconnects(player: MakePlayer) -> None:
+    (a, _), (b, theirs) = player(), player()
+    with a.lead_party(4) as leader, b.join_party(leader.id, members=2) as member:
+        leader.meet(2)
+        b.cut()
+        assert leader.wait(lambda: len(leader.presences) == 1, LONG)
+        b.reconnect()
+        leader.meet(2)
+        member.meet(2)
+        leader.send(1, "welcome back")
+        leader.settle()
+    assert theirs.delivery("delivery.party") == {"expected": 1, "received": 1}
 
 
 def test_members_who_do_not_come(player: MakePlayer) -> None:
     bot, heard = player()
-    with PartyRun(bot, 2) as party:
-        party.lead()
+    with bot.lead_party(2) as party:
         error = failure(RequestTimeout, party.meet, 2, 0.05)
     assert error.operation == "party_presence_event"
     assert heard.outcomes("PUSH", "party_presence_event") == ["RequestTimeout"]
+    error = failure(RequestTimeout, bot.party(2, timeout=0.01).__enter__)
+    assert "fewer than 2 players" in str(error)
 
 
-def test_a_ticket_that_nobody_matches_is_taken_back(player: MakePlayer) -> None:
+def test_a_ticket_that_nobody_matches_is_removed(player: MakePlayer) -> None:
     bot, heard = player()
-    with PartyRun(bot, 2) as party:
-        party.lead()
-        failure(RequestTimeout, party.find_match, Ticket("+properties.none:there", 2, 2), 0.3)
+    with bot.lead_party(2) as party:
+        search: Match = party.find_match("nobody", players=3, timeout=0.3)
+        failure(RequestTimeout, search.__enter__)
     assert heard.counts["tickets_timed_out"] == 1
     assert heard.outcomes("WS", "party_matchmaker_remove") == ["ok"]
 
 
 def test_nobody_waits_on_a_dead_socket(player: MakePlayer, doomed: EmulatorProcess) -> None:
     bot, _ = player(url=doomed.url)
-    with PartyRun(bot, 2) as party:
-        party.lead()
+    with bot.lead_party(2) as party:
         waiting = gevent.spawn(failure, ConnectionClosed, party.meet, 2, LONG)
         gevent.sleep(0)
         kill(doomed)
         waiting.get()
+    assert isinstance(party, Party)

@@ -1,47 +1,78 @@
 from __future__ import annotations
 
 import gevent
+import pytest
 
-from nakama_bots.players.rendezvous import Rendezvous
+from nakama_bots.errors import RequestTimeout
+from nakama_bots.players.rendezvous import Crew, Rendezvous
+
+from .support import failure
 
 LONG = 20.0
 
 
-def test_groups_in_the_order_of_coming() -> None:
-    place = Rendezvous(2)
-    comers = [gevent.spawn(place.meet, LONG) for _ in range(4)]
-    seats = [comer.get() for comer in comers]
-    assert [seat.index for seat in seats if seat] == [0, 1, 0, 1]
-    first, second = seats[:2]
-    assert first is not None
-    assert second is not None
+def crew(size: int = 2, place: Rendezvous | None = None) -> list[Crew]:
+    place = place or Rendezvous()
+    comers = [gevent.spawn(place.meet, "a party", size, LONG) for _ in range(size)]
+    return [comer.get() for comer in comers]
+
+
+def test_crews_in_the_order_of_coming() -> None:
+    place = Rendezvous()
+    comers = [gevent.spawn(place.meet, "a party", 2, LONG) for _ in range(4)]
+    assert [comer.get().index for comer in comers] == [0, 1, 0, 1]
+    first, second = comers[0].get(), comers[1].get()
     assert (first.leads, second.leads) == (True, False)
-    first.told.set("the party")
+    first.share("the party")
     assert second.hear(LONG) == "the party"
 
 
-def test_too_few() -> None:
-    place = Rendezvous(2)
-    assert place.meet(0.01) is None
-    comers = [gevent.spawn(place.meet, LONG) for _ in range(2)]
-    assert all(comer.get() for comer in comers)
+def test_each_key_and_size_meets_by_itself() -> None:
+    place = Rendezvous()
+    waiting = gevent.spawn(place.meet, "a", 2, LONG)
+    gevent.sleep(0)
+    for key, size in (("b", 2), ("a", 3)):
+        with pytest.raises(RequestTimeout, match=f"fewer than {size} players"):
+            place.meet(key, size, 0.01)
+    assert place.meet("a", 2, LONG).index == 1
+    assert waiting.get().leads
 
 
 def test_who_is_killed_keeps_no_place() -> None:
-    place = Rendezvous(2)
-    gone = gevent.spawn(place.meet, LONG)
+    place = Rendezvous()
+    gone = gevent.spawn(place.meet, "a", 2, LONG)
     gevent.sleep(0)
     gone.kill()
-    assert place.meet(0.01) is None
+    failure(RequestTimeout, place.meet, "a", 2, 0.01)
 
 
 def test_a_leader_that_fails_keeps_nobody_waiting() -> None:
-    place = Rendezvous(2)
-    comers = [gevent.spawn(place.meet, LONG) for _ in range(2)]
-    leader, member = (comer.get() for comer in comers)
-    assert leader is not None
-    assert member is not None
-    assert member.hear(0.01) is None
-    leader.tell_nothing()
-    assert member.hear(LONG) is None
-    leader.tell_nothing()
+    leader, member = crew()
+    failure(RequestTimeout, member.hear, 0.01)
+    leader.leave()
+    leader.leave()
+    failure(RequestTimeout, member.hear, LONG)
+
+
+def test_all_wait_for_each_other_again_and_again() -> None:
+    three = crew(3)
+    passed: list[tuple[int, int]] = []
+
+    def walk(one: Crew) -> None:
+        for point in range(3):
+            one.wait(LONG)
+            passed.append((point, one.index))
+        one.leave()
+
+    gevent.joinall([gevent.spawn(walk, one) for one in three], raise_error=True)
+    assert [point for point, _ in passed] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+
+
+def test_nobody_waits_for_who_has_left() -> None:
+    three = crew(3)
+    waiting = [gevent.spawn(failure, RequestTimeout, one.wait, LONG) for one in three[:2]]
+    gevent.sleep(0)
+    three[2].leave()
+    for one in waiting:
+        one.get()
+    failure(RequestTimeout, three[0].wait, LONG)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from nakama_bots.players.acts.social import befriend, found_group, part, shared_group, user_ids
+from nakama_bots.players.acts.social import user_ids
 from nakama_bots.types.friends import FriendState
 
 from .conftest import MakePlayer
@@ -8,21 +8,26 @@ from .conftest import MakePlayer
 
 def test_friends(player: MakePlayer) -> None:
     (a, _), (b, _) = player(), player()
-    assert user_ids(a, [b.identity, a.identity, a.identity.stranger()]) == [b.session.user_id]
+    assert user_ids(a, [b.identity, a.identity, a.identity.stranger()]) == [b.user_id]
     assert user_ids(a, []) == []
-    assert befriend(a, b.session.user_id) == FriendState.INVITE_SENT
-    assert befriend(b, a.session.user_id) == FriendState.FRIEND
-    part(a, b.session.user_id)
-    assert a.client.list_friends(a.session).get("friends", []) == []
+    assert a.neighbours(a.identity.number ^ b.identity.number) == [b.user_id]
+    assert a.befriend(b.user_id) == FriendState.INVITE_SENT
+    assert b.befriend(a.user_id) == FriendState.FRIEND
+    a.api.delete_friends(ids=[b.user_id])
+    assert a.api.list_friends().get("friends", []) == []
 
 
 def test_groups(player: MakePlayer) -> None:
     (a, heard), (b, _) = player(), player()
-    own = found_group(a)
-    assert found_group(a) != own
-    name = f"shared {own}"
-    shared = shared_group(a, name)
-    assert shared_group(b, name) == shared_group(a, name) == shared
-    members = a.client.list_group_users(a.session, shared)["group_users"]
-    assert {member["user"]["id"] for member in members} == {a.session.user_id, b.session.user_id}
+    with a.group() as own, a.group() as another:
+        assert own.id != another.id
+        name = f"shared {own.id}"
+        with a.group(name) as shared, b.group(name) as same, a.group(name) as again:
+            assert shared.id == same.id == again.id
+        members = a.api.list_group_users(shared.id)["group_users"]
+        assert {member["user"]["id"] for member in members} == {a.user_id, b.user_id}
+        same.leave()
+        assert len(a.api.list_group_users(shared.id)["group_users"]) == 1
+    listed = a.api.list_user_groups(a.user_id)["user_groups"]
+    assert [one["group"]["name"] for one in listed] == [name]
     assert not any(call.error for call in heard.calls)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -64,6 +65,25 @@ def ok(number: int) -> tuple[float, ...]:
 
 
 JOIN = 'calls = "WS match_join"'
+
+
+def by_kind(kind: str) -> list[tuple[str, str, Any, tuple[int, int, int]]]:
+    """The rules of messages other than match data, by the name of their kind."""
+    on, total = f'on = "delivery.{kind}"', f"delivery.{kind}"
+
+    def of(name: str) -> Any:
+        return lambda number: counted(**{f"{total}_expected": 1000, f"{total}_{name}": number})
+
+    counts = [(on, f"{name} <= 7", of(name), (6, 7, 8)) for name in
+              ("received", "missed", "lost", "unknown", "duplicated", "reordered")]  # fmt: skip
+    return [
+        *counts,
+        (on, "loss <= 0.7 %", of("lost"), (6, 7, 8)),
+        (on, "unknown_ratio <= 0.7 %", of("unknown"), (6, 7, 8)),
+        (on, "latency.p99 <= 5 ms", lambda ms: sampled(total, ms / 1e3), (4, 5, 6)),
+    ]
+
+
 DELIVERED = {"delivery_expected": 1000, "delivery_received": 990}
 SENT = {"ledger__sent": 100}
 
@@ -101,6 +121,11 @@ TABLE: list[tuple[str, str, Callable[[int], Recorder], tuple[int, int, int]]] = 
      lambda number: counted(**DELIVERED, delivery_duplicated=number), (0, 1, 2)),
     ('on = "delivery"', "reordered <= 1", lambda n: counted(**DELIVERED, delivery_reordered=n), (0, 1, 2)),
     ('on = "delivery"', "received <= 7", lambda number: counted(delivery_received=number), (6, 7, 8)),
+    ('on = "delivery"', "missed <= 7", lambda number: counted(**DELIVERED, delivery_missed=number), (6, 7, 8)),
+    ('on = "delivery"', "unknown <= 7", lambda n: counted(**DELIVERED, delivery_unknown=n), (6, 7, 8)),
+    ('on = "delivery"', "unknown_ratio <= 0.7 %",
+     lambda number: counted(**DELIVERED, delivery_unknown=number), (6, 7, 8)),
+    *(row for kind in ("party", "chat", "status") for row in by_kind(kind)),
     ('on = "matchmaking"', "time_to_match.p95 <= 3 s",
      lambda seconds: calls(seconds, kind="PUSH", name="matchmaker_matched"), (2, 3, 4)),
     ('on = "matchmaking"', "timed_out <= 1",

@@ -24,10 +24,12 @@ def row(end, *, source="a", trips=10, seconds=1.0, users=5.0, failed=0, millisec
         recorder.call("WS", "ping", 0.0, 1.0, 0, RequestTimeout("late"))
     recorder.call("WS", "connect", 0.0, 0.5, 0, None)
     recorder.count(observer.TICKS_SENT, 20)
+    recorder.count(observer.MATCH_SENT, 20)
+    recorder.count(observer.MATCH_RECEIVED)
     recorder.sample(observer.TICK_LATENESS, 0.004)
     recorder.sample(observer.DELIVERY_LATENCY, 0.001)
     recorder.sample(observer.delivery_name("match", "Duel"), 0.001)
-    recorder.sample(observer.delivery_name("chat", "Duel"), 0.001)
+    recorder.sample(observer.delivery_total("chat"), 0.001)
     gauges = {"users": users, "sockets": users, "pending": 1.0, "hub_lag": users / 1000}
     return {
         "source": source,

@@ -86,11 +86,18 @@ def test_ticks_delivery_matchmaking_and_chat(summary):
     assert delivery["latency_ms"]["max"] == 2.5
     assert {name: value for name, value in delivery.items() if isinstance(value, int)} == {
         "expected": 3000,
-        "received": 2991,
+        "received": 2985,
+        "missed": 5,
         "lost": 9,
+        "unknown": 1,
         "duplicated": 1,
         "reordered": 4,
+        "balanced": True,
     }
+    # Chat is told apart from match data.
+    assert summary["deliveries"]["match"] == delivery
+    assert (summary["deliveries"]["chat"]["expected"], summary["deliveries"]["chat"]["balanced"]) == (78, False)
+    assert summary["deliveries"].keys() == {"match", "chat"}
     assert {name: value for name, value in matchmaking.items() if isinstance(value, int)} == {
         "tickets_added": 22,
         "tickets_matched": 20,

@@ -53,7 +53,7 @@ def test_counted_but_never_timed_is_said(run):
     text = end_of_run(build_summary(run, recorder, ended=ENDED, duration=0.5))
     for line in (
         "ticks: 0 sent, 1 missed; late not measured",
-        "delivery latency: not measured",
+        "match delivery latency: not measured",
         "time to match: not measured",
     ):
         assert line in text.splitlines()

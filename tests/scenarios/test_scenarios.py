@@ -16,7 +16,7 @@ import pytest
 
 from nakama_bots.results.run_folder import read_summary
 from nakama_bots.results.show.published import WORKLOADS
-from nakama_bots.results.summary import Summary
+from nakama_bots.results.summary import DeliveryPart, Summary
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted((ROOT / "scenarios").glob("[!_]*.py"))
@@ -80,6 +80,10 @@ MATCHES = Together({
         ("delivery.match.Duel", "tick_lateness"),
     ),
     "MatchmakerOnly": Does(("matchmaker_matched",), ("match_size.2",), users=4),
+    "FishGame": Does((), ("match_sent.swim", "match_received.swim")),
+    "ReconnectInMatch": Does(
+        ("match_create",), ("reconnects", "delivery.match.ReconnectInMatch.received"), ("reconnect",)
+    ),
     "RelayedMatch": Does(("match_create",), ("delivery.match.RelayedMatch.received",)),
     "AuthoritativeMatch": Does(("rpc",), ("delivery.match.AuthoritativeMatch.received",)),
     "PartyToMatch": Does(
@@ -104,7 +108,13 @@ SOCKETS = Together({
         ("rpc (slow_reader)",), ("provoked.slow_reader", "slow_reader_closed"), ("slow_reader",), users=1
     ),
 }, ("--nakama-hold-seconds", "1"), seconds=14)  # fmt: skip
+NIGHT = Together({
+    "FishNight": Does(
+        ("party_create", "party_join"), ("reconnects", "match_sent.swim"), ("reconnect",), users=6
+    ),
+}, seconds=22)  # fmt: skip
 GROUPS = {
+    "night": NIGHT,
     "accounts": ACCOUNTS,
     "people": PEOPLE,
     "matches": MATCHES,
@@ -131,6 +141,10 @@ def run(reports: Path, together: Together) -> tuple[Summary, str]:
     return read_summary(folder), done.stderr
 
 
+def figures(part: DeliveryPart) -> tuple[int, ...]:
+    return part["expected"], part["received"], part["missed"], part["lost"], part["unknown"]
+
+
 @pytest.mark.parametrize("group", sorted(GROUPS))
 def test_they_do_what_they_say(group: str, tmp_path: Path) -> None:
     summary, text = run(tmp_path, GROUPS[group])
@@ -141,7 +155,13 @@ def test_they_do_what_they_say(group: str, tmp_path: Path) -> None:
         assert all(summary["samples_ms"].get(sample, {}).get("count") for sample in does.samples), name
     assert summary["errors"] == []
     assert summary["ledger"]["balanced"]
-    assert summary["delivery"]["lost"] == summary["delivery"]["duplicated"] == 0
+    for part in summary["deliveries"].values():
+        assert part["lost"] == part["duplicated"] == 0
+        assert part["balanced"]
+    if group == "night":
+        # Two were away while their four friends sent 60 messages each.
+        assert figures(summary["delivery"]) == (1440, 1200, 240, 0, 0)
+        assert "expected 1,440 = received 1,200 + missed while away 240 + lost 0 + unknown 0" in text
     # Each published workload has its figures beside what was measured here.
     shown = {row["workload"] for row in summary["published"] if row["measured"] is not None}
     assert shown == (set(WORKLOADS) if group == "published" else set())

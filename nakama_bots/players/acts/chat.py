@@ -1,118 +1,109 @@
-"""A chat as a bot uses it: a room, the chat with another user, or a group's."""
+"""A chat as a player uses it: a room, the chat with another user, or a group's."""
 
 from __future__ import annotations
 
 import base64
-import secrets
 from collections.abc import Mapping
-from contextlib import suppress
-from types import TracebackType
-from typing import Final, Self
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from nakama_bots import observer as names
-from nakama_bots.errors import CallError
+from nakama_bots.players.codecs import Stamped
 from nakama_bots.players.delivery import Stamp
-from nakama_bots.players.inbox import CHAT, Inbox, Outbox
-from nakama_bots.players.player import Player
-from nakama_bots.realtime.api import ChannelType
-from nakama_bots.types.channels import ChannelMessageList
-from nakama_bots.types.common import Json
-from nakama_bots.types.realtime import Channel, ChannelMessage, ChannelMessageAck
+from nakama_bots.players.exchange import To
+from nakama_bots.players.joined import Joined
+from nakama_bots.types.realtime import ChannelType
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
+    from nakama_bots.types.channels import ChannelMessageList
+    from nakama_bots.types.common import Json
+    from nakama_bots.types.realtime import ChannelMessage, ChannelMessageAck
 
 _STAMP: Final = "nakama_bots"
-"""The field of a message's content that its delivery is told by."""
+"""The field of a message's content that has its stamp, where messages are stamped."""
 
 
-class ChatRoom:
-    """The room ``name``, or what ``channel_type`` makes of it; a context manager that joins and leaves again.
+class ChatRoom(Joined):
+    """A chat channel; made by ``player.chat``. A context manager that joins and leaves.
 
-    Delivery is told of what comes between join and leave. Nobody says how much was sent: of each speaker, what
-    is missing between the first and the last message that came is lost.
+    The delivery of what is said to the other players of this process is measured, the speaker's own copy
+    included. The content is left as it is, except with ``stamped``, which adds a field to it.
     """
 
+    kind = "chat"
+    id_field = "channel_id"
+    presence_event = "channel_presence_event"
+
     def __init__(
-        self,
-        player: Player,
-        name: str,
-        *,
-        persistence: bool = True,
-        channel_type: ChannelType = ChannelType.ROOM,
+        self, player: Player, target: str, channel_type: ChannelType, *, persistence: bool = True
     ) -> None:
-        self._player = player
-        self._name = name
+        super().__init__(player)
+        self._target = target
         self._type = channel_type
         self._persistence = persistence
-        self._channel: Channel | None = None
-        self._early: list[tuple[ChannelMessage, float]] = []
-        # One number a visit: who comes again counts from 0 again.
-        self._outbox = Outbox(secrets.randbits(64))
-        self._inbox = Inbox(player, CHAT, drop_in=True)
-        self._remove = player.socket.tap("channel_message", self._on_message)
-
-    def __enter__(self) -> Self:
-        try:
-            self._channel = self._player.socket.join_chat(self._name, self._type, persistence=self._persistence)
-        except BaseException:
-            self._remove()
-            raise
-        # The others may speak before the reply that tells the room's id.
-        for message, read_at in self._early:
-            self._hear(message, read_at)
-        self._early.clear()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._remove()
-        self._inbox.report()
-        if self._player.connected:
-            # A failed leave is told to the observer; it must not hide what ended the visit.
-            with suppress(CallError):
-                self._player.socket.leave_chat(self.channel_id)
 
     @property
-    def channel_id(self) -> str:
-        """The id that the server gave the room."""
-        return self._channel["id"] if self._channel else ""
+    def others(self) -> list[str]:
+        """User ids of the others who are there."""
+        return [user_id for user_id in self.presences if user_id != self.player.user_id]
 
-    @property
-    def user_ids(self) -> list[str]:
-        """Who was there at the join, each once, without the player."""
-        presences = self._channel.get("presences", ()) if self._channel else ()
-        users = dict.fromkeys(presence["user_id"] for presence in presences)
-        # Its own other sockets, and this one when it had joined before.
-        users.pop(self._player.session.user_id, None)
-        return list(users)
-
-    def say(self, content: Mapping[str, object]) -> ChannelMessageAck:
-        """Send a message, a JSON object; a stamp is added to it."""
-        stamp = base64.b64encode(self._outbox.state().pack()).decode()
-        ack = self._player.socket.write_chat_message(self.channel_id, {**content, _STAMP: stamp})
-        self._player.world.observer.count(names.CHAT_SENT)
+    def say(self, content: str | Mapping[str, object]) -> ChannelMessageAck:
+        """Send a message: a text, or a JSON object."""
+        said: dict[str, object] = {"text": content} if isinstance(content, str) else dict(content)
+        now = perf_counter()
+        key: Any
+        if isinstance(self._codec, Stamped):
+            stamp = self._stamp(now)
+            said[_STAMP] = base64.b64encode(stamp.pack()).decode()
+            key = (stamp.sender, stamp.sequence)
+        else:
+            # The server passes the text of the content on as it is.
+            key = (self.player.user_id, orjson.dumps(said).decode())
+        self._sent(key, now, 0.0, To.ALL)
+        ack = self.player.socket.write_chat_message(self.id, said)
+        self.player.calls.count(names.CHAT_SENT)
         return ack
 
+    def correct(self, message_id: str, content: str | Mapping[str, object]) -> None:
+        """Replace the content of an own message."""
+        said = {"text": content} if isinstance(content, str) else content
+        self.player.socket.update_chat_message(self.id, message_id, said)
+
+    def take_back(self, message_id: str) -> None:
+        """Remove an own message."""
+        self.player.socket.remove_chat_message(self.id, message_id)
+
     def history(self, limit: int = 20) -> ChannelMessageList[Json]:
-        """The newest messages of the room, newest first, over REST."""
-        return self._player.client.list_channel_messages(
-            self._player.session, self.channel_id, limit=limit, forward=False
-        )
+        """The newest messages, newest first, over REST."""
+        return self.player.api.list_channel_messages(self.id, limit=limit, forward=False)
 
-    def _on_message(self, message: ChannelMessage, read_at: float, _size: int) -> None:
-        if self.channel_id:
-            self._hear(message, read_at)
-        else:
-            self._early.append((message, read_at))
+    def _listen(self) -> None:
+        super()._listen()
+        self._hear("channel_message", self._on_message)
 
-    def _hear(self, message: ChannelMessage, read_at: float) -> None:
-        if message.get("channel_id") != self.channel_id:
+    def _join(self) -> None:
+        channel = self.player.socket.join_chat(self._target, self._type, persistence=self._persistence)
+        self._enter(channel["id"], channel.get("presences", ()))
+
+    _rejoin = _join
+
+    def _leave(self) -> None:
+        self.player.socket.leave_chat(self.id)
+
+    def _on_message(self, message: ChannelMessage, read_at: float) -> None:
+        if message.get("code"):  # corrected, taken back, or a group's event
             return
-        self._player.world.observer.count(names.CHAT_RECEIVED)
-        stamp = _stamp(message.get("content", ""))
-        if stamp is not None:
-            self._inbox.receive(f"{stamp.sender:016x}", stamp, read_at)
+        self.player.calls.count(names.CHAT_RECEIVED)
+        sender, content = message.get("sender_id", ""), message.get("content", "")
+        if isinstance(self._codec, Stamped):
+            stamp = _stamp(content)
+            if stamp is not None:
+                self._stamped(stamp, sender, read_at)
+            return
+        self._arrived((sender, content), read_at, sender)
 
 
 def _stamp(content: str) -> Stamp | None:

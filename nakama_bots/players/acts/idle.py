@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gevent.event import Event
 
-from nakama_bots.players.player import Player
 from nakama_bots.realtime.socket import DISCONNECT
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
 
 HELD: Final = "sockets_held"
 HOLD: Final = "hold"

@@ -1,232 +1,163 @@
-"""One match as a bot plays it: join, wait for the others, send state on a drift-free tick, measure, leave."""
+"""A match as a player plays it: join, send and hear state, play a behaviour or step by step, leave."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable
-from contextlib import suppress
-from functools import partial
+from collections.abc import Callable, Iterable
 from time import perf_counter
-from types import TracebackType
-from typing import Final, Self
-
-import gevent
-from gevent.event import Event
+from typing import TYPE_CHECKING, Any, Final
 
 from nakama_bots import observer as names
-from nakama_bots.clock import Tick, Ticker
-from nakama_bots.errors import CallError, RequestTimeout
-from nakama_bots.players.delivery import END, Stamp
-from nakama_bots.players.inbox import MATCH, Inbox, Outbox
-from nakama_bots.players.player import Player
-from nakama_bots.realtime.socket import DISCONNECT
-from nakama_bots.types.realtime import Match, MatchData, MatchmakerMatched, MatchPresenceEvent
+from nakama_bots.players.behaviour import State
+from nakama_bots.players.codecs import Codec, Exact, Stamped
+from nakama_bots.players.delivery import Stamp
+from nakama_bots.players.exchange import To
+from nakama_bots.players.joined import number_of
+from nakama_bots.players.place import Place
+from nakama_bots.players.seat import payload
 
-STATE_OP_CODE: Final = 1
-END_OP_CODE: Final = 2
-GRACE: Final = 2.0
-"""Seconds that the last messages of the others are waited for."""
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
+    from nakama_bots.types.realtime import Match as MatchBody
+    from nakama_bots.types.realtime import MatchData
+
+_MEET: Final = 10.0
+
+Join = Callable[[], "tuple[MatchBody, int]"]
+"""Joins a match; the server's answer, and how many players are to be waited for (0: for nobody)."""
 
 
-def missed_of(tick: Tick, ticks: int) -> int:
-    """How many of a run's ``ticks`` the due ``tick`` ran over; it may itself be beyond the last one."""
-    return max(0, min(tick.number, ticks) - (tick.number - tick.missed))
+class Match(Place):
+    """A player in a match; made by ``player.find_match``, ``join_match`` or ``create_match``.
 
-
-class MatchRun:
-    """A player in a match; a context manager that leaves it and reports the delivery.
-
-    Listens from before the join, so that nothing which the server sends to the player is missed.
-
-    With ``drop_in`` players come and go while others play. An authoritative match is sent ``op_codes`` that its
-    handler gives to everybody, for state and for the end.
+    A context manager: it joins, and at the end waits for what is on its way and leaves. Every send and receive
+    is counted, and the delivery of every message to the other players of this process is measured.
     """
+
+    kind = "match"
+    id_field = "match_id"
+    presence_event = "match_presence_event"
 
     def __init__(
         self,
         player: Player,
+        join: Join,
         *,
-        drop_in: bool = False,
-        op_codes: tuple[int, int] = (STATE_OP_CODE, END_OP_CODE),
+        name: str = "",
+        timeout: float = _MEET,
+        delivery: Codec | None = None,
     ) -> None:
-        self._player = player
-        self._observer = player.world.observer
-        self._op_codes = op_codes
-        self._drop_in = drop_in
-        self._outbox = Outbox(_sender(player.session.user_id))
-        self._inbox = Inbox(player, MATCH, drop_in=drop_in)
-        self._present: dict[str, str] = {}
-        self._changed = Event()
-        self._early: list[Callable[[], None]] = []
-        self._match: Match | None = None
-        self._remove = [
-            player.socket.tap("match_presence_event", self._on_presence),
-            player.socket.tap("match_data", self._on_data),
-            player.socket.on(DISCONNECT, lambda _: self._changed.set()),
-        ]
+        """The others are waited for ``timeout`` seconds; ``name`` is that of a named match."""
+        super().__init__(player)
+        if delivery is not None:
+            self._codec = delivery
+        self._join_by = join
+        self._name = name
+        self._timeout = timeout
+        self._to = self._codec.to or To.OTHERS
+        self._relayed = True
+        self._last_op_code = 0
+        self.label = ""
 
-    def __enter__(self) -> Self:
-        return self
+    def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:
+        """Send ``data`` (bytes, a text or a JSON value) to everyone, or in a relayed match to user ids."""
+        self._check_inside("match_data_send")
+        sent = payload(data)
+        now = perf_counter()
+        late = 0.0 if self._planned is None else now - self._planned
+        key: Any
+        if type(self._codec) is Exact:
+            # By what travels, so that a receiver has nothing to decode.
+            text = base64.b64encode(sent).decode()
+            key = (str(op_code), text)
+        else:
+            sent, key = self._codec.outgoing(op_code, sent, self._stamp(now, late))
+            text = base64.b64encode(sent).decode()
+        self._write(op_code, text, to)
+        if key is not None:
+            if self._relayed and not isinstance(self._codec, Stamped):
+                key = (self._member.user_id, key)  # type: ignore[union-attr]  # it is inside
+            self._sent(key, now, late, self._to, op_code, to)
+        self._last_op_code = op_code
+        self._count(names.MATCH_SENT, op_code)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._match is not None and self._player.connected:
-                # A failed leave is told to the observer; it must not hide what ended the match.
-                with suppress(CallError):
-                    self._player.socket.leave_match(self._match["match_id"])
-        finally:
-            for remove in self._remove:
-                remove()
-            self._inbox.report()
+    def _listen(self) -> None:
+        super()._listen()
+        self._hear("match_data", self._on_data)
 
-    @property
-    def match_id(self) -> str:
-        """The match that was joined."""
-        return self._match["match_id"] if self._match else ""
+    def _join(self) -> None:
+        match, players = self._join_by()
+        self._take(match)
+        self.player.calls.count(names.MATCHES_JOINED)
+        if players:
+            self.meet(players, self._timeout)
 
-    @property
-    def _relayed(self) -> bool:
-        return self._op_codes == (STATE_OP_CODE, END_OP_CODE)
+    def _take(self, match: MatchBody) -> None:
+        self._relayed = not match.get("authoritative", False)
+        self.label = match.get("label", "")
+        if self._codec.to is None:
+            self._to = To.OTHERS if self._relayed else To.LEARNED
+        self._enter(match["match_id"], [*match.get("presences", ()), match["self"]])
 
-    @property
-    def _own_session(self) -> str:
-        return self._match["self"]["session_id"] if self._match else ""
+    def _rejoin(self) -> None:
+        socket = self.player.socket
+        # A relayed match ends when nobody is in it; one that has a name is made again.
+        self._take(socket.create_match(self._name) if self._name else socket.join_match(self.id))
 
-    @property
-    def players(self) -> int:
-        """How many presences the player knows of, its own included."""
-        return len(self._present)
+    def _leave(self) -> None:
+        self.player.socket.leave_match(self.id)
 
-    def join(self, matched: MatchmakerMatched) -> Match:
-        """Join what the matchmaker matched: by the match id of a server hook, else by the token."""
-        match_id = matched.get("match_id", "")
-        match = self._player.socket.join_match(match_id, token="" if match_id else matched.get("token", ""))
-        self._observer.count(names.TICKETS_JOINED)
-        return self._enter(match)
+    def _done(self) -> None:
+        if self.played:
+            self.player.calls.count(names.MATCHES_PLAYED)
 
-    def join_id(self, match_id: str) -> Match:
-        """Join the match of that id."""
-        return self._enter(self._player.socket.join_match(match_id))
+    def _deserted(self) -> None:
+        self.player.calls.count(names.MATCHES_DESERTED)
 
-    def join_named(self, name: str) -> Match:
-        """Join the relayed match of that name; whoever comes first starts it."""
-        return self._enter(self._player.socket.create_match(name))
+    def settle(self, timeout: float | None = None) -> None:
+        """Wait until nothing is on its way any more."""
+        if isinstance(self._codec, Stamped) and self._sequence:
+            # Players in other processes are told how many messages there were.
+            self._write(self._last_op_code, base64.b64encode(self._end_stamp().pack()).decode(), ())
+        super().settle() if timeout is None else super().settle(timeout)
 
-    def _enter(self, match: Match) -> Match:
-        self._match = match
-        for presence in [*match.get("presences", ()), match["self"]]:
-            self._present[presence["session_id"]] = presence["user_id"]
-        # The server may send a presence event or state before the reply that tells the match's id.
-        for push in self._early:
-            push()
-        self._early.clear()
-        self._observer.count(names.MATCHES_JOINED)
-        return match
+    def _streams_ended(self) -> bool:
+        present = set(map(number_of, self.presences))
+        return all(stream.ended for number, stream in self._streams.items() if number in present)
 
-    def wait_for_players(self, number: int, timeout: float) -> bool:
-        """Wait until ``number`` players are present; False after ``timeout`` seconds or at the socket's end."""
-        return self._wait(lambda: len(self._present) >= number, timeout)
+    def _write(self, op_code: int, text: str, to: Iterable[str]) -> None:
+        body: dict[str, object] = {"match_id": self.id, "op_code": str(op_code), "data": text}
+        if to:
+            users = frozenset(to)
+            body["presences"] = [one for one in self.presences.sessions.values() if one["user_id"] in users]
+        self.player.socket.send("match_data_send", body)
 
-    def meet(self, number: int, timeout: float) -> None:
-        """Wait until ``number`` players are present; a match that they do not come to is a failure.
+    def _on_data(self, body: MatchData, read_at: float) -> None:
+        presence = body.get("presence")
+        sender = presence["user_id"] if presence else ""
+        codec = self._codec
+        key: Any
+        if type(codec) is Exact:
+            key = (body.get("op_code", "0"), body.get("data", ""))
+            self._arrived((sender, key) if self._relayed else key, read_at, sender)
+        state = State(body)
+        if isinstance(codec, Stamped):
+            stamp = Stamp.unpack(state.data)
+            if stamp is not None:
+                self._stamped(stamp, sender, read_at)
+                if stamp.kind:  # how many there were: not the author's
+                    return
+                state.data, _ = codec.incoming(state.op_code, state.data)
+        elif type(codec) is not Exact:
+            state.data, keys = codec.incoming(state.op_code, state.data)
+            for key in keys:
+                self._arrived((sender, key) if self._relayed else key, read_at, sender, repeats=codec.repeats)
+        self._count(names.MATCH_RECEIVED, state.op_code)
+        self._heard(state)
 
-        Told to the observer as a failed ``PUSH match_presence_event``, counted as a deserted match, and raised
-        as ``RequestTimeout``, or as how the connection ended.
-        """
-        started = perf_counter()
-        if self.wait_for_players(number, timeout):
-            return
-        elapsed = perf_counter() - started
-        cause = self._player.socket.error or RequestTimeout(f"not {number} players within {timeout:g} s")
-        error = cause.for_call("match_presence_event", elapsed)
-        self._observer.call("PUSH", error.operation, started, elapsed, 0, error)
-        self._observer.count(names.MATCHES_DESERTED)
-        raise error
-
-    def play(self, rate: float, seconds: float, size: int = 64) -> None:
-        """Send state of ``size`` bytes ``rate`` times a second for ``seconds``, on the grid of the start time.
-
-        Every tick's lateness is sampled; ticks that were overrun are counted as missed and not made up for.
-        """
-        socket = self._player.socket
-        for session_id in self._present:
-            if session_id != self._own_session and self._relayed:
-                self._inbox.expect(session_id)
-        ticker = Ticker(rate, perf_counter())
-        ticks = round(rate * seconds)
-        while True:
-            gevent.sleep(ticker.wait(perf_counter()))
-            tick = ticker.due(perf_counter())
-            missed = missed_of(tick, ticks)
-            if missed:
-                self._observer.count(names.TICKS_MISSED, missed)
-            if tick.number >= ticks:
-                break
-            self._observer.sample(names.TICK_LATENESS, tick.late)
-            stamp = self._outbox.state(tick.planned)
-            socket.send_match_state(self.match_id, self._op_codes[0], stamp.pack(size))
-            self._observer.count(names.TICKS_SENT)
-        self._finish()
-        self._observer.count(names.MATCHES_PLAYED)
-
-    def _finish(self) -> None:
-        """Tell the others how many messages there were, and wait for the same from them."""
-        self._player.socket.send_match_state(self.match_id, self._op_codes[1], self._outbox.end().pack())
-        self._wait(self._all_ended, GRACE)
-
-    def _all_ended(self) -> bool:
-        """Whether everybody who is still here has said how much was sent.
-
-        Where players drop in, others go on: then it is enough that all of one's own has come back.
-        """
-        if self._drop_in:
-            return self._relayed or self._inbox.ended([_key(self._player.session.user_id)])
-        return self._inbox.ended([*self._present, *map(_key, self._present.values())])
-
-    def _wait(self, condition: Callable[[], bool], timeout: float) -> bool:
-        deadline = perf_counter() + timeout
-        while not condition():
-            self._changed.clear()
-            if not self._player.connected or not self._changed.wait(max(0.0, deadline - perf_counter())):
-                return condition()
-        return True
-
-    def _on_presence(self, event: MatchPresenceEvent, read_at: float, size: int) -> None:
-        if self._match is None:
-            self._early.append(partial(self._on_presence, event, read_at, size))
-            return
-        if event.get("match_id") != self._match["match_id"]:
-            return
-        for presence in event.get("joins", ()):
-            self._present[presence["session_id"]] = presence["user_id"]
-        for presence in event.get("leaves", ()):
-            self._present.pop(presence["session_id"], None)
-            if self._drop_in:  # who comes again counts from 0 again
-                self._inbox.retire(presence["session_id"])
-                self._inbox.retire(_key(presence["user_id"]))
-        self._changed.set()
-
-    def _on_data(self, data: MatchData, read_at: float, size: int) -> None:
-        if self._match is None:
-            self._early.append(partial(self._on_data, data, read_at, size))
-            return
-        if data.get("match_id") != self._match["match_id"]:
-            return
-        stamp = Stamp.unpack(base64.b64decode(data.get("data", "")))
-        if stamp is None:
-            return
-        # A handler may leave the sender out: then only the payload tells.
-        key = data.get("presence", {}).get("session_id", "") or f"{stamp.sender:016x}"
-        self._inbox.receive(key, stamp, read_at)
-        if stamp.kind == END:
-            self._changed.set()
-
-
-def _key(user_id: str) -> str:
-    return user_id.replace("-", "")[:16]
-
-
-def _sender(user_id: str) -> int:
-    return int(_key(user_id), 16)
+    def _count(self, name: str, op_code: int) -> None:
+        calls = self.player.calls
+        calls.count(name)
+        named = self.player.op_codes.get(op_code)
+        if named is not None:
+            calls.count(f"{name}.{named}")

@@ -7,19 +7,32 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 import gevent
+import orjson
 
 from nakama_bots import observer as names
-from nakama_bots.errors import Abandoned, CallError, RealtimeError, RequestTimeout
-from nakama_bots.players.player import Player
-from nakama_bots.types.realtime import MatchmakerMatched, MatchmakerTicket
+from nakama_bots.errors import (
+    Abandoned,
+    CallError,
+    ConfigError,
+    MatchJoinRejected,
+    RealtimeError,
+    RequestTimeout,
+)
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
+    from nakama_bots.types.realtime import Match as MatchBody
+    from nakama_bots.types.realtime import MatchmakerMatched, MatchmakerTicket
 
 MATCHED: Final = "matchmaker_matched"
 PUSH: Final = "PUSH"
+MATCH_FULL: Final = "match_full"
+_TRIES: Final = 20
 
-_Push: TypeAlias = tuple[MatchmakerMatched, float, int]
+_Push: TypeAlias = "tuple[MatchmakerMatched, float, int]"
 """A push, when it was read, its bytes."""
 
 
@@ -42,6 +55,62 @@ class Ticket:
         return cls(f"+properties.group:{group}", min_count, max_count, {"group": group})
 
 
+def ticket_of(
+    player: Player,
+    mode: str,
+    players: int | None,
+    min_count: int | None,
+    max_count: int | None,
+    count_multiple: int | None,
+    query: str,
+    properties: Mapping[str, str | float] | None,
+) -> Ticket:
+    """A ticket that finds tickets of the same mode and id prefix only; ``ConfigError`` for bad numbers."""
+    least = min_count if min_count is not None else players if players is not None else 2
+    most = max_count if max_count is not None else players if players is not None else least
+    if not 2 <= least <= most:
+        raise ConfigError("players", f"{least} to {most}", "numbers of players from 2 on, the least first")
+    group = Ticket.among(mode, player.identity.prefix, least, most)
+    given = properties or {}
+    texts = {name: value for name, value in given.items() if isinstance(value, str)}
+    numbers = {name: float(value) for name, value in given.items() if not isinstance(value, str)}
+    return Ticket(
+        f"{group.query} {query}".strip(), least, most, {**(group.string_properties or {}), **texts},
+        numbers or None, count_multiple,
+    )  # fmt: skip
+
+
+def joining(player: Player, search: Callable[[], MatchmakerMatched]) -> Callable[[], tuple[MatchBody, int]]:
+    """What finds a match by ``search`` and joins it: by the id of a server hook, else by the token."""
+
+    def join() -> tuple[MatchBody, int]:
+        matched = search()
+        match_id = matched.get("match_id", "")
+        match = player.socket.join_match(match_id, token="" if match_id else matched.get("token", ""))
+        player.calls.count(names.TICKETS_JOINED)
+        return match, len(matched.get("users", ()))
+
+    return join
+
+
+def join_listed(player: Player, function: str, payload: object = None) -> MatchBody:
+    """Join the match that the game's function gives, or the next one where it is full.
+
+    What the server lists lags behind: a match that has filled up meanwhile refuses, which is counted as
+    ``provoked.match_full``. ``MatchJoinRejected`` when none takes the player.
+    """
+    text = "" if payload is None else orjson.dumps(payload).decode()
+    with player.calls.provoking(MATCH_FULL, MatchJoinRejected):
+        for left in reversed(range(_TRIES)):
+            match_id: str = orjson.loads(player.socket.rpc(function, text)["payload"])["match_id"]
+            try:
+                return player.socket.join_match(match_id)
+            except MatchJoinRejected:
+                if not left:
+                    raise
+    raise AssertionError("the last refusal is raised")
+
+
 def find_opponents(player: Player, ticket: Ticket, timeout: float) -> MatchmakerMatched:
     """Add ``ticket`` and wait until it is matched, at most ``timeout`` seconds after the add.
 
@@ -55,7 +124,7 @@ def find(
     player: Player, add: Callable[[], str], remove: Callable[[str], object], timeout: float
 ) -> MatchmakerMatched:
     """``find_opponents`` for a ticket that ``add`` adds and tells, and ``remove`` takes back."""
-    observer = player.world.observer
+    observer = player.calls
     early: dict[str, _Push] = {}
     untap = player.socket.tap(
         MATCHED, lambda body, read_at, size: early.update({body.get("ticket", ""): (body, read_at, size)})
@@ -79,7 +148,7 @@ def find(
 
 def cancel_ticket(player: Player, ticket: Ticket, after: float) -> bool:
     """Add ``ticket`` and take it back ``after`` seconds later; True unless it was matched meanwhile."""
-    observer = player.world.observer
+    observer = player.calls
     with player.socket.expect(MATCHED) as expectation:
         own = add_ticket(player, ticket)["ticket"]
         observer.count(names.TICKETS_ADDED)
@@ -112,7 +181,7 @@ def _await_match(
     player: Player, ticket: str, started: float, timeout: float, remove: Callable[[str], object]
 ) -> MatchmakerMatched:
     """Wait for the push of ``ticket``; a push of an earlier ticket, removed too late, is not taken for it."""
-    observer = player.world.observer
+    observer = player.calls
     socket = player.socket
     failure: CallError | None = Abandoned("stopped before the ticket was matched", operation=MATCHED)
     outcome = names.TICKETS_CANCELLED

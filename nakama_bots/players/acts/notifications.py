@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import secrets
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from nakama_bots.errors import CallError
 from nakama_bots.players.acts.matchmaking import PUSH
-from nakama_bots.players.player import Player
 from nakama_bots.types.common import JsonText
 from nakama_bots.types.notifications import Notification
 from nakama_bots.types.realtime import Notifications
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
 
 FUNCTION: Final = "notify_user"
 KEY: Final = "notifications"

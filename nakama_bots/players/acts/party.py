@@ -2,167 +2,188 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
-from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Any, Final
 
-from gevent.event import Event
+from nakama_bots.errors import Abandoned, ConfigError, RequestTimeout
+from nakama_bots.players.acts.match import Match
+from nakama_bots.players.acts.matchmaking import MATCHED, PUSH, Ticket, find, joining, ticket_of
+from nakama_bots.players.behaviour import State
+from nakama_bots.players.exchange import To
+from nakama_bots.players.place import Place
+from nakama_bots.players.seat import payload
+from nakama_bots.realtime.party import data_text
 
-from nakama_bots.errors import CallError, RequestTimeout
-from nakama_bots.players.acts.match import GRACE
-from nakama_bots.players.acts.matchmaking import MATCHED, PUSH, Ticket, find
-from nakama_bots.players.delivery import Stamp
-from nakama_bots.players.inbox import PARTY, Inbox, Outbox
-from nakama_bots.players.player import Player
-from nakama_bots.realtime.socket import DISCONNECT
-from nakama_bots.types.realtime import MatchmakerMatched, Party, PartyData, PartyPresenceEvent
+if TYPE_CHECKING:
+    from nakama_bots.players.codecs import Codec
+    from nakama_bots.players.player import Player
+    from nakama_bots.players.rendezvous import Crew
+    from nakama_bots.types.realtime import MatchmakerMatched, PartyData
+    from nakama_bots.types.realtime import Party as PartyBody
 
-OP_CODE: Final = 1
+TIMEOUT: Final = 10.0
+
+Enter = Callable[["Party"], "PartyBody"]
 
 
-class PartyRun:
-    """A player in one party; a context manager that leaves it (the leader closes it) and reports the delivery.
+class Party(Place):
+    """A player in a party; made by ``player.party``, ``lead_party`` or ``join_party``.
 
-    ``lead`` or ``join`` comes first; every step that waits raises ``RequestTimeout`` under the name of the push
-    that did not come, after telling the observer of it.
+    A context manager: it joins, and at the end leaves; the leader closes the party. Party data is measured as
+    the data of a match is.
     """
 
-    def __init__(self, player: Player, max_size: int) -> None:
-        self._player = player
-        self._max_size = max_size
-        self._outbox = Outbox(int(player.session.user_id.replace("-", "")[:16], 16))
-        self._inbox = Inbox(player, PARTY)
-        self._present: dict[str, None] = {}
-        self._own_session = ""
+    kind = "party"
+    id_field = "party_id"
+    presence_event = "party_presence_event"
+
+    def __init__(self, player: Player, enter: Enter, *, members: int = 0) -> None:
+        """``enter`` joins or creates the party; then ``members`` are waited for."""
+        super().__init__(player)
+        self.crew: Crew | None = None
+        """The players of this process who met for this party."""
+        self.leads = False
+        self._enter_by = enter
+        self._members_wanted = members
         self._matched: MatchmakerMatched | None = None
-        self._changed = Event()
-        self._leads = False
-        self._early: list[PartyPresenceEvent] = []
-        self.party_id = ""
-        self._remove = [
-            player.socket.tap("party_presence_event", self._on_presence),
-            player.socket.tap("party_data", self._on_data),
-            player.socket.tap(MATCHED, self._on_matched),
-            player.socket.on(DISCONNECT, lambda _: self._changed.set()),
-        ]
 
-    def __enter__(self) -> Self:
-        return self
+    def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:  # noqa: ARG002
+        """Send ``data`` (bytes, a text or a JSON value) to the other members; parties know no other ``to``."""
+        self._check_inside("party_data_send")
+        sent = payload(data)
+        now = perf_counter()
+        late = 0.0 if self._planned is None else now - self._planned
+        text = data_text(sent)
+        self._sent((self.player.user_id, str(op_code), text), now, late, To.OTHERS)
+        self.player.socket.send_party_data(self.id, op_code, sent)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self.party_id and self._player.connected:
-                # A failed leave is told to the observer; it must not hide what ended the party.
-                with suppress(CallError):
-                    if self._leads:
-                        self._player.socket.close_party(self.party_id)
-                    else:
-                        self._player.socket.leave_party(self.party_id)
-        finally:
-            for remove in self._remove:
-                remove()
-            self._inbox.report()
+    def together(self, timeout: float = 60.0) -> None:
+        """Wait until all who met for this party are at this point; also for members who are disconnected."""
+        if self.crew is None:
+            raise ConfigError(
+                "together", self.id, "a party of player.party(), whose members are in this process"
+            )
+        self.crew.wait(timeout)
 
-    @property
-    def members(self) -> int:
-        """How many are in, this player included."""
-        return len(self._present)
+    def find_match(
+        self,
+        mode: str = "",
+        *,
+        players: int | None = None,
+        min_count: int | None = None,
+        max_count: int | None = None,
+        count_multiple: int | None = None,
+        query: str = "",
+        properties: Mapping[str, str | float] | None = None,
+        timeout: float | None = None,
+        delivery: Codec | None = None,
+    ) -> Match:
+        """Look for a match together and join it: the leader adds the ticket, every member joins what it finds.
 
-    def lead(self) -> str:
-        """Found an open party; its id is for the others to ``join``."""
-        party = self._player.socket.create_party(open=True, max_size=self._max_size)
-        self._leads = True
-        self._enter(party)
-        return self.party_id
-
-    def join(self, party_id: str, timeout: float) -> None:
-        """Come into an open party: until the server says that one is in."""
-        with self._player.socket.expect("party", lambda body: body.get("party_id") == party_id) as expectation:
-            self._player.socket.join_party(party_id)
-            self._enter(expectation.wait(timeout))
-
-    def meet(self, number: int, timeout: float) -> None:
-        """Wait until ``number`` members are in."""
-        self._wait("party_presence_event", lambda: self.members >= number, timeout)
-        for session_id in self._present:
-            if session_id != self._own_session:
-                self._inbox.expect(session_id)
-
-    def say(self, size: int = 64) -> None:
-        """Send stamped data of ``size`` bytes to the others."""
-        self._player.socket.send_party_data(self.party_id, OP_CODE, self._outbox.state().pack(size))
-
-    def finish(self) -> None:
-        """Tell the others how much was said, and wait for the same from them, a little."""
-        self._player.socket.send_party_data(self.party_id, OP_CODE, self._outbox.end().pack())
-        deadline = perf_counter() + GRACE
-        while self._player.connected and not self._inbox.ended(self._present):
-            self._changed.clear()
-            if not self._changed.wait(max(0.0, deadline - perf_counter())):
-                return
-
-    def find_match(self, ticket: Ticket, timeout: float) -> MatchmakerMatched:
-        """Look for a match together: the leader adds the ticket, everybody waits for the push.
-
-        Told to the observer as ``find_opponents`` does, by the leader only: it is one ticket.
+        As ``Player.find_match``; ``players`` counts all, the party's members included.
         """
-        socket = self._player.socket
-        if not self._leads:
-            self._wait(MATCHED, lambda: self._matched is not None, timeout)
-            assert self._matched is not None
-            return self._matched
+        ticket = ticket_of(self.player, mode, players, min_count, max_count, count_multiple, query, properties)
+        limit = self.player.world.defaults.matchmaker_timeout if timeout is None else timeout
+        return Match(self.player, joining(self.player, lambda: self._find(ticket, limit)), delivery=delivery)
+
+    def _find(self, ticket: Ticket, timeout: float) -> MatchmakerMatched:
+        socket = self.player.socket
+        if not self.leads:
+            self._expect(MATCHED, lambda: self._matched is not None, timeout)
+            matched, self._matched = self._matched, None
+            assert matched is not None
+            return matched
 
         def add() -> str:
             return socket.add_matchmaker_party(
-                self.party_id, ticket.query, ticket.min_count, ticket.max_count,
+                self.id, ticket.query, ticket.min_count, ticket.max_count,
                 ticket.string_properties, ticket.numeric_properties, ticket.count_multiple,
             )["ticket"]  # fmt: skip
 
-        return find(self._player, add, lambda own: socket.remove_matchmaker_party(self.party_id, own), timeout)
+        return find(self.player, add, lambda own: socket.remove_matchmaker_party(self.id, own), timeout)
 
-    def _enter(self, party: Party) -> None:
-        self.party_id = party["party_id"]
-        self._own_session = party["self"]["session_id"]
-        self._present.update(
-            (presence["session_id"], None) for presence in (*party.get("presences", ()), party["self"])
-        )
-        early, self._early = self._early, []
-        for event in early:
-            self._on_presence(event, 0.0, 0)
-
-    def _wait(self, push: str, condition: Callable[[], bool], timeout: float) -> None:
-        """Until it holds; else the ``push`` that did not come is told to the observer, and raised."""
+    def _expect(self, push: str, condition: Callable[[], bool], timeout: float) -> None:
+        """Until it holds; otherwise a failed ``push`` is reported and raised."""
         started = perf_counter()
-        deadline = started + timeout
-        while not condition():
-            self._changed.clear()
-            if not self._player.connected or not self._changed.wait(max(0.0, deadline - perf_counter())):
-                elapsed = perf_counter() - started
-                cause = self._player.socket.error or RequestTimeout(f"no {push} within {timeout:g} s")
-                error = cause.for_call(push, elapsed)
-                self._player.world.observer.call(PUSH, push, started, elapsed, 0, error)
-                raise error
+        if not self.wait(condition, timeout):
+            elapsed = perf_counter() - started
+            cause = self.player.lost or RequestTimeout(f"no {push} within {timeout:g} s")
+            error = cause.for_call(push, elapsed)
+            self.player.calls.call(PUSH, push, started, elapsed, 0, error)
+            raise error
 
-    def _on_presence(self, event: PartyPresenceEvent, _read_at: float, _size: int) -> None:
-        if not self.party_id:
-            self._early.append(event)
-        elif event.get("party_id") == self.party_id:
-            self._present.update((presence["session_id"], None) for presence in event.get("joins", ()))
-            for presence in event.get("leaves", ()):
-                self._present.pop(presence["session_id"], None)
-            self._changed.set()
+    def _listen(self) -> None:
+        super()._listen()
+        self._hear("party_data", self._on_data)
+        self._hear("party_close", self._on_close)
+        self._removes.append(self.player.tap(MATCHED, self._on_matched))
 
-    def _on_data(self, data: PartyData, read_at: float, _size: int) -> None:
-        stamp = Stamp.unpack(base64.b64decode(data.get("data", "")))
-        if data.get("party_id") == self.party_id and stamp is not None:
-            self._inbox.receive(data["presence"]["session_id"], stamp, read_at)
-            self._changed.set()
+    def _join(self) -> None:
+        party = self._enter_by(self)
+        self._take(party)
+        if self._members_wanted:
+            self.meet(self._members_wanted, TIMEOUT)
+
+    def _take(self, party: PartyBody) -> None:
+        self._enter(party["party_id"], [*party.get("presences", ()), party["self"]])
+
+    def _rejoin(self) -> None:
+        # A leader that was away is none any more.
+        self.leads = False
+        self._take(enter(self.player, self.id))
+
+    def _leave(self) -> None:
+        if self.leads:
+            self.player.socket.close_party(self.id)
+        else:
+            self.player.socket.leave_party(self.id)
+
+    def _stop(self) -> None:
+        if self.crew is not None:
+            self.crew.leave()
+        super()._stop()
+
+    def _on_data(self, body: PartyData, read_at: float) -> None:
+        state = State(body)
+        self._arrived((state.sender, body.get("op_code", "0"), body.get("data", "")), read_at, state.sender)
+        self._heard(state)
+
+    def _on_close(self, _body: object, _read_at: float) -> None:
+        text = "the party was closed, or the player removed from it"
+        self.ended = Abandoned(text, operation="party_close")
+        self._changed.set()
 
     def _on_matched(self, matched: MatchmakerMatched, _read_at: float, _size: int) -> None:
         self._matched = matched
         self._changed.set()
+
+
+def enter(player: Player, party_id: str, timeout: float = TIMEOUT) -> PartyBody:
+    """Join a party and wait until the server says that the player is in it."""
+    with player.socket.expect("party", lambda body: body.get("party_id") == party_id) as expectation:
+        player.socket.join_party(party_id)
+        party: PartyBody = expectation.wait(timeout)
+    return party
+
+
+def create(party: Party, size: int, label: str = "") -> PartyBody:
+    """Create an open party and lead it."""
+    party.leads = True
+    return party.player.socket.create_party(open=True, max_size=size, label=label)
+
+
+def gather(party: Party, size: int, timeout: float) -> PartyBody:
+    """Meet ``size`` players of this process, of whom one creates the party and the others join it."""
+    crew = party.player.meet(size, timeout)
+    try:
+        if not crew.leads:
+            body = enter(party.player, crew.hear(TIMEOUT))
+        else:
+            body = create(party, size)
+            crew.share(body["party_id"])
+    except BaseException:
+        crew.leave()
+        raise
+    party.crew = crew
+    return body

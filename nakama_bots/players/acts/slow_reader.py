@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from time import perf_counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
 from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
-from nakama_bots.players.player import Player
 from nakama_bots.realtime.socket import DISCONNECT
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
 
 FUNCTION: Final = "blob"
 SLOW_READER: Final = "slow_reader"

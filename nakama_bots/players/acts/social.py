@@ -1,59 +1,86 @@
-"""Friends and groups as a bot has them: found by name, befriended, gathered, parted from."""
+"""Friends and groups as a player has them."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
 
 from nakama_bots.errors import AlreadyExists
-from nakama_bots.players.identity import Identity
-from nakama_bots.players.player import Player
 
-MEMBERS = 100
-GROUP_EXISTS = "group_exists"
+if TYPE_CHECKING:
+    from nakama_bots.players.identity import Identity
+    from nakama_bots.players.player import Player
+
+MEMBERS: Final = 100
+GROUP_EXISTS: Final = "group_exists"
 
 
 def user_ids(player: Player, identities: Iterable[Identity]) -> list[str]:
-    """The ids of those who have an account, without the player's own."""
+    """User ids of those that have an account, without the player's own."""
     names = [identity.username for identity in identities]
-    found = player.client.get_users(player.session, usernames=names) if names else {}
-    return [user["id"] for user in found.get("users", ()) if user["id"] != player.session.user_id]
+    found = player.api.get_users(usernames=names) if names else {}
+    return [user["id"] for user in found.get("users", ()) if user["id"] != player.user_id]
 
 
 def befriend(player: Player, user_id: str) -> int | None:
-    """Invite, or accept an invite; the ``FriendState`` that came of it, None when they are nothing."""
-    player.client.add_friends(player.session, ids=[user_id])
-    friends = player.client.list_friends(player.session, limit=MEMBERS).get("friends", ())
+    """Invite a user or accept its invitation; the ``FriendState`` that came of it, None for none."""
+    player.api.add_friends(ids=[user_id])
+    friends = player.api.list_friends(limit=MEMBERS).get("friends", ())
     return next((friend["state"] for friend in friends if friend["user"]["id"] == user_id), None)
 
 
-def part(player: Player, user_id: str) -> None:
-    """Friends, invited or blocked: no longer."""
-    player.client.delete_friends(player.session, ids=[user_id])
+class Group:
+    """A group that the player is in; made by ``player.group``. A context manager."""
 
+    def __init__(self, player: Player, name: str, max_count: int) -> None:
+        self.id = ""
+        self.name = name
+        self._player = player
+        self._max_count = max_count
 
-def found_group(player: Player) -> str:
-    """A group of a name that nobody has, open to all; its id."""
-    name = f"{player.identity.username}-{secrets.token_hex(4)}"
-    return player.client.create_group(player.session, name=name, open=True, max_count=MEMBERS)["id"]
+    def __enter__(self) -> Self:
+        if self.name:
+            self.id = self._shared()
+        else:
+            name = f"{self._player.identity.username}-{secrets.token_hex(4)}"
+            self.id = self._create(name)
+        return self
 
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self.name:
+            self._player.api.delete_group(self.id)
 
-def shared_group(player: Player, name: str) -> str:
-    """Be in the group ``name``, whoever founded it; its id.
+    def leave(self) -> None:
+        """Leave the group."""
+        self._player.api.leave_group(self.id)
 
-    Two may find none and found it at once: the loser's ``AlreadyExists`` is counted as
-    ``provoked.group_exists``, and no failure.
-    """
-    client, session = player.client, player.session
-    for listed in client.list_user_groups(session, session.user_id, limit=MEMBERS).get("user_groups", ()):
-        if listed["group"]["name"] == name:
-            return listed["group"]["id"]
-    found = client.list_groups(session, name=name, limit=1).get("groups", ())
-    if not found:
-        with player.calls.provoking(GROUP_EXISTS, AlreadyExists):
-            try:
-                return client.create_group(session, name=name, open=True, max_count=MEMBERS)["id"]
-            except AlreadyExists:
-                found = client.list_groups(session, name=name, limit=1)["groups"]
-    client.join_group(session, found[0]["id"])
-    return found[0]["id"]
+    def add(self, user_ids: Sequence[str]) -> None:
+        """Take users in; only who created the group may."""
+        self._player.api.add_group_users(self.id, user_ids)
+
+    def _create(self, name: str) -> str:
+        return self._player.api.create_group(name=name, open=True, max_count=self._max_count)["id"]
+
+    def _shared(self) -> str:
+        """The group of that name, created by the first who comes.
+
+        Two may find none and create it at the same time: the second one's ``AlreadyExists`` is counted as
+        ``provoked.group_exists``, and is no failure.
+        """
+        api = self._player.api
+        for listed in api.list_user_groups(self._player.user_id, limit=MEMBERS).get("user_groups", ()):
+            if listed["group"]["name"] == self.name:
+                return listed["group"]["id"]
+        found = api.list_groups(name=self.name, limit=1).get("groups", ())
+        if not found:
+            with self._player.calls.provoking(GROUP_EXISTS, AlreadyExists):
+                try:
+                    return self._create(self.name)
+                except AlreadyExists:
+                    found = api.list_groups(name=self.name, limit=1)["groups"]
+        api.join_group(found[0]["id"])
+        return found[0]["id"]

@@ -1,58 +1,70 @@
-"""The status as a bot sets it and hears it of those it follows; each one stamped, for its delivery."""
+"""The status as a player sets it, and hears it of the users that it follows."""
 
 from __future__ import annotations
 
-import base64
-import secrets
-from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterable, Sequence
+from time import perf_counter
+from typing import TYPE_CHECKING
 
-from nakama_bots.players.delivery import Stamp
-from nakama_bots.players.inbox import STATUS, Inbox, Outbox
-from nakama_bots.players.player import Player
-from nakama_bots.types.realtime import StatusPresenceEvent
+from nakama_bots.players.exchange import Member
+from nakama_bots.players.joined import Joined
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
+    from nakama_bots.types.realtime import StatusPresenceEvent
 
 
-class StatusBoard:
-    """Follows ``user_ids`` while it is open; a context manager.
+class Followed(Joined):
+    """Users whose status is followed; made by ``player.follow``. A context manager.
 
-    Of each of them, what is missing between the first and the last status that came is lost.
+    The delivery of a status that one player of this process shows to another that follows it is measured.
     """
 
+    kind = "status"
+    presence_event = "status_presence_event"
+
     def __init__(self, player: Player, user_ids: Sequence[str]) -> None:
-        self._player = player
-        self._user_ids = user_ids
-        self._outbox = Outbox(secrets.randbits(64))
-        self._inbox = Inbox(player, STATUS, drop_in=True)
-        self._remove = player.socket.tap("status_presence_event", self._on_presence)
+        super().__init__(player)
+        self.user_ids = user_ids
+        self._followed: dict[str, Member] = {}
 
-    def __enter__(self) -> Self:
-        try:
-            if self._user_ids:
-                self._player.socket.follow_users(self._user_ids)
-        except BaseException:
-            self._remove()
-            raise
-        return self
+    def show(self, status: str) -> None:
+        """Show ``status`` to all who follow this player."""
+        own = self.player.user_id
+        self.player.world.exchange.send(self._followed[own], (own, status), perf_counter())
+        self.player.show(status)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._remove()
-        self._inbox.report()
-        if self._player.connected and self._user_ids and kind is None:
-            self._player.socket.unfollow_users(self._user_ids)
+    def _listen(self) -> None:
+        self._removes += [
+            self.player.tap("status_presence_event", self._on_status),
+            self.player.on_lost(self.went_away),
+        ]
 
-    def show(self) -> None:
-        """Show a new status to all who follow."""
-        self._player.socket.update_status(base64.b64encode(self._outbox.state().pack()).decode())
+    def _join(self) -> None:
+        exchange, own = self.player.world.exchange, self.player.user_id
+        if self.user_ids:
+            self.player.socket.follow_users(self.user_ids)
+        now = perf_counter()
+        for user_id in dict.fromkeys((own, *self.user_ids)):
+            # In the channel of a user are that user, who speaks, and the followers, who listen.
+            self._followed[user_id] = exchange.join(
+                (self.kind, user_id), own, now, tally=self._tally, listens=user_id != own
+            )
 
-    def _on_presence(self, event: StatusPresenceEvent, read_at: float, _size: int) -> None:
+    def _rejoin(self) -> None:
+        if self.user_ids:
+            self.player.socket.follow_users(self.user_ids)
+
+    def _leave(self) -> None:
+        if self.user_ids:
+            self.player.socket.unfollow_users(self.user_ids)
+
+    def _members(self) -> Iterable[Member]:
+        return tuple(self._followed.values())
+
+    def _on_status(self, event: StatusPresenceEvent, read_at: float, _size: int) -> None:
         for presence in event.get("joins", ()):
-            try:
-                stamp = Stamp.unpack(base64.b64decode(presence.get("status", ""), validate=True))
-            except ValueError:  # a human's
-                continue
-            if stamp is not None:
-                self._inbox.receive(f"{stamp.sender:016x}", stamp, read_at)
+            self._member = self._followed.get(presence["user_id"])
+            if self._member is not None and self._member.listens:
+                self._arrived((presence["user_id"], presence.get("status", "")), read_at, presence["user_id"])
+        self._member = None

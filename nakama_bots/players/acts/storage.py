@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nakama_bots.errors import InvalidArgument
-from nakama_bots.players.player import Player
 from nakama_bots.types.common import Json
 from nakama_bots.types.storage import DeleteStorageObjectId, ReadStorageObjectId, WriteStorageObject
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
 
 COLLECTION: Final = "nakama_bots"
 CONFLICT: Final = "version_conflict"
@@ -30,7 +32,7 @@ class SaveGame:
             "key": self._key,
             "user_id": self._player.session.user_id,
         }
-        read = self._player.client.read_storage_objects(self._player.session, {"object_ids": [own]})
+        read = self._player.api.read_storage_objects({"object_ids": [own]})
         for found in read.get("objects", ()):
             self.version = found.get("version", "")
             return found.get("value")
@@ -63,12 +65,12 @@ class SaveGame:
     def delete(self) -> None:
         """There is nothing any more."""
         own: DeleteStorageObjectId = {"collection": COLLECTION, "key": self._key}
-        self._player.client.delete_storage_objects(self._player.session, {"object_ids": [own]})
+        self._player.api.delete_storage_objects({"object_ids": [own]})
         self.version = ""
 
     def _write(self, value: Mapping[str, object], version: str) -> str:
         written: WriteStorageObject[Json] = {"collection": COLLECTION, "key": self._key, "value": dict(value)}
         if version:
             written["version"] = version
-        acks = self._player.client.write_storage_objects(self._player.session, [written])
+        acks = self._player.api.write_storage_objects([written])
         return acks["acks"][0]["version"]

@@ -229,6 +229,26 @@ def _part(
     return Family(noun, lambda _: [noun], numbers, times or {}, by_pattern=False, whole_run=whole_run)
 
 
+def _delivery(kind: str) -> Family:
+    """Messages of one kind: ``delivery`` is match data, ``delivery.chat`` chat."""
+    total = observer.delivery_total(kind)
+    expected = f"{total}_expected"
+    counted = {
+        name: _counted(f"{total}_{name}", of=expected)
+        for name in ("missed", "lost", "unknown", "duplicated", "reordered")
+    }
+    return _part(
+        total,
+        {
+            "received": _counted(f"{total}_received"),
+            **counted,
+            "loss": _share(f"{total}_lost", (expected,)),
+            "unknown_ratio": _share(f"{total}_unknown", (expected,)),
+        },
+        {"latency": _sampled(total)},
+    )
+
+
 PATTERNED: Final[dict[str, Family]] = {
     "calls": Family(
         "call",
@@ -279,17 +299,7 @@ PARTS: Final[dict[str, Family]] = {
         },
         {"lateness": _sampled(observer.TICK_LATENESS)},
     ),
-    "delivery": _part(
-        "delivery",
-        {
-            "received": _counted(observer.DELIVERY_RECEIVED),
-            "lost": _counted(observer.DELIVERY_LOST, of=observer.DELIVERY_EXPECTED),
-            "loss": _share(observer.DELIVERY_LOST, (observer.DELIVERY_EXPECTED,)),
-            "duplicated": _counted(observer.DELIVERY_DUPLICATED, of=observer.DELIVERY_EXPECTED),
-            "reordered": _counted(observer.DELIVERY_REORDERED, of=observer.DELIVERY_EXPECTED),
-        },
-        {"latency": _sampled(observer.DELIVERY_LATENCY)},
-    ),
+    **{observer.delivery_total(kind): _delivery(kind) for kind in observer.DELIVERY_KINDS},
     "matchmaking": _part(
         "matchmaking",
         {

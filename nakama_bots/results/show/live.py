@@ -28,11 +28,11 @@ _ROUND_TRIPS: Final = "WS"
 _CONNECT: Final = "connect"
 _PERCENTS: Final = (50.0, 95.0, 99.0)
 _RATES: Final[dict[str, str]] = {
-    "data_out": observer.TICKS_SENT,
-    "data_in": observer.delivery_name("match"),
+    "data_out": observer.MATCH_SENT,
+    "data_in": observer.MATCH_RECEIVED,
     "ticks_missed": observer.TICKS_MISSED,
 }
-"""Series that are counts a second, or samples, and what of. A match counts what it received at its end only."""
+"""Series that are counts a second, and what of."""
 
 _SERIES: Final = ("trips", "failures", *_RATES)
 _PATIENCE: Final = 6

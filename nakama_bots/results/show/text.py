@@ -7,6 +7,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Final, Literal
 
+from nakama_bots import observer
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
@@ -52,7 +53,8 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_table(summary["calls"]),
         "",
         *_ticks(summary["ticks"]),
-        *_delivery(summary["delivery"]),
+        *_deliveries(summary),
+        *_reconnects(summary),
         *_matchmaking(summary["matchmaking"]),
         *_chat(summary),
         *_arrivals(summary["arrivals"]),
@@ -161,14 +163,41 @@ def _ticks(ticks: TicksPart) -> list[str]:
     return [f"ticks: {ticks['sent']:,} sent, {ticks['missed']:,} missed; late {_spread(late)}"]
 
 
-def _delivery(delivery: DeliveryPart) -> list[str]:
-    if not delivery["expected"] and not delivery["received"]:
+def _deliveries(summary: Summary) -> list[str]:
+    """Every kind of messages by itself: chat is never counted as match data."""
+    parts = summary.get("deliveries", {"match": summary["delivery"]})
+    return [line for kind, part in parts.items() for line in _delivery(kind, part)]
+
+
+def _delivery(kind: str, part: DeliveryPart) -> list[str]:
+    if not part["expected"] and not part["received"]:
         return []
-    counts = ", ".join(f"{name} {delivery[name]:,}" for name in ("lost", "duplicated", "reordered"))
+    ends = " + ".join(
+        f"{name} {number:,}"
+        for name, number in (
+            ("received", part["received"]),
+            ("missed while away", part.get("missed", 0)),
+            ("lost", part["lost"]),
+            ("unknown", part.get("unknown", 0)),
+        )
+    )
+    relation = "=" if part.get("balanced", True) else "!= (NOT BALANCED)"
+    more = "".join(f"; {name} {part[name]:,}" for name in ("duplicated", "reordered") if part[name])
+    line = f"{kind} delivery: expected {part['expected']:,} {relation} {ends}"
     return [
-        f"delivery: {delivery['received']:,} of {delivery['expected']:,} received, {counts}",
-        f"delivery latency: {_spread(delivery['latency_ms'])}",
+        *wrap(line, WIDTH, subsequent_indent=_INDENT),
+        f"{kind} delivery latency: {_spread(part['latency_ms'])}{more}",
     ]
+
+
+def _reconnects(summary: Summary) -> list[str]:
+    counts = summary["counts"]
+    back, failed = counts.get(observer.RECONNECTS, 0), counts.get(observer.RECONNECTS_FAILED, 0)
+    if not back and not failed:
+        return []
+    times = summary["samples_ms"].get(observer.RECONNECT)
+    spread = f"; back after {_spread(times)}" if times is not None else ""
+    return [f"reconnects: {back:,} came back, {failed:,} failed{spread}"]
 
 
 def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:

@@ -32,7 +32,11 @@ def record(recorder, second):
     recorder.call("PUSH", "matchmaker_matched", 0.0, 1.5, 400, None)
     recorder.sample("fishing_time", 12.5)
     recorder.sample("delivery.chat", 0.004)
-    recorder.count("delivery.chat.lost", 2)
+    recorder.count("delivery.chat_lost", 2)
+    recorder.sample("delivery.chat.Duel", 0.004)
+    recorder.count("delivery.chat.Duel.lost", 2)
+    recorder.count("reconnects")
+    recorder.sample("reconnect", 0.5)
     error = realtime_error(4, "Match <b>not</b> found", operation="match_join", elapsed=0.02)
     recorder.call("WS", "match_join", 0.0, 0.02, 0, error)
     if second == 7:

@@ -73,7 +73,8 @@ def test_every_part_of_a_run_is_there(view):
         ("rest", "/v2/account/authenticate/device"), ("matchmaking", "Funnel"),
         ("matchmaking", "Time to match"), ("server", "Sessions, presences, matches"),
         ("server", "latency p95"), ("server", "server.fish"),
-        ("delivery", "delivery, corrected"), ("delivery", "2,991"), ("ticks", "Tick lateness over time"),
+        ("delivery", "delivery, corrected"), ("delivery", "2,985"), ("delivery", "missed while away"),
+        ("delivery", "Reconnects"), ("ticks", "Tick lateness over time"),
         ("errors", "RequestTimeout: no answer within 10.0 s"), ("ledger", "1,234"),
         ("own", "fishing_time"), ("own", "fish_caught"), ("about", "2.47.0"), ("about", "nbots"),
     ):  # fmt: skip
@@ -82,8 +83,11 @@ def test_every_part_of_a_run_is_there(view):
 
 def test_delivery_is_told_by_kind_where_bots_tell_it(view):
     sections = Page(render([view])).sections
-    row = sections["delivery"][sections["delivery"].index("chat") :][:7]
-    assert row == ["chat", "0", "0", "60", "0", "0", "4.00"]
+    for kind, expected in (("chat", "78"), ("chat.Duel", "0")):
+        row = sections["delivery"][sections["delivery"].index(kind) :][:9]
+        # Expected, received, missed, lost, unknown, duplicated, reordered.
+        assert row[:2] == [kind, expected]
+        assert row[3:] == ["0", "60", "0", "0", "0", "4.00"]
     assert "Delivery distribution by kind" in sections["delivery"]
     assert "delivery.chat" not in "\n".join(sections["own"])
 

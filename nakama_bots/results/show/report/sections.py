@@ -33,7 +33,9 @@ from nakama_bots.results.summary import CallPart, Summary
 
 REST_KINDS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH"})
 _KIND_PREFIX: Final = f"{observer.DELIVERY_LATENCY}."
-_DELIVERED: Final = ("expected", "received", "lost", "duplicated", "reordered")
+_DELIVERED: Final = observer.DELIVERY_FIELDS
+_ENDS: Final = {"missed": "missed while away"}
+_TOTALS: Final = tuple(observer.delivery_total(kind) for kind in observer.DELIVERY_KINDS)
 _MOST_CHARTS: Final = 40
 _ERROR_EXAMPLES: Final = 50
 _TITLE: Final = 70
@@ -41,7 +43,7 @@ _TITLE: Final = 70
 _SHOWN: Final = frozenset({
     "schema", "run", "target", "versions", "settings", "ledger", "calls", "ticks", "delivery", "matchmaking",
     "chat", "arrivals", "paced", "errors", "samples_ms", "counts", "recorded", "health", "server", "workers",
-    "published",
+    "published", "deliveries",
 })  # fmt: skip
 """Parts of the summary that have their place; others are shown as they are."""
 
@@ -164,21 +166,30 @@ def _published(run: RunView) -> Items:
 
 def _delivery(run: RunView) -> Items:
     part = run.summary["delivery"]
-    if not part["expected"] and not part["received"]:
+    items: dict[str, Item] = {}
+    if part["expected"] or part["received"]:
+        rows = (("from send to receipt", f"{part['latency_ms']['count']:,}", *figures(part["latency_ms"])),)
+        items["times"] = Table("Latency of match data", ("", "count", *LATENCY_HEADERS), rows)
+        blocks = run.bins.samples.get(observer.DELIVERY_LATENCY)
+        if blocks:
+            items["chart"] = latency_over_time(run, "Delivery over time", {"delivery": blocks})
+            items["distribution"] = distribution("Delivery distribution", _with_corrected(run, "delivery"))
+        counts = {_ENDS.get(key, key): cast("Mapping[str, int]", part).get(key, 0) for key in _DELIVERED}
+        note = "" if part.get("balanced", True) else "NOT BALANCED: not every expected delivery ended once"
+        items["counts"] = facts("What became of every expected delivery of match data", counts, note)
+    return items | dict(_delivery_by_kind(run)) | dict(_reconnects(run))
+
+
+def _reconnects(run: RunView) -> Items:
+    """Connections that were lost or dropped while the players were in a match, and the way back."""
+    counts = run.summary["counts"]
+    numbers = {name: counts.get(name, 0) for name in (observer.RECONNECTS, observer.RECONNECTS_FAILED)}
+    if not any(numbers.values()):
         return {}
-    counts = {key: part[key] for key in _DELIVERED}
-    items: dict[str, Item] = {
-        "times": Table("Latency", ("", "count", *LATENCY_HEADERS),
-                       (("from send to receipt", f"{part['latency_ms']['count']:,}",
-                         *figures(part["latency_ms"])),)),
-    }  # fmt: skip
-    blocks = run.bins.samples.get(observer.DELIVERY_LATENCY)
-    if blocks:
-        items["chart"] = latency_over_time(run, "Delivery over time", {"delivery": blocks})
-        items["distribution"] = distribution("Delivery distribution", _with_corrected(run, "delivery"))
-    items["counts"] = facts("Payloads", counts)
-    items |= _delivery_by_kind(run)
-    return items
+    times = run.summary["samples_ms"].get(observer.RECONNECT)
+    cells = figures(times) if times is not None else ("not measured",) * len(LATENCY_HEADERS)
+    rows = (("until the player is back", *(f"{number:,}" for number in numbers.values()), *cells),)
+    return {"reconnects": Table("Reconnects", ("", "came back", "failed", *LATENCY_HEADERS), rows)}
 
 
 def _delivery_by_kind(run: RunView) -> Items:
@@ -188,7 +199,7 @@ def _delivery_by_kind(run: RunView) -> Items:
         return {}
     counts = run.summary["counts"]
     rows = tuple(
-        (name.removeprefix(_KIND_PREFIX), *(f"{counts.get(f'{name}.{field}', 0):,}" for field in _DELIVERED),
+        (name.removeprefix(_KIND_PREFIX), *(f"{_counted(counts, name, field):,}" for field in _DELIVERED),
          *figures(times))
         for name, times in kinds.items()
     )  # fmt: skip
@@ -199,6 +210,11 @@ def _delivery_by_kind(run: RunView) -> Items:
         lines = {name.removeprefix(_KIND_PREFIX): whole(blocks) for name, blocks in binned.items()}
         items["distribution by kind"] = distribution("Delivery distribution by kind", lines)
     return items
+
+
+def _counted(counts: Mapping[str, int], name: str, field: str) -> int:
+    """A field of the deliveries that the sample ``name`` is of: all of a kind, or those of a scenario."""
+    return counts.get(f"{name}_{field}" if name in _TOTALS else f"{name}.{field}", 0)
 
 
 def _is_a_kind(name: str) -> bool:
@@ -289,7 +305,7 @@ def _ledger(run: RunView) -> Items:
 
 def _own(run: RunView) -> Items:
     """Names that a scenario made up, and what later versions of the summary add."""
-    known = {observer.DELIVERY_LATENCY, observer.TICK_LATENESS}
+    known = {*_TOTALS, observer.TICK_LATENESS, observer.RECONNECT}
     samples = {
         name: times
         for name, times in run.summary["samples_ms"].items()
@@ -351,7 +367,7 @@ SECTIONS: Final = (
             "From the write of a message with a cid to the read of its answer."),
     Section("rest", "REST by route", _rest),
     Section("matchmaking", "Matchmaking", _matchmaking),
-    Section("delivery", "Match-data delivery", _delivery, "Payloads of our bots, on the clock of one host."),
+    Section("delivery", "Delivery", _delivery, "Messages between our players, on the clock of one host."),
     Section("ticks", "Tick lateness", _ticks, "How late our bots send: the generator's doing."),
     Section("paced", "Corrected for coordinated omission", _paced,
             "A send that had to wait is late for its player as well: corrected times count from the plan."),

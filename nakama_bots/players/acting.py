@@ -1,0 +1,182 @@
+"""What a player can do: each act of ``players.acts`` as a method of the player."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.players.acts import idle, matchmaking, notifications, party, slow_reader, social
+from nakama_bots.players.acts.chat import ChatRoom
+from nakama_bots.players.acts.match import Match
+from nakama_bots.players.acts.party import Party
+from nakama_bots.players.acts.status import Followed
+from nakama_bots.players.acts.storage import SaveGame
+from nakama_bots.players.rendezvous import PATIENCE, Crew
+from nakama_bots.types.realtime import ChannelType
+
+if TYPE_CHECKING:
+    from nakama_bots.players.acts.matchmaking import Ticket
+    from nakama_bots.players.acts.social import Group
+    from nakama_bots.players.codecs import Codec
+    from nakama_bots.players.player import Player
+    from nakama_bots.types.common import JsonText
+    from nakama_bots.types.notifications import Notification
+
+
+class Acts:
+    """The acts of a ``Player``. What is joined is a context manager, which leaves at its end."""
+
+    __slots__ = ()
+
+    def find_match(
+        self,
+        mode: str = "",
+        *,
+        players: int | None = None,
+        min_count: int | None = None,
+        max_count: int | None = None,
+        count_multiple: int | None = None,
+        query: str = "",
+        properties: Mapping[str, str | float] | None = None,
+        timeout: float | None = None,
+        delivery: Codec | None = None,
+    ) -> Match:
+        """Find a match through the matchmaker, join it, and wait for the others.
+
+        Only tickets of the same ``mode`` and id prefix find each other: no human is matched with a bot. Give
+        ``players``, or ``min_count`` and ``max_count``; ``query`` and ``properties`` (texts and numbers) are
+        added to the ticket. The time from the ticket to the match is reported as ``PUSH matchmaker_matched``; a
+        ticket that is not matched within ``timeout`` seconds is removed, and ``RequestTimeout`` raised.
+        """
+        player = _player(self)
+        ticket = matchmaking.ticket_of(
+            player, mode, players, min_count, max_count, count_multiple, query, properties
+        )
+        limit = player.world.defaults.matchmaker_timeout if timeout is None else timeout
+        join = matchmaking.joining(player, lambda: matchmaking.find_opponents(player, ticket, limit))
+        return Match(player, join, delivery=delivery)
+
+    def join_match(
+        self,
+        match_id: str = "",
+        *,
+        name: str = "",
+        token: str = "",
+        metadata: Mapping[str, str] | None = None,
+        players: int = 0,
+        delivery: Codec | None = None,
+    ) -> Match:
+        """Join a match by its id, by a matchmaker's ``token``, or by ``name``: a relayed match, made if needed.
+
+        ``players`` are waited for. Give one of the three.
+        """
+        given = [one for one in (match_id, name, token) if one]
+        if len(given) != 1:
+            raise ConfigError("join_match", given, "one of match_id, name and token")
+        socket = _player(self)
+        if name:
+            return Match(
+                socket, lambda: (socket.socket.create_match(name), players), name=name, delivery=delivery
+            )
+        return Match(
+            socket, lambda: (socket.socket.join_match(match_id, token, metadata), players), delivery=delivery
+        )
+
+    def create_match(self, *, players: int = 0, delivery: Codec | None = None) -> Match:
+        """Create a relayed match without a name; the others join it by its ``id``."""
+        player = _player(self)
+        return Match(player, lambda: (player.socket.create_match(), players), delivery=delivery)
+
+    def join_listed_match(
+        self, function: str, payload: object = None, *, delivery: Codec | None = None
+    ) -> Match:
+        """Join the match that the game's function gives as ``match_id``; where it is full, the next one.
+
+        A refused join is counted as ``provoked.match_full``. ``MatchJoinRejected`` when every match refuses.
+        """
+        player = _player(self)
+        return Match(player, lambda: (matchmaking.join_listed(player, function, payload), 0), delivery=delivery)
+
+    def chat(self, room: str = "", *, user: str = "", group: str = "", persistence: bool = True) -> ChatRoom:
+        """A chat: the room of that name, the chat with a user id, or that of a group id. Give one of them."""
+        given = {ChannelType.ROOM: room, ChannelType.DIRECT_MESSAGE: user, ChannelType.GROUP: group}
+        chosen = [(kind, target) for kind, target in given.items() if target]
+        if len(chosen) != 1:
+            raise ConfigError("chat", [target for _, target in chosen], "one of room, user and group")
+        ((kind, target),) = chosen
+        return ChatRoom(_player(self), target, kind, persistence=persistence)
+
+    def party(self, size: int, *, timeout: float = PATIENCE) -> Party:
+        """A party of ``size`` players of this process, who meet here; one of them ``leads``.
+
+        ``RequestTimeout`` when too few come within ``timeout`` seconds.
+        """
+        return Party(_player(self), lambda made: party.gather(made, size, timeout), members=size)
+
+    def lead_party(self, size: int, *, label: str = "") -> Party:
+        """Create an open party of at most ``size`` and lead it; the others join it by its ``id``."""
+        return Party(_player(self), lambda made: party.create(made, size, label))
+
+    def join_party(self, party_id: str, *, members: int = 0) -> Party:
+        """Join an open party; ``members`` are waited for."""
+        return Party(_player(self), lambda made: party.enter(made.player, party_id), members=members)
+
+    def follow(self, user_ids: Sequence[str] = ()) -> Followed:
+        """Follow the status of these users; ``show`` on it sets the own status."""
+        return Followed(_player(self), user_ids)
+
+    def meet(self, size: int, timeout: float = PATIENCE) -> Crew:
+        """Meet players of this process and scenario, until ``size`` have come."""
+        player = _player(self)
+        return player.world.rendezvous.meet(player.scenario, size, timeout)
+
+    def neighbours(self, *distances: int) -> list[str]:
+        """User ids of players of this process: those whose number has the bits of ``distance`` flipped.
+
+        Being neighbours is mutual. One who has not come yet is left out.
+        """
+        player = _player(self)
+        return social.user_ids(player, [player.identity.neighbour(one) for one in distances])
+
+    def befriend(self, user_id: str) -> int | None:
+        """Invite a user or accept its invitation; the ``FriendState`` that came of it, None for none."""
+        return social.befriend(_player(self), user_id)
+
+    def group(self, name: str = "", *, max_count: int = social.MEMBERS) -> Group:
+        """The group ``name``, which is joined, or created by the first who comes, and not left at the end.
+
+        Without a name a new group, which is deleted at the end.
+        """
+        return social.Group(_player(self), name, max_count)
+
+    def save_game(self, key: str) -> SaveGame:
+        """The player's storage object ``key``, saved on condition that it has not changed."""
+        return SaveGame(_player(self), key)
+
+    def notify_myself(self, *, persistent: bool) -> Notification[JsonText]:
+        """Have the server's function ``notify_user`` notify the player, timed up to the push."""
+        return notifications.notify_myself(_player(self), persistent=persistent)
+
+    def cancel_ticket(self, ticket: Ticket, after: float) -> bool:
+        """Add a matchmaker ticket and remove it ``after`` seconds later; True unless it was matched before."""
+        return matchmaking.cancel_ticket(_player(self), ticket, after)
+
+    def find_opponents(self, ticket: Ticket, timeout: float | None = None) -> Sequence[str]:
+        """Add a matchmaker ticket and wait for its match, which is not joined; the user ids in it."""
+        player = _player(self)
+        limit = player.world.defaults.matchmaker_timeout if timeout is None else timeout
+        matched = matchmaking.find_opponents(player, ticket, limit)
+        return [user["presence"]["user_id"] for user in matched.get("users", ())]
+
+    def hold(self, seconds: float) -> None:
+        """Keep the socket open for ``seconds``, heartbeats only."""
+        idle.hold(_player(self), seconds)
+
+    def read_nothing(self, size: int, patience: float) -> None:
+        """Ask for answers of ``size`` bytes without reading them, until the server closes the connection."""
+        slow_reader.read_nothing(_player(self), size, patience)
+
+
+def _player(acts: Acts) -> Player:
+    return cast("Player", acts)

@@ -1,0 +1,320 @@
+"""What became of every message between the players of one process. Pure: no I/O, time as an argument.
+
+A send is registered with everyone of this process who is present at that moment; a receive takes the earliest
+message of its key that still waits for its receiver. Nothing is read from or added to a payload. What is
+expected follows from what was sent and who was present, never from what arrived, and every expected delivery
+ends exactly once::
+
+    expected = received + missed + lost + unknown
+
+``missed`` is what a player did not get because it was disconnected, ``unknown`` what cannot be judged: the
+sender's or the receiver's connection ended before the message could arrive, or the server's own match never
+passed a message of that kind on. Everything else that did not arrive is ``lost``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Collection, Hashable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final
+
+PATIENCE: Final = 30.0
+"""Seconds after which a message that has not arrived is given up; one that arrives later is not counted."""
+IN_FLIGHT: Final = 2.0
+"""Seconds that a message may be on its way: what a connection's end within them explains is not lost."""
+_RACE: Final = 0.1
+"""Seconds that a message sent before a rejoin may be behind it at the server."""
+_MOST_BREAKS: Final = 32
+
+
+class To(Enum):
+    """Who gets a message: the other players, all players, the sender alone.
+
+    ``LEARNED`` is for a server's own match, which may pass on anything to anyone: all players are expected to
+    get it, and who never gets a message of that kind is ``unknown`` instead of ``lost``.
+    """
+
+    OTHERS = "others"
+    ALL = "all"
+    SENDER = "sender"
+    LEARNED = "learned"
+
+
+FIELDS: Final = ("expected", "received", "missed", "lost", "unknown", "duplicated", "reordered")
+
+
+@dataclass(slots=True)
+class Tally:
+    """The deliveries of one receiver. ``duplicated`` and ``reordered`` are not part of the sum."""
+
+    expected: int = 0
+    received: int = 0
+    missed: int = 0
+    lost: int = 0
+    unknown: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+
+    @property
+    def outstanding(self) -> int:
+        """Expected deliveries that have not ended yet."""
+        return self.expected - self.received - self.missed - self.lost - self.unknown
+
+    def take(self) -> Tally:
+        """What was counted since the last time; this one goes on from nothing."""
+        taken = Tally(*(getattr(self, name) for name in FIELDS))
+        for name in FIELDS:
+            setattr(self, name, 0)
+        return taken
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """A player of this process in a channel: a match, a party, a chat channel or a followed user."""
+
+    channel: Channel
+    user_id: str
+    since: float
+    """When it joined or came back."""
+    tally: Tally
+    listens: bool = True
+    """Whether it receives; otherwise it only sends."""
+    waiting: int = 0
+    away_since: float | None = None
+    breaks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_BREAKS))
+    """Times of the ends of its connection, and of the returns."""
+    sent: int = 0
+    newest: dict[Member, int] = field(default_factory=dict)
+    """Number of the newest message received of each sender."""
+
+    def was_away(self, at: float) -> bool:
+        """Whether it was disconnected at ``at``, or while a message sent then was on its way."""
+        if self.away_since is not None and at >= self.away_since - IN_FLIGHT:
+            return True
+        return any(start - IN_FLIGHT <= at <= end for start, end in self.breaks)
+
+    def broke(self, at: float) -> bool:
+        """Whether its connection ended right after ``at``."""
+        ends = [start for start, _ in self.breaks]
+        if self.away_since is not None:
+            ends.append(self.away_since)
+        return any(at <= end <= at + IN_FLIGHT for end in ends)
+
+
+@dataclass(slots=True, eq=False)
+class Message:
+    """One message that was sent. ``late`` is how many seconds after its plan, ``number`` the sender's own."""
+
+    sender: Member
+    key: Hashable
+    number: int
+    at: float
+    late: float
+    kind: Hashable | None
+    """What the server passes on or not (an op code); None where it passes on everything."""
+    waiting: set[Member]
+
+
+class Channel:
+    """Where messages go to everyone who is there. Made by ``Exchange.channel``."""
+
+    __slots__ = ("key", "members", "messages", "passed", "users")
+
+    def __init__(self, key: Hashable) -> None:
+        self.key = key
+        self.members: dict[Member, None] = {}
+        self.users: Counter[str] = Counter()
+        self.messages: dict[Hashable, deque[Message]] = {}
+        self.passed: set[tuple[Hashable, bool]] = set()
+        """Kinds of messages that were seen to be passed on, to the sender (True) or to others (False)."""
+
+
+class Exchange:
+    """All channels of one process. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self.joining: Counter[str] = Counter()
+        """User ids of players of this process that are about to join something, by how often."""
+        self.numbers: set[int] = set()
+        """What stamps have for the players of this process; one for each account that was ever used."""
+        self._channels: dict[Hashable, Channel] = {}
+        self._order: deque[Message] = deque()
+
+    @property
+    def outstanding(self) -> int:
+        """How many messages still wait for a receiver."""
+        return sum(1 for message in self._order if message.waiting)
+
+    def join(
+        self, channel: Hashable, user_id: str, now: float, *, tally: Tally | None = None, listens: bool = True
+    ) -> Member:
+        """``user_id`` is in ``channel`` from ``now`` on: what is sent there is expected to reach it."""
+        found = self._channels.get(channel)
+        if found is None:
+            found = self._channels[channel] = Channel(channel)
+        member = Member(found, user_id, now, Tally() if tally is None else tally, listens)
+        found.members[member] = None
+        found.users[user_id] += 1
+        return member
+
+    def leave(self, member: Member, now: float) -> None:
+        """It has left; what it still waits for is judged. Idempotent."""
+        channel = member.channel
+        if member not in channel.members:
+            return
+        if member.waiting:
+            for message in self._waiting_for(member):
+                self._settle(message, member, now)
+        if member.away_since is None:
+            # What it sent just before may not have left its host.
+            member.breaks.append((now, now))
+        del channel.members[member]
+        channel.users[member.user_id] -= 1
+        if not channel.users[member.user_id]:
+            del channel.users[member.user_id]
+        if not channel.members:
+            self._channels.pop(channel.key, None)
+
+    def away(self, member: Member, now: float) -> None:
+        """Its connection has ended; it is still present."""
+        if member.away_since is None:
+            member.away_since = now
+
+    def back(self, member: Member, now: float, asked: float | None = None) -> None:
+        """It is connected again, and in the channel, which it ``asked`` for at that time."""
+        if member.away_since is None:
+            return
+        if asked is not None and member.waiting:
+            for message in self._waiting_for(member):
+                if message.at < asked - _RACE and member.was_away(message.at):
+                    self._settle(message, member, now)
+        member.breaks.append((member.away_since, now))
+        member.away_since = None
+        member.since = now
+
+    def send(
+        self,
+        member: Member,
+        key: Hashable,
+        now: float,
+        *,
+        to: To = To.OTHERS,
+        late: float = 0.0,
+        kind: Hashable | None = None,
+        users: Collection[str] = (),
+    ) -> None:
+        """``member`` sends a message that is known by ``key`` where it arrives, to ``users`` only if given."""
+        members = member.channel.members
+        if users:
+            waiting = {one for one in members if one.user_id in users and one.listens}
+        elif to is To.OTHERS:
+            waiting = {one for one in members if one is not member and one.listens}
+        elif to is To.SENDER:
+            waiting = {member}
+        else:
+            waiting = {one for one in members if one.listens}
+        member.sent += 1
+        if not waiting:
+            return
+        message = Message(member, key, member.sent, now, late, kind if to is To.LEARNED else None, waiting)
+        for one in waiting:
+            one.tally.expected += 1
+            one.waiting += 1
+        messages = member.channel.messages
+        queue = messages.get(key)
+        if queue is None:
+            messages[key] = deque((message,))
+        else:
+            queue.append(message)
+        order = self._order
+        order.append(message)
+        # From the oldest on: what has arrived everywhere is dropped, what has waited too long is judged.
+        while order and (not order[0].waiting or now - order[0].at > PATIENCE):
+            oldest = order.popleft()
+            for one in list(oldest.waiting):
+                self._settle(oldest, one, now)
+
+    def receive(
+        self, member: Member, key: Hashable, now: float, sender: str = "", *, repeats: bool = False
+    ) -> Message | None:
+        """``member`` has received a message of ``key``: the one that it is; None for one that nobody waits for.
+
+        ``sender`` is the user id that the server names; with ``repeats`` a key is seen again and again.
+        """
+        channel = member.channel
+        found = None
+        for message in channel.messages.get(key, ()):
+            if member not in message.waiting:
+                continue
+            if message.number > member.newest.get(message.sender, 0):
+                found = message
+                break
+            # Overtaken by a later message of its sender: rather lost than this one, if there is another.
+            found = found or message
+        if found is not None:
+            self._arrived(found, member)
+            return found
+        # Soon after a join or a return it may be one that was sent before; later it has come before.
+        if not repeats and channel.users.get(sender) and now - member.since > IN_FLIGHT:
+            member.tally.duplicated += 1
+        return None
+
+    def settled(self, member: Member) -> bool:
+        """Whether nothing is on its way to ``member``, or from it to players who are connected."""
+        return not any(
+            one is member or message.sender is member
+            for message in self._open(member.channel)
+            for one in message.waiting
+            if one.away_since is None
+        )
+
+    def _waiting_for(self, member: Member) -> list[Message]:
+        queues = member.channel.messages.values()
+        return [one for queue in queues for one in queue if member in one.waiting]
+
+    def _open(self, channel: Channel) -> Iterator[Message]:
+        for queue in channel.messages.values():
+            for message in queue:
+                if message.kind is None or any(kind == message.kind for kind, _ in channel.passed):
+                    yield message
+
+    def _arrived(self, message: Message, member: Member) -> None:
+        tally, sender = member.tally, message.sender
+        tally.received += 1
+        if message.kind is not None:
+            member.channel.passed.add((message.kind, sender is member))
+        if message.number < member.newest.get(sender, 0):
+            tally.reordered += 1
+        else:
+            member.newest[sender] = message.number
+        self._drop(message, member)
+
+    def _settle(self, message: Message, member: Member, now: float) -> None:
+        """It has not arrived, and will not: why."""
+        tally = member.tally
+        if member.was_away(message.at):
+            tally.missed += 1
+        elif self._explained(message, member, now):
+            tally.unknown += 1
+        else:
+            tally.lost += 1
+        self._drop(message, member)
+
+    def _explained(self, message: Message, member: Member, now: float) -> bool:
+        if now - message.at < IN_FLIGHT or message.sender.broke(message.at):
+            return True
+        own = message.sender is member
+        return message.kind is not None and (message.kind, own) not in member.channel.passed
+
+    def _drop(self, message: Message, member: Member) -> None:
+        message.waiting.discard(member)
+        member.waiting -= 1
+        if not message.waiting:
+            messages = member.channel.messages
+            queue = messages[message.key]
+            if len(queue) == 1:
+                del messages[message.key]
+            else:
+                queue.remove(message)

@@ -1,0 +1,342 @@
+"""What a player is in (a match, a party, a chat room): who is there, what comes early, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from time import perf_counter
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+
+import gevent
+from gevent.event import Event
+
+from nakama_bots import observer as names
+from nakama_bots.errors import CallError, RequestTimeout
+from nakama_bots.players.delivery import END, STATE, Stamp, Stream, host
+from nakama_bots.players.exchange import FIELDS, Member, Message, Tally, To
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
+    from nakama_bots.types.realtime import UserPresence
+
+SETTLE: Final = 2.5
+"""Seconds that messages on their way are waited for before a player leaves."""
+_LOOK: Final = 0.01
+_SOON: Final = 0.001
+
+
+def number_of(user_id: str) -> int:
+    """What the stamps of a user's messages have for it."""
+    return int(user_id.replace("-", "")[:16], 16)
+
+
+class Presences(Mapping[str, str]):
+    """User names of everyone present, by user id. A user with several connections is one."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, UserPresence] = {}
+        self._users: dict[str, str] = {}
+
+    def __getitem__(self, user_id: str) -> str:
+        return self._users[user_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._users)
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+    @property
+    def sessions(self) -> Mapping[str, UserPresence]:
+        """The presences by session id."""
+        return self._sessions
+
+    def reset(self, presences: Iterable[UserPresence]) -> None:
+        """These are there, and nobody else."""
+        self._sessions.clear()
+        self._users.clear()
+        self.apply(presences, ())
+
+    def apply(self, joins: Iterable[UserPresence], leaves: Iterable[UserPresence]) -> None:
+        """Some came and some left; a user who is back over another connection stays."""
+        for one in leaves:
+            gone = self._sessions.pop(one["session_id"], None)
+            if gone is not None and all(o["user_id"] != gone["user_id"] for o in self._sessions.values()):
+                self._users.pop(gone["user_id"], None)
+        for one in joins:
+            self._sessions[one["session_id"]] = one
+            self._users[one["user_id"]] = one["username"]
+
+
+class Joined:
+    """Base of a match, a party and a chat room; a context manager that joins and leaves.
+
+    It listens from before the join, so that nothing that the server sends early is missed, and on every
+    connection that the player makes: ``Player.reconnect`` joins it again.
+    """
+
+    kind: ClassVar[str]
+    """The kind of its messages: the row of their delivery."""
+    id_field: ClassVar[str]
+    """Where its pushes have its id."""
+    presence_event: ClassVar[str]
+    paced: ClassVar[bool] = False
+    """Whether its messages are sent on a pace, and timed from their plan too."""
+
+    def __init__(self, player: Player) -> None:
+        self.player = player
+        self.id = ""
+        self.presences = Presences()
+        self.ended: CallError | None = None
+        """Why it is over, where the server or another player ended it."""
+        self.on_change: Callable[[], object] | None = None
+        """Called when somebody comes or goes."""
+        self._member: Member | None = None
+        self._tally = Tally()
+        self._streams: dict[Hashable, Stream] = {}
+        self._codec = player.delivery
+        self._number = number_of(player.user_id)
+        self._sequence = 0
+        self._inside = False
+        self._joining = False
+        self._early: list[Callable[[], None]] = []
+        self._changed = Event()
+        self._total = names.delivery_total(self.kind)
+        self._named = names.delivery_name(self.kind, player.scenario)
+        self._removes: list[Callable[[], None]] = []
+
+    def __enter__(self) -> Self:
+        self.player.world.exchange.joining[self.player.user_id] += 1
+        self._joining = True
+        try:
+            self._listen()
+            self._join()
+            self.player.joined[self] = None
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and self.player.connected:
+                self.settle()
+                self._done()
+        finally:
+            self._stop()
+            if self.player.connected and self.ended is None:
+                # A failed leave has been reported as a call; it must not hide what ended the visit.
+                with suppress(CallError):
+                    self._leave()
+
+    def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
+        """Wait until ``condition`` holds; False after ``timeout`` seconds or when the connection has ended."""
+        deadline = perf_counter() + timeout
+        while not condition():
+            self._changed.clear()
+            if not self.player.connected or not self._changed.wait(max(0.0, deadline - perf_counter())):
+                return condition()
+        return True
+
+    def meet(self, number: int, timeout: float = 10.0) -> None:
+        """Wait until ``number`` users are present.
+
+        Otherwise a failed ``PUSH`` of the presence event is reported, and raised as ``RequestTimeout`` or as
+        how the connection ended.
+        """
+        started = perf_counter()
+        if self.wait(lambda: len(self.presences) >= number, timeout):
+            joining = self.player.world.exchange.joining
+            # Others of this process may be announced by the server before their own join was answered.
+            while any(user in joining for user in self.presences) and perf_counter() - started < timeout:
+                gevent.sleep(_SOON)
+            return
+        elapsed = perf_counter() - started
+        cause = self.player.lost or RequestTimeout(f"not {number} players within {timeout:g} s")
+        error = cause.for_call(self.presence_event, elapsed)
+        self.player.calls.call("PUSH", error.operation, started, elapsed, 0, error)
+        self._deserted()
+        raise error
+
+    def settle(self, timeout: float = SETTLE) -> None:
+        """Wait until nothing is on its way any more, at most ``timeout`` seconds."""
+        deadline = perf_counter() + timeout
+        settled = self.player.world.exchange.settled
+        while not (all(map(settled, self._members())) and self._streams_ended()) and perf_counter() < deadline:
+            if not self.player.connected:
+                return
+            gevent.sleep(_LOOK)
+
+    def report(self) -> None:
+        """Count what became of the deliveries since the last time."""
+        observer, tally = self.player.calls, self._tally.take()
+        for name in FIELDS:
+            number = getattr(tally, name)
+            if number:
+                observer.count(f"{self._total}_{name}", number)
+                observer.count(f"{self._named}.{name}", number)
+
+    def went_away(self) -> None:
+        """The player's connection has ended."""
+        self._inside = False
+        for member in self._members():
+            self.player.world.exchange.away(member, perf_counter())
+        self._changed.set()
+
+    def rejoin(self) -> None:
+        """Join the same again, on the player's new connection."""
+        asked = perf_counter()
+        self._rejoin()
+        for member in self._members():
+            self.player.world.exchange.back(member, perf_counter(), asked)
+        for stream in self._streams.values():
+            stream.came_back()
+
+    # What the kinds have of their own.
+
+    def _listen(self) -> None:
+        self._hear(self.presence_event, self._on_presence)
+        self._removes.append(self.player.on_lost(self.went_away))
+
+    def _join(self) -> None:
+        raise NotImplementedError
+
+    def _rejoin(self) -> None:
+        raise NotImplementedError
+
+    def _leave(self) -> None:
+        raise NotImplementedError
+
+    def _done(self) -> None:
+        """The visit has ended well."""
+
+    def _deserted(self) -> None:
+        """The others have not come."""
+
+    def _members(self) -> Iterable[Member]:
+        """What it is in the exchange."""
+        return () if self._member is None else (self._member,)
+
+    # What they share.
+
+    def _hear(self, event: str, handler: Callable[[Any, float], None]) -> None:
+        """Have ``handler(body, read_at)`` called for the pushes of this place; early ones after the join."""
+
+        def tap(body: Any, read_at: float, _size: int) -> None:
+            if not self._inside:
+                self._early.append(partial(tap, body, read_at, _size))
+            elif body.get(self.id_field) == self.id:
+                handler(body, read_at)
+
+        self._removes.append(self.player.tap(event, tap))
+
+    def _enter(self, own_id: str, presences: Iterable[UserPresence]) -> None:
+        """The server has answered the join."""
+        self.id = own_id
+        self.presences.reset(presences)
+        if self._member is None:
+            self.player.world.exchange.numbers.add(self._number)
+            self._member = self.player.world.exchange.join(
+                (self.kind, own_id), self.player.session.user_id, perf_counter(), tally=self._tally
+            )
+        self._has_joined()
+        self._inside = True
+        early, self._early = self._early, []
+        for push in early:
+            push()
+        self._has_changed()
+
+    def _has_joined(self) -> None:
+        if self._joining:
+            self._joining = False
+            joining = self.player.world.exchange.joining
+            joining[self.player.user_id] -= 1
+            if not joining[self.player.user_id]:
+                del joining[self.player.user_id]
+
+    def _stop(self) -> None:
+        """Hear nothing more, and judge what has not arrived."""
+        self._has_joined()
+        for remove in self._removes:
+            remove()
+        self._removes.clear()
+        self._early.clear()
+        self.player.joined.pop(self, None)
+        self._inside = False
+        for member in self._members():
+            self.player.world.exchange.leave(member, perf_counter())
+        self._member = None
+        self._add_streams()
+        self.report()
+
+    def _has_changed(self) -> None:
+        self._changed.set()
+        if self.on_change is not None:
+            self.on_change()
+
+    def _on_presence(self, event: Any, _read_at: float) -> None:
+        self.presences.apply(event.get("joins", ()), event.get("leaves", ()))
+        self._has_changed()
+
+    def _stamp(self, now: float, late: float = 0.0) -> Stamp:
+        stamp = Stamp(STATE, host(), self._number, self._sequence, now, late)
+        self._sequence += 1
+        return stamp
+
+    def _end_stamp(self) -> Stamp:
+        return Stamp(END, host(), self._number, self._sequence, perf_counter())
+
+    def _sent(
+        self, key: Hashable, now: float, late: float, to: To, kind: Hashable | None = None,
+        users: Iterable[str] = (),
+    ) -> None:  # fmt: skip
+        if self._member is not None:
+            self.player.world.exchange.send(
+                self._member, key, now, to=to, late=late, kind=kind, users=frozenset(users)
+            )
+
+    def _arrived(self, key: Hashable, read_at: float, sender: str, *, repeats: bool = False) -> Message | None:
+        if self._member is None:
+            return None
+        message = self.player.world.exchange.receive(self._member, key, read_at, sender, repeats=repeats)
+        if message is not None:
+            self._sample(read_at - message.at, message.late)
+            if message.sender is self._member:
+                self.player.calls.sample(names.INPUT_TO_ECHO, read_at - message.at)
+        return message
+
+    def _sample(self, elapsed: float, late: float) -> None:
+        calls = self.player.calls
+        calls.sample(self._total, elapsed)
+        if self.paced:
+            calls.sample(self._total + names.CORRECTED, elapsed + late)
+        calls.sample(self._named, elapsed)
+
+    def _stamped(self, stamp: Stamp, sender: str, read_at: float) -> None:
+        """A stamped message; its sender is a player of this process, or counted by its numbers."""
+        if stamp.sender in self.player.world.exchange.numbers:
+            if stamp.kind == STATE:
+                self._arrived((stamp.sender, stamp.sequence), read_at, sender)
+            return
+        stream = self._streams.get(stamp.sender)
+        if stream is None:
+            # Whoever was there before is heard from this message on.
+            stream = self._streams[stamp.sender] = Stream(stamp.sequence)
+        if stamp.kind == END:
+            stream.end(stamp.sequence)
+            self._changed.set()
+        elif stream.receive(stamp.sequence) and stamp.host == host():
+            self._sample(read_at - stamp.stamp, stamp.late)
+
+    def _streams_ended(self) -> bool:
+        return True
+
+    def _add_streams(self) -> None:
+        for stream in self._streams.values():
+            for name in ("expected", "received", "missed", "lost", "duplicated", "reordered"):
+                setattr(self._tally, name, getattr(self._tally, name) + getattr(stream, name))
+        self._streams.clear()

@@ -1,0 +1,138 @@
+"""A match or a party: a player's seat in it, sending to the others, and playing a behaviour there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import gevent
+
+from nakama_bots import observer as names
+from nakama_bots.clock import Tick, Ticker
+from nakama_bots.errors import Abandoned
+from nakama_bots.players.behaviour import State, behaviour_of
+from nakama_bots.players.driver import Driver, Wait
+from nakama_bots.players.joined import Joined
+from nakama_bots.players.seat import Seat
+
+if TYPE_CHECKING:
+    from nakama_bots.players.acts.chat import ChatRoom
+    from nakama_bots.players.player import Player
+
+
+def missed_of(tick: Tick, ticks: int) -> int:
+    """How many of a run's ``ticks`` the due ``tick`` ran over; it may itself be beyond the last one."""
+    return max(0, min(tick.number, ticks) - (tick.number - tick.missed))
+
+
+class Place(Joined):
+    """A match or a party: a player's seat in it, and sending to the others."""
+
+    paced = True
+
+    def __init__(self, player: Player) -> None:
+        super().__init__(player)
+        self.state: State | None = None
+        """The newest state that came."""
+        self.room: ChatRoom | None = None
+        self.seat = Seat(self)
+        self.rate = player.world.defaults.tick_rate
+        """Ticks a second, where none is given."""
+        self.seconds = player.world.defaults.match_seconds
+        """Seconds that are played, where none are given."""
+        self.played = False
+        """Whether a tick has run."""
+        self._planned: float | None = None
+        self._listeners: list[Callable[[State], object]] = []
+
+    def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:
+        """Send ``data`` (bytes, a text or a JSON value) to everyone, or to the user ids ``to``."""
+        raise NotImplementedError
+
+    def say(self, text: str) -> None:
+        """Say ``text`` in the chat room of this place, which is joined by the first word."""
+        if self.room is None:
+            # Players that never speak cost the server no channel.
+            self.room = self.player.chat(self.id, persistence=False)
+            self.room.__enter__()
+        self.room.say(text)
+
+    def play(
+        self,
+        behaviour: object = None,
+        rate: float | None = None,
+        seconds: float | None = None,
+        *,
+        skip: bool = True,
+    ) -> None:
+        """Play ``behaviour`` (an object, a class or a generator function) for ``seconds``, or until it leaves.
+
+        ``on_tick`` is called ``rate`` times a second, on the grid of the start time. At the end messages on
+        their way are waited for. May be called again.
+        Raises ``BehaviourError`` when the behaviour cannot go on.
+        """
+        driver = Driver(self, behaviour_of(behaviour))
+        driver.run(partial(self._schedule, rate, seconds, skip))
+        self.settle()
+
+    def ticks(
+        self, rate: float | None = None, seconds: float | None = None, *, skip: bool = True
+    ) -> Iterator[Tick]:
+        """The ticks of a place that is played step by step: ``rate`` a second for ``seconds``.
+
+        Every tick's lateness is sampled. Ticks that are overrun are skipped and counted as missed; with
+        ``skip=False`` they come late and none is left out.
+        """
+        return self._schedule(rate, seconds, skip, self._sleep)
+
+    def on_state(self, listener: Callable[[State], object]) -> Callable[[], None]:
+        """Call ``listener`` with every state, in the event loop: it must not block. Gives its removal."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)
+
+    def _stop(self) -> None:
+        super()._stop()
+        room, self.room = self.room, None
+        if room is not None:
+            room.__exit__(None, None, None)
+
+    def _check_inside(self, operation: str) -> None:
+        if self._member is None:
+            text = "the player has not joined yet" if not self.id else "the player has left"
+            raise Abandoned(f"{text}: nothing can be sent", operation=operation)
+
+    def _heard(self, state: State) -> None:
+        self.state = state
+        for listener in self._listeners:
+            listener(state)
+
+    def _sleep(self, seconds: float) -> bool:
+        gevent.sleep(seconds)
+        if not self.player.connected:
+            self.player.recover()
+        return True
+
+    def _schedule(self, rate: float | None, seconds: float | None, skip: bool, wait: Wait) -> Iterator[Tick]:
+        rate = self.rate if rate is None else rate
+        seconds = self.seconds if seconds is None else seconds
+        calls = self.player.calls
+        ticker = Ticker(rate, perf_counter())
+        ticks = round(rate * seconds)
+        try:
+            while wait(ticker.wait(perf_counter())):
+                tick = ticker.due(perf_counter()) if skip else ticker.in_turn(perf_counter())
+                missed = missed_of(tick, ticks)
+                if missed:
+                    calls.count(names.TICKS_MISSED, missed)
+                if tick.number >= ticks:
+                    return
+                calls.sample(names.TICK_LATENESS, tick.late)
+                calls.count(names.TICKS_SENT)
+                self._planned = tick.planned
+                self.played = True
+                yield tick
+                self._planned = None
+        finally:
+            self._planned = None

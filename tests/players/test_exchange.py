@@ -1,0 +1,325 @@
+"""Deliveries between players of one process: what is expected, and how each ends, exactly once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from nakama_bots.players.exchange import IN_FLIGHT, PATIENCE, Exchange, Member, Tally, To
+
+CHANNEL = ("match", "m")
+
+
+def players(exchange: Exchange, number: int) -> list[Member]:
+    return [exchange.join(CHANNEL, f"user {index}", 0.0) for index in range(number)]
+
+
+def ends(tally: Tally) -> dict[str, int]:
+    names = ("expected", "received", "missed", "lost", "unknown", "duplicated", "reordered")
+    return {name: getattr(tally, name) for name in names if getattr(tally, name)}
+
+
+def test_a_message_reaches_everyone_else() -> None:
+    exchange = Exchange()
+    a, b, c = players(exchange, 3)
+    exchange.send(a, "hello", 1.0, late=0.5)
+    for receiver in (b, c):
+        found = exchange.receive(receiver, "hello", 1.25, "user 0")
+        assert found is not None
+        assert (found.at, found.late, found.sender) == (1.0, 0.5, a)
+    assert [ends(one.tally) for one in (a, b, c)] == [{}, *[{"expected": 1, "received": 1}] * 2]
+    assert exchange.outstanding == 0
+
+
+def test_equal_messages_arrive_in_order() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    for at in (1.0, 2.0, 3.0):
+        exchange.send(a, "same", at)
+    found = [exchange.receive(b, "same", 4.0, "user 0") for _ in range(3)]
+    assert [one.at for one in found if one] == [1.0, 2.0, 3.0]
+    assert ends(b.tally) == {"expected": 3, "received": 3}
+
+
+@pytest.mark.parametrize(
+    ("to", "expected"),
+    [(To.OTHERS, [0, 1, 1]), (To.ALL, [1, 1, 1]), (To.SENDER, [1, 0, 0]), (To.LEARNED, [1, 1, 1])],
+)
+def test_who_is_expected_to_get_it(to: To, expected: list[int]) -> None:
+    exchange = Exchange()
+    members = players(exchange, 3)
+    exchange.send(members[0], "x", 0.0, to=to)
+    assert [one.tally.expected for one in members] == expected
+
+
+def test_only_those_who_are_named_are_expected() -> None:
+    exchange = Exchange()
+    a, b, c = players(exchange, 3)
+    exchange.send(a, "x", 0.0, users=frozenset({"user 2"}))
+    assert [one.tally.expected for one in (a, b, c)] == [0, 0, 1]
+
+
+def test_who_is_away_misses_and_the_rest_is_lost() -> None:
+    exchange = Exchange()
+    a, b, c = players(exchange, 3)
+    exchange.send(a, 1, 10.0)  # lost on the way to both
+    exchange.away(b, 20.0)
+    exchange.send(a, 2, 21.0)
+    exchange.receive(c, 2, 21.1, "user 0")
+    exchange.back(b, 30.0)
+    exchange.send(a, 3, 31.0)
+    for one in (b, c):
+        exchange.receive(one, 3, 31.1, "user 0")
+    for one in (a, b, c):
+        exchange.leave(one, 40.0)
+    assert ends(b.tally) == {"expected": 3, "received": 1, "missed": 1, "lost": 1}
+    assert ends(c.tally) == {"expected": 3, "received": 2, "lost": 1}
+
+
+def test_what_arrives_after_the_return_is_received() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    exchange.away(b, 1.0)
+    exchange.send(a, 1, 1.5)
+    exchange.back(b, 2.0)
+    assert exchange.receive(b, 1, 2.1, "user 0") is not None
+    exchange.leave(b, 50.0)
+    assert ends(b.tally) == {"expected": 1, "received": 1}
+
+
+def test_equal_messages_after_a_return_are_not_taken_for_those_that_were_missed() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    exchange.away(b, 1.0)
+    for at in (2.0, 3.0):
+        exchange.send(a, "same", at)
+    exchange.back(b, 10.0, asked=9.9)
+    assert ends(b.tally) == {"expected": 2, "missed": 2}
+    exchange.send(a, "same", 11.0)
+    found = exchange.receive(b, "same", 11.5, "user 0")
+    assert found is not None
+    assert found.at == 11.0
+
+
+def test_a_message_that_was_overtaken_is_not_taken_for_an_equal_one() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    for key, at in (("x", 1.0), ("y", 2.0), ("x", 3.0)):
+        exchange.send(a, key, at)
+    # The first x is lost: the sender's y has come before any x.
+    exchange.receive(b, "y", 2.1, "user 0")
+    found = exchange.receive(b, "x", 3.1, "user 0")
+    assert found is not None
+    assert found.at == 3.0
+    exchange.leave(b, 9.0)
+    assert ends(b.tally) == {"expected": 3, "received": 2, "lost": 1}
+
+
+def test_a_receiver_who_stops_at_once_is_not_judged() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    exchange.send(a, 1, 10.0)
+    exchange.leave(b, 10.0 + IN_FLIGHT / 2)
+    assert ends(b.tally) == {"expected": 1, "unknown": 1}
+
+
+def test_a_sender_whose_connection_ends_is_not_judged() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    exchange.send(a, 1, 10.0)
+    exchange.away(a, 10.5)
+    exchange.leave(b, 20.0)
+    assert ends(b.tally) == {"expected": 1, "unknown": 1}
+
+
+def test_what_nobody_waits_for_any_more_is_given_up() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    exchange.send(a, 1, 0.0)
+    exchange.send(a, 2, PATIENCE + 1)
+    assert ends(b.tally) == {"expected": 2, "lost": 1}
+    assert exchange.outstanding == 1
+    assert exchange.receive(b, 1, PATIENCE + 2, "user 0") is None
+
+
+def test_a_second_copy_and_a_late_order() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    for key in (1, 2):
+        exchange.send(a, key, 10.0)
+    for key in (2, 1, 1):
+        exchange.receive(b, key, 11.0, "user 0")
+    assert ends(b.tally) == {"expected": 2, "received": 2, "duplicated": 1, "reordered": 1}
+
+
+def test_strangers_and_what_was_sent_before_the_join_are_not_counted() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    assert exchange.receive(b, "x", 50.0, "a human") is None
+    late = exchange.join(CHANNEL, "late", 50.0)
+    exchange.receive(late, "x", 50.1, "user 0")
+    assert ends(b.tally) == ends(late.tally) == {}
+    assert a.tally.expected == 0
+
+
+def test_a_server_that_never_passes_a_kind_on_cannot_be_judged() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    for kind in ("input", "chat"):
+        for number in range(3):
+            exchange.send(a, (kind, number), 0.0, to=To.LEARNED, kind=kind)
+    exchange.receive(b, ("chat", 0), 0.1, "user 0")
+    assert not exchange.settled(b)
+    for one in (a, b):
+        exchange.leave(one, 10.0)
+    # Others get chat; of input, and of the sender's own copies, nothing was ever seen.
+    assert ends(b.tally) == {"expected": 6, "received": 1, "lost": 2, "unknown": 3}
+    assert ends(a.tally) == {"expected": 6, "unknown": 6}
+
+
+def test_a_key_that_repeats_is_no_duplicate() -> None:
+    exchange = Exchange()
+    (a,) = players(exchange, 1)
+    exchange.send(a, 1, 10.0, to=To.SENDER)
+    for _ in range(3):
+        exchange.receive(a, 1, 11.0, "user 0", repeats=True)
+    assert ends(a.tally) == {"expected": 1, "received": 1}
+
+
+def test_settled_is_when_nothing_is_on_its_way_to_who_is_connected() -> None:
+    exchange = Exchange()
+    a, b, c = players(exchange, 3)
+    assert exchange.settled(a)
+    exchange.away(c, 0.5)
+    exchange.send(a, 1, 1.0)
+    assert not exchange.settled(a)
+    assert not exchange.settled(b)
+    assert exchange.settled(c)
+    exchange.receive(b, 1, 1.1, "user 0")
+    assert exchange.settled(a)
+
+
+def test_nothing_is_kept_of_a_channel_that_all_have_left() -> None:
+    exchange = Exchange()
+    members = players(exchange, 3)
+    for number in range(5):
+        exchange.send(members[0], number, 1.0)
+    for one in members:
+        exchange.leave(one, 2.0)
+        exchange.leave(one, 2.0)
+    assert exchange.outstanding == 0
+    assert exchange._channels == {}
+    assert all(one.waiting == 0 for one in members)
+
+
+class Deliveries(RuleBasedStateMachine):
+    """Whatever players do and a server loses: expected is what a plain model counts, and the sum holds."""
+
+    @initialize()
+    def start(self) -> None:
+        self.exchange = Exchange()
+        self.now = 0.0
+        self.members: list[Member] = []
+        self.gone: list[Member] = []
+        self.expected: Counter[int] = Counter()
+        self.flying: list[tuple[Member, object]] = []
+        self.names = 0
+
+    def rooms(self, member: Member) -> Iterable[Member]:
+        return (one for one in self.members if one.channel is member.channel)
+
+    @rule(channel=st.sampled_from("ab"), wait=st.floats(0, 5))
+    def join(self, channel: str, wait: float) -> None:
+        self.now += wait
+        self.names += 1
+        self.members.append(self.exchange.join(channel, f"user {self.names}", self.now))
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data(), key=st.integers(0, 3), to=st.sampled_from(To), wait=st.floats(0, 8))
+    def send(self, data: st.DataObject, key: int, to: To, wait: float) -> None:
+        self.now += wait
+        sender = data.draw(st.sampled_from(self.members))
+        self.exchange.send(sender, key, self.now, to=to, kind=key)
+        for one in self.rooms(sender):
+            own = one is sender
+            if (to is To.OTHERS and not own) or (to is To.SENDER and own) or to in (To.ALL, To.LEARNED):
+                self.expected[id(one)] += 1
+                self.flying.append((one, key))
+
+    @precondition(lambda self: self.flying)
+    @rule(data=st.data(), wait=st.floats(0, 3), copies=st.integers(1, 2))
+    def arrive(self, data: st.DataObject, wait: float, copies: int) -> None:
+        self.now += wait
+        at = data.draw(st.integers(0, len(self.flying) - 1))
+        member, key = self.flying.pop(at)
+        if member in self.members:
+            for _ in range(copies):
+                self.exchange.receive(member, key, self.now)
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data(), wait=st.floats(0, 5), back=st.booleans())
+    def connection(self, data: st.DataObject, wait: float, back: bool) -> None:
+        self.now += wait
+        member = data.draw(st.sampled_from(self.members))
+        if back:
+            self.exchange.back(member, self.now, self.now - wait / 2)
+        else:
+            self.exchange.away(member, self.now)
+
+    @precondition(lambda self: self.members)
+    @rule(data=st.data(), wait=st.floats(0, 5))
+    def leave(self, data: st.DataObject, wait: float) -> None:
+        self.now += wait
+        member = data.draw(st.sampled_from(self.members))
+        self.members.remove(member)
+        self.gone.append(member)
+        self.exchange.leave(member, self.now)
+
+    @invariant()
+    def the_sum_holds(self) -> None:
+        for member in getattr(self, "members", []):
+            assert member.tally.expected == self.expected[id(member)]
+            assert member.tally.outstanding == member.waiting >= 0
+        for member in getattr(self, "gone", []):
+            assert member.tally.expected == self.expected[id(member)]
+            assert member.tally.outstanding == member.waiting == 0
+
+    def teardown(self) -> None:
+        for member in getattr(self, "members", []):
+            self.exchange.leave(member, self.now)
+            assert member.tally.outstanding == 0
+        if hasattr(self, "exchange"):
+            assert self.exchange.outstanding == 0
+            assert self.exchange._channels == {}
+
+
+TestDeliveries = Deliveries.TestCase
+TestDeliveries.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("xyz")), max_size=40), st.randoms())
+def test_when_nothing_is_lost_everything_is_received(sends: list[tuple[int, str]], random: object) -> None:
+    """In any order between senders; in the sender's own order of each."""
+    exchange = Exchange()
+    members = players(exchange, 4)
+    queues: dict[tuple[int, int], list[object]] = {}
+    for index, key in sends:
+        exchange.send(members[index], (index, key), 1.0)
+        for receiver in range(4):
+            if receiver != index:
+                queues.setdefault((index, receiver), []).append((index, key))
+    while queues:
+        pair = random.choice(list(queues))  # type: ignore[attr-defined]
+        key = queues[pair].pop(0)
+        assert exchange.receive(members[pair[1]], key, 1.5, f"user {pair[0]}") is not None
+        if not queues[pair]:
+            del queues[pair]
+    for one in members:
+        exchange.leave(one, 1.6)
+        assert one.tally.expected == one.tally.received
+        assert one.tally.reordered == one.tally.duplicated == 0
