@@ -20,8 +20,8 @@ _LEDGER = re.compile(
     re.MULTILINE,
 )
 _ENDS = ("sent", "ok", "error", "timeout", "closed", "abandoned")
-_TRACE = "Traceback (most recent call last)"
-_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n((?:[ \t].*\n)*.*)$", re.MULTILINE)
+_TRACEBACK = re.compile(r"Traceback \(most recent call last\):\n(?:[ \t].*\n)*.*", re.MULTILINE)
+_CHAINED = re.compile(r"\n(.*)\n\n(?:The above exception was the direct|During handling of the above) .*:\n\n")
 _SCENARIO = str(Path(__file__).parent / "locustfile.py")
 # Moves a terminal's cursor, or turns the direction of what is read.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -83,9 +83,10 @@ def judge(result: Result, reports: Path, cids_seen: int = 0) -> None:
 
 
 def tracebacks(output: str) -> tuple[int, int]:
-    """How many there are of what the scenario raised or was at, and of anything else."""
-    own = [text for text in _TRACEBACK.findall(output) if OWN in text or _SCENARIO in text]
-    return len(own), output.count(_TRACE) - len(own)
+    """How many there are of what the scenario raised or was at, and of anything else; a chain is one."""
+    texts = _TRACEBACK.findall(_CHAINED.sub(r"\n  \1\n  ", output))
+    own = sum(OWN in text or _SCENARIO in text for text in texts)
+    return own, len(texts) - own
 
 
 def _ledger(result: Result, cids_seen: int) -> None:

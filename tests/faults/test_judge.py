@@ -18,6 +18,7 @@ cid ledger: sent 1,010 = ok 1,000 + error 0 + timeout 6 + closed 0 + abandoned 4
 run: FAILED (exit code 1)
   6 calls failed
 """
+CAUSE = "The above exception was the direct cause of the following exception:"
 TRACE = 'Traceback (most recent call last):\n  File "x.py", line 1, in f\n    g()\n'
 
 
@@ -60,8 +61,8 @@ def test_only_what_the_scenario_raised_is_its_own() -> None:
     assert tracebacks(f"{TRACE}LookupError: {OWN}\n") == (1, 0)
     scenario = TRACE.replace("x.py", str(Path(__file__).parent / "locustfile.py"))
     assert tracebacks(f"{scenario}SystemExit: 0\n{TRACE}SystemExit: 0\n") == (1, 1)
-    chained = f"{TRACE}KeyError: 1\n\nDuring handling of it:\n\n{TRACE}LookupError: {OWN}\n"
-    assert tracebacks(chained) == (1, 1)
+    chained = f"{TRACE}LookupError: {OWN}\n\n{CAUSE}\n\n{TRACE}KeyError: 1\n"
+    assert tracebacks(f"{chained}\nsomething else\n{chained.replace(OWN, 'ours')}") == (1, 1)
 
 
 def test_a_control_character_in_a_report(tmp_path: Path) -> None:
