@@ -176,6 +176,22 @@ def test_only_the_runtime_writes_to_an_authoritative_board() -> None:
     assert boards.page(board, 10, "", ()).wire() == {}
 
 
+def test_a_tournament_cannot_end_before_its_first_reset() -> None:
+    def create(end: int) -> None:
+        Boards().create_tournament(
+            "t",
+            duration=60,
+            reset_schedule="0 0 * * *",
+            start_time=MIDNIGHT + DAY // 2,
+            end_time=MIDNIGHT + end,
+        )
+
+    create(DAY + 1)
+    for end in (DAY, DAY - 1):
+        with pytest.raises(ValueError, match="before first reset schedule"):
+            create(end)
+
+
 def test_a_board_is_made_once() -> None:
     boards = Boards()
     board = boards.create("b", sort_order="asc")

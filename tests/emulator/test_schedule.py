@@ -68,7 +68,6 @@ def test_nothing_was_before_the_first_time() -> None:
     [
         "",
         "0 0 * *",
-        "0 0 * * * * * *",
         "60 0 * * *",
         "0 24 * * *",
         "0 0 0 * *",

@@ -169,6 +169,8 @@ class Messages:
         if len(self._all) > self._most:
             self.remove(next(iter(self._all.values())))
         kept = self._channels.setdefault(message.stream, [])
+        if kept:
+            message.stream = kept[0].stream  # one object for all of a channel
         if message.code <= CHAT_REMOVE:
             kept.append(message)
         else:

@@ -120,6 +120,13 @@ class Leaderboards:
             msg = f"tournament {tournament_id!r}: end_time {end} is before start_time {start}"
             raise ValueError(msg)
         board = self._board(tournament_id, options)
+        # A start time of 0 counts as 1970 here, on the server too.
+        if end and board.schedule is not None and end <= board.schedule.next(start):
+            msg = (
+                "tournament end time cannot be before first reset schedule - either increase end time or "
+                "change/disable reset schedule"
+            )
+            raise ValueError(msg)
         board.tournament = Tournament(
             duration,
             start or self._seconds(),

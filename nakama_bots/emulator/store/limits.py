@@ -21,8 +21,8 @@ class Limits:
     accounts: int = 1_000_000
     groups: int = 100_000
     matches: int = 10_000
-    messages: int = 100_000
-    notifications: int = 100_000
+    messages: int = 50_000
+    notifications: int = 50_000
     objects: int = 500_000
     parties: int = 100_000
     presences: int = 1_000_000
