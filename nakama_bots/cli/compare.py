@@ -19,6 +19,7 @@ from nakama_bots.cli.interrupts import Interrupted, raised
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.paired import PairedError, PairedRun, Plan
+from nakama_bots.ops.processes import NotServed
 from nakama_bots.results.compare.compare import (
     PAIRED,
     STANDARD,
@@ -122,7 +123,7 @@ def run(arguments: argparse.Namespace) -> int:
             wanted = ", ".join(arguments.name) or "*"
             msg = f"{comparison['run']['label']}: neither it nor a baseline has a name that fits {wanted!r}"
             raise NothingToCompare(msg)
-    except (NothingToCompare, PairedError) as error:
+    except (NothingToCompare, NotServed, PairedError) as error:
         print(f"nakama-bots compare: {error}", file=sys.stderr)
         return ExitCode.INVALID
     except Interrupted as interrupted:

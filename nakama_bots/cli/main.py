@@ -7,18 +7,23 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn
+from importlib.metadata import version
+from typing import Any, Final, NoReturn
 
 from nakama_bots.cli import (
     baseline,
+    capacity,
     cleanup,
     compare,
+    completion,
     doctor,
     emulator,
     fill,
     gate,
     history,
+    init,
     report,
+    scenarios,
     schema,
     settings,
 )
@@ -35,19 +40,20 @@ class Subcommand:
     run: Callable[[argparse.Namespace], int]
 
 
+_MODULES: Final[tuple[Any, ...]] = (
+    baseline, capacity, cleanup, compare, completion, doctor, emulator, fill, gate, history, init, report,
+    scenarios, schema, settings,
+)  # fmt: skip
 SUBCOMMANDS: Final[dict[str, Subcommand]] = {
-    "baseline": Subcommand(baseline.HELP, baseline.add_arguments, baseline.run),
-    "cleanup": Subcommand(cleanup.HELP, cleanup.add_arguments, cleanup.run),
-    "compare": Subcommand(compare.HELP, compare.add_arguments, compare.run),
-    "doctor": Subcommand(doctor.HELP, doctor.add_arguments, doctor.run),
-    "emulator": Subcommand(emulator.HELP, emulator.add_arguments, emulator.run),
-    "fill": Subcommand(fill.HELP, fill.add_arguments, fill.run),
-    "gate": Subcommand(gate.HELP, gate.add_arguments, gate.run),
-    "history": Subcommand(history.HELP, history.add_arguments, history.run),
-    "report": Subcommand(report.HELP, report.add_arguments, report.run),
-    "schema": Subcommand(schema.HELP, schema.add_arguments, schema.run),
-    "settings": Subcommand(settings.HELP, settings.add_arguments, settings.run),
+    module.__name__.rpartition(".")[2]: Subcommand(module.HELP, module.add_arguments, module.run)
+    for module in _MODULES
 }
+
+
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        # "(default: None)" says nothing.
+        return action.help if action.default in (None, [], "") else super()._get_help_string(action)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -59,13 +65,14 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """The parser of every subcommand."""
     top = _Parser(prog="nakama-bots", description="Load testing and bots for the Nakama game server.")
+    top.add_argument("--version", action="version", version=f"nakama-bots {version('nakama_bots')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="|".join(SUBCOMMANDS))
     for name, subcommand in SUBCOMMANDS.items():
         sub = commands.add_parser(
             name,
             help=subcommand.help,
             description=subcommand.help,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=_Formatter,
         )
         subcommand.add_arguments(sub)
         sub.set_defaults(run=subcommand.run)

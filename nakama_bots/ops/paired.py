@@ -8,33 +8,25 @@ drift favours neither side.
 from __future__ import annotations
 
 import random
-import shlex
-import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import IO, Final
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+from typing import Final
 
 import gevent
 import orjson
 
 from nakama_bots.errors import NakamaError
+from nakama_bots.ops.processes import running, served
 from nakama_bots.results.compare.profile import Profile, profile_of_periods
 from nakama_bots.results.run_folder import read_summary, read_timeline
 
-PORT: Final = "{port}"
-"""Marks a server command: replaced by a free port, on which the command has to listen."""
-
 LEAST_COUNTED: Final = 1.0
 """Seconds of a block that have to be left to be counted."""
-SERVER_START: Final = 60.0
 ENDING: Final = 60.0
 """Seconds that a generator may take to write its results after the last block."""
 
@@ -100,7 +92,7 @@ class PairedRun:
     def run(self, on_progress: Callable[[float, float], object]) -> tuple[Profile, Profile]:
         """The profiles of both, with a block for each pair; ``on_progress`` gets seconds done and in all."""
         with ExitStack() as stack:
-            urls = [stack.enter_context(_server(server)) for server in self._servers]
+            urls = [stack.enter_context(served(server)) for server in self._servers]
             generators = [stack.enter_context(self._generator(side, url)) for side, url in enumerate(urls)]
             started, limit = monotonic(), self._plan.seconds + ENDING
             while any(generator.process.poll() is None for generator in generators):
@@ -139,7 +131,7 @@ class PairedRun:
             sys.executable, "-m", "locust", *self._locust, "--headless", "--host", url, "--only-summary",
             "--nakama-reports", str(folder), "--nakama-load", self._plan.load(side, self._users),
         ]  # fmt: skip
-        with log.open("wb") as output, _running(command, output) as process:
+        with log.open("wb") as output, running(command, output) as process:
             yield _Generator(process, folder, log)
 
 
@@ -160,52 +152,3 @@ class _Generator:
             msg = f"{runs[-1]}: the run is invalid: {'; '.join(verdict['why'])}"
             raise PairedError(msg)
         return runs[-1]
-
-
-@contextmanager
-def _running(command: Sequence[str], output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, which is ended in the end."""
-    process = subprocess.Popen(  # noqa: S603  -- the user's own command, without a shell
-        command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-@contextmanager
-def _server(server: str) -> Iterator[str]:
-    """The URL of ``server``, which is started first where it is a command."""
-    if PORT not in server:
-        yield server
-        return
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    url = f"http://127.0.0.1:{port}"
-    command = shlex.split(server.replace(PORT, str(port)))
-    with tempfile.TemporaryFile() as output, _running(command, output) as process:
-        deadline = monotonic() + SERVER_START
-        while not _healthy(url):
-            if process.poll() is not None or monotonic() > deadline:
-                output.seek(0)
-                last = output.read().decode(errors="replace").strip().splitlines()[-1:]
-                msg = f"{server!r} does not serve {url}: {last[0] if last else 'it printed nothing'}"
-                raise PairedError(msg)
-            gevent.sleep(0.1)
-        yield url
-
-
-def _healthy(url: str) -> bool:
-    try:
-        with build_opener(ProxyHandler({})).open(f"{url}/healthcheck", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False

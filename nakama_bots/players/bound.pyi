@@ -142,9 +142,7 @@ class BoundClient:
         """Authenticate with a session ticket of Steam."""
     def ban_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
         """Remove users and never let them in again."""
-    def block_friends(
-        self, ids: Sequence[str] | None = None, usernames: Sequence[str] | None = None
-    ) -> Empty:
+    def block_friends(self, ids: Sequence[str] | None = None, usernames: Sequence[str] | None = None) -> Empty:
         """Block users, friends or not."""
     def call_rpc(self, id: str, input: object, read: Callable[[Any], R]) -> R | None:
         """What ``read`` makes of the function's JSON answer, or None when it answered nothing.
@@ -159,9 +157,7 @@ class BoundClient:
         """Found a group, given as an object or by field; ``AlreadyExists`` is a taken name."""
     def delete_account(self) -> Empty:
         """Delete the account; its tokens are refused from now on and its identities are free again."""
-    def delete_friends(
-        self, ids: Sequence[str] | None = None, usernames: Sequence[str] | None = None
-    ) -> Empty:
+    def delete_friends(self, ids: Sequence[str] | None = None, usernames: Sequence[str] | None = None) -> Empty:
         """Remove friends, withdraw or refuse invites, unblock users."""
     def delete_group(self, group_id: str) -> Empty:
         """Delete the group; for superadmins."""
@@ -176,9 +172,7 @@ class BoundClient:
 
         ``InternalError``: the tournament is unknown, or only the server's runtime may delete.
         """
-    def demote_group_users(
-        self, group_id: str, ids: Sequence[str] | None = None
-    ) -> Empty:
+    def demote_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
         """Put members one role down."""
     def emit_event(self, request: Event) -> Empty:
         """Submit an event; nothing tells what the runtime made of it."""
@@ -197,21 +191,15 @@ class BoundClient:
         """Users by any of their ids and names, in any order; unknown ones are left out."""
     def healthcheck(self) -> Empty:
         """``{}`` when the server is up; needs no authorization."""
-    def import_facebook_friends(
-        self, request: AccountFacebook, reset: bool | None = None
-    ) -> Empty:
+    def import_facebook_friends(self, request: AccountFacebook, reset: bool | None = None) -> Empty:
         """Add the friends of a Facebook profile; ``reset`` removes those of an earlier import first."""
-    def import_steam_friends(
-        self, request: AccountSteam, reset: bool | None = None
-    ) -> Empty:
+    def import_steam_friends(self, request: AccountSteam, reset: bool | None = None) -> Empty:
         """Add the friends of a Steam profile; ``reset`` removes those of an earlier import first."""
     def join_group(self, group_id: str) -> Empty:
         """Join an open group, or ask to join a closed one."""
     def join_tournament(self, tournament_id: str) -> Empty:
         """Join; needed before writing to a tournament that requires it."""
-    def kick_group_users(
-        self, group_id: str, ids: Sequence[str] | None = None
-    ) -> Empty:
+    def kick_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
         """Remove users, or refuse their requests to join."""
     def leave_group(self, group_id: str) -> Empty:
         """Leave; the last superadmin cannot while others stay."""
@@ -223,13 +211,9 @@ class BoundClient:
         """Add a device id to the account."""
     def link_email(self, request: identities.AccountEmail) -> Empty:
         """Add an email address and a password to the account."""
-    def link_facebook(
-        self, request: identities.AccountFacebook, sync: bool | None = None
-    ) -> Empty:
+    def link_facebook(self, request: identities.AccountFacebook, sync: bool | None = None) -> Empty:
         """Add a Facebook profile to the account; ``sync`` (true by default) imports its friends."""
-    def link_facebook_instant_game(
-        self, request: identities.AccountFacebookInstantGame
-    ) -> Empty:
+    def link_facebook_instant_game(self, request: identities.AccountFacebookInstantGame) -> Empty:
         """Add a Facebook Instant Game profile to the account."""
     def link_game_center(self, request: identities.AccountGameCenter) -> Empty:
         """Add a Game Center profile to the account."""
@@ -342,9 +326,7 @@ class BoundClient:
         cursor: str | None = None,
     ) -> StorageObjectList[Any]:
         """``list_storage_objects`` with the user in the path."""
-    def list_subscriptions(
-        self, cursor: str | None = None, limit: int | None = None
-    ) -> wire.SubscriptionList:
+    def list_subscriptions(self, cursor: str | None = None, limit: int | None = None) -> wire.SubscriptionList:
         """A page of 1 to 1000 (100 by default) of the user's subscriptions."""
     def list_tournament_records(
         self,
@@ -382,13 +364,9 @@ class BoundClient:
         cursor: str | None = None,
     ) -> UserGroupList[Any]:
         """A page of 1 to 100 (100 by default) groups of a user, as one ``GroupState`` or as any."""
-    def promote_group_users(
-        self, group_id: str, ids: Sequence[str] | None = None
-    ) -> Empty:
+    def promote_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
         """Put members one role up."""
-    def read_storage_objects(
-        self, request: ReadStorageObjectsRequest
-    ) -> StorageObjects[Any]:
+    def read_storage_objects(self, request: ReadStorageObjectsRequest) -> StorageObjects[Any]:
         """Objects by collection, key and owner."""
     def rpc(self, id: str, input: object = None) -> RpcAnswer[Any]:
         """Call function ``id`` as the session's user.
@@ -396,21 +374,13 @@ class BoundClient:
         ``input`` is any JSON value, None for no payload: the function gets it as a JSON text, and its own text
         comes back in ``payload``.
         """
-    def rpc_func(
-        self, id: str, body: str | None = None, http_key: str | None = None
-    ) -> RpcAnswer[Any]:
+    def rpc_func(self, id: str, body: str | None = None, http_key: str | None = None) -> RpcAnswer[Any]:
         """Call function ``id`` with the text ``body``, as it is; with ``http_key`` the session is not used."""
-    def rpc_func2(
-        self, id: str, payload: str | None = None, http_key: str | None = None
-    ) -> RpcAnswer[Any]:
+    def rpc_func2(self, id: str, payload: str | None = None, http_key: str | None = None) -> RpcAnswer[Any]:
         """Call function ``id`` with GET: it finds ``payload`` in its context's query, never as its payload."""
-    def rpc_http_key(
-        self, http_key: str, id: str, input: object = None
-    ) -> RpcAnswer[Any]:
+    def rpc_http_key(self, http_key: str, id: str, input: object = None) -> RpcAnswer[Any]:
         """Call function ``id`` as a server would, without a user; otherwise like ``rpc``."""
-    def session_logout(
-        self, token: str | None = None, refresh_token: str | None = None
-    ) -> Empty:
+    def session_logout(self, token: str | None = None, refresh_token: str | None = None) -> Empty:
         """Log out ``session``, or the tokens that are given.
 
         Two empty texts log out every token that the user got in an earlier second. Sockets stay open.
@@ -425,9 +395,7 @@ class BoundClient:
         """Remove an email address and a password from the account."""
     def unlink_facebook(self, request: identities.AccountFacebook) -> Empty:
         """Remove a Facebook profile from the account."""
-    def unlink_facebook_instant_game(
-        self, request: identities.AccountFacebookInstantGame
-    ) -> Empty:
+    def unlink_facebook_instant_game(self, request: identities.AccountFacebookInstantGame) -> Empty:
         """Remove a Facebook Instant Game profile from the account."""
     def unlink_game_center(self, request: identities.AccountGameCenter) -> Empty:
         """Remove a Game Center profile from the account."""
@@ -491,9 +459,7 @@ class BoundClient:
 
         ``PermissionDenied``: only the server's runtime may write.
         """
-    def write_storage_objects(
-        self, objects: Sequence[WriteStorageObject[Json]]
-    ) -> StorageObjectAcks:
+    def write_storage_objects(self, objects: Sequence[WriteStorageObject[Json]]) -> StorageObjectAcks:
         """Write ``objects``, all or none; the acks hold the new versions."""
     def write_tournament_record(
         self,

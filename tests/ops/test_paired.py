@@ -15,7 +15,7 @@ from nakama_bots.cli.main import main
 from nakama_bots.ops.paired import Plan
 from nakama_bots.settings.load_profile import Profile
 
-ROOT = Path(__file__).parents[2]
+NO_LIMITS = "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0"
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -50,15 +50,29 @@ def test_what_is_counted_excludes_settling_and_what_both_sides_share() -> None:
     assert all(before[1] < after[0] for before, after in pairwise(both))
 
 
+PINGS = """
+from locust import constant, task
+from nakama_bots.load import NakamaUser
+
+class Pings(NakamaUser):
+    wait_time = constant(0.02)
+
+    @task
+    def ping(self):
+        self.player.socket.ping_pong()
+"""
+
+
 def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
     emulator = f"{shlex.quote(sys.executable)} -m nakama_bots.cli emulator --port {{port}}"
-    result = tmp_path / "comparison.json"
+    result, scenario = tmp_path / "comparison.json", tmp_path / "pings.py"
+    scenario.write_text(PINGS)
     command = [
         sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
-        emulator, f"{emulator} --fault latency:on=channel_message_send,ms=40",
+        emulator, f"{emulator} --fault latency:on=ping,ms=40",
         "--users", "6", "--rounds", "8", "--block", "3", "--settle", "1",
-        "--locust", f"-f {ROOT / 'scenarios' / 'chat.py'}",
-        "--name", "WS channel_message_send", "--statistic", "p50",
+        "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}",
+        "--name", "WS ping", "--statistic", "p50",
         "--reports", str(tmp_path / "reports"), "--json", str(result),
     ]  # fmt: skip
     ended = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, check=False)

@@ -1,0 +1,112 @@
+"""``nakama-bots capacity``: how many players a server holds, and what breaks first."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import orjson
+from rich.console import Console
+
+from nakama_bots.cli.inputs import argument, seconds, share, write_text
+from nakama_bots.cli.interrupts import Interrupted, raised
+from nakama_bots.errors import ConfigError
+from nakama_bots.exit_codes import ExitCode
+from nakama_bots.ops.bundled import find_scenario
+from nakama_bots.ops.capacity import CapacityPlan, CapacitySearch, cores
+from nakama_bots.ops.processes import NotServed, served
+from nakama_bots.results.capacity.answer import TrialPart, exit_code, text
+from nakama_bots.results.capacity.search import MOST_TRIALS, WIDTH
+from nakama_bots.results.gate.gate_file import read_gate
+from nakama_bots.settings.values import whole
+
+HELP: Final = "search for the number of players that a server holds, by trials that a gate judges"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The server, the scenario, the gate and the range."""
+    parser.epilog = (
+        "exit codes: 0 an answer, and --require is met; 2 bad usage; 3 fewer players than --require; "
+        "4 nothing was measured, or the interval contains --require; 130 or 143 interrupted"
+    )
+    count = argument(whole(1, 1_000_000))
+    parser.add_argument("server", metavar="URL", help="the server, or a command with {port} that starts one")
+    parser.add_argument("--gate", metavar="FILE", type=Path, required=True, help="what a load has to keep")
+    parser.add_argument("--scenario", metavar="NAME", help="a bundled scenario; instead of --locust")
+    parser.add_argument(
+        "--locust", metavar="ARGUMENTS", default="", help="for locust: locustfile, user classes, settings"
+    )
+    parser.add_argument("--from", dest="low", type=count, default=10, help="the least load, in players")
+    parser.add_argument("--to", dest="high", type=count, default=1000, help="the greatest load, in players")
+    parser.add_argument("--trial", type=seconds, default=60.0, help="length of a trial")
+    parser.add_argument("--settle", type=seconds, default=3.0, help="pause between two trials")
+    parser.add_argument("--max-trials", type=count, default=MOST_TRIALS, help="trials at most")
+    parser.add_argument("--max-time", type=seconds, default=3600.0, help="of the whole search")
+    parser.add_argument(
+        "--width", type=share, default=WIDTH, help="the search ends when its 90 %% interval is this narrow"
+    )
+    parser.add_argument("--require", metavar="N", type=count, help="the least capacity that passes")
+    parser.add_argument("--reports", metavar="FOLDER", type=Path, default=Path("reports/capacity"))
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the answer here too, - for stdout")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Search, print and write."""
+    plan = _plan(arguments)
+    reports = arguments.reports / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    console = Console(stderr=True)
+    code: int | None = None
+    try:
+        with served(arguments.server) as url:
+            search = CapacitySearch(url, arguments.gate.resolve(), plan, _locust(arguments), reports)
+            try:
+                with raised():
+                    search.run(lambda trial: console.print(_progress(trial), highlight=False, markup=False))
+            except Interrupted as interrupted:
+                code = interrupted.exit_code
+    except NotServed as error:
+        print(f"nakama-bots capacity: {error}", file=sys.stderr)
+        return ExitCode.INVALID
+    part = search.answer()
+    document = orjson.dumps(part, option=orjson.OPT_INDENT_2).decode() + "\n"
+    write_text(reports / "capacity.json", document)
+    if arguments.json is not None:
+        write_text(arguments.json, document)
+    if arguments.json != Path("-"):
+        print(text(part))
+        print(f"written: {reports / 'capacity.json'}")
+    return exit_code(part, arguments.require) if code is None else code
+
+
+def _plan(arguments: argparse.Namespace) -> CapacityPlan:
+    gate = read_gate(arguments.gate)
+    if not gate.rules:
+        raise ConfigError("--gate", str(arguments.gate), "a gate with a rule that can break")
+    if arguments.low > arguments.high:
+        raise ConfigError("--from", arguments.low, f"a load up to that of --to ({arguments.high})")
+    warmup = max(rule.warmup for rule in gate.rules)
+    least = warmup + max(rule.cooldown for rule in gate.rules)
+    if arguments.trial <= least:
+        accepted = f"longer than the gate's warm-up and cool-down together ({least:g} s)"
+        raise ConfigError("--trial", arguments.trial, accepted)
+    ramp = warmup or arguments.trial / 4
+    return CapacityPlan(
+        arguments.low, arguments.high, arguments.trial, ramp, arguments.settle, arguments.max_trials,
+        arguments.width, arguments.max_time, cores(),
+    )  # fmt: skip
+
+
+def _locust(arguments: argparse.Namespace) -> list[str]:
+    given = shlex.split(arguments.locust)
+    if arguments.scenario is not None:
+        return ["-f", str(find_scenario(arguments.scenario).path), *given]
+    return given or ["-f", "locustfile.py"]
+
+
+def _progress(trial: TrialPart) -> str:
+    why = f": {trial['why'][0]}" if trial["why"] and trial["outcome"] != "passed" else ""
+    return f"{trial['load']:,} players: {trial['outcome']}{why}"

@@ -1,0 +1,49 @@
+"""``nakama-bots scenarios``: what comes with the package, listed, located or copied."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.exit_codes import ExitCode
+from nakama_bots.ops.bundled import copy_scenario, find_scenario, scenarios
+
+HELP: Final = "list the bundled scenarios, print the path of one, or copy one to edit it"
+ACTIONS: Final = ("list", "path", "copy")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The action, the scenario and the folder of a copy."""
+    parser.description = (
+        f'{HELP}. Run one without a copy: locust -f "$(nakama-bots scenarios path duel)" --headless'
+    )
+    parser.add_argument("action", choices=ACTIONS, nargs="?", default="list", help="what to do (%(default)s)")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="of the scenario, for path and copy")
+    parser.add_argument(
+        "--to", metavar="FOLDER", type=Path, default=Path("scenarios"), help="of the copy (%(default)s)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """List, locate or copy."""
+    if arguments.action == "list":
+        _list()
+        return ExitCode.PASSED
+    if arguments.name is None:
+        raise ConfigError("NAME", None, "the name of a scenario, as `nakama-bots scenarios` lists them")
+    if arguments.action == "path":
+        print(find_scenario(arguments.name).path)
+    else:
+        path = copy_scenario(arguments.name, arguments.to)
+        print(f"wrote {path}\n\nNext: locust -f {path} --headless --users 4 --run-time 30s")
+    return ExitCode.PASSED
+
+
+def _list() -> None:
+    found = scenarios()
+    width = max(len(one.name) for one in found)
+    for one in found:
+        print(f"{one.name:<{width}}  {one.summary}")
+        print(f"{'':<{width}}  {' '.join(one.classes)}{f' (needs {one.needs})' if one.needs else ''}")

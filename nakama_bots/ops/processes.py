@@ -1,0 +1,76 @@
+"""Processes that a command starts and ends: generators, and servers given as a command."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from time import monotonic
+from typing import IO, Final
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+import gevent
+
+from nakama_bots.errors import NakamaError
+
+PORT: Final = "{port}"
+"""Marks a server command: replaced by a free port, on which the command has to listen."""
+
+SERVER_START: Final = 60.0
+
+
+class NotServed(NakamaError):
+    """A server that was given as a command does not serve: one line that says why."""
+
+
+@contextmanager
+def running(command: Sequence[str], output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
+    """The process, which is ended in the end."""
+    process = subprocess.Popen(  # noqa: S603  -- the user's own command, without a shell
+        command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def served(server: str) -> Iterator[str]:
+    """The URL of ``server``, which is started first where it is a command."""
+    if PORT not in server:
+        yield server
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
+    command = shlex.split(server.replace(PORT, str(port)))
+    with tempfile.TemporaryFile() as output, running(command, output) as process:
+        deadline = monotonic() + SERVER_START
+        while not _healthy(url):
+            if process.poll() is not None or monotonic() > deadline:
+                output.seek(0)
+                last = output.read().decode(errors="replace").strip().splitlines()[-1:]
+                msg = f"{server!r} does not serve {url}: {last[0] if last else 'it printed nothing'}"
+                raise NotServed(msg)
+            gevent.sleep(0.1)
+        yield url
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with build_opener(ProxyHandler({})).open(f"{url}/healthcheck", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (URLError, OSError):
+        return False

@@ -1,0 +1,60 @@
+"""Starts a load test in a game's own repository, from the files of ``ops/project``; replaces no file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.errors import ConfigError
+
+_TEMPLATE: Final = Path(__file__).parent / "project"
+
+CI: Final = {"github": ".github/workflows/load-test.yml", "gitlab": ".gitlab-ci.yml", "none": ""}
+"""Where each kind of CI has its file."""
+
+FILES: Final = {
+    "locustfile.py": "locustfile.py",
+    "scenarios/__init__.py": "scenarios/__init__.py",
+    "scenarios/example.py": "scenarios/example.py",
+    "nakama_bots.toml": "nakama_bots.toml",
+    "locust.conf": "locust.conf",
+    "gates/ci.toml": "gates/ci.toml",
+    "compose.yaml": "compose.yaml",
+    "gitignore": ".gitignore",
+}
+"""Name in the template, and in the project."""
+
+
+@dataclass(slots=True)
+class Scaffold:
+    """What was written, and what existed already and was left as it is."""
+
+    written: list[Path] = field(default_factory=list)
+    kept: list[Path] = field(default_factory=list)
+
+
+def guess_ci(folder: Path) -> str:
+    """The CI that a repository seems to use: ``gitlab`` if its remote or a file says so, else ``github``."""
+    config = folder / ".git" / "config"
+    on_gitlab = config.is_file() and "gitlab" in config.read_text(encoding="utf-8", errors="replace")
+    return "gitlab" if on_gitlab or (folder / ".gitlab-ci.yml").exists() else "github"
+
+
+def start_project(folder: Path, ci: str) -> Scaffold:
+    """Write the project into ``folder``; ``ConfigError`` when it cannot be written to."""
+    files = FILES | ({f"{ci}.yml": CI[ci]} if CI[ci] else {})
+    done = Scaffold()
+    for template, name in files.items():
+        target = folder / name
+        if target.exists():
+            done.kept.append(target)
+            continue
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes((_TEMPLATE / template).read_bytes())
+        except OSError as error:
+            accepted = f"a folder that can be written ({error.strerror})"
+            raise ConfigError("DIR", str(folder), accepted) from None
+        done.written.append(target)
+    return done
