@@ -5,21 +5,23 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
-import shtab
-
 from nakama_bots.exit_codes import ExitCode
 
 HELP: Final = 'print a completion script, for example: eval "$(nakama-bots completion bash)"'
+SHELLS: Final = ("bash", "zsh", "tcsh")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The shell."""
-    parser.add_argument("shell", choices=shtab.SUPPORTED_SHELLS, help="your shell")
+    parser.add_argument("shell", choices=SHELLS, help="your shell")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the script."""
-    from nakama_bots.cli.main import parser  # noqa: PLC0415  -- which imports this module
+    # Late: only this subcommand needs it, and the parser's module imports this one.
+    import shtab  # noqa: PLC0415
+
+    from nakama_bots.cli.main import parser  # noqa: PLC0415
 
     print(shtab.complete(parser(), arguments.shell))
     return ExitCode.PASSED

@@ -76,7 +76,9 @@ class ServerScraper:
 
     def _fetch(self) -> str:
         target = Target.parse(self.metrics.url)
-        answer = self._transport.send(target, "GET", "", {"Accept": "text/plain"}, None, _TIMEOUTS)
+        answer = self._transport.send(
+            target, "GET", target.path or "/", {"Accept": "text/plain"}, None, _TIMEOUTS
+        )
         if answer.status != 200:
             msg = f"HTTP {answer.status}"
             raise ValueError(msg)
