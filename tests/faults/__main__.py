@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from conftest import default_signals
+from starting import default_signals
 
 from .bench import Bench
 from .cell import Cell
