@@ -1,8 +1,6 @@
 """One scripted session against one server, seen bare: plain HTTP, plain websockets, none of our own client.
 
-Every step becomes a normalised entry of a transcript. What a server makes up (ids, tokens, times, cursors) is
-bound to a placeholder named after the step in which it first appears, so that a difference in one step does not
-move the names in the next. Two transcripts are compared by ``compare``.
+Every step becomes an entry of a transcript (``transcript.py``).
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 import base64
 import http.client
 import json
-import re
 import secrets
 import threading
 import time
@@ -22,24 +19,14 @@ from typing import Any
 import requests
 import websocket
 
+from .transcript import Names, Step
+
 PUSH_TIMEOUT = 10.0
 # Two intervals of a real server's matchmaker and some more.
 MATCHED_TIMEOUT = 45.0
 # A real server that has just sent something loses its close frame in 6 of 1500 cases: it is asked again.
 _CLOSES = 5
 
-_UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-_IDS = re.compile(_UUID, re.IGNORECASE)
-_LITERAL_IDS = {"00000000-0000-0000-0000-000000000000", "11111111-1111-4111-8111-111111111111"}
-_NODE = re.compile(rf"({_UUID})\.(?!{_UUID})[\w-]+")
-_JWT = re.compile(r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
-_TIME = re.compile(r"(?:20[2-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
-_ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+:\d+")
-_PARSER = re.compile(r"proto: (?:syntax error )?\(line .*", re.DOTALL)
-_DIRECT = re.compile(r"4\.(<[^<>]*>)\.(<[^<>]*>)\.")
-_CURSORS = {"cursor", "next_cursor", "prev_cursor", "cacheable_cursor"}
-# FACTS of the recordings: the order in these lists is free.
-_UNORDERED = {"users", "presences", "devices", "joins", "leaves"}
 # Only for these does a real server keep one order of ack and events (200 of 200, or 100 of 100 measured). A
 # status_update is acknowledged first nearly always, but not in every run.
 _ORDERED = {
@@ -56,93 +43,6 @@ _TOLD = {
 }  # fmt: skip
 
 Frame = dict[str, Any]
-Step = dict[str, Any]
-
-
-class Names:
-    """The placeholders of one run."""
-
-    def __init__(self, tag: str) -> None:
-        self._tag = tag
-        self._ids: dict[str, str] = {}
-
-    def normalise(self, value: Any, step: str, unordered: Iterable[str] = ()) -> Any:
-        """``value`` with nothing in it that another run would have otherwise."""
-        masked = self._mask(value)
-        ordered = self._sort(masked, _UNORDERED | set(unordered))
-        return self._direct(self._bind(ordered, step))
-
-    def _mask(self, value: Any, key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: self._mask(part, name) for name, part in value.items()}
-        if isinstance(value, list):
-            if key == "query":
-                return [[name, self._mask(text, name)] for name, text in value]
-            return [self._mask(part, key) for part in value]
-        if isinstance(value, str):
-            return self._mask_text(value, key)
-        if type(value) in (int, float) and 1_500_000_000 < value < 3_000_000_000:
-            return "<unix>"
-        return value
-
-    def _mask_text(self, text: str, key: str) -> Any:
-        if key in _CURSORS and text not in ("", "nonsense"):
-            return "<cursor>"
-        if key == "http_key" and text != "wrong":
-            return "<http key>"
-        if _JWT.fullmatch(text):
-            body = text.split(".")[1]
-            return {"jwt": self._mask(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))}
-        text = text.replace(self._tag, "RUN").replace("\N{NO-BREAK SPACE}", " ").replace("proto:  ", "proto: ")
-        text = _TIME.sub(lambda found: "<time:frac>" if found[1] else "<time>", text)
-        text = _ADDRESS.sub("<addr>", _NODE.sub(r"\1.<node>", text))
-        # Where in the text Go's parser stopped is unstable on purpose, and so are some of its words.
-        text = _PARSER.sub("proto: <what the parser says>", text)
-        return _IDS.sub(lambda found: self._ids.get(found[0].lower(), found[0]), text)
-
-    def _sort(self, value: Any, unordered: set[str], key: str = "") -> Any:
-        if isinstance(value, dict):
-            return {name: self._sort(part, unordered, name) for name, part in value.items()}
-        if isinstance(value, list):
-            parts = [self._sort(part, unordered, key) for part in value]
-            return sorted(parts, key=_faceless) if key in unordered else parts
-        return value
-
-    def _bind(self, value: Any, step: str) -> Any:
-        if isinstance(value, dict):
-            return {name: self._bind(value[name], step) for name in sorted(value)}
-        if isinstance(value, list):
-            return [self._bind(part, step) for part in value]
-        if isinstance(value, str):
-            return _IDS.sub(lambda found: self._name(found[0], step), value)
-        return value
-
-    def _name(self, identifier: str, step: str) -> str:
-        if identifier in _LITERAL_IDS:
-            return identifier
-        if identifier not in self._ids:
-            # The version digit stays: session ids are of version 1, named matches of version 5.
-            prefix = f"<{step}:v{identifier[14]}#"
-            number = sum(name.startswith(prefix) for name in self._ids.values()) + 1
-            self._ids[identifier] = f"{prefix}{number}>"
-        return self._ids[identifier]
-
-    def _direct(self, value: Any) -> Any:
-        """The two users of a direct channel stand in the order of their random ids."""
-        if isinstance(value, dict):
-            out = {name: self._direct(part) for name, part in value.items()}
-            if "user_id_one" in out and "user_id_two" in out:
-                out["user_id_one"], out["user_id_two"] = sorted((out["user_id_one"], out["user_id_two"]))
-            return out
-        if isinstance(value, list):
-            return [self._direct(part) for part in value]
-        if isinstance(value, str):
-            return _DIRECT.sub(lambda found: "4.{}.{}.".format(*sorted(found.groups())), value)
-        return value
-
-
-def _faceless(value: Any) -> str:
-    return _IDS.sub("<?>", json.dumps(value, sort_keys=True))
 
 
 class Wire:
@@ -251,7 +151,11 @@ class Actor:
 class Run:
     """The session against one server: does steps and writes them down."""
 
-    def __init__(self, url: str, server_key: str = "defaultkey", http_key: str = "defaulthttpkey") -> None:
+    def __init__(
+        self, url: str, server_key: str = "defaultkey", http_key: str = "defaulthttpkey", *, pause: float = 0.0
+    ) -> None:
+        # Seconds after a step in which the server may still send something that no step waits for.
+        self._pause = pause
         self.tag = secrets.token_hex(5)
         self.http_key = http_key
         self.steps: list[Step] = []
@@ -283,6 +187,16 @@ class Run:
             return {"Authorization": f"Basic {self._basic}"}
         token = self.actors[by].tokens["token"] if by in self.actors else by
         return {"Authorization": f"Bearer {token}"}
+
+    def quietly(
+        self, method: str, path: str, by: str, body: Any, query: Mapping[str, str] | None = None
+    ) -> Any:
+        """One request that is no step; ``by`` is a token, or "key"."""
+        answer = self._http.request(
+            method, self._url + path, headers=self._authorization(by), json=body, timeout=30
+        )
+        answer.raise_for_status()
+        return answer.json()
 
     def rest(
         self,
@@ -428,6 +342,8 @@ class Run:
         unordered: Iterable[str] = (),
         cid: tuple[str, str] | None = None,
     ) -> Frame:
+        if self._pause:
+            time.sleep(self._pause)
         heard = {who: self._settle(who, expect.get(who, "").split()) for who in self.wires}
         ack: Frame = {}
         order: list[str] = []
@@ -462,63 +378,3 @@ class Run:
             )
         wire.barrier()
         return wire.take()
-
-
-@dataclass(frozen=True)
-class Difference:
-    """One place in one step where two transcripts say different things."""
-
-    step: str
-    path: str
-    expected: str
-    got: str
-
-    def __str__(self) -> str:
-        return f"{self.step} at {self.path}: expected {self.expected}, got {self.got}"
-
-
-def compare(expected: Sequence[Step], got: Sequence[Step]) -> list[Difference]:
-    """Every difference, step by step."""
-    theirs = {step["step"]: step for step in got}
-    known = {step["step"] for step in expected}
-    found: list[Difference] = []
-    for step in expected:
-        other = theirs.get(step["step"])
-        if other is None:
-            found.append(Difference(step["step"], "", "the step", "nothing"))
-        else:
-            found += [Difference(step["step"], *one) for one in _differences(step, other, "")]
-    found += [Difference(name, "", "nothing", "the step") for name in theirs if name not in known]
-    return found
-
-
-def _differences(expected: Any, got: Any, path: str) -> list[tuple[str, str, str]]:
-    if isinstance(expected, dict) and isinstance(got, dict):
-        return [
-            one
-            for key in sorted({*expected, *got})
-            for one in _differences(
-                expected.get(key, _ABSENT), got.get(key, _ABSENT), f"{path}.{key}".lstrip(".")
-            )
-        ]
-    if isinstance(expected, list) and isinstance(got, list) and len(expected) == len(got):
-        return [
-            one
-            for index, pair in enumerate(zip(expected, got, strict=True))
-            for one in _differences(*pair, f"{path}.{index}")
-        ]
-    # True is not 1 in JSON.
-    if type(expected) is type(got) and expected == got:
-        return []
-    return [(path, _shown(expected), _shown(got))]
-
-
-class _Absent:
-    """What a key has that is not there."""
-
-
-_ABSENT = _Absent()
-
-
-def _shown(value: Any) -> str:
-    return "nothing" if value is _ABSENT else json.dumps(value, sort_keys=True)

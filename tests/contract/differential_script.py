@@ -9,7 +9,8 @@ from . import differential_http as http
 from . import differential_live as live
 from . import differential_rest as rest
 from . import differential_values as values
-from .differential import Run, Step
+from .differential import Run
+from .transcript import Step
 
 FAMILIES: tuple[Callable[[Run], None], ...] = (
     rest.authentication, rest.general, rest.account, rest.link, rest.users, live.connecting, live.status,

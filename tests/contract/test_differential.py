@@ -23,8 +23,8 @@ from nakama_bots.emulator.dispatch.operations import OPERATIONS
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.realtime.catalog import REPLIES
 
-from .differential import Names, Step, compare
 from .differential_script import FAMILIES, play
+from .transcript import Names, Step, compare
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "data" / "differential.json"

@@ -184,7 +184,7 @@ def _change(call: Call, code: int, doing: str, verb: str, content: str) -> None:
         content = _content(call)
     presence = _member(call, stream, doing)
     me, now = call.session, call.core.now()
-    kept = call.core.messages.find(stream, identifier, me.user_id)
+    kept = call.core.messages.find(identifier, me.user_id)
     if presence.persistence and kept is None:
         raise RealtimeFault(BAD_INPUT, f"Could not find message to {verb} in channel history")
     _check_kept(presence, content, f"message {verb}")

@@ -19,7 +19,7 @@ from nakama_bots.emulator.dispatch.rest import (
     session,
 )
 from nakama_bots.emulator.formats.cursors import InvalidCursor
-from nakama_bots.emulator.formats.documents import is_object, storable
+from nakama_bots.emulator.formats.documents import is_object
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, int32, int64, text
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
@@ -98,16 +98,13 @@ def _board(core: Core, request: Request) -> Leaderboard:
 def _write(core: Core, request: Request) -> JsonObject:
     score = asked_score(request)
     board = _board(core, request)
-    failed = RestFault(INTERNAL, "Error writing score to leaderboard.")
     try:
-        if score.metadata and not storable(score.metadata) and not board.authoritative:
-            raise failed
         record, rank = core.leaderboards.write(board, score)
     except Authoritative:
         message = "Leaderboard only allows authoritative score submissions."
         raise RestFault(PERMISSION_DENIED, message) from None
     except InvalidScore:
-        raise failed from None
+        raise RestFault(INTERNAL, "Error writing score to leaderboard.") from None
     return record.wire(rank)
 
 

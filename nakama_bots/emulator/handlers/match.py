@@ -168,6 +168,8 @@ def _send_data(call: Call) -> None:
     if not chosen:
         tracker.send(stream, envelope, without=call.session)
         return
+    if not all(is_uuid(presence.text(name)) for presence in chosen for name in ("user_id", "session_id")):
+        return
     # The session id alone decides; the sender gets it too when it is listed.
     wanted = {presence.text("session_id") for presence in chosen}
     tracker.send_to([p.session for p in tracker.presences(stream) if p.session.id in wanted], envelope)

@@ -23,7 +23,6 @@ from nakama_bots.emulator.dispatch.rest import (
 )
 from nakama_bots.emulator.formats import cursors
 from nakama_bots.emulator.formats.cursors import InvalidCursor
-from nakama_bots.emulator.formats.documents import storable
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.leaderboards import RECORD, asked_score, check_owner, check_owners
@@ -172,8 +171,6 @@ def _write(core: Core, request: Request) -> JsonObject:
     if tournament.end_time and tournament.end_time <= core.seconds():
         raise RestFault(NOT_FOUND, "Tournament not found or has ended.")
     try:
-        if score.metadata and not storable(score.metadata) and not board.authoritative:
-            raise InvalidScore(board.id)
         record, rank = core.leaderboards.write_tournament(board, score)
     except BoardError as error:
         raise RestFault(*_WRITE_FAULTS[type(error)]) from None

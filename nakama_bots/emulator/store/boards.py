@@ -58,7 +58,7 @@ class Authoritative(BoardError):
 
 
 class InvalidScore(BoardError):
-    """The score would become negative or too large, or the operator is none."""
+    """The score would become negative or too large, the operator is none, or the metadata cannot be kept."""
 
 
 class TournamentFull(BoardError):

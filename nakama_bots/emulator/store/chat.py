@@ -176,11 +176,10 @@ class Messages:
         else:
             bisect.insort(kept, message, key=lambda one: one.position)
 
-    def find(self, stream: Stream, message_id: str, sender_id: str) -> Message | None:
-        """The message of that id, if that user sent it."""
+    def find(self, message_id: str, sender_id: str) -> Message | None:
+        """The message of that id, if that user sent it; as on the server, to whatever channel."""
         message = self._all.get(message_id)
-        found = message is not None and (message.stream, message.sender_id) == (stream, sender_id)
-        return message if found else None
+        return message if message is not None and message.sender_id == sender_id else None
 
     def remove(self, message: Message) -> None:
         """Forget a kept message."""

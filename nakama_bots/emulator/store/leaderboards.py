@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, Required, TypedDict, TypeVar, Unpack
 
+from nakama_bots.emulator.formats.documents import storable
 from nakama_bots.emulator.formats.protojson import jsonb
 from nakama_bots.emulator.formats.schedule import Schedule
 from nakama_bots.emulator.store.boards import (
@@ -228,6 +229,7 @@ class Leaderboards:
         if board.authoritative and not authoritative:
             raise Authoritative(board.id)
         operator = _operator(board, score)
+        _check_metadata(board, score)
         ranking = self.ranking(board, board.expiry(self._seconds()))
         before = ranking.owners.get(score.owner_id)
         if before is None:
@@ -280,9 +282,10 @@ class Leaderboards:
         operator = _operator(board, score)
         ranking = self.ranking(board, period.expiry)
         before = ranking.owners.get(score.owner_id)
+        if before is None and tournament.join_required:
+            raise JoinRequired(board.id)
+        _check_metadata(board, score)
         if before is None:
-            if tournament.join_required:
-                raise JoinRequired(board.id)
             record = self._first(ranking, score, operator, tournament.max_num_score)
             self._enter(tournament, board.id)
         elif before.max_num_score and before.num_score >= before.max_num_score:
@@ -405,6 +408,11 @@ def _operator(board: Leaderboard, score: Score) -> Operator:
         return Operator(score.operator) or board.operator
     except ValueError:
         raise InvalidScore(board.id) from None
+
+
+def _check_metadata(board: Leaderboard, score: Score) -> None:
+    if score.metadata and not storable(score.metadata):
+        raise InvalidScore(board.id)
 
 
 def _valid(record: Record) -> Record:

@@ -168,7 +168,7 @@ class Storage:
     def _written(
         self, write: StorageWrite, before: StorageObject | None, *, authoritative: bool
     ) -> StorageObject:
-        if max(len(write.key.collection), len(write.key.key)) > _LONGEST or not storable(write.value):
+        if not storable(write.value):
             raise Unstorable(write.key)
         now = self._now()
         version = hashlib.md5(write.value.encode(errors="surrogatepass"), usedforsecurity=False).hexdigest()
@@ -176,6 +176,9 @@ class Storage:
         if before is None:
             if write.version not in ("", IF_ABSENT):
                 raise _version_check()
+            # An update looks for the name; only a new row has to take it.
+            if max(len(write.key.collection), len(write.key.key)) > _LONGEST:
+                raise Unstorable(write.key)
         else:
             if write.version == IF_ABSENT:
                 raise _version_check()

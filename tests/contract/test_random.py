@@ -1,0 +1,64 @@
+"""Random sessions on the emulator get the answers that a real server gave, or with ``NAKAMA_URL`` gives now.
+
+To record the real server again, with ``modules/boards.lua`` in it and tokens that outlive the session::
+
+    NAKAMA_RECORD=1 NAKAMA_URL=http://127.0.0.1:7350 python -m pytest tests/contract/test_random.py
+
+``NAKAMA_SEED`` plays one session of another seed; ``python -m tests.contract.differential_random`` many.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nakama_bots.emulator.server.process import EmulatorProcess
+
+from .differential_random import PAUSE, play
+from .transcript import Step, compare
+
+HERE = Path(__file__).parent
+STEPS = 150
+SEEDS = [int(os.environ["NAKAMA_SEED"])] if os.environ.get("NAKAMA_SEED") else [1, 2, 3, 4]
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorProcess]:
+    extra = ("--module", str(HERE / "modules" / "boards.py"), "--token-expiry", "7200")
+    with EmulatorProcess.start(extra=extra) as process:
+        yield process
+        assert process.alive
+    assert "Traceback" not in process.stderr
+
+
+def reference(seed: int) -> list[Step]:
+    """What a real server says, written down where that is asked for."""
+    recorded = HERE / "data" / f"random-{seed}.json"
+    if not os.environ.get("NAKAMA_URL"):
+        if not recorded.exists():
+            pytest.skip(f"nothing is recorded of seed {seed}: set NAKAMA_URL")
+        steps: list[Step] = json.loads(recorded.read_text(encoding="utf-8"))
+        return steps
+    steps = play(os.environ["NAKAMA_URL"], seed, STEPS, pause=PAUSE)
+    if os.environ.get("NAKAMA_RECORD"):
+        lines = ",\n".join(json.dumps(step, sort_keys=True, ensure_ascii=False) for step in steps)
+        recorded.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
+    return steps
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_random_session_gets_a_real_servers_answers(emulator: EmulatorProcess, seed: int) -> None:
+    expected = reference(seed)
+    assert len(expected) > STEPS
+    found = compare(expected, play(emulator.url, seed, STEPS))
+    assert not found, "\n".join(map(str, found[:5]))
+
+
+def test_the_same_seed_asks_the_same(emulator: EmulatorProcess) -> None:
+    one, again, other = (play(emulator.url, seed, 30) for seed in (7, 7, 8))
+    assert compare(one, again) == []
+    assert [step["sent"] for step in one] != [step["sent"] for step in other]
