@@ -43,12 +43,12 @@ class Signals:
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
             # The terminal is gone. Locust knows SIGTERM only.
             gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
-        # Of Locust's listeners this one runs first: they are called in reverse.
-        self._environment.events.quitting.add_listener(self._on_quitting)
 
     def initialised(self) -> None:
         """Our part of Locust's ``init`` is over."""
         self._initialised = True
+        # Before those of the run, which wait for users: listeners of ``quitting`` are called in reverse.
+        self._environment.events.quitting.add_listener(self._on_quitting)
 
     def _on_interrupt(self) -> None:
         if self._interrupted or self._ending is not None:
@@ -56,6 +56,7 @@ class Signals:
             self._hurry()
             return
         self._interrupted = True
+        log.info("Got SIGINT signal")
         if self._is_before_run():
             self._leave()
         else:

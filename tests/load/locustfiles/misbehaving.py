@@ -98,3 +98,12 @@ class Spinning(NakamaUser):
     def spin(self) -> None:
         while True:
             pass
+
+
+class Lasting(NakamaUser):
+    """Its task outlasts every test."""
+
+    @task
+    def last(self) -> None:
+        self.player.socket.ping_pong()
+        gevent.sleep(3600)
