@@ -18,13 +18,13 @@ from nakama_bots.cli.inputs import add_window, seconds, share, write_text
 from nakama_bots.cli.interrupts import Interrupted, raised
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.ops.paired import PairedError, PairedRun, Plan
+from nakama_bots.ops.paired import PairedError, PairedPlan, PairedRun
 from nakama_bots.ops.processes import NotServed
 from nakama_bots.results.compare.compare import (
     PAIRED,
     STANDARD,
     STATISTICS,
-    Options,
+    CompareOptions,
     Tolerance,
     compare,
     compare_pairs,
@@ -85,7 +85,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_paired(parser: argparse.ArgumentParser) -> None:
-    plan = Plan()
+    plan = PairedPlan()
     group = parser.add_argument_group("paired", "compare two servers in one run, in turns of a block each")
     group.add_argument(
         "--paired",
@@ -161,8 +161,8 @@ def _compare_servers(arguments: argparse.Namespace) -> Comparison:
     return compare_pairs(new_profile, old_profile, _options(arguments, PAIRED))
 
 
-def _plan(arguments: argparse.Namespace) -> Plan:
-    plan = Plan(arguments.rounds, arguments.block, arguments.settle, arguments.seed)
+def _plan(arguments: argparse.Namespace) -> PairedPlan:
+    plan = PairedPlan(arguments.rounds, arguments.block, arguments.settle, arguments.seed)
     for name, value, accepted, good in (
         ("--users", arguments.users, "a whole number above 0", arguments.users > 0),
         (
@@ -178,7 +178,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
     return plan
 
 
-def _options(arguments: argparse.Namespace, standard: Options) -> Options:
+def _options(arguments: argparse.Namespace, standard: CompareOptions) -> CompareOptions:
     return replace(
         standard,
         tolerances=(*standard.tolerances, *arguments.tolerance),

@@ -42,7 +42,7 @@ _MOST_BACKOFF: Final = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class FleetOptions:
     """``every``: seconds between two looks for lobbies; ``stall``: seconds a hook may take."""
 
     id_prefix: str
@@ -82,7 +82,7 @@ class Fleet:
         policy: Policy,
         make: Make,
         roster: Roster,
-        options: Options,
+        options: FleetOptions,
         problems: Problems,
     ) -> None:
         self.problems = problems

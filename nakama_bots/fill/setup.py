@@ -9,7 +9,7 @@ from typing import Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.fill import strategies
-from nakama_bots.fill.fleet import Fleet, Options
+from nakama_bots.fill.fleet import Fleet, FleetOptions
 from nakama_bots.fill.lobby import Hours, Policy
 from nakama_bots.fill.options import FillOptions
 from nakama_bots.fill.parties import MOST_MEMBERS, Invitation, Parties
@@ -142,7 +142,7 @@ def fleet_of(
     roster = Roster(Path(options.roster))
     lease = _lease(world, settings, options.lease, roster) if options.lease else None
     worker = lease.take() if lease is not None else 0
-    chosen = Options(
+    chosen = FleetOptions(
         settings.id_prefix, settings.seed, worker, options.every, options.stall, tuple(options.bot_prefix)
     )
     return Fleet(world, strategy, policy, make, roster, chosen, problems), lease

@@ -90,7 +90,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Bot:
+class BotAccount:
     """An account with the prefix, and the groups in which it is superadmin."""
 
     id: str
@@ -104,7 +104,7 @@ class Tally:
     """What was found, deleted and kept."""
 
     tried: int = 0
-    bots: list[Bot] = field(default_factory=list)
+    bots: list[BotAccount] = field(default_factory=list)
     groups: set[str] = field(default_factory=set)
     """Groups to be deleted with their owners."""
     deleted: int = 0
@@ -213,7 +213,7 @@ class Cleaner:
             self._on_progress(self.tally)
         return found
 
-    def _look(self, id: str) -> tuple[bool, Bot | None]:  # noqa: A002
+    def _look(self, id: str) -> tuple[bool, BotAccount | None]:  # noqa: A002
         """Whether the id has an account, and the bot if it belongs to the prefix."""
         pause = FIRST_PAUSE
         for attempt in range(ATTEMPTS):
@@ -231,7 +231,7 @@ class Cleaner:
                 pause *= 4
         raise AssertionError("unreachable")
 
-    def _bot(self, id: str) -> Bot | None:  # noqa: A002
+    def _bot(self, id: str) -> BotAccount | None:  # noqa: A002
         """The bot with this id; None, with a reason in the tally, when the prefix does not own it alone."""
         custom = self._search.by is By.CUSTOM
         login = self._client.authenticate_custom if custom else self._client.authenticate_device
@@ -247,7 +247,7 @@ class Cleaner:
             answer = self._client.list_user_groups(session, user_id, GroupState.SUPERADMIN, _PAGE, cursor)
             return [row["group"]["id"] for row in answer.get("user_groups", ())], answer.get("cursor", "")
 
-        return Bot(id, user_id, session, tuple(self._pages(page)))
+        return BotAccount(id, user_id, session, tuple(self._pages(page)))
 
     def _not_ours(self, account: Account[Any]) -> str:
         """Why the prefix does not own the account alone, by the server's answer; "" when it does."""
@@ -261,7 +261,7 @@ class Cleaner:
             return "it has another login as well"
         return ""
 
-    def _fates(self, bot: Bot) -> dict[str, Fate]:
+    def _fates(self, bot: BotAccount) -> dict[str, Fate]:
         """What happens to each group in which ``bot`` is superadmin."""
         return {group_id: self._fate(self._members(bot, group_id)) for group_id in bot.groups}
 
@@ -273,10 +273,10 @@ class Cleaner:
             return Fate.LEAVE
         return Fate.KEEP if others and not self._groups_with_others else Fate.DELETE
 
-    def _keep(self, bot: Bot) -> None:
+    def _keep(self, bot: BotAccount) -> None:
         self.tally.kept[bot.id] = "it owns a group with other members"
 
-    def _members(self, bot: Bot, group_id: str) -> dict[str, int]:
+    def _members(self, bot: BotAccount, group_id: str) -> dict[str, int]:
         """State by user id of every member of the group; banned users are not members."""
 
         def page(cursor: str | None) -> tuple[list[tuple[str, int]], str]:
@@ -286,10 +286,10 @@ class Cleaner:
 
         return {user: state for user, state in self._pages(page) if state <= GroupState.MEMBER}
 
-    def _delete_surely(self, bot: Bot) -> None:
+    def _delete_surely(self, bot: BotAccount) -> None:
         """Delete one bot, with retries after transient errors; a refusal concerns only this account."""
         pause = FIRST_PAUSE
-        there: Bot | None = bot
+        there: BotAccount | None = bot
         for attempt in range(ATTEMPTS):
             try:
                 if attempt:
@@ -311,7 +311,7 @@ class Cleaner:
             break
         self._on_progress(self.tally)
 
-    def _delete(self, bot: Bot) -> None:
+    def _delete(self, bot: BotAccount) -> None:
         # Checked again: a user may have joined since the search.
         fates = self._fates(bot)
         if Fate.KEEP in fates.values():

@@ -23,7 +23,7 @@ TIDY_SECONDS: Final = 10.0
 """Seconds for deleting the test accounts, on top of the time for the checks."""
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -35,7 +35,7 @@ class Status(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class CheckResult:
     """The result of a check that passed; with ``advice`` it is a warning."""
 
     text: str
@@ -60,7 +60,7 @@ class Check:
     """
 
     name: str
-    run: Callable[[Patient], Found]
+    run: Callable[[Patient], CheckResult]
     needs: tuple[str, ...] = ()
     seconds: float = 10.0
     advice: tuple[tuple[type[CallError], str], ...] = ()
@@ -72,7 +72,7 @@ class Finding:
     """The outcome of one check."""
 
     name: str
-    status: Status
+    status: CheckStatus
     found: str
     advice: str = ""
     seconds: float = 0.0
@@ -105,13 +105,15 @@ def examine(
         missing = next((need for need in check.needs if need in bad), None)
         left = deadline.left(perf_counter()) or 0.0
         if missing is not None:
-            finding = Finding(check.name, Status.SKIPPED, f"needs {missing}")
+            finding = Finding(check.name, CheckStatus.SKIPPED, f"needs {missing}")
         elif not left:
-            finding = Finding(check.name, Status.SKIPPED, f"no time left of {seconds:g} s", "see --timeout")
+            finding = Finding(
+                check.name, CheckStatus.SKIPPED, f"no time left of {seconds:g} s", "see --timeout"
+            )
         else:
             on_check(check.name)
             finding = _run(check, patient, min(check.seconds, left))
-        if finding.status in (Status.FAILED, Status.SKIPPED):
+        if finding.status in (CheckStatus.FAILED, CheckStatus.SKIPPED):
             bad.add(check.name)
         yield finding
 
@@ -119,7 +121,7 @@ def examine(
 def _run(check: Check, patient: Patient, limit: float) -> Finding:
     started = perf_counter()
 
-    def ended(status: Status, text: str, advice: str = "", *, unreachable: bool = False) -> Finding:
+    def ended(status: CheckStatus, text: str, advice: str = "", *, unreachable: bool = False) -> Finding:
         return Finding(check.name, status, text, advice, perf_counter() - started, unreachable)
 
     timeout = gevent.Timeout(limit)
@@ -127,15 +129,15 @@ def _run(check: Check, patient: Patient, limit: float) -> Finding:
         with timeout:
             found = check.run(patient)
     except Ailment as ailment:
-        return ended(Status.FAILED, str(ailment), ailment.advice, unreachable=ailment.unreachable)
+        return ended(CheckStatus.FAILED, str(ailment), ailment.advice, unreachable=ailment.unreachable)
     except CallError as error:
-        return ended(Status.FAILED, str(error), _advice(check, error))
+        return ended(CheckStatus.FAILED, str(error), _advice(check, error))
     except gevent.Timeout as fired:
         if fired is not timeout:
             raise
         late = RequestTimeout(f"not done within {limit:.3g} s")
-        return ended(Status.FAILED, str(late), _advice(check, late), unreachable=check.reaches)
-    return ended(Status.WARNING if found.advice else Status.OK, found.text, found.advice)
+        return ended(CheckStatus.FAILED, str(late), _advice(check, late), unreachable=check.reaches)
+    return ended(CheckStatus.WARNING if found.advice else CheckStatus.OK, found.text, found.advice)
 
 
 def _advice(check: Check, error: CallError) -> str:
@@ -167,10 +169,10 @@ def tidy(patient: Patient) -> Finding | None:
         return None
     elapsed = perf_counter() - started
     if not left:
-        return Finding("tidy", Status.OK, "deleted the test accounts", "", elapsed)
+        return Finding("tidy", CheckStatus.OK, "deleted the test accounts", "", elapsed)
     stay = ", ".join(player.identity.device_id for player in left)
     text = f"could not delete the accounts with the device ids {stay} ({reason})"
-    return Finding("tidy", Status.WARNING, text, "delete them in the Nakama console", elapsed)
+    return Finding("tidy", CheckStatus.WARNING, text, "delete them in the Nakama console", elapsed)
 
 
 def _delete(player: Player) -> None:

@@ -36,7 +36,7 @@ from nakama_bots.errors import (
     Unimplemented,
 )
 from nakama_bots.net.tls import ssl_context
-from nakama_bots.ops.doctor import Ailment, Check, Found, Patient
+from nakama_bots.ops.doctor import Ailment, Check, CheckResult, Patient
 from nakama_bots.players.acts.matchmaking import Ticket, find_opponents
 from nakama_bots.players.player import Player
 from nakama_bots.rest.families.health import CHECK as HEALTH
@@ -65,7 +65,7 @@ _VERIFY_ADVICE: Final = {
 _NO_HTTP: Final = "the port is open but does not answer: is it Nakama's API port (7350)? http or https?"
 
 
-def _dns(patient: Patient) -> Found:
+def _dns(patient: Patient) -> CheckResult:
     target = patient.world.target
     try:
         found = gevent.socket.getaddrinfo(target.host, target.port, type=stdlib_socket.SOCK_STREAM)
@@ -76,11 +76,11 @@ def _dns(patient: Patient) -> Found:
         ) from None  # fmt: skip
     patient.addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
     if patient.addresses == [target.host]:
-        return Found("the host is an IP address")
-    return Found(", ".join(patient.addresses))
+        return CheckResult("the host is an IP address")
+    return CheckResult(", ".join(patient.addresses))
 
 
-def _connect(patient: Patient) -> Found:
+def _connect(patient: Patient) -> CheckResult:
     target = patient.world.target
     took: list[float] = []
     failures: list[str] = []
@@ -104,16 +104,20 @@ def _connect(patient: Patient) -> Found:
         raise Ailment("; ".join(failures), advice, unreachable=True)
     text = f"port {target.port} accepts in {_ms(min(took))}"
     if failures:
-        return Found(f"{text}, but {'; '.join(failures)}", "remove the addresses that do not answer from DNS")
-    return Found(text)
+        return CheckResult(
+            f"{text}, but {'; '.join(failures)}", "remove the addresses that do not answer from DNS"
+        )
+    return CheckResult(text)
 
 
-def _tls(patient: Patient) -> Found:
+def _tls(patient: Patient) -> CheckResult:
     target, tls = patient.world.target, patient.world.network.tls
     if not target.ssl:
         if guard.is_loopback(target.host):
-            return Found("not used")
-        return Found("not used", "tokens and keys are sent unencrypted: use https:// outside a trusted network")
+            return CheckResult("not used")
+        return CheckResult(
+            "not used", "tokens and keys are sent unencrypted: use https:// outside a trusted network"
+        )
     context = ssl_context(gevent.ssl.SSLContext, tls)
     try:
         with gevent.socket.create_connection((target.host, target.port)) as plain:
@@ -141,15 +145,15 @@ def _tls(patient: Patient) -> Found:
             "the connection was closed during the handshake", "see the log of the server or load balancer"
         ) from None
     if not certificate:
-        return Found(f"{spoken}, not verified", "drop --nakama-tls-insecure to verify the certificate")
+        return CheckResult(f"{spoken}, not verified", "drop --nakama-tls-insecure to verify the certificate")
     ends = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
     days = int((ends - time.time()) // 86400)
     until = dt.datetime.fromtimestamp(ends, dt.UTC).date().isoformat()
     text = f"{spoken}, verified for {target.host} until {until} ({days} days)"
-    return Found(text, "renew the certificate" if days < DAYS_LEFT else "")
+    return CheckResult(text, "renew the certificate" if days < DAYS_LEFT else "")
 
 
-def _health(patient: Patient) -> Found:
+def _health(patient: Patient) -> CheckResult:
     started = perf_counter()
     try:
         patient.players[0].client.healthcheck()
@@ -161,35 +165,35 @@ def _health(patient: Patient) -> Found:
         if error.status in (502, 503, 504):
             raise Ailment(str(error), "a proxy answers but cannot reach Nakama: see the proxy's log") from None
         raise
-    return Found(f"healthy, in {_ms(perf_counter() - started)}")
+    return CheckResult(f"healthy, in {_ms(perf_counter() - started)}")
 
 
-def _server_key(patient: Patient) -> Found:
+def _server_key(patient: Patient) -> CheckResult:
     # No account has this id: with a valid key the answer is "not found", and nothing is created.
     client = patient.players[0].client
     with suppress(NotFound):
         client.authenticate_device(f"{patient.players[0].identity.device_id}-none", create=False)
     default = patient.world.credentials.server_key == DEFAULT_SERVER_KEY
     if default and not guard.is_loopback(patient.world.target.host):
-        return Found(
+        return CheckResult(
             f"accepted, but it is {DEFAULT_SERVER_KEY}", "set socket.server_key: the default is public"
         )
-    return Found("accepted")
+    return CheckResult("accepted")
 
 
-def _http_key(patient: Patient) -> Found:
+def _http_key(patient: Patient) -> CheckResult:
     client = patient.players[0].client
     try:
         client.rpc_http_key(patient.world.credentials.http_key, _RPC)
     except NotFound:
-        return Found("accepted")
+        return CheckResult("accepted")
     except Unauthenticated:
         advice = "needed only for RPCs by key: pass the server's runtime.http_key with --nakama-http-key"
-        return Found("not accepted", advice)
-    return Found(f"accepted (the server has an RPC {_RPC})")
+        return CheckResult("not accepted", advice)
+    return CheckResult(f"accepted (the server has an RPC {_RPC})")
 
 
-def _auth(patient: Patient) -> Found:
+def _auth(patient: Patient) -> CheckResult:
     patient.tried_accounts = True
     started = perf_counter()
     for player in patient.players:
@@ -200,11 +204,11 @@ def _auth(patient: Patient) -> Found:
     lifetime = session.expires_at - session.created_at
     text = f"created two accounts in {_ms(elapsed)} each; a token lasts {lifetime} s"
     if lifetime < SHORT_TOKEN:
-        return Found(text, f"raise session.token_expiry_sec ({lifetime}): bots will refresh constantly")
-    return Found(text)
+        return CheckResult(text, f"raise session.token_expiry_sec ({lifetime}): bots will refresh constantly")
+    return CheckResult(text)
 
 
-def _clock(patient: Patient) -> Found:
+def _clock(patient: Patient) -> CheckResult:
     client = patient.players[0].client
     before = time.time()
     session = client.authenticate_device(patient.players[0].identity.device_id, create=False)
@@ -213,23 +217,23 @@ def _clock(patient: Patient) -> Found:
     ahead, behind = session.created_at - after, before - (session.created_at + 1)
     skew = max(ahead, behind, 0.0)
     if not skew:
-        return Found("the server's clock is within a second of this one")
+        return CheckResult("the server's clock is within a second of this one")
     text = f"the server's clock is {skew:.1f} s {'ahead of' if ahead > behind else 'behind'} this one"
     lifetime = session.expires_at - session.created_at
     advice = "synchronise both clocks (NTP)"
     if skew >= lifetime / 2:
         raise Ailment(text, f"{advice}: tokens last {lifetime} s and look expired on arrival")
-    return Found(text, advice if skew > SKEW_NOTED else "")
+    return CheckResult(text, advice if skew > SKEW_NOTED else "")
 
 
-def _socket(patient: Patient) -> Found:
+def _socket(patient: Patient) -> CheckResult:
     started = perf_counter()
     for player in patient.players:
         player.connect()
-    return Found(f"opened two sockets in {_ms((perf_counter() - started) / len(patient.players))} each")
+    return CheckResult(f"opened two sockets in {_ms((perf_counter() - started) / len(patient.players))} each")
 
 
-def _ping(patient: Patient) -> Found:
+def _ping(patient: Patient) -> CheckResult:
     socket = patient.players[0].socket
     taken: list[float] = []
     for _ in range(PINGS):
@@ -238,19 +242,21 @@ def _ping(patient: Patient) -> Found:
         taken.append(perf_counter() - started)
     middle = median(taken)
     text = f"{PINGS} round trips: p50 {_ms(middle)}, max {_ms(max(taken))}"
-    return Found(
+    return CheckResult(
         text, "the server is far away or busy: measure from a closer machine" if middle > SLOW_PING else ""
     )
 
 
-def _match(patient: Patient) -> Found:
+def _match(patient: Patient) -> CheckResult:
     host, guest = patient.players
     match_id = host.socket.create_match()["match_id"]
     guest.socket.join_match(match_id)
     taken = [_echo(host, guest, match_id, number) for number in range(ECHOES)]
     for player in patient.players:
         player.socket.leave_match(match_id)
-    return Found(f"{ECHOES} echoes through a relayed match: p50 {_ms(median(taken))}, max {_ms(max(taken))}")
+    return CheckResult(
+        f"{ECHOES} echoes through a relayed match: p50 {_ms(median(taken))}, max {_ms(max(taken))}"
+    )
 
 
 def _echo(host: Player, guest: Player, match_id: str, number: int) -> float:
@@ -264,7 +270,7 @@ def _echo(host: Player, guest: Player, match_id: str, number: int) -> float:
     return perf_counter() - started
 
 
-def _matchmaker(patient: Patient) -> Found:
+def _matchmaker(patient: Patient) -> CheckResult:
     # The two only match each other, never a human.
     ticket = Ticket.among("doctor", str(patient.seed), 2, 2)
     started = perf_counter()
@@ -276,7 +282,7 @@ def _matchmaker(patient: Patient) -> Found:
     for search in searches:
         if isinstance(search.value, CallError):
             raise search.value
-    return Found(f"two bots matched in {perf_counter() - started:.1f} s")
+    return CheckResult(f"two bots matched in {perf_counter() - started:.1f} s")
 
 
 def _search(player: Player, ticket: Ticket, timeout: float) -> CallError | None:
@@ -288,10 +294,10 @@ def _search(player: Player, ticket: Ticket, timeout: float) -> CallError | None:
     return None
 
 
-def _versions(patient: Patient) -> Found:
+def _versions(patient: Patient) -> CheckResult:
     packages = ("nakama_bots", "gevent", "geventhttpclient", "websocket-client")
     here = ", ".join(f"{name} {version(name)}" for name in packages)
-    return Found(f"server: {_server_age(patient)}; here: {here}, Python {platform.python_version()}")
+    return CheckResult(f"server: {_server_age(patient)}; here: {here}, Python {platform.python_version()}")
 
 
 def _server_age(patient: Patient) -> str:

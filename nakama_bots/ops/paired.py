@@ -36,7 +36,7 @@ class PairedError(NakamaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class PairedPlan:
     """``rounds`` pairs of blocks of ``block`` seconds each, of which the first ``settle`` are not counted."""
 
     rounds: int = 12
@@ -81,7 +81,7 @@ class PairedRun:
     """
 
     def __init__(
-        self, servers: tuple[str, str], plan: Plan, users: int, locust: Sequence[str], reports: Path
+        self, servers: tuple[str, str], plan: PairedPlan, users: int, locust: Sequence[str], reports: Path
     ) -> None:
         self._servers = servers
         self._plan = plan

@@ -9,22 +9,22 @@ from typing import Any, TypeVar
 from nakama_bots.observer import Observer
 from nakama_bots.rest.caller import Caller, basic
 from nakama_bots.rest.documents import decode
-from nakama_bots.rest.families.account import Account
-from nakama_bots.rest.families.authentication import Authentication, RawAuthentication
-from nakama_bots.rest.families.channels import Channels
-from nakama_bots.rest.families.events import Events
-from nakama_bots.rest.families.friends import Friends
-from nakama_bots.rest.families.groups import Groups
-from nakama_bots.rest.families.health import Health
-from nakama_bots.rest.families.leaderboards import Leaderboards
-from nakama_bots.rest.families.link import Link, Unlink
-from nakama_bots.rest.families.matches import Matches
-from nakama_bots.rest.families.notifications import Notifications
-from nakama_bots.rest.families.purchases import Purchases, RawPurchases
-from nakama_bots.rest.families.rpc import Rpc
-from nakama_bots.rest.families.storage import RawStorageWrites, Storage, StorageWrites
-from nakama_bots.rest.families.tournaments import Tournaments
-from nakama_bots.rest.families.users import Users
+from nakama_bots.rest.families.account import AccountFamily
+from nakama_bots.rest.families.authentication import AuthenticationFamily, RawAuthentication
+from nakama_bots.rest.families.channels import ChannelsFamily
+from nakama_bots.rest.families.events import EventsFamily
+from nakama_bots.rest.families.friends import FriendsFamily
+from nakama_bots.rest.families.groups import GroupsFamily
+from nakama_bots.rest.families.health import HealthFamily
+from nakama_bots.rest.families.leaderboards import LeaderboardsFamily
+from nakama_bots.rest.families.link import LinkFamily, UnlinkFamily
+from nakama_bots.rest.families.matches import MatchesFamily
+from nakama_bots.rest.families.notifications import NotificationsFamily
+from nakama_bots.rest.families.purchases import PurchasesFamily, RawPurchases
+from nakama_bots.rest.families.rpc import RpcFamily
+from nakama_bots.rest.families.storage import RawStorageWrites, StorageFamily, StorageWrites
+from nakama_bots.rest.families.tournaments import TournamentsFamily
+from nakama_bots.rest.families.users import UsersFamily
 from nakama_bots.rest.retry import Retry
 from nakama_bots.rest.route import Route
 from nakama_bots.rest.session import RawSessions, Sessions
@@ -41,21 +41,21 @@ class NakamaApi(
     RawSessions,
     RawPurchases[str],
     RawStorageWrites[str],
-    Account[str, JsonText],
-    Channels[str, JsonText],
-    Events[str],
-    Friends[str, JsonText],
-    Groups[str, JsonText],
-    Health[str],
-    Leaderboards[str, JsonText, str],
-    Link[str],
-    Matches[str],
-    Notifications[str, JsonText],
-    Rpc[str, JsonText],
-    Storage[str, JsonText],
-    Tournaments[str, JsonText, str],
-    Unlink[str],
-    Users[str, JsonText],
+    AccountFamily[str, JsonText],
+    ChannelsFamily[str, JsonText],
+    EventsFamily[str],
+    FriendsFamily[str, JsonText],
+    GroupsFamily[str, JsonText],
+    HealthFamily[str],
+    LeaderboardsFamily[str, JsonText, str],
+    LinkFamily[str],
+    MatchesFamily[str],
+    NotificationsFamily[str, JsonText],
+    RpcFamily[str, JsonText],
+    StorageFamily[str, JsonText],
+    TournamentsFamily[str, JsonText, str],
+    UnlinkFamily[str],
+    UsersFamily[str, JsonText],
 ):
     """The raw operations: the text of a bearer token, or basic credentials, in; objects of the wire out.
 
@@ -84,24 +84,24 @@ class NakamaApi(
 
 class Client(
     Sessions,
-    Authentication,
-    Account[Session, Json],
-    Channels[Session, Json],
-    Events[Session],
-    Friends[Session, Json],
-    Groups[Session, Json],
-    Health[Session],
-    Leaderboards[Session, Json, int],
-    Link[Session],
-    Matches[Session],
-    Notifications[Session, Json],
-    Purchases[Session],
-    Rpc[Session, Json],
-    Storage[Session, Json],
+    AuthenticationFamily,
+    AccountFamily[Session, Json],
+    ChannelsFamily[Session, Json],
+    EventsFamily[Session],
+    FriendsFamily[Session, Json],
+    GroupsFamily[Session, Json],
+    HealthFamily[Session],
+    LeaderboardsFamily[Session, Json, int],
+    LinkFamily[Session],
+    MatchesFamily[Session],
+    NotificationsFamily[Session, Json],
+    PurchasesFamily[Session],
+    RpcFamily[Session, Json],
+    StorageFamily[Session, Json],
     StorageWrites[Session],
-    Tournaments[Session, Json, int],
-    Unlink[Session],
-    Users[Session, Json],
+    TournamentsFamily[Session, Json, int],
+    UnlinkFamily[Session],
+    UsersFamily[Session, Json],
 ):
     """Operations of one Nakama server.
 

@@ -137,7 +137,7 @@ class OpenLoad:
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class LoadProfile:
     """A checked load profile; ``text`` is how the command line has it. ``open`` None: users, not arrivals."""
 
     model: str
@@ -146,7 +146,7 @@ class Profile:
     text: str
 
     @classmethod
-    def parse(cls, text: str) -> Profile:
+    def parse(cls, text: str) -> LoadProfile:
         """A profile as on the command line; ``ConfigError`` names the item that is wrong."""
         model, colon, rest = text.strip().partition(":")
         try:
@@ -158,7 +158,7 @@ class Profile:
             raise ConfigError(TABLE, shown, accepted) from None
 
     @classmethod
-    def read(cls, path: Path) -> Profile:
+    def read(cls, path: Path) -> LoadProfile:
         """The ``[load]`` table of a TOML file; ``ConfigError`` names the line and key that are wrong."""
         file = TomlFile.read(path, PROFILE_FLAG)
         given = dict(file.table(TABLE, PROFILE_FLAG))
@@ -334,7 +334,7 @@ def _known(name: object) -> str:
     return name
 
 
-def _build(name: str, given: Mapping[str, Any]) -> Profile:
+def _build(name: str, given: Mapping[str, Any]) -> LoadProfile:
     model = MODELS[name]
     staged = model.takes_stages and (_STAGES in given or model.make is None)
     needed = _BOUNDS if staged and name == OPEN else {} if staged else model.keys
@@ -360,7 +360,7 @@ def _build(name: str, given: Mapping[str, Any]) -> Profile:
         *(f"{key}={needed[key].write(value)}" for key, value in values.items()),
     ]
     bounds = {key: values[key] for key in _BOUNDS} if name == OPEN else None
-    return Profile(name, curve, OpenLoad(**bounds) if bounds else None, f"{name}:{','.join(items)}")
+    return LoadProfile(name, curve, OpenLoad(**bounds) if bounds else None, f"{name}:{','.join(items)}")
 
 
 def _value(path: KeyPath, value: object, kind: Kind) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings.health_limits import HealthLimits
-from nakama_bots.settings.load_profile import PROFILE_FLAG, Profile
+from nakama_bots.settings.load_profile import PROFILE_FLAG, LoadProfile
 from nakama_bots.settings.locales import Locales
 from nakama_bots.settings.network import Limits, Network, Tls
 from nakama_bots.settings.table import BY_NAME, SETTINGS, Setting
@@ -49,7 +49,7 @@ class Settings:
     go_rpc: str
     emulator_matchmaker_interval: float
     emulator_module: tuple[str, ...]
-    load: Profile | None
+    load: LoadProfile | None
     reports: Path
     worker_logs: Path | None
     gate: Path | None
@@ -85,7 +85,7 @@ class Settings:
             if values["load"]:
                 accepted = f"nothing beside --nakama-load {values['load']}"
                 raise ConfigError(PROFILE_FLAG, values["profile"], accepted)
-            values["load"] = Profile.read(Path(values["profile"])).text
+            values["load"] = LoadProfile.read(Path(values["profile"])).text
         for name in attempt:
             accepted = BY_NAME[name].attempt(values[name])
             if accepted:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings import health_limits, locales
-from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.load_profile import LoadProfile
 from nakama_bots.settings.network import FROM_ENVIRONMENT, PROXY_ACCEPTED, Limits, Proxy
 from nakama_bots.settings.target import (
     DEFAULT_HTTP_KEY,
@@ -106,7 +106,7 @@ def _proxy(value: object) -> str:
 
 
 def _load(value: object) -> str:
-    return Profile.parse(str(value)).text if _any_text(value) else ""
+    return LoadProfile.parse(str(value)).text if _any_text(value) else ""
 
 
 def _or_none(make: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -230,7 +230,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             make=_split, many=True),
     Setting("load", Kind(_load, "stages:.., steps:.., spike:.., soak:.. or open:.. (docs/load-models.md)"), "",
             "load model in place of --users and --spawn-rate, such as stages:50/30s,50/2m,0/30s",
-            make=_or_none(Profile.parse)),
+            make=_or_none(LoadProfile.parse)),
     Setting("profile", file_of("a TOML file with a [load] table"), "",
             "file with the load model"),
     Setting("reports", Kind(some_text, "a folder's path"), "reports", "folder in which run folders are made",

@@ -121,7 +121,7 @@ def truncate(folder: Path, name: str) -> None:
         (lambda folder: (folder / "summary.json").write_text('{"schema": "nakama-bots/summary/9"}'),
          "written by a newer nakama-bots (schema 9); this one reads up to 1"),
         (lambda folder: (folder / "summary.json").write_text('{"schema": "nakama-bots/summary/1"}'),
-         "a damaged summary (summary: 'run' is missing)"),
+         "a damaged summary (summary: Object missing required field run)"),
         (lambda folder: (folder / "summary.json").unlink(), "summary.json: cannot be read (No such file"),
         (lambda folder: truncate(folder, "timeline.jsonl.gz"), "timeline.jsonl.gz: not a whole gzip file"),
         (lambda folder: (folder / "timeline.jsonl.gz").unlink(), "needs the run's time line"),

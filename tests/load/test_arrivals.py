@@ -18,7 +18,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.load.open_model.arrivals import NoUsers, Share, room
 from nakama_bots.load.open_model.shapes import install
 from nakama_bots.results.summary import ArrivalsPart
-from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.load_profile import LoadProfile
 
 from .running import LOCUSTFILES, TRACE, Locust, assert_timeline_adds_up, calls, free_port, run
 
@@ -120,7 +120,7 @@ def test_two_workers_share_every_arrival(tmp_path: Path, emulator: EmulatorProce
     assert TRACE not in locust.output
     part = arrivals(locust)
     # The same list as one process has.
-    assert part["scheduled"] == part["planned"] == len(list(Profile.parse(load).arrival_times(1)))
+    assert part["scheduled"] == part["planned"] == len(list(LoadProfile.parse(load).arrival_times(1)))
     assert part["lost"] == 0
     assert part["finished"] == part["planned"]
     by_source: dict[str, int] = {}
@@ -208,4 +208,4 @@ def test_only_our_users_arrive() -> None:
     with pytest.raises(
         ConfigError, match="user class: 'Foreign' cannot be used; accepted: subclasses of NakamaUser"
     ):
-        install(environment, Profile.parse("open:rate=1,for=1s"), lambda: False)
+        install(environment, LoadProfile.parse("open:rate=1,for=1s"), lambda: False)

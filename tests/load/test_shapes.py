@@ -12,7 +12,7 @@ from locust.env import Environment
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.load.open_model.shapes import ProfileShape, install
-from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.load_profile import LoadProfile
 
 from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, assert_timeline_adds_up, free_port, poll, run
 from .test_web import Web
@@ -79,7 +79,7 @@ def installed(*given: str, shape: type[LoadTestShape] | None = None) -> Environm
     shapes = {"mine.Shape": shape()} if shape is not None else None
     environment = Environment(parsed_options=options, available_shape_classes=shapes)
     environment.create_local_runner()
-    install(environment, Profile.parse("soak:users=3,for=3s"), lambda: False)
+    install(environment, LoadProfile.parse("soak:users=3,for=3s"), lambda: False)
     return environment
 
 

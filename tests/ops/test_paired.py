@@ -12,28 +12,28 @@ import orjson
 import pytest
 
 from nakama_bots.cli.main import main
-from nakama_bots.ops.paired import Plan
-from nakama_bots.settings.load_profile import Profile
+from nakama_bots.ops.paired import PairedPlan
+from nakama_bots.settings.load_profile import LoadProfile
 
 NO_LIMITS = "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0"
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_both_sides_take_one_of_every_two_turns_and_never_the_same(seed: int) -> None:
-    plan = Plan(rounds=9, block=10.0, settle=3.0, seed=seed)
+    plan = PairedPlan(rounds=9, block=10.0, settle=3.0, seed=seed)
     old, new = plan.turns(0), plan.turns(1)
     assert sorted(old + new) == list(range(18))
     assert [number // 2 for number in old] == [number // 2 for number in new] == list(range(9))
 
 
 def test_some_pairs_begin_with_the_old_server_and_some_with_the_new_one() -> None:
-    plan = Plan(rounds=40)
+    plan = PairedPlan(rounds=40)
     assert {number % 2 for number in plan.turns(0)} == {0, 1}
 
 
 def test_the_load_of_a_side_has_users_in_its_turns_only() -> None:
-    plan = Plan(rounds=8, block=10.0, settle=3.0)
-    loads = [Profile.parse(plan.load(side, 5)) for side in (0, 1)]
+    plan = PairedPlan(rounds=8, block=10.0, settle=3.0)
+    loads = [LoadProfile.parse(plan.load(side, 5)) for side in (0, 1)]
     for number in range(16):
         middle = number * 10 + 5.0
         users = [load.curve.at(middle) for load in loads]
@@ -42,7 +42,7 @@ def test_the_load_of_a_side_has_users_in_its_turns_only() -> None:
 
 
 def test_what_is_counted_excludes_settling_and_what_both_sides_share() -> None:
-    plan = Plan(rounds=8, block=10.0, settle=3.0)
+    plan = PairedPlan(rounds=8, block=10.0, settle=3.0)
     starts = (100.0, 101.0)
     old, new = plan.periods(0, starts), plan.periods(1, starts)
     assert old[0] == (104.0 + plan.turns(0)[0] * 10, 110.0 + plan.turns(0)[0] * 10)

@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from nakama_bots.results.compare.compare import PAIRED, Options, Tolerance, compare, compare_pairs, exit_code
+from nakama_bots.results.compare.compare import (
+    PAIRED,
+    CompareOptions,
+    Tolerance,
+    compare,
+    compare_pairs,
+    exit_code,
+)
 from nakama_bots.results.compare.comparison_text import markdown, table, verdict_line
 
 from .synthetic import blocks, pairs, profile
@@ -28,7 +35,7 @@ def verdicts(comparison):
 
 
 def against(rows, baseline_rows, **options):
-    return compare(profile("run", rows), [profile("base", baseline_rows)], Options(**options))
+    return compare(profile("run", rows), [profile("base", baseline_rows)], CompareOptions(**options))
 
 
 def test_twenty_runs_of_the_same_are_no_regression(baselines):
@@ -78,7 +85,7 @@ def test_baselines_that_differ_hide_a_change_which_like_ones_show(baselines):
 def test_the_same_seed_gives_the_same_comparison(baselines):
     run = profile("run", {PING: blocks("a", 1600)})
     assert compare(run, baselines[:1]) == compare(run, baselines[:1])
-    assert compare(run, baselines[:1]) != compare(run, baselines[:1], Options(seed=2))
+    assert compare(run, baselines[:1]) != compare(run, baselines[:1], CompareOptions(seed=2))
 
 
 def test_what_other_names_there_are_does_not_change_an_estimate():
@@ -93,7 +100,7 @@ def test_what_other_names_there_are_does_not_change_an_estimate():
 
 def test_a_tolerance_of_its_own_lets_a_change_pass():
     runs = ({PING: blocks("a", 1600, shift=1.6)}, {PING: blocks("b", 1600)})
-    own = (*Options().tolerances, Tolerance("WS ping p9?", 1.0))
+    own = (*CompareOptions().tolerances, Tolerance("WS ping p9?", 1.0))
     assert "regressed" in verdicts(against(*runs)).values()
     comparison = against(*runs, tolerances=own, noise=1.0)
     assert set(verdicts(comparison).values()) == {"same"}
@@ -206,7 +213,7 @@ def test_coverage_says_how_much_longer_the_runs_have_to_be():
 def test_more_baselines_are_suggested_where_they_would_narrow_the_interval():
     noisy = {PING: blocks("n", COUNT, within=0.1)}
     few = [profile("b0", {PING: blocks("b0", COUNT)})]
-    comparison = compare(profile("run", noisy), few, Options(noise=0.06, statistics=("p50",)))
+    comparison = compare(profile("run", noisy), few, CompareOptions(noise=0.06, statistics=("p50",)))
     (row,) = comparison["rows"]
     assert row["verdict"] == "too noisy"
     enough = [profile(f"b{n}", {PING: blocks(f"b{n}", COUNT)}) for n in range(1 + (row["more_baselines"] or 0))]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.settings.load_profile import MODELS, Curve, Profile, Stage
+from nakama_bots.settings.load_profile import MODELS, Curve, LoadProfile, Stage
 
 WHOLE = {
     "stages:50/30s,50/2m,0/30s": [(0, 0), (15, 25), (30, 50), (149, 50), (165, 25), (180, 0), (999, 0)],
@@ -23,7 +23,7 @@ WHOLE = {
 
 @pytest.mark.parametrize("text", WHOLE)
 def test_users_at_each_moment(text: str) -> None:
-    profile = Profile.parse(text)
+    profile = LoadProfile.parse(text)
     assert [(at, profile.users(at)) for at, _ in WHOLE[text]] == WHOLE[text]
     assert profile.open is None
     assert list(profile.arrival_times(1)) == []
@@ -33,8 +33,8 @@ def test_users_at_each_moment(text: str) -> None:
     "text", [*WHOLE, "open:rate=0.5,for=1h", "open:20/250ms,20/3s,max-in-flight=7,arrivals=constant"]
 )
 def test_the_text_of_a_profile_is_that_profile(text: str) -> None:
-    profile = Profile.parse(text)
-    again = Profile.parse(profile.text)
+    profile = LoadProfile.parse(text)
+    again = LoadProfile.parse(profile.text)
     assert again.text == profile.text
     assert (again.curve.seconds, again.curve.area, again.open) == (
         profile.curve.seconds, profile.curve.area, profile.open)  # fmt: skip
@@ -64,14 +64,14 @@ def test_arrivals_ascend_and_are_as_many_as_the_area(stages: list[Stage], seed: 
 
 
 def test_constant_arrivals_stand_on_the_grid() -> None:
-    profile = Profile.parse("open:rate=200,for=30s,arrivals=constant")
+    profile = LoadProfile.parse("open:rate=200,for=30s,arrivals=constant")
     times = list(profile.arrival_times(1))
     assert len(times) == 6000
     assert times == pytest.approx([number / 200 for number in range(6000)])
 
 
 def test_arrivals_follow_a_ramp_and_a_pause() -> None:
-    profile = Profile.parse("open:200/10s,200/10s,0/0s,0/5s,100/0s,100/1s,arrivals=constant")
+    profile = LoadProfile.parse("open:200/10s,200/10s,0/0s,0/5s,100/0s,100/1s,arrivals=constant")
     times = list(profile.arrival_times(1))
     counts = [
         sum(start <= time < end for time in times) for start, end in itertools.pairwise((0, 5, 10, 20, 25, 26))
@@ -80,7 +80,7 @@ def test_arrivals_follow_a_ramp_and_a_pause() -> None:
 
 
 def test_poisson_arrivals_repeat_by_seed_and_have_the_rate_and_the_spread() -> None:
-    profile = Profile.parse("open:rate=200,for=300s")
+    profile = LoadProfile.parse("open:rate=200,for=300s")
     times = list(profile.arrival_times(7))
     assert times == list(profile.arrival_times(7)) != list(profile.arrival_times(8))
     assert len(times) == pytest.approx(60_000, rel=0.02)
@@ -115,7 +115,7 @@ BAD = {
 @pytest.mark.parametrize("text", BAD)
 def test_a_bad_profile_is_named_with_what_is_accepted(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        Profile.parse(text)
+        LoadProfile.parse(text)
     for part in BAD[text].split("|"):
         assert part in str(caught.value)
 
@@ -128,7 +128,7 @@ def test_a_bad_profile_is_named_with_what_is_accepted(text: str) -> None:
 )
 def test_any_text_is_a_profile_or_a_config_error(text: str) -> None:
     try:
-        profile = Profile.parse(text)
+        profile = LoadProfile.parse(text)
     except ConfigError:
         return
     assert profile.curve.seconds > 0
@@ -148,7 +148,7 @@ TOML = {
 def test_a_file_is_the_same_profile(table: str, tmp_path: Path) -> None:
     path = tmp_path / "load.toml"
     path.write_text(f'[nakama]\nseed = 3\n[load]\n{table}\n[other]\nrate = "x"\n')
-    assert Profile.read(path).text == TOML[table]
+    assert LoadProfile.read(path).text == TOML[table]
 
 
 BAD_TOML = {
@@ -169,7 +169,7 @@ def test_a_bad_file_is_named_with_line_key_value_and_what_is_accepted(table: str
     path = tmp_path / "load.toml"
     path.write_text(f'users = "elsewhere"\n[load]\n{table}\n')
     with pytest.raises(ConfigError) as caught:
-        Profile.read(path)
+        LoadProfile.read(path)
     for part in BAD_TOML[table].split("|"):
         assert part in str(caught.value)
 
@@ -180,4 +180,4 @@ def test_what_is_no_profile_file_is_said(content: bytes | None, tmp_path: Path) 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"--nakama-profile: .*load\.toml.* TOML file"):
-        Profile.read(path)
+        LoadProfile.read(path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.gate.gate_file import parse_gate
-from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.load_profile import LoadProfile
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.table import Setting
 from nakama_bots.settings.values import UNITS, Kind, choice, duration, number, one_of, seconds, whole
@@ -63,7 +63,7 @@ def test_both_notations_are_taken_in_every_place(tmp_path: Path) -> None:
         assert Settings.resolve({}, {"NAKAMA_MATCH_SECONDS": written}).match_seconds == 120.0
         file.write_text(f'[nakama]\nmatch_seconds = "{written}"\n')
         assert Settings.resolve({}, {}, file).match_seconds == 120.0
-        assert Profile.parse(f"soak:users=1,for={written}").curve.seconds == 120.0
+        assert LoadProfile.parse(f"soak:users=1,for={written}").curve.seconds == 120.0
         gate = parse_gate(
             f'[gate]\nwarmup = "{written}"\n[[rule]]\non = "ledger"\nexpect = "unanswered == 0"\n', "g"
         )

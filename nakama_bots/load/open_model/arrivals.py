@@ -23,7 +23,7 @@ from locust.runners import WorkerNode
 
 from nakama_bots import observer as names
 from nakama_bots.observer import Observer
-from nakama_bots.settings.load_profile import OpenLoad, Profile
+from nakama_bots.settings.load_profile import LoadProfile, OpenLoad
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Arrivals:
     """The part of an open load that is this process's, from ``take`` on until ``stop``."""
 
     def __init__(
-        self, environment: Environment, observer: Observer, profile: Profile, seed: int, worker: int
+        self, environment: Environment, observer: Observer, profile: LoadProfile, seed: int, worker: int
     ) -> None:
         assert profile.open is not None
         assert environment.runner is not None

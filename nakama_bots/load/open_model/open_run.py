@@ -11,7 +11,7 @@ from locust.runners import MasterRunner, WorkerRunner
 from nakama_bots.load.open_model.arrivals import WHOLE, Arrivals
 from nakama_bots.load.open_model.shares import DRAINED, MasterShares, WorkerShares
 from nakama_bots.observer import Observer
-from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.load_profile import LoadProfile
 
 
 class OpenRun:
@@ -30,7 +30,7 @@ class OpenRun:
             runner.register_message(DRAINED, self._on_drained)
         environment.events.test_stopping.add_listener(self._on_test_stopping)
 
-    def start(self, profile: Profile, seed: int) -> None:
+    def start(self, profile: LoadProfile, seed: int) -> None:
         """Begin; nothing when ``profile`` is no open model."""
         if profile.open is None:
             return

@@ -12,7 +12,7 @@ from locust.env import Environment
 from nakama_bots.errors import ConfigError
 from nakama_bots.load.open_model.arrivals import NoUsers
 from nakama_bots.load.user import NakamaUser
-from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.load_profile import LoadProfile
 
 _TICK = 1.0
 """Seconds between two ticks of Locust's shape worker."""
@@ -21,7 +21,7 @@ _TICK = 1.0
 class ProfileShape(LoadTestShape):
     """Users by a profile's curve. A ramp is cut into steps of a second; jumps and the end are met exactly."""
 
-    def __init__(self, profile: Profile, run_time: float | None) -> None:
+    def __init__(self, profile: LoadProfile, run_time: float | None) -> None:
         LoadTestShape.__init__(self)
         self._curve = profile.curve
         self._end = min(self._curve.seconds, run_time or self._curve.seconds)
@@ -62,7 +62,7 @@ class OpenShape(LoadTestShape):
         return None if over or self._done() else (0, 1.0)
 
 
-def install(environment: Environment, profile: Profile, done: Callable[[], bool]) -> None:
+def install(environment: Environment, profile: LoadProfile, done: Callable[[], bool]) -> None:
     """Have ``profile`` shape the run; ``ConfigError`` when something else says how many users there are.
 
     ``done`` tells when an open model's arrivals are over.

@@ -17,7 +17,7 @@ from locust.runners import STATE_INIT, MasterRunner, WorkerRunner
 from nakama_bots import observer as names
 from nakama_bots.load.open_model.arrivals import Arrivals, Share
 from nakama_bots.observer import Observer
-from nakama_bots.settings.load_profile import Profile
+from nakama_bots.settings.load_profile import LoadProfile
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class WorkerShares:
 class MasterShares:
     """The master's side, for one run; ``done`` says when it is over."""
 
-    def __init__(self, runner: MasterRunner, observer: Observer, profile: Profile, seed: int) -> None:
+    def __init__(self, runner: MasterRunner, observer: Observer, profile: LoadProfile, seed: int) -> None:
         assert profile.open is not None
         self._runner = runner
         self._observer = observer

@@ -15,7 +15,7 @@ UPDATE: Final = Route[Empty]("PUT", "/v2/account", Auth.BEARER)
 DELETE: Final = Route[Empty]("DELETE", "/v2/account", Auth.BEARER)
 
 
-class Account(Family[A], Generic[A, D]):
+class AccountFamily(Family[A], Generic[A, D]):
     """Read, change and delete the account of the session's user."""
 
     def get_account(self, session: A) -> AccountObject[D]:

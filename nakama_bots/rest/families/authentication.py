@@ -27,7 +27,7 @@ GOOGLE: Final = Route[wire.Session]("POST", "/v2/account/authenticate/google", A
 STEAM: Final = Route[wire.Session]("POST", "/v2/account/authenticate/steam", Auth.BASIC)
 
 
-class Authentication:
+class AuthenticationFamily:
     """Ways to get a session.
 
     ``create`` makes the account if there is none (the server's default); ``username`` is for a new account
@@ -185,7 +185,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_apple``."""
+        """See ``AuthenticationFamily.authenticate_apple``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, APPLE, same, account, create, username)
 
@@ -197,7 +197,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_custom``."""
+        """See ``AuthenticationFamily.authenticate_custom``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, CUSTOM, same, account, create, username)
 
@@ -209,7 +209,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_device``."""
+        """See ``AuthenticationFamily.authenticate_device``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, DEVICE, same, account, create, username)
 
@@ -221,7 +221,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_email``."""
+        """See ``AuthenticationFamily.authenticate_email``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, EMAIL, same, account, create, username)
 
@@ -234,7 +234,7 @@ class RawAuthentication:
         username: str | None = None,
         sync: bool | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_facebook``."""
+        """See ``AuthenticationFamily.authenticate_facebook``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, FACEBOOK, same, account, create, username, sync)
 
@@ -246,7 +246,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_facebook_instant_game``."""
+        """See ``AuthenticationFamily.authenticate_facebook_instant_game``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(
             self._caller, authorization, FACEBOOK_INSTANT_GAME, same, account, create, username
@@ -260,7 +260,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_game_center``."""
+        """See ``AuthenticationFamily.authenticate_game_center``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, GAME_CENTER, same, account, create, username)
 
@@ -272,7 +272,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_google``."""
+        """See ``AuthenticationFamily.authenticate_google``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, GOOGLE, same, account, create, username)
 
@@ -285,7 +285,7 @@ class RawAuthentication:
         username: str | None = None,
         sync: bool | None = None,
     ) -> wire.Session:
-        """See ``Authentication.authenticate_steam``."""
+        """See ``AuthenticationFamily.authenticate_steam``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, STEAM, same, account, create, username, sync)
 

@@ -12,7 +12,7 @@ from nakama_bots.types.common import D
 LIST_MESSAGES: Final = Route[ChannelMessageList[Any]]("GET", "/v2/channel/{channel_id}", Auth.BEARER)
 
 
-class Channels(Family[A], Generic[A, D]):
+class ChannelsFamily(Family[A], Generic[A, D]):
     """Read what was said; sending is the socket's."""
 
     def list_channel_messages(

@@ -12,7 +12,7 @@ from nakama_bots.types.events import Event
 EMIT: Final = Route[Empty]("POST", "/v2/event", Auth.BEARER)
 
 
-class Events(Family[A]):
+class EventsFamily(Family[A]):
     """Tell the server's runtime of something."""
 
     def emit_event(self, session: A, request: Event) -> Empty:

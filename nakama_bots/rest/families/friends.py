@@ -21,7 +21,7 @@ IMPORT_FACEBOOK: Final = Route[Empty]("POST", "/v2/friend/facebook", Auth.BEARER
 IMPORT_STEAM: Final = Route[Empty]("POST", "/v2/friend/steam", Auth.BEARER)
 
 
-class Friends(Family[A], Generic[A, D]):
+class FriendsFamily(Family[A], Generic[A, D]):
     """Invite, accept, remove, block and list. Users are given by id and by name."""
 
     def add_friends(

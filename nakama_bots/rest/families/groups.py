@@ -32,7 +32,7 @@ LIST_USERS: Final = Route[GroupUserList[Any]]("GET", "/v2/group/{group_id}/user"
 LIST_OF_USER: Final = Route[UserGroupList[Any]]("GET", "/v2/user/{user_id}/group", Auth.BEARER)
 
 
-class Groups(Family[A], Generic[A, D]):
+class GroupsFamily(Family[A], Generic[A, D]):
     """Found, find, join, leave and run groups.
 
     Roles are ``GroupState``. An unknown group is an empty answer where its users are listed.

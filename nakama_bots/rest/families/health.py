@@ -11,7 +11,7 @@ from nakama_bots.types.common import Empty
 CHECK: Final = Route[Empty]("GET", "/healthcheck", Auth.NONE)
 
 
-class Health(Family[A]):
+class HealthFamily(Family[A]):
     """The check that load balancers use."""
 
     def healthcheck(self) -> Empty:

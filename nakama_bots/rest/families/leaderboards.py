@@ -23,7 +23,7 @@ WRITE: Final = Route[LeaderboardRecord[Any, Any]]("POST", "/v2/leaderboard/{lead
 DELETE: Final = Route[Empty]("DELETE", "/v2/leaderboard/{leaderboard_id}", Auth.BEARER)
 
 
-class Leaderboards(Family[A], Generic[A, D, N]):
+class LeaderboardsFamily(Family[A], Generic[A, D, N]):
     """Write and list scores. The server's runtime makes the boards; an unknown one is ``NotFound``.
 
     ``expiry`` (Unix seconds) names an ended period of a board with resets. A tournament's id works as well.

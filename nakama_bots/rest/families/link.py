@@ -31,7 +31,7 @@ UNLINK_GOOGLE: Final = Route[Empty]("POST", "/v2/account/unlink/google", Auth.BE
 UNLINK_STEAM: Final = Route[Empty]("POST", "/v2/account/unlink/steam", Auth.BEARER)
 
 
-class Link(Family[A]):
+class LinkFamily(Family[A]):
     """More ways to authenticate as the same user.
 
     ``AlreadyExists``: the identity belongs to another account.
@@ -74,7 +74,7 @@ class Link(Family[A]):
         return self._by_token(LINK_STEAM, session, body=request)
 
 
-class Unlink(Family[A]):
+class UnlinkFamily(Family[A]):
     """Fewer ways to authenticate as the user.
 
     ``PermissionDenied``: it is the last identity of the account, or belongs to another. A provider's identity

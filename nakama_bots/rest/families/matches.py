@@ -13,7 +13,7 @@ STATS: Final = Route[MatchmakerStats]("GET", "/v2/matchmaker/stats", Auth.BEARER
 LIST_PARTIES: Final = Route[PartyList]("GET", "/v2/party", Auth.BEARER)
 
 
-class Matches(Family[A]):
+class MatchesFamily(Family[A]):
     """Find matches without the matchmaker."""
 
     def list_matches(

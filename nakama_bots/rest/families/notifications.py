@@ -14,7 +14,7 @@ LIST: Final = Route[NotificationList[Any]]("GET", "/v2/notification", Auth.BEARE
 DELETE: Final = Route[Empty]("DELETE", "/v2/notification", Auth.BEARER)
 
 
-class Notifications(Family[A], Generic[A, D]):
+class NotificationsFamily(Family[A], Generic[A, D]):
     """List and delete persistent notifications; the socket gets the others as they come."""
 
     def list_notifications(

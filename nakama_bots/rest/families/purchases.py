@@ -37,7 +37,7 @@ class Subscriptions(Family[A]):
         return self._by_token(GET_SUBSCRIPTION, session, (product_id,))
 
 
-class Purchases(Subscriptions[A]):
+class PurchasesFamily(Subscriptions[A]):
     """Validate and list what the user bought.
 
     ``persist`` (the server's default is true) keeps the purchase. ``FailedPrecondition``: the server is not set
@@ -129,45 +129,45 @@ class RawPurchases(Subscriptions[A]):
     def validate_purchase_apple(
         self, session: A, request: wire.ValidatePurchaseAppleRequest
     ) -> wire.ValidatePurchaseResponse:
-        """See ``Purchases.validate_purchase_apple``."""
+        """See ``PurchasesFamily.validate_purchase_apple``."""
         return self._by_token(APPLE, session, body=request)
 
     def validate_purchase_facebook_instant(
         self, session: A, request: wire.ValidatePurchaseFacebookInstantRequest
     ) -> wire.ValidatePurchaseResponse:
-        """See ``Purchases.validate_purchase_facebook_instant``."""
+        """See ``PurchasesFamily.validate_purchase_facebook_instant``."""
         return self._by_token(FACEBOOK_INSTANT, session, body=request)
 
     def validate_purchase_google(
         self, session: A, request: wire.ValidatePurchaseGoogleRequest
     ) -> wire.ValidatePurchaseResponse:
-        """See ``Purchases.validate_purchase_google``."""
+        """See ``PurchasesFamily.validate_purchase_google``."""
         return self._by_token(GOOGLE, session, body=request)
 
     def validate_purchase_huawei(
         self, session: A, request: wire.ValidatePurchaseHuaweiRequest
     ) -> wire.ValidatePurchaseResponse:
-        """See ``Purchases.validate_purchase_huawei``."""
+        """See ``PurchasesFamily.validate_purchase_huawei``."""
         return self._by_token(HUAWEI, session, body=request)
 
     def validate_purchase_samsung(
         self, session: A, request: wire.ValidatePurchaseSamsungRequest
     ) -> wire.ValidatePurchaseResponse:
-        """See ``Purchases.validate_purchase_samsung``."""
+        """See ``PurchasesFamily.validate_purchase_samsung``."""
         return self._by_token(SAMSUNG, session, body=request)
 
     def validate_subscription_apple(
         self, session: A, request: wire.ValidateSubscriptionAppleRequest
     ) -> wire.ValidateSubscriptionResponse:
-        """See ``Purchases.validate_subscription_apple``."""
+        """See ``PurchasesFamily.validate_subscription_apple``."""
         return self._by_token(SUBSCRIPTION_APPLE, session, body=request)
 
     def validate_subscription_google(
         self, session: A, request: wire.ValidateSubscriptionGoogleRequest
     ) -> wire.ValidateSubscriptionResponse:
-        """See ``Purchases.validate_subscription_google``."""
+        """See ``PurchasesFamily.validate_subscription_google``."""
         return self._by_token(SUBSCRIPTION_GOOGLE, session, body=request)
 
     def list_subscriptions(self, session: A, request: wire.ListSubscriptionsRequest) -> wire.SubscriptionList:
-        """See ``Purchases.list_subscriptions``."""
+        """See ``PurchasesFamily.list_subscriptions``."""
         return self._by_token(LIST_SUBSCRIPTIONS, session, body=request)

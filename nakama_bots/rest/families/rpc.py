@@ -22,7 +22,7 @@ GET: Final = Route[RpcAnswer[Any]]("GET", "/v2/rpc/{id}", Auth.BEARER, repeatabl
 GET_HTTP_KEY: Final = Route[RpcAnswer[Any]]("GET", "/v2/rpc/{id}", Auth.HTTP_KEY, repeatable=False)
 
 
-class Rpc(Family[A], Generic[A, D]):
+class RpcFamily(Family[A], Generic[A, D]):
     """Call a registered function by its id; ids are not case sensitive.
 
     ``NotFound`` is an unknown function; a function that raises answers with the code and the text that it

@@ -27,7 +27,7 @@ LIST: Final = Route[StorageObjectList[Any]]("GET", "/v2/storage/{collection}", A
 LIST_OF_USER: Final = Route[StorageObjectList[Any]]("GET", "/v2/storage/{collection}/{user_id}", Auth.BEARER)
 
 
-class Storage(Family[A], Generic[A, D]):
+class StorageFamily(Family[A], Generic[A, D]):
     """Read, list and delete objects.
 
     What may not be read is left out of an answer. A version that does not fit is ``InvalidArgument``, and

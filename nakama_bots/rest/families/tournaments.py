@@ -32,7 +32,7 @@ DELETE: Final = Route[Empty]("DELETE", "/v2/tournament/{tournament_id}", Auth.BE
 JOIN: Final = Route[Empty]("POST", "/v2/tournament/{tournament_id}/join", Auth.BEARER)
 
 
-class Tournaments(Family[A], Generic[A, D, N]):
+class TournamentsFamily(Family[A], Generic[A, D, N]):
     """Find, join and play tournaments. The server's runtime makes them; an unknown one is ``NotFound``.
 
     ``expiry`` (Unix seconds) names an ended period of a tournament with resets.

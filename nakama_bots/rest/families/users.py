@@ -13,7 +13,7 @@ from nakama_bots.types.users import Users as UsersObject
 GET: Final = Route[UsersObject[Any]]("GET", "/v2/user", Auth.BEARER)
 
 
-class Users(Family[A], Generic[A, D]):
+class UsersFamily(Family[A], Generic[A, D]):
     """Look users up."""
 
     def get_users(

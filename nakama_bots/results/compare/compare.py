@@ -81,7 +81,7 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class CompareOptions:
     """What is no news: changes within a tolerance (the last that fits), or of less than ``floor`` seconds.
 
     For ``failures`` the tolerance is in percentage points: 0.001 of all calls. When a change of a factor
@@ -103,8 +103,10 @@ class Options:
         return [rule.share for rule in self.tolerances if fnmatchcase(subject, rule.pattern)][-1]
 
 
-STANDARD: Final = Options()
-PAIRED: Final = Options(tolerances=(Tolerance("*", 0.02), Tolerance(f"* {FAILURES}", 0.001)), confidence=0.9)
+STANDARD: Final = CompareOptions()
+PAIRED: Final = CompareOptions(
+    tolerances=(Tolerance("*", 0.02), Tolerance(f"* {FAILURES}", 0.001)), confidence=0.9
+)
 """For pairs, which show smaller changes: a false alarm in one of 20 comparisons at most."""
 
 
@@ -128,14 +130,14 @@ class _Test:
         return f"{self.key[0]} {self.key[1]} {self.statistic}"
 
 
-def compare(run: Profile, baselines: Sequence[Profile], options: Options | None = None) -> Comparison:
+def compare(run: Profile, baselines: Sequence[Profile], options: CompareOptions | None = None) -> Comparison:
     """``run`` against at least one baseline."""
     options = options or STANDARD
     tests = [test for key in _keys(run, baselines, options) for test in _tests(key, run, baselines, options)]
     return _comparison(tests, run, baselines, options)
 
 
-def compare_pairs(run: Profile, base: Profile, options: Options | None = None) -> Comparison:
+def compare_pairs(run: Profile, base: Profile, options: CompareOptions | None = None) -> Comparison:
     """``run`` against ``base``, where block i of both was measured side by side (``ops.paired``).
 
     The noise of the machine hits both blocks of a pair and cancels out, as does the spread between runs.
@@ -152,7 +154,7 @@ def compare_pairs(run: Profile, base: Profile, options: Options | None = None) -
 
 
 def _comparison(
-    tests: Sequence[_Test], run: Profile, baselines: Sequence[Profile], options: Options
+    tests: Sequence[_Test], run: Profile, baselines: Sequence[Profile], options: CompareOptions
 ) -> Comparison:
     judged = [test for test in tests if not test.lacking]
     seconds = min(profile.window["seconds"] for profile in (run, *baselines))
@@ -231,12 +233,12 @@ def _tells_of_speed(row: Row) -> bool:
     return row["statistic"] != FAILURES and (row["kind"], row["name"]) not in GENERATOR
 
 
-def _keys(run: Profile, baselines: Sequence[Profile], options: Options) -> list[CallKey]:
+def _keys(run: Profile, baselines: Sequence[Profile], options: CompareOptions) -> list[CallKey]:
     keys = set(run.rows).union(*(baseline.rows for baseline in baselines))
     return sorted(key for key in keys if any(fnmatchcase(f"{key[0]} {key[1]}", name) for name in options.names))
 
 
-def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Options) -> list[_Test]:
+def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: CompareOptions) -> list[_Test]:
     mine = run.rows.get(key)
     theirs = [blocks for baseline in baselines if (blocks := baseline.rows.get(key)) is not None]
     counts = (mine.count if mine else 0, sum(blocks.count for blocks in theirs))
@@ -326,7 +328,7 @@ def _own_spread(test: _Test) -> float:
     return math.sqrt(max(0.0, variance(estimate.value for estimate in test.baselines) - within))
 
 
-def _row(test: _Test, spread: float, tests: int, seconds: float, options: Options) -> Row:
+def _row(test: _Test, spread: float, tests: int, seconds: float, options: CompareOptions) -> Row:
     tolerance = options.tolerance(test.subject)
     row: Row = {
         "kind": test.key[0],
@@ -370,7 +372,9 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Option
     return row
 
 
-def _judge(test: _Test, base: Estimate, change: float, reach: float, tolerance: float, options: Options) -> str:
+def _judge(
+    test: _Test, base: Estimate, change: float, reach: float, tolerance: float, options: CompareOptions
+) -> str:
     assert test.run is not None
     if test.statistic == FAILURES:
         beyond = abs(change) > tolerance

@@ -42,7 +42,7 @@ class HistoryError(NakamaError):
     """A store cannot be read or written: the path and why, in one line."""
 
 
-class Entry(TypedDict):
+class HistoryEntry(TypedDict):
     """One run. ``started`` is ISO 8601 in UTC; ``figures`` by ``KIND name statistic`` are in ms or percent.
 
     ``label`` is what the user calls the build, such as a commit.
@@ -58,7 +58,7 @@ class Entry(TypedDict):
     figures: dict[str, float]
 
 
-def entry_of(summary: Summary, label: str = "") -> Entry:
+def entry_of(summary: Summary, label: str = "") -> HistoryEntry:
     """What the history keeps of a run: percentiles of calls and samples, and the share of failures."""
     figures: dict[str, float] = {}
     for call in summary["calls"]:
@@ -91,10 +91,10 @@ def _add(figures: dict[str, float], subject: str, latency: Mapping[str, Any]) ->
 class Store(Protocol):
     """Where entries are kept."""
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: HistoryEntry) -> None:
         """Keep ``entry``; another entry with the same start, scenario and label is replaced."""
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[HistoryEntry]:
         """Every entry, oldest first."""
 
 
@@ -107,7 +107,7 @@ class _Folder:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: HistoryEntry) -> None:
         name = "-".join([entry["started"][:19].replace(":", ""), entry["scenario"], entry["label"]])
         safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name.strip("-"))
         try:
@@ -117,7 +117,7 @@ class _Folder:
             msg = f"{self._path}: cannot be written ({error.strerror})"
             raise HistoryError(msg) from None
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[HistoryEntry]:
         try:
             files = sorted(self._path.iterdir())
             return _in_order((str(file), file.read_bytes()) for file in files if file.suffix == ".json")
@@ -130,7 +130,7 @@ class _Database:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: HistoryEntry) -> None:
         key = (entry["started"], entry["scenario"], entry["label"])
         try:
             with closing(sqlite3.connect(self._path)) as connection, connection:
@@ -143,7 +143,7 @@ class _Database:
             msg = f"{self._path}: cannot be written ({error})"
             raise HistoryError(msg) from None
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[HistoryEntry]:
         try:
             if not self._path.is_file():
                 msg = f"{self._path}: cannot be read (no such file)"
@@ -156,20 +156,20 @@ class _Database:
         return _in_order((f"{self._path}: {started}", entry) for started, entry in rows)
 
 
-def _encoded(entry: Entry) -> bytes:
+def _encoded(entry: HistoryEntry) -> bytes:
     return orjson.dumps(entry, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
-def _in_order(documents: Iterable[tuple[str, bytes]]) -> list[Entry]:
+def _in_order(documents: Iterable[tuple[str, bytes]]) -> list[HistoryEntry]:
     entries = []
     for where, document in documents:
         try:
             value = orjson.loads(document)
-            check(value, Entry, "entry")
+            check(value, HistoryEntry, "entry")
         except (orjson.JSONDecodeError, ShapeError) as error:
             msg = f"{where}: not an entry of a history ({error})"
             raise HistoryError(msg) from None
-        entries.append(cast("Entry", value))
+        entries.append(cast("HistoryEntry", value))
     return sorted(entries, key=lambda entry: entry["started"])
 
 
@@ -188,18 +188,18 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class FigureHistory:
     """One figure over the runs that have it. ``changes`` is None where it could not be looked for."""
 
     subject: str
-    runs: Sequence[Entry]
+    runs: Sequence[HistoryEntry]
     values: Sequence[float]
     changes: Sequence[Change] | None
 
 
 def figures_of(
-    entries: Sequence[Entry], patterns: Sequence[str] = ("*",), least: float = LEAST_CHANGE
-) -> list[Figure]:
+    entries: Sequence[HistoryEntry], patterns: Sequence[str] = ("*",), least: float = LEAST_CHANGE
+) -> list[FigureHistory]:
     """Every figure whose ``KIND name statistic`` matches one of ``patterns``, in their order of names."""
     subjects = sorted({subject for entry in entries for subject in entry["figures"]})
     found = []
@@ -207,7 +207,7 @@ def figures_of(
         if any(fnmatchcase(subject, pattern) for pattern in patterns):
             runs = [entry for entry in entries if subject in entry["figures"]]
             values = [entry["figures"][subject] for entry in runs]
-            found.append(Figure(subject, runs, values, change_points(values, least)))
+            found.append(FigureHistory(subject, runs, values, change_points(values, least)))
     return found
 
 
@@ -239,7 +239,7 @@ def _otava() -> Any:
     return series
 
 
-def when(entry: Entry) -> str:
+def when(entry: HistoryEntry) -> str:
     """The run's start in minutes, and its label."""
     started = datetime.fromisoformat(entry["started"]).strftime("%Y-%m-%d %H:%M")
     return f"{started} {entry['label']}".rstrip()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nakama_bots.errors import ConfigError, without_secrets
-from nakama_bots.results.gate.metrics import FAMILIES, PARTS, PATTERNED, Family, Unit
+from nakama_bots.results.gate.metrics import FAMILIES, PARTS, PATTERNED, MetricFamily, Unit
 from nakama_bots.results.gate.rules import RELATIONS, Gate, Rule, Severity
 from nakama_bots.results.record.gauges import unit_of
 from nakama_bots.settings.toml_file import KeyPath, TomlFile
@@ -167,7 +167,9 @@ class _Reader:
             )
             raise self._refused((*path, "abort_on_fail"), rule.expectation, accepted)
 
-    def _expectation(self, text: str, path: KeyPath, family: Family, pattern: str) -> tuple[str, str, float]:
+    def _expectation(
+        self, text: str, path: KeyPath, family: MetricFamily, pattern: str
+    ) -> tuple[str, str, float]:
         found = _EXPECTATION.fullmatch(text)
         if found is None:
             raise self._refused(path, text, _EXPECTATION_FORM)

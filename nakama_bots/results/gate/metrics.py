@@ -49,7 +49,7 @@ STATISTICS: Final = ("p50", "p99.9 or any other percentile", "mean", "min", "max
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class MetricFamily:
     """Subjects of one sort. ``times`` have ``STATISTICS`` each, under ``<name>.``, or bare when it is "".
 
     ``by_pattern``: its rules name the subjects that they are about. ``whole_run``: no window can be cut out.
@@ -225,11 +225,11 @@ def _part(
     times: Mapping[str, Times] | None = None,
     *,
     whole_run: bool = False,
-) -> Family:
-    return Family(noun, lambda _: [noun], numbers, times or {}, by_pattern=False, whole_run=whole_run)
+) -> MetricFamily:
+    return MetricFamily(noun, lambda _: [noun], numbers, times or {}, by_pattern=False, whole_run=whole_run)
 
 
-def _delivery(kind: str) -> Family:
+def _delivery(kind: str) -> MetricFamily:
     """Messages of one kind: ``delivery`` is match data, ``delivery.chat`` chat."""
     total = observer.delivery_total(kind)
     expected = f"{total}_expected"
@@ -249,8 +249,8 @@ def _delivery(kind: str) -> Family:
     )
 
 
-PATTERNED: Final[dict[str, Family]] = {
-    "calls": Family(
+PATTERNED: Final[dict[str, MetricFamily]] = {
+    "calls": MetricFamily(
         "call",
         lambda window: sorted(map(call_subject, window.recorder.calls)),
         {
@@ -263,19 +263,19 @@ PATTERNED: Final[dict[str, Family]] = {
         },
         {"": lambda window, subjects: _calls(window, subjects).ok},
     ),
-    "samples": Family(
+    "samples": MetricFamily(
         "sample",
         lambda window: sorted(window.recorder.samples),
         {"count": Metric(Unit.COUNT, lambda window, names: 2 * (window.samples(names).count,), grows=True)},
         {"": Window.samples},
     ),
-    "counts": Family(
+    "counts": MetricFamily(
         "counter",
         # One of ours that stands at zero was never counted, and is there all the same.
         lambda window: sorted({*window.recorder.counts, *observer.COUNT_NAMES}),
         {"count": Metric(Unit.COUNT, _counts, grows=True), "rate": Metric(Unit.RATE, _count_rate)},
     ),
-    "gauges": Family(
+    "gauges": MetricFamily(
         "gauge",
         lambda window: sorted(window.gauges),
         {
@@ -288,7 +288,7 @@ PATTERNED: Final[dict[str, Family]] = {
 }
 """By the key that a rule has its pattern under."""
 
-PARTS: Final[dict[str, Family]] = {
+PARTS: Final[dict[str, MetricFamily]] = {
     "ticks": _part(
         "ticks",
         {
@@ -330,4 +330,4 @@ PARTS: Final[dict[str, Family]] = {
 }
 """By what a rule says that it is ``on``."""
 
-FAMILIES: Final[dict[str, Family]] = PATTERNED | PARTS
+FAMILIES: Final[dict[str, MetricFamily]] = PATTERNED | PARTS

@@ -13,7 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from nakama_bots.errors import NakamaError
-from nakama_bots.results.gate.metrics import FAMILIES, Family, Metric, Unit
+from nakama_bots.results.gate.metrics import FAMILIES, Metric, MetricFamily, Unit
 from nakama_bots.results.record.gauges import unit_of
 from nakama_bots.results.record.recorder import no_pause
 from nakama_bots.results.record.timeline import Timeline
@@ -83,7 +83,7 @@ class Rule:
     cooldown: float = 0.0
 
     @property
-    def subjects(self) -> Family:
+    def subjects(self) -> MetricFamily:
         """The family that it is about."""
         return FAMILIES[self.family]
 

@@ -24,7 +24,7 @@ TOTAL: Final = 1_000_000
 COLUMNS: Final = ("second", "source", "kind", "name", "ms", "bytes", "outcome")
 
 
-class Request(TypedDict):
+class SampledRequest(TypedDict):
     """One call: ``at`` is its begin in seconds since 1970, ``ms`` its duration."""
 
     at: float
@@ -44,7 +44,7 @@ class RequestSampler:
         self._limit = limit
         self._offset = offset
         self._random = random.Random(seed)
-        self._kept: list[Request] = []
+        self._kept: list[SampledRequest] = []
         self._seen = 0
 
     def call(
@@ -57,7 +57,7 @@ class RequestSampler:
             place = self._random.randrange(self._seen)
             if place >= self._limit:
                 return
-        request: Request = {
+        request: SampledRequest = {
             "at": started + self._offset,
             "kind": kind,
             "name": name,
@@ -70,7 +70,7 @@ class RequestSampler:
         else:
             self._kept[place] = request
 
-    def take(self) -> list[Request]:
+    def take(self) -> list[SampledRequest]:
         """What was chosen since the last time."""
         kept, self._kept, self._seen = self._kept, [], 0
         return kept
@@ -87,7 +87,7 @@ class RequestLog:
     def __len__(self) -> int:
         return self._number
 
-    def add(self, source: str, requests: list[Request]) -> None:
+    def add(self, source: str, requests: list[SampledRequest]) -> None:
         """Keep those of one interval."""
         requests = requests[: self._limit - self._number]
         if requests:

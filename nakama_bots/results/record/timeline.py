@@ -16,7 +16,7 @@ import orjson
 
 from nakama_bots.errors import NakamaError
 from nakama_bots.results.record.recorder import Recorded, Recorder
-from nakama_bots.results.record.request_samples import Request
+from nakama_bots.results.record.request_samples import SampledRequest
 from nakama_bots.results.record.spool import Block, Spool
 from nakama_bots.results.shapes import ShapeError, check
 
@@ -55,7 +55,7 @@ class Interval(_Interval, total=False):
     by one, where that was asked for; they do not stay in the time line.
     """
 
-    requests: list[Request]
+    requests: list[SampledRequest]
 
 
 class Header(TypedDict):

@@ -7,7 +7,7 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from nakama_bots.results.compare.history import FEWEST_RUNS, LIBRARY, Change, Figure, can_detect, when
+from nakama_bots.results.compare.history import FEWEST_RUNS, LIBRARY, Change, FigureHistory, can_detect, when
 from nakama_bots.results.show.text import shorten
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
@@ -15,7 +15,7 @@ _NAME: Final = 44
 _WIDTH, _HEIGHT = 240.0, 40.0
 
 
-def history_text(figures: Sequence[Figure], last: int) -> str:
+def history_text(figures: Sequence[FigureHistory], last: int) -> str:
     """A line for each figure over its ``last`` runs, each change below it, and what could not be looked for."""
     lines = []
     for figure in figures:
@@ -28,7 +28,7 @@ def history_text(figures: Sequence[Figure], last: int) -> str:
     return "\n".join(lines)
 
 
-def verdict(figures: Sequence[Figure]) -> str:
+def verdict(figures: Sequence[FigureHistory]) -> str:
     """How many figures changed, and how many could not be judged."""
     if not can_detect():
         return f"change points: not looked for ({LIBRARY} is missing: pip install 'nakama_bots[history]')"
@@ -38,12 +38,12 @@ def verdict(figures: Sequence[Figure]) -> str:
     return f"{changed} of {len(figures)} figures changed{note}"
 
 
-def described(change: Change, figure: Figure) -> str:
+def described(change: Change, figure: FigureHistory) -> str:
     """``+12.0 % (10.10 -> 11.31 ms)``."""
     return f"{change.share * 100:+.1f} % ({change.before:,.2f} -> {change.after:,.2f} {unit(figure)})"
 
 
-def unit(figure: Figure) -> str:
+def unit(figure: FigureHistory) -> str:
     """``ms``, or ``%`` for failures."""
     return "%" if figure.subject.endswith(" failures") else "ms"
 
@@ -66,7 +66,7 @@ def polyline(values: Sequence[float]) -> str:
     )
 
 
-def history_page(figures: Sequence[Figure], title: str) -> str:
+def history_page(figures: Sequence[FigureHistory], title: str) -> str:
     """The HTML page; changed figures come first."""
     environment = Environment(
         loader=PackageLoader("nakama_bots.results.show.report"), autoescape=True, undefined=StrictUndefined

@@ -4,14 +4,14 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from nakama_bots.results.show.report.charts import Chart, Line, X, draw
+from nakama_bots.results.show.report.charts import Chart, ChartLine, X, draw
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def chart(values, **options):
     points = tuple((float(place), value) for place, value in enumerate(values))
-    return Chart("Round trips", "ms", (Line("p50", points),), seconds=float(len(values)), **options)
+    return Chart("Round trips", "ms", (ChartLine("p50", points),), seconds=float(len(values)), **options)
 
 
 def paths(tree):
@@ -55,7 +55,7 @@ def test_its_places_stand_under_each_other_with_the_rows_of_its_table():
 
 
 def test_a_distribution_stands_by_nines():
-    line = Line("ping", ((50.0, 2.0), (90.0, 4.0), (99.0, 8.0)))
+    line = ChartLine("ping", ((50.0, 2.0), (90.0, 4.0), (99.0, 8.0)))
     drawn = Chart("Distribution", "ms", (line,), x=X.PERCENTILE, log=True)
     places = ET.fromstring(draw([drawn], "a")[0]).get("data-places").split()
     # From p50 to p90 it is 0.7 nines, from p90 to p99 one.
@@ -71,7 +71,7 @@ def test_nought_on_a_log_scale_stands_at_the_foot_and_is_drawn():
 
 
 def test_names_are_no_markup():
-    (svg,) = draw([Chart("<b>", "", (Line("<script>", ((0.0, 1.0), (1.0, 2.0))),), seconds=2.0)], "a")
+    (svg,) = draw([Chart("<b>", "", (ChartLine("<script>", ((0.0, 1.0), (1.0, 2.0))),), seconds=2.0)], "a")
     assert "<script" not in svg
     assert "&lt;script&gt;" in ET.fromstring(svg).get("aria-label") or "<script>" in ET.fromstring(svg).get(
         "aria-label"

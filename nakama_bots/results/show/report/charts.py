@@ -39,7 +39,7 @@ class X(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ChartLine:
     """``points`` in the order of x, without those that have no value."""
 
     name: str
@@ -52,7 +52,7 @@ class Chart:
 
     title: str
     unit: str
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     x: X = X.TIME
     seconds: float = 0.0
     log: bool = False

@@ -35,7 +35,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PageRow:
     """The same item of every run. ``wide``: a table of full width; ``merged``: one chart of all runs."""
 
     cells: tuple[Cell, ...]
@@ -48,7 +48,7 @@ class Filled:
     """A section with what the runs have in it."""
 
     section: Section
-    rows: tuple[Row, ...]
+    rows: tuple[PageRow, ...]
 
 
 def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str:
@@ -83,12 +83,12 @@ def _fill(section: Section, runs: Sequence[RunView]) -> Filled:
     return Filled(section, rows)
 
 
-def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str, labels: Sequence[str]) -> Row:
+def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str, labels: Sequence[str]) -> PageRow:
     items = [items.get(key) for items in of_runs]
     together = _overlay(items, labels)
     if together is not None:
         (svg,) = draw([together], identity)
-        return Row((Cell(chart=together, svg=Markup(svg)),), wide=False, merged=True)  # noqa: S704 - our own SVG
+        return PageRow((Cell(chart=together, svg=Markup(svg)),), wide=False, merged=True)  # noqa: S704 - our own SVG
     charts = [item for item in items if isinstance(item, Chart)]
     drawn = iter(draw(charts, identity))
     cells = tuple(
@@ -98,7 +98,7 @@ def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str, labels:
         for item in items
     )
     wide = any(isinstance(item, Table) and len(item.headers) > 4 for item in items)
-    return Row(cells, wide)
+    return PageRow(cells, wide)
 
 
 def _overlay(items: Sequence[Item | None], labels: Sequence[str]) -> Chart | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from nakama_bots.results.record import sparse
-from nakama_bots.results.show.report.charts import Chart, Line, X, number
+from nakama_bots.results.show.report.charts import Chart, ChartLine, X, number
 from nakama_bots.results.show.report.view import Bins, RunView
 from nakama_bots.results.summary import Latency
 
@@ -51,7 +51,7 @@ class Section:
 
 def over_time(run: RunView, title: str, unit: str, rows: Mapping[str, Sequence[float | None]]) -> Chart:
     """A line for each row of a value a bin."""
-    lines = tuple(Line(name, _points(run.bins, values)) for name, values in rows.items())
+    lines = tuple(ChartLine(name, _points(run.bins, values)) for name, values in rows.items())
     return Chart(title, unit, lines, seconds=run.seconds)
 
 
@@ -68,7 +68,7 @@ def latency_over_time(run: RunView, title: str, bins: Mapping[str, Sequence[spar
         for position, percentile in enumerate(SHOWN):
             values = [_ms(row[position]) for row in found]
             label = f"{percentile} {name}" if len(bins) > 1 else percentile
-            lines.append(Line(label, _points(run.bins, values)))
+            lines.append(ChartLine(label, _points(run.bins, values)))
     return Chart(title, "ms", tuple(lines), seconds=run.seconds, log=True)
 
 
@@ -80,10 +80,9 @@ def distribution(title: str, names: Mapping[str, sparse.Buckets]) -> Chart:
         # Beyond these a percentile is the longest call.
         percents = [percent for percent in _DISTRIBUTION if count * (1 - percent / 100) >= 1] or [50.0]
         values = sparse.percentiles(buckets, percents)
-        lines.append(
-            Line(name, tuple((percent, value * 1e3) for percent, value in zip(percents, values, strict=True)
-                             if value is not None))
-        )  # fmt: skip
+        pairs = zip(percents, values, strict=True)
+        points = tuple((percent, value * 1e3) for percent, value in pairs if value is not None)
+        lines.append(ChartLine(name, points))
     return Chart(title, "ms", tuple(lines), x=X.PERCENTILE, log=True)
 
 
