@@ -6,7 +6,14 @@ from collections.abc import Mapping
 
 from nakama_bots.errors import ConfigError, without_secrets
 
-_SECRET_WORDS = ("key", "token", "password", "secret", "credential")
+_SECRET_WORDS = (
+    "key",
+    "token",
+    "password",
+    "secret",
+    "credential",
+    "proxy",
+)  # a proxy's URL may have a password
 
 Scalar = str | int | float | bool | None
 
