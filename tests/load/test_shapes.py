@@ -111,6 +111,6 @@ def test_a_bad_line_of_a_profile_is_named_before_any_load(tmp_path: Path) -> Non
     profile.write_text('[load]\nmodel = "soak"\nusers = -3\nfor = "3s"\n')
     locust = run(tmp_path / "reports", "--nakama-profile", str(profile), locustfile=NOBODY)
     assert locust.finish() == 2
-    assert f"{profile}, line 3: users: -3 cannot be used; accepted: a whole number from 1" in locust.output
+    assert f"{profile} line 3: users: -3 cannot be used; accepted: a whole number from 1" in locust.output
     assert TRACE not in locust.output
     assert SPAWNED not in locust.output
