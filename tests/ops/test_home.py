@@ -55,7 +55,9 @@ def test_a_project_runs_at_once_and_passes_its_own_ci_job(installed: Path, tmp_p
     assert "Next: locust --headless --users 4 --spawn-rate 4 --run-time 30s" in started.stdout
     job = yaml.safe_load((tmp_path / CI["github"]).read_text())
     assert job["jobs"]["load-test"]["steps"][3]["run"] == "locust"
-    ended = run(installed, tmp_path, "locust", env=job["env"])
+    # A busy machine makes the generator too slow: that is not what is tested here.
+    limits = {"NAKAMA_HEALTH_LIMITS": "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0"}
+    ended = run(installed, tmp_path, "locust", env=job["env"] | limits)
     assert ended.returncode == 0, ended.stderr
     (folder,) = (tmp_path / "reports").glob("2*/")
     assert (folder / "junit.xml").exists()

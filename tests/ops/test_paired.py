@@ -69,7 +69,7 @@ def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
     scenario.write_text(PINGS)
     command = [
         sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
-        emulator, f"{emulator} --fault latency:on=ping,ms=40",
+        emulator, f"{emulator} --fault latency:on=ping,ms=400",
         "--users", "6", "--rounds", "8", "--block", "3", "--settle", "1",
         "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}",
         "--name", "WS ping", "--statistic", "p50",
@@ -79,7 +79,7 @@ def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
     assert ended.returncode == 3, ended.stderr
     (row,) = orjson.loads(result.read_bytes())["rows"]
     assert row["verdict"] == "regressed"
-    assert row["baseline"]["value"] < 40 < row["run"]["value"]
+    assert row["baseline"]["value"] < 400 < row["run"]["value"]
 
 
 def test_a_server_that_does_not_start_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
