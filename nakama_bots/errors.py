@@ -4,6 +4,7 @@
 
     NakamaError
     ├── ConfigError             a setting: its name, its value, what is accepted
+    ├── ScenarioFault           a scenario gave the recorder a figure that cannot be kept
     └── CallError               one operation failed: operation, elapsed seconds
         ├── ServerError         the server answered with an error: code, message
         │   ├── RestError           HTTP status and gRPC code; one subclass a code:
@@ -69,6 +70,7 @@ _VOLATILE: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], st
 )
 
 _SECRET_MARKS = ("<token>", "<secret>")
+_SHOWN_LENGTH = 80
 
 
 def safe_text(text: str, limit: int = TEXT_LIMIT) -> str:
@@ -132,6 +134,26 @@ class ConfigError(NakamaError):
         self.name = name
         self.value = value
         self.accepted = accepted
+
+
+class ScenarioFault(NakamaError):
+    """A figure that a scenario gave cannot be kept: ``what`` it is, its ``value``, and what is ``accepted``.
+
+    No observer raises it: it is counted, shown in the summary, and fails the run.
+    """
+
+    def __init__(self, what: str, value: object, accepted: str) -> None:
+        super().__init__(without_secrets(f"{what}: {_brief(value)} cannot be kept; accepted: {accepted}"))
+        self.label = f"ScenarioFault: {what}: a value of type {type(value).__name__} that is not {accepted}"
+
+
+def _brief(value: object) -> str:
+    """``value`` in at most 80 characters of ASCII, whatever it is."""
+    try:
+        text = ascii(value)
+    except Exception:  # noqa: BLE001 - a foreign __repr__, or a number of more digits than Python prints
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
 
 
 class CallError(NakamaError):

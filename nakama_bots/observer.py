@@ -12,7 +12,10 @@ from nakama_bots.errors import CallError
 
 
 class Observer(Protocol):
-    """Hears of every finished call exactly once. Its methods must not block: some run in the event loop."""
+    """Hears of every finished call exactly once.
+
+    Its methods must not block and must not raise: some run in the event loop.
+    """
 
     def call(
         self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
@@ -137,6 +140,22 @@ LEDGER_PUSHES: Final = "ledger.pushes"
 LEDGER_PUSHES_DROPPED: Final = "ledger.pushes_dropped"
 LEDGER_UNMATCHED: Final = "ledger.unmatched"
 
+# What went wrong in the generator or in the author's code.
+SCENARIO_FAULTS: Final = "scenario_faults"
+"""Figures of a scenario that could not be kept."""
+HANDLER_FAILURES: Final = "handler_failures"
+"""Exceptions of push handlers and taps; of each kind under ``HANDLER_FAILED_PREFIX`` as well."""
+HANDLER_FAILED_PREFIX: Final = "handler_failed."
+"""Before ``handler`` or ``tap``, the push's key and the exception's class, with dots between."""
+USERS_STARTED: Final = "users_started"
+USERS_DIED: Final = "users_died"
+"""Users whose greenlet an exception ended."""
+FOREIGN_REQUESTS: Final = "foreign_requests"
+"""Locust request events that other code fired, such as an ``HttpUser``."""
+FOREIGN_FAILURES: Final = "foreign_failures"
+PURPOSE_PREFIX: Final = "purpose."
+"""Before a scenario's name: its users. With a dot and a name of its ``must_do``: how often that was done."""
+
 SAMPLE_NAMES: Final = frozenset({
     TICK_LATENESS, ARRIVAL_DELAY, ARRIVAL_TIME, ARRIVAL_TIME + CORRECTED, INPUT_TO_ECHO, RECONNECT,
     *(delivery_total(kind) for kind in DELIVERY_KINDS),
@@ -153,5 +172,6 @@ COUNT_NAMES: Final = frozenset({
     ARRIVALS_SCHEDULED,
     MATCHES_DESERTED, CHAT_SENT, CHAT_RECEIVED, LEDGER_SENT, LEDGER_OK, LEDGER_ERROR,
     LEDGER_TIMEOUT, LEDGER_CLOSED, LEDGER_ABANDONED, LEDGER_LATE, LEDGER_REFUSED, LEDGER_PUSHES,
-    LEDGER_PUSHES_DROPPED, LEDGER_UNMATCHED,
+    LEDGER_PUSHES_DROPPED, LEDGER_UNMATCHED, SCENARIO_FAULTS, HANDLER_FAILURES, USERS_STARTED, USERS_DIED,
+    FOREIGN_REQUESTS, FOREIGN_FAILURES,
 })  # fmt: skip

@@ -14,6 +14,8 @@ class PartyToMatch(NakamaUser):
     """One party after the other."""
 
     by_name_only = True
+    must_do = ("matches_joined",)
+    must_do_hint = "run a multiple of four users"
     wait_time = between(0.2, 0.6)
     delivery = stamped()  # the other party may be in another worker
 

@@ -55,10 +55,10 @@ def _folder(path: Path) -> Path:
     return path if path.is_dir() else path.parent
 
 
-def _known(folder: Path) -> tuple[list[str], str]:
+def _known(folder: Path) -> tuple[list[str], list[str]]:
     """What the run itself knew to be wrong with it."""
     if not (folder / VERDICT_FILE).exists():
-        return [], ""
+        return [], []
     verdict = read_verdict(folder)
     return verdict["faults"], verdict["missing"]
 

@@ -1,55 +1,120 @@
-"""From the observer seam to Locust's request event: one event a call, and the same call to the recorder."""
+"""From the observer seam to Locust's request event: one event a call, and the same call to the recorder.
+
+Nothing that a scenario gives raises here: an observer is called in the middle of a protocol's work, partly in
+the event loop. What cannot be kept is counted as a fault of the scenario, and no event is fired for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from time import time
+from collections.abc import Callable, Collection
+from time import perf_counter, time
+from typing import Any, Final
 
+import gevent
 from locust.event import Events
+from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
-from nakama_bots.errors import Abandoned, CallError
-from nakama_bots.observer import Observer
+from nakama_bots import observer as names
+from nakama_bots.errors import Abandoned, CallError, ScenarioFault
+from nakama_bots.results.record.recorder import SCENARIO, Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
+
+STOPPED: Final = " (stopped)"
+"""Behind the name of a call that was abandoned, in Locust's tables."""
+
+_CONTROL: Final = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
+"""What a listener of Locust's request event may raise to steer the user that made the request."""
+
+
+class CallContext(dict[str, Any]):
+    """The context of the events that are fired here, by which they are told apart from those of other code."""
 
 
 class LocustObserver:
     """Fires Locust's ``request`` event once for every call that ended, and passes everything to ``recorder``.
 
-    ``sampler`` chooses some of the calls to be written down one by one, if there is one.
+    ``sampler`` chooses some of the calls to be written down one by one, if there is one. ``complain`` logs a
+    line once a kind, which is its second argument. ``of_scenario`` makes the observer of a scenario's players.
 
     A call that was abandoned because its player was stopped is neither a success nor a failure of the server:
-    it is fired without a response time, which Locust counts but keeps out of averages and percentiles.
+    its event has no response time, and a name with ``STOPPED`` behind it.
     """
 
-    __slots__ = ("_fire", "_recorder", "sampler")
+    __slots__ = ("_complain", "_fire", "_must", "_recorder", "_scenario", "sampler")
 
-    def __init__(self, events: Events, recorder: Observer) -> None:
+    def __init__(
+        self, events: Events, recorder: Recorder, complain: Callable[[str, str], object] = lambda *_: None
+    ) -> None:
         self._fire: Callable[..., None] = events.request.fire
         self._recorder = recorder
+        self._complain = complain
+        self._scenario = "-"
+        self._must: dict[str, str] = {}
         self.sampler: RequestSampler | None = None
+
+    def of_scenario(self, scenario: str, must_do: Collection[str] = ()) -> LocustObserver:
+        """The observer of the players of ``scenario``, which also counts what it ``must_do``."""
+        other = LocustObserver.__new__(LocustObserver)
+        other._fire, other._recorder, other._complain = self._fire, self._recorder, self._complain
+        other._scenario = scenario
+        other._must = {name: f"{names.PURPOSE_PREFIX}{scenario}.{name}" for name in must_do}
+        other.sampler = self.sampler
+        return other
 
     def call(
         self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
     ) -> None:
         """``Observer``: one call ended; seconds become Locust's milliseconds, with fractions."""
-        self._recorder.call(kind, name, started, elapsed, size, error)
+        try:
+            self._recorder.call(kind, name, started, elapsed, size, error)
+        except ScenarioFault as fault:
+            self._refused(fault)
+            return
         if self.sampler is not None:
             self.sampler.call(kind, name, started, elapsed, size, error)
+        if error is None and self._must:
+            self._done(f"{kind} {name}")
         abandoned = type(error) is Abandoned
-        self._fire(
-            request_type=kind,
-            name=name,
-            response_time=None if abandoned else elapsed * 1000,
-            response_length=size,
-            exception=None if abandoned else error,
-            context={},
-            start_time=time() - elapsed,
-        )
+        try:
+            self._fire(
+                request_type=kind,
+                name=name + STOPPED if abandoned else name,
+                response_time=None if abandoned else elapsed * 1000,
+                response_length=size,
+                exception=None if abandoned else error,
+                context=CallContext(),
+                start_time=time() - elapsed,
+            )
+        except _CONTROL:
+            # In the event loop there is no user to steer, and the connection's work must go on.
+            if gevent.getcurrent() is not gevent.get_hub():
+                raise
 
     def sample(self, name: str, seconds: float) -> None:
         """``Observer``: Locust has no place for it; recorded only."""
-        self._recorder.sample(name, seconds)
+        try:
+            self._recorder.sample(name, seconds)
+        except ScenarioFault as fault:
+            self._refused(fault)
+            return
+        if self._must:
+            self._done(name)
 
     def count(self, name: str, number: int = 1) -> None:
         """``Observer``: Locust has no place for it; recorded only."""
-        self._recorder.count(name, number)
+        try:
+            self._recorder.count(name, number)
+        except ScenarioFault as fault:
+            self._refused(fault)
+            return
+        if self._must and number > 0:
+            self._done(name, number)
+
+    def _done(self, name: str, number: int = 1) -> None:
+        if name in self._must:
+            self._recorder.count(self._must[name], number)
+
+    def _refused(self, fault: ScenarioFault) -> None:
+        self._recorder.count(names.SCENARIO_FAULTS)
+        self._recorder.fault(SCENARIO, self._scenario, fault.label, str(fault), perf_counter())
+        self._complain(f"{self._scenario}: {fault} (further ones of this kind are only counted)", fault.label)

@@ -43,7 +43,9 @@ class Judge:
         if watcher is not None:
             watcher.kill()
 
-    def conclude(self, summary: Summary, *, faults: Sequence[str], missing: str, on_failures: int) -> Verdict:
+    def conclude(
+        self, summary: Summary, *, faults: Sequence[str], missing: Sequence[str], on_failures: int
+    ) -> Verdict:
         """The verdict on the run that has ended."""
         results: Sequence[RuleResult] = ()
         if self.gate is not None:

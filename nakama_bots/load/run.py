@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
+from dataclasses import replace
 from time import perf_counter, time
 from typing import Any, Final
 
@@ -11,15 +13,17 @@ from gevent.event import Event
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
+from nakama_bots import observer as names
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.load import arguments
 from nakama_bots.load.bridge import LocustObserver
 from nakama_bots.load.generator.pulse import Pulse
 from nakama_bots.load.intervals import LOCAL, Intervals, Totals
+from nakama_bots.load.locust_totals import LocustTotals
 from nakama_bots.load.open_model.open_run import OpenRun
 from nakama_bots.load.pruning import keep_pruned
+from nakama_bots.load.users import UserGroup
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
-from nakama_bots.observer import TICK_LATENESS
 from nakama_bots.players.identity import Identity, NumberPool
 from nakama_bots.players.player import Defaults, Player, World
 from nakama_bots.rest.transports.transport import TRANSPORTS
@@ -40,6 +44,7 @@ COMPLAINTS: Final = 100
 INIT_TIMEOUT: Final = 10.0
 """Seconds that a worker's first users wait for Locust's ``init``."""
 
+_OWN_LOG: Final = "the worker's own log"
 _AT_IT: Final = (STATE_SPAWNING, STATE_RUNNING)
 
 _runs: dict[Environment, Run] = {}
@@ -52,9 +57,13 @@ class Run:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         recorder = Recorder(perf_counter())
-        self.observer = LocustObserver(environment.events, recorder)
+        self.observer = LocustObserver(environment.events, recorder, self.warn)
+        self._observers: dict[str, LocustObserver] = {}
         self.totals = Totals()
+        self.locust = LocustTotals(environment, recorder)
         runner = environment.runner
+        if runner is not None:
+            runner.user_greenlets = UserGroup(recorder, self.warn)
         self.master = MasterEnd(runner, self.totals) if isinstance(runner, MasterRunner) else None
         self._worker = WorkerEnd(runner) if isinstance(runner, WorkerRunner) else None
         self._recorder = recorder
@@ -62,11 +71,12 @@ class Run:
             runner.client_id if isinstance(runner, WorkerRunner) else LOCAL,
             recorder,
             self._send if self._worker is not None else self.totals.add,
+            self.locust.take,
         )
         self.intervals.add_gauges(self._read_gauges)
         self._pulse = Pulse(
             lambda: (player.unread for player in self._players.values()),
-            lambda: recorder.samples.get(TICK_LATENESS),
+            lambda: recorder.samples.get(names.TICK_LATENESS),
         )
         self.intervals.add_gauges(self._pulse.read)
         self._numbers = NumberPool()
@@ -103,12 +113,16 @@ class Run:
             raise RuntimeError("the test has not started")
         return self._world
 
-    def new_player(self, scenario: str = "") -> Player:
-        """A player of ``scenario`` whom no other process of the run has; ``release`` it in the end."""
+    def new_player(self, scenario: str = "", must_do: Collection[str] = ()) -> Player:
+        """A player of ``scenario`` whom no other process of the run has; ``release`` it in the end.
+
+        ``must_do`` as in ``NakamaUser``.
+        """
         worker = max(0, getattr(self._environment.runner, "worker_index", 0))
         number = self._numbers.take()
         identity = Identity(self.settings.id_prefix, self.settings.seed, worker, number)
-        self._players[number] = Player(self.world, identity, scenario)
+        observer = self._observer_of(scenario, must_do)
+        self._players[number] = Player(replace(self.world, observer=observer), identity, scenario)
         return self._players[number]
 
     def release(self, player: Player) -> None:
@@ -121,14 +135,24 @@ class Run:
                 del self._players[number]
                 self._numbers.release(number)
 
+    def _observer_of(self, scenario: str, must_do: Collection[str]) -> LocustObserver:
+        if not scenario:
+            return self.observer
+        if scenario not in self._observers:
+            self._observers[scenario] = self.observer.of_scenario(scenario, must_do)
+        if must_do:
+            self.observer.count(names.PURPOSE_PREFIX + scenario)
+        return self._observers[scenario]
+
     def complain(self, error: CallError) -> None:
         """Log a kind of failure the first time; the report has the counts."""
         self.warn(f"{error.operation or 'call'}: {error.label} (further ones of this kind are only counted)")
 
-    def warn(self, line: str) -> None:
-        """Log ``line`` the first time."""
-        if line not in self._complaints and len(self._complaints) < COMPLAINTS:
-            self._complaints.add(line)
+    def warn(self, line: str, kind: str = "") -> None:
+        """Log ``line`` the first time that it, or its ``kind``, comes up."""
+        kind = kind or line
+        if kind not in self._complaints and len(self._complaints) < COMPLAINTS:
+            self._complaints.add(kind)
             log.warning("%s", line)
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
@@ -138,6 +162,7 @@ class Run:
         settings = self.settings
         self._complaints.clear()
         self._recorder.reset(perf_counter())
+        self.locust.reset()
         self.totals.reset(settings.health_limits)
         for end in (self.master, self._worker):
             if end is not None:
@@ -154,6 +179,7 @@ class Run:
             Defaults(settings.tick_rate, settings.match_seconds, settings.matchmaker_timeout),
         )
         self.observer.sampler = self.intervals.sampler = self._sampler(settings.request_samples)
+        self._observers.clear()
         self._pulse.start()
         self._log = self._open_log(settings)
         self.intervals.start()
@@ -170,7 +196,8 @@ class Run:
         # A user that died of a fault of its scenario has not come to its on_stop.
         for player in list(self._players.values()):
             self.release(player)
-        self.intervals.stop()
+        for gap in self.intervals.stop():
+            self.totals.miss(gap)
         self.open.end()
         self._pulse.stop()
         if self._worker is not None:
@@ -184,8 +211,8 @@ class Run:
         try:
             return WorkerLog(settings.worker_logs, self.intervals.source, time())
         except ConfigError as error:
-            # The run is what counts; the log is for who looks into it.
             log.error("%s", error)
+            self.intervals.miss(_OWN_LOG, error)
             return None
 
     def _send(self, interval: Interval) -> None:
@@ -197,6 +224,7 @@ class Run:
                 self._log.add(interval)
             except OSError as error:
                 log.error("%s cannot be written any more (%s)", self._log.path, error.strerror)
+                self.intervals.miss(_OWN_LOG, error)
                 self._log = None
 
     def _read_gauges(self) -> dict[str, float]:

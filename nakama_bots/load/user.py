@@ -47,6 +47,13 @@ class NakamaUser(User):
     """Whether it is left out of a run that names neither classes nor tags, where there are others."""
     needs: ClassVar[str] = ""
     """What the server must have beside Nakama itself, told when something is not found there."""
+    must_do: ClassVar[tuple[str, ...]] = ()
+    """What users of this class must have done by the end of a run, at least once; otherwise it is invalid.
+
+    Names of counts or samples, such as ``matches_joined``, or of calls that went well (``WS match_join``).
+    """
+    must_do_hint: ClassVar[str] = ""
+    """What to do when it was not done, such as "run a multiple of four users"."""
     workload: ClassVar[str] = ""
     """The published workload that it repeats, a name of ``results.published``."""
 
@@ -62,7 +69,7 @@ class NakamaUser(User):
         self._nakama = run_of(environment)
         self._failures = 0
         self.settings: Settings = self._nakama.settings
-        self.player: Player = self._nakama.new_player(type(self).__name__)
+        self.player: Player = self._nakama.new_player(type(self).__name__, self.must_do)
         self.player.delivery, self.player.allow_reconnect = self.delivery, self.allow_reconnect
         self.player.op_codes = checked_op_codes(self.op_codes)
         self.tasks = [_guarded(task) for task in type(self).tasks]

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable
 
 from locust.env import Environment
 
 from nakama_bots.load.exits import stop_with
+from nakama_bots.results.record.purposes import Purpose
 
 
 def select_user_classes(environment: Environment, options: Namespace) -> None:
     """Leave the user classes in ``environment`` that the run is to have; ends the process if there is none."""
     _drop_by_name_only(environment, options)
     _drop_untagged(environment, options)
+    for user_class in environment.user_classes:
+        given = getattr(user_class, "must_do", ())
+        if not isinstance(given, tuple | list) or not all(isinstance(name, str) and name for name in given):
+            accepted = 'a tuple of names, such as ("matches_joined",)'
+            stop_with(f"{user_class.__name__}.must_do: {given!r} cannot be used; accepted: {accepted}")
+
+
+def purposes(user_classes: Iterable[type]) -> list[Purpose]:
+    """What the user classes of a run say that they must do."""
+    return [
+        Purpose(found.__name__, tuple(getattr(found, "must_do", ())), str(getattr(found, "must_do_hint", "")))
+        for found in user_classes
+        if getattr(found, "must_do", ())
+    ]
 
 
 def _drop_by_name_only(environment: Environment, options: Namespace) -> None:

@@ -22,6 +22,7 @@ from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterR
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load.intervals import Totals
+from nakama_bots.results.record.gaps import FIGURES
 from nakama_bots.results.record.timeline import Interval
 from nakama_bots.results.record.workers import MISSING, ReportHead, WorkerPart, WorkerRecord, WorkerReport
 from nakama_bots.results.shapes import ShapeError, check
@@ -210,4 +211,4 @@ class MasterEnd:
             if client_id not in self._unreadable:
                 self._unreadable.add(client_id)
                 log.error("worker %s reports what this version cannot read (%s)", client_id, error)
-            self._runner.environment.process_exit_code = 1
+            self._totals.failed(FIGURES, error, source=client_id)

@@ -13,9 +13,12 @@ from typing import Final, TypedDict, cast
 
 from nakama_bots import observer
 from nakama_bots.errors import NakamaError, without_secrets
+from nakama_bots.results.record.cross_check import CrossCheckPart
+from nakama_bots.results.record.gaps import GapPart
 from nakama_bots.results.record.health import Health, HealthPart
 from nakama_bots.results.record.histogram import Histogram
 from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.results.record.purposes import PurposePart
 from nakama_bots.results.record.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
 from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.record.workers import WorkerPart
@@ -228,11 +231,18 @@ class ErrorPart(TypedDict):
 
 
 class LaterParts(TypedDict, total=False):
-    """Lacking in summaries of before."""
+    """Lacking in summaries of before.
+
+    ``gaps``: what the figures lack; ``cross_check``: Locust's own count of the requests; ``purposes``: the
+    scenarios that say what they are there for.
+    """
 
     published: list[PublishedPart]
     deliveries: dict[str, DeliveryPart]
     """By kind of messages (match, party, chat, status), those that there were; ``delivery`` is match data."""
+    gaps: list[GapPart]
+    cross_check: CrossCheckPart
+    purposes: list[PurposePart]
 
 
 class Summary(LaterParts):
@@ -297,10 +307,12 @@ def build_summary(
     health: HealthPart | None = None,
     workers: Sequence[WorkerPart] = (),
     server: ServerPart | None = None,
+    later: LaterParts | None = None,
 ) -> Summary:
     """The summary of a run that lasted ``duration`` seconds; the recorder keeps its content."""
     counts, samples = recorder.counts, recorder.samples
     return {
+        **(later or {}),
         "schema": SCHEMA,
         "run": {
             "scenario": run.scenario,
@@ -363,6 +375,11 @@ def latency(histogram: Histogram | None) -> Latency:
         "p99": p99,
         "p99_9": p99_9,
     }
+
+
+def ended(call: CallPart) -> int:
+    """How many of the calls came to an end: all but those whose player was stopped."""
+    return call["count"] - call["outcomes"][ABANDONED]
 
 
 def check_summary(value: object) -> Summary:

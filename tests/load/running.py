@@ -23,9 +23,10 @@ from typing import Any
 
 import psutil
 
+from nakama_bots.load.bridge import STOPPED
 from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import read_summary, read_timeline
-from nakama_bots.results.summary import CallPart, Summary, recorder_of
+from nakama_bots.results.summary import CallPart, Summary, ended, recorder_of
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
@@ -39,6 +40,8 @@ TOKEN = "eyJhbGci"
 TRACE = "Traceback (most recent call last)"
 # Locust has two lines for it: a slow worker does not report in time. Both end so.
 SPAWNED = "total users)"
+# A row of the tables that Locust prints as it goes on: by then calls have been answered.
+WORKING = "matchmaker_matched"
 
 
 def free_port() -> int:
@@ -187,7 +190,14 @@ def locust_counts(path: Path) -> dict[tuple[str, str], tuple[int, int]]:
 
 
 def our_counts(summary: Summary) -> dict[tuple[str, str], tuple[int, int]]:
-    return {key: (call["count"], call["failures"]) for key, call in calls(summary).items()}
+    """Requests and failures by kind and name, as Locust has them: those that were stopped apart."""
+    counts = {}
+    for (kind, name), call in calls(summary).items():
+        if ended(call):
+            counts[kind, name] = ended(call), call["failures"]
+        if call["outcomes"]["abandoned"]:
+            counts[kind, name + STOPPED] = call["outcomes"]["abandoned"], 0
+    return counts
 
 
 def refused(port: int) -> bool:

@@ -55,8 +55,9 @@ def heard() -> Heard:
 def test_one_event_a_call(error: CallError | None, failures: int, heard: Heard) -> None:
     heard.observer.call("WS", "channel_join", 5.0, 0.0125, 42, error)
     (event,) = heard.events
-    assert (event["request_type"], event["name"], event["response_length"]) == ("WS", "channel_join", 42)
-    row = heard.row("WS", "channel_join")
+    name = "channel_join (stopped)" if isinstance(error, Abandoned) else "channel_join"
+    assert (event["request_type"], event["name"], event["response_length"]) == ("WS", name, 42)
+    row = heard.row("WS", name)
     assert (row.num_requests, row.num_failures) == (1, failures)
     assert heard.recorder.calls["WS", "channel_join"].size == 42
 
@@ -70,8 +71,8 @@ def test_an_abandoned_call_has_no_response_time(heard: Heard) -> None:
     heard.observer.call("WS", "ping", 5.0, 12.5, 0, Abandoned("stopped"))
     assert heard.events[0]["response_time"] is None
     assert heard.events[0]["exception"] is None
-    assert heard.row("WS", "ping").num_none_requests == 1
-    assert heard.row("WS", "ping").avg_response_time == 0
+    assert heard.row("WS", "ping (stopped)").num_none_requests == 1
+    assert heard.row("WS", "ping").num_requests == 0
 
 
 def test_a_failure_is_a_row_by_its_label(heard: Heard) -> None:
@@ -165,7 +166,8 @@ def test_a_report_that_cannot_be_read_fails_the_run(caplog: pytest.LogCaptureFix
             )
         assert "worker other reports what this version cannot read" in caplog.text
         assert caplog.text.count("cannot read") == 1  # once a worker
-        assert environment.process_exit_code == 1
+        (gap,) = run.totals.gaps
+        assert (gap["source"], gap["what"]) == ("other", "figures")
         assert run.totals.recorder.calls == {}
     finally:
         runner.greenlet.kill(block=True)

@@ -71,7 +71,7 @@ def test_the_target_is_said_loudly(headless: Locust) -> None:
 
 def test_the_counts_are_those_of_locusts_table(headless: Locust) -> None:
     table = headless.output.partition("Response time percentiles")[0]
-    rows = re.findall(r"^(WS|PUSH|GET|POST|PUT) +(\S+) +(\d+) +(\d+)\(", table, re.MULTILINE)
+    rows = re.findall(r"^(WS|PUSH|GET|POST|PUT) +(\S+(?: \(stopped\))?) +(\d+) +(\d+)\(", table, re.MULTILINE)
     assert {(kind, name): (int(all_), int(bad)) for kind, name, all_, bad in rows} == our_counts(
         headless.summary
     )
@@ -203,8 +203,9 @@ def test_results_that_cannot_be_written_fail_the_run(tmp_path: Path) -> None:
         reports.rmdir()
         reports.write_text("")
         locust.interrupt()
-        assert locust.finish() == 1
+        assert locust.finish() == 4
     assert "the results could not be written: --nakama-reports" in locust.output
+    assert "run: INVALID (exit code 4)" in locust.output
     assert "cid ledger" in locust.output  # the text is told all the same
     assert TRACE not in locust.output
 

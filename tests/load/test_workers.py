@@ -20,6 +20,7 @@ from .running import (
     LOCUSTFILES,
     SPAWNED,
     TRACE,
+    WORKING,
     Locust,
     assert_timeline_adds_up,
     calls,
@@ -124,7 +125,7 @@ def test_workers_that_join_late_die_and_come_back(tmp_path: Path, emulator: Emul
                 for _ in poll(lambda: has_account(emulator.url, "come-and-go-1-w002-000000")):
                     pass
                 master.signal(signal.SIGTERM)
-                assert master.finish() == 1
+                assert master.finish() == 4
                 assert (second.finish(), again.finish()) == (0, 0)
     assert TRACE not in master.output + second.output + again.output
     dead, late, last = master.summary["workers"]
@@ -183,7 +184,7 @@ def test_the_embedded_emulator_ends_with_the_master(tmp_path: Path) -> None:
     with Locust(
         tmp_path, "-u", "4", "-r", "4", "--processes", "2", "--master-bind-port", port, "--master-port", port
     ) as locust:
-        locust.wait_for(SPAWNED)
+        locust.wait_for(WORKING)
         emulator = locust.emulator
         workers = [child for child in psutil.Process(locust.pid).children() if child != emulator]
         assert len(workers) == 2
@@ -201,7 +202,7 @@ def test_a_terminated_master_has_the_figures_of_its_workers(tmp_path: Path) -> N
         tmp_path / "reports", "-u", "4", "-r", "4", "--processes", "2", "--master-bind-port", port,
         "--master-port", port, "--json-file", str(tmp_path / "out"),
     ) as locust:  # fmt: skip
-        locust.wait_for(SPAWNED)
+        locust.wait_for(WORKING)
         locust.signal(signal.SIGTERM)
         assert locust.finish() == 0
     assert TRACE not in locust.output

@@ -10,7 +10,6 @@ from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.gate.verdict import conclude
 from nakama_bots.results.record.gauges import GAUGES
 from nakama_bots.results.record.health import FIGURES, JUDGED, Health, health_of, short_source
-from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import gauges_only
 from nakama_bots.results.show.text import WIDTH, end_of_run
 from nakama_bots.results.summary import build_summary
@@ -100,7 +99,7 @@ def test_it_can_be_asked_in_the_middle():
 
 def test_a_slow_generator_makes_the_run_invalid_without_a_gate(run, recorder):
     summary = build_summary(
-        run, Recorder(0.0), ended=ENDED, duration=10.0, health=health_of(rows(*[SLOW] * 10, source=WORKER))
+        run, recorder, ended=ENDED, duration=10.0, health=health_of(rows(*[SLOW] * 10, source=WORKER))
     )
     verdict = conclude(summary, None)
     assert verdict.exit_code == ExitCode.INVALID

@@ -71,7 +71,7 @@ def test_junit_is_valid_and_has_a_case_for_each_rule(verdict: Verdict, summary: 
 def test_an_invalid_run_is_an_error_of_the_run(summary: Summary) -> None:
     gate = parse_gate(GATE, "g.toml")
     verdict = conclude(
-        summary, gate, evaluate_all(gate, summary, None), missing="a worker's figures are missing"
+        summary, gate, evaluate_all(gate, summary, None), missing=["a worker's figures are missing"]
     )
     data = junit(verdict, summary)
     SCHEMA.validate(io.BytesIO(data))

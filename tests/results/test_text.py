@@ -42,6 +42,7 @@ def test_an_empty_run_prints_no_empty_parts(run):
         "",
         "no call was made",
         "",
+        "generator: not measured",
         "cid ledger: sent 0 = ok 0 + error 0 + timeout 0 + closed 0 + abandoned 0 (balanced); late 0",
     ]
 

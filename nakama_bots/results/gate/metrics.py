@@ -33,11 +33,15 @@ Measured = tuple[float | None, int]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """``measure`` adds up the subjects that it is given. ``grows``: never falls while the run goes on."""
+    """``measure`` adds up the subjects that it is given. ``grows``: never falls while the run goes on.
+
+    ``of_others``: a count of some among others, which are its samples: without any, 0 says nothing.
+    """
 
     unit: Unit
     measure: Callable[[Window, Sequence[str]], Measured]
     grows: bool = False
+    of_others: bool = False
 
 
 Times = Callable[[Window, Sequence[str]], Histogram]
@@ -111,12 +115,12 @@ def _calls(window: Window, subjects: Sequence[str]) -> CallRow:
     return window.calls(key for key in window.recorder.calls if call_subject(key) in wanted)
 
 
-def _of_calls(number: Callable[[CallRow], int]) -> Metric:
+def _of_calls(number: Callable[[CallRow], int], *, of_others: bool = True) -> Metric:
     def measure(window: Window, subjects: Sequence[str]) -> Measured:
         row = _calls(window, subjects)
         return number(row), _ended(row)
 
-    return Metric(Unit.COUNT, measure, grows=True)
+    return Metric(Unit.COUNT, measure, grows=True, of_others=of_others)
 
 
 def _share_of_calls(number: Callable[[CallRow], int]) -> Metric:
@@ -156,7 +160,7 @@ def _counted(name: str, *, of: str = "") -> Metric:
         counts = window.recorder.counts
         return counts.get(name, 0), counts.get(of or name, 0)
 
-    return Metric(Unit.COUNT, measure, grows=True)
+    return Metric(Unit.COUNT, measure, grows=True, of_others=bool(of))
 
 
 def _share(name: str, of: Sequence[str]) -> Metric:
@@ -190,7 +194,7 @@ def _of_ledger(field_name: str) -> Metric:
         totals = LedgerTotals.from_counts(window.recorder.counts)
         return getattr(totals, field_name), totals.sent
 
-    return Metric(Unit.COUNT, measure, grows=True)
+    return Metric(Unit.COUNT, measure, grows=True, of_others=field_name != "sent")
 
 
 def _ledger_unanswered(window: Window, _: Sequence[str]) -> Measured:
@@ -254,7 +258,7 @@ PATTERNED: Final[dict[str, MetricFamily]] = {
         "call",
         lambda window: sorted(map(call_subject, window.recorder.calls)),
         {
-            "count": _of_calls(_ended),
+            "count": _of_calls(_ended, of_others=False),
             "rate": Metric(Unit.RATE, _call_rate),
             "failures": _of_calls(_failures),
             "fail_ratio": _share_of_calls(_failures),
@@ -318,7 +322,7 @@ PARTS: Final[dict[str, MetricFamily]] = {
         "ledger",
         {
             "sent": _of_ledger("sent"),
-            "unanswered": Metric(Unit.COUNT, _ledger_unanswered, grows=True),
+            "unanswered": Metric(Unit.COUNT, _ledger_unanswered, grows=True, of_others=True),
             "unanswered_ratio": Metric(Unit.RATIO, _ledger_unanswered_ratio),
             "late": _of_ledger("late"),
             "refused": _of_ledger("refused"),

@@ -214,9 +214,9 @@ def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
     measured, samples = rule.measure.measure(window, group)
     subject = group[0] if len(group) == 1 else rule.pattern
     of = f"{rule.metric} of {subject}"
-    # A counter is a figure even at zero: only what is computed from samples needs them.
-    needs = rule.measure.unit is not Unit.COUNT or rule.min_samples > 1
-    if measured is None:
+    # A counter is a figure even at zero: only what is computed from samples, or is some of them, needs them.
+    needs = rule.measure.unit is not Unit.COUNT or rule.measure.of_others or rule.min_samples > 1
+    if measured is None or (needs and not samples):
         return _Value(subject, None, samples, f"{of}: nothing was measured", kept=False, enough=False)
     if needs and samples < rule.min_samples:
         message = f"{of} is from {samples:,} samples only, {rule.min_samples:,} are wanted"

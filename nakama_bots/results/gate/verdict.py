@@ -1,7 +1,7 @@
 """The verdict on a run: drawn from its summary, a gate and what went wrong in the generator; ``verdict.json``.
 
-The order of what decides: nothing answered, then figures that prove nothing, then the gate, then faults of the
-run itself. Without a gate any failed call fails the run, as Locust has it.
+The order of what decides: nothing answered, then figures that are missing or prove nothing, then the gate, then
+faults of the run itself. Without a gate any failed call fails the run, as Locust has it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ from typing import Final, TypedDict, cast
 
 from nakama_bots.errors import NakamaError, without_secrets
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.results.gate.findings import failed_calls, no_figures, own_faults, unreachable
 from nakama_bots.results.gate.rules import Gate, RuleOutcome, RuleResult
-from nakama_bots.results.record.health import TOO_SLOW
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary
 
 SCHEMA: Final = "nakama-bots/verdict/1"
-
-_NO_ANSWER: Final = ("ConnectionFailed", "ConnectionRefused", "HostNotFound", "RequestTimeout")
-_EXAMPLES: Final = 3
 
 
 class VerdictError(NakamaError):
@@ -50,7 +47,7 @@ class Verdict:
     results: tuple[RuleResult, ...] = ()
     gate: str | None = None
     faults: tuple[str, ...] = ()
-    missing: str = ""
+    missing: tuple[str, ...] = ()
 
 
 class RulePart(TypedDict):
@@ -87,7 +84,7 @@ class VerdictPart(TypedDict):
     exit_code: int
     why: list[str]
     faults: list[str]
-    missing: str
+    missing: list[str]
     gate: str | None
     scenario: str
     started: str
@@ -102,7 +99,7 @@ def conclude(
     results: Sequence[RuleResult] = (),
     *,
     faults: Sequence[str] = (),
-    missing: str = "",
+    missing: Sequence[str] = (),
     stopped_by: str = "",
     on_failures: int = ExitCode.FAILURES,
 ) -> Verdict:
@@ -111,18 +108,17 @@ def conclude(
     ``faults``: what went wrong in the run itself; ``missing``: what the figures lack; ``stopped_by``: what
     ended the run early; ``on_failures``: Locust's exit code for failed calls, where there is no gate.
     """
-    lacking = [missing] if missing else []
     stopped = [stopped_by] if stopped_by else []
     broken = [_line(result) for result in results if result.outcome is RuleOutcome.FAILED]
     warned = [_line(result) for result in results if result.outcome is RuleOutcome.WARNED]
     silent = unreachable(summary)
-    invalid = _too_slow(summary) + _proves_nothing(summary, gate) + (lacking if gate is not None else [])
-    own = [*faults, *(lacking if gate is None else [])]
-    failed = [] if gate is not None else _failed_calls(summary)
+    invalid = [*no_figures(summary), *_not_a_server(summary, gate), *missing]
+    own = [*faults, *own_faults(summary)]
+    failed = [] if gate is not None else failed_calls(summary)
     rest = [*stopped, *broken, *failed, *own, *warned]
-    # The first that holds decides; the other lines are told all the same.
+    # The first that holds decides; the other lines are shown all the same.
     cases: tuple[tuple[object, Outcome, int, list[str]], ...] = (
-        (silent, Outcome.INVALID, ExitCode.UNREACHABLE, [silent]),
+        (silent, Outcome.INVALID, ExitCode.UNREACHABLE, [silent, *invalid]),
         (invalid, Outcome.INVALID, ExitCode.INVALID, invalid),
         (stopped or broken, Outcome.FAILED, ExitCode.GATE_FAILED, []),
         (own, Outcome.FAILED, ExitCode.FAILURES, []),
@@ -130,20 +126,17 @@ def conclude(
         (True, Outcome.PASSED, ExitCode.PASSED, [_passed(gate)]),
     )
     outcome, code, first = next(case[1:] for case in cases if case[0])
-    why = tuple(without_secrets(line) for line in (*first, *rest))
+    why = tuple(without_secrets(line) for line in dict.fromkeys((*first, *rest)))
     file = gate.file if gate is not None else None
-    return Verdict(outcome, code, why, tuple(results), file, tuple(map(without_secrets, faults)), missing)
-
-
-def unreachable(summary: Summary) -> str:
-    """Why it is taken that nothing answers at the target; "" when something did, or nothing was tried."""
-    errors = summary["errors"]
-    if not errors or any(call["ok_ms"]["count"] for call in summary["calls"]):
-        return ""
-    if not all(error["label"].partition(":")[0] in _NO_ANSWER for error in errors):
-        return ""
-    tried = sum(error["count"] for error in errors)
-    return f"nothing answered at {summary['target']['url']}: {tried:,} calls, {errors[0]['label']}"
+    return Verdict(
+        outcome,
+        code,
+        why,
+        tuple(results),
+        file,
+        tuple(map(without_secrets, faults)),
+        tuple(map(without_secrets, missing)),
+    )
 
 
 def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
@@ -154,7 +147,7 @@ def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
         "exit_code": int(verdict.exit_code),
         "why": list(verdict.why),
         "faults": list(verdict.faults),
-        "missing": verdict.missing,
+        "missing": list(verdict.missing),
         "gate": verdict.gate,
         "scenario": summary["run"]["scenario"],
         "started": summary["run"]["started"],
@@ -170,6 +163,9 @@ def check_verdict(value: object) -> VerdictPart:
     if schema != SCHEMA:
         msg = f'not a verdict that this nakama-bots reads (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
         raise VerdictError(msg)
+    assert isinstance(value, dict)
+    if isinstance(value.get("missing"), str):  # of an earlier version
+        value["missing"] = [value["missing"]] if value["missing"] else []
     try:
         check(value, VerdictPart, "verdict")
     except ShapeError as error:
@@ -178,32 +174,11 @@ def check_verdict(value: object) -> VerdictPart:
     return cast("VerdictPart", value)
 
 
-def _proves_nothing(summary: Summary, gate: Gate | None) -> list[str]:
-    """Why the run's figures prove nothing. Without a gate nobody has asked them to."""
-    if gate is None:
+def _not_a_server(summary: Summary, gate: Gate | None) -> list[str]:
+    if gate is None or gate.allow_emulator or not summary["target"]["is_emulator"]:
         return []
-    reasons = []
-    if not any(call["count"] for call in summary["calls"]):
-        reasons.append("no data: no call was made")
-    if summary["target"]["is_emulator"] and not gate.allow_emulator:
-        reasons.append(
-            "the target was the emulator, whose speed says nothing of a server's "
-            f"(allow_emulator = true in {gate.file} or --nakama-allow-emulator lets it count)"
-        )
-    return reasons
-
-
-def _too_slow(summary: Summary) -> list[str]:
-    """What tells that the figures are the generator's own delay: nobody wants those, gate or no gate."""
-    return [f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]]
-
-
-def _failed_calls(summary: Summary) -> list[str]:
-    failures = sum(call["failures"] for call in summary["calls"])
-    if not failures:
-        return []
-    kinds = ", ".join(error["label"] for error in summary["errors"][:_EXAMPLES])
-    return [f"{failures:,} calls failed: {kinds}"]
+    lets_it = f"allow_emulator = true in {gate.file} or --nakama-allow-emulator lets it count"
+    return [f"the target was the emulator, whose speed says nothing of a server's ({lets_it})"]
 
 
 def _passed(gate: Gate | None) -> str:

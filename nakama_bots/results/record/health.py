@@ -36,6 +36,12 @@ FIGURES: Final[dict[str, str]] = {
 JUDGED: Final = (gauges.CPU, gauges.LOOP_BUSY, gauges.HUB_LAG, gauges.RECEIVE_WAIT, gauges.TICK_LATENESS)
 """Those that are held to the limit of their name."""
 
+ALWAYS: Final = (gauges.CPU, gauges.LOOP_BUSY, gauges.HUB_LAG, gauges.RECEIVE_WAIT)
+"""Those that every second with users has; there are no ticks between two matches."""
+
+MISSING: Final = 0.2
+"""The share of a process's seconds that a figure may lack to be a figure of the process all the same."""
+
 _CODE: Final = {gauges.CPU_OWN: "nakama_bots", gauges.CPU_LOCUST: "Locust", gauges.CPU_SCENARIO: "the scenario"}
 
 
@@ -47,8 +53,16 @@ class FigurePart(TypedDict):
     over_s: float
 
 
-class ProcessPart(TypedDict):
-    """``source`` as in the time line; ``seconds`` with users; ``figures`` by the gauge's name."""
+class _Unmeasured(TypedDict, total=False):
+    unmeasured: list[str]
+
+
+class ProcessPart(_Unmeasured):
+    """``source`` as in the time line; ``seconds`` with users; ``figures`` by the gauge's name.
+
+    ``unmeasured`` are those of ``FIGURES`` that are missing in more than ``MISSING`` of the seconds. Older
+    summaries do not have it.
+    """
 
     source: str
     seconds: float
@@ -109,6 +123,10 @@ class Health:
             if limit and value > limit:
                 figure.over += row["seconds"]
 
+    def lose(self, source: str, seconds: float) -> None:
+        """So many seconds of a process are not known."""
+        self._processes.setdefault(source, _Process()).seconds += seconds
+
     @property
     def reasons(self) -> list[str]:
         """Why the generator was too slow, by process and figure; empty when it was not."""
@@ -130,6 +148,7 @@ class Health:
             "source": source,
             "seconds": round(process.seconds, 3),
             "valid": not self._reasons(source),
+            "unmeasured": self._unmeasured(source),
             "figures": {
                 name: {
                     "mean": round(figure.mean, 6),
@@ -139,6 +158,11 @@ class Health:
                 for name, figure in process.figures.items()
             },
         }
+
+    def _unmeasured(self, source: str) -> list[str]:
+        process = self._processes[source]
+        least = (1 - MISSING) * process.seconds
+        return [name for name in ALWAYS if process.figures.get(name, _Figure()).seconds < least]
 
     def _reasons(self, source: str) -> list[str]:
         process = self._processes[source]

@@ -69,7 +69,7 @@ class Histogram:
         self.underflow = 0
 
     def record(self, seconds: float) -> None:
-        """Count one duration; ``ValueError`` for NaN."""
+        """Count one duration; ``ValueError`` for NaN and infinity."""
         if not 0.0 <= seconds <= HIGHEST:
             seconds = self._clamp(seconds)
         buffer = self._buffer
@@ -78,8 +78,8 @@ class Histogram:
             self._fold()
 
     def _clamp(self, seconds: float) -> float:
-        if math.isnan(seconds):
-            msg = "a duration must be a number of seconds, not NaN"
+        if not math.isfinite(seconds):
+            msg = f"a duration must be a finite number of seconds, not {seconds}"
             raise ValueError(msg)
         if seconds > HIGHEST:
             self.overflow += 1

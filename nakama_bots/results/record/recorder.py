@@ -8,18 +8,22 @@ owns a recorder.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final, Generic, TypedDict, TypeVar, cast
+from math import isfinite
+from operator import index
+from typing import Final, Generic, SupportsIndex, TypedDict, TypeVar, cast
 
 from nakama_bots.errors import (
     Abandoned,
     CallError,
     ConnectionClosed,
     RequestTimeout,
+    ScenarioFault,
     ServerError,
     without_secrets,
 )
-from nakama_bots.observer import COUNT_NAMES, SAMPLE_NAMES
+from nakama_bots.observer import COUNT_NAMES, PURPOSE_PREFIX, SAMPLE_NAMES
 from nakama_bots.results.record.histogram import EncodedHistogram, Histogram
 from nakama_bots.results.shapes import ShapeError, check
 
@@ -28,7 +32,23 @@ OTHER: Final = "(other)"
 """Kind, name and label of the row that counts what came after the limit of rows was reached."""
 
 LIMIT: Final = 500
+MOST: Final = 2**63 - 1
+"""The largest number that a count or a size may reach."""
+
+SCENARIO: Final = "SCENARIO"
+USER: Final = "USER"
+FAULTS: Final = (SCENARIO, USER)
+"""Kinds of error rows that are no failed calls, named after the scenario: figures that could not be kept, and
+users that died."""
+
 _TEXT_LIMIT: Final = 300
+_NAME_LIMIT: Final = 500
+
+_SECONDS: Final = "a finite number of seconds"
+_WHOLE: Final = "a whole number of at most 64 bits"
+_SIZE: Final = "a whole number of bytes, 0 or more"
+_NAME: Final = f"a text of 1 to {_NAME_LIMIT} characters, without surrogates"
+_ERROR: Final = "None or a CallError"
 
 
 def no_pause() -> None:
@@ -136,11 +156,16 @@ class _Names(Generic[_K]):
         self._known: set[_K] = set()
 
     def admit(self, key: _K) -> _K:
-        if key not in self._known and key not in self._reserved:
+        if key not in self._known and key not in self._reserved and not _is_purpose(key):
             if len(self._known) >= self._limit:
                 return self._other
             self._known.add(key)
         return key
+
+
+def _is_purpose(key: object) -> bool:
+    """Their number is that of the scenarios' own lists."""
+    return isinstance(key, str) and key.startswith(PURPOSE_PREFIX)
 
 
 class Recorder:
@@ -148,6 +173,9 @@ class Recorder:
 
     At most ``limit`` rows of calls, of samples, of counts and of errors are kept each; what comes under other
     names afterwards is counted in the row ``OTHER``.
+
+    What cannot be kept is refused with a ``ScenarioFault``, and nothing of it is recorded: the observer in
+    front of this one hands that to ``fault``.
     """
 
     def __init__(self, origin: float, *, limit: int = LIMIT) -> None:
@@ -172,19 +200,27 @@ class Recorder:
     def call(
         self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
     ) -> None:
-        """Count one finished call (``Observer.call``)."""
-        row = self.calls.get((kind, name)) or self._call_row((kind, name))
+        """Count one finished call (``Observer.call``); ``ScenarioFault`` for what cannot be kept."""
+        if type(size) is not int or not 0 <= size <= MOST:
+            size = _whole(f"the size of call {_what(name)}", size, 0, _SIZE)
+        if error is not None and not isinstance(error, CallError):
+            raise ScenarioFault(f"the error of call {_what(name)}", error, _ERROR)
+        try:
+            seen = started + elapsed - self._origin
+            row = self.calls.get((kind, name)) or self._new_call_row(kind, name, elapsed)
+            (row.ok if error is None else row.failed).record(elapsed)
+        except (TypeError, ValueError, OverflowError):
+            for text in (kind, name):
+                _checked("the kind and the name of a call", text)
+            raise ScenarioFault(f"the time of call {_what(name)}", elapsed, _SECONDS) from None
         row.size += size
         if error is None:
-            row.ok.record(elapsed)
             return
-        row.failed.record(elapsed)
         outcome = outcome_of(error)
         row.outcomes[outcome] = row.outcomes.get(outcome, 0) + 1
-        if outcome == ABANDONED:
-            # Our player was stopped: no fault of the server's, and no failure.
-            return
-        self._failure(self._call_names.admit((kind, name)), started + elapsed - self._origin, error)
+        if outcome != ABANDONED:
+            # One that was abandoned because our player was stopped is no failure.
+            self._failure(self._call_names.admit((kind, name)), seen if isfinite(seen) else 0.0, error)
 
     def _failure(self, key: CallKey, seen: float, error: CallError) -> None:
         label = _short(error.label)
@@ -196,15 +232,41 @@ class Recorder:
             self._add_error((*key, label), ErrorRow(1, seen, _short(without_secrets(str(error)))))
 
     def sample(self, name: str, seconds: float) -> None:
-        """Count one measured duration (``Observer.sample``)."""
-        (self.samples.get(name) or self._sample_row(name)).record(seconds)
+        """Count one measured duration (``Observer.sample``); ``ScenarioFault`` for what cannot be kept."""
+        try:
+            (self.samples.get(name) or self._new_sample_row(name, seconds)).record(seconds)
+        except (TypeError, ValueError, OverflowError):
+            _checked("the name of a sample", name)
+            raise ScenarioFault(f"sample {_what(name)}", seconds, _SECONDS) from None
 
     def count(self, name: str, number: int = 1) -> None:
-        """Add to a counter (``Observer.count``)."""
+        """Add to a counter (``Observer.count``); ``ScenarioFault`` for what cannot be kept."""
+        if type(number) is not int:
+            number = _whole(f"count {_what(name)}", number, -MOST, _WHOLE)
         counts = self.counts
-        if name not in counts:
-            name = self._count_names.admit(name)
-        counts[name] = counts.get(name, 0) + number
+        try:
+            total = counts[name] + number
+        except (KeyError, TypeError):
+            name = self._count_names.admit(_checked("the name of a count", name))
+            total = counts.get(name, 0) + number
+        if not -MOST <= total <= MOST:
+            raise ScenarioFault(f"count {_what(name)}", number, _WHOLE)
+        counts[name] = total
+
+    def fault(self, kind: str, scenario: str, label: str, example: str, now: float) -> None:
+        """Keep a fault of ``scenario``, of one of ``FAULTS``, at ``now`` (``time.perf_counter``)."""
+        row = ErrorRow(1, now - self._origin, _short(without_secrets(example)))
+        self._add_error((kind, _short(scenario), _short(without_secrets(label))), row)
+
+    def _new_call_row(self, kind: str, name: str, elapsed: float) -> CallRow:
+        key = _checked("the kind of a call", kind), _checked("the name of a call", name)
+        Histogram().record(elapsed)  # what cannot be kept leaves no empty row
+        return self._call_row(key)
+
+    def _new_sample_row(self, name: str, seconds: float) -> Histogram:
+        name = _checked("the name of a sample", name)
+        Histogram().record(seconds)
+        return self._sample_row(name)
 
     def _call_row(self, key: CallKey) -> CallRow:
         return self.calls.setdefault(self._call_names.admit(key), CallRow())
@@ -282,7 +344,9 @@ class Recorder:
         for name, histogram in samples:
             self._sample_row(name).add(histogram)
         for name, number in recorded["counts"].items():
-            self.count(name, number)
+            admitted = self._count_names.admit(name)
+            # What is added up over hours and processes ends at the bound: a verdict can see it there.
+            self.counts[admitted] = max(-MOST, min(MOST, self.counts.get(admitted, 0) + number))
         for error in recorded["errors"]:
             key = (error["kind"], error["name"], error["label"])
             self._add_error(key, ErrorRow(error["count"], error["first_seen"], error["example"]))
@@ -295,7 +359,34 @@ def outcome_of(error: CallError) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
+    text = text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
+    # A lone surrogate, as from a file name that is not UTF-8, would make the whole record impossible to write.
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _what(name: object) -> str:
+    """``name`` in the text of a fault."""
+    shown = isinstance(name, str) and len(name) <= _NAME_LIMIT
+    return without_secrets(ascii(name)) if shown else "of a name that is none"
+
+
+def _checked(what: str, name: object) -> str:
+    """``name`` as plain text; ``ScenarioFault`` when it is no name."""
+    if isinstance(name, str) and 0 < len(name) <= _NAME_LIMIT:
+        with suppress(UnicodeEncodeError):
+            return name.encode().decode()
+    raise ScenarioFault(what, name, _NAME)
+
+
+def _whole(what: str, value: object, least: int, accepted: str) -> int:
+    """``value`` as a plain whole number; ``ScenarioFault`` when it is none."""
+    try:
+        number = index(cast("SupportsIndex", value))
+    except TypeError:
+        number = least - 1
+    if not least <= number <= MOST:
+        raise ScenarioFault(what, value, accepted)
+    return number
 
 
 def _decode(

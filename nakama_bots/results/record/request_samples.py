@@ -11,6 +11,7 @@ import io
 import random
 import zlib
 from collections.abc import Iterator
+from math import isfinite
 from typing import Final, TypedDict
 
 import orjson
@@ -50,7 +51,9 @@ class RequestSampler:
     def call(
         self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
     ) -> None:
-        """One call ended (``Observer.call``)."""
+        """One call ended (``Observer.call``), which the recorder has accepted."""
+        if not isfinite(started):
+            return
         place = self._seen
         self._seen += 1
         if place >= self._limit:

@@ -15,6 +15,7 @@ from typing import Final, TypedDict, cast
 import orjson
 
 from nakama_bots.errors import NakamaError
+from nakama_bots.results.record.gaps import Gap
 from nakama_bots.results.record.recorder import Recorded, Recorder
 from nakama_bots.results.record.request_samples import SampledRequest
 from nakama_bots.results.record.spool import Block, Spool
@@ -52,10 +53,12 @@ class Interval(_Interval, total=False):
 
     ``gauges`` are values at its end, by the names of ``gauges.GAUGES``. ``source`` is a process of the run, or
     ``server`` for what was read from the target's own metrics. ``requests`` are some of the calls one
-    by one, where that was asked for; they do not stay in the time line.
+    by one, where that was asked for; they do not stay in the time line. ``gaps`` is what the source could not
+    keep since the interval before.
     """
 
     requests: list[SampledRequest]
+    gaps: list[Gap]
 
 
 class Header(TypedDict):
@@ -73,8 +76,13 @@ def interval_length(elapsed: float) -> float:
     return next((length for until, length in _LENGTHS if elapsed < until), _LONGEST)
 
 
+_HOLE: Final = 1.5
+"""Seconds between two intervals of a source that are a hole."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
+    source: str
     at: float
     seconds: float
     block: Block
@@ -100,7 +108,8 @@ class Timeline:
     def add(self, interval: Interval) -> None:
         """Keep ``interval``, which must have been checked (``check_interval``) when it came from outside."""
         packed = zlib.compress(orjson.dumps(interval), _FAST)
-        self._rows.append(_Row(interval["at"], interval["seconds"], self._spool.add(packed)))
+        block = self._spool.add(packed)
+        self._rows.append(_Row(interval["source"], interval["at"], interval["seconds"], block))
 
     def in_order(self) -> Iterator[Interval]:
         """The intervals by the time of their middle, one at a time in memory."""
@@ -126,6 +135,23 @@ class Timeline:
         for interval in self.within(first, last):
             total.merge(interval["recorded"])
         return total
+
+    def holes(self, whole: str, ended: float) -> Iterator[tuple[str, float, float]]:
+        """The seconds since 1970 from and to which a process has no interval, by its source.
+
+        The process ``whole`` has been there from the start to ``ended``, others from their first interval to
+        their last.
+        """
+        until: dict[str, float] = {whole: self.started}
+        for row in sorted(self._rows, key=lambda row: row.at):
+            if row.source == SERVER:
+                continue
+            before = until.get(row.source, row.at)
+            if row.at - before > _HOLE:
+                yield row.source, before, row.at
+            until[row.source] = max(before, row.at + row.seconds)
+        if ended - until[whole] > _HOLE:
+            yield whole, until[whole], ended
 
     @property
     def ended(self) -> float:

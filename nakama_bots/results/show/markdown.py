@@ -7,7 +7,8 @@ from typing import Final
 
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Outcome, Verdict
-from nakama_bots.results.summary import CallPart, Summary
+from nakama_bots.results.record.recorder import ABANDONED
+from nakama_bots.results.summary import CallPart, Summary, ended
 
 _WORD: Final = {Outcome.PASSED: "✅ passed", Outcome.FAILED: "❌ failed", Outcome.INVALID: "⚠️ invalid"}
 _MARK: Final = {RuleOutcome.PASSED: "✅", RuleOutcome.FAILED: "❌", RuleOutcome.WARNED: "⚠️"}
@@ -21,7 +22,11 @@ def job_summary(verdict: Verdict, summary: Summary) -> str:
     calls = summary["calls"]
     lines = [*_head(verdict, summary), *_rules(verdict)]
     if calls:
-        lines += ["", "| call | count | failures | p50 ms | p95 ms | p99 ms |", "|---|--:|--:|--:|--:|--:|"]
+        lines += [
+            "",
+            "| call | count | failures | stopped | p50 ms | p95 ms | p99 ms |",
+            "|---|--:|--:|--:|--:|--:|--:|",
+        ]
         lines += [_call(call) for call in calls[:_CALLS]]
         if len(calls) > _CALLS:
             lines.append(f"\n… and {len(calls) - _CALLS} more in summary.json")
@@ -85,4 +90,5 @@ def _call(call: CallPart) -> str:
         "-" if value is None else f"{value:,.2f}" for value in (times["p50"], times["p95"], times["p99"])
     )
     name = _escaped(f"{call['kind']} {call['name']}")
-    return f"| {name} | {call['count']:,} | {call['failures']:,} | {' | '.join(figures)} |"
+    counts = (ended(call), call["failures"], call["outcomes"][ABANDONED])
+    return f"| {name} | {' | '.join(f'{number:,}' for number in counts)} | {' | '.join(figures)} |"

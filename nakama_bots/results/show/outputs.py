@@ -35,16 +35,27 @@ class OutputError(NakamaError):
     """A file cannot be written: the path and why, in one line."""
 
 
+def _verdict_json(verdict: Verdict, summary: Summary) -> bytes:
+    return orjson.dumps(verdict_part(verdict, summary), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+
+OUTPUTS: Final[Mapping[str, Callable[[Verdict, Summary], bytes]]] = {
+    VERDICT_FILE: _verdict_json,
+    JUNIT_FILE: junit,
+    JOB_SUMMARY_FILE: lambda verdict, summary: job_summary(verdict, summary).encode(),
+    PULL_REQUEST_FILE: lambda verdict, summary: pull_request(verdict, summary).encode(),
+}
+"""What is made from the verdict, by the file's name."""
+
+
+def write_output(folder: Path, name: str, summary: Summary, verdict: Verdict) -> Path:
+    """Write one of ``OUTPUTS``, whole or not at all; ``OutputError`` when it cannot be written."""
+    return _write(folder / name, [OUTPUTS[name](verdict, summary)])
+
+
 def write_outputs(folder: Path, summary: Summary, verdict: Verdict) -> list[Path]:
-    """Write what is made from the verdict, each file whole or not at all."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    contents: dict[str, bytes] = {
-        VERDICT_FILE: orjson.dumps(verdict_part(verdict, summary), option=options),
-        JUNIT_FILE: junit(verdict, summary),
-        JOB_SUMMARY_FILE: job_summary(verdict, summary).encode(),
-        PULL_REQUEST_FILE: pull_request(verdict, summary).encode(),
-    }
-    return [_write(folder / name, [data]) for name, data in contents.items()]
+    """Write all of ``OUTPUTS``."""
+    return [write_output(folder, name, summary, verdict) for name in OUTPUTS]
 
 
 def tell_ci(verdict: Verdict, summary: Summary, environment: Mapping[str, str] = os.environ) -> None:

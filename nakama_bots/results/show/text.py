@@ -8,10 +8,11 @@ from textwrap import wrap
 from typing import Final, Literal
 
 from nakama_bots import observer
+from nakama_bots.results.gate.findings import handler_failures
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
-from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, short_source
+from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, ProcessPart, short_source
 from nakama_bots.results.record.ledger import LedgerTotals
 from nakama_bots.results.record.recorder import ABANDONED
 from nakama_bots.results.record.server_metrics import ServerPart
@@ -28,6 +29,7 @@ from nakama_bots.results.summary import (
     Summary,
     TargetPart,
     TicksPart,
+    ended,
 )
 
 WIDTH: Final = 110
@@ -62,6 +64,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_published(summary.get("published", [])),
         *_health(summary["health"]),
         *_server(summary["server"]),
+        *_handlers(summary),
         LedgerTotals.from_counts(summary["counts"]).line(),
         *_workers(summary["workers"]),
         *_written(files),
@@ -149,7 +152,7 @@ def _row(call: CallPart) -> tuple[str, ...]:
     return (
         shorten(call["kind"], 12),
         call["name"],
-        f"{call['count']:,}",
+        f"{ended(call):,}",
         f"{call['failures']:,}",
         f"{call['outcomes'][ABANDONED]:,}",
         *_figures(times),
@@ -244,6 +247,11 @@ def _chat(summary: Summary) -> list[str]:
     return [f"chat: {chat['sent']:,} sent, {chat['received']:,} received"] if any(chat.values()) else []
 
 
+def _handlers(summary: Summary) -> list[str]:
+    failures = handler_failures(summary)
+    return wrap(f"push handlers and taps that failed: {', '.join(failures)}", WIDTH) if failures else []
+
+
 def _workers(workers: list[WorkerPart]) -> list[str]:
     if not workers:
         return []
@@ -289,17 +297,23 @@ def _paced(paced: list[PacedPart]) -> list[str]:
 
 def _health(health: HealthPart) -> list[str]:
     if not health["processes"]:
-        return []
+        return ["generator: not measured"]
     header = ("generator", "state", *(FIGURES[name] for name in JUDGED))
     rows = [
         (
             short_source(process["source"]),
-            "ok" if process["valid"] else "TOO SLOW",
+            _state(process),
             *(_mean_and_most(name, process["figures"].get(name)) for name in JUDGED),
         )
         for process in health["processes"]
     ]
     return ["", *_columns([header, *rows], left=1), "mean / most of a second", ""]
+
+
+def _state(process: ProcessPart) -> str:
+    if not process["valid"]:
+        return "TOO SLOW"
+    return "not measured" if process.get("unmeasured") else "ok"
 
 
 def _server(server: ServerPart) -> list[str]:

@@ -1,0 +1,47 @@
+"""The greenlets of a process's users: how many were started, and which an exception ended."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from time import perf_counter
+from typing import Any
+
+import gevent
+from gevent.pool import Group
+
+from nakama_bots import observer as names
+from nakama_bots.results.record.recorder import USER, Recorder
+
+log = logging.getLogger(__name__)
+
+
+class UserGroup(Group):
+    """In place of a runner's ``user_greenlets``: counts users in ``recorder``.
+
+    A user who is stopped, or who stops, has not died. Locust has no place for one who did: its task's exception
+    was none that Locust catches, or came from ``on_start``. ``complain`` as for ``LocustObserver``.
+    """
+
+    def __init__(self, recorder: Recorder, complain: Callable[[str, str], object]) -> None:
+        super().__init__()
+        self._recorder = recorder
+        self._complain = complain
+
+    def add(self, greenlet: gevent.Greenlet[..., Any]) -> None:
+        """A user starts."""
+        name = type(greenlet.args[0]).__name__ if greenlet.args else "user"
+        self._recorder.count(names.USERS_STARTED)
+        greenlet.rawlink(partial(self._ended, name))
+        super().add(greenlet)
+
+    def _ended(self, name: str, greenlet: gevent.Greenlet[..., Any]) -> None:
+        error = greenlet.exception
+        if error is None:
+            return
+        kind = type(error).__name__
+        self._recorder.count(names.USERS_DIED)
+        self._recorder.fault(USER, name, f"died of {kind}", f"died of {kind}: {error}", perf_counter())
+        line = f"a user of {name} died of {kind} (further ones of this kind are only counted)"
+        self._complain(line, f"{name} {kind}")

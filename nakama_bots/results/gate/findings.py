@@ -1,0 +1,150 @@
+"""What a summary itself says against its run: figures that prove nothing, and faults of the run. Pure.
+
+Each is a whole line. A run that is held to another gate later has the same ones.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Final
+
+from nakama_bots import observer
+from nakama_bots.results.record.cross_check import difference
+from nakama_bots.results.record.gaps import gap_lines
+from nakama_bots.results.record.health import TOO_SLOW
+from nakama_bots.results.record.purposes import undone_lines
+from nakama_bots.results.record.recorder import FAULTS, LIMIT, MOST, OTHER, SCENARIO, USER
+from nakama_bots.results.summary import ErrorPart, Summary, ended
+
+_NO_ANSWER: Final = ("ConnectionFailed", "ConnectionRefused", "HostNotFound", "RequestTimeout")
+_STARVED: Final = tuple(os.strerror(number) for number in (errno.EMFILE, errno.ENFILE))
+_EXAMPLES: Final = 3
+_ALLOWED: Final = "allow_handler_failures"
+
+
+def unreachable(summary: Summary) -> str:
+    """Why it is taken that nothing answers at the target; "" when something did, or nothing was tried."""
+    errors = call_errors(summary)
+    if not errors or any(call["ok_ms"]["count"] for call in summary["calls"]):
+        return ""
+    if not all(error["label"].partition(":")[0] in _NO_ANSWER and not _starved(error) for error in errors):
+        return ""
+    tried = sum(error["count"] for error in errors)
+    return f"nothing answered at {summary['target']['url']}: {tried:,} calls, {errors[0]['label']}"
+
+
+def no_figures(summary: Summary) -> list[str]:
+    """Why the figures prove nothing, whatever they are."""
+    return [
+        *_nothing_done(summary),
+        *(f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]),
+        *gap_lines(summary.get("gaps", [])),
+        *_counted_twice(summary),
+        *_out_of_files(summary),
+        *_out_of_range(summary),
+        *undone_lines(summary.get("purposes", [])),
+    ]
+
+
+def own_faults(summary: Summary) -> list[str]:
+    """What went wrong in the scenario's own code."""
+    counts = summary["counts"]
+    lines = []
+    number = counts.get(observer.SCENARIO_FAULTS, 0)
+    if number:
+        lines.append(f"{number:,} figures of the scenario could not be kept: {_examples(summary, SCENARIO)}")
+    number = counts.get(observer.HANDLER_FAILURES, 0)
+    if number and not summary["settings"].get(_ALLOWED):
+        lines.append(
+            f"{number:,} calls of push handlers and taps failed: {', '.join(handler_failures(summary))} "
+            f"(--nakama-{_ALLOWED.replace('_', '-')} lets such a run pass)"
+        )
+    died, started = counts.get(observer.USERS_DIED, 0), counts.get(observer.USERS_STARTED, 0)
+    if died:
+        lines.append(f"{died:,} of {started:,} users died: {_examples(summary, USER)}")
+    crowded = [
+        what
+        for what, found in (
+            ("calls", any(call["name"] == OTHER for call in summary["calls"])),
+            ("samples", OTHER in summary["samples_ms"]),
+            ("counts", OTHER in counts),
+        )
+        if found
+    ]
+    if crowded:
+        lines.append(f"more than {LIMIT} names of {' and of '.join(crowded)}: the others are under {OTHER}")
+    return lines
+
+
+def failed_calls(summary: Summary) -> list[str]:
+    """Calls that failed, those that other code made through Locust included."""
+    failures = sum(call["failures"] for call in summary["calls"])
+    foreign = summary["counts"].get(observer.FOREIGN_FAILURES, 0)
+    lines = []
+    if failures:
+        kinds = ", ".join(error["label"] for error in call_errors(summary)[:_EXAMPLES])
+        lines.append(f"{failures:,} calls failed: {kinds}")
+    if foreign:
+        lines.append(f"{foreign:,} requests of other code failed (see Locust's table)")
+    return lines
+
+
+def handler_failures(summary: Summary) -> list[str]:
+    """The failures of push handlers and taps by kind, most first: ``tap.match_data.KeyError 3,780``."""
+    kinds = [
+        (name.removeprefix(observer.HANDLER_FAILED_PREFIX), number)
+        for name, number in summary["counts"].items()
+        if name.startswith(observer.HANDLER_FAILED_PREFIX)
+    ]
+    return [f"{name} {number:,}" for name, number in sorted(kinds, key=lambda kind: (-kind[1], kind[0]))]
+
+
+def call_errors(summary: Summary) -> list[ErrorPart]:
+    """The failures of calls, without the faults of scenarios."""
+    return [error for error in summary["errors"] if error["kind"] not in FAULTS]
+
+
+def _nothing_done(summary: Summary) -> list[str]:
+    counts = summary["counts"]
+    started, died = counts.get(observer.USERS_STARTED, 0), counts.get(observer.USERS_DIED, 0)
+    if not summary["run"]["users"] and not started:
+        return ["no data: no user was started"]
+    lines = []
+    if started and died >= started:
+        lines.append(f"every user died ({died:,} of {started:,})")
+    if not any(map(ended, summary["calls"])) and not counts.get(observer.FOREIGN_REQUESTS):
+        stopped = sum(call["count"] for call in summary["calls"])
+        lines.append(
+            f"no data: none of {stopped:,} calls came to its end" if stopped else "no data: no call was made"
+        )
+    return lines
+
+
+def _counted_twice(summary: Summary) -> list[str]:
+    part = summary.get("cross_check")
+    line = difference(part) if part is not None else ""
+    return [f"the figures are not what Locust counted: {line}"] if line else []
+
+
+def _out_of_files(summary: Summary) -> list[str]:
+    starved = [error for error in call_errors(summary) if _starved(error)]
+    number = sum(error["count"] for error in starved)
+    return [f"{number:,} calls failed in the generator itself: {starved[0]['label']}"] if starved else []
+
+
+def _out_of_range(summary: Summary) -> list[str]:
+    return [
+        f"the count {name} is beyond what can be counted"
+        for name, number in summary["counts"].items()
+        if abs(number) >= MOST
+    ]
+
+
+def _starved(error: ErrorPart) -> bool:
+    return any(text in error["label"] for text in _STARVED)
+
+
+def _examples(summary: Summary, kind: str) -> str:
+    rows = [error for error in summary["errors"] if error["kind"] == kind]
+    return ", ".join(f"{row['name']}: {row['example']} ({row['count']:,})" for row in rows[:_EXAMPLES])

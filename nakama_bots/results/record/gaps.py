@@ -1,0 +1,100 @@
+"""What a run's figures lack: seconds that were not kept, gauges that were not read, and why. Pure.
+
+Whoever keeps figures notes here what failed and goes on; the verdict has each gap as a line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final, TypedDict
+
+FIGURES: Final = "figures"
+"""What was recorded in these seconds is lost."""
+GAUGES: Final = "gauges"
+"""Some of the values that are read once a second were not read."""
+
+MOST: Final = 100
+"""Gaps that are kept; what comes after is added to the last of its kind, or left out."""
+_ADJACENT: Final = 1.5
+"""Seconds between two gaps that are still one."""
+
+
+class Gap(TypedDict):
+    """``what`` of ``source`` is missing for ``seconds`` from ``at`` (seconds since 1970) on, by ``reason``."""
+
+    source: str
+    what: str
+    at: float
+    seconds: float
+    reason: str
+
+
+class GapPart(TypedDict):
+    """A gap of a run, in seconds after its start."""
+
+    source: str
+    what: str
+    first_s: float
+    last_s: float
+    reason: str
+
+
+class Gaps:
+    """The gaps of a run in the order in which they were noted; those that touch each other are one."""
+
+    def __init__(self) -> None:
+        self._gaps: list[Gap] = []
+
+    def __len__(self) -> int:
+        return len(self._gaps)
+
+    def __iter__(self) -> Iterator[Gap]:
+        return iter(list(self._gaps))
+
+    def add(self, gap: Gap) -> bool:
+        """Keep ``gap``; whether it is a new one."""
+        for known in reversed(self._gaps):
+            if (known["source"], known["what"], known["reason"]) != (gap["source"], gap["what"], gap["reason"]):
+                continue
+            ended = known["at"] + known["seconds"]
+            if len(self._gaps) < MOST and not -_ADJACENT <= gap["at"] - ended <= _ADJACENT:
+                break
+            known["seconds"] = max(ended, gap["at"] + gap["seconds"]) - known["at"]
+            return False
+        if len(self._gaps) < MOST:
+            self._gaps.append({**gap})
+        return True
+
+    def take(self) -> list[Gap]:
+        """The gaps since the last time."""
+        taken, self._gaps = self._gaps, []
+        return taken
+
+    def parts(self, started: float) -> list[GapPart]:
+        """What a summary has of them; ``started`` in seconds since 1970."""
+        return [
+            {
+                "source": gap["source"],
+                "what": gap["what"],
+                "first_s": round(max(0.0, gap["at"] - started), 3),
+                "last_s": round(max(0.0, gap["at"] + gap["seconds"] - started), 3),
+                "reason": gap["reason"],
+            }
+            for gap in self._gaps
+        ]
+
+
+def gap_lines(parts: Iterable[GapPart]) -> list[str]:
+    """The gaps for a reader: ``figures of seconds 3 to 9 are missing: Too many open files``."""
+    lines = []
+    for part in parts:
+        of = f" ({part['source']})" if part["source"] else ""
+        seconds = f"seconds {part['first_s']:.0f} to {part['last_s']:.0f}"
+        lines.append(f"{part['what']} of {seconds} are missing{of}: {part['reason']}")
+    return lines
+
+
+def reason_of(error: BaseException) -> str:
+    """The cause of a gap in a few words, without what differs from time to time."""
+    strerror = getattr(error, "strerror", None)
+    return strerror if isinstance(strerror, str) else f"{type(error).__name__}: {error}"[:200]
