@@ -1,6 +1,6 @@
 """What it costs to measure deliveries: 25 matches of 4 players at 10 Hz, the codecs in turn, in one run.
 
-``python -m benchmarks.delivery`` starts an emulator (``--url`` for another server); each runs in its own process:
+``python -m benchmarks.delivery`` starts an emulator (``--url`` for another server). In a process each:
 
 - ``exact``: the default, by the bytes of the messages;
 - ``stamped``: a stamp in each message;
