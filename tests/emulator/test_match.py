@@ -51,7 +51,11 @@ class Three:
 )
 def test_who_gets_data(chosen: list[int] | None, expected: list[bool]) -> None:
     three = Three()
-    presences = None if chosen is None else [{"session_id": three.members[n].id} for n in chosen]
+    presences = (
+        None
+        if chosen is None
+        else [{"user_id": three.members[n].user_id, "session_id": three.members[n].id} for n in chosen]
+    )
     assert three.data(presences) == expected
 
 
@@ -59,7 +63,14 @@ def test_presences_that_name_nobody_get_nothing() -> None:
     three = Three()
     unknown = "11111111-1111-4111-8111-111111111111"
     assert three.data([{"user_id": unknown, "session_id": unknown}]) == [False] * 3
-    assert three.data([{"user_id": three.members[1].user_id}]) == [False] * 3
+    # One without valid ids drops the message for all.
+    listed = {"user_id": three.members[1].user_id, "session_id": three.members[1].id}
+    for broken in (
+        {"user_id": listed["user_id"]},
+        {"session_id": listed["session_id"]},
+        {**listed, "user_id": "x"},
+    ):
+        assert three.data([listed, broken]) == [False] * 3
 
 
 def test_a_session_that_ends_leaves_its_match() -> None:
