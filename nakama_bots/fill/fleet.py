@@ -35,6 +35,8 @@ LINGER: Final = 5.0
 """Seconds that matched bots stay where no human is."""
 GHOST: Final = 2.0
 """Seconds in which a bot that has left may still be seen by the others."""
+CUT_OFF: Final = 1.0
+"""Seconds in which bots that are cut off may still close."""
 LOOK_EVERY: Final = 5.0
 """Seconds until a bot looks again where the last one has seen that none is needed."""
 _BACKOFF: Final = 0.5
@@ -158,15 +160,16 @@ class Fleet:
         self.stop()
 
     def drain(self, seconds: float) -> bool:
-        """Have every bot leave and close; who has not after ``seconds`` is cut off, and False given."""
-        for bot in self.bots.values():
+        """Have every bot leave and close; False when some had not after ``seconds``, and were cut off."""
+        for number, bot in self.bots.items():
             bot.ask_to_leave()
-        waiting = [self._greenlets[n] for n, bot in self.bots.items() if bot.state in ("seated", "leaving")]
-        others = [one for one in self._greenlets.values() if one not in waiting]
-        gevent.killall(others, block=True, timeout=seconds / 2)
-        gevent.joinall(waiting, timeout=seconds / 2)
-        left = [one for one in self._greenlets.values() if not one.dead]
-        gevent.killall(left, block=True, timeout=1.0)
+            if bot.state not in ("seated", "leaving"):
+                self._greenlets[number].kill(block=False)
+        gevent.joinall(list(self._greenlets.values()), timeout=seconds)
+        left = list(self._greenlets.values())
+        # Not with a time limit of killall's: it raises where that is not kept.
+        gevent.killall(left, block=False)
+        gevent.joinall(left, timeout=CUT_OFF)
         return not left
 
     def _player(self, number: int) -> Player:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
+import signal
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -401,3 +403,20 @@ def test_a_bot_answers_an_invitation(
             if json.loads(line)["bots"] == {"seated": 1, "joining": 1}:
                 break
         assert finish(process) == ""
+
+
+def test_drains_from_a_server_that_is_frozen(tmp_path: Path) -> None:
+    """No bot is answered any more: it ends at its time, and says that it did not end well."""
+    with EmulatorProcess.start() as frozen:
+        player, _ = make_player(Target.parse(frozen.url), Identity("humans", 1, 0, 0))
+        with player:
+            player.connect()
+            match = Watched(player)
+            with filler(frozen, tmp_path, "--match-id", match.id, "--seats", "4", "--drain", "1") as process:
+                match.until(3)
+                os.kill(frozen.pid, signal.SIGSTOP)
+                try:
+                    errors = finish(process)
+                finally:
+                    os.kill(frozen.pid, signal.SIGCONT)
+    assert "some bots had to be cut off after 1 s" in errors
