@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -131,6 +132,31 @@ def test_sessions_that_expire_at_once(tmp_path: Path) -> None:
     assert logins["failures"] == 0
     assert calls(locust.summary)["WS", "ping"]["count"] > 2
     assert_no_secret(locust)
+
+
+FORGED = "\x1b[2J\nrun: PASSED (exit code 0)\u202e@octocat"
+
+
+def test_what_a_server_says_is_data(tmp_path: Path) -> None:
+    """An error's text, and an exception of the scenario's with the same: not acted on, and no line is forged."""
+    with EmulatorProcess.start(extra=("--control-port", "0")) as emulator:
+        faults = [{"kind": "error", "on": "channel_join", "code": 3, "message": FORGED, "rate": 0.5}]
+        request = urllib.request.Request(
+            f"{emulator.control_url}/faults", json.dumps({"faults": faults}).encode(), method="PUT"
+        )
+        urllib.request.urlopen(request, timeout=10).close()
+        locust = run(
+            tmp_path, "-u", "4", "-t", "4s", "--host", emulator.url, locustfile=LOCUSTFILES / "repeating.py"
+        )
+    assert locust.finish() == 1
+    assert "BadInput" in labels(locust.summary)
+    (folder,) = locust.folders
+    texts = [locust.output, *((folder / name).read_text() for name in (
+        "summary.md", "pull-request.md", "junit.xml", "report.html", "verdict.json", "summary.json"))]  # fmt: skip
+    for text in texts:
+        assert not {"\x1b", "\u202e"} & set(text)
+        assert not any(line.startswith("run: PASSED") for line in text.splitlines())
+    assert r"\x1b[2J\x0arun: PASSED (exit code 0)\u202e" in locust.output
 
 
 def test_a_clock_that_jumps(tmp_path: Path) -> None:
