@@ -1,6 +1,5 @@
--- Runtime functions that the scenarios and contract tests call, for a real Nakama server.
--- Put this folder's files into the server's runtime path (compose.yaml mounts the whole folder).
--- The embedded emulator has the same functions built in (nakama_bots/emulator/modules).
+-- Runtime functions that the scenarios and contract tests call. The emulator loads this folder's files by itself;
+-- put them into a real server's runtime path (compose.yaml mounts the whole folder).
 
 local nk = require("nakama")
 

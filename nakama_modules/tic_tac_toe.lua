@@ -1,4 +1,4 @@
--- Tic-tac-toe for two, decided by the server; emulator/modules/tic_tac_toe.py is the same for the emulator.
+-- Tic-tac-toe for two, decided by the server.
 -- Op code 1 from a player is a move: {"cell": 0 to 8}. Op code 2 from the match is the game, after every change:
 -- {"board": "XO.......", "turn": user id, "winner": user id, "draw" or "", "players": {user id: "X" or "O"}}.
 -- What is not a legal move is not answered. A finished game begins anew after two seconds.

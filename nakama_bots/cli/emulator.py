@@ -77,6 +77,10 @@ _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
     ("control_port", _PORT, "port on 127.0.0.1 where faults are seen and changed (/faults), 0 for a free one"),
     ("metrics_port", _PORT, "port on 127.0.0.1 of a Prometheus endpoint with Nakama's names, 0 for a free one"),
     ("seed", whole(0, 2**32 - 1), "seed of ids and choices, for repeatable runs"),
+    ("load", TEXT, "JSON file with the state to begin with (accounts, storage, groups, ..)"),
+    ("save", TEXT, "JSON file that the state is written to at the end"),
+    ("module_instructions", whole(1000, 10**12), "instructions of Lua that one call into a module may run"),
+    ("module_memory", whole(2**20, 2**40), "bytes that all of a game's Lua may take"),
     ("tls_cert", _FILE, "PEM file with the certificate (chain); serves TLS"),
     ("tls_key", _FILE, "PEM file with the certificate's private key"),
 )
@@ -93,10 +97,19 @@ _KEYS: Final = ("server_key", "http_key", "encryption_key", "refresh_encryption_
 
 _FLAGS: Final[tuple[tuple[str, str], ...]] = (
     ("matchmaker_rev_precision", "as Nakama's matchmaker.rev_precision: all of a match must accept each other"),
+    ("reload", "load modules again when their files change; a fault in them is logged, the old ones stay"),
     ("single_socket", "as Nakama's session.single_socket: a user's new socket closes the old one"),
     ("single_match", "as Nakama's session.single_match: joining a match leaves the last one"),
     ("single_party", "as Nakama's session.single_party: joining a party leaves the last one"),
 )
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        msg = f"{text!r} cannot be used; accepted: NAME=VALUE"
+        raise argparse.ArgumentTypeError(msg)
+    return name, value
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -135,8 +148,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--module",
         action="append",
         default=[],
-        metavar="FILE.py",
-        help="a runtime module: a Python file with init_module(nk, initializer); may be repeated",
+        metavar="PATH",
+        help="the game's own server code: a Lua file, a folder of Lua files, or a Python file with "
+        "init_module(nk, initializer); may be repeated",
+    )
+    parser.add_argument(
+        "--allow-http",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host that modules may send HTTP requests to, 'loopback' for this machine; may be repeated",
+    )
+    parser.add_argument(
+        "--env",
+        action="append",
+        default=[],
+        type=_variable,
+        metavar="NAME=VALUE",
+        help="what modules read as context.env, as Nakama's runtime.env; may be repeated",
+    )
+    parser.add_argument(
+        "--log", action="append", default=[], choices=("requests",), help="what to log on stderr"
     )
 
 
@@ -157,6 +189,9 @@ def run(arguments: argparse.Namespace) -> int:
         limits=Limits(**{name: getattr(arguments, f"max_{name}") for name in _LIMITS}),
         modules=tuple(arguments.module),
         faults=tuple(arguments.fault),
+        allow_http=tuple(arguments.allow_http),
+        env=tuple(arguments.env),
+        log_requests="requests" in arguments.log,
         **flags,
     )
     if bool(options.tls_cert) != bool(options.tls_key):

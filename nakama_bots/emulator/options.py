@@ -8,6 +8,9 @@ from typing import Final
 from nakama_bots.emulator.server.faults import Fault
 from nakama_bots.emulator.store.limits import Limits
 
+VERSION: Final = "3.40.0"
+"""What modules read as the server's version."""
+
 SERVER_NAME: Final = "nakama-bots-emulator"
 """The ``Server`` header of every answer."""
 
@@ -58,8 +61,19 @@ class Options:
     single_socket: bool = False
     single_match: bool = False
     single_party: bool = False
-    # Paths of runtime modules.
+    # Paths of runtime modules; what one call into Lua may take, and all of it (bytes); where modules may send
+    # HTTP requests ("loopback", host names); what modules read as ``context.env``.
     modules: tuple[str, ...] = ()
+    module_instructions: int = 50_000_000
+    module_memory: int = 64 * 2**20
+    allow_http: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    # Load modules again when their files change.
+    reload: bool = False
+    # Files that the state is read from and written to, "": none; whether requests are logged.
+    load: str = ""
+    save: str = ""
+    log_requests: bool = False
     iap_facebook_instant_secret: str = field(default="", repr=False)
     faults: tuple[Fault, ...] = ()
     # Ports on the loopback address; None: not served, 0: a free one.

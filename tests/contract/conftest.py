@@ -27,7 +27,8 @@ REAL_WAIT = 45.0
 EMULATOR_INTERVAL = 0.2
 EMULATOR_WAIT = 15.0
 
-MODULES = sorted((Path(__file__).parent / "modules").glob("*.py"))
+# What a real server needs in its runtime path, beside nakama_modules/.
+MODULES = Path(__file__).parent / "modules"
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +38,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     emulator = None
     if not environment.get("NAKAMA_URL"):
         # Settings of the environment belong to a server that is not there.
-        extra = [argument for path in MODULES for argument in ("--module", str(path))]
+        extra = ("--module", str(MODULES))
         emulator = EmulatorProcess.start(matchmaker_interval=EMULATOR_INTERVAL, extra=extra)
         environment = {"NAKAMA_URL": emulator.url}
     settings = Settings.resolve({}, environment)

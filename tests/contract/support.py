@@ -125,6 +125,7 @@ FUNCTIONS = {
     "create_match": "nakama_modules/nakama_bots.lua",
     "contract_boards": "tests/contract/modules/boards.lua",
     "contract_greeter": "tests/contract/modules/greeter.lua",
+    "contract_nk": "tests/contract/modules/",
     "contract_schedules": "tests/contract/modules/schedules.lua",
     "contract_stream_join": "tests/contract/modules/streams.lua",
 }

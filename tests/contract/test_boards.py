@@ -1,4 +1,4 @@
-"""Leaderboards and tournaments. The server's runtime makes the boards: modules/boards.py, or boards.lua."""
+"""Leaderboards and tournaments. The server's runtime makes the boards: modules/boards.lua."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from .transcript import Names, Step, compare
 
 HERE = Path(__file__).parent
 RECORDED = HERE / "data" / "differential.json"
-MODULE = HERE / "modules" / "boards.py"
+MODULE = HERE / "modules" / "boards.lua"
 REFERENCES = ("recorded", "live") if os.environ.get("NAKAMA_URL") else ("recorded",)
 NAMES = [family.__name__ for family in FAMILIES]
 # As the recorded server's; with the default of a minute a slow run would see its tokens end.

@@ -1,4 +1,4 @@
-"""Our own runtime modules behave alike in Python, on the emulator, and in Lua, on a real server."""
+"""Our own Lua modules behave alike on the emulator and on a real server."""
 
 from __future__ import annotations
 

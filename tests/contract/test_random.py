@@ -28,7 +28,7 @@ SEEDS = [int(os.environ["NAKAMA_SEED"])] if os.environ.get("NAKAMA_SEED") else [
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[EmulatorProcess]:
-    extra = ("--module", str(HERE / "modules" / "boards.py"), "--token-expiry", "7200")
+    extra = ("--module", str(HERE / "modules" / "boards.lua"), "--token-expiry", "7200")
     with EmulatorProcess.start(extra=extra) as process:
         yield process
         assert process.alive

@@ -21,7 +21,7 @@ from .support import ID, PUSH_TIMEOUT, SECONDS, SESSION_ID, UNKNOWN_ID, Like, Li
 Connect = Callable[..., Line]
 SOMEBODY = {"user_id": UNKNOWN_ID, "session_id": UNKNOWN_ID, "username": "x"}
 PARTY_ID = Like(r"[0-9a-f-]{36}\..+")
-STREAMS = Path(__file__).parent / "modules" / "streams.py"
+STREAMS = Path(__file__).parent / "modules" / "streams.lua"
 
 
 def create(leader: Line, *, is_open: bool = True, max_size: int = 4, **more: Any) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from nakama_bots.emulator.runtime.functions import RpcContext
-from nakama_bots.emulator.runtime.nk import Initializer, Nk
+from nakama_bots.emulator.runtime.initializer import Initializer
+from nakama_bots.emulator.runtime.nk import Nk
 from nakama_bots.emulator.store.matchmaker import Entry
 
 

@@ -14,10 +14,10 @@ from nakama_bots.emulator import handlers
 from nakama_bots.emulator.dispatch.realtime import Dispatcher, NoMessage
 from nakama_bots.emulator.dispatch.rest import Answer, Request, Router
 from nakama_bots.emulator.formats.protojson import JsonObject
-from nakama_bots.emulator.modules.benchmark_match import BenchmarkMatch
 from nakama_bots.emulator.runtime import loader
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
-from nakama_bots.emulator.runtime.nk import Initializer, Nk
+from nakama_bots.emulator.runtime.initializer import Initializer
+from nakama_bots.emulator.runtime.nk import Nk
 from nakama_bots.emulator.server.process import EmulatorProcess, EmulatorStartError
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.tracker import Presence, Stream
@@ -51,7 +51,32 @@ async def _wait(pending: Any) -> None:
     await pending
 
 
-class Failing(BenchmarkMatch):
+class Quiet:
+    """A match that does nothing."""
+
+    def match_init(self, context: Any, params: Any) -> tuple[Any, int, str]:
+        return {}, 10, '{"workload":"quiet"}'
+
+    def match_join_attempt(self, context: Any, dispatcher: Any, tick: int, state: Any, *_: Any) -> Any:
+        return state, True
+
+    def match_join(self, context: Any, dispatcher: Any, tick: int, state: Any, presences: Any) -> Any:
+        return state
+
+    def match_leave(self, context: Any, dispatcher: Any, tick: int, state: Any, presences: Any) -> Any:
+        return state
+
+    def match_loop(self, context: Any, dispatcher: Any, tick: int, state: Any, messages: Any) -> Any:
+        return state
+
+    def match_terminate(self, context: Any, dispatcher: Any, tick: int, state: Any, grace: int) -> Any:
+        return state
+
+    def match_signal(self, context: Any, dispatcher: Any, tick: int, state: Any, data: str) -> Any:
+        return state, data
+
+
+class Failing(Quiet):
     """A match whose function named ``broken`` raises, or gives None as state."""
 
     def __init__(self, broken: str, result: Any = None) -> None:
@@ -72,7 +97,7 @@ class Failing(BenchmarkMatch):
         return object.__getattribute__(self, name)
 
 
-def joined(game: Game, handler: BenchmarkMatch) -> tuple[str, Recorder]:
+def joined(game: Game, handler: Quiet) -> tuple[str, Recorder]:
     game.initializer.register_match("it", handler)
     match_id = game.nk.match_create("it")
     session = Recorder(game.core)
@@ -86,7 +111,7 @@ def test_bundled_functions() -> None:
     match_id = json.loads(game.call("create_match"))["match_id"]
     assert match_id.endswith(".emulator")
     with pytest.raises(RuntimeFunctionError, match="must be a JSON object"):
-        game.call("create_match", "[1]")
+        game.call("create_match", "1")
     game.clock.seconds += 2
     assert json.loads(game.call("find_benchmark_match"))["match_id"] == match_id
     assert [match["match_id"] for match in game.nk.match_list(5)] == [match_id]
@@ -157,7 +182,7 @@ def test_a_match_that_cannot_begin(initial: Any, message: str) -> None:
         game.nk.match_create("it")
 
 
-class Kicker(BenchmarkMatch):
+class Kicker(Quiet):
     def match_loop(self, context: Any, dispatcher: Any, tick: int, state: Any, messages: Sequence[Any]) -> Any:
         dispatcher.match_kick([message.sender for message in messages])
         return state
@@ -186,7 +211,7 @@ def test_a_kick_is_a_leave_after_the_loop() -> None:
 def test_a_match_that_calls_itself_fails() -> None:
     game = Game()
 
-    class Self(BenchmarkMatch):
+    class Self(Quiet):
         def match_loop(self, context: Any, *_: Any) -> Any:
             return game.nk.match_signal(context.match_id, "")
 
@@ -247,7 +272,8 @@ def test_socket_hooks() -> None:
                 raise ValueError
         return {"status": str(body["status"]).upper()}
 
-    def after(_: RpcContext, body: JsonObject) -> None:
+    def after(_: RpcContext, answer: JsonObject, body: JsonObject) -> None:
+        assert answer == {"cid": "1"}
         seen.append(body)
         raise ValueError
 
@@ -271,7 +297,7 @@ def test_hooks_after_a_function_that_takes_its_time() -> None:
         return payload
 
     game.initializer.register_rpc(slow, "slow")
-    game.initializer.register_rt_after(lambda _, body: seen.append(body), "Rpc")
+    game.initializer.register_rt_after(lambda _, __, body: seen.append(body), "Rpc")
     game.say(Recorder(game.core), {"rpc": {"id": "slow", "payload": "x"}})
     assert seen == [{"id": "slow", "payload": "x"}]
 
@@ -281,12 +307,16 @@ def test_rest_hooks() -> None:
     seen: list[JsonObject] = []
 
     def before(_: RpcContext, body: JsonObject) -> JsonObject | None:
-        if body["id"] == "device-broken-1":
-            raise ValueError(body["id"])
-        return {**body, "id": "device-changed-1"}
+        account = body["account"]
+        assert isinstance(account, dict)
+        if account["id"] == "device-broken-1":
+            raise ValueError(account["id"])
+        return {**body, "account": {"id": "device-changed-1"}}
 
     game.initializer.register_req_before(before, "AuthenticateDevice")
-    game.initializer.register_req_after(lambda _, body: seen.append(body), "AuthenticateDevice")
+    game.initializer.register_req_after(
+        lambda _, answer, body: seen.append({**body, "answered": sorted(answer)}), "AuthenticateDevice"
+    )
     router = Router(game.core, handlers.ROUTES)
 
     def login(device: str) -> Answer:
@@ -300,7 +330,8 @@ def test_rest_hooks() -> None:
         return asyncio.run(router.answer(request))
 
     assert login("device-original-1").status == 200
-    assert seen == [{"create": True, "id": "device-changed-1"}]
+    answered = ["created", "refresh_token", "token"]
+    assert seen == [{"create": True, "account": {"id": "device-changed-1"}, "answered": answered}]
     assert game.core.accounts.identified("device", "device-changed-1") is not None
     assert json.loads(login("device-broken-1").body) == {"code": 13, "message": "device-broken-1"}
 
@@ -319,17 +350,17 @@ def test_a_match_without_all_functions() -> None:
 def test_streams() -> None:
     game = Game()
     one, other = Recorder(game.core), Recorder(game.core)
-    stream = Stream(200, label="feed")
-    assert game.nk.stream_user_join(one.id, stream)
-    assert not game.nk.stream_user_join(one.id, stream)
-    assert game.nk.stream_user_join(other.id, stream, hidden=True, persistence=True)
+    stream = {"mode": 200, "label": "feed"}
+    assert game.nk.stream_user_join(one.user_id, one.id, stream)
+    assert not game.nk.stream_user_join(one.user_id, one.id, stream)
+    assert game.nk.stream_user_join(other.user_id, other.id, stream, hidden=True, persistence=True)
     assert game.nk.stream_count(stream) == 2
     one.frames.clear()
     game.nk.stream_send(stream, "", reliable=False)
     assert one.frames == other.frames == [{"stream_data": {"stream": {"mode": 200, "label": "feed"}}}]
-    with pytest.raises(RuntimeFunctionError, match="session not found"):
-        game.nk.stream_user_leave("nobody", stream)
-    game.nk.stream_user_leave(other.id, stream)
+    with pytest.raises(RuntimeFunctionError, match=r"#1 to stream_user_leave \(expects valid user id\)"):
+        game.nk.stream_user_leave("nobody", one.id, stream)
+    game.nk.stream_user_leave(other.user_id, other.id, stream)
     game.nk.stream_close(stream)
     assert game.nk.stream_count(stream) == 0
     game.core.tracker.track(Stream(0, "x"), Presence(one))
@@ -343,10 +374,11 @@ def test_boards_and_notifications() -> None:
     assert game.core.leaderboards.get("board") is not None
     # The bundled modules have brought one too.
     assert [one.id for one in game.core.leaderboards.tournaments()] == ["cup", "nakama_bots_cup"]
-    game.nk.session_disconnect("nobody")
-    game.nk.users_ban_id(["nobody"])
-    game.nk.users_unban_id(["nobody"])
-    game.nk.notification_send("nobody", "x", "{}", 1)
+    nobody = "00000000-0000-4000-8000-000000000000"
+    game.nk.session_disconnect(nobody)
+    game.nk.users_ban_id([nobody])
+    game.nk.users_unban_id([nobody])
+    game.nk.notification_send(nobody, "x", {}, 1)
 
 
 @pytest.mark.parametrize(
@@ -376,7 +408,7 @@ def test_a_module_that_does_not_load(tmp_path: Path, source: str, message: str) 
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("none.py", "there is no such file"), ("x.txt", "does not end in .py")]
+    ("name", "message"), [("none.py", "there is no such file"), ("x.txt", "ends in neither .py nor .lua")]
 )
 def test_a_file_that_is_no_module(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "x.txt").touch()

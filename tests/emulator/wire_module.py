@@ -9,9 +9,9 @@ from typing import Any
 
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.initializer import Initializer
 from nakama_bots.emulator.runtime.matches import Dispatcher, MatchContext, MatchMessage, MatchPresence
-from nakama_bots.emulator.runtime.nk import Initializer, Nk
-from nakama_bots.emulator.store.tracker import Stream
+from nakama_bots.emulator.runtime.nk import Nk
 
 LABEL = '{"mode":"wire","open":1}'
 STREAM_MODE = 123
@@ -107,17 +107,23 @@ class WireMatch:
         return state, f"signal:{data}"
 
 
-def _stream(asked: dict[str, Any]) -> Stream:
-    return Stream(STREAM_MODE, label=asked.get("label", ""))
+def _stream(asked: dict[str, Any]) -> dict[str, Any]:
+    return {"mode": STREAM_MODE, "label": asked.get("label", "")}
 
 
 def _streams(nk: Nk) -> dict[str, Callable[[RpcContext, dict[str, Any]], str | None]]:
     def join(context: RpcContext, asked: dict[str, Any]) -> str:
-        nk.stream_user_join(context.session_id, _stream(asked), hidden=asked.get("hidden", False))
+        nk.stream_user_join(
+            context.user_id,
+            context.session_id,
+            _stream(asked),
+            hidden=asked.get("hidden", False),
+            persistence=False,
+        )
         return OK
 
     def leave(context: RpcContext, asked: dict[str, Any]) -> str:
-        nk.stream_user_leave(context.session_id, _stream(asked))
+        nk.stream_user_leave(context.user_id, context.session_id, _stream(asked))
         return OK
 
     def send(context: RpcContext, asked: dict[str, Any]) -> str:
@@ -133,11 +139,10 @@ def _streams(nk: Nk) -> dict[str, Callable[[RpcContext, dict[str, Any]], str | N
 
 def _users(nk: Nk) -> dict[str, Callable[[RpcContext, dict[str, Any]], str | None]]:
     def notify(context: RpcContext, asked: dict[str, Any]) -> None:
-        content = json.dumps(asked["content"], separators=(",", ":"))
         nk.notification_send(
             asked.get("user_id", context.user_id),
             asked["subject"],
-            content,
+            asked["content"],
             asked["code"],
             asked.get("sender", ""),
             persistent=asked["persistent"],

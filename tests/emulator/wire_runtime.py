@@ -9,7 +9,8 @@ from typing import Any
 from nakama_bots.emulator.formats.protojson import jsonb
 from nakama_bots.emulator.handlers.channel import send_message
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
-from nakama_bots.emulator.runtime.nk import Initializer, Nk
+from nakama_bots.emulator.runtime.initializer import Initializer
+from nakama_bots.emulator.runtime.nk import Nk
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import channel_stream
 from nakama_bots.emulator.store.storage import ObjectKey, StorageWrite
@@ -80,7 +81,14 @@ def _functions(nk: Nk) -> dict[str, _Function]:
 
 
 def _boards(nk: Nk) -> None:
-    create, tournament, now = nk.leaderboard_create, nk.tournament_create, nk.core.seconds()
+    now = nk.core.seconds()
+
+    def create(name: str, **options: Any) -> None:
+        nk.leaderboard_create(name, **{"enable_ranks": True, **options})
+
+    def tournament(name: str, **options: Any) -> None:
+        nk.tournament_create(name, **{"enable_ranks": True, "authoritative": False, **options})
+
     create("lb_desc_best")
     create("lb_asc_best", sort_order="asc")
     create("lb_set", operator="set")
@@ -96,7 +104,7 @@ def _boards(nk: Nk) -> None:
         title="Open",
         description="Open tournament",
         category=1,
-        metadata='{"kind":"wire"}',
+        metadata={"kind": "wire"},
     )
     tournament(
         "t_join",

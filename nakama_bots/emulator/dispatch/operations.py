@@ -99,6 +99,15 @@ OPERATIONS: Final[Mapping[tuple[str, str], str]] = {
 }
 
 
+# Where the body is one field of the request's message, and the requests whose message is empty.
+BODY_FIELDS: Final[Mapping[str, str]] = {
+    **{name: "account" for name in OPERATIONS.values() if name.startswith(("Authenticate", "Import"))},
+    "WriteLeaderboardRecord": "record",
+    "WriteTournamentRecord": "record",
+}
+MESSAGELESS: Final = frozenset({"DeleteAccount", "GetAccount", "GetMatchmakerStats", "Healthcheck"})
+
+
 def _shape(template: str) -> str:
     return re.sub(r"\{\w+\}", "{}", template)
 

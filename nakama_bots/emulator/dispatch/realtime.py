@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Any, Final
 
+from nakama_bots.emulator.dispatch import log
 from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Malformed, Schema, camel, loads
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
-from nakama_bots.emulator.runtime.hooks import plain
+from nakama_bots.emulator.runtime.hooks import plain, run
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.limits import Full
 from nakama_bots.emulator.store.tracker import Session
@@ -54,12 +55,15 @@ class Call:
     session: Session
     cid: str
     fields: Fields
+    # What it was answered with, for a hook.
+    answer: JsonObject = field(default_factory=dict)
 
     def reply(self, key: str = "", body: JsonObject | None = None) -> None:
         """Answer with a message, or with the empty acknowledgement."""
         envelope: JsonObject = {"cid": self.cid} if self.cid else {}
         if key:
             envelope[key] = body or {}
+        self.answer = envelope
         self.session.reply(envelope)
 
     def fail(self, code: int, message: str) -> None:
@@ -67,9 +71,9 @@ class Call:
         self.reply("error", {"code": code, "message": message} if code else {"message": message})
 
 
-def _context(call: Call) -> RpcContext:
+def _context(call: Call, mode: str) -> RpcContext:
     session = call.session
-    return RpcContext(session.user_id, session.username, session.id, session.lang, session.vars)
+    return RpcContext(session.user_id, session.username, session.id, session.lang, session.vars, mode=mode)
 
 
 # Returns None, or what has to be awaited before the session's next message is looked at.
@@ -103,6 +107,23 @@ class Dispatcher:
     def dispatch(self, session: Session, content: bytes) -> Awaitable[None] | None:
         """Handle one message. ``Malformed`` and ``NoMessage`` end the connection."""
         call, row = self._read(session, content)
+        pending = self._handle(call, row)
+        if self._core.options.log_requests:
+            if pending is not None:
+                return self._logged(call, row, pending)
+            self._log(call, row)
+        return pending
+
+    @staticmethod
+    def _log(call: Call, row: MessageRow) -> None:
+        error: Any = call.answer.get("error", {})
+        log.message(row.key, call.cid, call.session.user_id, error.get("message", ""))
+
+    async def _logged(self, call: Call, row: MessageRow, pending: Awaitable[None]) -> None:
+        await pending
+        self._log(call, row)
+
+    def _handle(self, call: Call, row: MessageRow) -> Awaitable[None] | None:
         hooks = self._core.hooks
         try:
             if row.key in _JOINS:
@@ -141,7 +162,7 @@ class Dispatcher:
     def _before(self, call: Call, row: MessageRow) -> None:
         """Let the hook see and change the message; ``NoMessage`` when it disables it."""
         try:
-            body = self._core.hooks.rt_before[row.key](_context(call), plain(call.fields))
+            body = self._core.hooks.rt_before[row.key](_context(call, "before"), plain(call.fields))
         except RuntimeFunctionError as error:
             raise RealtimeFault(RUNTIME_FUNCTION_EXCEPTION, error.message) from None
         except Exception as error:  # noqa: BLE001 - a module may raise anything
@@ -149,13 +170,15 @@ class Dispatcher:
             raise RealtimeFault(RUNTIME_FUNCTION_EXCEPTION, str(error)) from None
         if body is None:
             raise NoMessage
-        call.fields = row.schema(body)
+        try:
+            call.fields = row.schema(body)
+        except Malformed:
+            message = "Could not complete runtime Before function."
+            raise RealtimeFault(RUNTIME_FUNCTION_EXCEPTION, message) from None
 
     def _after(self, call: Call, row: MessageRow) -> None:
-        try:
-            self._core.hooks.rt_after[row.key](_context(call), plain(call.fields))
-        except Exception:  # noqa: BLE001 - a module may raise anything
-            _LOG.exception("hook after %s", row.key)
+        hook = self._core.hooks.rt_after[row.key]
+        run(f"after {row.key}", hook, _context(call, "after"), call.answer, plain(call.fields))
 
     def _read(self, session: Session, content: bytes) -> tuple[Call, MessageRow]:
         envelope = loads(content)

@@ -17,12 +17,12 @@ from typing import Final
 
 import orjson
 
-from nakama_bots.emulator.dispatch.operations import operation
+from nakama_bots.emulator.dispatch.operations import BODY_FIELDS, MESSAGELESS, operation
 from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Malformed, Schema, camel, loads_first
 from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.options import SERVER_NAME
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
-from nakama_bots.emulator.runtime.hooks import After, Before, plain
+from nakama_bots.emulator.runtime.hooks import After, Before, plain, run
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.limits import Full
 
@@ -287,10 +287,10 @@ class Router:
         route.authorize(self._core, request)
         hooks, key = self._core.hooks, operation(route.method, route.template)
         if key in hooks.req_before:
-            _before(hooks.req_before[key], route, request)
+            _before(hooks.req_before[key], key, route, request)
         result = route.handler(self._core, request)
         if key in hooks.req_after:
-            _after(hooks.req_after[key], request)
+            _after(hooks.req_after[key], key, request, result if isinstance(result, dict) else {})
         return result
 
 
@@ -300,35 +300,45 @@ def check_size(core: Core, request: Request) -> None:
         raise RestFault(INVALID_ARGUMENT, "http: request body too large")
 
 
-def _context(request: Request) -> RpcContext:
+def _context(request: Request, mode: str) -> RpcContext:
     claims = request.claims
-    return RpcContext() if claims is None else RpcContext(claims.user_id, claims.username, vars=claims.vars)
+    if claims is None:
+        return RpcContext(mode=mode)
+    return RpcContext(claims.user_id, claims.username, vars=claims.vars, expiry=claims.expires_at, mode=mode)
 
 
-def _before(hook: Before, route: Route, request: Request) -> None:
-    """Let the hook see and change the request: body, query and what is in the path, in one message."""
-    given = {**plain(request.query), **plain(request.body), **request.path_values}
+def _message(key: str, request: Request) -> JsonObject:
+    """The request's message: body, query and what is in the path."""
+    body = plain(request.body)
+    whole = {BODY_FIELDS[key]: body} if key in BODY_FIELDS else body
+    return {**plain(request.query), **whole, **request.path_values}
+
+
+def _before(hook: Before, key: str, route: Route, request: Request) -> None:
+    """Let the hook see and change the request."""
     try:
-        body = hook(_context(request), given)
+        body = hook(_context(request, "before"), _message(key, request))
     except RuntimeFunctionError as error:
         raise RestFault(error.code, error.message) from None
     except Exception as error:  # noqa: BLE001 - a module may raise anything
         _LOG.exception("hook before %s %s", route.method, route.template)
         raise RestFault(INTERNAL, str(error)) from None
     if body is None:
+        if key in MESSAGELESS:
+            return
         raise RestFault(NOT_FOUND, "Requested resource was not found.")
     if route.body is not None:
-        request.body = route.body(body)
+        try:
+            request.body = route.body(body.get(BODY_FIELDS[key], {}) if key in BODY_FIELDS else body)
+        except Malformed:
+            raise RestFault(INTERNAL, "Could not complete runtime Before function.") from None
     changed = {name: value for name, value in body.items() if name in route.query}
     request.query = Fields(changed)
     request.path_values = {name: str(body.get(name, value)) for name, value in request.path_values.items()}
 
 
-def _after(hook: After, request: Request) -> None:
-    try:
-        hook(_context(request), {**plain(request.query), **plain(request.body), **request.path_values})
-    except Exception:  # noqa: BLE001 - a module may raise anything
-        _LOG.exception("hook after %s %s", request.method, request.path)
+def _after(hook: After, key: str, request: Request, answer: JsonObject) -> None:
+    run(f"after {key}", hook, _context(request, "after"), answer, _message(key, request))
 
 
 def _read_query(types: Mapping[str, QueryType], parameters: Parameters) -> Fields:

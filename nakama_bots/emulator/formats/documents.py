@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal, InvalidOperation
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -13,12 +13,23 @@ import orjson
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
-def go_json(value: dict[str, str]) -> str:
-    """An object as Go writes it: keys in order, characters that matter to HTML escaped."""
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+def go_json(value: Any) -> str:
+    """A value as Go writes it: keys in order, characters that matter to HTML escaped, no broken UTF-8."""
+    try:
+        text = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # bytes of a Lua text that are no UTF-8
+        text = json.dumps(_whole(value), default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if isinstance(value, dict):
+        return {_whole(key): _whole(item) for key, item in value.items()}
+    return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
 # Only a text with one of these can have a number that PostgreSQL refuses.

@@ -62,12 +62,13 @@ def _direct(call: Call, target: str) -> Stream:
 def _group(call: Call, target: str) -> Stream:
     if not is_uuid(target):
         raise _target_fault("Invalid group ID in group channel join")
-    if not _in_group(call.core, target, call.session.user_id):
+    if not in_group(call.core, target, call.session.user_id):
         raise _target_fault("Group not found")
     return Stream(Mode.GROUP, target)
 
 
-def _in_group(core: Core, group_id: str, user_id: str) -> bool:
+def in_group(core: Core, group_id: str, user_id: str) -> bool:
+    """Whether a user is a member of a group."""
     group = core.groups.get(group_id)
     state = None if group is None else group.state_of(user_id)
     return state is not None and state <= GroupState.MEMBER
@@ -153,6 +154,32 @@ def send_message(
     return message
 
 
+def change_message(
+    core: Core,
+    stream: Stream,
+    identifier: str,
+    code: int,
+    content: str,
+    sender_id: str,
+    username: str,
+    *,
+    persistent: bool,
+) -> Message | None:
+    """Update or remove a user's kept message: what its channel is told.
+
+    None: the message is persistent and not there.
+    """
+    now, kept = core.now(), core.messages.find(identifier, sender_id)
+    if persistent and kept is None:
+        return None
+    created = kept.create_time if kept is not None else now
+    if kept is not None and code == CHAT_UPDATE:
+        kept.content, kept.update_time = content, now
+    elif kept is not None:
+        core.messages.remove(kept)
+    return Message(identifier, stream, code, sender_id, username, content, created, now, persistent)
+
+
 def _deliver(call: Call, message: Message) -> None:
     # The sender's own copy comes before the ack, as with a new message.
     call.core.tracker.send(message.stream, {"channel_message": message.wire()})
@@ -183,20 +210,15 @@ def _change(call: Call, code: int, doing: str, verb: str, content: str) -> None:
     if code == CHAT_UPDATE:
         content = _content(call)
     presence = _member(call, stream, doing)
-    me, now = call.session, call.core.now()
-    kept = call.core.messages.find(identifier, me.user_id)
-    if presence.persistence and kept is None:
+    core, me, kept = call.core, call.session, presence.persistence
+    if kept and core.messages.find(identifier, me.user_id) is None:
         raise RealtimeFault(BAD_INPUT, f"Could not find message to {verb} in channel history")
     _check_kept(presence, content, f"message {verb}")
-    created = kept.create_time if kept is not None else now
-    if kept is not None and code == CHAT_UPDATE:
-        kept.content, kept.update_time = content, now
-    elif kept is not None:
-        call.core.messages.remove(kept)
-    _deliver(
-        call,
-        Message(identifier, stream, code, me.user_id, me.username, content, created, now, presence.persistence),
+    message = change_message(
+        core, stream, identifier, code, content, me.user_id, me.username, persistent=kept
     )
+    assert message is not None  # it was there
+    _deliver(call, message)
 
 
 def _update(call: Call) -> None:

@@ -1,4 +1,4 @@
-"""Events that clients report; without a runtime that listens they go nowhere, as on the server."""
+"""Events that clients report; without a module that listens they go nowhere, as on the server."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Final
 
 from nakama_bots.emulator.dispatch.rest import Request, Route, session
 from nakama_bots.emulator.formats.protojson import JsonObject, Malformed, Schema, flag, mapping, text
+from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.hooks import fire, plain
 from nakama_bots.emulator.store.core import Core
 
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
@@ -23,7 +25,10 @@ def _timestamp(value: object) -> object:
     return value
 
 
-def _event(_: Core, __: Request) -> JsonObject:
+def _event(core: Core, request: Request) -> JsonObject:
+    caller = request.caller
+    context = RpcContext(caller.user_id, caller.username, vars=caller.vars, mode="event")
+    fire(core.hooks, {**plain(request.body), "external": True}, context)
     return {}
 
 

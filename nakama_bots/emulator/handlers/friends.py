@@ -42,32 +42,45 @@ def _asked(request: Request) -> bool:
     return bool(request.query.texts("ids") or request.query.texts("usernames"))
 
 
-def _tell(core: Core, request: Request, user_id: str, subject: str, code: int) -> None:
-    caller = request.caller
-    content = go_json({"username": caller.username})
-    core.notify(user_id, f"{caller.username} {subject}", content, code, caller.user_id)
+def add_friends(core: Core, me: str, username: str, ids: list[str], metadata: str) -> None:
+    """Invite users, or accept their invites; they are notified. ``InvalidMetadata``."""
+    content = go_json({"username": username})
+    for user_id, accepted in core.friends.add(me, ids, metadata).items():
+        what = "accepted your friend request" if accepted else "wants to add you as a friend"
+        code = notifications.FRIEND_ACCEPT if accepted else notifications.FRIEND_REQUEST
+        core.notify(user_id, f"{username} {what}", content, code, me)
+
+
+def delete_friends(core: Core, me: str, username: str, ids: list[str]) -> None:
+    """End friendships, invites and blocks; former friends are notified."""
+    content = go_json({"username": username})
+    for user_id in core.friends.delete(me, ids):
+        subject = f"{username} removed you as a friend"
+        core.notify(user_id, subject, content, notifications.FRIEND_REMOVE, me)
+
+
+def block_friends(core: Core, me: str, ids: list[str]) -> None:
+    """Block users."""
+    for user_id in core.friends.block(me, ids):
+        # Their direct channel ends, without a word.
+        core.tracker.drop(Stream(Mode.DM, *sorted((me, user_id))))
 
 
 def _add(core: Core, request: Request) -> JsonObject:
-    ids = _others(core, request, "add self as friend")
+    ids, caller = _others(core, request, "add self as friend"), request.caller
     if not ids and _asked(request):
         raise invalid("No valid ID or username was provided.")
     try:
-        told = core.friends.add(request.caller.user_id, ids, request.query.text("metadata")) if ids else {}
+        if ids:
+            add_friends(core, caller.user_id, caller.username, ids, request.query.text("metadata"))
     except InvalidMetadata:
         raise RestFault(INTERNAL, "Error while trying to add friends.") from None
-    for user_id, accepted in told.items():
-        if accepted:
-            _tell(core, request, user_id, "accepted your friend request", notifications.FRIEND_ACCEPT)
-        else:
-            _tell(core, request, user_id, "wants to add you as a friend", notifications.FRIEND_REQUEST)
     return {}
 
 
 def _delete(core: Core, request: Request) -> JsonObject:
     ids = _others(core, request, "delete self")
-    for user_id in core.friends.delete(request.caller.user_id, ids):
-        _tell(core, request, user_id, "removed you as a friend", notifications.FRIEND_REMOVE)
+    delete_friends(core, request.caller.user_id, request.caller.username, ids)
     return {}
 
 
@@ -75,10 +88,7 @@ def _block(core: Core, request: Request) -> JsonObject:
     ids = _others(core, request, "block self")
     if not ids and _asked(request):
         raise invalid("No valid ID or username was provided.")
-    me = request.caller.user_id
-    for user_id in core.friends.block(me, ids):
-        # Their direct channel ends, without a word.
-        core.tracker.drop(Stream(Mode.DM, *sorted((me, user_id))))
+    block_friends(core, request.caller.user_id, ids)
     return {}
 
 

@@ -147,39 +147,47 @@ def _delete(core: Core, request: Request) -> JsonObject:
     return {}
 
 
+def join_group(core: Core, group_id: str, user_id: str, username: str) -> None:
+    """Join a group, or ask to; its chat or its admins are told. ``GroupNotFound``, ``GroupFull``."""
+    state = core.groups.join(group_id, user_id)
+    if state == GroupState.MEMBER:
+        say(core, group_id, GROUP_JOIN, user_id, username)
+    elif state == GroupState.JOIN_REQUEST:
+        content = go_json({"group_id": group_id, "username": username})
+        subject = f"User {username} wants to join your group"
+        for member in core.groups.members(group_id):
+            if member.state <= GroupState.ADMIN:
+                core.notify(member.user_id, subject, content, notifications.GROUP_JOIN_REQUEST, user_id)
+
+
 def _join(core: Core, request: Request) -> JsonObject:
     group_id, caller = _group_id(request), request.caller
     try:
-        state = core.groups.join(group_id, caller.user_id)
+        join_group(core, group_id, caller.user_id, caller.username)
     except GroupNotFound:
         raise RestFault(NOT_FOUND, "Group not found.") from None
     except GroupFull:
         raise invalid("Group is full.") from None
-    if state == GroupState.MEMBER:
-        say(core, group_id, GROUP_JOIN, caller.user_id, caller.username)
-    elif state == GroupState.JOIN_REQUEST:
-        content = go_json({"group_id": group_id, "username": caller.username})
-        subject = f"User {caller.username} wants to join your group"
-        for member in core.groups.members(group_id):
-            if member.state <= GroupState.ADMIN:
-                code = notifications.GROUP_JOIN_REQUEST
-                core.notify(member.user_id, subject, content, code, caller.user_id)
     return {}
+
+
+def leave_group(core: Core, group_id: str, user_id: str, username: str) -> None:
+    """Leave a group; its chat is told. ``LastSuperadmin``."""
+    if core.groups.leave(group_id, user_id) is None:
+        return
+    if core.groups.get(group_id) is None:
+        core.tracker.drop(Stream(Mode.GROUP, group_id))
+        return
+    say(core, group_id, GROUP_LEAVE, user_id, username)
+    _silence(core, group_id, [user_id])
 
 
 def _leave(core: Core, request: Request) -> JsonObject:
     group_id, caller = _group_id(request), request.caller
     try:
-        group = core.groups.leave(group_id, caller.user_id)
+        leave_group(core, group_id, caller.user_id, caller.username)
     except LastSuperadmin:
         raise invalid("Cannot leave group when you are the last superadmin.") from None
-    if group is None:
-        return {}
-    if core.groups.get(group_id) is None:
-        core.tracker.drop(Stream(Mode.GROUP, group_id))
-        return {}
-    say(core, group_id, GROUP_LEAVE, caller.user_id, caller.username)
-    _silence(core, group_id, [caller.user_id])
     return {}
 
 
@@ -190,26 +198,33 @@ def _user_ids(request: Request) -> list[str]:
     return user_ids
 
 
-def _add(core: Core, request: Request) -> JsonObject:
-    group_id, user_ids = _group_id(request), _user_ids(request)
-    if not user_ids:
-        return {}
-    caller = request.caller.user_id
-    try:
-        added = core.groups.add(group_id, caller, user_ids)
-    except GroupPermissionDenied:
-        raise RestFault(NOT_FOUND, _DENIED) from None
-    except GroupFull:
-        raise invalid("Group is full.") from None
-    except GroupUserNotFound:
-        raise invalid("One or more users not found.") from None
+def add_users(core: Core, group_id: str, caller: str, user_ids: list[str]) -> None:
+    """Add users to a group; its chat and they are told. ``caller`` "": the runtime.
+
+    The errors of ``Groups.add``.
+    """
+    added = core.groups.add(group_id, caller, user_ids)
     _say_all(core, group_id, GROUP_ADD, added)
     group = core.groups.get(group_id)
     assert group is not None  # somebody could be added to it
     for user_id in added:
         content = go_json({"group_id": group_id, "name": group.name})
         subject = f"You've been added to group {group.name}"
-        core.notify(user_id, subject, content, notifications.GROUP_ADD, caller)
+        core.notify(user_id, subject, content, notifications.GROUP_ADD, caller or SYSTEM_USER_ID)
+
+
+def _add(core: Core, request: Request) -> JsonObject:
+    group_id, user_ids = _group_id(request), _user_ids(request)
+    if not user_ids:
+        return {}
+    try:
+        add_users(core, group_id, request.caller.user_id, user_ids)
+    except GroupPermissionDenied:
+        raise RestFault(NOT_FOUND, _DENIED) from None
+    except GroupFull:
+        raise invalid("Group is full.") from None
+    except GroupUserNotFound:
+        raise invalid("One or more users not found.") from None
     return {}
 
 
@@ -217,20 +232,26 @@ def _add(core: Core, request: Request) -> JsonObject:
 _Change = Callable[[Core, str, str, list[str]], list[str]]
 
 
-def _change(code: int, change: _Change, core: Core, request: Request) -> JsonObject:
+def change_users(core: Core, verb: str, group_id: str, caller: str, user_ids: list[str]) -> None:
+    """Kick, ban, promote or demote users of a group; its chat is told. ``GroupPermissionDenied``."""
+    code, change = _CHANGES[verb]
+    changed = change(core, group_id, caller, user_ids)
+    _say_all(core, group_id, code, changed)
+    if code in (GROUP_KICK, GROUP_BAN):
+        _silence(core, group_id, changed)
+
+
+def _change(verb: str, core: Core, request: Request) -> JsonObject:
     group_id = _group_id(request)
     if not request.query.texts("user_ids"):
-        if code == GROUP_DEMOTE:
+        if verb == "demote":
             raise invalid("User IDs must be set.")
         return {}
     user_ids = _user_ids(request)
     try:
-        changed = change(core, group_id, request.caller.user_id, user_ids)
+        change_users(core, verb, group_id, request.caller.user_id, user_ids)
     except GroupPermissionDenied:
         raise RestFault(NOT_FOUND, _DENIED) from None
-    _say_all(core, group_id, code, changed)
-    if code in (GROUP_KICK, GROUP_BAN):
-        _silence(core, group_id, changed)
     return {}
 
 
@@ -322,10 +343,10 @@ ROUTES: Final = (
             "POST",
             f"/v2/group/{{group_id}}/{verb}",
             session,
-            partial(_change, code, change),
+            partial(_change, verb),
             {"user_ids": TEXTS},
         )
-        for verb, (code, change) in _CHANGES.items()
+        for verb in _CHANGES
     ),
     Route("GET", "/v2/group/{group_id}/user", session, _users, _PAGE),
     Route("GET", "/v2/user/{user_id}/group", session, _of_user, _PAGE),

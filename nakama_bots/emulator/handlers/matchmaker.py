@@ -20,7 +20,8 @@ from nakama_bots.emulator.formats.protojson import (
     text,
 )
 from nakama_bots.emulator.formats.tokens import sign
-from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
+from nakama_bots.emulator.runtime.hooks import run
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.matchmaker import Entry, Found, Ticket, TooManyTickets
 
@@ -73,8 +74,28 @@ def _remove(call: Call) -> None:
 
 def run_interval(core: Core) -> None:
     """One run of the matchmaker, with everybody who was matched told."""
-    for found in core.matchmaker.run():
+    for found in _chosen(core, core.matchmaker.run()):
         _tell(core, found)
+
+
+def _chosen(core: Core, candidates: list[Found]) -> list[Found]:
+    """Those of the matches that a hook wants; the tickets of others go on searching."""
+    override = core.hooks.matchmaker_override
+    if override is None or not candidates:
+        return candidates
+    entries = [found.entries for found in candidates]
+    wanted = run("matchmaker_override", override, RpcContext(mode="matchmaker_override"), entries)
+    if wanted is None:
+        return candidates
+    kept = {frozenset(entry.session.id for entry in match) for match in wanted}
+    chosen: list[Found] = []
+    for found in candidates:
+        if frozenset(entry.session.id for entry in found.entries) in kept:
+            chosen.append(found)
+            continue
+        for ticket in found.tickets:
+            core.matchmaker.add(ticket)
+    return chosen
 
 
 def _tell(core: Core, found: Found) -> None:
@@ -96,10 +117,12 @@ def _hooked(core: Core, found: Found) -> str:
     if core.hooks.matchmaker_matched is None:
         return ""
     try:
-        return core.hooks.matchmaker_matched(RpcContext(), found.entries) or ""
-    except Exception:  # noqa: BLE001 - a module may raise anything; the server then gives a token
+        return core.hooks.matchmaker_matched(RpcContext(mode="matchmaker"), found.entries) or ""
+    except RuntimeFunctionError as error:  # the server then gives a token
+        _LOG.error("matchmaker_matched: %s", error.message)
+    except Exception:  # noqa: BLE001 - a module may raise anything
         _LOG.exception("matchmaker_matched")
-        return ""
+    return ""
 
 
 def _stats(core: Core, _: Request) -> JsonObject:

@@ -321,29 +321,39 @@ def _list(core: Core, request: Request) -> JsonObject:
     asked = request.query
     limit = asked.integer("limit", _DEFAULT_LIMIT)
     check_limit(limit)
-    wanted, only_open = asked.text("query") or "*", asked.get("open")
+    only_open = asked.flag("open") if "open" in asked else None
     try:
-        offset = _offset(asked.text("cursor"), [wanted, only_open, limit])
-        found = core.parties.index.search(query.parse(wanted))
+        page, cursor = listed(core, limit, only_open, asked.text("query"), asked.text("cursor"))
     except (query.QuerySyntaxError, query.QuerySearchError, ValueError):
         raise RestFault(INTERNAL, "Error listing matches.") from None  # the server's own words
+    parties = [{name: value for name, value in fields.items() if value} for fields in page]
+    answer: JsonObject = {"parties": parties, "cursor": cursor}
+    return {name: value for name, value in answer.items() if value}
+
+
+def listed(
+    core: Core, limit: int, only_open: bool | None, wanted: str, cursor: str, *, hidden: bool = False
+) -> tuple[list[JsonObject], str]:
+    """A page of parties with all fields of ``Party`` in a list, and the cursor of the next one.
+
+    ``QuerySyntaxError``, ``QuerySearchError``; ``ValueError`` for a cursor of another query.
+    """
+    wanted = wanted or "*"
+    offset = _offset(cursor, [wanted, only_open, limit])
     shown = [
         (identifier, party)
-        for identifier, party in found
-        if party.document["hidden"] == ["F"] and only_open in (None, party.open)
+        for identifier, party in core.parties.index.search(query.parse(wanted))
+        if (hidden or party.document["hidden"] == ["F"]) and only_open in (None, party.open)
     ]
-    page = shown[offset : offset + limit]
-    if not page:
-        return {}
-    parties: list[JsonObject] = []
-    for identifier, party in page:
-        fields = {"party_id": identifier, "open": party.open, "max_size": party.max_size, "label": party.label}
-        parties.append({name: value for name, value in fields.items() if value})
-    answer: JsonObject = {"parties": parties}
+    following = ""
     if len(shown) > offset + limit:
         place = orjson.dumps([wanted, only_open, limit, offset + limit])
-        answer["cursor"] = base64.urlsafe_b64encode(place).rstrip(b"=").decode()
-    return answer
+        following = base64.urlsafe_b64encode(place).rstrip(b"=").decode()
+    page: list[JsonObject] = [
+        {"party_id": identifier, "open": party.open, "max_size": party.max_size, "label": party.label}
+        for identifier, party in shown[offset : offset + limit]
+    ]
+    return page, following
 
 
 def _offset(cursor: str, asked: list[object]) -> int:

@@ -79,9 +79,17 @@ def _authorize(core: Core, request: Request) -> None:
 def _context(request: Request) -> RpcContext:
     query = {name: list(values) for name, values in request.parameters.items() if name != "http_key"}
     claims = request.claims
+    headers = {name: [value] for name, value in request.headers.items()}
     if claims is None:
-        return RpcContext(query=query)
-    return RpcContext(claims.user_id, claims.username, vars=claims.vars, query=query)
+        return RpcContext(query=query, headers=headers)
+    return RpcContext(
+        claims.user_id,
+        claims.username,
+        vars=claims.vars,
+        query=query,
+        headers=headers,
+        expiry=claims.expires_at,
+    )
 
 
 def _payload(request: Request, *, unwrap: bool) -> str:

@@ -74,12 +74,13 @@ def _get(core: Core, request: Request) -> tuple[Leaderboard, Tournament]:
         raise RestFault(NOT_FOUND, _NOT_FOUND) from None
 
 
-def _wire(board: Leaderboard, tournament: Tournament, now: int) -> JsonObject:
+def tournament_fields(board: Leaderboard, tournament: Tournament, now: int) -> JsonObject:
+    """All fields of Nakama's ``Tournament``, also empty ones."""
     period = board.period(now)
     started = tournament.start_time <= now
     reset = board.schedule.previous(now) if board.schedule is not None and started else 0
     size = tournament.size if tournament.limited else 0
-    fields: JsonObject = {
+    return {
         "id": board.id,
         "title": tournament.title,
         "description": tournament.description,
@@ -102,7 +103,10 @@ def _wire(board: Leaderboard, tournament: Tournament, now: int) -> JsonObject:
         "authoritative": board.authoritative,
         "join_required": tournament.join_required,
     }
-    return {name: value for name, value in fields.items() if value}
+
+
+def _wire(board: Leaderboard, tournament: Tournament, now: int) -> JsonObject:
+    return {name: value for name, value in tournament_fields(board, tournament, now).items() if value}
 
 
 def _cursor(request: Request) -> str:
@@ -138,7 +142,7 @@ def _list(core: Core, request: Request) -> JsonObject:
         if (tournament := board.tournament) is not None
         and first <= tournament.category <= last
         and tournament.start_time >= start
-        and _ends_within(tournament.end_time, end, now)
+        and ends_within(tournament.end_time, end, now)
     ]
     page = [_wire(board, tournament, now) for board, tournament in found[:limit]]
     fields: JsonObject = {"tournaments": page}
@@ -147,7 +151,7 @@ def _list(core: Core, request: Request) -> JsonObject:
     return fields if page else {}
 
 
-def _ends_within(end_time: int, asked: int, now: int) -> bool:
+def ends_within(end_time: int, asked: int, now: int) -> bool:
     """0 asks for those without an end; nothing (-1) for those that go on; else for those that end by then."""
     if asked == 0:
         return end_time == 0

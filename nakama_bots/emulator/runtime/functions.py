@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -9,6 +10,9 @@ from typing import Final
 import orjson
 
 from nakama_bots.emulator.formats.protojson import JsonObject
+
+# What modules say.
+LOG = logging.getLogger("nakama_bots.module")
 
 
 class RuntimeFunctionError(Exception):
@@ -22,7 +26,11 @@ class RuntimeFunctionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RpcContext:
-    """Who calls, and how: ids are "" without a user or a session; ``query`` are the URL's parameters."""
+    """Who calls, and how: ids are "" without a user or a session.
+
+    ``query``: the URL's parameters; ``headers``: the request's; ``expiry``: when the session ends, in Unix
+    seconds; ``mode``: what kind of function it is, in the server's word ("rpc", "before", "after", ..).
+    """
 
     user_id: str = ""
     username: str = ""
@@ -30,6 +38,9 @@ class RpcContext:
     lang: str = ""
     vars: Mapping[str, str] = field(default_factory=dict)
     query: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    expiry: int = 0
+    mode: str = "rpc"
 
 
 RpcResult = str | Awaitable[str]

@@ -1,22 +1,32 @@
-"""Hooks: functions of a module that see requests before and after they are handled."""
+"""Hooks: functions of a module that see requests before and after they are handled, and other events."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nakama_bots.emulator.formats.protojson import JsonObject
-from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
 from nakama_bots.emulator.store.matchmaker import Entry
+
+_LOG = logging.getLogger(__name__)
 
 # Given who calls and the message's body; gives the body to go on with, None: the resource is disabled.
 Before = Callable[[RpcContext, JsonObject], "JsonObject | None"]
-# Given who called and the message's body, once it was handled without an error.
-After = Callable[[RpcContext, JsonObject], None]
+# Given who called, the answer and the message's body, once it was handled without an error.
+After = Callable[[RpcContext, JsonObject, JsonObject], object]
 # Given the players of a match; gives the id of the match that they should join, None: a token for a
 # relayed one.
 MatchmakerMatched = Callable[[RpcContext, Sequence[Entry]], "str | None"]
+# Given the matches that could be made; gives those that are made.
+MatchmakerOverride = Callable[[RpcContext, Sequence[Sequence[Entry]]], Sequence[Sequence[Entry]]]
+# Given a tournament or a leaderboard, and the Unix seconds: when it ends and resets, or when it resets.
+TournamentHook = Callable[[RpcContext, JsonObject, int, int], object]
+LeaderboardHook = Callable[[RpcContext, JsonObject, int], object]
+# Given an event: ``name``, ``properties``, ``timestamp``, ``external``.
+EventHook = Callable[[RpcContext, JsonObject], object]
 
 
 @dataclass(slots=True)
@@ -28,6 +38,35 @@ class Hooks:
     req_before: dict[str, Before] = field(default_factory=dict)
     req_after: dict[str, After] = field(default_factory=dict)
     matchmaker_matched: MatchmakerMatched | None = None
+    matchmaker_override: MatchmakerOverride | None = None
+    tournament_end: TournamentHook | None = None
+    tournament_reset: TournamentHook | None = None
+    leaderboard_reset: LeaderboardHook | None = None
+    shutdown: Callable[[RpcContext], object] | None = None
+    events: list[EventHook] = field(default_factory=list)
+    session_start: list[EventHook] = field(default_factory=list)
+    session_end: list[EventHook] = field(default_factory=list)
+    # Whether a module's ``run_once`` has run.
+    ran_once: bool = False
+
+
+def run(name: str, function: Callable[..., Any] | None, *arguments: Any) -> Any:
+    """Call a hook whose failure is only logged; None without one, and when it fails."""
+    if function is None:
+        return None
+    try:
+        return function(*arguments)
+    except RuntimeFunctionError as error:
+        _LOG.error("%s: %s", name, error.message)
+    except Exception:  # noqa: BLE001 - a module may raise anything
+        _LOG.exception("%s", name)
+    return None
+
+
+def fire(hooks: Hooks, event: JsonObject, context: RpcContext | None = None) -> None:
+    """Give an event to all who listen for events."""
+    for function in hooks.events:
+        run("event", function, context or RpcContext(mode="event"), event)
 
 
 def plain(fields: Mapping[str, Any]) -> JsonObject:

@@ -11,7 +11,7 @@ import base64
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from nakama_bots.emulator.formats.protojson import JsonObject
@@ -59,6 +59,12 @@ class MatchContext:
     node: str
     label: str
     tick_rate: int
+    # Who wants to join, for ``match_join_attempt`` only.
+    user_id: str = ""
+    username: str = ""
+    session_id: str = ""
+    vars: Mapping[str, str] = field(default_factory=dict)
+    expiry: int = 0
 
 
 class MatchHandler(Protocol):
@@ -162,6 +168,11 @@ class Dispatcher:
         chosen = None if presences is None else list(presences)
         self._match.defer(lambda: self.broadcast_message(op_code, data, chosen, sender, reliable=reliable))
 
+    @property
+    def stopped(self) -> bool:
+        """Whether the match has ended."""
+        return self._match.stopped
+
     def _data(
         self, op_code: int, data: bytes | str, sender: MatchPresence | None, *, reliable: bool
     ) -> JsonObject:
@@ -250,6 +261,9 @@ class Match:
         self._busy = True
         try:
             self.state = function()
+        except RuntimeFunctionError as error:
+            _LOG.error("match %s: %s: %s", self.handler_name, name, error.message)
+            self.stop(disconnect=True)
         except Exception:  # noqa: BLE001 - a module may raise anything
             _LOG.exception("match %s: %s", self.handler_name, name)
             self.stop(disconnect=True)
@@ -264,7 +278,8 @@ class Match:
             self._calls.popleft()()
         return not self.stopped
 
-    def _later(self, call: Callable[[], object]) -> None:
+    def later(self, call: Callable[[], object]) -> None:
+        """Do something, but not while one of the handler's functions runs."""
         if not self._busy:
             call()
         elif len(self._calls) < self.matches.options.match_call_queue_size:
@@ -286,6 +301,13 @@ class Match:
 
         def attempt() -> State:
             context, dispatcher, tick, state = self._arguments()
+            context = replace(
+                context,
+                user_id=session.user_id,
+                username=session.username,
+                session_id=session.id,
+                vars=session.vars,
+            )
             result = self.handler.match_join_attempt(
                 context, dispatcher, tick, state, self.presence(session), metadata
             )
@@ -303,7 +325,7 @@ class Match:
         def join() -> State:
             return self.handler.match_join(*self._arguments(), [self.presence(session)])
 
-        self._later(lambda: self._run("match_join", join))
+        self.later(lambda: self._run("match_join", join))
 
     def left(self, session: Session) -> None:
         """A session is gone."""
@@ -313,7 +335,7 @@ class Match:
         def leave() -> State:
             return self.handler.match_leave(*self._arguments(), [self.presence(session)])
 
-        self._later(lambda: self._run("match_leave", leave))
+        self.later(lambda: self._run("match_leave", leave))
 
     def queue(self, session: Session, op_code: int, data: bytes, *, reliable: bool) -> None:
         """Keep a message for the next tick; one that the queue has no place for is dropped without a word."""
@@ -385,6 +407,8 @@ class Matches:
         self.tracker = tracker
         self.now = now
         self.handlers: dict[str, MatchHandler] = {}
+        # Makes the handler of a match whose name is not registered; None: there is none.
+        self.resolve: Callable[[str], MatchHandler | None] = lambda _: None
         self.started: Callable[[Match], None] = lambda _: None
         self._node = options.node
         self._matches: dict[Stream, Match] = {}
@@ -403,7 +427,7 @@ class Matches:
 
     def create(self, identifier: str, handler_name: str, params: Mapping[str, Any]) -> Match:
         """Start a match; ``RuntimeFunctionError`` with the server's text when it cannot be."""
-        handler = self.handlers.get(handler_name)
+        handler = self.handlers.get(handler_name) or self.resolve(handler_name)
         if handler is None:
             msg = "error creating match: error creating match: not found"
             raise RuntimeFunctionError(msg)

@@ -9,12 +9,14 @@ import logging
 import time
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 import orjson
 from aiohttp import web
 
 from nakama_bots.emulator import handlers
+from nakama_bots.emulator.dispatch import log
 from nakama_bots.emulator.dispatch.gateway import preflight, redirect
 from nakama_bots.emulator.dispatch.operations import operation
 from nakama_bots.emulator.dispatch.realtime import Dispatcher
@@ -32,13 +34,18 @@ from nakama_bots.emulator.formats.envelopes import FORMATS
 from nakama_bots.emulator.handlers.matchmaker import run_interval
 from nakama_bots.emulator.handlers.party import close_idle
 from nakama_bots.emulator.runtime import loader
+from nakama_bots.emulator.runtime.calendar import Calendar
+from nakama_bots.emulator.runtime.functions import RpcContext
+from nakama_bots.emulator.runtime.hooks import run
 from nakama_bots.emulator.runtime.matches import Match
 from nakama_bots.emulator.server.connection import Connection, handshake
 from nakama_bots.emulator.server.faults import CONNECT, Fault, Faults, Plan, mangle
 from nakama_bots.emulator.server.incoming import Protocol
 from nakama_bots.emulator.server.metrics import Metrics
+from nakama_bots.emulator.store import state
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.limits import Full
+from nakama_bots.errors import ConfigError
 
 # Bytes of all headers; Go's own slack of 4096 is on top of ``socket.max_header_size`` 5120.
 _LARGEST_HEADERS: Final = 5120 + 4096
@@ -50,6 +57,8 @@ _FORMATS: Final = {"gzip": 31, "deflate": -15}
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 # What Go's reader takes from a body before it finds that it is not gzip.
 _LOOKED_AT: Final = 4096
+# Seconds between two looks at the files of modules.
+_RELOAD_INTERVAL: Final = 0.25
 _LOG = logging.getLogger(__name__)
 
 
@@ -73,6 +82,9 @@ class Front:
         self._core = core
         handlers.install(core)
         loader.load(core, core.options.modules, handlers.MESSAGES)
+        self._calendar = Calendar(core)
+        if core.options.load:
+            state.load(core, Path(core.options.load))
         core.matches.started = self._start_match
         self._router = Router(core, handlers.ROUTES)
         self._dispatcher = Dispatcher(core, handlers.MESSAGES)
@@ -102,11 +114,19 @@ class Front:
             return early
         if request.path == "/ws" and request.method == "GET":
             return await self._serve_socket(request)
-        if self._metrics is None:
+        return await self._rest(request)
+
+    async def _rest(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer a REST request, with its time taken where somebody wants it."""
+        if self._metrics is None and not self._core.options.log_requests:
             return _response(request, await self._answer(request))
         started = time.perf_counter()
         answer = await self._answer(request)
-        self._measure(self._metrics, request, answer, time.perf_counter() - started)
+        seconds = time.perf_counter() - started
+        if self._metrics is not None:
+            self._measure(self._metrics, request, answer, seconds)
+        if self._core.options.log_requests:
+            log.rest(request.method, request.path, answer.status, seconds, self._caller(request))
         return _response(request, answer)
 
     async def _serve_socket(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -129,6 +149,11 @@ class Front:
         finally:
             if self._metrics is not None:
                 self._metrics.closed()
+
+    def _caller(self, request: web.BaseRequest) -> str:
+        """The user id of a request's session token, "" without a valid one."""
+        claims = self._core.session_claims(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        return claims.user_id if claims is not None else ""
 
     def _measure(self, metrics: Metrics, request: web.BaseRequest, answer: Answer, seconds: float) -> None:
         found = self._router.find(request.path)
@@ -256,6 +281,34 @@ class Front:
             await asyncio.sleep(self._core.options.party_idle_check_interval)
             close_idle(self._core)
 
+    async def run_calendar(self) -> None:
+        """Look once in a second of the server for what has come due on its boards."""
+        while True:
+            await asyncio.sleep(1.0 / self._core.options.speed)
+            self._calendar.look()
+
+    async def run_reload(self) -> None:
+        """Load the modules again whenever one of their files has changed."""
+        seen = loader.stamps(self._core.options.modules)
+        while True:
+            await asyncio.sleep(_RELOAD_INTERVAL)
+            now = loader.stamps(self._core.options.modules)
+            if now == seen:
+                continue
+            seen = now
+            try:
+                loader.reload(self._core, self._core.options.modules, handlers.MESSAGES)
+            except ConfigError as error:
+                _LOG.error("modules are not loaded again: %s", error)
+            else:
+                _LOG.warning("modules loaded again")
+
+    def _save(self, path: Path) -> None:
+        try:
+            state.save(self._core, path)
+        except OSError as error:
+            _LOG.error("--save: %s: %s", path, error.strerror)
+
     def _start_match(self, match: Match) -> None:
         """Tick a match at its rate until it stops, on a fixed grid; ticks that were missed are left out."""
         loop = asyncio.get_running_loop()
@@ -273,9 +326,12 @@ class Front:
         loop.call_at(due, tick)
 
     def stop(self) -> None:
-        """Tell every match and every socket that the server goes away."""
+        """Tell every match, the module and every socket that the server goes away."""
         for match in self._core.matches.all():
             match.terminate(0)
+        run("shutdown", self._core.hooks.shutdown, RpcContext(mode="shutdown"))
+        if self._core.options.save:
+            self._save(Path(self._core.options.save))
         for session in list(self._core.sessions.values()):
             session.disconnect(_GOING_AWAY, "server shutting down")
 

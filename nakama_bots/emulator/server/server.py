@@ -19,7 +19,9 @@ from typing import Final
 
 from aiohttp import web
 
+from nakama_bots.emulator.dispatch import log
 from nakama_bots.emulator.options import Options
+from nakama_bots.emulator.runtime import functions as module
 from nakama_bots.emulator.server.control import Control, local
 from nakama_bots.emulator.server.faults import Faults
 from nakama_bots.emulator.server.front import Front
@@ -40,9 +42,18 @@ _SHUTDOWN_TIMEOUT: Final = 1.0
 def serve(options: Options) -> int:
     """Serve until SIGTERM, SIGINT or the end of the lifeline. ``ConfigError`` when it cannot listen."""
     tls = _tls(options)
+    _log(options)
     with _listen(options) as listener:
         asyncio.run(_serve(options, listener, tls))
     return EXIT_OK
+
+
+def _log(options: Options) -> None:
+    """What modules log, and warnings of the emulator's own, go to stderr; requests where that is asked for."""
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s")
+    module.LOG.setLevel(logging.INFO)
+    if options.log_requests:
+        log.REQUESTS.setLevel(logging.INFO)
 
 
 def _faster(options: Options) -> Options:
@@ -112,7 +123,10 @@ async def _serve(options: Options, listener: socket.socket, tls: ssl.SSLContext 
     runner = web.ServerRunner(server)
     await runner.setup()
     sides: list[web.ServerRunner] = []
-    tasks = [asyncio.create_task(front.run_matchmaker()), asyncio.create_task(front.run_idle_checks())]
+    running = [front.run_matchmaker(), front.run_calendar(), front.run_idle_checks()]
+    if options.reload:
+        running.append(front.run_reload())
+    tasks = [asyncio.create_task(task) for task in running]
     try:
         await web.SockSite(runner, listener, ssl_context=tls).start()
         more = await _side_ports(options, front, sides)

@@ -17,7 +17,7 @@ SYSTEM_USER_ID: Final = "00000000-0000-0000-0000-000000000000"
 _HASH_ROUNDS: Final = 100
 
 # The kinds of identity that others may see, and the fields of ``User`` that show them.
-_PROVIDER_FIELDS: Final = {
+PROVIDER_FIELDS: Final = {
     "apple": "apple_id",
     "facebook": "facebook_id",
     "facebookinstantgame": "facebook_instant_game_id",
@@ -72,7 +72,7 @@ class Account:
             "location": self.location,
             "timezone": self.timezone,
             "metadata": self.metadata,
-            **{field: self.identity(kind) for kind, field in _PROVIDER_FIELDS.items()},
+            **{field: self.identity(kind) for kind, field in PROVIDER_FIELDS.items()},
             "edge_count": self.edge_count if edges else 0,
             "online": online,
             "create_time": timestamp(self.create_time // seconds * seconds),
@@ -96,6 +96,18 @@ def _hash(password: str, salt: bytes) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _HASH_ROUNDS)
 
 
+@dataclass(slots=True)
+class LedgerItem:
+    """One change of a wallet. Times are Unix nanoseconds; ``metadata`` is JSON text."""
+
+    id: str
+    user_id: str
+    changeset: dict[str, int]
+    metadata: str
+    create_time: int
+    update_time: int
+
+
 class Accounts:
     """All accounts, by id, by name (case counts) and by identity."""
 
@@ -105,6 +117,12 @@ class Accounts:
         self._by_id = {system.id: system}
         self._by_username: dict[str, Account] = {}
         self._by_identity: dict[tuple[str, str], Account] = {}
+        # By user id, the oldest change first.
+        self.ledger: dict[str, list[LedgerItem]] = {}
+
+    def all(self) -> list[Account]:
+        """Every account, the system's included."""
+        return list(self._by_id.values())
 
     def get(self, user_id: str) -> Account | None:
         """The account with that id."""
@@ -145,6 +163,7 @@ class Accounts:
 
     def remove(self, account: Account) -> None:
         """Forget it; its name and identities are free again."""
+        self.ledger.pop(account.id, None)
         del self._by_id[account.id]
         del self._by_username[account.username]
         for identity in account.identities:

@@ -163,6 +163,10 @@ class Messages:
         # By id, in the order in which they came.
         self._all: dict[str, Message] = {}
 
+    def everything(self) -> list[Message]:
+        """Every kept message, a channel's oldest first."""
+        return [message for kept in self._channels.values() for message in kept]
+
     def add(self, message: Message) -> None:
         """Keep a message; it is newer than all of its channel, but for one that is kept in seconds."""
         self._all[message.id] = message

@@ -12,10 +12,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.options import Options
-from nakama_bots.emulator.runtime.functions import FUNCTIONS, RpcFunction
-from nakama_bots.emulator.runtime.hooks import Hooks
+from nakama_bots.emulator.runtime.functions import FUNCTIONS, RpcContext, RpcFunction
+from nakama_bots.emulator.runtime.hooks import EventHook, Hooks, run
 from nakama_bots.emulator.runtime.matches import Matches
 from nakama_bots.emulator.store.accounts import Account, Accounts, SessionCache
 from nakama_bots.emulator.store.chat import Messages
@@ -44,6 +45,8 @@ class Core:
     purchases: Purchases = field(default_factory=Purchases)
     functions: dict[str, RpcFunction] = field(default_factory=lambda: dict(FUNCTIONS))
     hooks: Hooks = field(default_factory=Hooks)
+    # What modules keep in the server's memory: a value, and until when (Unix seconds, 0: for good).
+    cache: dict[str, tuple[object, int]] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
     # User id -> the sessions that hear of its status; every session follows its own user.
     followers: dict[str, dict[str, Session]] = field(default_factory=dict)
@@ -173,6 +176,7 @@ class Core:
                 other.disconnect(1000, DISCONNECTED)
         self.sessions[session.id] = session
         self.follow(session, session.user_id)
+        self._tell(self.hooks.session_start, session, {"name": "session_start"})
 
     def close_session(self, session: Session) -> None:
         """Forget a session that has ended; a second call does nothing."""
@@ -185,6 +189,14 @@ class Core:
         for user_id in list(self._followed.get(session.id, ())):
             self.unfollow(session, user_id)
         self.tracker.untrack_all(session)
+        self._tell(self.hooks.session_end, session, {"name": "session_end", "properties": {"reason": ""}})
+
+    def _tell(self, listeners: list[EventHook], session: Session, event: JsonObject) -> None:
+        context = RpcContext(
+            session.user_id, session.username, session.id, session.lang, session.vars, mode="event"
+        )
+        for listener in listeners:
+            run("event", listener, context, {**event, "timestamp": timestamp(self.now())})
 
     def follow(self, session: Session, user_id: str) -> None:
         """Let a session hear of a user's status."""

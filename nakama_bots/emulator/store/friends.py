@@ -79,6 +79,15 @@ class Friends:
         self._last = 0
         self._edges: dict[str, dict[str, Friend]] = {}
 
+    def edges(self) -> list[tuple[str, Friend]]:
+        """Every edge with whom it belongs to."""
+        return [(source, edge) for source, edges in self._edges.items() for edge in edges.values()]
+
+    def restore(self, source: str, edge: Friend) -> None:
+        """Take over an edge as it was."""
+        self._put(source, edge)
+        self._last = max(self._last, edge.position)
+
     def edge(self, user_id: str, friend_id: str) -> Friend | None:
         """What ``user_id`` has to ``friend_id``."""
         return self._edges.get(user_id, {}).get(friend_id)

@@ -200,6 +200,17 @@ class Groups:
         """The group with that id."""
         return self._groups.get(group_id)
 
+    def all(self) -> list[Group]:
+        """Every group."""
+        return list(self._groups.values())
+
+    def restore(self, group: Group) -> None:
+        """Take over a group as it was, with its members."""
+        self._groups[group.id] = self._names[group.name] = group
+        for member in group.members.values():
+            self._of_user.setdefault(member.user_id, {})[group.id] = group
+            self._last = max(self._last, member.position)
+
     def create(self, creator_id: str, name: str, *, max_count: int = 100, **fields: str | bool) -> Group:
         """Make a group, with its creator as superadmin. ``GroupNameInUse``, ``Full``."""
         if len(self._groups) >= self._most:

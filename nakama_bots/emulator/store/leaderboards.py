@@ -169,6 +169,29 @@ class Leaderboards:
             raise BoardNotFound(tournament_id)
         return board, board.tournament
 
+    def boards(self, *, tournaments: bool = False) -> list[Leaderboard]:
+        """All leaderboards, or all tournaments, by id."""
+        found = [board for board in self._boards.values() if (board.tournament is not None) is tournaments]
+        return sorted(found, key=lambda board: board.id)
+
+    def records(self) -> list[Record]:
+        """Every record."""
+        return [record for ranking in self._rankings.values() for record in ranking.owners.values()]
+
+    def restore(self, board: Leaderboard) -> None:
+        """Take over a board as it was."""
+        self._boards[board.id] = board
+
+    def restore_record(self, record: Record) -> None:
+        """Take over a record as it was. ``BoardNotFound``."""
+        self._keep(self.ranking(self.get(record.leaderboard_id), record.expiry), record)
+
+    def drop(self, board_id: str) -> None:
+        """Forget a board with all its records."""
+        self._boards.pop(board_id, None)
+        for key in [key for key in self._rankings if key[0] == board_id]:
+            del self._rankings[key]
+
     def tournaments(self) -> list[Leaderboard]:
         """All tournaments, in the order of a list (``OrderedTournaments``)."""
 

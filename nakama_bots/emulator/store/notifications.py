@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
 
 from nakama_bots.emulator.formats import cursors
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
@@ -99,6 +99,26 @@ class Notifications:
         """Forget those of the ids that are this user's."""
         kept = self._users.get(user_id, {})
         self._forget(user_id, [number for number, notification in kept.items() if notification.id in ids])
+
+    def of(self, user_id: str) -> list[Notification]:
+        """All that a user has, oldest first."""
+        return list(self._users.get(user_id, {}).values())
+
+    def find(self, ids: list[str], user_id: str = "") -> list[tuple[str, Notification]]:
+        """Those of the ids that a user has, or anybody, with the user's id."""
+        return [
+            (owner, one)
+            for owner, kept in self._users.items()
+            for one in kept.values()
+            if one.id in ids and user_id in ("", owner)
+        ]
+
+    def change(self, notification_id: str, changes: dict[str, Any]) -> None:
+        """Change fields of a kept notification, if there is one of that id."""
+        for kept in self._users.values():
+            for number, one in kept.items():
+                if one.id == notification_id:
+                    kept[number] = replace(one, **changes)
 
     def forget_user(self, user_id: str) -> None:
         """Forget all that a deleted user had."""

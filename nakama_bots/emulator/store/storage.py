@@ -252,6 +252,27 @@ class Storage:
         last = page[-1]
         return page, cursors.encode(_Place(last.key.key, last.key.user_id, last.permission_read))
 
+    def put(self, stored: StorageObject) -> None:
+        """Take over an object as it was."""
+        self._collections.setdefault(stored.key.collection, {})[stored.key] = stored
+
+    def of_user(self, user_id: str) -> list[StorageObject]:
+        """All objects of a user."""
+        return [
+            one
+            for objects in self._collections.values()
+            for key, one in objects.items()
+            if key.user_id == user_id
+        ]
+
+    def snapshot(self) -> dict[str, dict[ObjectKey, StorageObject]]:
+        """What there is, for ``restore``."""
+        return {name: dict(objects) for name, objects in self._collections.items()}
+
+    def restore(self, snapshot: dict[str, dict[ObjectKey, StorageObject]]) -> None:
+        """Undo all since ``snapshot``."""
+        self._collections = snapshot
+
     def forget_user(self, user_id: str) -> None:
         """Delete all objects of a deleted user."""
         self._remove(

@@ -1,5 +1,5 @@
 -- The function that the contract cases of leaderboards and tournaments make their boards with.
--- Load it into a real server beside nakama_modules/; boards.py is the same for the emulator.
+-- Load it into a real server beside nakama_modules/.
 
 local nk = require("nakama")
 

@@ -1,6 +1,6 @@
 -- A match that greets: op code 1 with the name of who has joined, op code 2 with that of who has left, each to
 -- everybody. Op code 3 from a player has the match remove it.
--- Load it into a real server beside nakama_modules/; greeter.py is the same for the emulator.
+-- Load it into a real server beside nakama_modules/.
 
 local nk = require("nakama")
 

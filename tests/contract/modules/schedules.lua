@@ -1,5 +1,5 @@
 -- The function that the contract cases of reset schedules call.
--- Load it into a real server beside nakama_modules/; schedules.py is the same for the emulator.
+-- Load it into a real server beside nakama_modules/.
 
 local nk = require("nakama")
 

@@ -1,5 +1,5 @@
 -- The functions that the contract cases of streams and notifications call.
--- Load it into a real server beside nakama_modules/; streams.py is the same for the emulator.
+-- Load it into a real server beside nakama_modules/.
 
 local nk = require("nakama")
 

@@ -1,0 +1,124 @@
+"""The pytest plugin: the fixture ``nakama``, an emulator that is new for each test.
+
+Installed with the package, nothing has to be imported::
+
+    @pytest.mark.nakama(modules=["server/game.lua"], load="fixtures/players.json")
+    def test_a_game(nakama):
+        client = Client(Target.parse(nakama.url), Credentials())
+
+Emulators with the same options are one process, which forgets all between two tests.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from nakama_bots.emulator.server.process import EmulatorProcess
+
+_MARK: Final = "nakama"
+_ACCEPTED: Final = ("modules", "load", "options")
+_RESET_TIMEOUT: Final = 10.0
+_PROCESSES = pytest.StashKey[dict[tuple[str, ...], EmulatorProcess]]()
+
+
+class Nakama:
+    """One test's server. ``url``: ``http://127.0.0.1:PORT``, for REST and, with ``ws``, for the socket."""
+
+    def __init__(self, process: EmulatorProcess) -> None:
+        self._process = process
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._process.url
+
+    @property
+    def host(self) -> str:
+        """``127.0.0.1``."""
+        return self.url.split("//")[1].split(":")[0]
+
+    @property
+    def port(self) -> int:
+        """The port."""
+        return int(self.url.rsplit(":", 1)[1])
+
+    def faults(self, *faults: dict[str, Any]) -> None:
+        """Have things go wrong from now on, as over the control port; without any: no more."""
+        _put(self._process, list(faults))
+
+    def reset(self) -> None:
+        """Forget everything: accounts, matches, boards, and what modules keep; sockets are closed."""
+        _put(self._process, [{"kind": "restart"}])
+        _put(self._process, [])
+
+
+def _put(process: EmulatorProcess, faults: list[dict[str, Any]]) -> None:
+    content = json.dumps({"faults": faults}).encode()
+    request = urllib.request.Request(f"{process.control_url}/faults", content, method="PUT")  # noqa: S310 - ours
+    try:
+        with urllib.request.urlopen(request, timeout=_RESET_TIMEOUT):  # noqa: S310 - ours
+            pass
+    except urllib.error.HTTPError as error:
+        with error:
+            reason = json.loads(error.read()).get("error", error.reason)
+        msg = f"faults that cannot be used: {reason}"
+        raise ValueError(msg) from None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line(
+        "markers",
+        f"{_MARK}(modules=[..], load=.., options=[..]): the server code and the state that the fixture nakama "
+        "begins with, and further options of nakama-bots emulator; paths are relative to the test's file",
+    )
+    config.stash[_PROCESSES] = {}
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End all emulators."""
+    for process in config.stash.get(_PROCESSES, {}).values():
+        process.stop()
+
+
+def _arguments(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The emulator's options by the marks of a test, the closest first."""
+    modules: Sequence[Any] = ()
+    load: Any = ""
+    options: Sequence[Any] = ()
+    for mark in request.node.iter_markers(_MARK):
+        unknown = [name for name in mark.kwargs if name not in _ACCEPTED]
+        if mark.args or unknown:
+            given = ", ".join(unknown) or repr(mark.args[0])
+            msg = f"@pytest.mark.{_MARK}: {given} cannot be used; accepted: {', '.join(_ACCEPTED)}"
+            raise pytest.UsageError(msg)
+        modules = modules or mark.kwargs.get("modules", ())
+        load = load or mark.kwargs.get("load", "")
+        options = options or mark.kwargs.get("options", ())
+    folder = Path(request.node.path).parent
+    paths = [argument for module in modules for argument in ("--module", str(folder / module))]
+    state = ["--load", str(folder / load)] if load else []
+    return (*paths, *state, *map(str, options))
+
+
+@pytest.fixture
+def nakama(request: pytest.FixtureRequest) -> Iterator[Nakama]:
+    """An emulator without anything from earlier tests; its matchmaker runs five times a second."""
+    processes = request.config.stash[_PROCESSES]
+    arguments = _arguments(request)
+    process = processes.get(arguments)
+    if process is None or not process.alive:
+        process = EmulatorProcess.start(matchmaker_interval=0.2, extra=("--control-port", "0", *arguments))
+        processes[arguments] = process
+        yield Nakama(process)
+        return
+    server = Nakama(process)
+    server.reset()
+    yield server

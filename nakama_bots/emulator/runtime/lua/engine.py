@@ -1,0 +1,214 @@
+"""One Lua state: the modules in it, and calls into it that always come to an end.
+
+A call that runs too many instructions, takes too much memory or calls itself without end fails by an error; the
+state and the emulator go on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from lupa.lua51 import LuaError, LuaMemoryError, LuaRuntime, lua_type
+
+from nakama_bots.emulator.runtime.functions import LOG, RuntimeFunctionError
+from nakama_bots.emulator.runtime.lua.values import decode, encode, from_lua, to_lua
+
+_PRELUDE: Final = Path(__file__).with_name("prelude.lua")
+_INTERNAL: Final = 13
+_NO_MEMORY: Final = b"not enough memory"
+_COMPILED: Final = b"\x1b"
+_LOG = logging.getLogger(__name__)
+
+# What the engine and nk functions give each other: a function of Lua, a table of Lua.
+LuaFunction = Any
+LuaTable = Any
+
+
+class LuaFailure(RuntimeFunctionError):
+    """What a Lua function failed with, and where (``place``, such as "game.lua:7: ").
+
+    ``told``: the module raised it with a code, so it is not logged.
+    """
+
+    def __init__(self, message: str, code: int = _INTERNAL, *, told: bool = False, place: str = "") -> None:
+        super().__init__(message, code)
+        self.told = told
+        self.place = place
+
+
+class Engine:
+    """A Lua state. ``instructions``: so many a call; ``memory``: bytes of the whole state."""
+
+    def __init__(self, instructions: int, memory: int, native: Mapping[str, Mapping[str, Any]]) -> None:
+        self._lua = LuaRuntime(
+            unpack_returned_tuples=True,
+            encoding=None,
+            register_eval=False,
+            register_builtins=False,
+            max_memory=memory,
+        )
+        self._instructions = instructions
+        self._memory = memory
+        self._depth = 0
+        self._sources: dict[str, tuple[bytes, str]] = {}
+        self._roots: list[Path] = []
+        prelude = self._lua.eval(b"assert(loadstring(...))", _PRELUDE.read_bytes(), b"=prelude")
+        tools = prelude(self._chunk, self._print)
+        self._pcall, self._sethook = tools[b"pcall"], tools[b"sethook"]
+        self._require, self._loaded = tools[b"require"], tools[b"loaded"]
+        self._wrap, self._source = tools[b"wrap"], tools[b"source"]
+        message = f"the module's code did not end within {instructions} instructions"
+        self._stop = tools[b"stop"](message.encode())
+        for library, functions in native.items():
+            for name, implementation in functions.items():
+                tools[b"install"](library.encode(), name.encode(), self.function(implementation))
+
+    # Modules.
+
+    def add(self, name: str, path: Path) -> None:
+        """Make a module known by ``name``; it runs when it is required. ``OSError``."""
+        self._sources[name] = (path.read_bytes(), f"{name.replace('.', '/')}.lua")
+
+    def look_in(self, root: Path) -> None:
+        """Let modules require files of a folder that were not added."""
+        self._roots.append(root)
+
+    def preload(self, name: str, table: LuaTable) -> None:
+        """Have ``require(name)`` give that table."""
+        self._loaded[name.encode()] = table
+
+    def _chunk(self, name: Any) -> tuple[bytes, bytes] | None:
+        """The source and the chunk name of a module that is required for the first time."""
+        wanted = decode(name) if isinstance(name, bytes) else str(name)
+        if wanted not in self._sources:
+            relative = wanted.replace(".", "/") + ".lua"
+            inside = [root / relative for root in self._roots if ".." not in relative]
+            found = next((path for path in inside if path.is_file()), None)
+            if found is None:
+                return None
+            self.add(wanted, found)
+        source, place = self._sources[wanted]
+        if source.startswith(_COMPILED):
+            return None
+        return source, b"@" + encode(place)
+
+    def require(self, name: str) -> Any:
+        """What a module gives when it is loaded; it runs if it has not yet. ``LuaFailure``."""
+        return self.call(self._require, name)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a module of that name."""
+        return name in self._sources or self._chunk(encode(name)) is not None
+
+    # Calls.
+
+    def table(self, value: Mapping[str, Any] | Iterable[Any]) -> LuaTable:
+        """A Lua table of a Python object or list."""
+        return to_lua(self._lua, value if isinstance(value, Mapping) else list(value))
+
+    def function(
+        self,
+        implementation: Callable[..., Any],
+        name: str = "?",
+        count: int | None = None,
+        needed: Iterable[int] = (),
+    ) -> LuaFunction:
+        """A Lua function that calls ``implementation`` with exactly so many arguments, None: with those given.
+
+        ``needed``: the arguments, from 1 on, that may be nil but not left out.
+        It gives None, one value or a tuple of values; its ``RuntimeFunctionError`` is an error in Lua.
+        """
+
+        def called(given: int, *arguments: Any) -> tuple[Any, ...]:
+            for number in needed:
+                if given < number:
+                    return False, f"bad argument #{number} to {name} (value expected)".encode()
+            if count is not None:
+                arguments = (*arguments, *(None,) * (count - given))[:count]
+            try:
+                result = implementation(*map(from_lua, arguments))
+            except RuntimeFunctionError as error:
+                return False, encode(error.message)
+            except (TypeError, ValueError, OverflowError) as error:
+                return False, encode(f"bad argument ({error})")
+            except Exception as error:  # noqa: BLE001 - a fault of ours must not pass for one of the module's
+                _LOG.exception("nk function")
+                return False, encode(f"the emulator failed: {error}")
+            if result is None:
+                return (True,)
+            values = result if isinstance(result, tuple) else (result,)
+            return (True, *(to_lua(self._lua, value) for value in values))
+
+        return self._wrap(name.encode(), called)
+
+    def call(self, function: LuaFunction, *arguments: Any, home: LuaFunction | None = None) -> Any:
+        """Call a Lua function: None, its one result, or a tuple of results, all as Lua has them.
+
+        Arguments may be Python values or Lua's. ``LuaFailure``, with the text as the server would tell it:
+        without the place, if that is in the module of ``home`` (the function itself when left out).
+        """
+        given = [to_lua(self._lua, argument) for argument in arguments]
+        outermost = self._depth == 0
+        self._depth += 1
+        try:
+            if outermost:
+                self._sethook(self._stop, b"", self._instructions)
+            result = self._pcall(function, *given)
+        except LuaError as error:
+            raise self._failed(function, str(error).encode()) from None
+        except (LuaMemoryError, MemoryError):
+            raise self._failed(function, _NO_MEMORY) from None
+        except RecursionError:
+            raise self._failed(function, b"stack overflow") from None
+        finally:
+            self._depth -= 1
+            if outermost:
+                self._sethook()
+        if result is True:
+            return None
+        if result[0] is not True:
+            raise self._failed(home or function, result[1] if len(result) > 1 else None)
+        return result[1] if len(result) == 2 else result[1:]
+
+    def _failed(self, function: LuaFunction, error: Any) -> LuaFailure:
+        code, told = _INTERNAL, False
+        if lua_type(error) == "table":
+            values = from_lua(error)
+            if isinstance(values, list):
+                told = len(values) > 1
+                code = int(values[1]) if told and isinstance(values[1], int | float) else _INTERNAL
+                error = to_lua(self._lua, values[0])
+            else:
+                error = b"table"
+        text = decode(error) if isinstance(error, bytes) else _shown(error)
+        if error == _NO_MEMORY or text.endswith("not enough memory"):
+            # What is no longer used is still there: without it the next call has its memory again.
+            self._lua.set_max_memory(2 * self._memory)
+            self._lua.gccollect()
+            self._lua.set_max_memory(self._memory)
+        message = self._without_place(function, text)
+        return LuaFailure(message, code, told=told, place=text[: len(text) - len(message)])
+
+    def _without_place(self, function: LuaFunction, text: str) -> str:
+        place = decode(self._source(function)).removeprefix("@")
+        if not place.endswith(".lua") or not text.startswith(place):
+            return text
+        line, colon, message = text[len(place) :].partition(": ")
+        return message if colon else line
+
+    def value(self, value: Any) -> Any:
+        """A Lua value as Python has it."""
+        return from_lua(value)
+
+    @staticmethod
+    def _print(text: bytes) -> None:
+        LOG.info("%s", text.decode(errors="replace"))
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nil"
+    return str(value).lower() if isinstance(value, bool) else str(value)

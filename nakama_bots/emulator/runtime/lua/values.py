@@ -1,0 +1,84 @@
+"""Values between Lua and Python, by the server's own rules.
+
+Texts are bytes in Lua: what is no UTF-8 survives the way to Python and back (``surrogateescape``). A table with
+a whole number above 0 among its keys is a list, any other an object, so ``{}`` is an object.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from lupa.lua51 import LuaRuntime, lua_type
+
+# Tables may hold themselves, and lists may have their only element at 10^9.
+_DEEPEST: Final = 100
+_LONGEST: Final = 10**6
+# Whole numbers beyond it have no exact double.
+_EXACT: Final = 2**53
+_WHOLE: Final = 1e21
+
+
+class Unconvertible(ValueError):
+    """A table that has no JSON: it holds itself, or a list is too long."""
+
+
+def encode(text: str) -> bytes:
+    """The bytes of a text."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def decode(raw: bytes) -> str:
+    """The text of bytes."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def to_lua(lua: LuaRuntime, value: Any) -> Any:
+    """A Python value as Lua takes it; ``None`` in an object is a key that is not there."""
+    if isinstance(value, str):
+        return encode(value)
+    if isinstance(value, Mapping):
+        return lua.table_from(
+            {
+                encode(key) if isinstance(key, str) else key: to_lua(lua, item)
+                for key, item in value.items()
+                if item is not None
+            }
+        )
+    if isinstance(value, list | tuple):
+        return lua.table_from([to_lua(lua, item) for item in value])
+    if type(value) is int and not -_EXACT <= value <= _EXACT:
+        return float(value)
+    return value
+
+
+def from_lua(value: Any, depth: int = 0) -> Any:
+    """A Lua value as Python has it; functions stay what they are. ``Unconvertible``."""
+    if isinstance(value, bytes):
+        return decode(value)
+    if isinstance(value, float):
+        # A number is whole if it can be; Go writes those without an exponent.
+        return int(value) if value.is_integer() and abs(value) < _WHOLE else value
+    if lua_type(value) != "table":
+        return value
+    if depth > _DEEPEST:
+        msg = f"a table is nested more than {_DEEPEST} deep"
+        raise Unconvertible(msg)
+    items = list(value.items())
+    last = max((key for key, _ in items if type(key) is int and key > 0), default=0)
+    if not last:
+        return {_key(key): from_lua(item, depth + 1) for key, item in items}
+    if last > _LONGEST:
+        msg = f"a list has an element at {last}"
+        raise Unconvertible(msg)
+    found: list[Any] = [None] * last
+    for key, item in items:
+        if type(key) is int and key > 0:
+            found[key - 1] = from_lua(item, depth + 1)
+    return found
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bytes):
+        return decode(key)
+    return str(key).lower() if isinstance(key, bool) else str(key)

@@ -1,0 +1,53 @@
+-- Hooks for the contract cases; what does not ask for them by name passes unchanged.
+
+local nk = require("nakama")
+
+local function keep(user_id, key, value)
+  nk.storage_write({ { collection = "contract_hooks", key = key, user_id = user_id, value = value } })
+end
+
+-- A status that begins with "hook:" is changed, refused or disabled.
+nk.register_rt_before(function(context, envelope)
+  local status = envelope.status_update.status
+  if status == "hook:change" then
+    envelope.status_update.status = "changed in " .. context.execution_mode
+  elseif status == "hook:fail" then
+    error({ "refused by a hook", 9 })
+  elseif status == "hook:error" then
+    error("a fault of the hook")
+  end
+  return envelope
+end, "StatusUpdate")
+
+nk.register_rt_after(function(context, out, into)
+  if into.status_update.status == "hook:after" then
+    keep(context.user_id, "rt_after", { mode = context.execution_mode, answered = out ~= nil, status = "seen" })
+  end
+end, "StatusUpdate")
+
+-- A device id that ends in "-hooked" gets a user name of the hook's; "-refused" is refused.
+nk.register_req_before(function(context, request)
+  local id = request.account.id
+  if id:sub(-7) == "-hooked" then
+    request.username = "hooked_" .. id
+    request.account.vars = { hook = context.execution_mode }
+  elseif id:sub(-8) == "-refused" then
+    error({ "refused by a hook", 7 })
+  elseif id:sub(-9) == "-disabled" then
+    return nil
+  end
+  return request
+end, "AuthenticateDevice")
+
+nk.register_req_after(function(context, account, request)
+  if account.user.display_name == "hook:after" then
+    keep(context.user_id, "req_after", { mode = context.execution_mode, wallet = account.wallet, request = request == nil })
+  end
+end, "GetAccount")
+
+-- Players whose property "contract" is "hook" get a match of the server's; others a token.
+nk.register_matchmaker_matched(function(context, entries)
+  if entries[1].properties.contract == "hook" then
+    return nk.match_create("benchmark_match", { players = #entries, mode = context.execution_mode })
+  end
+end)
