@@ -138,7 +138,7 @@ FORGED = "\x1b[2J\nrun: PASSED (exit code 0)\u202e@octocat"
 
 
 def test_what_a_server_says_is_data(tmp_path: Path) -> None:
-    """An error's text, and an exception of the scenario's with the same: not acted on, and no line is forged."""
+    """An error's text, and an exception of the scenario's with the same text, forge no line."""
     with EmulatorProcess.start(extra=("--control-port", "0")) as emulator:
         faults = [{"kind": "error", "on": "channel_join", "code": 3, "message": FORGED, "rate": 0.5}]
         request = urllib.request.Request(
@@ -151,8 +151,8 @@ def test_what_a_server_says_is_data(tmp_path: Path) -> None:
     assert locust.finish() == 1
     assert "BadInput" in labels(locust.summary)
     (folder,) = locust.folders
-    texts = [locust.output, *((folder / name).read_text() for name in (
-        "summary.md", "pull-request.md", "junit.xml", "report.html", "verdict.json", "summary.json"))]  # fmt: skip
+    names = ("summary.md", "pull-request.md", "junit.xml", "report.html", "verdict.json", "summary.json")
+    texts = [locust.output, *((folder / name).read_text() for name in names)]
     for text in texts:
         assert not {"\x1b", "\u202e"} & set(text)
         assert not any(line.startswith("run: PASSED") for line in text.splitlines())

@@ -214,9 +214,7 @@ def _change(call: Call, code: int, doing: str, verb: str, content: str) -> None:
     if kept and core.messages.find(identifier, me.user_id) is None:
         raise RealtimeFault(BAD_INPUT, f"Could not find message to {verb} in channel history")
     _check_kept(presence, content, f"message {verb}")
-    message = change_message(
-        core, stream, identifier, code, content, me.user_id, me.username, persistent=kept
-    )
+    message = change_message(core, stream, identifier, code, content, me.user_id, me.username, persistent=kept)
     assert message is not None  # it was there
     _deliver(call, message)
 
@@ -242,7 +240,7 @@ def _history(core: Core, request: Request) -> JsonObject:
         cursor = Cursor.decode(given, identifier, forward=forward) if given else None
     except InvalidCursor:
         raise invalid("Cursor is invalid or expired.") from None
-    if stream.mode == Mode.GROUP and not _in_group(core, stream.subject, request.caller.user_id):
+    if stream.mode == Mode.GROUP and not in_group(core, stream.subject, request.caller.user_id):
         raise invalid("Group not found.")
     if stream.mode == Mode.DM and request.caller.user_id not in (stream.subject, stream.subcontext):
         raise invalid("Channel not found.")

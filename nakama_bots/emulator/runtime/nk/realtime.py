@@ -240,9 +240,9 @@ class SessionFunctions(Family):
             if given and (found is None or found.user_id != user):
                 raise fail(f"failed to logout: {name} token invalid")
         if claims[0] is not None:
-            self.core.session_cache.revoke_session(claims[0].token_id)
+            self.core.session_cache.revoke_session(claims[0])
         if claims[1] is not None:
-            self.core.session_cache.revoke_refresh(claims[1].token_id)
+            self.core.session_cache.revoke_refresh(claims[1])
 
     def status_follow(self, session_id: str, user_ids: Table) -> None:
         """Let a session hear of the statuses of users."""
