@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final, Protocol
 
 from nakama_bots.errors import CallError
+from nakama_bots.ledger import LEDGER_COUNTS
 
 
 class Observer(Protocol):
@@ -125,21 +126,6 @@ ARRIVALS_CUT: Final = "arrivals_cut"
 ARRIVALS_SCHEDULED: Final = "arrivals_scheduled"
 """All that the profile has, counted once at its end by the process that the user started."""
 
-# The totals of the cid ledger of every socket, added up when the socket has ended: the prefix and the
-# ledger's field.
-LEDGER_PREFIX: Final = "ledger."
-LEDGER_SENT: Final = "ledger.sent"
-LEDGER_OK: Final = "ledger.ok"
-LEDGER_ERROR: Final = "ledger.error"
-LEDGER_TIMEOUT: Final = "ledger.timeout"
-LEDGER_CLOSED: Final = "ledger.closed"
-LEDGER_ABANDONED: Final = "ledger.abandoned"
-LEDGER_LATE: Final = "ledger.late"
-LEDGER_REFUSED: Final = "ledger.refused"
-LEDGER_PUSHES: Final = "ledger.pushes"
-LEDGER_PUSHES_DROPPED: Final = "ledger.pushes_dropped"
-LEDGER_UNMATCHED: Final = "ledger.unmatched"
-
 # What went wrong in the generator or in the author's code.
 SCENARIO_FAULTS: Final = "scenario_faults"
 """Figures of a scenario that could not be kept."""
@@ -170,8 +156,6 @@ COUNT_NAMES: Final = frozenset({
     MATCHES_JOINED, MATCHES_PLAYED, ARRIVALS_PLANNED, ARRIVALS_STARTED, ARRIVALS_DROPPED,
     ARRIVALS_DROPPED_LATE, ARRIVALS_DROPPED_FULL, ARRIVALS_FINISHED, ARRIVALS_FAILED, ARRIVALS_CUT,
     ARRIVALS_SCHEDULED,
-    MATCHES_DESERTED, CHAT_SENT, CHAT_RECEIVED, LEDGER_SENT, LEDGER_OK, LEDGER_ERROR,
-    LEDGER_TIMEOUT, LEDGER_CLOSED, LEDGER_ABANDONED, LEDGER_LATE, LEDGER_REFUSED, LEDGER_PUSHES,
-    LEDGER_PUSHES_DROPPED, LEDGER_UNMATCHED, SCENARIO_FAULTS, HANDLER_FAILURES, USERS_STARTED, USERS_DIED,
+    MATCHES_DESERTED, CHAT_SENT, CHAT_RECEIVED, SCENARIO_FAULTS, HANDLER_FAILURES, USERS_STARTED, USERS_DIED,
     FOREIGN_REQUESTS, FOREIGN_FAILURES,
-})  # fmt: skip
+}) | LEDGER_COUNTS  # fmt: skip

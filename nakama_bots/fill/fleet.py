@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from typing import Final
 import gevent
 from gevent.event import Event
 
+from nakama_bots.backoff import Backoff
 from nakama_bots.errors import CallError, ConfigError, MatchNotFound
 from nakama_bots.fill.bot import Bot
 from nakama_bots.fill.lobby import Found, Lobby, Policy
@@ -39,8 +39,7 @@ CUT_OFF: Final = 1.0
 """Seconds in which bots that are cut off may still close."""
 LOOK_EVERY: Final = 5.0
 """Seconds until a bot looks again where the last one has seen that none is needed."""
-_BACKOFF: Final = 0.5
-_MOST_BACKOFF: Final = 30.0
+_BACKOFF: Final = Backoff(first=0.5, most=30.0, least=0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +65,12 @@ class _Retry:
     def given_up(self) -> bool:
         return self.at == math.inf
 
-    def failed(self, now: float, most: float = _MOST_BACKOFF) -> None:
+    def failed(self, now: float, most: float = _BACKOFF.most) -> None:
         if now < self.at:
             # All that one event has thrown out are one failure.
             return
-        self.at = now + random.uniform(0.1, min(most, _BACKOFF * 2**self.failures))
-        self.failures = min(self.failures + 1, 10)
+        self.failures += 1
+        self.at = now + replace(_BACKOFF, most=most).wait(self.failures)
 
 
 class Fleet:
@@ -286,7 +285,7 @@ class Fleet:
         elif isinstance(error, MatchNotFound):
             if isinstance(self._strategy, LobbyRpc):
                 self._strategy.known.pop(bot.lobby_id, None)
-            retry.at = now + _MOST_BACKOFF
+            retry.at = now + _BACKOFF.most
 
     def _take_out(self, number: int, bot: Bot) -> None:
         self._bot_retries.setdefault(number, _Retry()).at = math.inf

@@ -19,12 +19,12 @@ from locust.runners import Runner
 from locust.stats import console_logger
 
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.ledger import Ledger
 from nakama_bots.load.intervals import LOCAL
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.run import Run
 from nakama_bots.load.run_files import RunFiles
 from nakama_bots.load.user_classes import purposes
-from nakama_bots.results.record.ledger import LedgerTotals
 from nakama_bots.results.record.purposes import purpose_parts
 from nakama_bots.results.record.server_metrics import ServerPart
 from nakama_bots.results.show.text import end_of_run
@@ -72,7 +72,7 @@ class Ending:
         info = replace(info, users=self._users(info))
         self._run.totals.complete(LOCAL, ended.timestamp())
         summary = self._summary(info, ended, duration, server)
-        ledger = LedgerTotals.from_counts(summary["counts"])
+        ledger = Ledger.from_counts(summary["counts"])
         if not ledger.balanced:
             self.fault(f"the cid ledger is not balanced: {ledger.line()}")
         faults = self._all_faults()

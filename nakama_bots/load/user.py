@@ -13,6 +13,7 @@ from locust import User
 from locust.env import Environment
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopUser
 
+from nakama_bots.backoff import Backoff
 from nakama_bots.clock import Tick
 from nakama_bots.errors import CallError, NotFound, RuntimeFunctionNotFound
 from nakama_bots.load.faults import ends_process, fault_of, report_fault
@@ -23,9 +24,7 @@ from nakama_bots.players.pacing import pace
 from nakama_bots.players.player import Player, checked_op_codes
 from nakama_bots.settings.resolve import Settings
 
-FIRST_BACKOFF: Final = 0.5
-LONGEST_BACKOFF: Final = 15.0
-_DOUBLINGS: Final = 5  # beyond it is the longest
+_BACKOFF: Final = Backoff(first=0.5, most=15.0, least=0.25)
 _NOT_THERE: Final = (NotFound, RuntimeFunctionNotFound)
 
 
@@ -160,8 +159,7 @@ class NakamaUser(User):
             self._failed(error)
             if self._once:
                 raise StopUser from None
-            pause = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2 ** min(self._failures - 1, _DOUBLINGS))
-            gevent.sleep(pause * random.uniform(0.5, 1.0))
+            gevent.sleep(_BACKOFF.wait(self._failures))
         except InterruptTaskSet:
             self._failures = 0
             raise

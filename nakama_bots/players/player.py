@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from time import monotonic, perf_counter, time
 from types import TracebackType
@@ -23,6 +23,7 @@ from nakama_bots.errors import (
     PermissionDenied,
     SessionExpired,
 )
+from nakama_bots.ledger import Ledger
 from nakama_bots.observer import Observer
 from nakama_bots.players.acting import Acts
 from nakama_bots.players.bound import BoundClient
@@ -33,7 +34,6 @@ from nakama_bots.players.identity import Identity
 from nakama_bots.players.pacing import PacedCalls
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.rendezvous import Rendezvous
-from nakama_bots.realtime.protocol import Ledger
 from nakama_bots.realtime.socket import DISCONNECT, Socket, Tap
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport, Transport
@@ -408,7 +408,6 @@ def _persona(seed: int, number: int, locales: Locales, worker: int) -> Persona:
 
 
 def _report(ledger: Ledger, observer: Observer) -> None:
-    for one in fields(ledger):
-        number = getattr(ledger, one.name)
+    for name, number in ledger.counts().items():
         if number:
-            observer.count(names.LEDGER_PREFIX + one.name, number)
+            observer.count(name, number)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from nakama_bots import errors
+from nakama_bots.ledger import Ledger
 from nakama_bots.observer import Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.catalog import REPLIES, Reply
@@ -37,28 +37,6 @@ class Waiter(Protocol):
 
     def throw(self, error: BaseException) -> object:
         """Take the failure."""
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What became of every cid of a socket. ``sent`` is the sum of the five ends and of what is pending."""
-
-    sent: int = 0
-    ok: int = 0
-    error: int = 0
-    timeout: int = 0
-    closed: int = 0
-    abandoned: int = 0
-    late: int = 0
-    unmatched: int = 0
-    refused: int = 0
-    pushes: int = 0
-    pushes_dropped: int = 0
-
-    @property
-    def ended(self) -> int:
-        """How many cids have ended, each once."""
-        return self.ok + self.error + self.timeout + self.closed + self.abandoned
 
 
 Pending = tuple[str, str | Reply, float, float, Waiter]

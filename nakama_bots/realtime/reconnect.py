@@ -6,10 +6,8 @@ By choice, and not for measuring: under load a reconnect hides the failure that 
 from __future__ import annotations
 
 import logging
-import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from time import perf_counter
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,10 +16,11 @@ import gevent
 from gevent.event import Event
 
 from nakama_bots import errors
+from nakama_bots.backoff import Backoff
+from nakama_bots.ledger import Ledger
 from nakama_bots.observer import NullObserver, Observer
 from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
-from nakama_bots.realtime.protocol import Ledger
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
 
@@ -49,32 +48,6 @@ _LEAVES: Final[Mapping[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Backoff:
-    """``attempts`` in all; before the n-th, 0 to ``first`` x 2^(n-1) seconds, ``most`` at most.
-
-    They begin anew when a connection has stood for ``most`` seconds. Full jitter: clients that were cut off
-    together must not come back together. ``uniform`` gives the random numbers.
-    """
-
-    attempts: int = 8
-    first: float = 0.5
-    most: float = 30.0
-    uniform: Callable[[float, float], float] = random.uniform
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise errors.ConfigError("Backoff.attempts", self.attempts, "a whole number above 0")
-        for name in ("first", "most"):
-            if getattr(self, name) <= 0:
-                raise errors.ConfigError(f"Backoff.{name}", getattr(self, name), "a number of seconds above 0")
-
-    def waits(self) -> Iterator[float]:
-        """Seconds to wait before each attempt."""
-        for number in range(self.attempts):
-            yield self.uniform(0.0, min(self.most, self.first * 2**number))
-
-
 class _Listener:
     """A handler, and what takes it off the newest connection."""
 
@@ -95,8 +68,9 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
     tickets end with their connection, and what a match does in between is lost.
 
     While there is no connection every request fails as on a closed ``Socket``; none is sent a second time.
-    ``on_disconnect`` hears of every unwanted end. After the last attempt ``given_up`` says why the last one
-    failed. It reconnects in a greenlet of its own, which ``close`` stops.
+    ``on_disconnect`` hears of every unwanted end. The waits of ``backoff`` begin anew when a connection has
+    stood for its ``most`` seconds. After the last attempt ``given_up`` says why that one failed. It reconnects
+    in its own greenlet, which ``close`` stops.
     """
 
     def __init__(
@@ -150,11 +124,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
     @property
     def ledger(self) -> Ledger:
         """What became of every cid of all connections so far."""
-        total = Ledger()
-        _add(total, self._past)
-        if self._socket is not None:
-            _add(total, self._socket.ledger)
-        return total
+        return self._past if self._socket is None else self._past.add(self._socket.ledger)
 
     def connect(self, *, create_status: bool = False, lang: str = "en") -> None:
         """Open the first connection; the options are those of all that follow.
@@ -243,7 +213,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
             try:
                 socket.close()
             finally:
-                _add(self._past, socket.ledger)
+                self._past = self._past.add(socket.ledger)
             raise
         return socket
 
@@ -263,7 +233,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
     def _take(self, socket: Socket) -> None:
         """Make ``socket`` the present one."""
         if self._socket is not None:
-            _add(self._past, self._socket.ledger)
+            self._past = self._past.add(self._socket.ledger)
         self._socket = socket
         self._since = perf_counter()
         if self._closed:  # while it was being opened, from another greenlet
@@ -315,13 +285,15 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
     def _remember(self, key: str, body: Mapping[str, Any], reply: Mapping[str, Any]) -> None:
         if key in _JOINS:
             id_field, again, said = _JOINS[key]
-            name = reply.get(id_field) or body[id_field]
+            name = reply.get(id_field) or body.get(id_field)
+            if not isinstance(name, str):  # a reply without an id: there is nothing to join again
+                return
             message = {field: body[field] for field in said if field in body}
             if id_field != "id":  # a channel is joined by its target, never by its id
                 message[id_field] = name
             self._joined[name] = (again, message)
         elif key in _LEAVES:
-            self._forget(body[_LEAVES[key]])
+            self._forget(body.get(_LEAVES[key], ""))
         elif key == "status_update":
             self._status = dict(body)
         elif key == "status_follow":
@@ -333,8 +305,3 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
     def _forget(self, name: str) -> None:
         self._joined.pop(name, None)
         self._kept.pop(name, None)
-
-
-def _add(total: Ledger, more: Ledger) -> None:
-    for field in fields(Ledger):
-        setattr(total, field.name, getattr(total, field.name) + getattr(more, field.name))

@@ -17,12 +17,13 @@ from gevent.hub import Waiter
 
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
+from nakama_bots.ledger import Ledger
 from nakama_bots.observer import NullObserver, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.connection import Connection, open_connection
 from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
-from nakama_bots.realtime.protocol import KIND, Ledger, RealtimeProtocol
+from nakama_bots.realtime.protocol import KIND, RealtimeProtocol
 from nakama_bots.session import Session
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target, Timeouts

@@ -7,12 +7,12 @@ whole operation and how a transport waits would still be to write.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from nakama_bots.errors import CallError, ConfigError, ConnectionClosed, ConnectionRefused, RequestTimeout
+from nakama_bots.backoff import Backoff
+from nakama_bots.errors import CallError, ConnectionClosed, ConnectionRefused, RequestTimeout
 
 # 429 and what proxies and a server that starts or stops answer: RFC 6585 section 4, RFC 9110 section 15.6.
 RETRIED_STATUS: Final = frozenset((429, 502, 503, 504))
@@ -24,25 +24,14 @@ RETRIED: Final = "rest_retried"
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
-    """``attempts`` sends in all; the n-th wait is between 0 and ``first`` x 2^(n-1) seconds, ``most`` at most.
-
-    Full jitter: clients that failed together must not come back together. ``uniform`` gives the random numbers.
-    """
+class Retry(Backoff):
+    """``attempts`` sends in all, with a wait of ``Backoff`` after each failure but the last."""
 
     attempts: int = 3
     first: float = 0.1
     most: float = 2.0
-    uniform: Callable[[float, float], float] = random.uniform
-
-    def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise ConfigError("Retry.attempts", self.attempts, "a whole number above 0")
-        for name in ("first", "most"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"Retry.{name}", getattr(self, name), "a number of seconds above 0")
 
     def waits(self) -> Iterator[float]:
         """Seconds to wait after each failure but the last."""
-        for number in range(self.attempts - 1):
-            yield self.uniform(0.0, min(self.most, self.first * 2**number))
+        for failures in range(1, self.attempts):
+            yield self.wait(failures)

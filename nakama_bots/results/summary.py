@@ -13,11 +13,11 @@ from typing import Final, TypedDict, cast
 
 from nakama_bots import observer
 from nakama_bots.errors import NakamaError, without_secrets
+from nakama_bots.ledger import Ledger
 from nakama_bots.results.record.cross_check import CrossCheckPart
 from nakama_bots.results.record.gaps import GapPart
 from nakama_bots.results.record.health import Health, HealthPart
 from nakama_bots.results.record.histogram import Histogram
-from nakama_bots.results.record.ledger import LedgerTotals
 from nakama_bots.results.record.purposes import PurposePart
 from nakama_bots.results.record.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
 from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
@@ -202,7 +202,7 @@ class ChatPart(TypedDict):
 
 
 class LedgerPart(TypedDict):
-    """``LedgerTotals``, and what follows from them."""
+    """``Ledger``, and what follows from them."""
 
     sent: int
     ok: int
@@ -325,7 +325,7 @@ def build_summary(
         "target": {"url": run.target.http_url, "is_emulator": run.is_emulator},
         "versions": {name: without_secrets(version) for name, version in run.versions.items()},
         "settings": public_settings(run.settings),
-        "ledger": _ledger(LedgerTotals.from_counts(counts)),
+        "ledger": _ledger(Ledger.from_counts(counts)),
         "calls": [_call(key, recorder.calls[key], duration) for key in sorted(recorder.calls, key=_order)],
         "ticks": {
             "sent": counts.get(observer.TICKS_SENT, 0),
@@ -504,7 +504,7 @@ def _errors(recorder: Recorder) -> list[ErrorPart]:
     return sorted(rows, key=lambda row: (-row["count"], row["kind"], row["name"], row["label"]))
 
 
-def _ledger(totals: LedgerTotals) -> LedgerPart:
+def _ledger(totals: Ledger) -> LedgerPart:
     ends = {**asdict(totals), "pending": totals.pending, "balanced": totals.balanced}
     return cast("LedgerPart", ends)
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from nakama_bots.realtime.protocol import Ledger
+from nakama_bots.ledger import Ledger
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,8 +11,9 @@ import pytest
 from gevent.event import AsyncResult, Event
 
 from nakama_bots import errors
+from nakama_bots.backoff import Backoff
 from nakama_bots.realtime import reconnect
-from nakama_bots.realtime.reconnect import Backoff, ReconnectingSocket
+from nakama_bots.realtime.reconnect import ReconnectingSocket
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
 from nakama_bots.settings.target import Target, Timeouts
@@ -378,19 +379,22 @@ def test_a_handler_can_be_taken_off(counts: Counts) -> None:
     assert missed == []
 
 
-def test_waits_grow_with_full_jitter_up_to_the_most() -> None:
-    asked: list[tuple[float, float]] = []
+@pytest.mark.parametrize(
+    "reply", [{}, {"match": {}}, {"match": {"match_id": None}}, {"match": {"match_id": ["m"]}}]
+)
+def test_a_reply_without_an_id_is_given_back_and_not_kept(counts: Counts, reply: dict[str, Any]) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer(peer.request(), **reply)
+        peer.answer(peer.request(), channel={})
+        peer.finish()
 
-    def uniform(low: float, high: float) -> float:
-        asked.append((low, high))
-        return high
-
-    assert list(Backoff(attempts=5, first=1, most=5, uniform=uniform).waits()) == [1, 2, 4, 5, 5]
-    assert {low for low, _ in asked} == {0.0}
-
-
-@pytest.mark.parametrize("wrong", [{"attempts": 0}, {"first": 0}, {"most": -1}])
-def test_a_wrong_backoff_is_refused(wrong: dict[str, Any]) -> None:
-    (name,) = wrong
-    with pytest.raises(errors.ConfigError, match=f"Backoff.{name}"):
-        Backoff(**wrong)
+    with ScriptedServer(Connections(script)) as server, line(server, counts) as socket:
+        socket.connect()
+        if reply:
+            assert socket.create_match() == reply["match"]
+        else:
+            with pytest.raises(errors.ProtocolError, match="the reply has no 'match'"):
+                socket.create_match()
+        assert socket.join_chat("lobby", 1) == {}
+        with pytest.raises(errors.ConfigError):
+            socket.keep("m")

@@ -6,7 +6,6 @@ import pytest
 
 from nakama_bots.errors import (
     CallError,
-    ConfigError,
     ConnectionClosed,
     ConnectionRefused,
     HostNotFound,
@@ -110,19 +109,6 @@ def test_a_wait_beyond_the_deadline_ends_the_call_with_its_failure(
     with pytest.raises(kind):
         rig.client.get_account(fresh())
     assert (len(rig.transport.sent), rig.transport.pauses) == (1, [])
-
-
-@pytest.mark.parametrize("values", [{"attempts": 0}, {"first": 0.0}, {"most": -1.0}])
-def test_a_bad_setting_is_named(values: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match=next(iter(values))):
-        Retry(**values)
-
-
-def test_waits_are_random_up_to_the_bound() -> None:
-    bounds = (0.1, 0.2, 0.4, 0.8, 1.6, 2.0, 2.0)
-    for _ in range(50):
-        assert all(0.0 <= wait <= bound for wait, bound in zip(Retry(8).waits(), bounds, strict=True))
-    assert list(Retry(8).waits()) != list(Retry(8).waits())
 
 
 @pytest.mark.parametrize("name", sorted(TRANSPORTS))

@@ -18,7 +18,7 @@ from nakama_bots.errors import (
     realtime_error,
     rest_error,
 )
-from nakama_bots.observer import LEDGER_SENT, TICK_LATENESS, Observer
+from nakama_bots.observer import TICK_LATENESS, Observer
 from nakama_bots.results.record.recorder import OTHER, OUTCOMES, Recorder, outcome_of
 from nakama_bots.results.shapes import ShapeError
 
@@ -49,7 +49,7 @@ calls = st.tuples(
     st.sampled_from([error for error, _ in OF_EACH_KIND]),
 )
 samples = st.tuples(st.just("sample"), st.sampled_from([TICK_LATENESS, "x", "y", "z"]), st.floats(-1, 4000))
-counts = st.tuples(st.just("count"), st.sampled_from([LEDGER_SENT, "x", "y", "z"]), st.integers(0, 9))
+counts = st.tuples(st.just("count"), st.sampled_from(["ledger.sent", "x", "y", "z"]), st.integers(0, 9))
 # An event, how often it comes (a batch is 256), and where it is recorded.
 events = st.lists(
     st.tuples(st.one_of(calls, samples, counts), st.sampled_from([1, 1, 1, 2, 130]), st.integers(0, 2)),
@@ -137,7 +137,7 @@ def test_late_names_share_one_row_and_known_ones_keep_theirs():
         recorder.call("WS", name, 0.0, 0.1, 10, RequestTimeout(f"no answer to {name}"))
         recorder.sample(name, 0.1)
         recorder.count(name)
-    for own in (LEDGER_SENT, TICK_LATENESS):
+    for own in ("ledger.sent", TICK_LATENESS):
         recorder.count(own, 5)
         recorder.sample(own, 1.0)
     assert {key: row.failed.count for key, row in recorder.calls.items()} == {
@@ -148,7 +148,7 @@ def test_late_names_share_one_row_and_known_ones_keep_theirs():
         ("WS", "first", "RequestTimeout: no answer to first"): 2,
         (OTHER, OTHER, OTHER): 2,
     }
-    assert recorder.counts == {"first": 2, OTHER: 2 + 5, LEDGER_SENT: 5}
+    assert recorder.counts == {"first": 2, OTHER: 2 + 5, "ledger.sent": 5}
     assert {name: row.count for name, row in recorder.samples.items()} == {
         "first": 2,
         OTHER: 2 + 1,

@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Final
 
 from nakama_bots import observer
+from nakama_bots.ledger import Ledger
 from nakama_bots.results.record.histogram import Histogram
-from nakama_bots.results.record.ledger import LedgerTotals
 from nakama_bots.results.record.recorder import ABANDONED, CallKey, CallRow
 from nakama_bots.results.record.window import Window
 from nakama_bots.results.summary import MATCHED
@@ -191,19 +191,19 @@ def _count_rate(window: Window, subjects: Sequence[str]) -> Measured:
 
 def _of_ledger(field_name: str) -> Metric:
     def measure(window: Window, _: Sequence[str]) -> Measured:
-        totals = LedgerTotals.from_counts(window.recorder.counts)
+        totals = Ledger.from_counts(window.recorder.counts)
         return getattr(totals, field_name), totals.sent
 
     return Metric(Unit.COUNT, measure, grows=True, of_others=field_name != "sent")
 
 
 def _ledger_unanswered(window: Window, _: Sequence[str]) -> Measured:
-    totals = LedgerTotals.from_counts(window.recorder.counts)
+    totals = Ledger.from_counts(window.recorder.counts)
     return totals.timeout + totals.closed, totals.sent
 
 
 def _ledger_unanswered_ratio(window: Window, _: Sequence[str]) -> Measured:
-    totals = LedgerTotals.from_counts(window.recorder.counts)
+    totals = Ledger.from_counts(window.recorder.counts)
     return _ratio(totals.timeout + totals.closed, totals.sent - totals.abandoned)
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
 from nakama_bots import observer
+from nakama_bots.ledger import Ledger
 from nakama_bots.results.record import gauges, sparse
 from nakama_bots.results.record.health import HealthPart
-from nakama_bots.results.record.ledger import LedgerTotals
 from nakama_bots.results.record.recorder import ABANDONED, CallKey, Recorded, Recorder
 from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
 from nakama_bots.results.summary import MATCHED, TargetPart
@@ -181,7 +181,7 @@ class Live:
             "messages": self._messages(recorder),
             "funnel": funnel_of(recorder),
             "time_to_match_ms": [_ms(found.get(percent)) for percent in _PERCENTS],
-            "ledger": LedgerTotals.from_counts(recorder.counts).line(),
+            "ledger": Ledger.from_counts(recorder.counts).line(),
             "health": health,
         }
 

@@ -8,12 +8,12 @@ from textwrap import wrap
 from typing import Final, Literal
 
 from nakama_bots import observer
+from nakama_bots.ledger import Ledger
 from nakama_bots.results.gate.findings import handler_failures
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
 from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, ProcessPart, short_source
-from nakama_bots.results.record.ledger import LedgerTotals
 from nakama_bots.results.record.recorder import ABANDONED
 from nakama_bots.results.record.server_metrics import ServerPart
 from nakama_bots.results.record.timeline import SERVER_PREFIX
@@ -65,7 +65,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_health(summary["health"]),
         *_server(summary["server"]),
         *_handlers(summary),
-        LedgerTotals.from_counts(summary["counts"]).line(),
+        Ledger.from_counts(summary["counts"]).line(),
         *_workers(summary["workers"]),
         *_written(files),
         *(verdict_lines(verdict) if verdict is not None else []),

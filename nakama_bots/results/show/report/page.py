@@ -9,9 +9,9 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from nakama_bots.ledger import Ledger
 from nakama_bots.results.compare import comparison_text
 from nakama_bots.results.compare.comparison import Comparison
-from nakama_bots.results.record.ledger import LedgerTotals
 from nakama_bots.results.show.report.charts import MOST_LINES, Chart, draw
 from nakama_bots.results.show.report.parts import Item, Section, Table
 from nakama_bots.results.show.report.sections import BAR, SECTIONS
@@ -125,7 +125,7 @@ def _tiles(run: RunView) -> list[tuple[str, str]]:
     calls = sum(call["count"] for call in summary["calls"])
     failures = sum(call["failures"] for call in summary["calls"])
     seconds = summary["run"]["duration_s"]
-    ledger = LedgerTotals.from_counts(summary["counts"])
+    ledger = Ledger.from_counts(summary["counts"])
     balanced = "balanced" if ledger.balanced else f"{ledger.pending:+,} PENDING"
     return [
         ("duration", f"{seconds:,.1f} s"),

@@ -318,7 +318,7 @@ def _own(run: RunView) -> Items:
     counts: dict[str, object] = {
         name: many
         for name, many in run.summary["counts"].items()
-        if name not in observer.COUNT_NAMES and not name.startswith((observer.LEDGER_PREFIX, _KIND_PREFIX))
+        if name not in observer.COUNT_NAMES and not name.startswith(_KIND_PREFIX)
     }
     if any(run.summary["chat"].values()):
         counts = {f"chat {name}": many for name, many in run.summary["chat"].items()} | counts

@@ -6,15 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nakama_bots import observer
-from nakama_bots.results.record.ledger import LedgerTotals
+from nakama_bots.ledger import LEDGER_PREFIX, Ledger
 from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.summary import LedgerPart
 
-FIELDS = [field.name for field in fields(LedgerTotals)]
-totals = st.builds(LedgerTotals, **dict.fromkeys(FIELDS, st.integers(0, 10**6)))
+FIELDS = [field.name for field in fields(Ledger)]
+totals = st.builds(Ledger, **dict.fromkeys(FIELDS, st.integers(0, 10**6)))
 
 
 def test_the_line_of_a_balanced_ledger():
-    ledger = LedgerTotals(sent=1234, ok=1230, abandoned=4, pushes=9)
+    ledger = Ledger(sent=1234, ok=1230, abandoned=4, pushes=9)
     assert ledger.balanced
     assert ledger.line() == (
         "cid ledger: sent 1,234 = ok 1,230 + error 0 + timeout 0 + closed 0 + abandoned 4 (balanced); late 0"
@@ -22,7 +23,7 @@ def test_the_line_of_a_balanced_ledger():
 
 
 def test_the_line_of_a_ledger_that_is_not():
-    ledger = LedgerTotals(sent=10, ok=8, late=1, refused=2, pushes_dropped=3, unmatched=4)
+    ledger = Ledger(sent=10, ok=8, late=1, refused=2, pushes_dropped=3, unmatched=4)
     assert (ledger.balanced, ledger.pending) == (False, 2)
     assert ledger.line() == (
         "cid ledger: sent 10 != ok 8 + error 0 + timeout 0 + closed 0 + abandoned 0 "
@@ -31,13 +32,13 @@ def test_the_line_of_a_ledger_that_is_not():
 
 
 def test_a_cid_that_ended_twice_is_not_balanced():
-    ledger = LedgerTotals(sent=1, ok=1, timeout=1)
+    ledger = Ledger(sent=1, ok=1, timeout=1)
     assert not ledger.balanced
     assert "-1 pending" in ledger.line()
 
 
 def test_each_of_the_five_ends_ends_a_cid_and_nothing_else_does():
-    ending = [name for name in FIELDS if LedgerTotals(**{"sent": 1, name: 1}).balanced and name != "sent"]
+    ending = [name for name in FIELDS if Ledger(**{"sent": 1, name: 1}).balanced and name != "sent"]
     assert ending == ["ok", "error", "timeout", "closed", "abandoned"]
 
 
@@ -50,13 +51,17 @@ def test_travels_in_the_counts_and_adds_up_there(first, second):
         for name, number in ledger.counts().items():
             worker.count(name, number)
         master.merge(worker.drain())
-    assert LedgerTotals.from_counts(master.counts) == first.add(second)
+    assert Ledger.from_counts(master.counts) == first.add(second)
 
 
 def test_its_names_are_the_ones_the_observer_knows():
-    known = {name for name in observer.COUNT_NAMES if name.startswith(observer.LEDGER_PREFIX)}
-    assert set(LedgerTotals().counts()) == known
+    known = {name for name in observer.COUNT_NAMES if name.startswith(LEDGER_PREFIX)}
+    assert set(Ledger().counts()) == known
+
+
+def test_a_summary_has_every_field_of_it():
+    assert set(LedgerPart.__annotations__) == {*FIELDS, "pending", "balanced"}
 
 
 def test_what_was_never_counted_is_zero():
-    assert LedgerTotals.from_counts({"ticks_sent": 5}) == LedgerTotals()
+    assert Ledger.from_counts({"ticks_sent": 5}) == Ledger()

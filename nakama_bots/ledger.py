@@ -1,22 +1,22 @@
-"""The totals of the cid ledgers of all sockets.
+"""What became of every cid: the one ledger, of a socket and of a whole run.
 
-They travel as the recorder's counts ``ledger.<field>`` (``observer.LEDGER_PREFIX``): counts add up exactly
-over sockets, drains and processes, and nothing else has to be merged.
+A socket counts its own. The totals of all of them travel as the recorder's counts ``ledger.<field>``: counts
+add up exactly over sockets, drains and processes, and nothing else has to be merged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Final
 
-from nakama_bots.observer import LEDGER_PREFIX
+LEDGER_PREFIX: Final = "ledger."
+_ENDS: Final = ("ok", "error", "timeout", "closed", "abandoned")
 
-_ENDS = ("ok", "error", "timeout", "closed", "abandoned")
 
-
-@dataclass(frozen=True, slots=True)
-class LedgerTotals:
-    """What became of every request that carried a cid.
+@dataclass(slots=True)
+class Ledger:
+    """What became of every request that carried a cid: ``sent`` is the five ends and what is pending.
 
     ``late`` replies came after the timeout and end nothing; ``refused`` requests were never sent;
     ``unmatched`` frames answered no cid that was known; ``pushes_dropped`` pushes no handler took.
@@ -35,7 +35,7 @@ class LedgerTotals:
     unmatched: int = 0
 
     @classmethod
-    def from_counts(cls, counts: Mapping[str, int]) -> LedgerTotals:
+    def from_counts(cls, counts: Mapping[str, int]) -> Ledger:
         """The totals in a recorder's counts; a field that was never counted is 0."""
         return cls(**{field.name: counts.get(LEDGER_PREFIX + field.name, 0) for field in fields(cls)})
 
@@ -43,16 +43,21 @@ class LedgerTotals:
         """The totals by the names they are counted under."""
         return {LEDGER_PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
 
-    def add(self, other: LedgerTotals) -> LedgerTotals:
+    def add(self, other: Ledger) -> Ledger:
         """The totals of both."""
-        return LedgerTotals(
+        return Ledger(
             **{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
         )
 
     @property
+    def ended(self) -> int:
+        """How many cids have ended, each once."""
+        return self.ok + self.error + self.timeout + self.closed + self.abandoned
+
+    @property
     def pending(self) -> int:
         """Cids that were sent and have not ended; below 0, some have ended twice."""
-        return self.sent - self.ok - self.error - self.timeout - self.closed - self.abandoned
+        return self.sent - self.ended
 
     @property
     def balanced(self) -> bool:
@@ -70,3 +75,7 @@ class LedgerTotals:
             if getattr(self, name)
         )
         return f"cid ledger: sent {self.sent:,} {relation} {ends} ({verdict}); late {self.late:,}{extras}"
+
+
+LEDGER_COUNTS: Final = frozenset(Ledger().counts())
+"""The names that a ledger is counted under."""
