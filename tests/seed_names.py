@@ -127,7 +127,7 @@ _ADAPTER = "the seam is between messages and frames; the connection is the socke
 
 _DIFFERENCES_OF_SOCKETS: Final[Mapping[str, Difference]] = {
     "DefaultSocket.constructor": Difference(
-        f"{_SOCKET}.__init__", ("target", "timeouts", "tls", "observer", "adapter"),
+        f"{_SOCKET}.__init__", ("target", "timeouts", "network", "observer", "adapter"),
         "a checked Target instead of parts",
     ),
     "DefaultSocket.DefaultHeartbeatTimeoutMs": Difference(
@@ -178,7 +178,7 @@ _DIFFERENCES_OF_SOCKETS: Final[Mapping[str, Difference]] = {
     "WebSocketAdapterText.isOpen": Difference(f"{_SOCKET}.connected", None, _ADAPTER),
     "WebSocketAdapterText.connect": Difference(
         "nakama_bots.realtime.connection:open_connection",
-        ("url", "headers", "tls", "timeout", "receiver", "opcode"), _ADAPTER,
+        ("target", "query", "headers", "network", "timeout", "receiver", "opcode"), _ADAPTER,
     ),
     "WebSocketAdapterText.close": Difference(
         "nakama_bots.realtime.connection:Connection.close", ("code", "reason", "timeout"), _ADAPTER

@@ -26,9 +26,30 @@ R = TypeVar("R")
 # What is counted when a request was sent again because its keep-alive connection had been closed.
 RESENT: Final = "rest_resent"
 
+_TEXT_READ = 2000
 _TEXT_SHOWN = 200
 # Seconds: a deadline that has passed is a timeout at once, and 0 would mean another thing to some libraries.
 _SOON = 1e-6
+
+
+def _document(body: bytes) -> Any:
+    try:
+        document = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise ProtocolError(f"the answer is not JSON: {error.msg}") from None
+    if not isinstance(document, dict):
+        raise ProtocolError(f"the answer is a JSON {type(document).__name__}, not an object")
+    return document
+
+
+def any_value(body: bytes) -> Any:
+    """The JSON value in ``body``, its text where it is none, None where it is empty: what a module answers."""
+    if not body:
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode("utf-8", "replace")
 
 
 class Caller:
@@ -58,17 +79,19 @@ class Caller:
         authorization: str | None,
         path: str,
         body: object = None,
+        parse: Callable[[bytes], Any] = _document,
     ) -> R:
-        """Call ``route`` at ``path`` and give what ``read`` makes of the answer.
+        """Call ``route`` at ``path`` and give what ``read`` makes of the answer, which ``parse`` has parsed.
 
-        ``body`` is encoded as JSON; None sends no body. Raises the ``CallError`` that it reports.
+        ``body`` is encoded as JSON, bytes are sent as they are, None sends no body. Raises the ``CallError``
+        that it reports.
         """
         headers = self._headers
         if authorization is not None:
             headers = {**headers, "Authorization": authorization}
         content = None
         if body is not None:
-            content = orjson.dumps(body)
+            content = body if isinstance(body, bytes) else orjson.dumps(body)
             headers = {**headers, "Content-Type": "application/json"}
         size = 0
         started = time.perf_counter()
@@ -80,7 +103,7 @@ class Caller:
             size = len(response.body)
             if not 200 <= response.status < 300:
                 raise _refusal(response.status, response.body)
-            result = _read(read, response.body)
+            result = _read(read, parse(response.body))
         except CallError as error:
             self._report(route, started, size, error)
             raise
@@ -148,8 +171,7 @@ def basic(username: str, password: str = "") -> str:
     return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
-def _read(read: Callable[[T], R], body: bytes) -> R:
-    document = _document(body)
+def _read(read: Callable[[T], R], document: T) -> R:
     try:
         return read(document)
     except CallError:
@@ -166,16 +188,6 @@ def _described(error: Exception) -> str:
     return f"{kind}: {scrub(str(error)[:_TEXT_SHOWN])}" if shown else kind
 
 
-def _document(body: bytes) -> Any:
-    try:
-        document = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ProtocolError(f"the answer is not JSON: {error.msg}") from None
-    if not isinstance(document, dict):
-        raise ProtocolError(f"the answer is a JSON {type(document).__name__}, not an object")
-    return document
-
-
 def _refusal(status: int, body: bytes) -> RestError:
     """The error of an answer that is not 2xx: ``{"code", "message"}``, or whatever a proxy has put there."""
     try:
@@ -183,9 +195,9 @@ def _refusal(status: int, body: bytes) -> RestError:
     except orjson.JSONDecodeError:
         document = None
     if not isinstance(document, dict):
-        text = " ".join(body.decode("utf-8", "replace").split())
-        # Not Nakama's: it may repeat the request's headers.
-        return rest_error(status, -1, scrub(text[:_TEXT_SHOWN]) or "no text")
+        # Cut first: a page of megabytes would keep the event loop. Not Nakama's: it may repeat our headers.
+        text = scrub(" ".join(body[:_TEXT_READ].decode("utf-8", "replace").split()))
+        return rest_error(status, -1, text[:_TEXT_SHOWN] or "no text")
     code = document.get("code")
     texts = (document.get("message"), document.get("error"), "no text")
     message = next(text for text in texts if isinstance(text, str) and text)

@@ -12,6 +12,7 @@ from nakama_bots.rest.documents import decode
 from nakama_bots.rest.families.account import AccountFamily
 from nakama_bots.rest.families.authentication import AuthenticationFamily, RawAuthentication
 from nakama_bots.rest.families.channels import ChannelsFamily
+from nakama_bots.rest.families.custom import CustomFamily
 from nakama_bots.rest.families.events import EventsFamily
 from nakama_bots.rest.families.friends import FriendsFamily
 from nakama_bots.rest.families.groups import GroupsFamily
@@ -43,6 +44,7 @@ class NakamaApi(
     RawStorageWrites[str],
     AccountFamily[str, JsonText],
     ChannelsFamily[str, JsonText],
+    CustomFamily[str],
     EventsFamily[str],
     FriendsFamily[str, JsonText],
     GroupsFamily[str, JsonText],
@@ -87,6 +89,7 @@ class Client(
     AuthenticationFamily,
     AccountFamily[Session, Json],
     ChannelsFamily[Session, Json],
+    CustomFamily[Session],
     EventsFamily[Session],
     FriendsFamily[Session, Json],
     GroupsFamily[Session, Json],

@@ -81,3 +81,14 @@ def test_unknown_function_on_the_socket(connect: Callable[..., Line]) -> None:
 def test_healthcheck(server: Server) -> None:
     assert server.client.healthcheck() == {}
     assert server.other_client(server_key="not-the-key").healthcheck() == {}
+
+
+def test_a_function_without_its_envelope(server: Server, echo: str) -> None:
+    session = server.new_session()
+    value = {"deep": ["value", 1, None]}
+    assert server.client.rpc(session, echo, value, unwrap=True) == value
+    assert server.client.call(session, "POST", f"/v2/rpc/{echo}?unwrap", value) == value
+    assert server.client.call(session, "POST", f"/v2/rpc/{echo}?unwrap", b"plain text") == "plain text"
+    assert server.client.call(session, "POST", f"/v2/rpc/{echo}", '"x"') == {"payload": '"x"'}
+    with refused(404, 5, "RPC function not found"):
+        server.client.rpc(session, "no_such_function", value, unwrap=True)

@@ -86,9 +86,9 @@ def test_a_handshake_without_end_meets_a_limit(port: int, name: str, calls: Call
 def test_a_handshake_that_never_pauses_stops_neither_the_deadline_nor_other_greenlets(
     port: int, name: str
 ) -> None:
-    with Ticks() as ticks, pytest.raises(errors.RequestTimeout, match=r"no connection within 0\.5 s"):
-        new_socket(port, f"handshake-{name}", BOUNDLESS, seconds=0.5).connect(Session(TOKEN))
-    assert ticks.count >= 5  # some 50 on a machine that is not busy
+    with Ticks() as ticks, pytest.raises(errors.RequestTimeout, match=r"no connection within 1 s"):
+        new_socket(port, f"handshake-{name}", BOUNDLESS, seconds=1.0).connect(Session(TOKEN))
+    assert ticks.count >= 3  # some 100 on a machine that is not busy
 
 
 def test_a_signal_is_handled_during_a_handshake_that_never_pauses(port: int) -> None:

@@ -71,10 +71,10 @@ def test_a_server_that_never_pauses_stops_neither_the_deadline_nor_other_greenle
     ticker = gevent.spawn(tick)
     try:
         with pytest.raises(RequestTimeout):
-            get(GeventTransport(BOUNDLESS), port, name, 0.5)
+            get(GeventTransport(BOUNDLESS), port, name, 1.0)
     finally:
         ticker.kill()
-    assert len(ticks) >= 5  # some 50 on a machine that is not busy
+    assert len(ticks) >= 3  # some 100 on a machine that is not busy
 
 
 def test_a_signal_is_handled_while_a_server_never_pauses(port: int) -> None:
@@ -109,9 +109,9 @@ for name in sys.argv[2:]:
     ticks = 0
     try:
         transport = RequestsTransport(Network(limits=Limits(headers=2**30, body=2**30)))
-        transport.send(target, "GET", f"/http-{name}/", {}, None, Timeouts(0.5, 0.5))
+        transport.send(target, "GET", f"/http-{name}/", {}, None, Timeouts(1.0, 1.0))
     except CallError as error:
-        print(name, type(error).__name__, "alive" if ticks >= 5 else f"only {ticks} ticks")
+        print(name, type(error).__name__, "alive" if ticks >= 3 else f"only {ticks} ticks")
 """
 # http.client and urllib3 have limits of their own for these, and are done before anything ticks.
 _ENDED_BY_LIBRARIES = {"status-line", "header", "headers", "chunk-extension"}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 import orjson
 
 from nakama_bots.errors import ProtocolError
-from nakama_bots.rest.caller import A, Family, basic
+from nakama_bots.rest.caller import A, Family, any_value, basic, same
 from nakama_bots.rest.route import Auth, Query, Route
 from nakama_bots.types.common import D
 from nakama_bots.types.rpc import Rpc as RpcAnswer
@@ -30,16 +30,49 @@ class RpcFamily(Family[A], Generic[A, D]):
     ``?http_key=``: addresses end up in logs.
     """
 
-    def rpc(self, session: A, id: str, input: object = None) -> RpcAnswer[D]:  # noqa: A002
+    @overload
+    def rpc(
+        self, session: A, id: str, input: object = None, *, unwrap: Literal[False] = False
+    ) -> RpcAnswer[D]: ...
+
+    @overload
+    def rpc(self, session: A, id: str, input: object = None, *, unwrap: bool) -> Any: ...
+
+    def rpc(self, session: A, id: str, input: object = None, *, unwrap: bool = False) -> Any:  # noqa: A002
         """Call function ``id`` as the session's user.
 
         ``input`` is any JSON value, None for no payload: the function gets it as a JSON text, and its own text
-        comes back in ``payload``.
+        comes back in ``payload``. With ``unwrap`` both go without the envelope (``?unwrap``): the result is the
+        function's own JSON value, its text where that is no JSON, None where it is empty.
         """
+        if unwrap:
+            return self._unwrapped(CALL, "Bearer " + self._bearer(CALL, session), id, input)
         return self._by_token(CALL, session, (id,), body=_payload(input))
 
-    def rpc_http_key(self, http_key: str, id: str, input: object = None) -> RpcAnswer[D]:  # noqa: A002
+    @overload
+    def rpc_http_key(
+        self,
+        http_key: str,
+        id: str,
+        input: object = None,
+        *,
+        unwrap: Literal[False] = False,
+    ) -> RpcAnswer[D]: ...
+
+    @overload
+    def rpc_http_key(self, http_key: str, id: str, input: object = None, *, unwrap: bool) -> Any: ...
+
+    def rpc_http_key(
+        self,
+        http_key: str,
+        id: str,  # noqa: A002
+        input: object = None,  # noqa: A002
+        *,
+        unwrap: bool = False,
+    ) -> Any:
         """Call function ``id`` as a server would, without a user; otherwise like ``rpc``."""
+        if unwrap:
+            return self._unwrapped(CALL_HTTP_KEY, basic(http_key), id, input)
         return self._by_http_key(CALL_HTTP_KEY, http_key, id, body=_payload(input))
 
     def rpc_func(
@@ -84,6 +117,10 @@ class RpcFamily(Family[A], Generic[A, D]):
             return read(_json(text)) if text else None
 
         return self._authorized(CALL, session, result, CALL.path((id,)), _payload(input))
+
+    def _unwrapped(self, route: Route[Any], authorization: str, id: str, body: object) -> Any:  # noqa: A002
+        path = route.path((id,), {"unwrap": ""})
+        return self._caller.call(route, same, authorization, path, body, any_value)
 
     def _by_http_key(
         self,
