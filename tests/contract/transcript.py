@@ -64,10 +64,11 @@ class Names:
             body = text.split(".")[1]
             return {"jwt": self._mask(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))}
         text = text.replace(self._tag, "RUN").replace("\N{NO-BREAK SPACE}", " ").replace("proto:  ", "proto: ")
+        # Where in the text Go's parser stopped is unstable on purpose, and so are some of its words.
+        # First: it may be long, and the patterns after it would take seconds.
+        text = _PARSER.sub("proto: <what the parser says>", text)
         text = _TIME.sub(lambda found: "<time:frac>" if found[1] else "<time>", text)
         text = _ADDRESS.sub("<addr>", _NODE.sub(r"\1.<node>", text))
-        # Where in the text Go's parser stopped is unstable on purpose, and so are some of its words.
-        text = _PARSER.sub("proto: <what the parser says>", text)
         return _IDS.sub(lambda found: self._ids.get(found[0].lower(), found[0]), text)
 
     def _sort(self, value: Any, unordered: set[str], key: str = "") -> Any:
