@@ -151,7 +151,10 @@ def test_pings_of_the_client_are_answered(server: Server, session: Session) -> N
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "reason"), [("s" * 5000, 1009, ""), (7, *MALFORMED)], ids=["too long", "malformed"]
+    ("status", "code", "reason"),
+    # A server gives no reason for 1009; the client says what was too big.
+    [("s" * 5000, 1009, "message too big"), (7, *MALFORMED)],
+    ids=["too long", "malformed"],
 )
 def test_client_ends_its_requests_when_it_is_closed(
     connect: Callable[..., Line],
@@ -162,7 +165,8 @@ def test_client_ends_its_requests_when_it_is_closed(
     line = connect()
     with pytest.raises(ConnectionClosed) as caught:
         line.socket.request("status_update", {"status": status})
-    assert (caught.value.code, caught.value.reason) == (code, reason)
+    assert caught.value.code == code
+    assert caught.value.reason.startswith(reason)
     assert caught.value.operation == "status_update"
     assert line.socket.ledger.closed == 1
     with pytest.raises(ConnectionClosed):
