@@ -9,25 +9,23 @@ from typing import Any
 from locust.env import Environment
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.settings import guard
-from nakama_bots.settings.resolve import Settings
 
 log = logging.getLogger(__name__)
 
 
-def cap_users(environment: Environment, settings: Settings, ended: Callable[[str], object]) -> None:
-    """Have this process's runner refuse to start more users than ``settings`` allow.
+def cap_users(environment: Environment, check: Callable[[int], None], ended: Callable[[str], object]) -> None:
+    """Have this process's runner refuse to start users whose number ``check`` refuses with a ``ConfigError``.
 
-    A shape that asks for more ends the run, as ``ended`` is told: what it was made to show cannot be shown.
+    A shape that asks for more ends the run, and ``ended`` is called: what it was made to show cannot be shown.
     """
     runner = environment.runner
-    if runner is None or not settings.max_users:
+    if runner is None:
         return
     start = runner.start
 
     def start_checked(user_count: int, *rest: Any, **options: Any) -> Any:
         try:
-            guard.check_users(settings, user_count)
+            check(user_count)
         except ConfigError as error:
             if environment.shape_class is None:
                 log.error("%s", error)

@@ -17,12 +17,13 @@ from typing import Any, Final
 
 from gevent.lock import BoundedSemaphore
 from locust.env import Environment
-from locust.runners import STATE_INIT, STATE_STOPPED, Runner
+from locust.runners import STATE_INIT, STATE_STOPPED, MasterRunner, Runner
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
 from nakama_bots.load.cap import cap_users
+from nakama_bots.load.descriptors import check_descriptors
 from nakama_bots.load.ending import Ending
 from nakama_bots.load.exits import stop_with
 from nakama_bots.load.judge import Judge
@@ -63,10 +64,11 @@ class Conductor:
         self._judge = Judge(_gate(settings), run.totals, self._abort)
         self._ending = Ending(environment, run, self._judge)
         select_user_classes(environment, self._options)
+        self._check_open_files(settings)
         self._target = RunTarget(environment, self._on_emulator_lost)
         self._target.open(settings, headless=bool(self._options.headless))
         self._add_pages(settings)
-        cap_users(environment, settings, self._over_cap)
+        cap_users(environment, lambda users: self._check_users(settings, users), self._over_cap)
         events = environment.events
         events.test_start.add_listener(self._on_test_start)
         events.spawning_complete.add_listener(self._on_spawning_complete)
@@ -87,6 +89,25 @@ class Conductor:
         except ConfigError as error:
             stop_with(str(error))
         return settings
+
+    def _check_open_files(self, settings: Settings) -> None:
+        try:
+            if settings.load is None:
+                self._check_descriptors(self._options.num_users or 0, name="--users")
+            else:
+                self._check_descriptors(settings.load.most_users, name=f"load {settings.load.text}")
+        except ConfigError as error:
+            stop_with(str(error))
+
+    def _check_users(self, settings: Settings, users: int) -> None:
+        guard.check_users(settings, users)
+        self._check_descriptors(users, name="users")
+
+    def _check_descriptors(self, users: int, *, name: str) -> None:
+        processes = self._options.processes or 1
+        if isinstance(self._runner, MasterRunner) and not self._options.processes:
+            return  # its workers may be on other machines
+        check_descriptors(users, self._environment.user_classes, processes, name=name)
 
     def _add_pages(self, settings: Settings) -> None:
         web_ui = self._environment.web_ui

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import gevent
 
 from nakama_bots.load.intervals import Totals, let_others_run
-from nakama_bots.results.gate.rules import Gate, RuleResult, evaluate, evaluate_all
+from nakama_bots.results.gate.rules import Gate, Rule, RuleResult, evaluate, evaluate_all
 from nakama_bots.results.gate.verdict import Verdict, conclude
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Interval, gauges_only
@@ -67,18 +67,18 @@ class Judge:
         while True:
             gevent.sleep(INTERVAL)
             timeline = self._totals.timeline
-            for row in timeline.since(heard):
-                heard += 1
-                for window in growing.values():
-                    window.add(row, timeline.started)
-            for rule in rules:
-                window = growing[rule.warmup]
-                if window.last < rule.warmup + gate.abort_after:
-                    continue
-                result = evaluate(rule, window.window())
-                if result.measured_breach:
-                    self._end(result, window.last)
-                    return
+            try:
+                for row in timeline.since(heard):
+                    heard += 1
+                    for window in growing.values():
+                        window.add(row, timeline.started)
+                broken = _first_broken(gate, rules, growing)
+            except Exception as error:  # noqa: BLE001 - the run must not go on unwatched without a word
+                self._totals.failed("the rules with abort_on_fail", error)
+                continue
+            if broken is not None:
+                self._end(broken, growing[broken.rule.warmup].last)
+                return
 
     def _end(self, result: RuleResult, after: float) -> None:
         self._stopped_by = f"stopped after {after:.0f} s by the rule {result.rule.name!r}: {result.message}"
@@ -86,6 +86,17 @@ class Judge:
         self._watcher = None
         # Not from here: the run's end ends its watcher.
         gevent.spawn(self._abort)
+
+
+def _first_broken(gate: Gate, rules: Sequence[Rule], growing: Mapping[float, _Growing]) -> RuleResult | None:
+    """The first rule that is broken by a value, after its grace."""
+    for rule in rules:
+        window = growing[rule.warmup]
+        if window.last >= rule.warmup + gate.abort_after:
+            result = evaluate(rule, window.window())
+            if result.measured_breach:
+                return result
+    return None
 
 
 class _Growing:

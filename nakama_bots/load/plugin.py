@@ -11,6 +11,7 @@ from locust.runners import WorkerRunner
 
 from nakama_bots.load import arguments, bucketing
 from nakama_bots.load.conductor import Conductor
+from nakama_bots.load.descriptors import raise_soft_limit
 from nakama_bots.load.faults import contain_exits
 from nakama_bots.load.generator.stall_guard import StallGuard
 from nakama_bots.load.run import Run
@@ -25,6 +26,7 @@ def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:
 
 def on_init(environment: Environment, **_: Any) -> None:
     """Set up this process's part of the run."""
+    raise_soft_limit()
     is_worker = isinstance(environment.runner, WorkerRunner)
     signals = handle_signals(environment)
     contain_exits(environment)

@@ -26,6 +26,7 @@ from nakama_bots.load.users import UserGroup
 from nakama_bots.load.workers import MasterEnd, WorkerEnd
 from nakama_bots.players.identity import Identity, NumberPool
 from nakama_bots.players.player import Defaults, Player, World
+from nakama_bots.realtime.handlers import FAILURES
 from nakama_bots.rest.transports.transport import TRANSPORTS
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import Recorder
@@ -161,6 +162,7 @@ class Run:
             self._settings = arguments.received(environment.parsed_options)
         settings = self.settings
         self._complaints.clear()
+        FAILURES.reset()
         self._recorder.reset(perf_counter())
         self.locust.reset()
         self.totals.reset(settings.health_limits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 from time import perf_counter, time
 from typing import Final
@@ -21,6 +22,8 @@ log = logging.getLogger(__name__)
 TIMEOUT: Final = 5.0
 _TIMEOUTS: Final = Timeouts(connect=TIMEOUT, request=TIMEOUT)
 _PATH: Final = "/metrics"
+_OURS: Final = (errno.EMFILE, errno.ENFILE)
+"""What is no answer of the server's."""
 
 
 def metrics_url(target: Target) -> str:
@@ -69,6 +72,13 @@ class ServerScraper:
                     self.metrics.url,
                     reason,
                 )
+            cause = getattr(error, "reason", error)
+            if isinstance(cause, OSError) and cause.errno in _OURS:
+                self._totals.failed("the server's metrics", cause)
+            return
+        except Exception as error:  # noqa: BLE001 - a fault of ours must end no other part of the run
+            self.metrics.failed(f"{type(error).__name__}: {error}")
+            self._totals.failed("the server's metrics", error)
             return
         now = time()
         self._totals.add(gauges_only(SERVER, self._since, max(0.0, now - self._since), found))

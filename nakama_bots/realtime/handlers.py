@@ -1,19 +1,22 @@
 """Typed handlers of pushes, by the names of Nakama's clients: each one ``on`` of its key.
 
 Where Nakama's clients read what is inside a push (a document, base64), so do these; ``on`` gives it as it is on
-the wire. A push that cannot be read is logged like any handler that fails.
+the wire. A push that cannot be read counts as a handler that failed.
 """
 
 from __future__ import annotations
 
 import base64
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
 
-from nakama_bots.errors import CallError, ConfigError, HeartbeatTimeout
+from nakama_bots import observer as names
+from nakama_bots.errors import CallError, ConfigError, HeartbeatTimeout, NakamaError, scrub
+from nakama_bots.observer import Observer
 from nakama_bots.realtime.catalog import PUSHES
 from nakama_bots.types import channels, notifications
 from nakama_bots.types import realtime as types
@@ -22,11 +25,53 @@ from nakama_bots.types.common import Json
 DISCONNECT: Final = "disconnect"
 """Event for ``on``: the connection ended, and not by ``Socket.close``; its body is the error."""
 
+KINDS_LOGGED: Final = 100
+"""Kinds of failures of handlers and taps that a process logs at most."""
+_LOGGED_AGAIN: Final = frozenset(10**power for power in range(1, 12))
+
+log = logging.getLogger(__name__)
+
 Handler = Callable[[Any], object]
 T = TypeVar("T")
 On: TypeAlias = Callable[[T], object]
 Remove: TypeAlias = Callable[[], None]
 """Takes the handler off again."""
+
+
+class FailureLog:
+    """What push handlers and taps raised: counted each time, and logged with its traceback once a kind.
+
+    A kind is logged again, in one line, when it has come up 10 times, 100 times and so on.
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str, str], int] = {}
+
+    def reset(self) -> None:
+        """Log each kind anew."""
+        self._counts.clear()
+
+    def failed(self, what: str, event: str, error: BaseException, observer: Observer) -> None:
+        """``what`` ("handler" or "tap") of the push ``event`` raised ``error``.
+
+        A ``CallError`` has been counted as the failed call that it is.
+        """
+        kind = (what, event, type(error).__name__)
+        if not isinstance(error, CallError):
+            observer.count(names.HANDLER_FAILURES)
+            observer.count(names.HANDLER_FAILED_PREFIX + ".".join(kind))
+        if kind not in self._counts and len(self._counts) >= KINDS_LOGGED:
+            return
+        number = self._counts[kind] = self._counts.get(kind, 0) + 1
+        if number == 1:
+            trace = None if isinstance(error, NakamaError) else error
+            log.error("a %s of %s failed: %s: %s", what, event, kind[2], scrub(str(error)), exc_info=trace)
+        elif number in _LOGGED_AGAIN:
+            log.error("a %s of %s has failed %s times: %s", what, event, f"{number:,}", kind[2])
+
+
+FAILURES: Final = FailureLog()
+"""Of this process: thousands of sockets may have the same handler."""
 
 
 def check_event(event: str) -> None:

@@ -269,8 +269,8 @@ class Socket(RealtimeApi, PushHandlers):
         for tap in self._taps.get(event, ())[:]:
             try:
                 tap(body, now, len(payload))
-            except BaseException:  # out of here it would end the reading, or the process
-                log.exception("a tap on %s failed", event)
+            except BaseException as error:  # noqa: BLE001 - out of here it would end the reading, or the process
+                FAILURES.failed("tap", event, error, self._observer)
         for expectation in self._expectations.get(event, ())[:]:
             expectation.offer(body, now, len(payload))
         if event in self._handlers and not self._stopping:
@@ -377,12 +377,10 @@ class Socket(RealtimeApi, PushHandlers):
         for handler in self._handlers.get(event, ())[:]:
             try:
                 handler(body)
-            except errors.NakamaError as error:
-                log.warning("a handler of %s failed: %r", event, error)
             except gevent.GreenletExit:
                 raise
-            except BaseException:  # a ``sys.exit`` would end the process
-                log.exception("a handler of %s failed", event)
+            except BaseException as error:  # noqa: BLE001 - a ``sys.exit`` would end the process
+                FAILURES.failed("handler", event, error, self._observer)
 
 
 def _add(listeners: list[T], listener: T) -> Callable[[], None]:

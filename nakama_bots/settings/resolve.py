@@ -54,6 +54,7 @@ class Settings:
     worker_logs: Path | None
     gate: Path | None
     allow_emulator: bool
+    allow_handler_failures: bool
     health_limits: HealthLimits
     metrics: Target | None
     metrics_interval: float

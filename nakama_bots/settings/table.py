@@ -238,6 +238,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("gate", file_of("a TOML file"), "", "rules that the run has to keep (docs/gates.md)",
             make=_or_none(Path)),
     Setting("allow_emulator", _BOOLEAN, default=False, help="let a run against the emulator pass its gate"),
+    Setting("allow_handler_failures", _BOOLEAN, default=False,
+            help="let a run pass whose push handlers or taps raised exceptions"),
     Setting("health_limits", _parsed(health_limits.parse, health_limits.ACCEPTED), "",
             "limits beyond which a run's generator was too slow, as cpu=0.95,hub_lag=0.1 (docs/live.md)",
             make=health_limits.parse),

@@ -169,7 +169,7 @@ def test_a_killed_worker_makes_the_figures_worthless(slow: EmulatorProcess, tmp_
         first.kill()
         locust.signal(signal.SIGTERM)
         assert locust.finish() == 4
-    assert verdict(locust)["why"].count("the last figures of 1 of 2 workers are missing") == 1
+    assert "the last figures of 1 of 2 workers are missing" in verdict(locust)["why"]
     assert {rule["name"] for rule in verdict(locust)["rules"]} == {"pings are quick", "nothing fails"}
 
 

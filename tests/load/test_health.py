@@ -25,7 +25,10 @@ def _burn(seconds: float) -> None:
 
 
 def test_an_overloaded_generator_is_invalid(tmp_path: Path) -> None:
-    locust = run(tmp_path, "-u", "20", "-r", "20", "-t", "8s", locustfile=LOCUSTFILES / "burning.py")
+    locust = run(
+        tmp_path, "-u", "20", "-r", "20", "-t", "8s", "--nakama-health-limits", "",
+        locustfile=LOCUSTFILES / "burning.py",
+    )  # fmt: skip
     assert locust.finish() == 4
     assert TRACE not in locust.output
     assert "run: INVALID (exit code 4)" in locust.output

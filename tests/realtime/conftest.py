@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Iterator
 
 import gevent
 import pytest
 
 from nakama_bots.errors import CallError
+from nakama_bots.realtime.handlers import FAILURES
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
 from nakama_bots.settings.network import Network, Tls
@@ -30,6 +32,7 @@ class Calls:
 
     def __init__(self) -> None:
         self.heard: list[tuple[str, str, CallError | None]] = []
+        self.counts = Counter[str]()
 
     def call(
         self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
@@ -41,7 +44,7 @@ class Calls:
         raise AssertionError
 
     def count(self, name: str, number: int = 1) -> None:
-        raise AssertionError
+        self.counts[name] += number
 
     def outcomes(self, name: str) -> list[str]:
         return [type(error).__name__ if error else "ok" for _, key, error in self.heard if key == name]
@@ -52,6 +55,12 @@ def watchdog() -> Iterator[None]:
     """A test that hangs fails instead."""
     with gevent.Timeout(15, AssertionError("the test hangs")):
         yield
+
+
+@pytest.fixture(autouse=True)
+def failures() -> None:
+    """Each test sees what is logged once a kind."""
+    FAILURES.reset()
 
 
 @pytest.fixture

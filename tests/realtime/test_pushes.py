@@ -9,7 +9,7 @@ from gevent.event import Event
 from nakama_bots import errors
 from nakama_bots.realtime import socket as module
 
-from .conftest import Open
+from .conftest import Calls, Open
 from .server import PING, PONG, Peer, ScriptedServer, frame, pong, text, upgraded
 
 
@@ -50,7 +50,9 @@ def test_handlers_may_block_and_use_the_socket_while_pings_and_replies_go_on(ope
         socket.close()
 
 
-def test_a_handler_that_raises_disturbs_nobody(open_socket: Open, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_handler_that_raises_disturbs_nobody(
+    open_socket: Open, calls: Calls, caplog: pytest.LogCaptureFixture
+) -> None:
     done = Event()
 
     def raises(error: Exception):
@@ -73,7 +75,35 @@ def test_a_handler_that_raises_disturbs_nobody(open_socket: Open, caplog: pytest
         socket.close()
     assert "a handler of channel_message failed" in caplog.text
     assert "ConnectionClosed: 1000 over" in caplog.text
-    assert "a tap on channel_message failed" in caplog.text
+    assert "a tap of channel_message failed" in caplog.text
+    # The handler's CallError has been counted where it was a call.
+    assert {name: number for name, number in calls.counts.items() if name.startswith("handler_")} == {
+        "handler_failures": 2,
+        "handler_failed.handler.channel_message.ValueError": 1,
+        "handler_failed.tap.channel_message.ZeroDivisionError": 1,
+    }
+
+
+def test_a_storm_of_failures_is_logged_once_and_counted(
+    open_socket: Open, calls: Calls, caplog: pytest.LogCaptureFixture
+) -> None:
+    done = Event()
+
+    def script(peer: Peer) -> None:
+        for number in range(120):
+            peer.text({"channel_message": {"code": number}})
+        done.wait()
+
+    with ScriptedServer(upgraded(script)) as server:
+        socket = open_socket(server)
+        socket.tap("channel_message", lambda *_: 1 / 0)
+        socket.on("channel_message", lambda body: done.set() if body["code"] == 119 else None)
+        done.wait()
+        socket.close()
+    assert calls.counts["handler_failures"] == 120
+    assert caplog.text.count("Traceback") == 1
+    assert "a tap of channel_message has failed 100 times: ZeroDivisionError" in caplog.text
+    assert len(caplog.records) == 3  # the first, the 10th and the 100th
 
 
 def test_a_handler_that_closes_the_socket_gets_no_further_push(open_socket: Open) -> None:

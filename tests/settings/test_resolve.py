@@ -228,6 +228,7 @@ BAD = {
     "worker_logs": ["/dev/null/logs", 5],
     "gate": ["/no/such/file", 5],
     "allow_emulator": ["maybe"],
+    "allow_handler_failures": ["maybe"],
     "health_limits": ["nonsense", 5],
     "metrics": ["127.0.0.1:9100", 5],
     "metrics_interval": [0],

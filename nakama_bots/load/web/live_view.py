@@ -29,6 +29,7 @@ class LiveView:
         self._interval = interval
         self._live = Live(totals.timeline)
         self._teller: gevent.Greenlet[[], None] | None = None
+        self._warned = False
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stop.add_listener(self._on_test_stop)
 
@@ -59,6 +60,7 @@ class LiveView:
         return self._live
 
     def _on_test_start(self, **_: Any) -> None:
+        self._warned = False
         self._teller = gevent.spawn(self._tell)
 
     def _on_test_stop(self, **_: Any) -> None:
@@ -67,14 +69,19 @@ class LiveView:
             teller.kill()
 
     def _tell(self) -> None:
-        told = False
         seconds = 0
         while True:
             gevent.sleep(1)
             seconds += 1
-            reasons = self._totals.health.reasons
-            if reasons and not told:
-                told = True
-                log.error("generator too slow, the run is invalid: %s", "; ".join(reasons))
-            if self._interval and seconds % max(1, round(self._interval)) == 0:
-                log.info("%s", self.line())
+            try:
+                self._warn()
+                if self._interval and seconds % max(1, round(self._interval)) == 0:
+                    log.info("%s", self.line())
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next line may be all right
+                self._totals.failed("lines of the live view", error)
+
+    def _warn(self) -> None:
+        reasons = self._totals.health.reasons
+        if reasons and not self._warned:
+            self._warned = True
+            log.error("generator too slow, the run is invalid: %s", "; ".join(reasons))
