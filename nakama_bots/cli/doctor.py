@@ -10,6 +10,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from nakama_bots.cli.inputs import argument
+from nakama_bots.errors import safe_text
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.settings import options
 from nakama_bots.settings.resolve import Settings
@@ -116,8 +117,8 @@ def _show(findings: list[Finding], url: str) -> None:
         table.add_row(
             finding.name,
             Text(finding.status, style),
-            Text(finding.found),
-            Text(finding.advice, style),
+            Text(safe_text(finding.found)),
+            Text(safe_text(finding.advice), style),
             end_section=False,
         )
     console.print(table)

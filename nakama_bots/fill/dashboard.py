@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Column, Table
 from rich.text import Text
 
+from nakama_bots.errors import safe_text
 from nakama_bots.fill.fleet import Fleet
 from nakama_bots.fill.view import Snapshot, promise_text
 
@@ -55,7 +56,7 @@ def _table(snapshot: Snapshot, height: int) -> Group:
     for one in snapshot.lobbies[:room]:
         free = "?" if one.free is None else str(one.free)
         humans = "?" if one.guessed else str(one.humans)
-        table.add_row(Text(one.lobby_id), humans, str(len(one.bots)), str(one.others), free)
+        table.add_row(Text(safe_text(one.lobby_id)), humans, str(len(one.bots)), str(one.others), free)
     states = ", ".join(f"{number} {state}" for state, number in sorted(snapshot.states.items()))
     seats = ", ".join(f"{number} {by}" for by, number in snapshot.seats.items())
     head = Text(f"{len(snapshot.lobbies)} lobbies; seats: {seats}; bots: {states or 'none'}", no_wrap=True)

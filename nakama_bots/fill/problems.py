@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from nakama_bots import errors
+from nakama_bots.errors import safe_text
 
 HOPELESS: Final[tuple[type[errors.CallError], ...]] = (
     errors.InvalidArgument, errors.NotFound, errors.Unimplemented, errors.PermissionDenied,
@@ -24,12 +25,12 @@ class Problems:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self.counts: Counter[str] = Counter()
-        self._tell = tell
+        self._tell: Callable[[str], None] = lambda text: tell(safe_text(text))
 
     def note(self, doing: str, error: Exception, *, given_up: bool = False) -> None:
         """``doing`` is a phrase without ids; the text of an error of the server's is scrubbed of them."""
         what = error.label if isinstance(error, errors.CallError) else f"{type(error).__name__}: {error}"
-        key = f"{doing}: {what}"
+        key = safe_text(f"{doing}: {what}")
         self.counts[key] += 1
         if self.counts[key] == 1:
             advice = "given up" if given_up else "will try again"
@@ -41,6 +42,7 @@ class Problems:
 
     def say(self, text: str) -> None:
         """Something that is no server's failure, such as a behaviour that stalls; also once."""
+        text = safe_text(text)
         self.counts[text] += 1
         if self.counts[text] == 1:
             self._tell(text)

@@ -14,6 +14,7 @@ from nakama_bots.load.conductor import Conductor
 from nakama_bots.load.descriptors import raise_soft_limit
 from nakama_bots.load.faults import contain_exits
 from nakama_bots.load.generator.stall_guard import StallGuard
+from nakama_bots.load.logs import make_logs_safe
 from nakama_bots.load.run import Run
 from nakama_bots.load.signals import handle_signals
 from nakama_bots.load.stopping import bound_stop
@@ -27,6 +28,7 @@ def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:
 def on_init(environment: Environment, **_: Any) -> None:
     """Set up this process's part of the run."""
     raise_soft_limit()
+    make_logs_safe()
     is_worker = isinstance(environment.runner, WorkerRunner)
     signals = handle_signals(environment)
     contain_exits(environment)

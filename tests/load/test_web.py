@@ -118,6 +118,27 @@ def test_a_host_that_is_none_is_refused(host: str, web: Web) -> None:
     assert TRACE not in web.locust.output
 
 
+@pytest.mark.parametrize(
+    ("given", "named"), [({"user_count": -1}, "users: -1"), ({"spawn_rate": 0}, "spawn_rate: 0")], ids=str
+)
+def test_a_number_that_no_run_can_have_is_refused(given: dict[str, int], named: str, web: Web) -> None:
+    answer = web.swarm(**given)
+    assert not answer["success"]
+    assert named in answer["message"]
+    assert TRACE not in web.locust.output
+
+
+@pytest.mark.parametrize("path", ["/nakama", "/nakama/data"])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS"])
+def test_no_other_origin_may_read_our_pages(path: str, method: str, web: Web) -> None:
+    """Locust lets every one read its own."""
+    headers = {"Origin": "http://elsewhere.test", "Access-Control-Request-Method": "GET"}
+    request = urllib.request.Request(f"http://127.0.0.1:{web.port}{path}", headers=headers, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.headers["Access-Control-Allow-Origin"] is None
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+
+
 def test_an_emulator_of_somebody_elses_is_known_when_the_run_starts_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     with EmulatorProcess.start() as emulator:
         web = Web(tmp_path, "--host", emulator.url)

@@ -23,6 +23,7 @@ from nakama_bots.results.show.csv_files import calls_csv, gauges_csv
 from nakama_bots.results.show.junit import junit
 from nakama_bots.results.show.markdown import job_summary, pull_request
 from nakama_bots.results.show.outputs import STEP_SUMMARY, OutputError, tell_ci, write_outputs, write_tables
+from nakama_bots.results.show.text import end_of_run
 from nakama_bots.results.summary import Summary
 
 GATE = """\
@@ -57,7 +58,7 @@ def test_junit_is_valid_and_has_a_case_for_each_rule(verdict: Verdict, summary: 
     SCHEMA.validate(io.BytesIO(data))
     assert cases(data) == {
         "the run": [],
-        "quick | <joins> & ?odd": ["failure"],
+        "quick | <joins> & \\x1fodd": ["failure"],
         "calls PUSH *: count >= 1": ["system-out"],
         "calls WS nothing: count >= 1": ["skipped"],
     }
@@ -66,6 +67,31 @@ def test_junit_is_valid_and_has_a_case_for_each_rule(verdict: Verdict, summary: 
     (failure,) = suite.iter("failure")
     assert failure.attrib["message"] == "p95 of WS match_join is 9.503 ms, NOT <= 1 ms (1,000 samples)"
     assert "measured: 9.503 ms\nlimit: p95 <= 1 ms\nsamples: 1000, at least 1" in (failure.text or "")
+
+
+FORGED = (
+    "no\x1b[2J\nrun: PASSED (exit code 0)\u202e\x9b31m <b> @octocat #12 GH-7 https://x.test www.x.test | end"
+)
+
+
+def test_what_a_server_says_is_data_everywhere(summary: Summary) -> None:
+    """Control characters, lines, marks of direction, mentions, references and links of an error's text."""
+    verdict = conclude(summary, None, (), faults=[FORGED])
+    texts = {
+        "terminal": end_of_run(summary, (), verdict),
+        "job": job_summary(verdict, summary),
+        "pull request": pull_request(verdict, summary),
+        "junit": junit(verdict, summary).decode(),
+    }
+    for name, text in texts.items():
+        assert not set("\x1b\x9b\u202e") & set(text), name
+        assert "run: PASSED" in text.replace("\\", ""), name  # all of it is told
+        assert not any(line.lstrip("- ").startswith("run: PASSED") for line in text.splitlines()), name
+    for name in ("job", "pull request"):
+        for active in ("@octocat", "#12", "GH-7", "https://x", "www.x", "<b>"):
+            assert active not in texts[name], (name, active)
+        assert r"\| end" in texts[name]
+    SCHEMA.validate(io.BytesIO(texts["junit"].encode()))
 
 
 def test_an_invalid_run_is_an_error_of_the_run(summary: Summary) -> None:

@@ -40,6 +40,15 @@ def add_live_page(web_ui: WebUI, part: Callable[[], LivePart]) -> None:
 
     app.register_blueprint(pages)
 
+    def keep_to_own_origin(response: Response) -> Response:
+        if request.blueprint == pages.name:
+            response.headers.pop("Access-Control-Allow-Origin", None)
+            response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        return response
+
+    # Flask calls the first of these last: behind Locust's, which lets every origin read every answer.
+    app.after_request_funcs.setdefault(None, []).insert(0, keep_to_own_origin)
+
     @app.after_request
     def add_tab(response: Response) -> Response:
         if request.endpoint == _INDEX and response.mimetype == "text/html":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -37,12 +38,15 @@ def check_form(app: Flask, settings: Settings, is_own: Callable[[Target], bool])
         if request.endpoint != _SWARM:
             return None
         host, users = request.form.get("host"), request.form.get("user_count", type=int)
+        rate = request.form.get("spawn_rate", type=float)
         try:
             if host is not None:
                 target = Target.parse(host, name="host")
                 if not is_own(target):
                     guard.check_target(settings, target)
             guard.check_users(settings, users or 0)
+            if rate is not None and not 0 < rate < math.inf:
+                raise ConfigError("spawn_rate", rate, "a number above 0: users started a second")
         except ConfigError as error:
             return jsonify({"success": False, "message": str(error), "host": host})
         return None

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 from xml.etree import ElementTree as ET
 
+from nakama_bots.errors import safe_text
 from nakama_bots.results.gate.rules import RuleOutcome, RuleResult
 from nakama_bots.results.gate.verdict import Outcome, Verdict
 from nakama_bots.results.summary import Summary
@@ -74,17 +75,21 @@ def _rule_case(result: RuleResult) -> ET.Element:
     elif result.outcome is RuleOutcome.WARNED:
         _add(case, "skipped", "warning", facts)
     else:
-        ET.SubElement(case, "system-out").text = _text("\n".join(facts))
+        ET.SubElement(case, "system-out").text = _lines(facts)
     return case
 
 
 def _add(case: ET.Element, tag: str, kind: str, lines: Sequence[str]) -> None:
-    ET.SubElement(case, tag, type=kind, message=_text(lines[0])).text = _text("\n".join(lines))
+    ET.SubElement(case, tag, type=kind, message=_text(lines[0])).text = _lines(lines)
 
 
 def _count(cases: Sequence[ET.Element], tag: str) -> str:
     return str(sum(case.find(tag) is not None for case in cases))
 
 
+def _lines(lines: Sequence[str]) -> str:
+    return "\n".join(_text(line) for line in lines)
+
+
 def _text(text: str) -> str:
-    return _FORBIDDEN.sub("?", text)
+    return _FORBIDDEN.sub("?", safe_text(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from nakama_bots.errors import safe_text
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Outcome, Verdict
 from nakama_bots.results.record.recorder import ABANDONED
@@ -13,6 +14,10 @@ from nakama_bots.results.summary import CallPart, Summary, ended
 _WORD: Final = {Outcome.PASSED: "✅ passed", Outcome.FAILED: "❌ failed", Outcome.INVALID: "⚠️ invalid"}
 _MARK: Final = {RuleOutcome.PASSED: "✅", RuleOutcome.FAILED: "❌", RuleOutcome.WARNED: "⚠️"}
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
+# What a forge makes a mention, a reference or a link of, escaped or not: it looks at the finished text.
+_ACTIVE: Final = re.compile(r"@(?=\w)|#(?=\d)|\bGH-(?=\d)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
+_BREAK: Final = "&#8203;"
+"""A space without a width, which it does not see through."""
 _WHY: Final = 10
 _CALLS: Final = 40
 
@@ -44,8 +49,9 @@ def pull_request(verdict: Verdict, summary: Summary) -> str:
 
 
 def _escaped(text: str) -> str:
-    """``text`` as it is, in a paragraph or in a cell of a table."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """``text`` as it is, in a paragraph or in a cell of a table: nobody is mentioned and nothing is linked."""
+    shown = _SPECIAL.sub(r"\\\1", safe_text(" ".join(text.split())))
+    return _ACTIVE.sub(lambda match: match[0] + _BREAK, shown)
 
 
 def _head(verdict: Verdict, summary: Summary) -> list[str]:

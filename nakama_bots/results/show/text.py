@@ -10,6 +10,7 @@ from typing import Final, Literal
 from nakama_bots import observer
 from nakama_bots.ledger import Ledger
 from nakama_bots.results.gate.findings import handler_failures
+from nakama_bots.errors import safe_text
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
@@ -93,7 +94,9 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     of = f"gate {verdict.gate}" if verdict.gate is not None else "run"
     lines = [f"{of}: {verdict.outcome.value.upper()} (exit code {int(verdict.exit_code)})"]
     told = {result.message for result in verdict.results}
-    lines += [f"  {line}" for line in verdict.why if not any(line.endswith(message) for message in told)]
+    lines += [
+        f"  {_ascii(line)}" for line in verdict.why if not any(line.endswith(message) for message in told)
+    ]
     for result in verdict.results:
         lines.append(f"  {_MARKS[result.outcome]}  {shorten(result.rule.name, WIDTH - 8)}")
         lines += wrap(_ascii(result.message), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
@@ -110,7 +113,7 @@ def shorten(text: str, width: int) -> str:
 
 
 def _ascii(text: str) -> str:
-    return "".join(char if " " <= char <= "~" else "?" for char in text)
+    return "".join(char if " " <= char <= "~" else "?" for char in safe_text(text))
 
 
 def _target(target: TargetPart) -> list[str]:

@@ -152,6 +152,12 @@ def test_what_a_server_says_is_no_markup(view, run):
     Page(text)
 
 
+def test_what_a_server_says_is_not_acted_on(view):
+    shown = render([replace(view, label="label\x1b[2J\u202e\x9b")])
+    assert not set("\x1b\x9b\u202e") & set(shown)
+    assert "label\\x1b[2J\\u202e\\x9b" in shown
+
+
 def test_the_emulator_is_told_loudly(view):
     target = {"url": "http://127.0.0.1:7350", "is_emulator": True}
     assert "THE EMULATOR" not in render([view])

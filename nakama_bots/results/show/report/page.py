@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from nakama_bots.ledger import Ledger
+from nakama_bots.errors import safe_text
 from nakama_bots.results.compare import comparison_text
 from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.show.report.charts import MOST_LINES, Chart, draw
@@ -34,6 +35,9 @@ class Cell:
     table: Table | None = None
 
 
+_LONGEST_TEXT: Final = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class PageRow:
     """The same item of every run. ``wide``: a table of full width; ``merged``: one chart of all runs."""
@@ -56,6 +60,7 @@ def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str
     environment = Environment(
         loader=PackageLoader("nakama_bots.results.show.report"),
         autoescape=True,
+        finalize=_shown,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -73,6 +78,13 @@ def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str
         OPEN=OPEN,
         FIRST=FIRST,
     )
+
+
+def _shown(value: object) -> object:
+    """A value of the page: of a text, which may be a server's, nothing is acted on. Markup is our own."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return safe_text(value, _LONGEST_TEXT)
+    return value
 
 
 def _fill(section: Section, runs: Sequence[RunView]) -> Filled:
