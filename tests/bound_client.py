@@ -62,19 +62,22 @@ def generic(kind: type) -> dict[str, str]:
 
 
 def signature(kind: type, name: str) -> tuple[str, set[str]]:
-    """The stub of one method, and the names that it uses."""
+    """The stub of one method, with its overloads, and the names that it uses."""
     tree = ast.parse(Path(inspect.getfile(kind)).read_text(encoding="utf-8"))
     definition = next(one for one in tree.body if isinstance(one, ast.ClassDef) and one.name == kind.__name__)
-    method = next(one for one in definition.body if getattr(one, "name", "") == name and hasattr(one, "args"))
-    arguments = method.args.args
-    if arguments[1:] and arguments[1].arg == "session":
-        del arguments[1]
-    substituted = Substitute(generic(kind)).visit(method)
-    doc = ast.get_docstring(method, clean=False)
-    body: list[ast.stmt] = [ast.Expr(ast.Constant(doc))] if doc else []
-    substituted.body = body or [ast.Expr(ast.Constant(...))]
-    used = {one.id for one in ast.walk(ast.Module([substituted], [])) if isinstance(one, ast.Name)}
-    return ast.unparse(ast.fix_missing_locations(substituted)), used
+    methods = [one for one in definition.body if isinstance(one, ast.FunctionDef) and one.name == name]
+    doc = ast.get_docstring(methods[-1], clean=False)
+    stubs: list[ast.stmt] = []
+    # Of a method with overloads the last definition is the implementation, which a stub has not.
+    for method in methods[:-1] or methods:
+        arguments = method.args.args
+        if arguments[1:] and arguments[1].arg == "session":
+            del arguments[1]
+        stub = Substitute(generic(kind)).visit(method)
+        stub.body = [ast.Expr(ast.Constant(doc))] if doc else [ast.Expr(ast.Constant(...))]
+        stubs.append(ast.fix_missing_locations(stub))
+    used = {one.id for one in ast.walk(ast.Module(stubs, [])) if isinstance(one, ast.Name)}
+    return "\n".join(map(ast.unparse, stubs)), used
 
 
 def made() -> str:
@@ -95,8 +98,8 @@ def made() -> str:
 def ruff(*command: str, text: str) -> str:
     """``text`` as ruff leaves it."""
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", *command, "-q", "--stdin-filename", FILE.name, "-"],
-        input=text, capture_output=True, text=True, check=True, cwd=FILE.parent,
+        [sys.executable, "-m", "ruff", *command, "-q", "--stdin-filename", str(FILE), "-"],
+        input=text, capture_output=True, text=True, check=True, cwd=FILE.parents[2],
     )  # fmt: skip
     return done.stdout
 

@@ -99,7 +99,7 @@ _DIFFERENCES_OF_REST: Final[Mapping[str, Difference]] = {
     ),
     "Client.constructor": Difference(
         "nakama_bots.rest.client:Client.__init__",
-        ("target", "credentials", "transport", "timeouts", "observer", "retry", "clock"),
+        ("target", "credentials", "transport", "timeouts", "observer", "retry", "clock", "log_in"),
         "checked settings instead of parts; a session is always refreshed before it expires",
     ),
     "Client.createSocket": Difference(

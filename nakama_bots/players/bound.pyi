@@ -1,10 +1,11 @@
 """Made by ``python tests/bound_client.py`` from the client: do not edit."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack, overload
 
 from nakama_bots.players.player import Player
 from nakama_bots.rest.families.rpc import R
+from nakama_bots.rest.route import Query
 from nakama_bots.session import Session
 from nakama_bots.types import authentication as identities
 from nakama_bots.types import purchases as wire
@@ -66,19 +67,11 @@ class BoundClient:
     ) -> Session:
         """Authenticate with an identity token of Sign in with Apple."""
     def authenticate_custom(
-        self,
-        id: str,
-        create: bool = True,
-        username: str | None = None,
-        vars: Mapping[str, str] | None = None,
+        self, id: str, create: bool = True, username: str | None = None, vars: Mapping[str, str] | None = None
     ) -> Session:
         """Authenticate with an id of 6 to 128 bytes."""
     def authenticate_device(
-        self,
-        id: str,
-        create: bool = True,
-        username: str | None = None,
-        vars: Mapping[str, str] | None = None,
+        self, id: str, create: bool = True, username: str | None = None, vars: Mapping[str, str] | None = None
     ) -> Session:
         """Authenticate with a device id of 10 to 128 bytes."""
     def authenticate_email(
@@ -144,15 +137,34 @@ class BoundClient:
         """Remove users and never let them in again."""
     def block_friends(self, ids: Sequence[str] | None = None, usernames: Sequence[str] | None = None) -> Empty:
         """Block users, friends or not."""
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        query: Query | None = None,
+        *,
+        name: str = "",
+        http_key: str | None = None,
+    ) -> Any:
+        """Call ``method`` ``path``, such as ``call(session, "POST", "/v2/rpc/x?unwrap", {"a": 1})``.
+
+        ``path`` begins with a slash and is percent-encoded; it may have a query, to which ``query`` is added.
+        ``body`` is any JSON value, or bytes that are sent as they are. ``session`` None calls without
+        authorization, or with ``http_key``. The result is the answer's JSON value, its text where that is no
+        JSON, and None where it is empty.
+
+        ``name`` is its name in statistics, a route template without ids; by default the path without its query,
+        with ``{id}`` for what looks like an id. Errors are those of every call, and ``ValueError`` for a method
+        or a path that cannot be sent.
+        """
     def call_rpc(self, id: str, input: object, read: Callable[[Any], R]) -> R | None:
         """What ``read`` makes of the function's JSON answer, or None when it answered nothing.
 
         A payload that is not JSON, or that ``read`` refuses with a ``ProtocolError``, is that one failed call.
         """
     def create_group(
-        self,
-        request: CreateGroupRequest | None = None,
-        **fields: Unpack[CreateGroupRequest],
+        self, request: CreateGroupRequest | None = None, **fields: Unpack[CreateGroupRequest]
     ) -> Group[Any]:
         """Found a group, given as an object or by field; ``AlreadyExists`` is a taken name."""
     def delete_account(self) -> Empty:
@@ -222,21 +234,14 @@ class BoundClient:
     def link_steam(self, request: identities.LinkSteamRequest) -> Empty:
         """Add a Steam profile to the account."""
     def list_channel_messages(
-        self,
-        channel_id: str,
-        limit: int | None = None,
-        forward: bool | None = None,
-        cursor: str | None = None,
+        self, channel_id: str, limit: int | None = None, forward: bool | None = None, cursor: str | None = None
     ) -> ChannelMessageList[Any]:
         """A page of persistent messages, 1 to 100 (1 by default), oldest first unless ``forward`` is False.
 
         ``cursor`` is one of an earlier page of the same direction.
         """
     def list_friends(
-        self,
-        state: int | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
+        self, state: int | None = None, limit: int | None = None, cursor: str | None = None
     ) -> FriendList[Any]:
         """A page of 1 to 1000 (1000 by default), of one ``FriendState`` or of all."""
     def list_friends_of_friends(
@@ -244,11 +249,7 @@ class BoundClient:
     ) -> FriendsOfFriendsList[Any]:
         """A page of 1 to 100 (10 by default) of users that friends have and the user has not."""
     def list_group_users(
-        self,
-        group_id: str,
-        state: int | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
+        self, group_id: str, state: int | None = None, limit: int | None = None, cursor: str | None = None
     ) -> GroupUserList[Any]:
         """A page of 1 to 100 (100 by default) members and requests, of one ``GroupState`` or of all."""
     def list_groups(
@@ -311,19 +312,11 @@ class BoundClient:
     ) -> PartyList:
         """A page of 1 to 100 (10 by default) of parties that are not hidden; ``query`` is over their labels."""
     def list_storage_objects(
-        self,
-        collection: str,
-        user_id: str | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
+        self, collection: str, user_id: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> StorageObjectList[Any]:
         """A page of 1 to 100 (1 by default) of a user's objects; without a user everybody's public ones."""
     def list_storage_objects2(
-        self,
-        collection: str,
-        user_id: str,
-        limit: int | None = None,
-        cursor: str | None = None,
+        self, collection: str, user_id: str, limit: int | None = None, cursor: str | None = None
     ) -> StorageObjectList[Any]:
         """``list_storage_objects`` with the user in the path."""
     def list_subscriptions(self, cursor: str | None = None, limit: int | None = None) -> wire.SubscriptionList:
@@ -357,28 +350,40 @@ class BoundClient:
     ) -> TournamentList[Any]:
         """A page of 1 to 100 (100 by default) running and coming tournaments; times in Unix seconds."""
     def list_user_groups(
-        self,
-        user_id: str,
-        state: int | None = None,
-        limit: int | None = None,
-        cursor: str | None = None,
+        self, user_id: str, state: int | None = None, limit: int | None = None, cursor: str | None = None
     ) -> UserGroupList[Any]:
         """A page of 1 to 100 (100 by default) groups of a user, as one ``GroupState`` or as any."""
     def promote_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
         """Put members one role up."""
     def read_storage_objects(self, request: ReadStorageObjectsRequest) -> StorageObjects[Any]:
         """Objects by collection, key and owner."""
-    def rpc(self, id: str, input: object = None) -> RpcAnswer[Any]:
+    @overload
+    def rpc(self, id: str, input: object = None, *, unwrap: Literal[False] = False) -> RpcAnswer[Any]:
         """Call function ``id`` as the session's user.
 
         ``input`` is any JSON value, None for no payload: the function gets it as a JSON text, and its own text
-        comes back in ``payload``.
+        comes back in ``payload``. With ``unwrap`` both go without the envelope (``?unwrap``): the result is the
+        function's own JSON value, its text where that is no JSON, None where it is empty.
+        """
+    @overload
+    def rpc(self, id: str, input: object = None, *, unwrap: bool) -> Any:
+        """Call function ``id`` as the session's user.
+
+        ``input`` is any JSON value, None for no payload: the function gets it as a JSON text, and its own text
+        comes back in ``payload``. With ``unwrap`` both go without the envelope (``?unwrap``): the result is the
+        function's own JSON value, its text where that is no JSON, None where it is empty.
         """
     def rpc_func(self, id: str, body: str | None = None, http_key: str | None = None) -> RpcAnswer[Any]:
         """Call function ``id`` with the text ``body``, as it is; with ``http_key`` the session is not used."""
     def rpc_func2(self, id: str, payload: str | None = None, http_key: str | None = None) -> RpcAnswer[Any]:
         """Call function ``id`` with GET: it finds ``payload`` in its context's query, never as its payload."""
-    def rpc_http_key(self, http_key: str, id: str, input: object = None) -> RpcAnswer[Any]:
+    @overload
+    def rpc_http_key(
+        self, http_key: str, id: str, input: object = None, *, unwrap: Literal[False] = False
+    ) -> RpcAnswer[Any]:
+        """Call function ``id`` as a server would, without a user; otherwise like ``rpc``."""
+    @overload
+    def rpc_http_key(self, http_key: str, id: str, input: object = None, *, unwrap: bool) -> Any:
         """Call function ``id`` as a server would, without a user; otherwise like ``rpc``."""
     def session_logout(self, token: str | None = None, refresh_token: str | None = None) -> Empty:
         """Log out ``session``, or the tokens that are given.
@@ -404,19 +409,14 @@ class BoundClient:
     def unlink_steam(self, request: identities.AccountSteam) -> Empty:
         """Remove a Steam profile from the account."""
     def update_account(
-        self,
-        request: UpdateAccountRequest | None = None,
-        **fields: Unpack[UpdateAccountRequest],
+        self, request: UpdateAccountRequest | None = None, **fields: Unpack[UpdateAccountRequest]
     ) -> Empty:
         """Change what is given, in an object or by name; an empty text clears a field.
 
         A taken name is ``InvalidArgument``.
         """
     def update_group(
-        self,
-        group_id: str,
-        request: UpdateGroupRequest | None = None,
-        **fields: Unpack[UpdateGroupRequest],
+        self, group_id: str, request: UpdateGroupRequest | None = None, **fields: Unpack[UpdateGroupRequest]
     ) -> Empty:
         """Change what is given, in an object or by field; for admins."""
     def validate_purchase_apple(
@@ -432,10 +432,7 @@ class BoundClient:
     ) -> wire.ValidatePurchaseResponse:
         """Have a purchase of Google Play confirmed."""
     def validate_purchase_huawei(
-        self,
-        purchase: str | None = None,
-        signature: str | None = None,
-        persist: bool | None = None,
+        self, purchase: str | None = None, signature: str | None = None, persist: bool | None = None
     ) -> wire.ValidatePurchaseResponse:
         """Have a purchase of Huawei AppGallery confirmed."""
     def validate_purchase_samsung(
@@ -451,9 +448,7 @@ class BoundClient:
     ) -> wire.ValidateSubscriptionResponse:
         """Have a subscription of Google Play confirmed."""
     def write_leaderboard_record(
-        self,
-        leaderboard_id: str,
-        request: WriteLeaderboardRecordRequestLeaderboardRecordWrite[Any],
+        self, leaderboard_id: str, request: WriteLeaderboardRecordRequestLeaderboardRecordWrite[Any]
     ) -> LeaderboardRecord[Any, int]:
         """Write a score, and get the record that then stands there.
 
@@ -462,15 +457,11 @@ class BoundClient:
     def write_storage_objects(self, objects: Sequence[WriteStorageObject[Json]]) -> StorageObjectAcks:
         """Write ``objects``, all or none; the acks hold the new versions."""
     def write_tournament_record(
-        self,
-        tournament_id: str,
-        request: WriteTournamentRecordRequestTournamentRecordWrite[Any],
+        self, tournament_id: str, request: WriteTournamentRecordRequestTournamentRecordWrite[Any]
     ) -> LeaderboardRecord[Any, int]:
         """Write a score, and get the record that then stands there: the old one when no attempt was left."""
     def write_tournament_record2(
-        self,
-        tournament_id: str,
-        request: WriteTournamentRecordRequestTournamentRecordWrite[Any],
+        self, tournament_id: str, request: WriteTournamentRecordRequestTournamentRecordWrite[Any]
     ) -> LeaderboardRecord[Any, int]:
         """``write_tournament_record`` with POST."""
 
