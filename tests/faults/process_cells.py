@@ -157,7 +157,7 @@ def stopped(name: str, text: str, does: str, during: Callable[[Bench], None], **
 
 IGNORES_HUP = ("sh", "-c", 'trap "" HUP; exec "$@"', "sh")
 ENDS_EARLY = "ends early, with report and verdict"
-SMALL_FIRST = "says what could not be written and fails; summary and verdict are there as far as there was room"
+SMALL_FIRST = "invalid: says what could not be written; summary and verdict are there if there was room"
 
 SIGNAL_CELLS = (
     stopped("Ctrl-C", "SIGINT to the process group", ENDS_EARLY, interrupts(1)),
@@ -195,16 +195,16 @@ MACHINE_CELLS = (
     Cell("no files left", "the scenario has opened every file there can be", "invalid: figures are missing",
          codes=(4,), verdict=INVALID, launcher=limited(256), scenario="Leaks", says=("Too many open files",),
          seconds=6),
-    Cell("disk full before", "no room for reports from the start", SMALL_FIRST, codes=(1,), verdict=FAILED,
+    Cell("disk full before", "no room for reports from the start", SMALL_FIRST, codes=(4,), verdict=INVALID,
          before=full_disk, says=("No space left",), needs_root=True),
-    Cell("disk full meanwhile", "no room for reports from the middle on", SMALL_FIRST, codes=(1,),
-         verdict=FAILED, before=small_disk("10m"), during=fill, says=("No space left",), needs_root=True),
-    Cell("disk full at the end", "room for the small files only", SMALL_FIRST, codes=(1,), verdict=FAILED,
+    Cell("disk full meanwhile", "no room for reports from the middle on", SMALL_FIRST, codes=(4,),
+         verdict=INVALID, before=small_disk("10m"), during=fill, says=("No space left",), needs_root=True),
+    Cell("disk full at the end", "room for the small files only", SMALL_FIRST, codes=(4,), verdict=INVALID,
          before=small_disk("300k"), during=keep_small_files, says=("No space left",), needs_root=True),
     Cell("reports gone", "the reports' folder is removed", "makes it again", codes=(0,), verdict=PASSED,
          during=remove_reports),
-    Cell("reports in the way", "a file in the place of the reports' folder", "says so and fails", codes=(1,),
-         verdict=FAILED, during=replace_reports, says=("could not be written",)),
+    Cell("reports in the way", "a file in the place of the reports' folder", "invalid: says what could not be written", codes=(4,),
+         verdict=INVALID, during=replace_reports, says=("reports",)),
     Cell("clock + 1 h", "the clock jumps forward by an hour", "sessions are renewed, the players go on",
          codes=(0, 1), verdict=f"{PASSED} {FAILED}", environment=(("CLOCK_JUMP", "3605@4"),), seconds=10,
          scenario="Comer", recovers=True),
