@@ -124,6 +124,8 @@ class RealtimeProtocol:
             return None
         for key, body in message.items():
             if key != "cid":
+                if not isinstance(body, dict):
+                    break  # no push has such a body, and no handler or tap expects it
                 self.ledger.pushes += 1
                 return key, body
         # An empty frame acknowledges a message that was sent without a cid; we send none of these.

@@ -34,7 +34,6 @@ if "CLOCK_JUMP" in os.environ:
 
 from nakama_bots.errors import CallError  # noqa: E402
 from nakama_bots.load import NakamaUser  # noqa: E402
-from nakama_bots.players.acts.chat import ChatRoom  # noqa: E402
 from nakama_bots.realtime.socket import Socket  # noqa: E402
 
 OWN = "the scenario's own fault"
@@ -61,9 +60,9 @@ class Talker(NakamaUser):
 
     @task
     def talk(self) -> None:
-        with ChatRoom(self.player, "faults-room") as room:
+        with self.player.chat("faults-room") as room:
             for _ in range(3):
-                room.say({"text": "hello"})
+                room.say("hello")
             calls = [gevent.spawn(_ping, self.player.socket) for _ in range(4)]
             gevent.joinall(calls)
             if any(call.value for call in calls):

@@ -230,6 +230,13 @@ def test_a_reply_that_is_no_object_is_an_error(body: object) -> None:
     assert protocol.ledger.error == 1
 
 
+@pytest.mark.parametrize("body", [None, 5, "x", []])
+def test_a_push_that_is_no_object_reaches_nobody(body: object) -> None:
+    protocol = RealtimeProtocol(NullObserver())
+    assert protocol.receive(json.dumps({"match_data": body}).encode(), 0.5) is None
+    assert (protocol.ledger.unmatched, protocol.ledger.pushes) == (1, 0)
+
+
 @pytest.mark.parametrize("key", [*SILENT, "match_dat", ""])
 def test_a_request_that_nothing_answers_is_refused_with_what_is_accepted(key: str) -> None:
     protocol = RealtimeProtocol(NullObserver())
