@@ -14,10 +14,10 @@ GROUPS: dict[str, tuple[Cell, ...]] = {
 CELLS = tuple(cell for cells in GROUPS.values() for cell in cells)
 
 QUICK = frozenset({
-    "dropped", "killed", "frozen", "token revocation",
+    "dropped", "killed", "frozen",
     "frame: close codes", "frame: bad pushes", "handshake: endless headers", "answer: bomb", "answer: forged",
     "Ctrl-C x 6", "SIGHUP", "64 files", "reports in the way", "proxy",
-    "scenario: RaisesBase", "scenario: HandlerRaises", "scenario: Swallows", "scenario: Miscounts",
+    "scenario: RaisesBase", "scenario: HandlerRaises", "scenario: Miscounts",
     "-u 0", "-u -1",
 })  # fmt: skip
 """The cells that are among the tests: some seconds each."""
