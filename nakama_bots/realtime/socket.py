@@ -22,7 +22,7 @@ from nakama_bots.observer import NullObserver, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.connection import Connection, open_connection
-from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
+from nakama_bots.realtime.handlers import DISCONNECT, FAILURES, Handler, PushHandlers, check_event
 from nakama_bots.realtime.protocol import KIND, RealtimeProtocol
 from nakama_bots.session import Session
 from nakama_bots.settings.network import Network

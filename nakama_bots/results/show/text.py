@@ -8,9 +8,9 @@ from textwrap import wrap
 from typing import Final, Literal
 
 from nakama_bots import observer
+from nakama_bots.errors import safe_text
 from nakama_bots.ledger import Ledger
 from nakama_bots.results.gate.findings import handler_failures
-from nakama_bots.errors import safe_text
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS

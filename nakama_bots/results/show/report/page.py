@@ -9,8 +9,8 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from nakama_bots.ledger import Ledger
 from nakama_bots.errors import safe_text
+from nakama_bots.ledger import Ledger
 from nakama_bots.results.compare import comparison_text
 from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.show.report.charts import MOST_LINES, Chart, draw
