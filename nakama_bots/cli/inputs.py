@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.results.run_folder import write_whole
 from nakama_bots.settings.values import Kind, duration, number
 
 
@@ -49,6 +48,9 @@ share: Final = argument(Kind(_percentage, "a percentage from 0 to 1000, as 5 or 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file whole, or to stdout for ``-``; ``ConfigError`` when it cannot be written."""
+    # Late: an emulator's command line needs nothing of a run's results.
+    from nakama_bots.results.run_folder import write_whole  # noqa: PLC0415
+
     if str(path) == "-":
         sys.stdout.write(text)
         return

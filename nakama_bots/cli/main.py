@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -10,23 +11,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
-from nakama_bots.cli import (
-    baseline,
-    capacity,
-    cleanup,
-    compare,
-    completion,
-    doctor,
-    emulator,
-    fill,
-    gate,
-    history,
-    init,
-    report,
-    scenarios,
-    schema,
-    settings,
-)
 from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
@@ -40,14 +24,16 @@ class Subcommand:
     run: Callable[[argparse.Namespace], int]
 
 
-_MODULES: Final[tuple[Any, ...]] = (
-    baseline, capacity, cleanup, compare, completion, doctor, emulator, fill, gate, history, init, report,
-    scenarios, schema, settings,
+NAMES: Final = (
+    "baseline", "capacity", "cleanup", "compare", "completion", "doctor", "emulator", "fill", "gate", "history",
+    "init", "report", "scenarios", "schema", "settings",
 )  # fmt: skip
-SUBCOMMANDS: Final[dict[str, Subcommand]] = {
-    module.__name__.rpartition(".")[2]: Subcommand(module.HELP, module.add_arguments, module.run)
-    for module in _MODULES
-}
+
+
+def subcommands(names: Sequence[str] = NAMES) -> dict[str, Subcommand]:
+    """These subcommands. Each is imported when it is wanted: an emulator needs no gevent and no report."""
+    modules: dict[str, Any] = {name: importlib.import_module(f"nakama_bots.cli.{name}") for name in names}
+    return {name: Subcommand(one.HELP, one.add_arguments, one.run) for name, one in modules.items()}
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -62,12 +48,12 @@ class _Parser(argparse.ArgumentParser):
         self.exit(ExitCode.USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of every subcommand."""
+def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
+    """The parser of these subcommands."""
     top = _Parser(prog="nakama-bots", description="Load testing and bots for the Nakama game server.")
     top.add_argument("--version", action="version", version=f"nakama-bots {version('nakama_bots')}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="|".join(SUBCOMMANDS))
-    for name, subcommand in SUBCOMMANDS.items():
+    commands = top.add_subparsers(dest="command", required=True, metavar="|".join(NAMES))
+    for name, subcommand in subcommands(names).items():
         sub = commands.add_parser(
             name,
             help=subcommand.help,
@@ -81,7 +67,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run ``nakama-bots`` with ``argv`` (default: the process's arguments); returns the exit code."""
-    arguments = parser().parse_args(argv)
+    given = list(sys.argv[1:] if argv is None else argv)
+    arguments = parser(given[:1] if given[:1] and given[0] in NAMES else NAMES).parse_args(given)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:
         code = run(arguments)

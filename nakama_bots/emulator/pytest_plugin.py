@@ -4,7 +4,7 @@ Installed with the package, nothing has to be imported::
 
     @pytest.mark.nakama(modules=["server/game.lua"], load="fixtures/players.json")
     def test_a_game(nakama):
-        client = Client(Target.parse(nakama.url), Credentials())
+        client = my_client(nakama.host, nakama.port)
 
 Emulators with the same options are one process, which forgets all between two tests.
 """

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess, EmulatorStartEr
 from nakama_bots.emulator.store import state
 from nakama_bots.errors import ConfigError
 from nakama_bots.rest.client import Client
+from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.settings.target import Credentials, Target
 
 from .support import Clock, make_core
@@ -109,7 +112,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     file, again = tmp_path / "state.json", tmp_path / "again.json"
     modules = str(Path(__file__).parents[1] / "contract" / "modules")
     with EmulatorProcess.start(extra=("--save", str(file), "--module", modules)) as emulator:
-        client = Client(Target.parse(emulator.url), Credentials())
+        client = Client(Target.parse(emulator.url), Credentials(), transport=GeventTransport())
         alice, bob = (client.authenticate_device(f"device-of-{one}", username=one) for one in ("alice", "bob"))
         steps: list[tuple[str, list[Any]]] = [
             ("storage_write", [[{"collection": "c", "key": "k", "user_id": alice.user_id, "value": {"n": 1}}]]),
@@ -129,7 +132,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
             assert "failed" not in answer, answer
     assert emulator.exit_code == 0
     with EmulatorProcess.start(extra=("--load", str(file), "--save", str(again))) as emulator:
-        client = Client(Target.parse(emulator.url), Credentials())
+        client = Client(Target.parse(emulator.url), Credentials(), transport=GeventTransport())
         same = client.authenticate_device("device-of-alice", create=False)
         assert (same.user_id, same.created) == (alice.user_id, False)
         assert client.get_account(same)["wallet"] == '{"coins": 3}'
@@ -191,7 +194,7 @@ def test_a_state_that_is_not_there() -> None:
 
 def test_requests_are_logged_without_secrets(tmp_path: Path) -> None:
     with EmulatorProcess.start(extra=("--log", "requests")) as emulator:
-        client = Client(Target.parse(emulator.url), Credentials())
+        client = Client(Target.parse(emulator.url), Credentials(), transport=GeventTransport())
         session = client.authenticate_device("device-that-is-logged")
         client.get_account(session)
         assert call(emulator.url, "echo", "secret payload") == "secret payload"
@@ -243,3 +246,37 @@ def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConfigError):
         loader.reload(core, [str(path)], handlers.MESSAGES)
     assert core.functions is functions
+
+
+ROOT = Path(__file__).parents[2]
+# Distributions whose module has another name.
+IMPORTED = {"hdrhistogram": "hdrh", "websocket-client": "websocket", "prometheus-client": "prometheus_client"}
+
+
+def named(line: str) -> str:
+    """The name of a requirement, "" for a comment."""
+    found = re.match(r"[A-Za-z][\w-]*", line)
+    return found[0].lower() if found else ""
+
+
+def test_the_emulator_needs_no_more_than_it_says() -> None:
+    """``deploy/emulator.txt`` is enough: no Locust, no gevent, nothing of the reports."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    enough = {
+        name for line in (ROOT / "deploy" / "emulator.txt").read_text().splitlines() if (name := named(line))
+    }
+    everything = {named(line) for line in project["dependencies"]}
+    assert enough < everything
+    refused = sorted(IMPORTED.get(name, name.replace("-", "_")) for name in everything - enough)
+    script = (
+        "import sys\n"
+        f"for name in {refused!r}: sys.modules[name] = None\n"
+        "from nakama_bots.cli.main import parser\n"
+        "parser(['emulator'])\n"
+        "import nakama_bots.emulator.server.server, nakama_bots.emulator.runtime.lua.module\n"
+        "print('enough')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.stdout == "enough\n", done.stderr
