@@ -225,7 +225,7 @@ def listed() -> list[str]:
 
 def locust(reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless", "-t", "2s", "-u", "2", "-r", "2",
+        [sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless", "-t", "6s", "-u", "2", "-r", "2",
          "--nakama-reports", str(reports), *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
