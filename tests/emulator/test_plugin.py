@@ -9,6 +9,8 @@ import sys
 import time
 import tomllib
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,13 @@ def test_a_mark_that_cannot_be_used(tmp_path: Path) -> None:
     assert "module cannot be used; accepted: modules, load, options" in done.stdout
 
 
+@contextmanager
+def connected(emulator: EmulatorProcess) -> Iterator[Client]:
+    transport = GeventTransport()
+    yield Client(Target.parse(emulator.url), Credentials(), transport=transport)
+    transport.close()
+
+
 def call(url: str, name: str, payload: str = "") -> str:
     request = urllib.request.Request(
         f"{url}/v2/rpc/{name}?http_key=defaulthttpkey&unwrap", payload.encode(), method="POST"
@@ -111,8 +120,10 @@ def call(url: str, name: str, payload: str = "") -> str:
 def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     file, again = tmp_path / "state.json", tmp_path / "again.json"
     modules = str(Path(__file__).parents[1] / "contract" / "modules")
-    with EmulatorProcess.start(extra=("--save", str(file), "--module", modules)) as emulator:
-        client = Client(Target.parse(emulator.url), Credentials(), transport=GeventTransport())
+    with (
+        EmulatorProcess.start(extra=("--save", str(file), "--module", modules)) as emulator,
+        connected(emulator) as client,
+    ):
         alice, bob = (client.authenticate_device(f"device-of-{one}", username=one) for one in ("alice", "bob"))
         steps: list[tuple[str, list[Any]]] = [
             ("storage_write", [[{"collection": "c", "key": "k", "user_id": alice.user_id, "value": {"n": 1}}]]),
@@ -131,11 +142,13 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
             ]
             assert "failed" not in answer, answer
     assert emulator.exit_code == 0
-    with EmulatorProcess.start(extra=("--load", str(file), "--save", str(again))) as emulator:
-        client = Client(Target.parse(emulator.url), Credentials(), transport=GeventTransport())
+    with (
+        EmulatorProcess.start(extra=("--load", str(file), "--save", str(again))) as emulator,
+        connected(emulator) as client,
+    ):
         same = client.authenticate_device("device-of-alice", create=False)
         assert (same.user_id, same.created) == (alice.user_id, False)
-        assert client.get_account(same)["wallet"] == '{"coins": 3}'
+        assert client.get_account(same)["wallet"] == {"coins": 3}
     saved = json.loads(file.read_text())
     assert set(saved) == {
         "accounts", "friends", "groups", "storage", "leaderboards", "records", "notifications", "messages",
@@ -193,8 +206,7 @@ def test_a_state_that_is_not_there() -> None:
 
 
 def test_requests_are_logged_without_secrets(tmp_path: Path) -> None:
-    with EmulatorProcess.start(extra=("--log", "requests")) as emulator:
-        client = Client(Target.parse(emulator.url), Credentials(), transport=GeventTransport())
+    with EmulatorProcess.start(extra=("--log", "requests")) as emulator, connected(emulator) as client:
         session = client.authenticate_device("device-that-is-logged")
         client.get_account(session)
         assert call(emulator.url, "echo", "secret payload") == "secret payload"

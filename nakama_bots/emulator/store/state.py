@@ -19,11 +19,19 @@ from nakama_bots.emulator.formats.documents import go_json
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.formats.schedule import Schedule
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, Account, LedgerItem
-from nakama_bots.emulator.store.boards import Leaderboard, Operator, Record, SortOrder, Tournament
+from nakama_bots.emulator.store.boards import (
+    BoardNotFound,
+    Leaderboard,
+    Operator,
+    Record,
+    SortOrder,
+    Tournament,
+)
 from nakama_bots.emulator.store.chat import Message, channel_id, channel_stream
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.friends import Friend, FriendState
 from nakama_bots.emulator.store.groups import Group, GroupState, Member
+from nakama_bots.emulator.store.limits import Full
 from nakama_bots.emulator.store.notifications import Notification
 from nakama_bots.emulator.store.storage import ObjectKey, StorageObject, StorageWrite
 from nakama_bots.errors import ConfigError
@@ -57,7 +65,7 @@ def load(core: Core, path: Path) -> None:
         for number, row in enumerate(state.get(name, ()), 1):
             try:
                 take(core, _Row(core, row))
-            except (KeyError, TypeError, ValueError) as error:
+            except (BoardNotFound, Full, KeyError, TypeError, ValueError) as error:
                 what = f"{name}, row {number}: {type(error).__name__}: {error}"
                 raise ConfigError("--load", str(path), f"{_ACCEPTED} ({what})") from None
 
@@ -96,7 +104,7 @@ def _read(name: str, value: Any) -> Any:
 
 def _plain(of: Any, **other: Any) -> Row:
     row = {field.name: getattr(of, field.name) for field in dataclasses.fields(of)} | other
-    return {name: value for name, value in row.items() if value not in ("", None, [], False)}
+    return {name: value for name, value in row.items() if value or type(value) is int}
 
 
 def _accounts(core: Core) -> list[Row]:

@@ -254,6 +254,7 @@ class Storage:
 
     def put(self, stored: StorageObject) -> None:
         """Take over an object as it was."""
+        self._count += self.get(stored.key) is None
         self._collections.setdefault(stored.key.collection, {})[stored.key] = stored
 
     def of_user(self, user_id: str) -> list[StorageObject]:
@@ -272,6 +273,7 @@ class Storage:
     def restore(self, snapshot: dict[str, dict[ObjectKey, StorageObject]]) -> None:
         """Undo all since ``snapshot``."""
         self._collections = snapshot
+        self._count = sum(map(len, snapshot.values()))
 
     def forget_user(self, user_id: str) -> None:
         """Delete all objects of a deleted user."""

@@ -14,6 +14,7 @@ from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
+from nakama_bots.emulator.store.limits import Full
 
 # A Lua table: an object, or a list. An empty one is either.
 Table: TypeAlias = "Mapping[str, Any] | list[Any]"
@@ -284,5 +285,7 @@ def named(function: Callable[P, R]) -> Callable[P, R]:
         except ArgumentError as error:
             message = f"bad argument #{error.number} to {function.__name__} ({error.reason})"
             raise RuntimeFunctionError(message) from None
+        except Full as full:
+            raise RuntimeFunctionError(str(full)) from None
 
     return call
