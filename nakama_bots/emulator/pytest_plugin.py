@@ -55,8 +55,7 @@ class Nakama:
 
     def reset(self) -> None:
         """Forget everything: accounts, matches, boards, and what modules keep; sockets are closed."""
-        _put(self._process, [{"kind": "restart"}])
-        _put(self._process, [])
+        _put(self._process, [{"kind": "restart"}])  # which ends all other faults
 
 
 def _put(process: EmulatorProcess, faults: list[dict[str, Any]]) -> None:

@@ -46,13 +46,19 @@ def test_new_each_time(nakama, number):
     assert call(nakama, "count") == "2"
     assert json.loads(call(nakama, "who")) == ["alice"]
 
-def test_reset_is_quick(nakama):
-    times = []
+def test_reset_is_quick():
+    from nakama_bots.emulator.pytest_plugin import Nakama
+    from nakama_bots.emulator.server.process import EmulatorProcess
+    started = time.perf_counter()
+    process = EmulatorProcess.start(extra=("--control-port", "0"))
+    took, times = time.perf_counter() - started, []
+    nakama = Nakama(process)
     for _ in range(20):
         started = time.perf_counter()
         nakama.reset()
         times.append(time.perf_counter() - started)
-    print("RESET", min(times))
+    process.stop()
+    print("RESET", min(times) / took)
 
 @pytest.mark.nakama(options=["--seed", 1])
 def test_faults(nakama):
@@ -91,8 +97,8 @@ def test_the_fixture(tmp_path: Path) -> None:
     write(tmp_path, test_inner_py=INNER, game_lua=GAME, players_json='{"accounts": [{"username": "alice"}]}')
     done = inner(tmp_path)
     assert "8 passed" in done.stdout, done.stdout + done.stderr
-    # The quickest of twenty says what it takes; the others, how busy the machine is.
-    assert float(done.stdout.split("RESET ")[1].split()[0]) < 0.02
+    # A reset is to a start, on the same machine, as 20 milliseconds are to half a second, or less.
+    assert float(done.stdout.split("RESET ")[1].split()[0]) < 0.04
     assert "nakama(modules" in inner(tmp_path, "--markers").stdout
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -45,6 +46,12 @@ MISSING: Final = (
 )  # fmt: skip
 
 
+@cache
+def _arguments() -> dict[str, int]:
+    """How many arguments each function of ``nk`` takes; to look costs more than all else of a reset."""
+    return {name: len(inspect.signature(getattr(Nk, name)).parameters) - 1 for name in FUNCTIONS}
+
+
 class LuaModules:
     """All of them, in one Lua state."""
 
@@ -60,10 +67,8 @@ class LuaModules:
 
     def _functions(self, nk: Nk) -> dict[str, LuaFunction]:
         made: dict[str, LuaFunction] = {}
-        for name in FUNCTIONS:
-            implementation = getattr(nk, name)
-            count = len(inspect.signature(implementation).parameters)
-            made[name] = self._engine.function(implementation, name, count, _NEEDED.get(name, ()))
+        for name, count in _arguments().items():
+            made[name] = self._engine.function(getattr(nk, name), name, count, _NEEDED.get(name, ()))
         for name in MISSING:
             made[name] = self._engine.function(_missing(name))
         for name, register in self._registrations().items():
