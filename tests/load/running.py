@@ -23,7 +23,6 @@ from typing import Any
 
 import psutil
 
-from nakama_bots.load.bridge import STOPPED
 from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import read_summary, read_timeline
 from nakama_bots.results.summary import CallPart, Summary, ended, recorder_of
@@ -44,6 +43,9 @@ TRACE = "Traceback (most recent call last)"
 SPAWNED = "total users)"
 # A row of the tables that Locust prints as it goes on: by then calls have been answered.
 WORKING = "matchmaker_matched"
+
+STOPPED = " (stopped)"
+"""Behind the name of an abandoned call. Not imported: that would import Locust, which patches the process."""
 
 
 def free_port() -> int:
