@@ -63,6 +63,9 @@ class NakamaUser(User):
     allow_reconnect: ClassVar[bool] = False
     """Whether a player comes back by itself when its connection ends while it plays."""
 
+    died_of: BaseException | None = None
+    """What ended it before it was stopped, as far as Locust does not know."""
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self._nakama = run_of(environment)
@@ -186,6 +189,7 @@ def _live(user: NakamaUser) -> None:
     except BaseException as error:
         if not ends_process(error):
             raise
+        user.died_of = error
         report_fault(user.environment, fault_of(user, "its start or stop", error), error.__traceback__)
 
 

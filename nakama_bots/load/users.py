@@ -10,8 +10,10 @@ from typing import Any
 
 import gevent
 from gevent.pool import Group
+from locust import User
 
 from nakama_bots import observer as names
+from nakama_bots.load.faults import user_of
 from nakama_bots.results.record.recorder import USER, Recorder
 
 log = logging.getLogger(__name__)
@@ -31,15 +33,16 @@ class UserGroup(Group):
 
     def add(self, greenlet: gevent.Greenlet[..., Any]) -> None:
         """A user starts."""
-        name = type(greenlet.args[0]).__name__ if greenlet.args else "user"
+        user = user_of(greenlet)
         self._recorder.count(names.USERS_STARTED)
-        greenlet.rawlink(partial(self._ended, name))
+        greenlet.rawlink(partial(self._ended, user))
         super().add(greenlet)
 
-    def _ended(self, name: str, greenlet: gevent.Greenlet[..., Any]) -> None:
-        error = greenlet.exception
+    def _ended(self, user: User | None, greenlet: gevent.Greenlet[..., Any]) -> None:
+        error = greenlet.exception or getattr(user, "died_of", None)
         if error is None:
             return
+        name = type(user).__name__
         kind = type(error).__name__
         self._recorder.count(names.USERS_DIED)
         self._recorder.fault(USER, name, f"died of {kind}", f"died of {kind}: {error}", perf_counter())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import resource
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +16,13 @@ import pytest
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.results.run_folder import read_verdict
 
-from .running import LOCUSTFILES, ROOT, TRACE, Locust, calls, free_port, our_counts, run
+from .running import LOCUSTFILES, ROOT, TRACE, Locust, calls, free_port, our_counts
 
 FIGURES = LOCUSTFILES / "figures.py"
-USERS = ("-u", "2", "-r", "2", "-t", "3s")
+USERS = ("-u", "2", "-r", "2")
+PINGS = "WS       ping "
+"""A row of the table that Locust prints every two seconds."""
+TALKS = "WS       channel_leave "
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +31,17 @@ def emulator() -> Iterator[EmulatorProcess]:
         yield process
 
 
-def judged(tmp_path: Path, *arguments: str, code: int, **options: Any) -> tuple[Locust, list[str]]:
-    """A run that ends with ``code``, in the exit code, the printed line and ``verdict.json`` alike."""
-    locust = run(tmp_path / "reports", *arguments, **{"locustfile": FIGURES} | options)
-    assert locust.finish() == code, locust.output
+def judged(
+    tmp_path: Path, *arguments: str, code: int, until: str = PINGS, times: int = 2, **options: Any
+) -> tuple[Locust, list[str]]:
+    """A run until it has printed a line ``times`` times; ``code`` is what it ends with.
+
+    It is so in the exit code, in the printed line and in ``verdict.json``.
+    """
+    with Locust(tmp_path / "reports", *arguments, **{"locustfile": FIGURES} | options) as locust:
+        locust.wait_for(until, times)
+        locust.signal(signal.SIGTERM)
+        assert locust.finish() == code, locust.output
     assert f"(exit code {code})\n" in locust.output
     (folder,) = locust.folders
     verdict = read_verdict(folder)
@@ -58,16 +69,19 @@ def test_figures_that_cannot_be_kept_fail_the_run_and_cost_no_other(
     assert locust.output.count("are only counted)") == len(rows)
 
 
-def test_users_who_all_die_prove_nothing(emulator: EmulatorProcess, tmp_path: Path) -> None:
-    locust, why = judged(tmp_path, *USERS, "Mortal", "--host", emulator.url, code=4)
+@pytest.mark.parametrize("kind", ["LookupError", "BaseException", "SystemExit"])
+def test_users_who_all_die_prove_nothing(emulator: EmulatorProcess, tmp_path: Path, kind: str) -> None:
+    locust, why = judged(
+        tmp_path, *USERS, "Mortal", "--host", emulator.url, code=4, environment={"DIES_OF": kind}
+    )
     assert "every user died (2 of 2)" in why
-    assert "2 of 2 users died: Mortal: died of BaseException: planted (2)" in why
-    assert locust.output.count("a user of Mortal died of BaseException") == 1
+    assert f"2 of 2 users died: Mortal: died of {kind}: planted (2)" in why
+    assert locust.output.count(f"a user of Mortal died of {kind}") == 1
 
 
 def test_some_users_who_die_fail_the_run(emulator: EmulatorProcess, tmp_path: Path) -> None:
     _, why = judged(tmp_path, *USERS, "Mortal", "Pinging", "--host", emulator.url, code=1)
-    assert why == ["1 of 2 users died: Mortal: died of BaseException: planted (1)"]
+    assert "1 of 2 users died: Mortal: died of LookupError: planted (1)" in why
 
 
 @pytest.mark.parametrize("gate", [False, True])
@@ -75,8 +89,8 @@ def test_no_user_is_no_data(emulator: EmulatorProcess, tmp_path: Path, gate: boo
     file = tmp_path / "gate.toml"
     file.write_text('[gate]\nallow_emulator = true\n[[rule]]\non = "ledger"\nexpect = "unanswered == 0"\n')
     flags = ("--nakama-gate", str(file)) if gate else ()
-    arguments = ("-u", "0", "-t", "2s", "--host", emulator.url, *flags)
-    locust, why = judged(tmp_path, *arguments, "Pinging", code=4)
+    arguments = ("-u", "0", "--host", emulator.url, *flags)
+    locust, why = judged(tmp_path, *arguments, "Pinging", code=4, until="All users spawned", times=1)
     assert why[0] == "no data: no user was started"
     if gate:
         assert "unanswered of ledger: nothing was measured" in locust.output
@@ -85,7 +99,7 @@ def test_no_user_is_no_data(emulator: EmulatorProcess, tmp_path: Path, gate: boo
 def test_handlers_and_taps_that_fail_are_counted_and_fail_the_run(
     emulator: EmulatorProcess, tmp_path: Path
 ) -> None:
-    locust, why = judged(tmp_path, *USERS, "Tapping", "--host", emulator.url, code=1)
+    locust, why = judged(tmp_path, *USERS, "Tapping", "--host", emulator.url, code=1, until=TALKS)
     counts = locust.summary["counts"]
     kinds = ("tap.channel_message.KeyError", "handler.channel_message.ZeroDivisionError")
     number = counts["handler_failures"]
@@ -98,7 +112,7 @@ def test_handlers_and_taps_that_fail_are_counted_and_fail_the_run(
 
 def test_handlers_that_fail_may_be_allowed(emulator: EmulatorProcess, tmp_path: Path) -> None:
     flags = ("--host", emulator.url, "--nakama-allow-handler-failures")
-    locust, _ = judged(tmp_path, *USERS, "Tapping", *flags, code=0)
+    locust, _ = judged(tmp_path, *USERS, "Tapping", *flags, code=0, until=TALKS)
     assert "push handlers and taps that failed: " in locust.output
 
 
@@ -108,7 +122,14 @@ def test_requests_of_other_code_are_counted_apart(
 ) -> None:
     environment = {"FOREIGN_FAILS": "1"} if fails else {}
     locust, why = judged(
-        tmp_path, *USERS, "Foreign", "Pinging", "--host", emulator.url, code=int(fails), environment=environment
+        tmp_path,
+        *USERS,
+        "Foreign",
+        "Pinging",
+        "--host",
+        emulator.url,
+        code=int(fails),
+        environment=environment,
     )
     part = locust.summary["cross_check"]
     assert part["compared"]
@@ -152,11 +173,11 @@ def test_gauges_that_cannot_be_read_are_told_with_their_seconds(
     emulator: EmulatorProcess, tmp_path: Path
 ) -> None:
     locust, why = judged(
-        tmp_path, *USERS, "Pinging", "--host", emulator.url, code=4, environment={"BROKEN": "gauge"}
+        tmp_path, *USERS, "Pinging", "--host", emulator.url, code=4, times=3, environment={"BROKEN": "gauge"}
     )
     (gap,) = locust.summary["gaps"]
     assert (gap["what"], gap["source"], gap["reason"]) == ("gauges", "local", "Too many open files")
-    assert gap["last_s"] - gap["first_s"] > 2
+    assert gap["last_s"] - gap["first_s"] > 1
     [line] = [line for line in why if line.startswith("gauges of seconds 0 to ")]
     assert line.endswith(" are missing (local): Too many open files")
     # The other gauges, and everything that was recorded, are there.
@@ -174,16 +195,26 @@ def test_a_scenario_that_never_did_what_it_is_for(emulator: EmulatorProcess, tmp
 
 def test_three_players_are_no_two_parties(tmp_path: Path) -> None:
     _, why = judged(
-        tmp_path, "-u", "3", "-r", "3", "-t", "4s", "PartyToMatch", code=4, locustfile=ROOT / "locustfile.py"
+        tmp_path,
+        "-u",
+        "3",
+        "-r",
+        "3",
+        "PartyToMatch",
+        code=4,
+        until="WS       party_data_send ",
+        times=1,
+        locustfile=ROOT / "locustfile.py",
     )
     assert "matches_joined is 0 with 3 users (run a multiple of four users)" in why[0]
 
 
 def test_tickets_that_the_stop_cancelled_are_no_requests(tmp_path: Path) -> None:
-    locust = run(
-        tmp_path / "reports", "-u", "1", "-r", "1", "-t", "4s", "Duel", "--only-summary",
-        "--nakama-matchmaker-timeout", "60",
-    )  # fmt: skip
+    arguments = ("-u", "1", "-r", "1", "Duel", "--nakama-matchmaker-timeout", "60")
+    with Locust(tmp_path / "reports", *arguments) as locust:
+        locust.wait_for("WS       matchmaker_add ")
+        locust.signal(signal.SIGTERM)
+        locust.finish()
     assert our_counts(locust.summary).get(("PUSH", "matchmaker_matched (stopped)")) == (1, 0)
     assert ("PUSH", "matchmaker_matched") not in our_counts(locust.summary)
     [row] = [line for line in locust.output.splitlines() if line.startswith("PUSH  matchmaker_matched ")]
@@ -204,7 +235,7 @@ def test_a_disk_that_is_full_is_in_line_code_and_files_alike(
     start = limit + "os.execv(sys.argv[1], sys.argv[1:])"
     done = subprocess.run(
         [sys.executable, "-c", start, sys.executable, "-m", "locust", "-f", str(FIGURES), "Pinging",
-         "--headless", *USERS, "--host", emulator.url, "--nakama-reports", str(reports)],
+         "--headless", *USERS, "-t", "3s", "--host", emulator.url, "--nakama-reports", str(reports)],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 4, done.stderr
@@ -246,7 +277,7 @@ def test_the_soft_limit_is_raised(emulator: EmulatorProcess, tmp_path: Path) -> 
     start = f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard})); "
     done = subprocess.run(
         [sys.executable, "-c", start + "os.execv(sys.argv[1], sys.argv[1:])", sys.executable, "-m", "locust",
-         "-f", str(FIGURES), "Pinging", "--headless", "-u", "60", "-r", "60", "-t", "6s",
+         "-f", str(FIGURES), "Pinging", "--headless", "-u", "40", "-r", "40", "-t", "15s",
          "--host", emulator.url, "--nakama-reports", str(tmp_path),
          "--nakama-health-limits", "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0"],
         cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,

@@ -11,6 +11,8 @@ from locust.env import Environment
 from nakama_bots.load import NakamaUser
 from nakama_bots.load.run import run_of
 
+DEATHS = {kind.__name__: kind for kind in (LookupError, BaseException, SystemExit)}
+
 
 class Pinging(NakamaUser):
     """Has figures that are all right."""
@@ -45,12 +47,16 @@ class Mistaken(NakamaUser):
 
 
 class Mortal(NakamaUser):
-    """Dies of what Locust does not catch."""
+    """Dies of its start."""
+
+    def on_start(self) -> None:
+        self.player.connect()
+        self.player.socket.ping_pong()
+        raise DEATHS[os.environ.get("DIES_OF", "LookupError")]("planted")
 
     @task
-    def die(self) -> None:
-        self.player.socket.ping_pong()
-        raise BaseException("planted")
+    def never(self) -> None:
+        raise AssertionError
 
 
 class Tapping(NakamaUser):
