@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Any
+
 import msgpack
 import orjson
 import pytest
@@ -14,6 +17,7 @@ from nakama_bots.errors import (
     HeartbeatTimeout,
     ProtocolError,
     RequestTimeout,
+    ScenarioFault,
     SessionExpired,
     realtime_error,
     rest_error,
@@ -255,3 +259,100 @@ def test_a_bad_payload_is_refused_whole(payload, words):
     with pytest.raises(ShapeError, match=words):
         recorder.merge(payload)
     assert content(recorder) == content(Recorder(0.0))
+
+
+class Word(StrEnum):
+    """A text that is more than one."""
+
+    FISH = "fish"
+
+
+BAD_NAMES = [None, 7, "", "x" * 501, "a \ud800 b", [], b"fish"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES, ids=[str(number) for number in range(len(BAD_NAMES))])
+def test_a_name_that_is_none_is_refused(name: Any) -> None:
+    recorder = Recorder(0.0)
+    for give in (
+        lambda: recorder.count(name),
+        lambda: recorder.sample(name, 0.1),
+        lambda: recorder.call(name, "bite", 0.0, 0.1, 1, None),
+        lambda: recorder.call("MINE", name, 0.0, 0.1, 1, None),
+    ):
+        with pytest.raises(ScenarioFault, match=r"(name|kind) of a"):
+            give()
+    assert (recorder.calls, recorder.samples, recorder.counts) == ({}, {}, {})
+
+
+@pytest.mark.parametrize("number", [0.5, "1", None, 2**63, -(2**70), 2**70, 10**400, float("nan"), [1]])
+def test_a_count_that_is_no_whole_number_of_64_bits_is_refused(number: Any) -> None:
+    recorder = Recorder(0.0)
+    recorder.count("fish", 3)
+    for name in ("fish", "other"):
+        with pytest.raises(ScenarioFault, match=f"count '{name}': .* accepted: a whole number"):
+            recorder.count(name, number)
+    assert recorder.counts == {"fish": 3}
+
+
+def test_a_number_that_python_does_not_print_is_refused() -> None:
+    with pytest.raises(ScenarioFault, match="a value of type int cannot be kept"):
+        Recorder(0.0).count("fish", 10**5000)
+
+
+def test_a_total_stays_within_64_bits() -> None:
+    recorder = Recorder(0.0)
+    recorder.count("fish", 2**63 - 1)
+    with pytest.raises(ScenarioFault):
+        recorder.count("fish")
+    assert recorder.counts == {"fish": 2**63 - 1}
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), "1", None, 1j, 10**400, [1]])
+def test_a_time_that_is_no_finite_number_is_refused(seconds: Any) -> None:
+    recorder = Recorder(0.0)
+    with pytest.raises(ScenarioFault, match=r"sample 'nap': .* accepted: a finite number of seconds"):
+        recorder.sample("nap", seconds)
+    with pytest.raises(ScenarioFault, match="time of call 'bite'"):
+        recorder.call("MINE", "bite", 0.0, seconds, 1, None)
+    assert (recorder.calls, recorder.samples) == ({}, {})
+
+
+@pytest.mark.parametrize("size", [1.5, -1, "1", None, 2**63])
+def test_a_size_that_is_none_is_refused(size: Any) -> None:
+    recorder = Recorder(0.0)
+    recorder.call("MINE", "bite", 0.0, 0.1, 7, None)
+    with pytest.raises(ScenarioFault, match="size of call 'bite'"):
+        recorder.call("MINE", "bite", 0.0, 0.1, size, None)
+    row = recorder.calls["MINE", "bite"]
+    assert (row.ok.count, row.size) == (1, 7)
+
+
+@pytest.mark.parametrize("error", [ValueError("none of ours"), "failed", 0])
+def test_an_error_that_is_none_of_ours_is_refused(error: Any) -> None:
+    recorder = Recorder(0.0)
+    with pytest.raises(ScenarioFault, match="accepted: None or a CallError"):
+        recorder.call("MINE", "bite", 0.0, 0.1, 1, error)
+    assert recorder.calls == {}
+
+
+def test_whatever_is_kept_can_be_written_and_merged() -> None:
+    recorder = Recorder(0.0)
+    recorder.count(Word.FISH, True)
+    recorder.count("fish", 2)
+    recorder.call("MINE", Word.FISH, float("nan"), 0.1, 1, CallError("a \ud800 surrogate"))
+    total = Recorder(0.0)
+    total.merge(orjson.loads(orjson.dumps(recorder.recorded())))
+    assert total.counts == {"fish": 3}
+    assert [type(name) for name in recorder.counts] == [str]
+    ((_, name, _),) = total.errors
+    assert name == "fish"
+
+
+def test_a_fault_names_value_and_what_is_accepted_without_a_secret() -> None:
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiJwIn0.c2ln"
+    with pytest.raises(ScenarioFault) as caught:
+        Recorder(0.0).count(token, 0.5)  # type: ignore[arg-type]
+    assert (
+        str(caught.value) == "count '<token>': 0.5 cannot be kept; accepted: a whole number of at most 64 bits"
+    )
+    assert "0.5" not in caught.value.label

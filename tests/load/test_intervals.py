@@ -1,0 +1,95 @@
+"""Keeping figures: each step fails by itself, and what is missing is known."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+import pytest
+
+from nakama_bots.load.intervals import LOCAL, Intervals, Totals
+from nakama_bots.results.record.gaps import FIGURES, GAUGES
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.settings.health_limits import HealthLimits
+
+EMFILE = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+
+def raises(error: Exception) -> Any:
+    def fail(*_: object) -> Any:
+        raise error
+
+    return fail
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder(0.0)
+
+
+def test_a_gauge_that_fails_costs_nothing_else(recorder: Recorder) -> None:
+    totals = Totals()
+    intervals = Intervals(LOCAL, recorder, totals.add)
+    intervals.add_gauges(lambda: {"users": 2.0})
+    intervals.add_gauges(raises(EMFILE))
+    intervals.add_gauges(lambda: {"cpu": 0.5})
+    for _ in range(3):
+        recorder.count("fish")
+        intervals.close()
+    intervals.close()  # the last one's gap
+    assert totals.recorder.counts == {"fish": 3}
+    assert [row["gauges"] for row in totals.timeline] == [{"users": 2.0, "cpu": 0.5}] * 4
+    (gap,) = totals.gaps
+    assert (gap["what"], gap["reason"]) == (GAUGES, "Too many open files")
+    (process,) = totals.health.part()["processes"]
+    assert set(process.get("unmeasured", ())) == {"loop_busy", "hub_lag", "receive_wait"}
+
+
+def test_an_interval_that_cannot_be_delivered_is_a_gap_of_the_next(recorder: Recorder) -> None:
+    totals = Totals()
+    fails = [EMFILE, EMFILE, None]
+
+    def deliver(interval: Any) -> None:
+        error = fails.pop(0)
+        if error is not None:
+            raise error
+        totals.add(interval)
+
+    intervals = Intervals(LOCAL, recorder, deliver)
+    for _ in range(3):
+        recorder.count("fish")
+        intervals.close()
+    assert totals.recorder.counts == {"fish": 1}
+    (gap,) = totals.gaps
+    assert (gap["what"], gap["source"], gap["reason"]) == (FIGURES, LOCAL, "Too many open files")
+
+
+def test_what_can_never_be_delivered_is_known_at_the_end(recorder: Recorder) -> None:
+    intervals = Intervals(LOCAL, recorder, raises(EMFILE))
+    intervals.start()
+    (gap,) = intervals.stop()
+    assert gap["what"] == FIGURES
+    assert intervals.stop() == []
+
+
+def test_a_time_line_that_fails_keeps_the_figures(recorder: Recorder) -> None:
+    totals = Totals()
+    totals.timeline.add = raises(EMFILE)  # type: ignore[method-assign]
+    recorder.count("fish")
+    Intervals(LOCAL, recorder, totals.add).close()
+    assert totals.recorder.counts == {"fish": 1}
+    (gap,) = totals.gaps
+    assert gap["what"] == "the time line"
+
+
+def test_a_hole_of_the_time_line_is_a_gap_and_one_that_is_known_is_not_told_twice() -> None:
+    totals = Totals()
+    started = totals.timeline.started
+    totals.complete(LOCAL, started + 9)
+    (gap,) = totals.gaps
+    assert (gap["what"], gap["source"], round(gap["seconds"])) == (FIGURES, LOCAL, 9)
+    totals.complete(LOCAL, started + 9)
+    assert len(totals.gaps) == 1
+    totals.reset(HealthLimits())
+    assert len(totals.gaps) == 0
