@@ -11,7 +11,7 @@ from typing import Any, Final
 from nakama_bots.cli.inputs import argument
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.server import faults
-from nakama_bots.emulator.store.limits import Limits
+from nakama_bots.emulator.store.limits import StoreLimits
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings.resolve import read_secret
 from nakama_bots.settings.values import TEXT, Kind, duration, file_of, number, whole
@@ -92,7 +92,7 @@ _BEYOND: Final = {
     "notifications": "beyond it the oldest are forgotten",
     "records": "beyond it those of the oldest ended period are forgotten, or else more are refused",
 }
-_LIMITS: Final = {field.name: field.default for field in dataclasses.fields(Limits)}
+_LIMITS: Final = {field.name: field.default for field in dataclasses.fields(StoreLimits)}
 _KEYS: Final = ("server_key", "http_key", "encryption_key", "refresh_encryption_key")
 
 _FLAGS: Final[tuple[tuple[str, str], ...]] = (
@@ -186,7 +186,7 @@ def run(arguments: argparse.Namespace) -> int:
     flags: dict[str, Any] = {name: getattr(arguments, name) for name, _ in _FLAGS}
     options = dataclasses.replace(
         options,
-        limits=Limits(**{name: getattr(arguments, f"max_{name}") for name in _LIMITS}),
+        limits=StoreLimits(**{name: getattr(arguments, f"max_{name}") for name in _LIMITS}),
         modules=tuple(arguments.module),
         faults=tuple(arguments.fault),
         allow_http=tuple(arguments.allow_http),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from nakama_bots.emulator.server.faults import Fault
-from nakama_bots.emulator.store.limits import Limits
+from nakama_bots.emulator.store.limits import StoreLimits
 
 VERSION: Final = "3.40.0"
 """What modules read as the server's version."""
@@ -57,7 +57,7 @@ class Options:
     label_update_interval: float = 1.0
     # How many seconds of the server pass in one: its clock, its intervals, the ticks of its matches.
     speed: float = 1.0
-    limits: Limits = field(default_factory=Limits)
+    limits: StoreLimits = field(default_factory=StoreLimits)
     single_socket: bool = False
     single_match: bool = False
     single_party: bool = False

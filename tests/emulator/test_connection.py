@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.realtime import MessageDispatcher
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
 from nakama_bots.emulator.server.process import EmulatorProcess
 
@@ -218,7 +218,7 @@ def test_a_function_that_takes_its_time_holds_back_its_own_socket_only() -> None
 
         core.functions["slow"] = slow
         session = Recorder(core)
-        dispatcher = Dispatcher(core, handlers.MESSAGES)
+        dispatcher = MessageDispatcher(core, handlers.MESSAGES)
         answers = []
         for payload in ("", "boom"):
             call = json.dumps({"cid": "1", "rpc": {"id": "slow", "payload": payload}}).encode()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.realtime import MessageDispatcher
 from nakama_bots.emulator.dispatch.rest import Request, Router
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import go_json, is_object, storable
@@ -142,7 +142,7 @@ def test_the_last_member_takes_the_group_along() -> None:
     group = world.ok("ann", "POST", "/v2/group", {"name": "g"})
     stream = Stream(Mode.GROUP, group["id"])
     socket = world.socket("ann")
-    dispatcher = Dispatcher(world.core, handlers.MESSAGES)
+    dispatcher = MessageDispatcher(world.core, handlers.MESSAGES)
     dispatcher.dispatch(socket, json.dumps({"channel_join": {"target": group["id"], "type": 3}}).encode())
     assert world.core.tracker.count(stream) == 1
     world.ok("ann", "POST", f"/v2/group/{group['id']}/leave")
@@ -157,7 +157,7 @@ def test_who_leaves_a_group_leaves_its_chat() -> None:
     group = world.ok("ann", "POST", "/v2/group", {"name": "g", "open": True})["id"]
     world.ok("bob", "POST", f"/v2/group/{group}/join")
     sockets = {name: world.socket(name) for name in ("ann", "bob")}
-    dispatcher = Dispatcher(world.core, handlers.MESSAGES)
+    dispatcher = MessageDispatcher(world.core, handlers.MESSAGES)
     for socket in sockets.values():
         dispatcher.dispatch(socket, json.dumps({"channel_join": {"target": group, "type": 3}}).encode())
         socket.frames.clear()
@@ -278,7 +278,7 @@ def test_metadata_of_a_friendship_is_merged() -> None:
 def test_blocking_ends_the_direct_channel() -> None:
     world = World()
     sockets = {name: world.socket(name) for name in ("ann", "bob")}
-    dispatcher = Dispatcher(world.core, handlers.MESSAGES)
+    dispatcher = MessageDispatcher(world.core, handlers.MESSAGES)
     target = json.dumps({"channel_join": {"target": world.ids["ann"], "type": 2}}).encode()
     dispatcher.dispatch(sockets["bob"], target)
     stream = Stream(Mode.DM, *sorted((world.ids["ann"], world.ids["bob"])))

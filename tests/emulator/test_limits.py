@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.realtime import MessageDispatcher
 from nakama_bots.emulator.formats import query
 from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.handlers.channel import send_message
@@ -21,7 +21,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.emulator.store.accounts import Account, SessionCache
 from nakama_bots.emulator.store.boards import Score
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.limits import Full, Limits
+from nakama_bots.emulator.store.limits import Full, StoreLimits
 from nakama_bots.emulator.store.matchmaker import Entry, Ticket
 from nakama_bots.emulator.store.storage import ObjectKey, StorageDelete, StorageWrite
 from nakama_bots.emulator.store.tracker import Mode, Stream
@@ -30,7 +30,7 @@ from .support import Clock, RawSocket, Recorder, login, make_core
 
 
 def bounded(clock: Clock | None = None, **limits: int) -> Core:
-    return make_core(clock, Options(limits=Limits(**limits)))
+    return make_core(clock, Options(limits=StoreLimits(**limits)))
 
 
 def test_the_oldest_messages_go_first() -> None:
@@ -110,7 +110,7 @@ def test_groups_parties_and_tickets_too_many_are_refused() -> None:
 def test_a_presence_too_many_is_refused_before_anything_is_answered() -> None:
     core = bounded(presences=1)
     session = Recorder(core)
-    dispatch = Dispatcher(core, handlers.MESSAGES).dispatch
+    dispatch = MessageDispatcher(core, handlers.MESSAGES).dispatch
     for cid, room in (("1", "a"), ("2", "b")):
         dispatch(session, json.dumps({"cid": cid, "channel_join": {"target": room, "type": 1}}).encode())
     text = "the emulator holds 1 presences, the most that --max-presences allows"
@@ -167,7 +167,7 @@ def match_of(core: Core, **params: Any) -> Match:
 
 def joined(core: Core, match: Match, number: int) -> list[Recorder]:
     members = [Recorder(core) for _ in range(number)]
-    dispatch = Dispatcher(core, handlers.MESSAGES).dispatch
+    dispatch = MessageDispatcher(core, handlers.MESSAGES).dispatch
     for member in members:
         dispatch(member, json.dumps({"match_join": {"match_id": match.id}}).encode())
         member.frames.clear()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.realtime import MessageDispatcher
 
 from .support import Recorder, make_core
 
@@ -18,7 +18,7 @@ class Three:
 
     def __init__(self) -> None:
         self.core = make_core()
-        self.dispatcher = Dispatcher(self.core, handlers.MESSAGES)
+        self.dispatcher = MessageDispatcher(self.core, handlers.MESSAGES)
         self.members = [Recorder(self.core, username=name) for name in ("a", "b", "c")]
         self.say(0, {"match_create": {}})
         self.match_id = self.members[0].frames[0]["match"]["match_id"]

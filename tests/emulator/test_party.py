@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.realtime import MessageDispatcher
 from nakama_bots.emulator.dispatch.rest import Request, Router
 from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.handlers.matchmaker import run_interval
@@ -24,7 +24,7 @@ class Parties:
     def __init__(self) -> None:
         self.clock = Clock()
         self.core = make_core(self.clock)
-        self.dispatcher = Dispatcher(self.core, handlers.MESSAGES)
+        self.dispatcher = MessageDispatcher(self.core, handlers.MESSAGES)
         self.router = Router(self.core, handlers.ROUTES)
 
     def player(self, name: str) -> Recorder:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator import handlers
-from nakama_bots.emulator.dispatch.realtime import Dispatcher, NoMessage
+from nakama_bots.emulator.dispatch.realtime import MessageDispatcher, NoMessage
 from nakama_bots.emulator.dispatch.rest import Answer, Request, Router
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.runtime import loader
@@ -34,7 +34,7 @@ class Game:
         loader.load(self.core, (), handlers.MESSAGES)
         self.nk = Nk(self.core)
         self.initializer = Initializer(self.core, handlers.MESSAGES)
-        self.dispatcher = Dispatcher(self.core, handlers.MESSAGES)
+        self.dispatcher = MessageDispatcher(self.core, handlers.MESSAGES)
 
     def say(self, session: Recorder, message: dict[str, Any]) -> list[Any]:
         session.frames.clear()

@@ -96,7 +96,7 @@ _JOINS: Final = frozenset(
 )
 
 
-class Dispatcher:
+class MessageDispatcher:
     """Takes a text frame's bytes apart and calls the handler of its message."""
 
     def __init__(self, core: Core, rows: tuple[MessageRow, ...]) -> None:

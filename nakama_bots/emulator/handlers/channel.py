@@ -8,6 +8,7 @@ from typing import Final
 
 from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, RUNTIME_EXCEPTION, Call, MessageRow, RealtimeFault
 from nakama_bots.emulator.dispatch.rest import BOOL, INT, TEXT, Request, Route, session
+from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import go_json, is_object, storable
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text
 from nakama_bots.emulator.handlers.authentication import invalid
@@ -18,7 +19,6 @@ from nakama_bots.emulator.store.chat import (
     CHAT_UPDATE,
     Cursor,
     InvalidChannel,
-    InvalidCursor,
     Message,
     channel_id,
     channel_names,

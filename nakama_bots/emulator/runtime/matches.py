@@ -389,7 +389,7 @@ class Match:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Labelled):
+class ListedMatch(Labelled):
     """A match in the list."""
 
     tick_rate: int
@@ -412,7 +412,7 @@ class Matches:
         self.started: Callable[[Match], None] = lambda _: None
         self._node = options.node
         self._matches: dict[Stream, Match] = {}
-        self.index: LabelIndex[Listed] = LabelIndex(now, options.label_update_interval)
+        self.index: LabelIndex[ListedMatch] = LabelIndex(now, options.label_update_interval)
 
     def __len__(self) -> int:
         return len(self._matches)
@@ -469,7 +469,7 @@ class Matches:
             "create_time": match.create_time,
             "label": label_fields(match.label),
         }
-        listed = Listed(match.label, match.create_time, document(fields), match.rate, match.handler_name)
+        listed = ListedMatch(match.label, match.create_time, document(fields), match.rate, match.handler_name)
         self.index.put(match.id, listed)
 
     def forget(self, match: Match) -> None:

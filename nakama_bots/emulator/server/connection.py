@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 from aiohttp import WSMsgType, web
 
-from nakama_bots.emulator.dispatch.realtime import Dispatcher, NoMessage
+from nakama_bots.emulator.dispatch.realtime import MessageDispatcher, NoMessage
 from nakama_bots.emulator.dispatch.rest import go_bool
 from nakama_bots.emulator.formats.envelopes import FORMATS, Format
 from nakama_bots.emulator.formats.protojson import JsonObject, Malformed
@@ -58,13 +58,13 @@ def handshake(core: Core, request: web.BaseRequest) -> SessionClaims | web.Respo
     return claims
 
 
-class Connection:
+class SocketSession:
     """A session over one websocket, from the handshake to its end."""
 
     def __init__(
         self,
         core: Core,
-        dispatcher: Dispatcher,
+        dispatcher: MessageDispatcher,
         faults: Faults,
         claims: SessionClaims,
         lang: str,

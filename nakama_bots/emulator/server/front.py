@@ -19,7 +19,7 @@ from nakama_bots.emulator import handlers
 from nakama_bots.emulator.dispatch import log
 from nakama_bots.emulator.dispatch.gateway import preflight, redirect
 from nakama_bots.emulator.dispatch.operations import operation
-from nakama_bots.emulator.dispatch.realtime import Dispatcher
+from nakama_bots.emulator.dispatch.realtime import MessageDispatcher
 from nakama_bots.emulator.dispatch.rest import (
     HTTP_STATUS,
     INTERNAL,
@@ -38,7 +38,7 @@ from nakama_bots.emulator.runtime.calendar import Calendar
 from nakama_bots.emulator.runtime.functions import RpcContext
 from nakama_bots.emulator.runtime.hooks import run
 from nakama_bots.emulator.runtime.matches import Match
-from nakama_bots.emulator.server.connection import Connection, handshake
+from nakama_bots.emulator.server.connection import SocketSession, handshake
 from nakama_bots.emulator.server.faults import CONNECT, Fault, Faults, Plan, mangle
 from nakama_bots.emulator.server.incoming import Protocol
 from nakama_bots.emulator.server.metrics import Metrics
@@ -87,7 +87,7 @@ class Front:
             state.load(core, Path(core.options.load))
         core.matches.started = self._start_match
         self._router = Router(core, handlers.ROUTES)
-        self._dispatcher = Dispatcher(core, handlers.MESSAGES)
+        self._dispatcher = MessageDispatcher(core, handlers.MESSAGES)
 
     def _act(self, fault: Fault) -> None:
         core = self._core
@@ -138,7 +138,7 @@ class Front:
             return web.Response(status=503, text=f"{Full('sockets', most)}\n")
         lang = request.query.get("lang") or "en"
         form = FORMATS[request.query.get("format", "")]
-        connection = Connection(self._core, self._dispatcher, self.faults, claims, lang, form, self._metrics)
+        connection = SocketSession(self._core, self._dispatcher, self.faults, claims, lang, form, self._metrics)
         if self._metrics is not None:
             self._metrics.opened()
         try:

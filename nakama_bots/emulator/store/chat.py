@@ -12,6 +12,7 @@ from typing import Final
 
 import orjson
 
+from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
 from nakama_bots.emulator.store.limits import UNBOUNDED
 from nakama_bots.emulator.store.tracker import Mode, Stream
@@ -31,10 +32,6 @@ GROUP_DEMOTE: Final = 9
 
 class InvalidChannel(ValueError):
     """The text is no channel id."""
-
-
-class InvalidCursor(ValueError):
-    """The cursor is not one that this channel and direction gave."""
 
 
 def is_uuid(text: str) -> bool:

@@ -13,7 +13,7 @@ class Full(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StoreLimits:
     """The most of each kind, over all users. Beyond it messages and notifications push out the oldest, and
     so does a record those of the oldest period that has ended; all else is refused with ``Full``.
     """
@@ -31,5 +31,5 @@ class Limits:
     tickets: int = 100_000
 
 
-UNBOUNDED = Limits(**{field.name: 2**62 for field in fields(Limits)})
+UNBOUNDED = StoreLimits(**{field.name: 2**62 for field in fields(StoreLimits)})
 """For a store by itself."""

@@ -90,7 +90,7 @@ class Party:
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Labelled):
+class ListedParty(Labelled):
     """A party in the list."""
 
     open: bool
@@ -107,7 +107,7 @@ class Parties:
         self._now = now
         self._node = node
         self._parties: dict[Stream, Party] = {}
-        self.index: LabelIndex[Listed] = LabelIndex(now, interval)
+        self.index: LabelIndex[ListedParty] = LabelIndex(now, interval)
 
     def __len__(self) -> int:
         return len(self._parties)
@@ -148,7 +148,7 @@ class Parties:
         shown = document(
             {"node": self._node, "open": open_, "hidden": hidden, "max_size": party.max_size, "label": fields}
         )
-        self.index.put(party.id, Listed(label, party.create_time, shown, open_, party.max_size))
+        self.index.put(party.id, ListedParty(label, party.create_time, shown, open_, party.max_size))
 
 
 _GO_KINDS: Final = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
