@@ -160,8 +160,14 @@ def objects(run: Run) -> None:
         ("late_conflict", [item("a" * 129), item("z", version="nonsense")]),
     ):
         run.rest(f"objects.{step}", "ann", "PUT", "/v2/storage", {"objects": batch})
+    _pages(run, collection)
+
+
+def _pages(run: Run, collection: str) -> None:
+    """Cursors of one list, used in another."""
+    ann = run.actors["ann"].user_id
     for number in range(3):
-        public = item(f"page-{number}", permission_read=2)
+        public = {"collection": collection, "key": f"page-{number}", "value": '{"n":1}', "permission_read": 2}
         run.rest(f"objects.page_{number}", "ann", "PUT", "/v2/storage", {"objects": [public]})
     mine = run.rest("objects.mine", "ann", "GET", f"/v2/storage/{collection}/{ann}", query=[("limit", "1")])
     theirs = run.rest("objects.theirs", "ben", "GET", f"/v2/storage/{collection}/{ann}", query=[("limit", "1")])
@@ -252,6 +258,11 @@ def order_of_checks(run: Run) -> None:
             ("unknown_blank", {"party_id": f"{NOBODY}.node", "presence": nobody}),
         ):
             run.send(f"order.{act}_{step}", "cal", {act: message})
+    _order_of_chat(run)
+    _order_of_bodies(run)
+
+
+def _order_of_chat(run: Run) -> None:
     channels = (
         ("bad", "nonsense"),
         ("group", f"3.{NOBODY}.."),
@@ -298,6 +309,9 @@ def order_of_checks(run: Run) -> None:
     run.send(
         "order.send_bad_content", "cal", {"channel_message_send": {"channel_id": "nonsense", "content": "x"}}
     )
+
+
+def _order_of_bodies(run: Run) -> None:
     big = json.dumps("x" * 262144)
     for step, by, path in (
         ("known", "cal", "echo"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.handlers.channel import change_message, in_group, send_message
 from nakama_bots.emulator.runtime.nk.arguments import (
@@ -27,7 +28,6 @@ from nakama_bots.emulator.store.chat import (
     CHAT_UPDATE,
     Cursor,
     InvalidChannel,
-    InvalidCursor,
     Message,
     channel_id,
     channel_stream,
