@@ -10,7 +10,14 @@ import gevent
 
 from nakama_bots.clock import Deadline
 from nakama_bots.emulator.options import SERVER_NAME
-from nakama_bots.errors import ConnectionClosed, ConnectionFailed, ProtocolError, RequestTimeout, TlsError
+from nakama_bots.errors import (
+    ConnectionClosed,
+    ConnectionFailed,
+    ConnectionRefused,
+    ProtocolError,
+    RequestTimeout,
+    TlsError,
+)
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.resolve import Settings
@@ -47,6 +54,8 @@ def _ask(target: Target, network: Network, timeout: float) -> Probe:
     except (TlsError, ConnectionClosed, ProtocolError):
         # Something is there. That it is not what the run needs, its first calls will say better.
         return Probe()
+    except ConnectionRefused:
+        return Probe("connection refused")
     except ConnectionFailed as error:
         return Probe(str(error))
     finally:
