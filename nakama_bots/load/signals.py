@@ -32,13 +32,14 @@ class Signals:
         self._main = main
         self._initialised = False
         self._interrupted = False
+        self._interrupts: Any = None
         self._ending: object = None
 
     def install(self) -> None:
         """Take the signals over, beside Locust."""
         # Not where a parent has them ignored, as nohup and a shell's background jobs do.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            gevent.signal_handler(signal.SIGINT, self._on_interrupt)
+            self._interrupts = gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         gevent.signal_handler(signal.SIGTERM, self._on_terminate)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
             # The terminal is gone. Locust knows SIGTERM only.
@@ -49,6 +50,14 @@ class Signals:
         self._initialised = True
         # Before those of the run, which wait for users: listeners of ``quitting`` are called in reverse.
         self._environment.events.quitting.add_listener(self._on_quitting)
+        self._environment.events.quit.add_listener(self._on_quit)
+
+    def _on_quit(self, **_: Any) -> None:
+        """The report is written: what comes now could only change the exit code."""
+        if self._interrupts is not None:
+            # The event loop's end would leave the system's default behind, which kills.
+            self._interrupts.cancel()
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _on_interrupt(self) -> None:
         if self._interrupted or self._ending is not None:

@@ -16,7 +16,7 @@ CELLS = tuple(cell for cells in GROUPS.values() for cell in cells)
 QUICK = frozenset({
     "dropped", "killed", "frozen",
     "frame: close codes", "frame: bad pushes", "handshake: endless headers", "answer: bomb", "answer: forged",
-    "Ctrl-C x 6", "SIGHUP", "64 files", "reports in the way", "proxy",
+    "Ctrl-C to the end", "SIGHUP", "64 files", "reports in the way", "proxy",
     "scenario: RaisesBase", "scenario: HandlerRaises", "scenario: Miscounts",
     "-u 0", "-u -1",
 })  # fmt: skip

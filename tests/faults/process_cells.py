@@ -36,6 +36,13 @@ def interrupts(times: int) -> Callable[[Bench], None]:
     return act
 
 
+def interrupt_to_the_end(bench: Bench) -> None:
+    time.sleep(BEFORE)
+    while bench.locust.running and bench.left > 1:
+        bench.locust.interrupt()
+        time.sleep(0.02)
+
+
 def send(number: signal.Signals) -> Callable[[Bench], None]:
     def act(bench: Bench) -> None:
         time.sleep(BEFORE)
@@ -181,6 +188,8 @@ SIGNAL_CELLS = (
     stopped("Ctrl-C x 2", "SIGINT twice", ENDS_EARLY, interrupts(2)),
     stopped("Ctrl-C x 3", "SIGINT three times", ENDS_EARLY, interrupts(3)),
     stopped("Ctrl-C x 6", "SIGINT six times", ENDS_EARLY, interrupts(6)),
+    stopped("Ctrl-C to the end", "SIGINT fifty times a second until the process has ended", ENDS_EARLY,
+            interrupt_to_the_end),
     stopped("SIGTERM", "SIGTERM", ENDS_EARLY, send(signal.SIGTERM)),
     stopped("SIGHUP", "SIGHUP, as from a terminal that is gone", ENDS_EARLY, send(signal.SIGHUP)),
     stopped("SIGHUP under nohup", "SIGHUP where it was ignored from the start", "goes on", send(signal.SIGHUP),
