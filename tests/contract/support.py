@@ -186,6 +186,7 @@ class Line:
     """One connected socket of a user and every push it has heard, in order, until a test takes it."""
 
     def __init__(self, server: Server, session: Session, *, status: bool = False) -> None:
+        self.server = server
         self.session = session
         self.user_id = session.user_id
         self.username = session.username

@@ -16,10 +16,10 @@ EVENT = "status_presence_event"
 
 
 def update(line: Line, status: str | None) -> Any:
-    """Set the status; the event of it comes after the ack."""
+    """Set the status; the event of it comes after the ack, on a busy real server not always."""
     assert EVENT not in [key for key, _ in line.heard]
     line.socket.update_status(status)
-    assert EVENT not in [key for key, _ in line.heard]
+    assert line.server.real or EVENT not in [key for key, _ in line.heard]
     return line.take(EVENT)
 
 

@@ -27,7 +27,7 @@ end, "StatusUpdate")
 
 -- A device id that ends in "-hooked" gets a user name of the hook's; "-refused" is refused.
 nk.register_req_before(function(context, request)
-  local id = request.account.id
+  local id = request.account.id or ""  -- a body without one
   if id:sub(-7) == "-hooked" then
     request.username = "hooked_" .. id
     request.account.vars = { hook = context.execution_mode }
