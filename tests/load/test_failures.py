@@ -69,7 +69,7 @@ def test_an_unknown_host(tmp_path: Path) -> None:
 def test_a_refused_port(tmp_path: Path) -> None:
     host = f"http://127.0.0.1:{free_port()}"
     locust = run(tmp_path, *SHORT, "--host", host, locustfile=NOBODY)
-    assert_ended_before_any_load(locust, f"nothing answers at {host}: nothing listens at the target")
+    assert_ended_before_any_load(locust, f"nothing answers at {host}: connection refused")
 
 
 def test_a_server_that_is_waited_for(tmp_path: Path) -> None:
