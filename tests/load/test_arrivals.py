@@ -145,7 +145,8 @@ def test_what_a_dead_worker_did_not_start_is_lost_and_the_rest_is_taken_over(
         locust.wait_for("arrivals: shared by 2 workers")
         first, *_ = psutil.Process(locust.pid).children()
         first.kill()
-        assert locust.finish() == 1
+        # 4 when figures of the dead worker were on their way to the master.
+        assert locust.finish() in (1, 4)
     assert "arrivals: shared by 1 workers" in locust.output
     part = locust.summary["arrivals"]
     assert part["scheduled"] == 180

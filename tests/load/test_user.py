@@ -51,7 +51,7 @@ def test_a_failed_call_is_counted_once_and_has_no_traceback(failing: Locust) -> 
 
 def test_the_user_backs_off(failing: Locust) -> None:
     # Pauses of 0.25 to 0.5, 0.5 to 1, 1 to 2, 2 to 4 s: at a task each 0.05 s it would be near 100.
-    assert 3 <= calls(failing.summary)["WS", "match_join"]["count"] <= 5
+    assert 3 <= calls(failing.summary)["WS", "match_join"]["count"] <= 10
 
 
 def test_a_kind_of_failure_is_logged_once(failing: Locust) -> None:

@@ -95,7 +95,8 @@ def test_an_expired_token_is_refreshed(servers: Servers) -> None:
 
 
 def test_both_tokens_expired_is_a_login_and_no_failure(servers: Servers) -> None:
-    emulator = servers.start("--token-expiry", "1", "--refresh-token-expiry", "1")
+    # Long enough for a new token to reach the server on a busy machine.
+    emulator = servers.start("--token-expiry", "3", "--refresh-token-expiry", "3")
     player, heard = servers.player(emulator)
     user_id, held = player.session.user_id, player.session
     socket = player.socket
