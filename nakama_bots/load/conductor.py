@@ -13,11 +13,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from time import perf_counter
-from typing import Any, Final
+from typing import Any
 
 from gevent.lock import BoundedSemaphore
 from locust.env import Environment
-from locust.runners import STATE_INIT, STATE_STOPPED, MasterRunner, Runner
+from locust.runners import STATE_INIT, MasterRunner, Runner
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
@@ -45,7 +45,6 @@ from nakama_bots.settings.target import Target
 
 log = logging.getLogger(__name__)
 
-_NOT_RUNNING: Final = (STATE_INIT, STATE_STOPPED)
 
 
 class Conductor:
@@ -209,7 +208,8 @@ class Conductor:
 
     def _on_quitting(self, **_: Any) -> None:
         # On SIGTERM Locust comes here with the users still running: they end before the results are final.
-        if self._runner.state not in _NOT_RUNNING:
+        # It is stopped for Locust before that.
+        if self._runner.state != STATE_INIT:
             self._runner.stop()
         self._finish()
 

@@ -7,7 +7,7 @@ from typing import Any
 from locust import events
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from nakama_bots.load import arguments, bucketing
 from nakama_bots.load.conductor import Conductor
@@ -17,7 +17,7 @@ from nakama_bots.load.generator.stall_guard import StallGuard
 from nakama_bots.load.logs import make_logs_safe
 from nakama_bots.load.run import Run
 from nakama_bots.load.signals import handle_signals
-from nakama_bots.load.stopping import bound_stop
+from nakama_bots.load.stopping import bound_stop, stop_once
 
 
 def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:
@@ -36,6 +36,8 @@ def on_init(environment: Environment, **_: Any) -> None:
     environment.events.test_start.add_listener(guard.reset)
     if environment.runner is not None:
         bound_stop(environment, guard.hasten)
+        if not isinstance(environment.runner, MasterRunner):
+            stop_once(environment.runner)
     run = Run(environment)
     if not is_worker:
         Conductor(environment, run)

@@ -23,7 +23,9 @@ from nakama_bots.load.locust_totals import LocustTotals
 from nakama_bots.load.open_model.open_run import OpenRun
 from nakama_bots.load.pruning import keep_pruned
 from nakama_bots.load.users import UserGroup
-from nakama_bots.load.workers import MasterEnd, WorkerEnd
+from nakama_bots.load.workers.master import MasterEnd
+from nakama_bots.load.workers.master_runner import MasterMending
+from nakama_bots.load.workers.worker import WorkerEnd
 from nakama_bots.players.identity import Identity, NumberPool
 from nakama_bots.players.player import Defaults, Player, World
 from nakama_bots.realtime.handlers import FAILURES
@@ -65,7 +67,10 @@ class Run:
         runner = environment.runner
         if runner is not None:
             runner.user_greenlets = UserGroup(recorder, self.warn)
-        self.master = MasterEnd(runner, self.totals) if isinstance(runner, MasterRunner) else None
+        self.master: MasterEnd | None = None
+        if isinstance(runner, MasterRunner):
+            MasterMending(runner)
+            self.master = MasterEnd(runner, self.totals)
         self._worker = WorkerEnd(runner) if isinstance(runner, WorkerRunner) else None
         self._recorder = recorder
         self.intervals = Intervals(

@@ -14,8 +14,9 @@ from typing import Any, Final
 
 import gevent
 from gevent import Greenlet
+from gevent.lock import RLock
 from locust.env import Environment
-from locust.runners import STATE_CLEANUP
+from locust.runners import STATE_CLEANUP, Runner
 
 from nakama_bots.load.faults import UserFault, report_fault, user_of, where
 
@@ -24,6 +25,22 @@ LIMIT: Final = 8.0
 
 _SECOND_KILL: Final = 1.0
 _POLL: Final = 0.05
+
+
+def stop_once(runner: Runner) -> None:
+    """Have ``stop`` of this runner, one with users, return only when all has stopped, whoever else stops it.
+
+    Run time, signals and the master's messages each call it, and Locust's second call would come back at once,
+    or take the users for stopped that the first is still waiting for.
+    """
+    stop, lock = runner.stop, RLock()
+
+    def stop_alone() -> None:
+        with lock:
+            stop()
+
+    # Of this instance only.
+    runner.stop = stop_alone  # type: ignore[method-assign]
 
 
 def bound_stop(environment: Environment, on_given_up: Callable[[], object]) -> None:

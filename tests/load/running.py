@@ -68,6 +68,9 @@ class Locust:
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "GITHUB_"))
         }
+        if "--processes" in arguments and "--master-bind-port" not in arguments:
+            port = str(free_port())  # Locust's own is the same for every run
+            arguments += ("--master-bind-port", port, "--master-port", port)
         self.reports = reports
         self._lines: list[str] = []
         self._news = threading.Condition()

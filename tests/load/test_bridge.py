@@ -15,7 +15,7 @@ from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, RequestTi
 from nakama_bots.load import bucketing
 from nakama_bots.load.bridge import LocustObserver
 from nakama_bots.load.run import Run, run_of
-from nakama_bots.load.workers import REPORT_KEY
+from nakama_bots.load.workers.worker import REPORT_KEY
 from nakama_bots.results.record.recorder import Recorder
 
 from .running import free_port

@@ -85,6 +85,16 @@ def test_the_terminal_of_a_run_with_processes_goes(tmp_path: Path) -> None:
     assert_reported(locust, "PASSED")
 
 
+def test_stopped_in_the_middle_of_a_ramp_with_processes(tmp_path: Path) -> None:
+    """The users that are still to be started are not: Locust would wait a minute for them to end."""
+    with Locust(tmp_path, "-u", "200", "-r", "2", "--processes", "2", locustfile=NOBODY) as locust:
+        locust.wait_for(PINGED)
+        locust.signal(signal.SIGTERM)
+        assert locust.finish(50) == 0
+    assert TRACE not in locust.output
+    assert_reported(locust, "PASSED")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("waiting", ["server", "workers"])
 def test_interrupted_before_the_run(waiting: str, number: signal.Signals, tmp_path: Path) -> None:

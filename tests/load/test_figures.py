@@ -16,7 +16,7 @@ import pytest
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.results.run_folder import read_verdict
 
-from .running import LOCUSTFILES, ROOT, TRACE, Locust, calls, free_port, our_counts
+from .running import LOCUSTFILES, ROOT, TRACE, Locust, calls, our_counts
 
 FIGURES = LOCUSTFILES / "figures.py"
 USERS = ("-u", "2", "-r", "2")
@@ -145,8 +145,7 @@ def test_requests_of_other_code_are_counted_apart(
 def test_figures_that_are_not_locusts_are_worthless(
     emulator: EmulatorProcess, tmp_path: Path, workers: int
 ) -> None:
-    port = str(free_port())
-    more = ("--processes", str(workers), "--master-bind-port", port, "--master-port", port) if workers else ()
+    more = ("--processes", str(workers)) if workers else ()
     locust, why = judged(
         tmp_path, *USERS, "Pinging", "--host", emulator.url, *more, code=4, environment={"BROKEN": "lost"}
     )
@@ -160,9 +159,7 @@ def test_figures_that_are_not_locusts_are_worthless(
 
 @pytest.mark.parametrize("flags", [(), ("--processes", "2"), ("--reset-stats",)])
 def test_whole_figures_are_locusts(emulator: EmulatorProcess, tmp_path: Path, flags: tuple[str, ...]) -> None:
-    port = str(free_port())
-    ports = ("--master-bind-port", port, "--master-port", port)
-    locust, _ = judged(tmp_path, *USERS, "Pinging", "--host", emulator.url, *flags, *ports, code=0)
+    locust, _ = judged(tmp_path, *USERS, "Pinging", "--host", emulator.url, *flags, code=0)
     part = locust.summary["cross_check"]
     assert part["compared"] is ("--reset-stats" not in flags)
     if part["compared"]:

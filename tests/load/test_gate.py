@@ -15,7 +15,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.run_folder import read_verdict
 
-from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, assert_no_secret, free_port, run
+from .running import LOCUSTFILES, SPAWNED, TRACE, Locust, assert_no_secret, run
 
 NOBODY = LOCUSTFILES / "nobody.py"
 SHORT = ("-u", "2", "-r", "2", "-t", "2s")
@@ -120,10 +120,9 @@ def test_stopped_in_the_middle(way: str, slow: EmulatorProcess, tmp_path: Path) 
 
 
 def workers(tmp_path: Path, emulator: EmulatorProcess, *arguments: str, **options: Any) -> Locust:
-    port = str(free_port())
     return Locust(
         tmp_path / "reports", "-u", "4", "-r", "4", "--processes", "2", "--host", emulator.url,
-        "--master-bind-port", port, "--master-port", port, *arguments, locustfile=NOBODY, **options,
+        *arguments, locustfile=NOBODY, **options,
     )  # fmt: skip
 
 

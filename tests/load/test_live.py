@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from browser import Browser, chromium, needs_chromium
 
-from .running import LOCUSTFILES, QUICK, ROOT, TRACE, Locust, free_port, poll, run
+from .running import LOCUSTFILES, QUICK, ROOT, TRACE, Locust, poll, run
 from .test_web import Web
 
 CHART = "Array.from(document.querySelectorAll('.chart:not([hidden]) path')).map(path => path.getAttribute('d'))"
@@ -17,12 +17,8 @@ CHART = "Array.from(document.querySelectorAll('.chart:not([hidden]) path')).map(
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
-    master = str(free_port())
-    web = Web(
-        tmp_path_factory.mktemp("live") / "reports", "--processes", "2",
-        "--master-bind-port", master, "--master-port", master,
-        locustfile=ROOT / "locustfile.py",
-    )  # fmt: skip
+    reports = tmp_path_factory.mktemp("live") / "reports"
+    web = Web(reports, "--processes", "2", locustfile=ROOT / "locustfile.py")
     with web.locust:
         yield web
         web.locust.interrupt()

@@ -37,11 +37,8 @@ def test_stages_set_the_users_and_the_end(tmp_path: Path) -> None:
 def test_a_profile_from_a_file_over_two_workers(tmp_path: Path) -> None:
     profile = tmp_path / "load.toml"
     profile.write_text('[load]\nmodel = "steps"\nfrom = 2\nto = 4\nby = 2\neach = "3s"\n')
-    port = str(free_port())
-    locust = run(
-        tmp_path / "reports", "--nakama-profile", str(profile), "--processes", "2",
-        "--master-bind-port", port, "--master-port", port, locustfile=NOBODY,
-    )  # fmt: skip
+    processes = ("--processes", "2")
+    locust = run(tmp_path / "reports", "--nakama-profile", str(profile), *processes, locustfile=NOBODY)
     assert locust.finish() == 0
     assert TRACE not in locust.output
     assert_timeline_adds_up(locust)

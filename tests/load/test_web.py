@@ -145,7 +145,8 @@ def test_an_emulator_of_somebody_elses_is_known_when_the_run_starts_and_ctrl_c_e
         with web.locust as locust:
             assert EMULATOR_BANNER not in web.page("/")
             assert web.swarm()["success"]
-            locust.wait_for("All users spawned")
+            for _ in poll(lambda: "WS,ping" in web.page("/stats/requests/csv")):
+                pass
             assert EMULATOR_BANNER in web.page("/")
             locust.interrupt()
             assert locust.finish() == 0

@@ -44,12 +44,10 @@ def emulator() -> Iterator[EmulatorProcess]:
 @pytest.fixture(scope="module")
 def forked(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory) -> Locust:
     folder = tmp_path_factory.mktemp("forked")
-    port = str(free_port())
     return run(
         folder / "reports", "-u", "8", "-r", "8", "-t", "5s", "--processes", "2", "--host", emulator.url,
         "--nakama-id-prefix", "forked", "--json-file", str(folder / "out"),
         "--nakama-worker-logs", str(folder / "logs"),
-        "--master-bind-port", port, "--master-port", port,
     )  # fmt: skip
 
 
@@ -180,17 +178,13 @@ def test_the_table_has_percentiles_below_a_millisecond(forked: Locust) -> None:
 
 
 def test_the_embedded_emulator_ends_with_the_master(tmp_path: Path) -> None:
-    port = str(free_port())
-    with Locust(
-        tmp_path, "-u", "4", "-r", "4", "--processes", "2", "--master-bind-port", port, "--master-port", port
-    ) as locust:
+    with Locust(tmp_path, "-u", "4", "-r", "4", "--processes", "2") as locust:
         locust.wait_for(WORKING)
         emulator = locust.emulator
         workers = [child for child in psutil.Process(locust.pid).children() if child != emulator]
         assert len(workers) == 2
         locust.interrupt()
-        # 4 when a busy machine had a worker end without its last figures.
-        assert locust.finish() in (0, 4)
+        assert locust.finish() == 0
     assert TRACE not in locust.output
     assert locust.summary["ledger"]["balanced"]
     assert gone(emulator)
@@ -198,11 +192,8 @@ def test_the_embedded_emulator_ends_with_the_master(tmp_path: Path) -> None:
 
 
 def test_a_terminated_master_has_the_figures_of_its_workers(tmp_path: Path) -> None:
-    port = str(free_port())
-    with Locust(
-        tmp_path / "reports", "-u", "4", "-r", "4", "--processes", "2", "--master-bind-port", port,
-        "--master-port", port, "--json-file", str(tmp_path / "out"),
-    ) as locust:  # fmt: skip
+    json_file = ("--json-file", str(tmp_path / "out"))
+    with Locust(tmp_path / "reports", "-u", "4", "-r", "4", "--processes", "2", *json_file) as locust:
         locust.wait_for(WORKING)
         locust.signal(signal.SIGTERM)
         assert locust.finish() == 0
@@ -212,10 +203,7 @@ def test_a_terminated_master_has_the_figures_of_its_workers(tmp_path: Path) -> N
 
 
 def test_a_bad_setting_leaves_no_worker_behind(tmp_path: Path) -> None:
-    port = str(free_port())
-    with Locust(
-        tmp_path, "--processes", "2", "--nakama-seed", "x", "--master-bind-port", port, "--master-port", port
-    ) as locust:
+    with Locust(tmp_path, "--processes", "2", "--nakama-seed", "x") as locust:
         # The workers hold its streams: it only ends for the reader when they do.
         assert locust.finish() == 2
     assert "--nakama-seed" in locust.output

@@ -1,0 +1,1 @@
+"""Master and workers of a run with several processes."""

@@ -1,0 +1,70 @@
+"""Locust's master, put right where it loses or revives a run that ends while workers come and go (2.47)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from locust.rpc import Message
+from locust.runners import STATE_RUNNING, MasterRunner
+
+
+class MasterMending:
+    """Made once a master.
+
+    - When its last worker quits, it quits in the greenlet that reads the workers' messages: those that are
+      still there, with the last figures, would not be read.
+    - A start that is under way when the run is stopped, such as a share-out to a worker that joins, goes on: it
+      has the workers run again and takes the run for running.
+    - Without rebalancing it gives users to the first worker that joins late and to no later one, and those of a
+      worker that is gone to nobody.
+    """
+
+    def __init__(self, runner: MasterRunner) -> None:
+        self._runner = runner
+        self._quit: Callable[[], None] = runner.quit
+        self._update_state: Callable[[str], None] = runner.update_state
+        self._reset_connection: Callable[[], None] = runner.reset_connection
+        self._stopping = False
+        runner.quit = self.quit  # type: ignore[method-assign]
+        runner.update_state = self.update_state  # type: ignore[method-assign]
+        runner.reset_connection = self.reset_connection  # type: ignore[method-assign]
+        self._hold_spawn_messages()
+        runner.environment.events.test_start.add_listener(self._on_test_start)
+        runner.environment.events.test_stopping.add_listener(self._on_test_stopping)
+        if runner.environment.parsed_options is not None:
+            runner.environment.parsed_options.enable_rebalancing = True
+
+    def quit(self) -> None:
+        """As Locust's, but never in a greenlet that it ends before it is done."""
+        if gevent.getcurrent() in list(self._runner.greenlet):
+            gevent.spawn(self._quit)
+        else:
+            self._quit()
+
+    def update_state(self, new_state: str) -> None:
+        """As Locust's, but what has been stopped does not run again without a new start."""
+        if not (self._stopping and new_state == STATE_RUNNING):
+            self._update_state(new_state)
+
+    def reset_connection(self) -> None:
+        """As Locust's, which makes a new server."""
+        self._reset_connection()
+        self._hold_spawn_messages()
+
+    def _hold_spawn_messages(self) -> None:
+        server = self._runner.server
+        send: Callable[[Message], None] = server.send_to_client
+
+        def send_to_client(message: Message) -> None:
+            if not (self._stopping and message.type == "spawn"):
+                send(message)
+
+        server.send_to_client = send_to_client
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._stopping = False
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        self._stopping = True
