@@ -142,9 +142,11 @@ def test_no_secret_is_in_any_output(tmp_path: Path, capsys: pytest.CaptureFixtur
     with EmulatorProcess.start(server_key=server_key, http_key=http_key, extra=("--fault", said)) as emulator:
         variables = {"NAKAMA_HTTP_KEY": http_key, "NAKAMA_GATE": str(gate), "GITHUB_STEP_SUMMARY": str(step)}
         with workers(
-            tmp_path, emulator, "-t", "2s", "--nakama-server-key", server_key, "--nakama-request-samples", "9",
+            tmp_path, emulator, "--nakama-server-key", server_key, "--nakama-request-samples", "9",
             "-L", "DEBUG", environment=variables,
         ) as locust:  # fmt: skip
+            locust.wait_for("WS       ping", 3)
+            locust.signal(signal.SIGTERM)
             assert locust.finish() == 3
     (folder,) = locust.folders
     assert set(outcomes(locust)) == {"Bearer <secret>", "nothing fails"}

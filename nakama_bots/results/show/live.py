@@ -307,7 +307,8 @@ def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart) -> str:
     if health["reasons"]:
         parts.append(f"generator TOO SLOW: {health['reasons'][0]}")
     else:
-        parts.append("generator ok")
+        measured = not any(process.get("unmeasured") for process in health["processes"])
+        parts.append("generator ok" if measured else "generator not measured")
     return " | ".join(parts)
 
 
