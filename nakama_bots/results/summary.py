@@ -14,6 +14,7 @@ from typing import Final, TypedDict, cast
 from nakama_bots import observer
 from nakama_bots.errors import NakamaError, without_secrets
 from nakama_bots.ledger import Ledger
+from nakama_bots.results.latency import Latency, latency
 from nakama_bots.results.record.cross_check import CrossCheckPart
 from nakama_bots.results.record.gaps import GapPart
 from nakama_bots.results.record.health import Health, HealthPart
@@ -34,38 +35,9 @@ SCHEMA: Final = f"{SCHEMA_NAME}{SCHEMA_VERSION}"
 MATCHED: Final[CallKey] = ("PUSH", "matchmaker_matched")
 """The call whose response time is the time to match: from the ticket's request to the push."""
 
-PERCENTILES: Final[dict[str, float]] = {
-    "p50": 50.0,
-    "p75": 75.0,
-    "p90": 90.0,
-    "p95": 95.0,
-    "p99": 99.0,
-    "p99_9": 99.9,
-}
-
 
 class SummaryError(NakamaError):
     """A summary cannot be written, or a file is none that this version reads: the path and why, in one line."""
-
-
-class Latency(TypedDict):
-    """Milliseconds with 3 decimals; all but the counts are null when nothing was measured.
-
-    ``overflow`` values were above one hour, ``underflow`` values below zero; they count as those.
-    """
-
-    count: int
-    overflow: int
-    underflow: int
-    min: float | None
-    mean: float | None
-    max: float | None
-    p50: float | None
-    p75: float | None
-    p90: float | None
-    p95: float | None
-    p99: float | None
-    p99_9: float | None
 
 
 class RunPart(TypedDict):
@@ -356,27 +328,6 @@ def build_summary(
     }
 
 
-def latency(histogram: Histogram | None) -> Latency:
-    """A histogram's figures; None stands for one in which nothing was recorded."""
-    histogram = histogram or Histogram()
-    found = histogram.percentiles(PERCENTILES.values())
-    p50, p75, p90, p95, p99, p99_9 = (_ms(found[percent]) for percent in PERCENTILES.values())
-    return {
-        "count": histogram.count,
-        "overflow": histogram.overflow,
-        "underflow": histogram.underflow,
-        "min": _ms(histogram.min),
-        "mean": _ms(histogram.mean),
-        "max": _ms(histogram.max),
-        "p50": p50,
-        "p75": p75,
-        "p90": p90,
-        "p95": p95,
-        "p99": p99,
-        "p99_9": p99_9,
-    }
-
-
 def ended(call: CallPart) -> int:
     """How many of the calls came to an end: all but those whose player was stopped."""
     return call["count"] - call["outcomes"][ABANDONED]
@@ -515,7 +466,3 @@ def _order(key: CallKey) -> tuple[bool, CallKey]:
 
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1e3, 3)

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from nakama_bots.errors import ConfigError, NakamaError
+from nakama_bots.results.latency import latency
 from nakama_bots.results.record.recorder import OTHER, Recorder
 from nakama_bots.results.shapes import check
 from nakama_bots.results.show.text import end_of_run
@@ -16,7 +17,6 @@ from nakama_bots.results.summary import (
     SummaryError,
     build_summary,
     check_summary,
-    latency,
     recorder_of,
 )
 

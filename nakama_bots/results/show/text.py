@@ -13,6 +13,7 @@ from nakama_bots.ledger import Ledger
 from nakama_bots.results.gate.findings import handler_failures
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
+from nakama_bots.results.latency import Latency
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
 from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, ProcessPart, short_source
 from nakama_bots.results.record.recorder import ABANDONED
@@ -24,7 +25,6 @@ from nakama_bots.results.summary import (
     ArrivalsPart,
     CallPart,
     DeliveryPart,
-    Latency,
     MatchmakingPart,
     PacedPart,
     Summary,

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from nakama_bots.results.latency import Latency
 from nakama_bots.results.record import sparse
 from nakama_bots.results.show.report.charts import Chart, ChartLine, X, number
 from nakama_bots.results.show.report.view import Bins, RunView
-from nakama_bots.results.summary import Latency
 
 SHOWN: Final[dict[str, float]] = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 

@@ -1,0 +1,61 @@
+"""The times of a histogram as a summary has them: milliseconds, and the percentiles that a reader wants."""
+
+from __future__ import annotations
+
+from typing import Final, TypedDict
+
+from nakama_bots.results.record.histogram import Histogram
+
+PERCENTILES: Final[dict[str, float]] = {
+    "p50": 50.0,
+    "p75": 75.0,
+    "p90": 90.0,
+    "p95": 95.0,
+    "p99": 99.0,
+    "p99_9": 99.9,
+}
+
+
+class Latency(TypedDict):
+    """Milliseconds with 3 decimals; all but the counts are null when nothing was measured.
+
+    ``overflow`` values were above one hour, ``underflow`` values below zero; they count as those.
+    """
+
+    count: int
+    overflow: int
+    underflow: int
+    min: float | None
+    mean: float | None
+    max: float | None
+    p50: float | None
+    p75: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    p99_9: float | None
+
+
+def latency(histogram: Histogram | None) -> Latency:
+    """A histogram's figures; None stands for one in which nothing was recorded."""
+    histogram = histogram or Histogram()
+    found = histogram.percentiles(PERCENTILES.values())
+    p50, p75, p90, p95, p99, p99_9 = (_ms(found[percent]) for percent in PERCENTILES.values())
+    return {
+        "count": histogram.count,
+        "overflow": histogram.overflow,
+        "underflow": histogram.underflow,
+        "min": _ms(histogram.min),
+        "mean": _ms(histogram.mean),
+        "max": _ms(histogram.max),
+        "p50": p50,
+        "p75": p75,
+        "p90": p90,
+        "p95": p95,
+        "p99": p99,
+        "p99_9": p99_9,
+    }
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1e3, 3)
