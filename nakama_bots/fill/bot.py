@@ -116,7 +116,7 @@ class Bot:
                 self.state = "leaving"
         except BehaviourError as error:
             self.outcome.behaviour = self._asked = True
-            if not error.told:
+            if not error.logged:
                 self._problems.say(f"{error.args[0]}; its bot {self.name} ends")
         except CallError as error:
             self._failed(doing, error)

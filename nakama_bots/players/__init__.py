@@ -1,1 +1,1 @@
-"""A player, and what it can do: match, matchmaking, chat. Knows nothing of Locust."""
+"""A player and its actions: match, matchmaking, chat. Does not depend on Locust."""

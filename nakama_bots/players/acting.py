@@ -1,4 +1,4 @@
-"""What a player can do: each act of ``players.acts`` as a method of the player."""
+"""The actions of a player: each act of ``players.acts`` as a method."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Acts:
-    """The acts of a ``Player``. What is joined is a context manager, which leaves at its end."""
+    """The acts of a ``Player``. Everything that can be joined is a context manager, which leaves on exit."""
 
     __slots__ = ()
 
@@ -44,7 +44,7 @@ class Acts:
     ) -> Match:
         """Find a match through the matchmaker, join it, and wait for the others.
 
-        Only tickets of the same ``mode`` and id prefix find each other: no human is matched with a bot. Give
+        Only tickets with the same ``mode`` and id prefix match: no human is matched with a bot. Pass
         ``players``, or ``min_count`` and ``max_count``; ``query`` and ``properties`` (texts and numbers) are
         added to the ticket. The time from the ticket to the match is reported as ``PUSH matchmaker_matched``; a
         ticket that is not matched within ``timeout`` seconds is removed, and ``RequestTimeout`` raised.
@@ -67,9 +67,9 @@ class Acts:
         players: int = 0,
         delivery: Codec | None = None,
     ) -> Match:
-        """Join a match by its id, by a matchmaker's ``token``, or by ``name``: a relayed match, made if needed.
+        """Join a match by its id, by a matchmaker's ``token``, or by ``name`` (relayed, created if needed).
 
-        ``players`` are waited for. Give one of the three.
+        Waits until ``players`` users are present. Pass exactly one of the three.
         """
         given = [one for one in (match_id, name, token) if one]
         if len(given) != 1:
@@ -84,14 +84,14 @@ class Acts:
         )
 
     def create_match(self, *, players: int = 0, delivery: Codec | None = None) -> Match:
-        """Create a relayed match without a name; the others join it by its ``id``."""
+        """Create an unnamed relayed match; other players join it by its ``id``."""
         player = _player(self)
         return Match(player, lambda: (player.socket.create_match(), players), delivery=delivery)
 
     def join_listed_match(
         self, function: str, payload: object = None, *, delivery: Codec | None = None
     ) -> Match:
-        """Join the match that the game's function gives as ``match_id``; where it is full, the next one.
+        """Join the match that the game's function returns as ``match_id``; if it is full, the next one.
 
         A refused join is counted as ``provoked.match_full``. ``MatchJoinRejected`` when every match refuses.
         """
@@ -99,7 +99,7 @@ class Acts:
         return Match(player, lambda: (matchmaking.join_listed(player, function, payload), 0), delivery=delivery)
 
     def chat(self, room: str = "", *, user: str = "", group: str = "", persistence: bool = True) -> ChatRoom:
-        """A chat: the room of that name, the chat with a user id, or that of a group id. Give one of them."""
+        """A chat: a room by name, a direct chat by user id, or a group chat by group id. Pass exactly one."""
         given = {ChannelType.ROOM: room, ChannelType.DIRECT_MESSAGE: user, ChannelType.GROUP: group}
         chosen = [(kind, target) for kind, target in given.items() if target]
         if len(chosen) != 1:
@@ -108,62 +108,62 @@ class Acts:
         return ChatRoom(_player(self), target, kind, persistence=persistence)
 
     def party(self, size: int, *, timeout: float = PATIENCE) -> Party:
-        """A party of ``size`` players of this process, who meet here; one of them ``leads``.
+        """A party of ``size`` players of this process that meet here; one of them ``leads``.
 
-        ``RequestTimeout`` when too few come within ``timeout`` seconds.
+        ``RequestTimeout`` when too few players arrive within ``timeout`` seconds.
         """
         return Party(_player(self), lambda made: party.gather(made, size, timeout), members=size)
 
     def lead_party(self, size: int, *, label: str = "") -> Party:
-        """Create an open party of at most ``size`` and lead it; the others join it by its ``id``."""
+        """Create and lead an open party of at most ``size`` members; other players join it by its ``id``."""
         return Party(_player(self), lambda made: party.create(made, size, label))
 
     def join_party(self, party_id: str, *, members: int = 0) -> Party:
-        """Join an open party; ``members`` are waited for."""
+        """Join an open party and wait for ``members`` members."""
         return Party(_player(self), lambda made: party.enter(made.player, party_id), members=members)
 
     def follow(self, user_ids: Sequence[str] = ()) -> Followed:
-        """Follow the status of these users; ``show`` on it sets the own status."""
+        """Follow the status of these users; its ``show`` sets the player's own status."""
         return Followed(_player(self), user_ids)
 
     def meet(self, size: int, timeout: float = PATIENCE) -> Crew:
-        """Meet players of this process and scenario, until ``size`` have come."""
+        """Meet players of this process and scenario; waits until there are ``size``."""
         player = _player(self)
         return player.world.rendezvous.meet(player.scenario, size, timeout)
 
     def neighbours(self, *distances: int) -> list[str]:
-        """User ids of players of this process: those whose number has the bits of ``distance`` flipped.
+        """User ids of the players of this process whose number has the bits of ``distance`` flipped.
 
-        Being neighbours is mutual. One who has not come yet is left out.
+        The relation is mutual. Players that do not exist yet are left out.
         """
         player = _player(self)
         return social.user_ids(player, [player.identity.neighbour(one) for one in distances])
 
     def befriend(self, user_id: str) -> int | None:
-        """Invite a user or accept its invitation; the ``FriendState`` that came of it, None for none."""
+        """Invite a user or accept its invitation. Returns the resulting ``FriendState``, or None."""
         return social.befriend(_player(self), user_id)
 
     def group(self, name: str = "", *, max_count: int = social.MEMBERS) -> Group:
-        """The group ``name``, which is joined, or created by the first who comes, and not left at the end.
+        """The group ``name``: joined, or created by the first player, and not left at the end.
 
-        Without a name a new group, which is deleted at the end.
+        Without a name, a new group that is deleted at the end.
         """
         return social.Group(_player(self), name, max_count)
 
     def save_game(self, key: str) -> SaveGame:
-        """The player's storage object ``key``, saved on condition that it has not changed."""
+        """The player's storage object ``key``, saved only if it has not changed."""
         return SaveGame(_player(self), key)
 
     def notify_myself(self, *, persistent: bool) -> Notification[JsonText]:
-        """Have the server's function ``notify_user`` notify the player, timed up to the push."""
+        """Make the server's function ``notify_user`` notify the player; timed up to the push."""
         return notifications.notify_myself(_player(self), persistent=persistent)
 
     def cancel_ticket(self, ticket: Ticket, after: float) -> bool:
-        """Add a matchmaker ticket and remove it ``after`` seconds later; True unless it was matched before."""
+        """Add a matchmaker ticket and remove it after ``after`` seconds. True unless it was matched before."""
         return matchmaking.cancel_ticket(_player(self), ticket, after)
 
     def find_opponents(self, ticket: Ticket, timeout: float | None = None) -> Sequence[str]:
-        """Add a matchmaker ticket and wait for its match, which is not joined; the user ids in it."""
+        """Add a matchmaker ticket and wait for its match without joining it. Returns the matched user ids."""
         player = _player(self)
         limit = player.world.defaults.matchmaker_timeout if timeout is None else timeout
         matched = matchmaking.find_opponents(player, ticket, limit)
@@ -174,7 +174,7 @@ class Acts:
         idle.hold(_player(self), seconds)
 
     def read_nothing(self, size: int, patience: float) -> None:
-        """Ask for answers of ``size`` bytes without reading them, until the server closes the connection."""
+        """Request answers of ``size`` bytes without reading them, until the server closes the connection."""
         slow_reader.read_nothing(_player(self), size, patience)
 
 

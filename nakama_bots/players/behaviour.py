@@ -1,4 +1,4 @@
-"""What a bot does once it has a seat: plain classes or generators, alone or several together."""
+"""Behaviours of a bot in a match: plain classes or generators, one or several together."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ HOOKS: Final = ("on_join", "on_tick", "on_state", "on_chat", "on_leave")
 
 
 class BehaviourError(CallError):
-    """A behaviour cannot go on: it raised, took too long, sent too much, or misused its generator.
+    """A behaviour cannot continue: it raised, took too long, sent too much, or misused its generator.
 
-    ``operation`` is the class and the hook, as ``Swimmer.on_tick``; ``told``: a line about it has been logged.
+    ``operation`` is the class and the hook, such as ``Swimmer.on_tick``. ``logged``: it has been logged.
     """
 
-    told = False
+    logged = False
 
 
 class State:
-    """State that came from a match or a party. ``sender`` is a user id, "" where the match itself sent it."""
+    """State from a match or a party. ``sender`` is a user id, "" if the match itself sent it."""
 
     __slots__ = ("_data", "_text", "op_code", "sender", "username")
 
@@ -56,12 +56,12 @@ class State:
         self._data = data
 
     def json(self) -> Any:
-        """The payload as JSON; ``ValueError`` for any other."""
+        """The payload parsed as JSON; ``ValueError`` if it is not JSON."""
         return orjson.loads(self.data)
 
 
 class ChatMessage:
-    """A chat message of somebody else. ``content`` is its JSON object, ``sender`` a user id."""
+    """A chat message from another user. ``content`` is its JSON object, ``sender`` a user id."""
 
     __slots__ = ("channel_id", "content", "sender", "username")
 
@@ -73,41 +73,41 @@ class ChatMessage:
 
     @property
     def text(self) -> str:
-        """The field ``text`` of the content, "" where there is none."""
+        """The field ``text`` of the content, "" if it has none."""
         return str(self.content.get("text", ""))
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What a generator gets from its ``yield``: the hook, and its state or message where it has one."""
+    """The result of a generator's ``yield``: the hook, and its state or message if it has one."""
 
     hook: str
     body: Any = None
 
 
 class Behaviour:
-    """Base of a player's script: override what you need. The hooks of one player never run at the same time."""
+    """Base of a player's script: override the hooks you need. A player's hooks never run at the same time."""
 
     def on_join(self, seat: Seat) -> None:
-        """The player has its seat."""
+        """Called when the player has joined."""
 
     def on_tick(self, seat: Seat) -> None:
-        """It is time to act: ``rate`` times a second, in ``fill`` about every reaction time of the persona."""
+        """Called ``rate`` times a second; in ``fill`` about once per reaction time of the persona."""
 
     def on_state(self, seat: Seat, state: State) -> None:
-        """State has come from the match or from another player."""
+        """Called for state from the match or from another player."""
 
     def on_chat(self, seat: Seat, message: ChatMessage) -> None:
-        """Another user has said something in a room that the player is in."""
+        """Called for another user's message in a room that the player is in."""
 
     def on_leave(self, seat: Seat) -> None:
-        """The player is about to leave; it can still send."""
+        """Called before the player leaves; it can still send."""
 
 
 class Together(Behaviour):
-    """Several behaviours of one player, each hook in their order.
+    """Several behaviours of one player; each hook runs in their order.
 
-    Each part draws from its own random numbers: what one does by chance does not change what another does.
+    Each part has its own random generator, so that one does not change the random choices of another.
     """
 
     def __init__(self, *parts: object) -> None:
@@ -115,7 +115,7 @@ class Together(Behaviour):
         self._randoms: list[random.Random] = []
 
     def call(self, hook: str, seat: Seat, *body: Any) -> None:
-        """Call ``hook`` of the parts that have it."""
+        """Call ``hook`` on the parts that have it."""
         own = seat.random
         try:
             for part, seat.random in zip(self.parts, self._randoms, strict=True):
@@ -172,7 +172,7 @@ class Script(Behaviour):
         try:
             self._generator.close()
         except RuntimeError:
-            msg = "it yields again after on_leave: a generator has to end when it is closed"
+            msg = "it yields again after on_leave: a generator must end when it is closed"
             raise TypeError(msg) from None
 
     def _resume(self, seat: Seat, event: Event | None) -> bool:
@@ -195,7 +195,7 @@ Make: TypeAlias = Callable[[], Behaviour]
 
 
 def behaviour_of(given: object) -> Behaviour:
-    """``given`` as a behaviour: an instance, a class or a generator function; ``ConfigError`` for all else."""
+    """``given`` (an instance, a class or a generator function) as a behaviour; otherwise ``ConfigError``."""
     if inspect.isgeneratorfunction(given):
         return Script(given)
     if inspect.isclass(given):
@@ -209,7 +209,7 @@ def behaviour_of(given: object) -> Behaviour:
 
 
 def check_hooks(given: object) -> None:
-    """``ConfigError`` for a hook that a call would not run."""
+    """Raise ``ConfigError`` for a hook that a call would not run."""
     for hook in HOOKS:
         function = getattr(given, hook, None)
         if inspect.isgeneratorfunction(function) or inspect.iscoroutinefunction(function):
@@ -233,5 +233,5 @@ def names(behaviour: object) -> tuple[str, str]:
     kind = type(behaviour)
     try:
         return Path(inspect.getfile(kind)).name, kind.__name__
-    except (OSError, TypeError):  # made in an interpreter
+    except (OSError, TypeError):  # defined in an interactive interpreter
         return "", kind.__name__

@@ -26,7 +26,7 @@ _TALK: Final[dict[str, tuple[str, ...]]] = {
 
 
 class Wanderer(Behaviour):
-    """Walks about a relayed match's square of 100 by 100 and sends where it is; the skilled walk straighter."""
+    """Walks about a square of 100 by 100 in a relayed match and sends its position; skill walks straighter."""
 
     def __init__(self) -> None:
         self.x = self.y = self.heading = 0.0
@@ -47,7 +47,7 @@ class Wanderer(Behaviour):
 
 
 class Chatter(Behaviour):
-    """Small talk in the persona's language: greets, now and then says something, and answers."""
+    """Small talk in the persona's language: greets, says something now and then, and answers."""
 
     def on_join(self, seat: Seat) -> None:
         seat.say(self._lines(seat)[0])
@@ -57,7 +57,7 @@ class Chatter(Behaviour):
             seat.say(seat.random.choice(self._lines(seat)[1:]))
 
     def on_chat(self, seat: Seat, message: ChatMessage) -> None:  # noqa: ARG002
-        # Rarely: a room of bots that answered everything would never be quiet again.
+        # Rarely: bots that answer every message would keep a room busy without end.
         if seat.random.random() < 0.05:
             seat.say(seat.random.choice(self._lines(seat)))
 
@@ -78,7 +78,7 @@ class Idler(Behaviour):
 
 
 class Reconnecter(Behaviour):
-    """Loses its connection now and then and comes back, as players on a train do."""
+    """Loses its connection now and then and reconnects, as players on a train do."""
 
     def on_tick(self, seat: Seat) -> None:
         if seat.random.random() < 0.002:
@@ -86,7 +86,7 @@ class Reconnecter(Behaviour):
 
 
 class TicTacToePlayer(Behaviour):
-    """Plays the match ``tic_tac_toe``: thinks for its reaction time, and the skilled see wins and threats."""
+    """Plays the match ``tic_tac_toe``: thinks for its reaction time; skilled ones see wins and threats."""
 
     def __init__(self) -> None:
         self._game: dict[str, Any] | None = None
@@ -96,7 +96,7 @@ class TicTacToePlayer(Behaviour):
             self._game = state.json()
 
     def on_tick(self, seat: Seat) -> None:
-        # On the tick and not at once: that is the time it took to see the board.
+        # On the tick and not at once, to allow for the reaction time.
         game, self._game = self._game, None
         if game is not None and game["turn"] == seat.user_id:
             cell = self._choose(seat, game["board"], game["players"][seat.user_id])

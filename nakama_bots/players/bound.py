@@ -1,6 +1,6 @@
 """The REST client of one player: every operation of ``Client`` without its ``session``.
 
-The signatures are in ``bound.pyi``, which ``python tests/bound_client.py`` makes from the client's.
+The signatures are in ``bound.pyi``, which ``python tests/bound_client.py`` generates from the client's.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from nakama_bots.rest.client import Client
 
 
 class BoundClient:
-    """Calls with the player's session, which is logged in first where there is none. The client renews it."""
+    """Calls with the player's session; logs in first if there is none. The client renews the session."""
 
     def __init__(self, player: Any) -> None:
         self._player = player
@@ -38,6 +38,6 @@ class BoundClient:
 
 @functools.cache
 def takes_session(name: str) -> bool:
-    """Whether the operation of that name has a session, which is always its first parameter."""
+    """True if the operation of that name takes a session, which is always its first parameter."""
     parameters = list(inspect.signature(getattr(Client, name)).parameters)
     return parameters[1:2] == ["session"]

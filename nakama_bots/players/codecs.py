@@ -1,6 +1,6 @@
-"""How a message is recognised where it arrives: one line in a scenario, ``delivery = json_field("_nb")``.
+"""How receivers recognise a message: one line in a scenario, ``delivery = json_field("_nb")``.
 
-``exact`` is the default and touches nothing: sender and receivers in one process are matched by the message's
+``exact`` is the default and changes nothing: sender and receivers in one process are matched by the message's
 bytes. The others are for servers that change the bytes on the way, and for players in several processes.
 """
 
@@ -25,21 +25,21 @@ _MOST_DEPTH: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """Base of the codecs. ``to`` is who gets a message; None: as a relayed match does, else learned."""
+    """Base of the codecs. ``to`` says who gets a message; None: as in a relayed match, else learned."""
 
     to: To | None = None
     repeats: bool = False
-    """Whether a key may arrive more than once without being a duplicate."""
+    """True if a key may arrive more than once without being a duplicate."""
 
     def outgoing(self, op_code: int, data: bytes, stamp: Stamp) -> tuple[bytes, Hashable]:
-        """What is sent in place of ``data``, and the message's key; None: it is not measured.
+        """The data to send in place of ``data``, and the message's key; None: it is not measured.
 
         ``stamp`` is unique to the message.
         """
         raise NotImplementedError
 
     def incoming(self, op_code: int, data: bytes) -> tuple[bytes, Sequence[Hashable]]:
-        """The author's data in what arrived, and the keys of the messages that it contains."""
+        """The author's data in a received message, and the keys of the messages that it contains."""
         raise NotImplementedError
 
 
@@ -58,7 +58,7 @@ class Exact(Codec):
 
 @dataclass(frozen=True, slots=True)
 class Stamped(Codec):
-    """By a stamp of 36 bytes before the data, which receivers take off; other processes are counted too."""
+    """By a stamp of 36 bytes before the data, which receivers remove; other processes are counted too."""
 
     def outgoing(self, op_code: int, data: bytes, stamp: Stamp) -> tuple[bytes, Hashable]:
         """The stamp and the data."""
@@ -74,12 +74,12 @@ class Stamped(Codec):
 
 @dataclass(frozen=True, slots=True)
 class JsonField(Codec):
-    """By a field that is added to the JSON object that is sent, and found in what arrives, however deep."""
+    """By a field that is added to the sent JSON object, and found at any depth in received data."""
 
     name: str = "_nb"
 
     def outgoing(self, op_code: int, data: bytes, stamp: Stamp) -> tuple[bytes, Hashable]:
-        """The object with the field; ``ConfigError`` for data that is no JSON object."""
+        """The object with the field; ``ConfigError`` for data that is not a JSON object."""
         try:
             document = orjson.loads(data)
         except orjson.JSONDecodeError:
@@ -103,7 +103,7 @@ class JsonField(Codec):
 
 @dataclass(frozen=True, slots=True)
 class Keyed(Codec):
-    """By the author's own functions: ``sent`` gives a message's key, ``seen`` those that a state contains.
+    """By the author's functions: ``sent`` returns a message's key, ``seen`` the keys that a state contains.
 
     The first state that contains a key is its delivery, so that an input that a server acknowledges in its
     states is timed from input to echo.

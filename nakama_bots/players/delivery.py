@@ -1,7 +1,7 @@
-"""The stamp of a message, and what one receiver sees of a sender in another process. Pure.
+"""The stamp of a message, and what one receiver knows of a sender in another process. Pure.
 
 A stamped payload carries its sender, a sequence number and a time of the host's monotonic clock. Times are
-compared only on the host that made them; a message from another host is counted, not timed.
+compared only on the host that took them; a message from another host is counted, not timed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ STAMP_SIZE: Final = _STAMP.size
 
 STATE: Final = 0
 END: Final = 1
-"""Kinds of stamped payloads; the sequence of an END is that of the STATE that would come next."""
+"""Kinds of stamped payloads; the sequence of an END is that of the next STATE."""
 
 _KINDS: Final = (STATE, END)
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -30,9 +30,9 @@ _CLOCK_OFFSETS: Final = Path("/proc/self/timens_offsets")
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a payload says of itself; ``stamp`` is the sender's ``perf_counter`` in seconds.
+    """The stamp in a payload; ``stamp`` is the sender's ``perf_counter`` in seconds.
 
-    ``late`` is how many seconds before it the send was planned.
+    ``late`` is how many seconds earlier the send was planned.
     """
 
     kind: int
@@ -43,13 +43,13 @@ class Stamp:
     late: float = 0.0
 
     def pack(self, size: int = STAMP_SIZE) -> bytes:
-        """The payload, filled up to ``size`` bytes."""
+        """The payload, padded to ``size`` bytes."""
         head = _STAMP.pack(_MAGIC, self.kind, self.host, self.sender, self.sequence, self.stamp, self.late)
         return head.ljust(size, b"\0")
 
     @classmethod
     def unpack(cls, payload: bytes) -> Stamp | None:
-        """The stamp of one of our payloads; None for any other."""
+        """The stamp of a stamped payload; None for any other."""
         if len(payload) < STAMP_SIZE or not payload.startswith(_MAGIC):
             return None
         _, kind, *rest = _STAMP.unpack_from(payload)
@@ -57,9 +57,9 @@ class Stamp:
 
 
 def host_number(boot_id: Path = _BOOT_ID, clock_offsets: Path = _CLOCK_OFFSETS) -> int:
-    """A number that two processes share when they share a monotonic clock, that of the running kernel.
+    """A number that is equal in two processes if they share a monotonic clock, that of the running kernel.
 
-    Where the kernel does not say which it is, a random one: nothing that another process stamped is compared.
+    Random if the kernel has no boot id: no stamp of another process is compared then.
     """
     try:
         # A time namespace (some containers) shifts the clock under the same kernel.
@@ -90,7 +90,7 @@ class Stream:
         self._next = self.first
 
     def receive(self, sequence: int) -> bool:
-        """Count one message; False for one that had come before."""
+        """Count one message; False for a duplicate."""
         if sequence >= self._next:
             if self._was_away:
                 self._was_away = False
@@ -108,24 +108,24 @@ class Stream:
         return True
 
     def end(self, total: int) -> None:
-        """The sender has said how many it sent."""
+        """The sender has reported how many messages it sent."""
         self.ended_at = total
 
     @property
     def ended(self) -> bool:
-        """Whether everything that the sender has told of has come, or will not."""
+        """True if every message that the sender reported has arrived, or cannot arrive any more."""
         return self.ended_at is not None and self.ended_at >= self._next
 
     def came_back(self) -> None:
-        """The receiver was disconnected: what is missing before the next message was missed, not lost."""
+        """The receiver was disconnected: messages missing before the next one count as missed, not lost."""
         self._was_away = True
 
     @property
     def expected(self) -> int:
-        """How many messages should have come; without an END, up to the last that came."""
+        """How many messages should have arrived; without an END, up to the last one that arrived."""
         return max(self._next, self.ended_at or 0) - self.first
 
     @property
     def lost(self) -> int:
-        """How many of the expected ones have not come while the receiver was connected."""
+        """How many expected messages did not arrive while the receiver was connected."""
         return self.expected - self.received - self.missed

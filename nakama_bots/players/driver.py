@@ -1,4 +1,4 @@
-"""Runs a behaviour: calls its hooks for one seat, one at a time, and ends it when it cannot go on."""
+"""Runs a behaviour: calls its hooks for one seat, one at a time, and ends it when it cannot continue."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from nakama_bots.types.realtime import ChannelMessage
 
 MOST_EVENTS: Final = 1000
-"""Events that wait for a hook; of more, the newest are dropped and counted."""
+"""Events that may wait for a hook; further ones are dropped and counted."""
 
 Wait = Callable[[float], bool]
-"""Waits so many seconds; False when it is over before that."""
+"""Waits that many seconds; False if the behaviour ends before that."""
 
 
 class Driver:
-    """One behaviour in one place. ``run`` goes on until its schedule ends, the seat is left, or ``stop``."""
+    """One behaviour in one place. ``run`` continues until its schedule ends, the seat is left, or ``stop``."""
 
     def __init__(self, place: Place, behaviour: Behaviour) -> None:
         self.place = place
@@ -40,7 +40,7 @@ class Driver:
         self.hook = ""
         self.hook_since = 0.0
         self.error: BehaviourError | None = None
-        """Why it is ended; set by the watchdog while a hook runs."""
+        """Why the behaviour ends; set by the watchdog while a hook runs."""
         self.greenlet = gevent.getcurrent()
         self._events: deque[tuple[str, Any]] = deque()
         self._news = Event()
@@ -48,18 +48,18 @@ class Driver:
 
     @property
     def over(self) -> bool:
-        """Whether it acts no more."""
+        """True if it no longer acts."""
         return self._stopped or self.place.seat.leaving
 
     def stop(self) -> None:
-        """End after the hook that runs now."""
+        """End after the current hook."""
         self._stopped = True
         self._news.set()
 
     def run(self, schedule: Callable[[Wait], Iterator[object]]) -> None:
         """Play: ``on_join``, ``on_tick`` for every step of the schedule, ``on_leave``.
 
-        Raises ``BehaviourError``, and the ``CallError`` that a hook let through or that ended the connection.
+        Raises ``BehaviourError``, or the ``CallError`` that a hook did not catch or that ended the connection.
         """
         seat, player = self.place.seat, self.place.player
         seat.leaving = seat.reconnecting = False
@@ -90,7 +90,7 @@ class Driver:
         return removes
 
     def _has(self, hook: str) -> bool:
-        """Whether the author has written ``hook``: what nobody hears is not queued."""
+        """True if the author has defined ``hook``; events without a hook are not queued."""
         parts = self.behaviour.parts if isinstance(self.behaviour, Together) else (self.behaviour,)
         return any(
             getattr(type(part), hook, None) not in (None, getattr(Behaviour, hook))
@@ -110,7 +110,7 @@ class Driver:
         self._news.set()
 
     def _wait(self, seconds: float) -> bool:
-        """Handle what comes for ``seconds``; False when it is over before that."""
+        """Handle events for ``seconds``; False if the behaviour ends before that."""
         due = perf_counter() + seconds
         player = self.place.player
         while True:
@@ -150,7 +150,7 @@ class Driver:
         except (CallError, BehaviourError):
             raise
         except Flooded:
-            raise self.blame(f"sends more than {MOST_SENDS:,} messages in a second") from None
+            raise self.blame(f"sends more than {MOST_SENDS:,} messages a second") from None
         except Exception as error:
             text = f"raised {type(error).__name__}: {error}"
             raise self.blame(text, _line(error, names_of(self.behaviour)[0])) from error
@@ -160,7 +160,7 @@ class Driver:
             raise self.error
 
     def blame(self, what: str, line: int = 0) -> BehaviourError:
-        """The error that ends this player: file, class, hook, and what it does."""
+        """The error that ends this player: file, class, hook, and the reason."""
         file, name = names_of(self.behaviour)
         place = f"{file}:{line}: " if line else f"{file}: " if file else ""
         operation = f"{name}.{self.hook}"
@@ -173,28 +173,28 @@ class Driver:
 
 
 def _line(error: BaseException, file: str) -> int:
-    """The line of ``file`` that the error came by, the innermost one; 0 when there is none."""
+    """The innermost line of ``file`` in the error's traceback; 0 if there is none."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(file)]
     return (frames[-1].lineno or 0) if frames and file else 0
 
 
 class Watchdog:
-    """Finds hooks that take too long: those that wait, and those that let nobody else run.
+    """Finds hooks that take too long: those that wait, and those that block all other greenlets.
 
-    The first are ended at once; the second are named by a thread that reads the hub's stack, and end when they
-    have returned. ``tell`` gets one line for each.
+    The former end at once; the latter are reported by a thread that reads the hub's stack, and end when they
+    have returned. ``report`` is called with one line for each.
     """
 
-    def __init__(self, limit: float, tell: Callable[[str], object]) -> None:
+    def __init__(self, limit: float, report: Callable[[str], object]) -> None:
         self.limit = limit
-        self.tell = tell
+        self.report = report
         self._drivers: dict[Driver, None] = {}
         self._beat: gevent.Greenlet[[], None] | None = None
         self._beat_at = perf_counter()
         self._hub_thread = 0
 
     def watching(self, driver: Driver) -> _Watched:
-        """Watch ``driver`` inside a ``with``."""
+        """Watch ``driver``, as a context manager."""
         return _Watched(self, driver)
 
     def add(self, driver: Driver) -> None:
@@ -204,11 +204,11 @@ class Watchdog:
             self._beat_at = perf_counter()
             self._hub_thread = monkey.get_original("_thread", "get_ident")()
             self._beat = gevent.spawn(self._look)
-            # A thread of the system, also where Locust has replaced threads by greenlets.
+            # A system thread, even where Locust has replaced threads by greenlets.
             monkey.get_original("_thread", "start_new_thread")(self._watch, (self._beat,))
 
     def remove(self, driver: Driver) -> None:
-        """Watch it no more."""
+        """Stop watching."""
         self._drivers.pop(driver, None)
         if not self._drivers and self._beat is not None:
             beat, self._beat = self._beat, None
@@ -218,7 +218,7 @@ class Watchdog:
         while True:
             now = perf_counter()
             if now - self._beat_at > self.limit:
-                # One hook held the hub: the others only waited for it.
+                # One hook blocked the hub: the others only waited for it.
                 for driver in self._drivers:
                     driver.hook_since = now
             self._beat_at = now
@@ -235,9 +235,9 @@ class Watchdog:
             if self._beat is beat and perf_counter() - self._beat_at > self.limit:
                 driver = _caller(sys._current_frames().get(self._hub_thread))
                 if driver is not None and driver.hook and driver.error is None:
-                    driver.error = driver.blame(f"holds the whole process for more than {self.limit:g} s")
-                    driver.error.told = True
-                    self.tell(f"{driver.error.args[0]}; its player {driver.place.player.identity.username} "
+                    driver.error = driver.blame(f"blocks the whole process for more than {self.limit:g} s")
+                    driver.error.logged = True
+                    self.report(f"{driver.error.args[0]}; its player {driver.place.player.identity.username} "
                               f"ends when it returns")  # fmt: skip
 
 

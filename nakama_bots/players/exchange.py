@@ -1,15 +1,15 @@
-"""What became of every message between the players of one process. Pure: no I/O, time as an argument.
+"""Tracks the delivery of every message between the players of one process. Pure: time is an argument.
 
-A send is registered with everyone of this process who is present at that moment; a receive takes the earliest
+A send is registered with every player of this process that is present then; a receive matches the earliest
 message of its key that still waits for its receiver. Nothing is read from or added to a payload. What is
-expected follows from what was sent and who was present, never from what arrived, and every expected delivery
+expected follows from the sends and the players present, never from what arrived, and every expected delivery
 ends exactly once::
 
     expected = received + missed + lost + unknown
 
-``missed`` is what a player did not get because it was disconnected, ``unknown`` what cannot be judged: the
+``missed`` is what a player did not receive because it was disconnected, ``unknown`` what cannot be judged: the
 sender's or the receiver's connection ended before the message could arrive, or the server's own match never
-passed a message of that kind on. Everything else that did not arrive is ``lost``.
+passed on a message of that kind. Everything else that did not arrive is ``lost``.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from enum import Enum
 from typing import Final
 
 PATIENCE: Final = 30.0
-"""Seconds after which a message that has not arrived is given up; one that arrives later is not counted."""
+"""Seconds after which a message counts as not arrived; a later arrival is not counted."""
 IN_FLIGHT: Final = 2.0
-"""Seconds that a message may be on its way: what a connection's end within them explains is not lost."""
+"""Seconds that a message may be in flight: a message is not lost if a connection ended within them."""
 _RACE: Final = 0.1
-"""Seconds that a message sent before a rejoin may be behind it at the server."""
+"""Seconds by which the server may handle a message sent before a rejoin after it."""
 _MOST_BREAKS: Final = 32
 
 
 class To(Enum):
-    """Who gets a message: the other players, all players, the sender alone.
+    """Who receives a message: the other players, all players, or only the sender.
 
     ``LEARNED`` is for a server's own match, which may pass on anything to anyone: all players are expected to
-    get it, and who never gets a message of that kind is ``unknown`` instead of ``lost``.
+    get it; for those that never get a message of that kind it is ``unknown`` instead of ``lost``.
     """
 
     OTHERS = "others"
@@ -63,7 +63,7 @@ class Tally:
         return self.expected - self.received - self.missed - self.lost - self.unknown
 
     def take(self) -> Tally:
-        """What was counted since the last time; this one goes on from nothing."""
+        """Return the counts since the last call, and reset them."""
         taken = Tally(*(getattr(self, name) for name in FIELDS))
         for name in FIELDS:
             setattr(self, name, 0)
@@ -77,26 +77,26 @@ class Member:
     channel: Channel
     user_id: str
     since: float
-    """When it joined or came back."""
+    """When it joined or reconnected."""
     tally: Tally
     listens: bool = True
-    """Whether it receives; otherwise it only sends."""
+    """True if it receives; otherwise it only sends."""
     waiting: int = 0
     away_since: float | None = None
     breaks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_BREAKS))
-    """Times of the ends of its connection, and of the returns."""
+    """Times at which its connection ended, and at which it reconnected."""
     sent: int = 0
     newest: dict[Member, int] = field(default_factory=dict)
-    """Number of the newest message received of each sender."""
+    """Number of the newest message received from each sender."""
 
     def was_away(self, at: float) -> bool:
-        """Whether it was disconnected at ``at``, or while a message sent then was on its way."""
+        """True if it was disconnected at ``at``, or while a message sent then was in flight."""
         if self.away_since is not None and at >= self.away_since - IN_FLIGHT:
             return True
         return any(start - IN_FLIGHT <= at <= end for start, end in self.breaks)
 
     def broke(self, at: float) -> bool:
-        """Whether its connection ended right after ``at``."""
+        """True if its connection ended right after ``at``."""
         ends = [start for start, _ in self.breaks]
         if self.away_since is not None:
             ends.append(self.away_since)
@@ -105,7 +105,7 @@ class Member:
 
 @dataclass(slots=True, eq=False)
 class Message:
-    """One message that was sent. ``late`` is how many seconds after its plan, ``number`` the sender's own."""
+    """A sent message. ``late`` is how many seconds after its plan, ``number`` counts the sender's messages."""
 
     sender: Member
     key: Hashable
@@ -113,12 +113,12 @@ class Message:
     at: float
     late: float
     kind: Hashable | None
-    """What the server passes on or not (an op code); None where it passes on everything."""
+    """The kind that the server passes on or not (an op code); None if it passes on everything."""
     waiting: set[Member]
 
 
 class Channel:
-    """Where messages go to everyone who is there. Made by ``Exchange.channel``."""
+    """A group of members that receive each other's messages. Created by ``Exchange.channel``."""
 
     __slots__ = ("key", "members", "messages", "passed", "users")
 
@@ -128,7 +128,7 @@ class Channel:
         self.users: Counter[str] = Counter()
         self.messages: dict[Hashable, deque[Message]] = {}
         self.passed: set[tuple[Hashable, bool]] = set()
-        """Kinds of messages that were seen to be passed on, to the sender (True) or to others (False)."""
+        """Kinds of messages that the server passed on, to the sender (True) or to others (False)."""
 
 
 class Exchange:
@@ -136,21 +136,21 @@ class Exchange:
 
     def __init__(self) -> None:
         self.joining: Counter[str] = Counter()
-        """User ids of players of this process that are about to join something, by how often."""
+        """User ids of players of this process that are about to join, with the number of joins."""
         self.numbers: set[int] = set()
-        """What stamps have for the players of this process; one for each account that was ever used."""
+        """Sender numbers in the stamps of players of this process, for every account used so far."""
         self._channels: dict[Hashable, Channel] = {}
         self._order: deque[Message] = deque()
 
     @property
     def outstanding(self) -> int:
-        """How many messages still wait for a receiver."""
+        """Number of messages that still wait for a receiver."""
         return sum(1 for message in self._order if message.waiting)
 
     def join(
         self, channel: Hashable, user_id: str, now: float, *, tally: Tally | None = None, listens: bool = True
     ) -> Member:
-        """``user_id`` is in ``channel`` from ``now`` on: what is sent there is expected to reach it."""
+        """``user_id`` is in ``channel`` from ``now`` on: messages sent there are expected to reach it."""
         found = self._channels.get(channel)
         if found is None:
             found = self._channels[channel] = Channel(channel)
@@ -160,7 +160,7 @@ class Exchange:
         return member
 
     def leave(self, member: Member, now: float) -> None:
-        """It has left; what it still waits for is judged. Idempotent."""
+        """It has left; pending deliveries to it are judged. Idempotent."""
         channel = member.channel
         if member not in channel.members:
             return
@@ -168,7 +168,7 @@ class Exchange:
             for message in self._waiting_for(member):
                 self._settle(message, member, now)
         if member.away_since is None:
-            # What it sent just before may not have left its host.
+            # Messages that it sent just before may not have left its host.
             member.breaks.append((now, now))
         del channel.members[member]
         channel.users[member.user_id] -= 1
@@ -183,7 +183,7 @@ class Exchange:
             member.away_since = now
 
     def back(self, member: Member, now: float, asked: float | None = None) -> None:
-        """It is connected again, and in the channel, which it ``asked`` for at that time."""
+        """It is connected again and in the channel; it ``asked`` to join at that time."""
         if member.away_since is None:
             return
         if asked is not None and member.waiting:
@@ -205,7 +205,7 @@ class Exchange:
         kind: Hashable | None = None,
         users: Collection[str] = (),
     ) -> None:
-        """``member`` sends a message that is known by ``key`` where it arrives, to ``users`` only if given."""
+        """``member`` sends a message that receivers recognise by ``key``; only to ``users`` if given."""
         members = member.channel.members
         if users:
             waiting = {one for one in members if one.user_id in users and one.listens}
@@ -230,7 +230,7 @@ class Exchange:
             queue.append(message)
         order = self._order
         order.append(message)
-        # From the oldest on: what has arrived everywhere is dropped, what has waited too long is judged.
+        # Oldest first: messages that arrived everywhere are dropped, those that waited too long are judged.
         while order and (not order[0].waiting or now - order[0].at > PATIENCE):
             oldest = order.popleft()
             for one in list(oldest.waiting):
@@ -239,9 +239,9 @@ class Exchange:
     def receive(
         self, member: Member, key: Hashable, now: float, sender: str = "", *, repeats: bool = False
     ) -> Message | None:
-        """``member`` has received a message of ``key``: the one that it is; None for one that nobody waits for.
+        """``member`` has received a message with ``key``. Returns that message; None if it was not expected.
 
-        ``sender`` is the user id that the server names; with ``repeats`` a key is seen again and again.
+        ``sender`` is the user id that the server reports; with ``repeats`` a key may arrive more than once.
         """
         channel = member.channel
         found = None
@@ -251,18 +251,18 @@ class Exchange:
             if message.number > member.newest.get(message.sender, 0):
                 found = message
                 break
-            # Overtaken by a later message of its sender: rather lost than this one, if there is another.
+            # Overtaken by a later message of its sender: assume that it is lost, if there is another candidate.
             found = found or message
         if found is not None:
             self._arrived(found, member)
             return found
-        # Soon after a join or a return it may be one that was sent before; later it has come before.
+        # Soon after a join or reconnect it may have been sent before that; later it is a duplicate.
         if not repeats and channel.users.get(sender) and now - member.since > IN_FLIGHT:
             member.tally.duplicated += 1
         return None
 
     def settled(self, member: Member) -> bool:
-        """Whether nothing is on its way to ``member``, or from it to players who are connected."""
+        """True if nothing is in flight to ``member``, or from it to connected players."""
         return not any(
             one is member or message.sender is member
             for message in self._open(member.channel)
@@ -292,7 +292,7 @@ class Exchange:
         self._drop(message, member)
 
     def _settle(self, message: Message, member: Member, now: float) -> None:
-        """It has not arrived, and will not: why."""
+        """Judge why it has not arrived."""
         tally = member.tally
         if member.was_away(message.at):
             tally.missed += 1

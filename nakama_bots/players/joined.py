@@ -1,4 +1,4 @@
-"""What a player is in (a match, a party, a chat room): who is there, what comes early, and the way back."""
+"""What a player can join (a match, a party, a chat room): its presences, early pushes, and rejoining."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
     from nakama_bots.types.realtime import UserPresence
 
 SETTLE: Final = 2.5
-"""Seconds that messages on their way are waited for before a player leaves."""
+"""Seconds that a player waits for messages in flight before it leaves."""
 _LOOK: Final = 0.01
 _SOON: Final = 0.001
 
 
 def number_of(user_id: str) -> int:
-    """What the stamps of a user's messages have for it."""
+    """The number that stands for a user in stamps."""
     return int(user_id.replace("-", "")[:16], 16)
 
 
 class Presences(Mapping[str, str]):
-    """User names of everyone present, by user id. A user with several connections is one."""
+    """User names of all users present, by user id. A user with several connections counts once."""
 
     def __init__(self) -> None:
         self._sessions: dict[str, UserPresence] = {}
@@ -54,13 +54,13 @@ class Presences(Mapping[str, str]):
         return self._sessions
 
     def reset(self, presences: Iterable[UserPresence]) -> None:
-        """These are there, and nobody else."""
+        """Replace all presences."""
         self._sessions.clear()
         self._users.clear()
         self.apply(presences, ())
 
     def apply(self, joins: Iterable[UserPresence], leaves: Iterable[UserPresence]) -> None:
-        """Some came and some left; a user who is back over another connection stays."""
+        """Apply joins and leaves; a user that is still present over another connection stays."""
         for one in leaves:
             gone = self._sessions.pop(one["session_id"], None)
             if gone is not None and all(o["user_id"] != gone["user_id"] for o in self._sessions.values()):
@@ -73,26 +73,26 @@ class Presences(Mapping[str, str]):
 class Joined:
     """Base of a match, a party and a chat room; a context manager that joins and leaves.
 
-    It listens from before the join, so that nothing that the server sends early is missed, and on every
-    connection that the player makes: ``Player.reconnect`` joins it again.
+    It listens from before the join, so that it misses no early push, and on every
+    connection that the player opens: ``Player.reconnect`` joins it again.
     """
 
     kind: ClassVar[str]
-    """The kind of its messages: the row of their delivery."""
+    """The kind of its messages, under which their delivery is reported."""
     id_field: ClassVar[str]
-    """Where its pushes have its id."""
+    """The path of its id in its pushes."""
     presence_event: ClassVar[str]
     paced: ClassVar[bool] = False
-    """Whether its messages are sent on a pace, and timed from their plan too."""
+    """True if its messages are sent on a pace, and also timed from their plan."""
 
     def __init__(self, player: Player) -> None:
         self.player = player
         self.id = ""
         self.presences = Presences()
         self.ended: CallError | None = None
-        """Why it is over, where the server or another player ended it."""
+        """Why it ended, if the server or another player ended it."""
         self.on_change: Callable[[], object] | None = None
-        """Called when somebody comes or goes."""
+        """Called when a user joins or leaves."""
         self._member: Member | None = None
         self._tally = Tally()
         self._streams: dict[Hashable, Stream] = {}
@@ -134,7 +134,7 @@ class Joined:
                     self._leave()
 
     def wait(self, condition: Callable[[], bool], timeout: float) -> bool:
-        """Wait until ``condition`` holds; False after ``timeout`` seconds or when the connection has ended."""
+        """Wait until ``condition`` holds; False after ``timeout`` seconds or if the connection has ended."""
         deadline = perf_counter() + timeout
         while not condition():
             self._changed.clear()
@@ -145,25 +145,25 @@ class Joined:
     def meet(self, number: int, timeout: float = 10.0) -> None:
         """Wait until ``number`` users are present.
 
-        Otherwise a failed ``PUSH`` of the presence event is reported, and raised as ``RequestTimeout`` or as
-        how the connection ended.
+        Otherwise a failed ``PUSH`` of the presence event is reported, and raised as ``RequestTimeout`` or the
+        error that ended the connection.
         """
         started = perf_counter()
         if self.wait(lambda: len(self.presences) >= number, timeout):
             joining = self.player.world.exchange.joining
-            # Others of this process may be announced by the server before their own join was answered.
+            # The server may announce other players of this process before it answers their own join.
             while any(user in joining for user in self.presences) and perf_counter() - started < timeout:
                 gevent.sleep(_SOON)
             return
         elapsed = perf_counter() - started
-        cause = self.player.lost or RequestTimeout(f"not {number} players within {timeout:g} s")
+        cause = self.player.lost or RequestTimeout(f"fewer than {number} players within {timeout:g} s")
         error = cause.for_call(self.presence_event, elapsed)
         self.player.calls.call("PUSH", error.operation, started, elapsed, 0, error)
         self._deserted()
         raise error
 
     def settle(self, timeout: float = SETTLE) -> None:
-        """Wait until nothing is on its way any more, at most ``timeout`` seconds."""
+        """Wait until no message is in flight, at most ``timeout`` seconds."""
         deadline = perf_counter() + timeout
         settled = self.player.world.exchange.settled
         while not (all(map(settled, self._members())) and self._streams_ended()) and perf_counter() < deadline:
@@ -172,7 +172,7 @@ class Joined:
             gevent.sleep(_LOOK)
 
     def report(self) -> None:
-        """Count what became of the deliveries since the last time."""
+        """Report the counts of the deliveries since the last call."""
         observer, tally = self.player.calls, self._tally.take()
         for name in FIELDS:
             number = getattr(tally, name)
@@ -188,7 +188,7 @@ class Joined:
         self._changed.set()
 
     def rejoin(self) -> None:
-        """Join the same again, on the player's new connection."""
+        """Join again, on the player's new connection."""
         asked = perf_counter()
         self._rejoin()
         for member in self._members():
@@ -196,7 +196,7 @@ class Joined:
         for stream in self._streams.values():
             stream.came_back()
 
-    # What the kinds have of their own.
+    # Overridden by each kind.
 
     def _listen(self) -> None:
         self._hear(self.presence_event, self._on_presence)
@@ -212,19 +212,19 @@ class Joined:
         raise NotImplementedError
 
     def _done(self) -> None:
-        """The visit has ended well."""
+        """Called when the visit has ended without an error."""
 
     def _deserted(self) -> None:
-        """The others have not come."""
+        """Called when too few other players have joined."""
 
     def _members(self) -> Iterable[Member]:
-        """What it is in the exchange."""
+        """Its key in the exchange."""
         return () if self._member is None else (self._member,)
 
-    # What they share.
+    # Shared by all kinds.
 
     def _hear(self, event: str, handler: Callable[[Any, float], None]) -> None:
-        """Have ``handler(body, read_at)`` called for the pushes of this place; early ones after the join."""
+        """Call ``handler(body, read_at)`` for the pushes of this place; early pushes after the join."""
 
         def tap(body: Any, read_at: float, _size: int) -> None:
             if not self._inside:
@@ -259,7 +259,7 @@ class Joined:
                 del joining[self.player.user_id]
 
     def _stop(self) -> None:
-        """Hear nothing more, and judge what has not arrived."""
+        """Stop listening, and judge what has not arrived."""
         self._has_joined()
         for remove in self._removes:
             remove()
@@ -317,14 +317,14 @@ class Joined:
         calls.sample(self._named, elapsed)
 
     def _stamped(self, stamp: Stamp, sender: str, read_at: float) -> None:
-        """A stamped message; its sender is a player of this process, or counted by its numbers."""
+        """Handle a stamped message; a sender in another process is counted by its sequence numbers."""
         if stamp.sender in self.player.world.exchange.numbers:
             if stamp.kind == STATE:
                 self._arrived((stamp.sender, stamp.sequence), read_at, sender)
             return
         stream = self._streams.get(stamp.sender)
         if stream is None:
-            # Whoever was there before is heard from this message on.
+            # Messages of a sender that was present before are counted from this one on.
             stream = self._streams[stamp.sender] = Stream(stamp.sequence)
         if stamp.kind == END:
             stream.end(stamp.sequence)

@@ -1,8 +1,8 @@
-"""Sends on a pace that does not wait for the server: none is left out, and each is timed from its plan too.
+"""Sends at a pace that does not wait for the server: none is skipped, and each is also timed from its plan.
 
-A player that waits for one answer before it asks again sends nothing while the server stalls, and so measures
-the stall once; a crowd of real clients would have met it many times. Timed from when a send was planned, every
-send that the stall held up shows it ("coordinated omission", Gil Tene; the same correction as in wrk2).
+A player that waits for each answer before its next request sends nothing while the server stalls, and measures
+the stall once; many real clients would have met it many times. Timed from its planned start, every
+send that the stall delayed shows it ("coordinated omission", Gil Tene; the same correction as in wrk2).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from nakama_bots.observer import Observer
 
 
 class PacedCalls:
-    """A player's observer: passes everything on, and times the calls of a paced step a second time.
+    """A player's observer: passes everything on, and also samples the calls of paced steps.
 
-    A call that went well is sampled as ``paced.<kind> <name>``, and with the seconds that its step began after
-    the plan added as ``paced.<kind> <name>.corrected``. A failure that was provoked on purpose is none.
+    A successful call is sampled as ``paced.<kind> <name>``, and, with the seconds by which its step was late
+    added, as ``paced.<kind> <name>.corrected``. A provoked failure counts as success.
     """
 
     __slots__ = ("_late", "_observer", "_provoked", "_since")
@@ -36,10 +36,10 @@ class PacedCalls:
 
     @contextmanager
     def provoking(self, name: str, *kinds: type[CallError]) -> Iterator[None]:
-        """Inside, a call that fails with one of ``kinds`` is no failure: the scenario wants to see it.
+        """Inside, a call that fails with one of ``kinds`` is no failure: the scenario provokes it.
 
-        It is told as a call that went well, named ``<its name> (<name>)``, and counted as ``provoked.<name>``.
-        Whoever made the call gets the error all the same.
+        It is reported as a successful call, named ``<its name> (<name>)``, and counted as ``provoked.<name>``.
+        The caller still gets the error.
         """
         self._provoked[name] = kinds
         try:
@@ -48,11 +48,11 @@ class PacedCalls:
             del self._provoked[name]
 
     def begin(self, now: float, late: float) -> None:
-        """A step that was planned ``late`` seconds ago begins."""
+        """Start a step that was planned ``late`` seconds ago."""
         self._since, self._late = now, late
 
     def end(self) -> None:
-        """No step runs."""
+        """End the step."""
         self._late = None
 
     def call(
@@ -83,7 +83,7 @@ class PacedCalls:
 def pace(calls: PacedCalls, rate: float, seconds: float | None = None) -> Iterator[Tick]:
     """Steps ``rate`` times a second on the grid of the start, for ``seconds`` or until the loop is left.
 
-    An overdue step runs at once, however late; none is left out. A player keeps one pace at a time.
+    An overdue step runs at once, however late; none is skipped. A player has one pace at a time.
     """
     ticker = Ticker(rate, perf_counter())
     left = None if seconds is None else round(rate * seconds)

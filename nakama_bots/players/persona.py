@@ -1,4 +1,4 @@
-"""How a bot appears and plays: drawn from its seed, the same in every process and run."""
+"""Appearance and skill of a bot: drawn from its seed, the same in every process and run."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
     from faker import Faker
 
 _TEXT_LIMIT: Final = 255  # the server's columns
-# A fraction of what Faker loads otherwise: 5 ms and 1 MB a locale.
+# A fraction of what Faker loads by default: 5 ms and 1 MB per locale.
 _PROVIDERS: Final = ("faker.providers.person", "faker.providers.address", "faker.providers.date_time")
 
-# Simple reaction times of people are skewed to the right, around 0.25 s, and hardly below 0.12 s.
+# Human simple reaction times are skewed to the right, around 0.25 s, and rarely below 0.12 s.
 _SLOWEST_MEDIAN: Final = 0.45
 _FASTEST_MEDIAN: Final = 0.2
 _SPREAD: Final = 0.25
 _LEAST_REACTION: Final = 0.12
 _MOST_REACTION: Final = 2.0
 
-# An instance is seeded and then drawn from: two threads must not do so at once.
+# An instance is seeded and then drawn from, which two threads must not do at once.
 _drawing: Final = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Persona:
-    """What a bot shows of itself (the fields of ``account update``), and how well it plays."""
+    """The profile of a bot (the fields of ``account update``), and how well it plays."""
 
     display_name: str
     avatar_url: str
@@ -44,11 +44,11 @@ class Persona:
     """BCP 47, such as ``pt-BR``."""
     location: str
     timezone: str
-    """A zone of the IANA database, in the locale's country."""
+    """A time zone of the IANA database, in the locale's country."""
     skill: float
     """0 to 1, most in the middle."""
     reaction_time: float
-    """Seconds until this bot reacts to what it sees; the skilled ones are faster."""
+    """Seconds until this bot reacts to an event; skilled bots are faster."""
 
     @classmethod
     def of(cls, seed: int, number: int, locales: Locales = DEFAULT, *, worker: int = 0) -> Self:
@@ -67,7 +67,7 @@ class Persona:
             name, city = fake.name(), fake.city()
         return cls(
             display_name=name[:_TEXT_LIMIT],
-            # A name that stands for no host: nobody is sent to a service that was not asked.
+            # A reserved host name, so that no client requests an avatar from a real service.
             avatar_url=f"https://avatars.example.com/{blake2s(key.encode(), digest_size=8).hexdigest()}.png",
             lang_tag=locale.replace("_", "-"),
             location=city[:_TEXT_LIMIT],
@@ -78,7 +78,7 @@ class Persona:
 
     @property
     def profile(self) -> UpdateAccountRequest:
-        """What the server is told; skill and reaction time are the bot's own."""
+        """The fields sent to the server; skill and reaction time stay with the bot."""
         return {
             "display_name": self.display_name,
             "avatar_url": self.avatar_url,
@@ -89,10 +89,10 @@ class Persona:
 
 
 def apply_profile(client: Client, session: Session, persona: Persona) -> bool:
-    """Have the session's account show ``persona``; True when anything had to be written.
+    """Write ``persona`` to the session's account; True if anything had to be written.
 
-    The account is read first: a profile that is right is not written again, and of one that is not only what
-    differs.
+    The account is read first, and only the fields that
+    differ are written.
     """
     user = client.get_account(session)["user"]
     differing: UpdateAccountRequest = {}
@@ -106,7 +106,7 @@ def apply_profile(client: Client, session: Session, persona: Persona) -> bool:
 
 @cache
 def _faker(locale: str) -> Faker:
-    # One for the process and locale. Late: only who makes a persona waits for the import.
+    # One per process and locale. Imported late: only code that draws a persona pays for the import.
     from faker import Faker  # noqa: PLC0415
 
     return Faker(locale, providers=list(_PROVIDERS))

@@ -35,26 +35,26 @@ class Place(Joined):
     def __init__(self, player: Player) -> None:
         super().__init__(player)
         self.state: State | None = None
-        """The newest state that came."""
+        """The newest state received."""
         self.room: ChatRoom | None = None
         self.seat = Seat(self)
         self.rate = player.world.defaults.tick_rate
-        """Ticks a second, where none is given."""
+        """Ticks a second, by default."""
         self.seconds = player.world.defaults.match_seconds
-        """Seconds that are played, where none are given."""
+        """Seconds to play, by default."""
         self.played = False
-        """Whether a tick has run."""
+        """True once a tick has run."""
         self._planned: float | None = None
         self._listeners: list[Callable[[State], object]] = []
 
     def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:
-        """Send ``data`` (bytes, a text or a JSON value) to everyone, or to the user ids ``to``."""
+        """Send ``data`` (bytes, text or a JSON value) to everyone, or to the user ids ``to``."""
         raise NotImplementedError
 
     def say(self, text: str) -> None:
-        """Say ``text`` in the chat room of this place, which is joined by the first word."""
+        """Send ``text`` to the chat room of this place; the first message joins it."""
         if self.room is None:
-            # Players that never speak cost the server no channel.
+            # Players that never send a message cost the server no channel.
             self.room = self.player.chat(self.id, persistence=False)
             self.room.__enter__()
         self.room.say(text)
@@ -69,9 +69,9 @@ class Place(Joined):
     ) -> None:
         """Play ``behaviour`` (an object, a class or a generator function) for ``seconds``, or until it leaves.
 
-        ``on_tick`` is called ``rate`` times a second, on the grid of the start time. At the end messages on
-        their way are waited for. May be called again.
-        Raises ``BehaviourError`` when the behaviour cannot go on.
+        ``on_tick`` is called ``rate`` times a second, on the grid of the start time. At the end, messages
+        in flight are waited for. May be called again.
+        Raises ``BehaviourError`` if the behaviour cannot continue.
         """
         driver = Driver(self, behaviour_of(behaviour))
         driver.run(partial(self._schedule, rate, seconds, skip))
@@ -80,15 +80,15 @@ class Place(Joined):
     def ticks(
         self, rate: float | None = None, seconds: float | None = None, *, skip: bool = True
     ) -> Iterator[Tick]:
-        """The ticks of a place that is played step by step: ``rate`` a second for ``seconds``.
+        """The ticks for playing step by step: ``rate`` a second for ``seconds``.
 
-        Every tick's lateness is sampled. Ticks that are overrun are skipped and counted as missed; with
-        ``skip=False`` they come late and none is left out.
+        Every tick's lateness is sampled. Overrun ticks are skipped and counted as missed; with
+        ``skip=False`` they run late and none is skipped.
         """
         return self._schedule(rate, seconds, skip, self._sleep)
 
     def on_state(self, listener: Callable[[State], object]) -> Callable[[], None]:
-        """Call ``listener`` with every state, in the event loop: it must not block. Gives its removal."""
+        """Call ``listener`` with every state, in the event loop: it must not block. Returns its removal."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
 

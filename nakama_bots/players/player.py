@@ -57,7 +57,7 @@ _UNAUTHORIZED: Final = 401
 
 @dataclass(frozen=True, slots=True)
 class Defaults:
-    """What acts use where a scenario gives nothing: the settings of a run. Seconds, ticks a second."""
+    """Defaults of the acts, from the settings of a run. Seconds, ticks a second."""
 
     tick_rate: float = 10.0
     match_seconds: float = 15.0
@@ -66,7 +66,7 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What the players of a process share: the server, how it is spoken to, and who hears of it."""
+    """Shared by the players of a process: the server, its transport, and the observer."""
 
     target: Target
     credentials: Credentials
@@ -74,34 +74,34 @@ class World:
     network: Network
     observer: Observer
     transport: Callable[[Network], Transport] = GeventTransport
-    """Makes a player's transport: each has a keep-alive connection of its own, as real clients have."""
+    """Creates a player's transport: each player has its own keep-alive connection, as real clients have."""
     locales: Locales = DEFAULT
-    """What the personas are drawn from."""
+    """The source of the personas."""
     defaults: Defaults = Defaults()
     exchange: Exchange = field(default_factory=Exchange)
-    """Where the deliveries between the players of this process are measured."""
+    """Measures the deliveries between the players of this process."""
     rendezvous: Rendezvous = field(default_factory=Rendezvous)
     watchdog: Watchdog = field(default_factory=lambda: Watchdog(STALL, log.warning))
-    """What finds behaviours that stall."""
+    """Finds behaviours that stall."""
 
 
 class Player(Acts):
-    """One bot. ``authenticate`` and ``connect`` raise what the client raises; ``close`` is always allowed.
+    """A bot. ``authenticate`` and ``connect`` raise the client's errors; ``close`` is always allowed.
 
-    Once it has logged in, its session is renewed before any REST call or connect that needs it: by a refresh
+    After the login its session is renewed before any REST call or connect that needs it: by a refresh
     when it is about to expire, by a new login when both tokens are expired or the server has refused it (logged
-    out elsewhere, account deleted). The session stays the same object. A call that the server refuses has
+    out elsewhere, account deleted). The session stays the same object. A refused call has
     failed; the next one renews.
 
-    ``scenario`` is the name that its deliveries are reported under.
+    Its deliveries are reported under the name ``scenario``.
     """
 
     delivery: Codec = Exact()
-    """How its messages are recognised where they arrive."""
+    """How receivers recognise its messages."""
     op_codes: Mapping[int, str] = {}
-    """Names of op codes; their messages are counted under them too."""
+    """Names of op codes; messages are also counted under these names."""
     allow_reconnect: bool = False
-    """Whether it comes back by itself when its connection ends while it plays."""
+    """True if it reconnects by itself when its connection ends while it plays."""
 
     def __init__(self, world: World, identity: Identity, scenario: str = "") -> None:
         self.world = world
@@ -120,13 +120,13 @@ class Player(Acts):
             log_in=self._log_in,
         )
         self._session: Session | None = None
-        # Of the server, by its last login: the clock of this machine may be wrong, or be set.
+        # The server's time, from the last login: this machine's clock may be wrong or change.
         self._ahead = time() - monotonic()
         self._profile_due = False
         self._socket: Socket | None = None
         self._socket_user = ""
         self.joined: dict[Joined, None] = {}
-        """What it is in: matches, parties, rooms, followed users."""
+        """What it has joined: matches, parties, rooms, followed users."""
         self._taps: dict[_Heard, None] = {}
         self._on_lost: list[Callable[[], object]] = []
         self._lost_at: float | None = None
@@ -149,69 +149,69 @@ class Player(Acts):
 
     @cached_property
     def api(self) -> BoundClient:
-        """Every REST operation, with the player's session, which is renewed when it has expired."""
+        """Every REST operation, with the player's session, which is renewed when needed."""
         return BoundClient(self)
 
     @property
     def session(self) -> Session:
-        """The session; ``authenticate`` comes first."""
+        """The session; ``RuntimeError`` before ``authenticate``."""
         if self._session is None:
             raise RuntimeError("the player has no session: call authenticate() first")
         return self._session
 
     @property
     def socket(self) -> Socket:
-        """The socket; a ``ConnectionClosed`` when the player never connected."""
+        """The socket; ``ConnectionClosed`` if the player never connected."""
         if self._socket is None:
             raise ConnectionClosed(1006, "not connected")
         return self._socket
 
     @property
     def connected(self) -> bool:
-        """Whether the socket is open."""
+        """True if the socket is open."""
         return self._socket is not None and self._socket.connected
 
     @property
     def lost(self) -> CallError | None:
-        """How the newest connection ended; None while it stands, and before the first."""
+        """How the newest connection ended; None while it is open, and before the first."""
         return self._socket.error if self._socket is not None else None
 
     @property
     def pending(self) -> int:
-        """How many cids wait for their answer."""
+        """Number of cids that wait for their answer."""
         return self._socket.pending if self._socket is not None else 0
 
     @property
     def unread(self) -> int:
-        """Bytes that have arrived at the socket and wait to be read."""
+        """Bytes in the socket's receive buffer."""
         return self._socket.unread if self._socket is not None else 0
 
     def authenticate(self) -> None:
         """Log in with the identity's device id; a new account gets its persona, once.
 
-        A user name that somebody else has (an account that lost its device id, a human) is reported to the
-        observer as the failed call it is, and replaced.
+        A user name that another account has (a human, or an account that lost its device id) is reported to the
+        observer as a failed call, and replaced.
         """
         self._log_in(self._session)
         self._write_profile()
 
     def log_in(self) -> None:
-        """``authenticate`` where there is no session; a profile that is due is written."""
+        """Authenticate if there is no session, and write the profile if it is due."""
         if self._session is None:
             self.authenticate()
         else:
             self._write_profile()
 
     def connect(self, *, create_status: bool = False) -> None:
-        """Open a socket with the session, authenticating first where there is none; nothing when it is open.
+        """Open a socket with the session, authenticating first if there is none. Does nothing if it is open.
 
-        An open socket is replaced when it is another user's: the account was deleted and made anew.
+        An open socket of another user is replaced: the account was deleted and created again.
         """
         self.log_in()
         if self.connected and self._socket_user == self.session.user_id:
             return
         session = self.client.fresh(self.session)
-        self._write_profile()  # of an account that was made anew
+        self._write_profile()  # for an account that was created again
         self._close_socket()
         socket = self._socket = Socket(
             self.world.target,
@@ -232,7 +232,7 @@ class Player(Acts):
         self._online, self._status, self._lost_at = create_status, None, None
 
     def tap(self, event: str, tap: Tap) -> Callable[[], None]:
-        """As ``Socket.tap``, for this connection and all that follow. Gives a function that takes it off."""
+        """Like ``Socket.tap``, for this connection and all later ones. Returns a function that removes it."""
         heard = _Heard(event, tap)
         if self._socket is not None:
             heard.remove = self._socket.tap(event, tap)
@@ -245,23 +245,23 @@ class Player(Acts):
         return remove
 
     def on_lost(self, call: Callable[[], object]) -> Callable[[], None]:
-        """Call ``call`` whenever a connection has ended, wanted or not. Gives a function that takes it off."""
+        """Call ``call`` whenever a connection has ended, wanted or not. Returns a function that removes it."""
         self._on_lost.append(call)
         return lambda: self._on_lost.remove(call)
 
     def show(self, status: str | None) -> None:
-        """Set the own status; None is offline."""
+        """Set the player's status; None is offline."""
         self.socket.update_status(status)
         self._status = status
 
     def cut(self) -> None:
-        """Lose the connection as in a tunnel: without a goodbye. ``reconnect`` comes back."""
+        """Drop the connection without a close handshake. ``reconnect`` opens another."""
         if self._socket is not None:
             self._socket.cut()
         self._close_socket()
 
     def reconnect(self) -> None:
-        """Drop the connection where there is one, open another, and come back to what the player is in.
+        """Drop the connection if there is one, open another, and rejoin what the player had joined.
 
         Status, matches, parties, rooms and followed users are joined again. The seconds since the connection
         ended are the sample ``reconnect``. A session that the server refuses is replaced by a new login, once:
@@ -285,13 +285,13 @@ class Player(Acts):
             self._status, self._online = status, online
             self.calls.count(names.RECONNECTS_FAILED)
             if isinstance(error, SessionExpired) and isinstance(error.__cause__, PermissionDenied):
-                raise error.__cause__ from None  # what the server says, as of a banned user
+                raise error.__cause__ from None  # the server's answer, such as for a banned user
             raise
         self.calls.count(names.RECONNECTS)
         self.calls.sample(names.RECONNECT, perf_counter() - started)
 
     def recover(self) -> None:
-        """Come back after the connection has ended, where ``allow_reconnect`` says so; else raise how it ended.
+        """Reconnect after the connection has ended if ``allow_reconnect`` is set; else raise how it ended.
 
         Up to five attempts, with growing, jittered pauses; the last failure is raised.
         """
@@ -311,11 +311,11 @@ class Player(Acts):
         raise cause
 
     def register(self) -> None:
-        """Make the account, and nothing else: the profile is written by ``connect``."""
+        """Create the account only: ``connect`` writes the profile."""
         self._enter(self._authenticate(self.identity.username), self._session)
 
     def refresh(self) -> None:
-        """A new token for the session."""
+        """Refresh the session."""
         self._session = self.client.session_refresh(self.session)
 
     def disconnect(self) -> None:
@@ -330,7 +330,7 @@ class Player(Acts):
             self._transport.close()
 
     def _log_in(self, session: Session | None) -> None:
-        """A new login, whose tokens go into ``session`` if there is one."""
+        """Log in; the new tokens go into ``session`` if there is one."""
         try:
             fresh = self._authenticate(self.identity.username)
         except AlreadyExists:
@@ -343,9 +343,9 @@ class Player(Acts):
         )
 
     def _enter(self, fresh: Session, session: Session | None) -> None:
-        # A token has whole seconds: rather renewed a second early than refused.
+        # A token has whole seconds: renew it a second early rather than have it refused.
         self._ahead = (fresh.created_at + 1 if fresh.created_at else time()) - monotonic()
-        # Only the first login says that the account is new, and the profile's own request may fail.
+        # Only the first login reports a new account, and the profile's own request may fail.
         self._profile_due = self._profile_due or fresh.created
         if session is None:
             self._session = fresh
@@ -363,7 +363,7 @@ class Player(Acts):
         self._profile_due = False
 
     def _close_socket(self) -> None:
-        """Close the socket, and hand its ledger to the observer."""
+        """Close the socket, and report its ledger to the observer."""
         socket = self._socket
         if socket is None:
             return
@@ -375,7 +375,7 @@ class Player(Acts):
             _report(socket.ledger, self.world.observer)
 
     def _went_away(self, socket: Socket) -> None:
-        """The connection has ended; everything that the player is in hears of it, once."""
+        """The connection has ended; notify everything that the player has joined, once."""
         if socket is not self._socket or self._gone is socket:
             return
         self._gone = socket
@@ -387,7 +387,7 @@ class Player(Acts):
 
 @dataclass(slots=True, eq=False)
 class _Heard:
-    """A tap, and what takes it off the newest connection."""
+    """A tap, and the function that removes it from the newest connection."""
 
     event: str
     tap: Tap
@@ -395,7 +395,7 @@ class _Heard:
 
 
 def checked_op_codes(op_codes: Mapping[int, str]) -> Mapping[int, str]:
-    """``op_codes`` as they are; ``ConfigError`` for too many, each of which is a row in every report."""
+    """``op_codes`` unchanged; ``ConfigError`` for too many, as each adds a row to every report."""
     if len(op_codes) > MOST_OP_CODES:
         raise ConfigError("op_codes", len(op_codes), f"names of at most {MOST_OP_CODES} op codes")
     return op_codes
@@ -403,7 +403,7 @@ def checked_op_codes(op_codes: Mapping[int, str]) -> Mapping[int, str]:
 
 @lru_cache(maxsize=4096)
 def _persona(seed: int, number: int, locales: Locales, worker: int) -> Persona:
-    # Half a millisecond to draw, nearly all that a player takes: arrivals use an account again and again.
+    # A persona takes half a millisecond to draw, most of a player's cost: arrivals reuse accounts often.
     return Persona.of(seed, number, locales, worker=worker)
 
 

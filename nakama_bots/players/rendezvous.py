@@ -1,4 +1,4 @@
-"""Where players of one process come together, such as the friends of a party."""
+"""Lets players of one process meet, such as the members of a party."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MEET: Final = "meet"
 
 
 class Crew:
-    """Players who met, as one of them sees it: ``index`` from 0; number 0 ``leads``."""
+    """A player's place among players that met: ``index`` from 0; number 0 ``leads``."""
 
     def __init__(self, index: int, meeting: _Meeting) -> None:
         self.index = index
@@ -24,27 +24,27 @@ class Crew:
 
     @property
     def leads(self) -> bool:
-        """Whether this player is number 0."""
+        """True if this player is number 0."""
         return self.index == 0
 
     def share(self, value: str) -> None:
-        """Give ``value`` to the others; for the leader."""
+        """Share ``value`` with the others; for the leader."""
         self._meeting.shared.set(value)
 
     def hear(self, timeout: float = 10.0) -> str:
-        """What the leader shares; ``RequestTimeout`` when it shares nothing within ``timeout`` seconds."""
+        """The value that the leader shares; ``RequestTimeout`` after ``timeout`` seconds."""
         self._meeting.shared.wait(timeout)
         value = self._meeting.shared.get_nowait() if self._meeting.shared.ready() else None
         if value is None:
-            raise RequestTimeout("the leader of the crew shares nothing", operation=_MEET)
+            raise RequestTimeout("the leader of the crew shared nothing", operation=_MEET)
         return value
 
     def wait(self, timeout: float = 60.0) -> None:
-        """Wait until all of the crew are at this point; ``RequestTimeout`` when one does not come."""
+        """Wait until all of the crew reach this point; ``RequestTimeout`` if one does not."""
         self._meeting.wait(timeout)
 
     def leave(self) -> None:
-        """Be done: nobody waits for this player in vain. Idempotent."""
+        """Leave the crew: the others no longer wait for this player. Idempotent."""
         self._meeting.end()
 
 
@@ -54,7 +54,7 @@ class _Meeting:
         self._size = size
         self._here = 0
         self._point = Event()
-        """The next point that all wait at; replaced when all have come."""
+        """The next point that all wait at; replaced when all have reached it."""
         self._ended = False
 
     def wait(self, timeout: float) -> None:
@@ -69,7 +69,7 @@ class _Meeting:
             if point is not self._point:
                 return
             self._here -= 1
-        raise RequestTimeout("not all of the crew came", operation=_MEET)
+        raise RequestTimeout("not all of the crew arrived", operation=_MEET)
 
     def end(self) -> None:
         if not self.shared.ready():
@@ -79,13 +79,13 @@ class _Meeting:
 
 
 class Rendezvous:
-    """Puts players into crews of a size, first come, first served, by a key of their own."""
+    """Puts players with the same key into crews of a size, first come, first served."""
 
     def __init__(self) -> None:
         self._waiting: defaultdict[Hashable, list[AsyncResult[Crew]]] = defaultdict(list)
 
     def meet(self, key: Hashable, size: int, timeout: float = PATIENCE) -> Crew:
-        """A place in a complete crew; ``RequestTimeout`` when too few came within ``timeout`` seconds."""
+        """A place in a complete crew; ``RequestTimeout`` if too few arrive within ``timeout`` seconds."""
         place: AsyncResult[Crew] = AsyncResult()
         waiting = self._waiting[key, size]
         waiting.append(place)

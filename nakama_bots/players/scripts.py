@@ -22,17 +22,17 @@ _NO_PATCH: Final = "LOCUST_SKIP_MONKEY_PATCH"
 
 
 def load(names: Sequence[str]) -> Make:
-    """What makes the behaviour of a bot from all ``names`` together; ``ConfigError`` for a bad name."""
+    """A factory of a bot's behaviour, which combines all ``names``; ``ConfigError`` for a bad name."""
     found = [_load(name) for name in names]
 
     def make() -> Behaviour:
         return Together(*(Script(one) if inspect.isgeneratorfunction(one) else one() for one in found))
 
-    # A constructor that fails does so before any bot is connected.
+    # A failing constructor fails here, before any bot connects.
     try:
         make()
     except Exception as error:  # a user's code may raise anything
-        raise ConfigError(_FLAG, ", ".join(names), f"a class that can be made ({error})") from error
+        raise ConfigError(_FLAG, ", ".join(names), f"a class that can be created ({error})") from error
     return make
 
 

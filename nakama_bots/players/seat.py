@@ -1,4 +1,4 @@
-"""A player's place in a match or a party, as a behaviour sees it: the same in a load test and in ``fill``."""
+"""A player's place in a match or a party, for a behaviour: the same in a load test and in ``fill``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nakama_bots.players.place import Place
 
 MOST_SENDS: Final = 1000
-"""Messages that a behaviour may send in a second."""
+"""Messages that a behaviour may send per second."""
 
 
 class Flooded(Exception):
@@ -25,7 +25,7 @@ class Flooded(Exception):
 
 
 def payload(data: Any) -> bytes:
-    """``data`` as bytes: bytes as they are, a text as UTF-8, all else as JSON."""
+    """``data`` as bytes: bytes unchanged, text as UTF-8, anything else as JSON."""
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):
@@ -33,11 +33,11 @@ def payload(data: Any) -> bytes:
     try:
         return orjson.dumps(data)
     except TypeError as error:
-        raise ConfigError("data", type(data).__name__, f"bytes, a text or a JSON value ({error})") from None
+        raise ConfigError("data", type(data).__name__, f"bytes, text or a JSON value ({error})") from None
 
 
 class Seat:
-    """What a behaviour acts with. ``random`` is seeded by the player: the same numbers in the next run."""
+    """The seat of a behaviour. ``random`` is seeded by the player: the same numbers in every run."""
 
     def __init__(self, place: Place) -> None:
         self.random = random.Random(place.player.identity.device_id)
@@ -54,12 +54,12 @@ class Seat:
 
     @property
     def user_id(self) -> str:
-        """The player's own."""
+        """The player's."""
         return self._place.player.session.user_id
 
     @property
     def username(self) -> str:
-        """The player's own."""
+        """The player's."""
         return self.presences.get(self.user_id, self._place.player.identity.username)
 
     @property
@@ -69,16 +69,16 @@ class Seat:
 
     @property
     def presences(self) -> Mapping[str, str]:
-        """User names of everyone who is there, by user id, the player included."""
+        """User names of all users present, by user id, the player included."""
         return self._place.presences
 
     @property
     def state(self) -> State | None:
-        """The newest state that came; None before the first."""
+        """The newest state received; None before the first."""
         return self._place.state
 
     def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:
-        """Send ``data`` (bytes, a text or a JSON value) to everyone, or to the user ids ``to``."""
+        """Send ``data`` (bytes, text or a JSON value) to everyone, or to the user ids ``to``."""
         now = perf_counter()
         if now - self._window > 1.0:
             self._window, self._sends = now, 0
@@ -88,13 +88,13 @@ class Seat:
         self._place.send(op_code, data, to)
 
     def say(self, text: str) -> None:
-        """Say ``text`` in the chat room of the match or party."""
+        """Send ``text`` to the chat room of the match or party."""
         self._place.say(text)
 
     def leave(self) -> None:
-        """Give the seat up after this hook."""
+        """Leave after this hook."""
         self.leaving = True
 
     def reconnect(self) -> None:
-        """Drop the connection after this hook and come back to the same match."""
+        """Drop the connection after this hook and rejoin the same match."""
         self.reconnecting = True

@@ -125,7 +125,7 @@ class Hogs:
     [
         ("Raises", "bad.py:5: Raises.on_tick raised ValueError: no idea; its bot fillbots-"),
         ("Waits", "bad.py: Waits.on_tick has not returned for 0.4 s; its bot fillbots-"),
-        ("Hogs", "bad.py: Hogs.on_tick holds the whole process for more than 0.4 s; its player fillbots-"),
+        ("Hogs", "bad.py: Hogs.on_tick blocks the whole process for more than 0.4 s; its player fillbots-"),
     ],
 )
 def test_bad_behaviour_is_named_and_the_process_goes_on(

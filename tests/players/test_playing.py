@@ -142,8 +142,8 @@ FILE = r"test_playing\.py"
     [
         (Raises, rf"{FILE}:\d+: Raises.on_tick raised ValueError: no idea", "Raises.on_tick"),
         (Waits, rf"{FILE}: Waits.on_tick has not returned for 0.2 s", "Waits.on_tick"),
-        (Hogs, rf"{FILE}: Hogs.on_tick holds the whole process for more than 0.2 s", "Hogs.on_tick"),
-        (Floods, rf"{FILE}: Floods.on_tick sends more than 1,000 messages in a second", "Floods.on_tick"),
+        (Hogs, rf"{FILE}: Hogs.on_tick blocks the whole process for more than 0.2 s", "Hogs.on_tick"),
+        (Floods, rf"{FILE}: Floods.on_tick sends more than 1,000 messages a second", "Floods.on_tick"),
         (BadData, rf"{FILE}:\d+: BadData.on_tick raised ConfigError.*a JSON value", "BadData.on_tick"),
         (yields_a_value, rf"{FILE}: yields_a_value.on_join raised TypeError: it yields .*event = yield",
          "yields_a_value.on_join"),
@@ -156,7 +156,7 @@ def test_a_behaviour_that_cannot_go_on(
 ) -> None:
     bot, heard = player()
     lines: list[str] = []
-    bot.world.watchdog.limit, bot.world.watchdog.tell = 0.2, lines.append
+    bot.world.watchdog.limit, bot.world.watchdog.report = 0.2, lines.append
     with pytest.raises(BehaviourError, match=told) as caught, bot.create_match() as match:
         match.play(behaviour, 100.0, 0.2)
     assert caught.value.operation == operation

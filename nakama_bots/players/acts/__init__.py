@@ -1,1 +1,1 @@
-"""What a player can do: match, matchmaking, chat, party and the rest."""
+"""The actions of a player: match, matchmaking, chat, party and more."""

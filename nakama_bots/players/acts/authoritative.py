@@ -1,4 +1,4 @@
-"""The match of ``nakama_modules/benchmark_match.lua``, which the published benchmark was made with."""
+"""The match of ``nakama_modules/benchmark_match.lua``, which the published benchmark used."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MESSAGES: Final = ((ECHO, 44, "match_data (echo)"), (BROADCAST, 35, "match_data
 
 
 def alternate(match: Match, every: float, seconds: float) -> None:
-    """Send what the match echoes and what it broadcasts by turns, one message ``every`` so many seconds.
+    """Send messages that the match echoes and broadcasts, alternately, one ``every`` seconds.
 
-    Each is reported as ``PUSH match_data (echo)`` or ``(broadcast)``, from the send to the own message coming
-    back; one that does not come back is reported as a failure at the end.
+    Each is reported as ``PUSH match_data (echo)`` or ``(broadcast)``, from the send until the message comes
+    back. A message that does not come back is reported as a failure at the end.
     """
     sent: dict[bytes, tuple[str, float]] = {}
     player = match.player

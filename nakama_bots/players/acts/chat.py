@@ -1,4 +1,4 @@
-"""A chat as a player uses it: a room, the chat with another user, or a group's."""
+"""Chat for a player: a room, a direct chat with another user, or a group chat."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from nakama_bots.types.realtime import ChannelMessage, ChannelMessageAck
 
 _STAMP: Final = "nakama_bots"
-"""The field of a message's content that has its stamp, where messages are stamped."""
+"""The field of a message's content that holds its stamp, if messages are stamped."""
 
 
 class ChatRoom(Joined):
-    """A chat channel; made by ``player.chat``. A context manager that joins and leaves.
+    """A chat channel; created by ``player.chat``. A context manager that joins and leaves.
 
-    The delivery of what is said to the other players of this process is measured, the speaker's own copy
-    included. The content is left as it is, except with ``stamped``, which adds a field to it.
+    Measures the delivery of messages to the players of this process, the sender's own copy
+    included. The content is sent unchanged, except with ``stamped``, which adds a field to it.
     """
 
     kind = "chat"
@@ -47,11 +47,11 @@ class ChatRoom(Joined):
 
     @property
     def others(self) -> list[str]:
-        """User ids of the others who are there."""
+        """User ids of the other users present."""
         return [user_id for user_id in self.presences if user_id != self.player.user_id]
 
     def say(self, content: str | Mapping[str, object]) -> ChannelMessageAck:
-        """Send a message: a text, or a JSON object."""
+        """Send a message: text or a JSON object."""
         said: dict[str, object] = {"text": content} if isinstance(content, str) else dict(content)
         now = perf_counter()
         key: Any
@@ -68,12 +68,12 @@ class ChatRoom(Joined):
         return ack
 
     def correct(self, message_id: str, content: str | Mapping[str, object]) -> None:
-        """Replace the content of an own message."""
+        """Replace the content of a message of this player."""
         said = {"text": content} if isinstance(content, str) else content
         self.player.socket.update_chat_message(self.id, message_id, said)
 
     def take_back(self, message_id: str) -> None:
-        """Remove an own message."""
+        """Remove a message of this player."""
         self.player.socket.remove_chat_message(self.id, message_id)
 
     def history(self, limit: int = 20) -> ChannelMessageList[Json]:
@@ -94,7 +94,7 @@ class ChatRoom(Joined):
         self.player.socket.leave_chat(self.id)
 
     def _on_message(self, message: ChannelMessage, read_at: float) -> None:
-        if message.get("code"):  # corrected, taken back, or a group's event
+        if message.get("code"):  # updated, removed, or a group event
             return
         self.player.calls.count(names.CHAT_RECEIVED)
         sender, content = message.get("sender_id", ""), message.get("content", "")
@@ -107,7 +107,7 @@ class ChatRoom(Joined):
 
 
 def _stamp(content: str) -> Stamp | None:
-    """The stamp in what somebody said; None where a human spoke."""
+    """The stamp in a message's content; None if it has none, as for a human's message."""
     try:
         return Stamp.unpack(base64.b64decode(orjson.loads(content)[_STAMP]))
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""A socket that is only held."""
+"""An idle socket."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ HOLD: Final = "hold"
 
 
 def hold(player: Player, seconds: float) -> None:
-    """Keep the socket for ``seconds``, heartbeats only; counted as ``sockets_held``.
+    """Keep the socket open for ``seconds``, heartbeats only; counted as ``sockets_held``.
 
-    When the connection ends meanwhile, that is told to the observer as a failed ``WS hold``, and raised.
+    If the connection ends early, a failed ``WS hold`` is reported to the observer, and raised.
     """
     lost = Event()
     remove = player.socket.on(DISCONNECT, lambda _: lost.set())

@@ -1,4 +1,4 @@
-"""A match as a player plays it: join, send and hear state, play a behaviour or step by step, leave."""
+"""A match for a player: join, send and receive state, play a behaviour or step by step, leave."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 _MEET: Final = 10.0
 
 Join = Callable[[], "tuple[MatchBody, int]"]
-"""Joins a match; the server's answer, and how many players are to be waited for (0: for nobody)."""
+"""Joins a match. Returns the server's answer, and how many players to wait for (0: none)."""
 
 
 class Match(Place):
-    """A player in a match; made by ``player.find_match``, ``join_match`` or ``create_match``.
+    """A player in a match; created by ``player.find_match``, ``join_match`` or ``create_match``.
 
-    A context manager: it joins, and at the end waits for what is on its way and leaves. Every send and receive
+    A context manager: it joins, and at the end waits for messages in flight and leaves. Every send and receive
     is counted, and the delivery of every message to the other players of this process is measured.
     """
 
@@ -47,7 +47,7 @@ class Match(Place):
         timeout: float = _MEET,
         delivery: Codec | None = None,
     ) -> None:
-        """The others are waited for ``timeout`` seconds; ``name`` is that of a named match."""
+        """Waits up to ``timeout`` seconds for the other players; ``name`` is the name of a named match."""
         super().__init__(player)
         if delivery is not None:
             self._codec = delivery
@@ -60,14 +60,14 @@ class Match(Place):
         self.label = ""
 
     def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:
-        """Send ``data`` (bytes, a text or a JSON value) to everyone, or in a relayed match to user ids."""
+        """Send ``data`` (bytes, text or a JSON value) to everyone, or in a relayed match to user ids."""
         self._check_inside("match_data_send")
         sent = payload(data)
         now = perf_counter()
         late = 0.0 if self._planned is None else now - self._planned
         key: Any
         if type(self._codec) is Exact:
-            # By what travels, so that a receiver has nothing to decode.
+            # Keyed by the bytes on the wire, so that receivers need not decode them.
             text = base64.b64encode(sent).decode()
             key = (str(op_code), text)
         else:
@@ -101,7 +101,7 @@ class Match(Place):
 
     def _rejoin(self) -> None:
         socket = self.player.socket
-        # A relayed match ends when nobody is in it; one that has a name is made again.
+        # A relayed match ends when it is empty; a named one is created again.
         self._take(socket.create_match(self._name) if self._name else socket.join_match(self.id))
 
     def _leave(self) -> None:
@@ -115,9 +115,9 @@ class Match(Place):
         self.player.calls.count(names.MATCHES_DESERTED)
 
     def settle(self, timeout: float | None = None) -> None:
-        """Wait until nothing is on its way any more."""
+        """Wait until no message is in flight."""
         if isinstance(self._codec, Stamped) and self._sequence:
-            # Players in other processes are told how many messages there were.
+            # Tells players in other processes how many messages were sent.
             self._write(self._last_op_code, base64.b64encode(self._end_stamp().pack()).decode(), ())
         super().settle() if timeout is None else super().settle(timeout)
 
@@ -145,7 +145,7 @@ class Match(Place):
             stamp = Stamp.unpack(state.data)
             if stamp is not None:
                 self._stamped(stamp, sender, read_at)
-                if stamp.kind:  # how many there were: not the author's
+                if stamp.kind:  # the message count: not for the author's code
                     return
                 state.data, _ = codec.incoming(state.op_code, state.data)
         elif type(codec) is not Exact:

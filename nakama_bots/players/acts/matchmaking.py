@@ -1,4 +1,4 @@
-"""From a ticket to a match, timed from the cause: the add to the push that answers it."""
+"""Matchmaking, timed from the send of the add to the push that answers it."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ MATCH_FULL: Final = "match_full"
 _TRIES: Final = 20
 
 _Push: TypeAlias = "tuple[MatchmakerMatched, float, int]"
-"""A push, when it was read, its bytes."""
+"""A push, the time of its read, and its size in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a player looks for; see Nakama's matchmaker for ``query`` and properties."""
+    """The criteria of a player's search; see Nakama's matchmaker for ``query`` and properties."""
 
     query: str = "*"
     min_count: int = 2
@@ -49,7 +49,7 @@ class Ticket:
 
     @classmethod
     def among(cls, mode: str, id_prefix: str, min_count: int, max_count: int) -> Self:
-        """A ticket that only tickets of the same mode and prefix match: no human is matched with such a bot."""
+        """A ticket that matches only tickets with the same mode and prefix, so never a human's."""
         # One alphanumeric word: the server's query language splits or negates at most other characters.
         group = f"bots{zlib.crc32(f'{id_prefix}/{mode}'.encode()):08x}"
         return cls(f"+properties.group:{group}", min_count, max_count, {"group": group})
@@ -65,7 +65,7 @@ def ticket_of(
     query: str,
     properties: Mapping[str, str | float] | None,
 ) -> Ticket:
-    """A ticket that finds tickets of the same mode and id prefix only; ``ConfigError`` for bad numbers."""
+    """A ticket that finds only tickets with the same mode and id prefix; ``ConfigError`` for bad numbers."""
     least = min_count if min_count is not None else players if players is not None else 2
     most = max_count if max_count is not None else players if players is not None else least
     if not 2 <= least <= most:
@@ -81,7 +81,7 @@ def ticket_of(
 
 
 def joining(player: Player, search: Callable[[], MatchmakerMatched]) -> Callable[[], tuple[MatchBody, int]]:
-    """What finds a match by ``search`` and joins it: by the id of a server hook, else by the token."""
+    """Finds a match by ``search`` and joins it: by the id from a server hook, else by the token."""
 
     def join() -> tuple[MatchBody, int]:
         matched = search()
@@ -94,10 +94,10 @@ def joining(player: Player, search: Callable[[], MatchmakerMatched]) -> Callable
 
 
 def join_listed(player: Player, function: str, payload: object = None) -> MatchBody:
-    """Join the match that the game's function gives, or the next one where it is full.
+    """Join the match that the game's function returns, or the next one if it is full.
 
-    What the server lists lags behind: a match that has filled up meanwhile refuses, which is counted as
-    ``provoked.match_full``. ``MatchJoinRejected`` when none takes the player.
+    The server's listing lags behind: a match that has filled up meanwhile refuses, which is counted as
+    ``provoked.match_full``. ``MatchJoinRejected`` when every match refuses.
     """
     text = "" if payload is None else orjson.dumps(payload).decode()
     with player.calls.provoking(MATCH_FULL, MatchJoinRejected):
@@ -114,8 +114,8 @@ def join_listed(player: Player, function: str, payload: object = None) -> MatchB
 def find_opponents(player: Player, ticket: Ticket, timeout: float) -> MatchmakerMatched:
     """Add ``ticket`` and wait until it is matched, at most ``timeout`` seconds after the add.
 
-    Told to the observer as ``PUSH matchmaker_matched``, from the send of the add to the read of the push. A
-    ticket that is not matched in time is removed, and the ``RequestTimeout`` raised.
+    Reported to the observer as ``PUSH matchmaker_matched``, from the send of the add to the read of the push. A
+    ticket that is not matched in time is removed, and ``RequestTimeout`` is raised.
     """
     return find(player, lambda: add_ticket(player, ticket)["ticket"], player.socket.remove_matchmaker, timeout)
 
@@ -123,7 +123,7 @@ def find_opponents(player: Player, ticket: Ticket, timeout: float) -> Matchmaker
 def find(
     player: Player, add: Callable[[], str], remove: Callable[[str], object], timeout: float
 ) -> MatchmakerMatched:
-    """``find_opponents`` for a ticket that ``add`` adds and tells, and ``remove`` takes back."""
+    """``find_opponents`` for a ticket that ``add`` adds and returns, and ``remove`` removes."""
     observer = player.calls
     early: dict[str, _Push] = {}
     untap = player.socket.tap(
@@ -147,13 +147,13 @@ def find(
 
 
 def cancel_ticket(player: Player, ticket: Ticket, after: float) -> bool:
-    """Add ``ticket`` and take it back ``after`` seconds later; True unless it was matched meanwhile."""
+    """Add ``ticket`` and remove it after ``after`` seconds. True unless it was matched meanwhile."""
     observer = player.calls
     with player.socket.expect(MATCHED) as expectation:
         own = add_ticket(player, ticket)["ticket"]
         observer.count(names.TICKETS_ADDED)
         gevent.sleep(after)
-        # Matched this moment, it is unknown: the same end as matched before.
+        # A ticket matched just now is unknown: the same as matched before.
         with player.calls.provoking("matched_meanwhile", RealtimeError):
             try:
                 player.socket.remove_matchmaker(own)
@@ -180,7 +180,7 @@ def add_ticket(player: Player, ticket: Ticket) -> MatchmakerTicket:
 def _await_match(
     player: Player, ticket: str, started: float, timeout: float, remove: Callable[[str], object]
 ) -> MatchmakerMatched:
-    """Wait for the push of ``ticket``; a push of an earlier ticket, removed too late, is not taken for it."""
+    """Wait for the push of ``ticket``; ignores the push of an earlier ticket that was removed too late."""
     observer = player.calls
     socket = player.socket
     failure: CallError | None = Abandoned("stopped before the ticket was matched", operation=MATCHED)
@@ -192,7 +192,7 @@ def _await_match(
         except RequestTimeout as error:
             failure = error
             outcome = names.TICKETS_TIMED_OUT
-            # Told to the observer like every request; a ticket that was matched this moment is unknown.
+            # Reported to the observer like every request; a ticket matched just now is unknown.
             with suppress(CallError):
                 remove(ticket)
             raise

@@ -1,4 +1,4 @@
-"""Notifications as a bot asks for them and gets them, timed from the cause."""
+"""Notifications that a bot requests, timed from the request to the push."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ KEY: Final = "notifications"
 
 
 def notify_myself(player: Player, *, persistent: bool) -> Notification[JsonText]:
-    """Have the server's runtime notify the player, and wait for the push.
+    """Make the server's runtime notify the player, and wait for the push.
 
-    Told to the observer as ``PUSH notifications``, from the send of the RPC to the read of the push.
+    Reported to the observer as ``PUSH notifications``, from the send of the RPC to the read of the push.
     """
     subject = secrets.token_hex(8)
     asked = {"user_id": player.session.user_id, "subject": subject, "content": {"gold": 5}, "code": 1}

@@ -1,4 +1,4 @@
-"""A party as its leader and its members use it: gather, talk, look for a match together, part."""
+"""A party for its leader and members: gather, send data, find a match together, leave."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Enter = Callable[["Party"], "PartyBody"]
 
 
 class Party(Place):
-    """A player in a party; made by ``player.party``, ``lead_party`` or ``join_party``.
+    """A player in a party; created by ``player.party``, ``lead_party`` or ``join_party``.
 
     A context manager: it joins, and at the end leaves; the leader closes the party. Party data is measured as
     the data of a match is.
@@ -42,14 +42,14 @@ class Party(Place):
         """``enter`` joins or creates the party; then ``members`` are waited for."""
         super().__init__(player)
         self.crew: Crew | None = None
-        """The players of this process who met for this party."""
+        """The players of this process that met for this party."""
         self.leads = False
         self._enter_by = enter
         self._members_wanted = members
         self._matched: MatchmakerMatched | None = None
 
     def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:  # noqa: ARG002
-        """Send ``data`` (bytes, a text or a JSON value) to the other members; parties know no other ``to``."""
+        """Send ``data`` (bytes, text or a JSON value) to the other members; parties support no other ``to``."""
         self._check_inside("party_data_send")
         sent = payload(data)
         now = perf_counter()
@@ -59,7 +59,7 @@ class Party(Place):
         self.player.socket.send_party_data(self.id, op_code, sent)
 
     def together(self, timeout: float = 60.0) -> None:
-        """Wait until all who met for this party are at this point; also for members who are disconnected."""
+        """Wait until all players that met for this party reach this point, disconnected members included."""
         if self.crew is None:
             raise ConfigError(
                 "together", self.id, "a party of player.party(), whose members are in this process"
@@ -79,9 +79,9 @@ class Party(Place):
         timeout: float | None = None,
         delivery: Codec | None = None,
     ) -> Match:
-        """Look for a match together and join it: the leader adds the ticket, every member joins what it finds.
+        """Find a match together and join it: the leader adds the ticket, and every member joins the match.
 
-        As ``Player.find_match``; ``players`` counts all, the party's members included.
+        Like ``Player.find_match``; ``players`` includes the party's members.
         """
         ticket = ticket_of(self.player, mode, players, min_count, max_count, count_multiple, query, properties)
         limit = self.player.world.defaults.matchmaker_timeout if timeout is None else timeout
@@ -104,7 +104,7 @@ class Party(Place):
         return find(self.player, add, lambda own: socket.remove_matchmaker_party(self.id, own), timeout)
 
     def _expect(self, push: str, condition: Callable[[], bool], timeout: float) -> None:
-        """Until it holds; otherwise a failed ``push`` is reported and raised."""
+        """Wait until ``condition`` holds; otherwise a failed ``push`` is reported and raised."""
         started = perf_counter()
         if not self.wait(condition, timeout):
             elapsed = perf_counter() - started
@@ -129,7 +129,7 @@ class Party(Place):
         self._enter(party["party_id"], [*party.get("presences", ()), party["self"]])
 
     def _rejoin(self) -> None:
-        # A leader that was away is none any more.
+        # A leader that was disconnected is no longer the leader.
         self.leads = False
         self._take(enter(self.player, self.id))
 
@@ -150,7 +150,7 @@ class Party(Place):
         self._heard(state)
 
     def _on_close(self, _body: object, _read_at: float) -> None:
-        text = "the party was closed, or the player removed from it"
+        text = "the party was closed, or the player was removed from it"
         self.ended = Abandoned(text, operation="party_close")
         self._changed.set()
 
@@ -160,7 +160,7 @@ class Party(Place):
 
 
 def enter(player: Player, party_id: str, timeout: float = TIMEOUT) -> PartyBody:
-    """Join a party and wait until the server says that the player is in it."""
+    """Join a party and wait until the server confirms it."""
     with player.socket.expect("party", lambda body: body.get("party_id") == party_id) as expectation:
         player.socket.join_party(party_id)
         party: PartyBody = expectation.wait(timeout)
@@ -174,7 +174,7 @@ def create(party: Party, size: int, label: str = "") -> PartyBody:
 
 
 def gather(party: Party, size: int, timeout: float) -> PartyBody:
-    """Meet ``size`` players of this process, of whom one creates the party and the others join it."""
+    """Meet ``size`` players of this process; one of them creates the party and the others join it."""
     crew = party.player.meet(size, timeout)
     try:
         if not crew.leads:

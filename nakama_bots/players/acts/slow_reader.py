@@ -1,4 +1,4 @@
-"""A client that asks and does not read."""
+"""A client that sends requests and does not read the answers."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ SLOW_READER: Final = "slow_reader"
 CLOSED: Final = "slow_reader_closed"
 SURVIVED: Final = "slow_reader_survived"
 
-# More than the queue of a session and the kernel's buffers on both sides hold, a few megabytes.
+# More than the server's session queue and both kernels' buffers hold, a few megabytes.
 _REQUESTS: Final = 600
 _AT_ONCE: Final = 10
 _PAUSE: Final = 0.05
 
 
 def read_nothing(player: Player, size: int, patience: float) -> None:
-    """Ask for answers of ``size`` bytes without reading, until the server closes or for ``patience`` seconds.
+    """Request answers of ``size`` bytes without reading, until the server closes, or for ``patience`` seconds.
 
     Counted as ``slow_reader_closed`` or ``slow_reader_survived``; the sample ``slow_reader`` has the seconds
-    until the server let go. How the requests end is counted as ``provoked.slow_reader``.
+    until the server closed the connection. How the requests end is counted as ``provoked.slow_reader``.
     """
     socket, calls = player.socket, player.calls
     pool = Pool()
@@ -44,14 +44,14 @@ def read_nothing(player: Player, size: int, patience: float) -> None:
         except CallError:
             lost.set()
 
-    socket.rpc(FUNCTION, "0")  # is it there?
+    socket.rpc(FUNCTION, "0")  # raises if the function does not exist
     remove = socket.on(DISCONNECT, lambda _: lost.set())
     with calls.provoking(SLOW_READER, ConnectionClosed, RequestTimeout):
         started = perf_counter()
         socket.pause_reading()
         try:
             while not lost.is_set() and perf_counter() - started < patience:
-                # A closed connection is only seen by writing to it: go on a little when all has been asked.
+                # Only a write detects a closed connection: continue a little after the last request.
                 for _ in range(_AT_ONCE if len(pool) < _REQUESTS else 1):
                     pool.spawn(ask)
                 gevent.sleep(_PAUSE)

@@ -1,4 +1,4 @@
-"""Friends and groups as a player has them."""
+"""Friends and groups of a player."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ GROUP_EXISTS: Final = "group_exists"
 
 
 def user_ids(player: Player, identities: Iterable[Identity]) -> list[str]:
-    """User ids of those that have an account, without the player's own."""
+    """User ids of the players that have an account, without this player."""
     names = [identity.username for identity in identities]
     found = player.api.get_users(usernames=names) if names else {}
     return [user["id"] for user in found.get("users", ()) if user["id"] != player.user_id]
 
 
 def befriend(player: Player, user_id: str) -> int | None:
-    """Invite a user or accept its invitation; the ``FriendState`` that came of it, None for none."""
+    """Invite a user or accept its invitation. Returns the resulting ``FriendState``, or None."""
     player.api.add_friends(ids=[user_id])
     friends = player.api.list_friends(limit=MEMBERS).get("friends", ())
     return next((friend["state"] for friend in friends if friend["user"]["id"] == user_id), None)
 
 
 class Group:
-    """A group that the player is in; made by ``player.group``. A context manager."""
+    """A group that the player is in; created by ``player.group``. A context manager."""
 
     def __init__(self, player: Player, name: str, max_count: int) -> None:
         self.id = ""
@@ -59,17 +59,17 @@ class Group:
         self._player.api.leave_group(self.id)
 
     def add(self, user_ids: Sequence[str]) -> None:
-        """Take users in; only who created the group may."""
+        """Add users; only for the player that created the group."""
         self._player.api.add_group_users(self.id, user_ids)
 
     def _create(self, name: str) -> str:
         return self._player.api.create_group(name=name, open=True, max_count=self._max_count)["id"]
 
     def _shared(self) -> str:
-        """The group of that name, created by the first who comes.
+        """The group of that name; the first player creates it.
 
-        Two may find none and create it at the same time: the second one's ``AlreadyExists`` is counted as
-        ``provoked.group_exists``, and is no failure.
+        Two players may create it at the same time: the second one's ``AlreadyExists`` is counted as
+        ``provoked.group_exists`` and not as a failure.
         """
         api = self._player.api
         for listed in api.list_user_groups(self._player.user_id, limit=MEMBERS).get("user_groups", ()):

@@ -1,4 +1,4 @@
-"""The status as a player sets it, and hears it of the users that it follows."""
+"""The status that a player sets, and that of the users it follows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class Followed(Joined):
-    """Users whose status is followed; made by ``player.follow``. A context manager.
+    """Users whose status is followed; created by ``player.follow``. A context manager.
 
-    The delivery of a status that one player of this process shows to another that follows it is measured.
+    Measures the delivery of a status between players of this process.
     """
 
     kind = "status"
@@ -29,7 +29,7 @@ class Followed(Joined):
         self._followed: dict[str, Member] = {}
 
     def show(self, status: str) -> None:
-        """Show ``status`` to all who follow this player."""
+        """Show ``status`` to all followers of this player."""
         own = self.player.user_id
         self.player.world.exchange.send(self._followed[own], (own, status), perf_counter())
         self.player.show(status)
@@ -46,7 +46,7 @@ class Followed(Joined):
             self.player.socket.follow_users(self.user_ids)
         now = perf_counter()
         for user_id in dict.fromkeys((own, *self.user_ids)):
-            # In the channel of a user are that user, who speaks, and the followers, who listen.
+            # The channel of a user has that user, who sends, and the followers, who receive.
             self._followed[user_id] = exchange.join(
                 (self.kind, user_id), own, now, tally=self._tally, listens=user_id != own
             )

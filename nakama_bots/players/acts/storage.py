@@ -1,4 +1,4 @@
-"""A saved game as a bot uses it: load, save what was loaded, lose against a device that saved first."""
+"""A saved game: load, save, and lose against a device that saved first."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 COLLECTION: Final = "nakama_bots"
 CONFLICT: Final = "version_conflict"
-"""Under which a save is counted that came too late (``PacedCalls.provoking``)."""
+"""The name that a save which came too late is counted under (``PacedCalls.provoking``)."""
 
 
 class SaveGame:
-    """The player's object ``key``; ``save`` is conditional on the version that was seen last."""
+    """The player's object ``key``; ``save`` is conditional on the last version seen."""
 
     def __init__(self, player: Player, key: str) -> None:
         self._player = player
@@ -26,7 +26,7 @@ class SaveGame:
         self.version = ""
 
     def load(self) -> Json | None:
-        """What is saved; None for nothing yet."""
+        """The saved value; None if nothing is saved yet."""
         own: ReadStorageObjectId = {
             "collection": COLLECTION,
             "key": self._key,
@@ -40,20 +40,20 @@ class SaveGame:
         return None
 
     def save(self, value: Mapping[str, object]) -> None:
-        """Replace what was loaded or saved before, or begin where nothing was.
+        """Replace the value that was loaded or saved before, or create it.
 
         ``InvalidArgument`` when it has changed since.
         """
         self.version = self._write(value, self.version or "*")
 
     def overwrite(self, value: Mapping[str, object]) -> None:
-        """Save as another device would, which knows nothing of this one's version."""
+        """Save as another device would, without this device's version."""
         self._write(value, "")
 
     def save_too_late(self, value: Mapping[str, object]) -> bool:
-        """Save against a version that another device has replaced; True when the server refused it.
+        """Save with a version that another device has replaced. True if the server refused it.
 
-        Refusal is what is wanted: counted as ``provoked.version_conflict`` and no failure.
+        A refusal is expected: it is counted as ``provoked.version_conflict`` and not as a failure.
         """
         with self._player.calls.provoking(CONFLICT, InvalidArgument):
             try:
@@ -63,7 +63,7 @@ class SaveGame:
         return False
 
     def delete(self) -> None:
-        """There is nothing any more."""
+        """Delete the object."""
         own: DeleteStorageObjectId = {"collection": COLLECTION, "key": self._key}
         self._player.api.delete_storage_objects({"object_ids": [own]})
         self.version = ""
