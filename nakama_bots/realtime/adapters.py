@@ -1,4 +1,4 @@
-"""The seam between messages and what a frame carries, and its default: JSON text.
+"""The encoding of messages in frames, and its default: JSON text.
 
 An adapter is chosen when a socket is made; nothing above it differs. The binary one is in ``protobuf``.
 """
@@ -13,7 +13,7 @@ from nakama_bots.realtime.frames import TEXT
 
 
 class Adapter(Protocol):
-    """How envelopes (objects as in ``types.realtime.Envelope``) travel."""
+    """Encodes envelopes (objects as in ``types.realtime.Envelope``)."""
 
     @property
     def format(self) -> str:
@@ -25,17 +25,17 @@ class Adapter(Protocol):
 
     @property
     def content(self) -> str:
-        """What its payloads are, for errors."""
+        """Describes invalid payloads in errors."""
 
     def encode(self, envelope: dict[str, object], /) -> bytes:
-        """The payload of an envelope; what cannot be sent is a ``TypeError`` or a ``ConfigError``."""
+        """The payload of an envelope; ``TypeError`` or ``ConfigError`` if it cannot be encoded."""
 
     def decode(self, payload: bytes, /) -> Any:
-        """The envelope in a payload; ``ValueError`` when it is none."""
+        """The envelope in a payload; ``ValueError`` if it is not one."""
 
 
 class TextAdapter:
-    """JSON in text frames. Its two methods are orjson's own functions: a call more a frame would be felt."""
+    """JSON in text frames. Its two methods are orjson's functions: one more call per frame would cost."""
 
     format: Final = "json"
     opcode: Final = TEXT

@@ -1,4 +1,4 @@
-"""The typed realtime operations, by the names of Nakama's clients; each one message of the catalogue."""
+"""The typed realtime operations, named as in Nakama's clients; each is one message of the catalogue."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class RealtimeApi(PartyApi):
 
     @abstractmethod
     def request(self, key: str, body: Mapping[str, object], timeout: float | None = None) -> Any:
-        """Send a message and give its reply's body."""
+        """Send a message and return its reply's body."""
 
     @abstractmethod
     def send(self, key: str, body: Mapping[str, object]) -> None:
@@ -30,7 +30,7 @@ class RealtimeApi(PartyApi):
         self, target: str, channel_type: ChannelType = ChannelType.ROOM, persistence: bool = True,
         hidden: bool = False,
     ) -> types.Channel:  # fmt: skip
-        """Join the room named ``target``, the chat with the user ``target`` or that of the group ``target``."""
+        """Join the room named ``target``, the chat with user ``target`` or the chat of group ``target``."""
         body = {"target": target, "type": int(channel_type), "persistence": persistence, "hidden": hidden}
         reply: types.Channel = self.request("channel_join", body)
         return reply
@@ -40,7 +40,7 @@ class RealtimeApi(PartyApi):
         self.request("channel_leave", {"channel_id": channel_id})
 
     def write_chat_message(self, channel_id: str, content: Mapping[str, object]) -> types.ChannelMessageAck:
-        """Send a chat message; ``content`` becomes the JSON object text that Nakama wants."""
+        """Send a chat message; ``content`` becomes the JSON object text that Nakama requires."""
         body = {"channel_id": channel_id, "content": orjson.dumps(content).decode()}
         reply: types.ChannelMessageAck = self.request("channel_message_send", body)
         return reply
@@ -48,20 +48,20 @@ class RealtimeApi(PartyApi):
     def update_chat_message(
         self, channel_id: str, message_id: str, content: Mapping[str, object]
     ) -> types.ChannelMessageAck:
-        """Replace the content of an own chat message."""
+        """Replace the content of a chat message of this user."""
         text = orjson.dumps(content).decode()
         body = {"channel_id": channel_id, "message_id": message_id, "content": text}
         reply: types.ChannelMessageAck = self.request("channel_message_update", body)
         return reply
 
     def remove_chat_message(self, channel_id: str, message_id: str) -> types.ChannelMessageAck:
-        """Remove an own chat message."""
+        """Remove a chat message of this user."""
         body = {"channel_id": channel_id, "message_id": message_id}
         reply: types.ChannelMessageAck = self.request("channel_message_remove", body)
         return reply
 
     def create_match(self, name: str = "") -> types.Match:
-        """Create a relayed match; a ``name`` that exists already is joined."""
+        """Create a relayed match, or join it if ``name`` already exists."""
         reply: types.Match = self.request("match_create", {"name": name} if name else {})
         return reply
 
@@ -83,9 +83,9 @@ class RealtimeApi(PartyApi):
         self, match_id: str, op_code: int, data: bytes | str,
         presences: Sequence[types.UserPresence] = (), reliable: bool = False,
     ) -> None:  # fmt: skip
-        """Send state to the match, or in a relayed match to ``presences`` alone. Nakama never answers it.
+        """Send state to the match, or in a relayed match only to ``presences``. Nakama never answers it.
 
-        A text is sent as UTF-8. ``reliable`` is handed on to who gets it, and changes nothing else.
+        Text is sent as UTF-8. ``reliable`` is passed on to the receivers and has no other effect.
         """
         body: dict[str, object] = {"match_id": match_id, "op_code": str(op_code), "data": data_text(data)}
         if presences:
@@ -115,22 +115,22 @@ class RealtimeApi(PartyApi):
         self.request("matchmaker_remove", {"ticket": ticket})
 
     def follow_users(self, user_ids: Sequence[str]) -> types.Status:
-        """Hear of these users' status; the reply has who is online now."""
+        """Follow these users' status; the reply has those online now."""
         reply: types.Status = self.request("status_follow", {"user_ids": list(user_ids)})
         return reply
 
     def unfollow_users(self, user_ids: Sequence[str]) -> None:
-        """No longer hear of these users' status."""
+        """Stop following these users' status."""
         self.request("status_unfollow", {"user_ids": list(user_ids)})
 
     def update_status(self, status: str | None = None) -> None:
-        """Set the own status: a text (also an empty one) is online, None is offline."""
+        """Set this user's status: a text (also an empty one) is online, None is offline."""
         self.request("status_update", {} if status is None else {"status": status})
 
     def rpc(self, id: str, payload: str = "", http_key: str = "") -> types.Rpc:  # noqa: A002
-        """Call function ``id`` of the server's runtime with a payload text.
+        """Call function ``id`` of the server's runtime with a text payload.
 
-        Nakama 3.40 makes no use of ``http_key`` on a socket, whose user is known.
+        Nakama 3.40 ignores ``http_key`` on a socket, whose user is known.
         """
         body = {"id": id}
         if payload:

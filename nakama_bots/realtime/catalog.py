@@ -1,4 +1,4 @@
-"""Every realtime message of Nakama: what answers it, and what the server sends by itself.
+"""Every realtime message of Nakama: its answer, and the server's pushes.
 
 Source: rtapi's Envelope, and recordings of a 3.40 server for which acknowledgements are empty.
 """
@@ -10,7 +10,7 @@ from typing import Final
 
 
 class Reply(Enum):
-    """What comes back for a message when it is not an envelope with a key of its own."""
+    """How a message is acknowledged if not by an envelope with its own key."""
 
     EMPTY = 'the frame {"cid": ..} alone'
     NONE = "nothing, with or without a cid"
@@ -47,7 +47,7 @@ REPLIES: Final[dict[str, str | Reply]] = {
     "status_unfollow": Reply.EMPTY,
     "status_update": Reply.EMPTY,
 }
-"""Message key -> key of its reply, or how it is acknowledged otherwise."""
+"""Message key -> key of its reply, or its acknowledgement."""
 
 PUSHES: Final[frozenset[str]] = frozenset(
     {
@@ -73,4 +73,4 @@ PUSHES: Final[frozenset[str]] = frozenset(
         "stream_presence_event",
     }
 )
-"""Keys of envelopes that come without a cid. ``error`` is an error the server could not match to a request."""
+"""Keys of envelopes without a cid. ``error`` is an error the server could not match to a request."""

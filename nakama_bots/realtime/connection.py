@@ -1,9 +1,9 @@
 """One websocket connection in the gevent hub.
 
 ``net.dial`` makes the connection and websocket-client the upgrade. From then on frames are read by an io
-watcher of the hub: one non-blocking recv for what has arrived, at most ``RECEIVE_SIZE`` bytes a turn of the
-loop, every whole frame handled in the callback. No greenlet waits on a socket. Nothing that runs in the
-callback may block.
+watcher of the hub: one non-blocking recv of at most ``RECEIVE_SIZE`` bytes per turn of the
+loop, and every whole frame is handled in the callback. No greenlet waits on a socket. Code in the
+callback must not block.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from nakama_bots.realtime.handshake import OPERATION, HandshakeStream
 from nakama_bots.settings.network import Limits, Network
 from nakama_bots.settings.target import Target
 
-# More than the 16 KiB of a TLS record: OpenSSL reads one at a time, so nothing decrypted is left behind that no
-# readiness would announce.
+# More than the 16 KiB of a TLS record: OpenSSL reads one at a time, so no decrypted data is left that no
+# readiness event would announce.
 RECEIVE_SIZE: Final = 65536
 HIGH_WATER: Final = 1024 * 1024
-"""Bytes that may wait for the peer to read before a sender has to wait as well."""
+"""Send backlog in bytes beyond which a sender waits."""
 
 _DEFAULT_LIMITS: Final = Limits()
 _TOO_BIG: Final = 1009
@@ -49,22 +49,22 @@ _FOREIGN: Final = {
     frames.TEXT: "the server sent a text message on a protobuf socket",
     frames.BINARY: "the server sent a binary message on a JSON socket",
 }
-# Nothing now: a send goes on when the descriptor is writable (it never needs a read: no renegotiation).
+# A send continues when the descriptor is writable (it never needs a read: no renegotiation).
 _WANTS: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Receiver(Protocol):
-    """Who owns the connection. Both methods run in the hub, or where a send fails, and must not block."""
+    """The owner of the connection. Both methods run in the hub, or where a send fails, and must not block."""
 
     def on_message(self, payload: bytes, now: float) -> None:
         """One whole message, read at ``now``; ``ProtocolError`` ends the connection."""
 
     def on_lost(self, error: errors.CallError) -> None:
-        """The connection has ended, once, whoever ended it."""
+        """The connection has ended. Called once, whichever side ended it."""
 
 
 class Connection:
-    """An open websocket. Made by ``open_connection``; ``error`` says how it ended, None while it is open."""
+    """An open websocket. Created by ``open_connection``; ``error`` says how it ended, None while it is open."""
 
     __slots__ = (
         "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_raw", "_read_wants_write", "_reader",
@@ -83,9 +83,9 @@ class Connection:
     ) -> None:
         self.error: errors.CallError | None = None
         self.closing = False
-        # Whether so much waits for the peer that a sender should ``wait_drained`` first.
+        # True if the backlog is so large that a sender should ``wait_drained`` first.
         self.backlogged = False
-        # Bytes of the largest message that was sent: the one that a server which closes with 1009 means.
+        # Bytes of the largest message sent: the likely cause when the server closes with 1009.
         self.largest_sent = 0
         self._socket: Any = sock
         self._receiver = receiver
@@ -104,7 +104,7 @@ class Connection:
         self._watcher = loop.io(descriptor, _READ)
         self._write_watcher = loop.io(descriptor, _WRITE)
         self._watcher.start(self._on_readable)
-        # Read from the descriptor during the handshake already: no readiness will announce it.
+        # Already read during the handshake: no readiness event will announce it.
         if isinstance(self._raw, _TLS_SOCKETS) and self._raw.pending():
             loop.run_callback(self._on_readable)
         if early:
@@ -112,18 +112,18 @@ class Connection:
             loop.run_callback(self._on_readable)
 
     def write_message(self, payload: bytes) -> None:
-        """Send one message without blocking; what the kernel does not take is sent by the hub."""
+        """Send one message without blocking; the hub sends what the kernel does not accept now."""
         if len(payload) > self.largest_sent:  # noqa: PLR1730 - max() costs more than all the rest here
             self.largest_sent = len(payload)
         self._write(frames.encode(self._opcode, payload, _mask()))
 
     def wait_drained(self, deadline: Deadline) -> bool:
-        """When ``backlogged``, wait until all that waits for the peer is on its way; False at the deadline."""
+        """If ``backlogged``, wait until the backlog is sent; False at the deadline."""
         return bool(self._drained.wait(deadline.left(perf_counter())))
 
     @property
     def unread(self) -> int:
-        """Bytes that the kernel has received and nobody has read yet; encrypted ones with TLS."""
+        """Bytes that the kernel has received and that are not read yet; encrypted ones with TLS."""
         if self.error is not None:
             return 0
         return int.from_bytes(fcntl.ioctl(self._raw.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
@@ -164,7 +164,7 @@ class Connection:
         self._receiver.on_lost(error)
 
     def _early_recv(self, early: bytes) -> Callable[[int], bytes]:
-        """A recv that gives ``early`` once, and the socket's own from then on."""
+        """A recv that returns ``early`` once, and then the socket's data."""
 
         def recv(_: int) -> bytes:
             self._recv = self._raw.recv
@@ -209,8 +209,8 @@ class Connection:
                 raise errors.ProtocolError(_FOREIGN[opcode], 1003)
             if self.error is not None:
                 return
-        # RFC 6455 section 5.5.3 lets all pongs but the newest be left out: thousands of pings fit into one
-        # read. A peer that pings and never reads gets none at all.
+        # RFC 6455 section 5.5.3 allows a pong for the newest ping only: thousands of pings fit into one
+        # read. A peer that pings and never reads gets no pong.
         if ping is not None and not self.backlogged:
             self._write(frames.encode(frames.PONG, ping, _mask()))
         if reader.error is not None:
@@ -227,9 +227,9 @@ class Connection:
             self._part(error, error.close_code, str(error.args[0]))
 
     def _part(self, error: errors.CallError, code: int, reason: str) -> None:
-        """End with ``error`` after a close frame of ours, where the peer still takes one.
+        """End with ``error`` after sending a close frame, if the peer still accepts one.
 
-        It may have reset the stream already, as Nakama does right behind a 1009: that is not why it ended.
+        The peer may have reset the stream already, as Nakama does right after a 1009; that is not the cause.
         """
         if not self.closing and not self._outgoing:
             self.closing = True
@@ -285,7 +285,7 @@ class Connection:
         self._on_drained()
 
     def _on_drained(self) -> None:
-        # Until the last byte is gone it stays backlogged, or new senders would overtake those that wait.
+        # It stays backlogged until the last byte is sent, or new senders would overtake waiting ones.
         self._outgoing_size = 0
         self.backlogged = False
         self._drained.set()
@@ -300,7 +300,7 @@ def open_connection(
     receiver: Receiver,
     opcode: int = frames.TEXT,
 ) -> Connection:
-    """Connect and upgrade within ``timeout`` seconds, all steps together; messages are of ``opcode``.
+    """Connect and upgrade within ``timeout`` seconds in total; messages have ``opcode``.
 
     Raises ``HostNotFound``, ``ConnectionRefused``, ``TlsError``, ``HandshakeRefused`` (with the HTTP status),
     ``AnswerTooLarge``, ``RequestTimeout`` or ``ConnectionFailed``.
@@ -321,7 +321,7 @@ def open_connection(
         elif isinstance(error, errors.CallError):
             failure = error
         elif isinstance(error, websocket.WebSocketException):
-            failure = errors.ConnectionFailed("the server's answer is no websocket upgrade")
+            failure = errors.ConnectionFailed("the server's answer is not a websocket upgrade")
         elif isinstance(error, OSError):
             failure = errors.ConnectionFailed(text_of(error))
         else:
@@ -337,11 +337,11 @@ def open_connection(
 
 
 def _upgrade(stream: HandshakeStream, url: str, headers: Mapping[str, str]) -> None:
-    """Have websocket-client ask for the upgrade and check the answer. Nothing else of it is used afterwards:
-    its parser and locks would weigh more than a whole ``Connection``.
+    """Let websocket-client request the upgrade and check the answer. It is not used afterwards:
+    its parser and locks need more memory than a whole ``Connection``.
     """
     ws = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
-    # With a socket of ours it neither looks for a proxy nor makes a connection of its own.
+    # With a given socket it neither looks for a proxy nor opens a connection.
     ws.connect(url, socket=stream, header=dict(headers), redirect_limit=0)
 
 
@@ -350,10 +350,10 @@ def _mask() -> bytes:
 
 
 def _non_blocking(sock: Any) -> Any:
-    """The object whose recv and send never wait.
+    """The object whose recv and send never block.
 
-    A gevent socket wraps a plain one that is non-blocking already and has less on the way; where that private
-    attribute is missing, or for TLS, a timeout of 0 makes the public methods raise instead of waiting.
+    A gevent socket wraps a plain non-blocking one with less overhead; if that private
+    attribute is missing, or for TLS, a timeout of 0 makes the public methods raise instead of blocking.
     """
     sock.settimeout(0)
     raw = getattr(sock, "_sock", None)

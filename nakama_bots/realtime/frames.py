@@ -18,10 +18,10 @@ _CONTROL: Final = (CLOSE, PING, PONG)
 _FINAL_TEXT: Final = 0x80 | TEXT
 _CLOSE_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014))
 
-# Nakama does not limit its own frames; this only keeps a broken peer from filling the memory.
+# Nakama does not limit its frames; this only keeps a broken peer from filling the memory.
 MAX_MESSAGE_SIZE: Final = Limits().received
 
-# Made once: nearly every frame that a player sends begins with one of these.
+# Built once: nearly every frame that a player sends starts with one of these.
 _SHORT_TEXT_HEADS: Final = tuple(bytes((_FINAL_TEXT, 0x80 | size)) for size in range(126))
 
 Frame = tuple[int, bytes]
@@ -65,10 +65,10 @@ def echo_code(code: int) -> int:
 
 
 class FrameReader:
-    """Takes bytes as they come and gives whole messages and control frames.
+    """Parses bytes as they arrive into whole messages and control frames.
 
     ``max_size`` is in bytes, of a whole message, 125 or more. After a violation ``error`` is set and
-    everything that follows is ignored; frames that were whole before it are still given.
+    everything that follows is ignored; complete frames before it are still returned.
     """
 
     __slots__ = (
@@ -83,11 +83,11 @@ class FrameReader:
     def __init__(self, max_size: int = MAX_MESSAGE_SIZE) -> None:
         self.error: ProtocolError | None = None
         self._max_size = max_size
-        # Buffers, not lists of pieces: a piece of a byte would cost forty.
+        # Buffers, not lists of pieces: a piece of one byte would cost forty.
         self._kept = bytearray()
         self._missing = 0
         self._message = bytearray()
-        # Of the message that has begun and not ended; 0 between messages.
+        # Of the unfinished message; 0 between messages.
         self._message_opcode = 0
 
     def feed(self, data: bytes) -> list[Frame]:
@@ -128,7 +128,7 @@ class FrameReader:
         return frames
 
     def _join(self, data: bytes) -> bytes:
-        """What was kept and ``data``; nothing while a frame is known to be incomplete, or a large one that
+        """The buffered bytes and ``data``; empty while a frame is known to be incomplete: a large frame that
         arrives in many pieces would be copied for each.
         """
         self._kept += data
@@ -141,7 +141,7 @@ class FrameReader:
         return whole
 
     def _accept(self, first: int, payload: bytes, frames: list[Frame]) -> bool:
-        """Take one frame that is not a plain final text; False after a violation."""
+        """Parse one frame that is not a plain final text; False after a violation."""
         opcode = first & 0x0F
         final = bool(first & 0x80)
         problem = self._violation(first, opcode, len(payload), final=final)
@@ -174,10 +174,10 @@ class FrameReader:
                 return "the server sent a fragmented or too long control frame"
             return "the server sent a close frame of one byte" if opcode == CLOSE and size == 1 else ""
         if opcode == _CONTINUATION:
-            return "" if self._message_opcode else "the server continued a message that it had not begun"
+            return "" if self._message_opcode else "the server continued a message that it had not started"
         if opcode not in _DATA:
             return f"the server sent the unknown opcode {opcode}"
-        return "the server began a message inside another one" if self._message_opcode else ""
+        return "the server started a message inside another one" if self._message_opcode else ""
 
     def _fail(self, frames: list[Frame], message: str) -> list[Frame]:
         self.error = ProtocolError(message)

@@ -1,7 +1,7 @@
-"""Typed handlers of pushes, by the names of Nakama's clients: each one ``on`` of its key.
+"""Typed push handlers, named as in Nakama's clients: each is ``on`` for its key.
 
-Where Nakama's clients read what is inside a push (a document, base64), so do these; ``on`` gives it as it is on
-the wire. A push that cannot be read counts as a handler that failed.
+Like Nakama's clients, they decode the contents of a push (a document, base64); ``on`` passes it as it is on
+the wire. A push that cannot be decoded counts as a failed handler.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ Handler = Callable[[Any], object]
 T = TypeVar("T")
 On: TypeAlias = Callable[[T], object]
 Remove: TypeAlias = Callable[[], None]
-"""Takes the handler off again."""
+"""Removes the handler."""
 
 
 class FailureLog:
-    """What push handlers and taps raised: counted each time, and logged with its traceback once a kind.
+    """The exceptions of push handlers and taps: each is counted, and the first of a kind is logged with its traceback.
 
-    A kind is logged again, in one line, when it has come up 10 times, 100 times and so on.
+    A kind is logged again, in one line, at its 10th, 100th .. occurrence.
     """
 
     def __init__(self) -> None:
         self._counts: dict[tuple[str, str, str], int] = {}
 
     def reset(self) -> None:
-        """Log each kind anew."""
+        """Forget the counts, so that each kind is logged again."""
         self._counts.clear()
 
     def failed(self, what: str, event: str, error: BaseException, observer: Observer) -> None:
         """``what`` ("handler" or "tap") of the push ``event`` raised ``error``.
 
-        A ``CallError`` has been counted as the failed call that it is.
+        A ``CallError`` has already been counted as a failed call.
         """
         kind = (what, event, type(error).__name__)
         if not isinstance(error, CallError):
@@ -71,28 +71,28 @@ class FailureLog:
 
 
 FAILURES: Final = FailureLog()
-"""Of this process: thousands of sockets may have the same handler."""
+"""One per process: thousands of sockets may have the same handler."""
 
 
 def check_event(event: str) -> None:
-    """``ConfigError`` when no push has that key."""
+    """Raise ``ConfigError`` if no push has that key."""
     if event not in PUSHES and event != DISCONNECT:
         raise ConfigError("event", event, f"{', '.join(sorted(PUSHES))}, {DISCONNECT}")
 
 
 class PushHandlers(ABC):
-    """Each calls ``handler`` for every push of its kind, and gives a function that takes it off again."""
+    """Each calls ``handler`` for every push of its kind, and returns a function that removes it."""
 
     @abstractmethod
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
-        """Call ``handler(body)`` for every push of that key."""
+        """Call ``handler(body)`` for every push with that key."""
 
     def on_disconnect(self, handler: On[CallError]) -> Remove:
-        """The connection ended, and not by ``close``: how."""
+        """The connection ended, except by ``close``; the handler gets the error."""
         return self.on(DISCONNECT, handler)
 
     def on_heartbeat_timeout(self, handler: On[HeartbeatTimeout]) -> Remove:
-        """The connection was ended because a ping got no pong in time; ``on_disconnect`` hears of it too."""
+        """The connection was ended because a ping got no pong in time; ``on_disconnect`` handlers run too."""
 
         def only(error: CallError) -> None:
             if isinstance(error, HeartbeatTimeout):
@@ -101,11 +101,11 @@ class PushHandlers(ABC):
         return self.on(DISCONNECT, only)
 
     def on_error(self, handler: On[types.Error]) -> Remove:
-        """An error of the server that answers no request of ours that waits."""
+        """A server error that answers no pending request."""
         return self.on("error", handler)
 
     def on_notification(self, handler: On[notifications.Notification[Json]]) -> Remove:
-        """A notification, its content read: one call each, however many come in one frame."""
+        """A notification with its content decoded; one call for each, even if a frame has several."""
 
         def each(body: types.Notifications) -> None:
             for one in body.get("notifications", ()):
@@ -114,7 +114,7 @@ class PushHandlers(ABC):
         return self.on("notifications", each)
 
     def on_channel_message(self, handler: On[channels.ChannelMessage[Json]]) -> Remove:
-        """A chat message (code 0), a change of one (1, 2) or a group's event, its content read."""
+        """A chat message (code 0), an update or removal (1, 2) or a group event, with its content decoded."""
 
         def read(body: types.ChannelMessage) -> None:
             handler({**body, "content": orjson.loads(body.get("content") or "{}")})
@@ -122,11 +122,11 @@ class PushHandlers(ABC):
         return self.on("channel_message", read)
 
     def on_channel_presence(self, handler: On[types.ChannelPresenceEvent]) -> Remove:
-        """Somebody came to or left a chat channel."""
+        """Users joined or left a chat channel."""
         return self.on("channel_presence_event", handler)
 
     def on_match_data(self, handler: On[types.DecodedMatchData]) -> Remove:
-        """State of a match, ``op_code`` and ``data`` read."""
+        """Match state, with ``op_code`` and ``data`` decoded."""
 
         def read(body: types.MatchData) -> None:
             op_code, data = _payload(body)
@@ -135,7 +135,7 @@ class PushHandlers(ABC):
         return self.on("match_data", read)
 
     def on_match_presence(self, handler: On[types.MatchPresenceEvent]) -> Remove:
-        """Somebody came to or left a match."""
+        """Users joined or left a match."""
         return self.on("match_presence_event", handler)
 
     def on_matchmaker_ticket(self, handler: On[types.MatchmakerTicket]) -> Remove:
@@ -147,15 +147,15 @@ class PushHandlers(ABC):
         return self.on("matchmaker_matched", handler)
 
     def on_party(self, handler: On[types.Party]) -> Remove:
-        """We are in a party: after creating or joining it, or when its leader let us in."""
+        """The user is in a party: after creating or joining it, or when its leader accepted the request."""
         return self.on("party", handler)
 
     def on_party_close(self, handler: On[types.PartyClose]) -> Remove:
-        """A party was closed, or its leader removed us."""
+        """A party was closed, or its leader removed the user."""
         return self.on("party_close", handler)
 
     def on_party_data(self, handler: On[types.DecodedPartyData]) -> Remove:
-        """Data of another member, ``op_code`` and ``data`` read."""
+        """Data from another member, with ``op_code`` and ``data`` decoded."""
 
         def read(body: types.PartyData) -> None:
             op_code, data = _payload(body)
@@ -164,7 +164,7 @@ class PushHandlers(ABC):
         return self.on("party_data", read)
 
     def on_party_join_request(self, handler: On[types.PartyJoinRequest]) -> Remove:
-        """Somebody asks to join the party that we lead."""
+        """A user asks to join the party that this user leads."""
         return self.on("party_join_request", handler)
 
     def on_party_leader(self, handler: On[types.PartyLeader]) -> Remove:
@@ -172,23 +172,23 @@ class PushHandlers(ABC):
         return self.on("party_leader", handler)
 
     def on_party_matchmaker_ticket(self, handler: On[types.PartyMatchmakerTicket]) -> Remove:
-        """The leader added our party to the matchmaker's pool."""
+        """The leader added the party to the matchmaker's pool."""
         return self.on("party_matchmaker_ticket", handler)
 
     def on_party_presence(self, handler: On[types.PartyPresenceEvent]) -> Remove:
-        """Somebody came to or left a party."""
+        """Users joined or left a party."""
         return self.on("party_presence_event", handler)
 
     def on_party_update(self, handler: On[types.PartyUpdate]) -> Remove:
-        """The leader changed the party; what is absent was reset."""
+        """The leader updated the party; absent fields were reset."""
         return self.on("party_update", handler)
 
     def on_status_presence(self, handler: On[types.StatusPresenceEvent]) -> Remove:
-        """Somebody we follow, or we ourselves, came online, changed status or went offline."""
+        """A followed user, or this user, came online, changed status or went offline."""
         return self.on("status_presence_event", handler)
 
     def on_stream_presence(self, handler: On[types.StreamPresenceEvent]) -> Remove:
-        """Somebody came to or left a stream."""
+        """Users joined or left a stream."""
         return self.on("stream_presence_event", handler)
 
     def on_stream_data(self, handler: On[types.StreamData]) -> Remove:

@@ -1,7 +1,7 @@
-"""The socket as websocket-client has it for the length of a handshake.
+"""The socket that websocket-client uses during a handshake.
 
-It asks for single bytes. Here the answer's head is read in large pieces, up to a limit, giving way to the hub;
-the library is then given its bytes from memory. Only an answer that says 101, or is none, gets as far.
+The library reads single bytes. Here the head is read in large pieces, up to a limit, yielding to the hub;
+the library then gets its bytes from memory, and only if the status is 101 or missing.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ OPERATION: Final = "connect"
 _STATUS: Final = re.compile(rb"HTTP/1\.\d (\d{3})(?: |\r?\n)")
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _LENGTH: Final = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,9})[ \t]*\r?$")
-# websocket-client would keep cookies for the whole process, and send one player's with another's request.
+# websocket-client would keep cookies for the whole process, and send one player's cookies for another.
 _COOKIE: Final = re.compile(rb"(?im)^set-cookie[^\n]*\n")
 _READ_SIZE: Final = 8192
-_TEXT_SIZE: Final = 4096  # of the text that comes with a refusal
+_TEXT_SIZE: Final = 4096  # of a refusal's text
 _TEXT_SHOWN: Final = 200
 
 
 class HandshakeStream:
-    """``sock`` for websocket-client. ``rest`` is what arrived behind the head: the first frames.
+    """``sock`` for websocket-client. ``rest`` is the data after the head: the first frames.
 
     ``max_headers`` bytes are read at most, interim (1xx) answers included.
     """
@@ -63,10 +63,10 @@ class HandshakeStream:
         """The caller of the handshake limits its time."""
 
     def close(self) -> None:
-        """Whoever made the socket closes it."""
+        """The creator of the socket closes it."""
 
     def _read_head(self) -> bytes:
-        """The head of an answer that is not a refusal; those raise ``HandshakeRefused``."""
+        """The head of the answer. A refusal raises ``HandshakeRefused``."""
         data = bytearray()
         begin = looked = 0
         while True:

@@ -1,4 +1,4 @@
-"""The typed operations of parties, by the names of Nakama's clients."""
+"""The typed party operations, named as in Nakama's clients."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nakama_bots.types import realtime as types
 
 
 def data_text(data: bytes | str) -> str:
-    """Data as it travels in a message: base64; a text is sent as UTF-8."""
+    """Data as base64, as in a message; text is encoded as UTF-8."""
     return base64.b64encode(data.encode() if isinstance(data, str) else data).decode()
 
 
@@ -23,7 +23,7 @@ def matchmaker_body(
     numeric_properties: Mapping[str, float] | None,
     count_multiple: int | None,
 ) -> types.MatchmakerAdd:
-    """What a ticket of a player and one of a party have in common."""
+    """The fields that player tickets and party tickets share."""
     body: types.MatchmakerAdd = {"query": query, "min_count": min_count, "max_count": max_count}
     if string_properties:
         body["string_properties"] = dict(string_properties)
@@ -35,20 +35,20 @@ def matchmaker_body(
 
 
 class PartyApi(ABC):
-    """Only the leader may accept, remove, promote, close, update, list who asks, and use the matchmaker.
+    """Only the leader may accept, remove, promote, close, update, list join requests, and use the matchmaker.
 
-    A party is known by its ``party_id``; who is meant by a ``presence``, as the pushes have it.
+    ``party_id`` identifies a party, and a ``presence`` from a push identifies a user.
     """
 
     @abstractmethod
     def request(self, key: str, body: Mapping[str, object], timeout: float | None = None) -> Any:
-        """Send a message and give its reply's body."""
+        """Send a message and return its reply's body."""
 
     def create_party(self, open: bool, max_size: int, label: str = "", *, hidden: bool = False) -> types.Party:  # noqa: A002
         """Create a party of ``max_size`` (1 to 256) members and lead it.
 
-        Everybody may join an ``open`` one; others have to be accepted. ``label`` is the text of a JSON object
-        to be found by, unless ``hidden``.
+        Any user may join an ``open`` party; otherwise the leader accepts members. ``label`` is JSON object text
+        for searches, unless ``hidden``.
         """
         body: dict[str, object] = {"open": open, "max_size": max_size}
         if label:
@@ -61,11 +61,11 @@ class PartyApi(ABC):
     def update_party(
         self, party_id: str, label: str = "", *, open: bool = False, hidden: bool = False  # noqa: A002
     ) -> None:  # fmt: skip
-        """Set label, openness and listing, all three: what is left out is reset."""
+        """Set label, openness and listing; omitted values are reset."""
         self.request("party_update", {"party_id": party_id, "label": label, "open": open, "hidden": hidden})
 
     def join_party(self, party_id: str) -> None:
-        """Join an open party, or ask to join; the push ``party`` comes when we are in it."""
+        """Join an open party, or ask to join; the push ``party`` confirms membership."""
         self.request("party_join", {"party_id": party_id})
 
     def leave_party(self, party_id: str) -> None:
@@ -73,15 +73,15 @@ class PartyApi(ABC):
         self.request("party_leave", {"party_id": party_id})
 
     def accept_party_member(self, party_id: str, presence: types.UserPresence) -> None:
-        """Let somebody in who asked."""
+        """Accept a user's join request."""
         self.request("party_accept", {"party_id": party_id, "presence": presence})
 
     def remove_party_member(self, party_id: str, member: types.UserPresence) -> None:
-        """Remove a member, or refuse somebody who asked."""
+        """Remove a member, or refuse a join request."""
         self.request("party_remove", {"party_id": party_id, "presence": member})
 
     def promote_party_member(self, party_id: str, party_member: types.UserPresence) -> None:
-        """Make another member the leader; everybody gets the push ``party_leader``."""
+        """Make another member the leader; all members get the push ``party_leader``."""
         self.request("party_promote", {"party_id": party_id, "presence": party_member})
 
     def close_party(self, party_id: str) -> None:
@@ -89,12 +89,12 @@ class PartyApi(ABC):
         self.request("party_close", {"party_id": party_id})
 
     def list_party_join_requests(self, party_id: str) -> types.PartyJoinRequest:
-        """Who asks to join; no ``presences``: nobody."""
+        """List the join requests; without ``presences`` there are none."""
         reply: types.PartyJoinRequest = self.request("party_join_request_list", {"party_id": party_id})
         return reply
 
     def send_party_data(self, party_id: str, op_code: int, data: bytes | str) -> None:
-        """Send data to the other members, and wait until the server has taken it."""
+        """Send data to the other members, and wait for the server's acknowledgement."""
         body = {"party_id": party_id, "op_code": str(op_code), "data": data_text(data)}
         self.request("party_data_send", body)
 

@@ -1,10 +1,10 @@
 """Envelopes in binary frames, ``format=protobuf``: ``Socket(target, adapter=ProtobufAdapter())``.
 
-The same objects as with JSON go in and come out: field names of the schema, int64 as text, bytes as base64,
-times as RFC 3339, what has its default value left out. protobuf's own JSON mapping does that, which is also
-what the server uses for JSON.
+Encodes and decodes the same objects as JSON: field names of the schema, int64 as text, bytes as base64,
+times as RFC 3339, default values left out. This is protobuf's JSON mapping, which
+the server also uses for JSON.
 
-It saves bytes, not CPU: Python's JSON mapping costs more a message than all of orjson.
+It saves bytes, not CPU: Python's JSON mapping costs more per message than orjson.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from nakama_bots.types.protobuf import envelope_class
 
 
 class ProtobufAdapter:
-    """Binary frames. Stateless: one may serve any number of sockets."""
+    """Binary frames. Stateless: one adapter may serve any number of sockets."""
 
     format: Final = "protobuf"
     opcode: Final = BINARY
-    content: Final = "bytes that are no envelope"
+    content: Final = "bytes that are not an envelope"
 
     def __init__(self) -> None:
         self._envelope = envelope_class()
@@ -34,12 +34,12 @@ class ProtobufAdapter:
             return json_format.ParseDict(envelope, self._envelope()).SerializeToString()
         except json_format.ParseError as error:
             key = next((key for key in envelope if key != "cid"), "")
-            # The first line: the others list the fields by names that we do not use.
+            # The first line only: the others list the fields by names that are not used here.
             reason = str(error).partition("\n")[0]
             raise ConfigError("message", key, f"its fields with values of their types ({reason})") from None
 
     def decode(self, payload: bytes, /) -> dict[str, Any]:
-        """The envelope in a payload; ``ValueError`` when it is none."""
+        """The envelope in a payload; ``ValueError`` if it is not one."""
         try:
             parsed = self._envelope.FromString(payload)
         except message.DecodeError as error:

@@ -1,7 +1,7 @@
 """The realtime protocol without I/O: cids, the one pending table, deadlines, the ledger.
 
-The caller brings the time, writes the bytes and feeds the payloads. Every cid ends exactly once: ok, server
-error, timeout, closed or abandoned. An answer that comes after its cid ended is counted as late.
+The caller passes the time, writes the bytes and feeds the payloads. Every cid ends exactly once: ok, server
+error, timeout, closed or abandoned. An answer that arrives after its cid ended is counted as late.
 """
 
 from __future__ import annotations
@@ -20,29 +20,29 @@ log = logging.getLogger(__name__)
 
 KIND: Final = "WS"
 MAX_UNANSWERED: Final = 10_000
-"""Cids that ended without an answer and are remembered: an answer to an older one counts as unmatched."""
+"""Number of remembered cids that ended without an answer; an answer to an older one counts as unmatched."""
 
 _ANSWERED: Final = {key: reply for key, reply in REPLIES.items() if reply is not Reply.NONE}
 _SILENT: Final = frozenset(REPLIES) - frozenset(_ANSWERED)
 
 
 class Waiter(Protocol):
-    """Who waits for a reply. One of the two is called, once, and only from the event loop.
+    """The waiter for a reply. One of the two methods is called, once, and only from the event loop.
 
-    It may run whoever waits, who may call the protocol again, ``close`` included, before it returns.
+    The call may run the waiting greenlet, which may call the protocol again (also ``close``) before it returns.
     """
 
     def switch(self, value: Any) -> object:
-        """Take the reply's body."""
+        """Receive the reply's body."""
 
     def throw(self, error: BaseException) -> object:
-        """Take the failure."""
+        """Receive the failure."""
 
 
 Pending = tuple[str, str | Reply, float, float, Waiter]
-"""A request that waits: key, reply, when it was sent, its deadline, who waits; times on the caller's clock.
+"""A pending request: key, reply, time of the send, deadline, waiter; times on the caller's clock.
 
-A plain tuple: one is made for every request, and anything with attributes costs several times as much.
+A plain tuple, created for every request: a class with attributes costs several times as much.
 """
 
 Push = tuple[str, Any]
@@ -50,7 +50,7 @@ Push = tuple[str, Any]
 
 
 class RealtimeProtocol:
-    """One connection's state. Not reusable: a reconnect makes a new one."""
+    """One connection's state. Not reusable: a reconnect creates a new one."""
 
     __slots__ = (
         "_cid", "_content", "_decode", "_encode", "_observer", "_unanswered", "ledger", "max_sent", "pending",
@@ -58,26 +58,26 @@ class RealtimeProtocol:
 
     def __init__(self, observer: Observer, adapter: Adapter = TEXT_ADAPTER, max_sent: int = 0) -> None:
         self.ledger = Ledger()
-        # Bytes that the server takes in one message; 0: not known.
+        # Bytes that the server accepts in one message; 0: not known.
         self.max_sent = max_sent
         self.pending: dict[str, Pending] = {}
         self._observer = observer
-        # Bound once: a look-up through the adapter would be paid a frame.
+        # Bound once, to save a look-up for every frame.
         self._encode = adapter.encode
         self._decode = adapter.decode
         self._content = adapter.content
         self._cid = 0
-        # Cids that ended without an answer, the oldest first: one that comes yet is late, any other unknown cid
-        # a stranger.
+        # Cids that ended without an answer, oldest first: an answer to one of them is late, to another cid
+        # unmatched.
         self._unanswered: dict[str, None] = {}
 
     def request(
         self, key: str, body: Mapping[str, object], waiter: Waiter, now: float, timeout: float
     ) -> tuple[str, bytes]:
-        """Register a request and give its cid and its envelope; it is pending from here on.
+        """Register a request and return its cid and its envelope; it is pending from now on.
 
-        ``ConfigError`` when no message of that key exists, or none that is answered; ``MessageTooBig`` when the
-        server would not take it, which is reported as a refused message.
+        ``ConfigError`` if no message with that key exists, or it is never answered; ``MessageTooBig`` if the
+        server would not accept it, which is reported as a refused message.
         """
         try:
             reply = _ANSWERED[key]
@@ -93,17 +93,17 @@ class RealtimeProtocol:
         return cid, payload
 
     def message(self, key: str, body: Mapping[str, object]) -> bytes:
-        """The envelope of a message that gets no answer; any other would be acknowledged by a frame without a
-        cid, which nothing could be matched to.
+        """The envelope of a message that gets no answer; others would be acknowledged by a frame without a
+        cid, which cannot be matched.
         """
         if key not in _SILENT:
             raise errors.ConfigError("message", key, ", ".join(sorted(_SILENT)))
         return self._encode({key: body})
 
     def receive(self, payload: bytes, now: float) -> Push | None:
-        """Take one envelope read at ``now``: settle the cid it answers, or give it back as a push.
+        """Handle one envelope read at ``now``: settle the cid that it answers, or return it as a push.
 
-        Raises ``ProtocolError`` when it is no envelope; the connection cannot go on then.
+        Raises ``ProtocolError`` if it is not an envelope; the connection cannot continue then.
         """
         try:
             message = self._decode(payload)
@@ -128,7 +128,7 @@ class RealtimeProtocol:
                     break  # no push has such a body, and no handler or tap expects it
                 self.ledger.pushes += 1
                 return key, body
-        # An empty frame acknowledges a message that was sent without a cid; we send none of these.
+        # An empty frame acknowledges a message without a cid; this client sends none.
         self.ledger.unmatched += 1
         return None
 
@@ -157,17 +157,17 @@ class RealtimeProtocol:
         try:
             self._observer.call(KIND, key, started, elapsed, size, failure)
         except Exception:
-            # Somebody else's listener (Locust lets some of what they raise through) must not leave a waiter
+            # A foreign listener (Locust lets some exceptions of listeners through) must not leave a waiter
             # without its answer.
             log.exception("the observer of %s failed", key)
 
     def expire(self, now: float) -> float | None:
-        """End every request whose deadline has come; the earliest deadline that is left, or None."""
+        """End every request whose deadline has passed. Returns the earliest remaining deadline, or None."""
         earliest: float | None = None
         for cid, (key, _, started, deadline, waiter) in list(self.pending.items()):
             if deadline <= now:
                 if self.pending.pop(cid, None) is None:
-                    continue  # ended by what an earlier waiter did: a missed heartbeat closes them all
+                    continue  # ended by an earlier waiter: a missed heartbeat closes them all
                 self._remember(cid)
                 self.ledger.timeout += 1
                 limit = deadline - started
@@ -180,7 +180,7 @@ class RealtimeProtocol:
         return earliest
 
     def abandon(self, cid: str, now: float) -> None:
-        """The caller of ``cid`` no longer waits; nothing happens when it has ended already."""
+        """The caller of ``cid`` no longer waits. Does nothing if it has already ended."""
         entry = self.pending.pop(cid, None)
         if entry is None:
             return
@@ -194,8 +194,8 @@ class RealtimeProtocol:
     def close(self, error: errors.CallError, now: float) -> list[tuple[Waiter, errors.CallError]]:
         """The connection ended: end every request at once.
 
-        The waiters are given back, each with its own error, for the caller to throw in the event loop.
-        ``error`` is ``Abandoned`` when we closed to stop, and the way the connection ended otherwise.
+        Returns the waiters, each with its error, for the caller to throw in the event loop.
+        ``error`` is ``Abandoned`` after a local close, else the error that ended the connection.
         """
         entries = list(self.pending.values())
         for cid in self.pending:
@@ -214,7 +214,7 @@ class RealtimeProtocol:
         return waiters
 
     def too_big(self, key: str, size: int, now: float) -> errors.CallError:
-        """A message of ``size`` bytes that the server would not take: as ``refuse``."""
+        """Like ``refuse``, for a message of ``size`` bytes, which is above the server's limit."""
         return self.refuse(key, errors.MessageTooBig(size, self.max_sent), now, now)
 
     def _remember(self, cid: str) -> None:
@@ -223,7 +223,7 @@ class RealtimeProtocol:
             del self._unanswered[next(iter(self._unanswered))]
 
     def refuse(self, key: str, error: errors.CallError, started: float, now: float) -> errors.CallError:
-        """A message of ``key`` that could not be sent: reported, never pending. Gives the error to raise."""
+        """Report a message with ``key`` that could not be sent. Returns the error to raise."""
         failure = error.for_call(key, now - started)
         self.ledger.refused += 1
         self._tell(key, started, now - started, 0, failure)

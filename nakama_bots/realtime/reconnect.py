@@ -1,6 +1,6 @@
-"""A socket that comes back: after an unwanted end a new connection is opened, and what was kept is restored.
+"""A socket that reconnects: after an unwanted end it opens a new connection and restores its state.
 
-By choice, and not for measuring: under load a reconnect hides the failure that a test is to find.
+Opt-in, and not for load tests: a reconnect hides the failures that a test looks for.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from nakama_bots.session import Session
 
 log = logging.getLogger(__name__)
 
-# What is counted: connections that were restored, rejoins that the server refused, and giving up.
+# Counters: restored connections, refused rejoins, and giving up.
 RECONNECTS: Final = "reconnects"
 REJOINS_REFUSED: Final = "rejoins_refused"
 RECONNECTS_GIVEN_UP: Final = "reconnects_given_up"
@@ -49,7 +49,7 @@ _LEAVES: Final[Mapping[str, str]] = {
 
 
 class _Listener:
-    """A handler, and what takes it off the newest connection."""
+    """A handler, and the function that removes it from the newest connection."""
 
     __slots__ = ("event", "handler", "remove")
 
@@ -62,14 +62,14 @@ class _Listener:
 class ReconnectingSocket(RealtimeApi, PushHandlers):
     """The operations and handlers of ``Socket``, over one connection after another.
 
-    ``make`` gives a new, unconnected ``Socket``; ``session`` the session to connect with, such as
-    ``lambda: client.fresh(session)``. Every new connection gets all handlers, the last status that was set, the
-    ids of followed users, and the chats, matches and parties that ``keep`` named. Nothing else: matchmaker
-    tickets end with their connection, and what a match does in between is lost.
+    ``make`` returns a new, unconnected ``Socket``; ``session`` returns the session to connect with, such as
+    ``lambda: client.fresh(session)``. Every new connection gets all handlers, the last status set, the
+    ids of followed users, and the chats, matches and parties that ``keep`` named. No more: matchmaker
+    tickets end with their connection, and match state sent in between is lost.
 
-    While there is no connection every request fails as on a closed ``Socket``; none is sent a second time.
-    ``on_disconnect`` hears of every unwanted end. The waits of ``backoff`` begin anew when a connection has
-    stood for its ``most`` seconds. After the last attempt ``given_up`` says why that one failed. It reconnects
+    Without a connection, requests fail as on a closed ``Socket``; none is sent twice.
+    ``on_disconnect`` is called for every unwanted end. The waits of ``backoff`` restart once a connection has
+    lasted ``most`` seconds. After the last attempt ``given_up`` has its error. It reconnects
     in its own greenlet, which ``close`` stops.
     """
 
@@ -111,25 +111,25 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
 
     @property
     def socket(self) -> Socket:
-        """The present socket, for ``tap``, ``expect`` and ``wait_for``; ``ConnectionClosed`` before."""
+        """The current socket, for ``tap``, ``expect`` and ``wait_for``; ``ConnectionClosed`` before."""
         if self._socket is None:
             raise errors.ConnectionClosed(1006, "not connected")
         return self._socket
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection and everything is restored on it."""
+        """True if there is a connection with everything restored."""
         return self._socket is not None and self._socket.connected
 
     @property
     def ledger(self) -> Ledger:
-        """What became of every cid of all connections so far."""
+        """The outcomes of all cids of all connections so far."""
         return self._past if self._socket is None else self._past.add(self._socket.ledger)
 
     def connect(self, *, create_status: bool = False, lang: str = "en") -> None:
-        """Open the first connection; the options are those of all that follow.
+        """Open the first connection; all later ones use the same options.
 
-        Raises what ``Socket.connect`` raises: only a connection that stood is replaced. It may be tried again.
+        Raises what ``Socket.connect`` raises: only an established connection is replaced. May be called again.
         """
         if self._socket is not None or self._closed:
             msg = "this socket has been connected or closed already"
@@ -139,9 +139,9 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
         self._take(self._open())
 
     def wait_connected(self, timeout: float | None = None) -> None:
-        """Wait until a connection stands; ``RequestTimeout`` after ``timeout`` seconds.
+        """Wait until there is a connection; ``RequestTimeout`` after ``timeout`` seconds.
 
-        Raises ``given_up`` after the last attempt, and ``Abandoned`` when it was closed.
+        Raises ``given_up`` after the last attempt, and ``Abandoned`` if the socket was closed.
         """
         started = perf_counter()
         if not self._settled.wait(timeout):
@@ -155,7 +155,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
     def keep(self, id: str) -> None:  # noqa: A002
         """Join the chat channel, match or party ``id`` again after a reconnect, until it is left.
 
-        It must have been joined here. One that the server does not let us join again is no longer kept.
+        It must have been joined on this socket. If the server refuses the rejoin, it is no longer kept.
         """
         if id not in self._joined:
             accepted = ", ".join(self._joined) or "the id of a channel, match or party that was joined"
@@ -163,7 +163,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
         self._kept[id] = None
 
     def request(self, key: str, body: Mapping[str, object], timeout: float | None = None) -> Any:
-        """As ``Socket.request``; what has to be restored is remembered when the server has taken it."""
+        """Like ``Socket.request``; remembers the state to restore once the server has accepted it."""
         reply = self.socket.request(key, body, timeout)
         self._remember(key, body, reply)
         return reply
@@ -173,7 +173,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
         self.socket.send(key, body)
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
-        """As ``Socket.on``, for this connection and all that follow."""
+        """Like ``Socket.on``, for this connection and all later ones."""
         check_event(event)
         listener = _Listener(event, handler)
         self._listeners.append(listener)
@@ -198,11 +198,11 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
             self._socket.close(code, reason)
 
     def _open(self) -> Socket:
-        """A connection with everything restored; whatever ends the attempt closes its socket."""
+        """Open a connection and restore everything; the socket is closed if the attempt fails."""
         session = self._session()
         socket = self._make()
         try:
-            # First, so that a handler of others that blocks cannot keep it from being told.
+            # First, so that a blocking handler of the user cannot delay it.
             socket.on(DISCONNECT, lambda _: self._lost(socket))
             for listener in self._listeners:
                 listener.remove = socket.on(listener.event, listener.handler)
@@ -231,7 +231,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
                 self._forget(name)
 
     def _take(self, socket: Socket) -> None:
-        """Make ``socket`` the present one."""
+        """Make ``socket`` the current one."""
         if self._socket is not None:
             self._past = self._past.add(self._socket.ledger)
         self._socket = socket
@@ -244,7 +244,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
             self._lost(socket)
 
     def _lost(self, socket: Socket) -> None:
-        """The connection has ended. An attempt that fails is not the present one: its greenlet goes on."""
+        """The connection has ended. A failed attempt is not the current socket: its greenlet continues."""
         error = socket.error
         if self._closed or error is None or socket is not self._socket or self._worker is not None:
             return
@@ -286,7 +286,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
         if key in _JOINS:
             id_field, again, said = _JOINS[key]
             name = reply.get(id_field) or body.get(id_field)
-            if not isinstance(name, str):  # a reply without an id: there is nothing to join again
+            if not isinstance(name, str):  # a reply without an id: nothing to rejoin
                 return
             message = {field: body[field] for field in said if field in body}
             if id_field != "id":  # a channel is joined by its target, never by its id

@@ -1,4 +1,4 @@
-"""The socket that a player holds: connect, request, push handlers, expectations, heartbeat, close."""
+"""The socket of a player: connect, request, push handlers, expectations, heartbeat, close."""
 
 from __future__ import annotations
 
@@ -44,9 +44,9 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 MAX_BACKLOG: Final = 10_000
-"""Pushes that may wait for a blocking handler; beyond that they are dropped and counted."""
+"""Pushes that may wait for a blocking handler; further ones are dropped and counted."""
 MAX_BACKLOG_BYTES: Final = 64 * 1024 * 1024
-"""Bytes that they may have had together on the wire."""
+"""Their total size on the wire, in bytes."""
 
 CLOSE_TIMEOUT: Final = 2.0
 CONNECT: Final = "connect"
@@ -57,10 +57,10 @@ T = TypeVar("T")
 
 
 class Socket(RealtimeApi, PushHandlers):
-    """A realtime connection of one session. One ``connect`` a socket: a reconnect makes a new one.
+    """A realtime connection of one session. One ``connect`` per socket: a reconnect creates a new one.
 
-    ``request`` waits for the reply of its cid, however many others are under way; each ends exactly once and
-    is told to the observer as ``WS <message key>``. ``adapter`` is how messages travel: as JSON text, or as
+    ``request`` waits for the reply to its cid; requests may overlap. Each ends exactly once and
+    is reported to the observer as ``WS <message key>``. ``adapter`` encodes the messages: as JSON text, or as
     protobuf with ``protobuf.ProtobufAdapter()``.
     """
 
@@ -105,40 +105,40 @@ class Socket(RealtimeApi, PushHandlers):
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is open."""
+        """True if the connection is open."""
         return self._connection is not None and self._connection.error is None
 
     @property
     def error(self) -> errors.CallError | None:
-        """How the connection ended; None before that."""
+        """The error that ended the connection; None before that."""
         return self._connection.error if self._connection is not None else None
 
     @property
     def ledger(self) -> Ledger:
-        """A copy of what became of every cid so far."""
+        """A copy of the outcomes of all cids so far."""
         return replace(self._protocol.ledger)
 
     @property
     def pending(self) -> int:
-        """How many cids wait for their answer."""
+        """Number of cids that wait for their answer."""
         return len(self._protocol.pending)
 
     @property
     def unread(self) -> int:
-        """Bytes that have arrived and wait to be read."""
+        """Bytes received by the kernel and not yet read."""
         return self._connection.unread if self._connection is not None else 0
 
     def connect(self, session: Session, *, create_status: bool = False, lang: str = "en") -> None:
-        """Open the connection with the session's token; told to the observer as ``WS connect``.
+        """Open the connection with the session's token; reported to the observer as ``WS connect``.
 
         With ``create_status`` the user appears online. Raises what ``open_connection`` raises, and
-        ``Abandoned`` when the socket was closed meanwhile. After a failure it may be tried again.
+        ``Abandoned`` if the socket was closed meanwhile. May be called again after a failure.
         """
         self._check_unused()
         self._connecting = True
         status = "true" if create_status else "false"
         query = urlencode({"lang": lang, "status": status, "format": self._adapter.format})
-        # In a header the token stays out of the URL, and so out of proxies' and servers' access logs.
+        # A header keeps the token out of the URL, and so out of access logs.
         headers = {"Authorization": f"Bearer {session.token}"}
         started = perf_counter()
         stopped = errors.Abandoned("stopped while connecting", operation=CONNECT)
@@ -167,7 +167,7 @@ class Socket(RealtimeApi, PushHandlers):
         """Send one message and wait for its reply's body (``{}`` for an empty acknowledgement).
 
         Raises the ``RealtimeError`` the server answered with, ``RequestTimeout``, ``ConnectionClosed``,
-        ``HeartbeatTimeout``, or ``MessageTooBig`` where the server's limit is known (``Limits.sent``); a killed
+        ``HeartbeatTimeout``, or ``MessageTooBig`` if the server's limit is known (``Limits.sent``). A killed
         greenlet leaves no pending cid.
         """
         connection = self._connection
@@ -185,7 +185,7 @@ class Socket(RealtimeApi, PushHandlers):
         try:
             return waiter.get()
         except BaseException:
-            # Nothing to do when the failure came through the table; a killed caller must leave it.
+            # No effect if the failure came from the pending table; a killed caller must leave the table.
             self._protocol.abandon(cid, perf_counter())
             raise
 
@@ -202,10 +202,10 @@ class Socket(RealtimeApi, PushHandlers):
         connection.write_message(payload)
 
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
-        """Call ``handler(body)`` for every push of that key, in order, in a greenlet of the socket's own.
+        """Call ``handler(body)`` for every push with that key, in order, in the socket's own greenlet.
 
         The handler may block and may use this socket: replies, pings and taps do not wait for it.
-        ``event`` is a push key of the catalogue or ``disconnect``. Gives a function that takes it off again.
+        ``event`` is a push key of the catalogue or ``disconnect``. Returns a function that removes it.
         """
         check_event(event)
         return _add(self._handlers.setdefault(event, []), handler)
@@ -213,24 +213,24 @@ class Socket(RealtimeApi, PushHandlers):
     def tap(self, event: str, tap: Tap) -> Callable[[], None]:
         """Call ``tap(body, read_at, size)`` in the event loop itself, before any handler. It must not block.
 
-        For measuring: ``read_at`` is the ``perf_counter`` time of the read, ``size`` the payload's bytes.
+        For measurements: ``read_at`` is the ``perf_counter`` time of the read, ``size`` the payload's bytes.
         """
         check_event(event)
         return _add(self._taps.setdefault(event, []), tap)
 
     def expect(self, event: str, where: Where | None = None) -> Expectation:
-        """Begin to look out for a push before causing it; use as a context manager, then ``wait``."""
+        """Expect a push before causing it; use as a context manager, then ``wait``."""
         check_event(event)
         return Expectation(self, event, where)
 
     def wait_for(self, event: str, where: Where | None = None, timeout: float | None = None) -> Any:
-        """Wait for the next push of that key (for which ``where(body)`` is true) and give its body."""
+        """Wait for the next push with that key (for which ``where(body)`` is true) and return its body."""
         with self.expect(event, where) as expectation:
             return expectation.wait(timeout)
 
     def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close the connection; requests under way end as abandoned, pushes that wait for a handler are dropped
-        and a handler that runs (unless it is the caller) is killed. Idempotent.
+        """Close the connection. Pending requests end as abandoned, pushes that wait for a handler are dropped
+        and a running handler (unless it is the caller) is killed. Idempotent.
         """
         self._stopping = True
         self._stop_timers()
@@ -244,14 +244,14 @@ class Socket(RealtimeApi, PushHandlers):
             self._connection.close(code, reason, CLOSE_TIMEOUT)
 
     def cut(self) -> None:
-        """End the connection without a close handshake, as a network that is lost does. Idempotent."""
+        """End the connection without a close handshake, as a lost network does. Idempotent."""
         self._stopping = True
         self._stop_timers()
         if self._connection is not None:
             self._connection.abort(errors.Abandoned("the connection was cut by its owner"))
 
     def pause_reading(self) -> None:
-        """Leave what the server sends unread until ``resume_reading``: its buffers fill, then it gives up."""
+        """Stop reading until ``resume_reading``: the server's buffers fill, then it closes the connection."""
         if self._connection is not None:
             self._connection.pause()
 
@@ -269,7 +269,7 @@ class Socket(RealtimeApi, PushHandlers):
         for tap in self._taps.get(event, ())[:]:
             try:
                 tap(body, now, len(payload))
-            except BaseException as error:  # noqa: BLE001 - out of here it would end the reading, or the process
+            except BaseException as error:  # noqa: BLE001 - propagated, it would end the reading, or the process
                 FAILURES.failed("tap", event, error, self._observer)
         for expectation in self._expectations.get(event, ())[:]:
             expectation.offer(body, now, len(payload))
@@ -284,7 +284,7 @@ class Socket(RealtimeApi, PushHandlers):
             for expectation in waiting[:]:
                 expectation.fail(error)
         if not self._stopping and self._handlers.get(DISCONNECT):
-            # Not behind the pushes: a handler that never returns must not keep it from being told.
+            # Not queued behind the pushes: a handler that never returns must not delay it.
             gevent.spawn(self._handle, DISCONNECT, error)
 
     def _check_unused(self) -> None:
@@ -294,7 +294,7 @@ class Socket(RealtimeApi, PushHandlers):
 
     def _refused(self, key: str, started: float | None = None) -> errors.CallError:
         if gevent.getcurrent() is not self._hub:
-            # A caller that tries again and again must not keep everything else from running.
+            # A caller that retries in a loop must not block other greenlets.
             gevent.sleep(0)
         error = self.error or errors.ConnectionClosed(
             1006, "not connected" if self._connection is None else "the connection is closing"
@@ -303,7 +303,7 @@ class Socket(RealtimeApi, PushHandlers):
         return self._protocol.refuse(key, error, now if started is None else started, now)
 
     def _wait_drained(self, connection: Connection, key: str, limit: float) -> float:
-        """Wait until the peer has read what waits for it; the seconds that are left of ``limit``."""
+        """Wait until the send backlog is empty. Returns the seconds that are left of ``limit``."""
         started = perf_counter()
         deadline = Deadline.after(started, limit)
         if not connection.wait_drained(deadline):
@@ -319,7 +319,7 @@ class Socket(RealtimeApi, PushHandlers):
             self._hub.loop.run_callback(waiter.throw, failure)
 
     def _arm_sweeper(self, now: float, at: float) -> None:
-        # One timer a socket, re-armed for the earliest deadline: a timer a request costs more than the request.
+        # One timer per socket, re-armed for the earliest deadline: one per request costs more than the request.
         self._sweep_at = at
         self._sweeper.stop()
         self._sweeper.close()
@@ -379,7 +379,7 @@ class Socket(RealtimeApi, PushHandlers):
                 handler(body)
             except gevent.GreenletExit:
                 raise
-            except BaseException as error:  # noqa: BLE001 - a ``sys.exit`` would end the process
+            except BaseException as error:  # noqa: BLE001 - such as ``sys.exit``, which would end the process
                 FAILURES.failed("handler", event, error, self._observer)
 
 
@@ -394,9 +394,9 @@ def _add(listeners: list[T], listener: T) -> Callable[[], None]:
 
 
 class Expectation:
-    """One push that is looked out for. Made by ``Socket.expect``.
+    """An expected push. Created by ``Socket.expect``.
 
-    ``read_at`` is the ``perf_counter`` time at which it was read and ``size`` its bytes, once it has come.
+    ``read_at`` is the ``perf_counter`` time of its read and ``size`` its bytes, once it has arrived.
     """
 
     def __init__(self, socket: Socket, event: str, where: Where | None) -> None:
@@ -419,12 +419,12 @@ class Expectation:
         self._leave()
 
     def wait(self, timeout: float | None = None) -> Any:
-        """The push's body; ``RequestTimeout`` after ``timeout`` seconds, or how the connection ended.
+        """Wait for the push's body. Raises ``RequestTimeout`` or the error that ended the connection.
 
-        May be called again: after a timeout to wait longer, after the push to have it again.
+        May be called again: after a timeout to wait longer, after the push to get the same body.
         """
         if not self._result.ready() and not self._looking:
-            msg = "an expectation looks out inside its with block; begin it with `with socket.expect(..) as ..`"
+            msg = "an expectation works inside its with block only; use `with socket.expect(..) as ..`"
             raise RuntimeError(msg)
         limit = self._socket.timeouts.request if timeout is None else timeout
         started = perf_counter()
@@ -439,7 +439,7 @@ class Expectation:
             raise error.for_call(self._event, elapsed) from None
 
     def offer(self, body: Any, read_at: float, size: int) -> None:
-        """A push of the key has come (called in the event loop). What ``where`` raises is for who waits."""
+        """Handle a push with the key (called in the event loop). ``wait`` raises what ``where`` raises."""
         try:
             if self._where is not None and not self._where(body):
                 return
@@ -453,7 +453,7 @@ class Expectation:
         self._result.set(body)
 
     def fail(self, error: errors.CallError) -> None:
-        """It will not come any more."""
+        """The push cannot arrive any more."""
         self._leave()
         self._result.set_exception(error)
 
@@ -467,7 +467,7 @@ class Expectation:
 
 
 class _Heartbeat:
-    """The waiter of an application ping: nobody waits, but a missing pong ends the connection."""
+    """The waiter of an application ping: no caller waits, but a missing pong ends the connection."""
 
     __slots__ = ("_connection", "_limit")
 
@@ -476,7 +476,7 @@ class _Heartbeat:
         self._limit = limit
 
     def switch(self, value: Any) -> None:
-        """The pong came."""
+        """The pong arrived."""
 
     def throw(self, error: BaseException) -> None:
         """A timeout ends the connection; any other failure has ended it already."""

@@ -98,7 +98,7 @@ def test_what_cannot_be_sent_is_named(envelope: dict[str, object], told: str) ->
 def test_bytes_that_are_no_envelope() -> None:
     with pytest.raises(ValueError, match="parsing"):
         ADAPTER.decode(b"\xff\xff\xff")
-    with pytest.raises(errors.ProtocolError, match="bytes that are no envelope"):
+    with pytest.raises(errors.ProtocolError, match="bytes that are not an envelope"):
         RealtimeProtocol(NullObserver(), ADAPTER).receive(b"\xff\xff\xff", 0.0)
 
 
