@@ -4,7 +4,7 @@
 
     NakamaError
     ├── ConfigError             a setting: its name, its value, what is accepted
-    ├── ScenarioFault           a scenario gave the recorder a figure that cannot be kept
+    ├── ScenarioFault           a scenario gave the recorder an unusable figure
     └── CallError               one operation failed: operation, elapsed seconds
         ├── ServerError         the server answered with an error: code, message
         │   ├── RestError           HTTP status and gRPC code; one subclass a code:
@@ -17,7 +17,7 @@
         │           MatchNotFound, MatchJoinRejected, RuntimeFunctionNotFound,
         │           RuntimeFunctionException
         ├── RequestTimeout      no answer before the deadline
-        ├── ConnectionFailed    no connection came about: HostNotFound, ConnectionRefused,
+        ├── ConnectionFailed    no connection: HostNotFound, ConnectionRefused,
         │                       TlsError, HandshakeRefused (HTTP status, text)
         ├── ConnectionClosed    it ended under the call: close code, reason; HeartbeatTimeout
         ├── MessageTooBig       not sent: above the server's limit for a message
@@ -397,7 +397,7 @@ class RequestTimeout(CallError):
 
 
 class ConnectionFailed(CallError):
-    """No connection came about."""
+    """No connection could be opened."""
 
 
 class HostNotFound(ConnectionFailed):

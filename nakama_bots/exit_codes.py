@@ -1,4 +1,4 @@
-"""How a command of this project ends; ``nakama-bots`` and a Locust run say the same by the same number."""
+"""The exit codes of all commands; ``nakama-bots`` and Locust runs use the same ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The seam through which the client core and the bots tell what happened.
+"""The interface through which the client core and the bots report events.
 
-The core knows neither Locust nor histograms: it calls an ``Observer``. ``load`` puts the Locust bridge and
-the recorder behind it; a plain program leaves it out.
+The core depends on neither Locust nor histograms: it calls an ``Observer``. ``load`` connects the bridge and
+the recorder to it; a plain program needs none.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from nakama_bots.ledger import LEDGER_COUNTS
 
 
 class Observer(Protocol):
-    """Hears of every finished call exactly once.
+    """Receives every finished call exactly once.
 
     Its methods must not block and must not raise: some run in the event loop.
     """
@@ -25,7 +25,7 @@ class Observer(Protocol):
 
         ``kind`` is ``WS`` (a cid, or ``connect``), ``PUSH`` (a push that answers a cause) or an HTTP method;
         ``name`` a message key or a route template. ``started`` is on ``time.perf_counter``, ``elapsed`` in
-        seconds, ``size`` the answer's payload in bytes. ``error`` is None when it went well.
+        seconds, ``size`` the answer's payload in bytes. ``error`` is None on success.
         """
 
     def sample(self, name: str, seconds: float) -> None:
@@ -36,7 +36,7 @@ class Observer(Protocol):
 
 
 class NullObserver:
-    """Hears everything and keeps nothing."""
+    """Ignores everything."""
 
     def call(
         self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
@@ -50,12 +50,12 @@ class NullObserver:
         """Ignore the count."""
 
 
-# What this package samples and counts, by name; a scenario may add names of its own.
+# The names of this package's samples and counts; a scenario may add names.
 TICK_LATENESS: Final = "tick_lateness"
 DELIVERY_LATENCY: Final = "delivery"
 
 DELIVERY_ENDS: Final = ("received", "missed", "lost", "unknown")
-"""How an expected delivery can end; their sum is what was expected."""
+"""How an expected delivery can end; they add up to the expected deliveries."""
 DELIVERY_FIELDS: Final = ("expected", *DELIVERY_ENDS, "duplicated", "reordered")
 DELIVERY_KINDS: Final = ("match", "party", "chat", "status")
 
@@ -73,14 +73,14 @@ def delivery_name(kind: str, scenario: str = "") -> str:
 INPUT_TO_ECHO: Final = "input_to_echo"
 """From a player's own message to the server's message that contains it."""
 RECONNECT: Final = "reconnect"
-"""From the end of a connection until the player is back in everything that it was in."""
+"""From the end of a connection until the player has rejoined everything."""
 RECONNECTS: Final = "reconnects"
 RECONNECTS_FAILED: Final = "reconnects_failed"
 MATCH_SENT: Final = "match_sent"
 MATCH_RECEIVED: Final = "match_received"
 """Messages of matches; with a dot and the name of an op code, those of that op code."""
 BEHAVIOURS_ENDED: Final = "behaviours_ended"
-"""Behaviours that could not go on: they raised, stalled, or sent too much."""
+"""Behaviours that could not continue: they raised, stalled, or sent too much."""
 EVENTS_DROPPED: Final = "behaviour_events_dropped"
 """States and chat messages that a behaviour was too slow for."""
 

@@ -1,4 +1,4 @@
-"""A user's session: what its two tokens say. Pure: every question about expiry takes the time.
+"""A user's session: its two tokens and their claims. Pure: every question about expiry takes the time.
 
 Tokens are JSON Web Tokens; a client cannot check their signature and need not: the server does.
 """
@@ -28,7 +28,7 @@ class TokenError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says: times are Unix seconds."""
+    """The claims of a token; times are Unix seconds."""
 
     token_id: str
     user_id: str
@@ -71,11 +71,11 @@ class Claims:
 
 @dataclass(slots=True)
 class Session:
-    """A session authenticated for a user, as the server's ``Session`` object gives it.
+    """A session authenticated for a user, from the server's ``Session`` object.
 
-    ``token`` and ``refresh_token`` change in place with ``update``, so that everybody who holds the session
-    goes on with the new ones. ``created`` says whether the account was just made, ``stale`` that the server
-    has refused the session, although no token is expired: only a login helps.
+    ``token`` and ``refresh_token`` change in place with ``update``, so that every holder of the session
+    uses the new ones. ``created`` is true if the account was just created, ``stale`` if the server
+    has refused the session although no token is expired: only a login helps.
     """
 
     token: str = field(repr=False)
@@ -90,7 +90,7 @@ class Session:
 
     @classmethod
     def restore(cls, token: str, refresh_token: str = "") -> Session:
-        """A session from stored tokens; ``TokenError`` when one is no token."""
+        """A session from stored tokens; ``TokenError`` if either is not a token."""
         return cls(token, refresh_token)
 
     def update(self, token: str, refresh_token: str = "") -> None:
@@ -107,12 +107,12 @@ class Session:
 
     @property
     def user_id(self) -> str:
-        """The user's id; it stands only in the token."""
+        """The user's id; only the token has it."""
         return self._claims.user_id
 
     @property
     def username(self) -> str:
-        """The user's name when the token was made."""
+        """The user's name when the token was issued."""
         return self._claims.username
 
     @property

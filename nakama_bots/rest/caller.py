@@ -53,7 +53,7 @@ def any_value(body: bytes) -> Any:
 
 
 class Caller:
-    """Sends operations to one server and tells ``observer`` of each exactly once."""
+    """Sends operations to one server and reports each to ``observer`` exactly once."""
 
     __slots__ = ("_headers", "_observer", "_retry", "_target", "_timeouts", "transport")
 
@@ -81,7 +81,7 @@ class Caller:
         body: object = None,
         parse: Callable[[bytes], Any] = _document,
     ) -> R:
-        """Call ``route`` at ``path`` and give what ``read`` makes of the answer, which ``parse`` has parsed.
+        """Call ``route`` at ``path`` and return what ``read`` makes of the answer, which ``parse`` has parsed.
 
         ``body`` is encoded as JSON, bytes are sent as they are, None sends no body. Raises the ``CallError``
         that it reports.
@@ -108,7 +108,7 @@ class Caller:
             self._report(route, started, size, error)
             raise
         except Exception as error:
-            # A fault in this client is a failure: nobody has stopped the player.
+            # A fault in this client is a failure: the player was not stopped.
             self._report(route, started, size, CallError(f"fault in the client: {_described(error)}"))
             raise
         except BaseException as error:
@@ -189,7 +189,7 @@ def _described(error: Exception) -> str:
 
 
 def _refusal(status: int, body: bytes) -> RestError:
-    """The error of an answer that is not 2xx: ``{"code", "message"}``, or whatever a proxy has put there."""
+    """The error of an answer that is not 2xx: ``{"code", "message"}``, or a proxy's text."""
     try:
         document = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -205,7 +205,7 @@ def _refusal(status: int, body: bytes) -> RestError:
 
 
 class Family(ABC, Generic[A]):
-    """What the families' thin methods stand on; ``A`` is what a caller authorizes with.
+    """Base of the families' methods; ``A`` is the type that a caller authorizes with.
 
     A family is written once for both levels: ``Client`` authorizes with a ``Session`` and reads documents,
     ``NakamaApi`` with the text of a token and gives the wire's objects.
@@ -218,7 +218,7 @@ class Family(ABC, Generic[A]):
         """The token to call ``route`` with; may refresh it first."""
 
     def _read(self, answer: T) -> T:
-        """The answer as this level gives it: here as it came over the wire."""
+        """The answer as this level returns it: here as received."""
         return answer
 
     def _by_token(

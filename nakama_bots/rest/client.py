@@ -59,10 +59,10 @@ class NakamaApi(
     UnlinkFamily[str],
     UsersFamily[str, JsonText],
 ):
-    """The raw operations: the text of a bearer token, or basic credentials, in; objects of the wire out.
+    """The raw operations: they take a bearer token or basic credentials and return wire objects.
 
-    What is called ``session`` is the token here. Nothing is refreshed, encoded or decoded; otherwise it is
-    as ``Client``.
+    ``session`` is the token here. Nothing is refreshed, encoded or decoded; otherwise it is
+    like ``Client``.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Client(
 
     Every failure is a ``CallError``; each call is reported to ``observer`` exactly once. ``retry`` sends
     idempotent requests again after a failure, by default never. ``clock`` gives the server's Unix seconds, for
-    tokens only. The transport stays its maker's to close. ``api_client`` is the raw level over the same
+    tokens only. The creator of the transport closes it. ``api_client`` is the raw level over the same
     transport.
     """
 

@@ -1,9 +1,9 @@
 """JSON texts inside JSON, read and written, and int64 numbers, which the wire has as texts.
 
 ``Client`` reads answers with ``decode``: documents by the names of their fields, wherever they stand. A text
-that is not JSON stays a text: what one user or module has stored must not fail a page of a hundred others. Who
-must know the difference sees a ``str`` where a document was due (a document that is a JSON string is read to a
-``str`` too). An int64 that is no number is the server's fault and a ``ProtocolError``.
+that is not JSON stays a text: one bad value must not fail a page of a hundred others. A caller that
+needs the difference checks for a ``str`` in place of a document (a document that is a JSON string is read to a
+``str`` too). An int64 that is not a number is a ``ProtocolError``.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class RawSessions(Family[str]):
 
 
 class Sessions(Family[Session]):
-    """Sessions keep themselves valid: every call by ``Session`` goes through ``_bearer``."""
+    """Keeps sessions valid: every call by ``Session`` goes through ``_bearer``."""
 
     _basic: str
     _clock: Callable[[], float]
@@ -54,7 +54,7 @@ class Sessions(Family[Session]):
     _renewals: dict[int, _Renewal]
 
     def session_refresh(self, session: Session, vars: Mapping[str, str] | None = None) -> Session:  # noqa: A002
-        """Put new tokens into ``session`` and give it back; ``vars`` replace those in the token.
+        """Put new tokens into ``session`` and return it; ``vars`` replace those in the token.
 
         ``Unauthenticated`` when the refresh token is expired or logged out.
         """
@@ -113,7 +113,7 @@ class Sessions(Family[Session]):
             return auth.token
         started = time.perf_counter()
         failure = self._renew_once(auth)
-        # A failed refresh of a token that is still valid was reported, and harms nobody yet.
+        # A failed refresh of a token that is still valid was reported, and has no effect yet.
         if failure is not None and (auth.is_expired(self._clock()) or self._needs_login(auth)):
             error = SessionExpired(f"the session has ended and could not be renewed: {type(failure).__name__}")
             self._caller.refuse(route, started, error, failure)

@@ -1,1 +1,1 @@
-"""What a run is told: target, credentials, the table of settings and where their values come from."""
+"""The settings of a run: target, credentials, the table of settings and the sources of their values."""

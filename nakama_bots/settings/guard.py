@@ -1,4 +1,4 @@
-"""Whether load may be sent to a host, so that a slip of the hand does not hit a live game.
+"""Checks whether load may be sent to a host, so that a typing mistake does not hit a live game.
 
 Decided by the name alone, before anything is resolved or sent.
 """

@@ -1,4 +1,4 @@
-"""From when on a load generator is too slow to be believed, as a user writes it: ``cpu=0.95,hub_lag=0.1``."""
+"""Limits beyond which a load generator is too slow, as a user writes them: ``cpu=0.95,hub_lag=0.1``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much load there is at which moment: stages, steps, spike, soak, and an open model of arrivals. Pure.
+"""Load over time: stages, steps, spike, soak, and an open model of arrivals. Pure.
 
 On the command line a profile is ``MODEL:item,item``, in a TOML file it is a ``[load]`` table of the same names:
 

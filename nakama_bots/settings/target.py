@@ -1,4 +1,4 @@
-"""Where a server is, and how it is spoken to."""
+"""The address of a server, its keys and timeouts."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class PartyCreate(TypedDict, total=False):
 
 
 class PartyUpdate(TypedDict, total=False):
-    """Of the leader, and the push that tells every member; what is absent is reset: no label, closed, shown."""
+    """Sent by the leader, and pushed to every member. Absent fields are reset: no label, closed, shown."""
 
     party_id: Required[str]
     label: str
@@ -48,21 +48,21 @@ class PartyPromote(TypedDict):
 
 
 class PartyAccept(TypedDict):
-    """Of the leader: let somebody in who asked."""
+    """Sent by the leader: accept a join request."""
 
     party_id: str
     presence: UserPresence
 
 
 class PartyRemove(TypedDict):
-    """Of the leader: remove a member, or refuse somebody who asked."""
+    """Sent by the leader: remove a member, or refuse a join request."""
 
     party_id: str
     presence: UserPresence
 
 
 class PartyClose(TypedDict):
-    """Of the leader: end the party; and the push that tells a member that it is over."""
+    """Sent by the leader: end the party; also the push that notifies a member of the end."""
 
     party_id: str
 

@@ -19,7 +19,7 @@ class AccountFamily(Family[A], Generic[A, D]):
     """Read, change and delete the account of the session's user."""
 
     def get_account(self, session: A) -> AccountObject[D]:
-        """The user with wallet, email, devices."""
+        """Get the user with wallet, email and devices."""
         return self._by_token(GET, session)
 
     def update_account(

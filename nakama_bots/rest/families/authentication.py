@@ -30,7 +30,7 @@ STEAM: Final = Route[wire.Session]("POST", "/v2/account/authenticate/steam", Aut
 class AuthenticationFamily:
     """Ways to get a session.
 
-    ``create`` makes the account if there is none (the server's default); ``username`` is for a new account
+    ``create`` creates the account if there is none (the server's default); ``username`` is for a new account
     only; ``vars`` go into the token; ``sync`` imports the provider's friends. ``Unauthenticated`` is a wrong
     server key or password, ``NotFound`` an unknown identity with ``create=False``, ``PermissionDenied`` a
     banned user, ``AlreadyExists`` a taken name, ``FailedPrecondition`` a provider the server is not set up for.

@@ -1,4 +1,4 @@
-"""Any route: those that a game's server module or a server behind the same address adds, and new ones."""
+"""Any route: added by a game's server module, by another server at the same address, or new in Nakama."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ID: Final = re.compile(r"\d+|.*[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]
 
 
 class CustomFamily(Family[A]):
-    """What the other families have no method for."""
+    """Routes without a method in the other families."""
 
     def call(
         self,
@@ -65,5 +65,5 @@ def template_of(path: str) -> str:
 
 @lru_cache(maxsize=256)
 def _route(method: str, name: str) -> Route[Any]:
-    # Not sent again after a failure: nobody knows what it does.
+    # Not sent again after a failure: its effect is unknown.
     return Route(method, name, Auth.BEARER, repeatable=False)

@@ -13,10 +13,10 @@ EMIT: Final = Route[Empty]("POST", "/v2/event", Auth.BEARER)
 
 
 class EventsFamily(Family[A]):
-    """Tell the server's runtime of something."""
+    """Send events to the server's runtime."""
 
     def emit_event(self, session: A, request: Event) -> Empty:
-        """Submit an event; nothing tells what the runtime made of it."""
+        """Submit an event; the answer does not say how the runtime handled it."""
         return self._by_token(EMIT, session, body=request)
 
     # Its name in the server's description.

@@ -33,7 +33,7 @@ LIST_OF_USER: Final = Route[UserGroupList[Any]]("GET", "/v2/user/{user_id}/group
 
 
 class GroupsFamily(Family[A], Generic[A, D]):
-    """Found, find, join, leave and run groups.
+    """Create, find, join, leave and manage groups.
 
     Roles are ``GroupState``. An unknown group is an empty answer where its users are listed.
     """
@@ -68,7 +68,7 @@ class GroupsFamily(Family[A], Generic[A, D]):
         request: CreateGroupRequest | None = None,
         **fields: Unpack[CreateGroupRequest],
     ) -> Group[D]:
-        """Found a group, given as an object or by field; ``AlreadyExists`` is a taken name."""
+        """Create a group, given as an object or by field; ``AlreadyExists`` is a taken name."""
         return self._by_token(CREATE, session, body=without_none({**(request or {}), **fields}))
 
     def update_group(
@@ -98,11 +98,11 @@ class GroupsFamily(Family[A], Generic[A, D]):
         return self._by_token(ADD_USERS, session, (group_id,), {"user_ids": ids})
 
     def ban_group_users(self, session: A, group_id: str, ids: Sequence[str] | None = None) -> Empty:
-        """Remove users and never let them in again."""
+        """Remove users and ban them."""
         return self._by_token(BAN_USERS, session, (group_id,), {"user_ids": ids})
 
     def demote_group_users(self, session: A, group_id: str, ids: Sequence[str] | None = None) -> Empty:
-        """Put members one role down."""
+        """Demote members by one role."""
         return self._by_token(DEMOTE_USERS, session, (group_id,), {"user_ids": ids})
 
     def kick_group_users(self, session: A, group_id: str, ids: Sequence[str] | None = None) -> Empty:
@@ -110,7 +110,7 @@ class GroupsFamily(Family[A], Generic[A, D]):
         return self._by_token(KICK_USERS, session, (group_id,), {"user_ids": ids})
 
     def promote_group_users(self, session: A, group_id: str, ids: Sequence[str] | None = None) -> Empty:
-        """Put members one role up."""
+        """Promote members by one role."""
         return self._by_token(PROMOTE_USERS, session, (group_id,), {"user_ids": ids})
 
     def list_group_users(

@@ -24,7 +24,7 @@ DELETE: Final = Route[Empty]("DELETE", "/v2/leaderboard/{leaderboard_id}", Auth.
 
 
 class LeaderboardsFamily(Family[A], Generic[A, D, N]):
-    """Write and list scores. The server's runtime makes the boards; an unknown one is ``NotFound``.
+    """Write and list scores. The server's runtime creates the boards; an unknown one is ``NotFound``.
 
     ``expiry`` (Unix seconds) names an ended period of a board with resets. A tournament's id works as well.
     """
@@ -71,5 +71,5 @@ class LeaderboardsFamily(Family[A], Generic[A, D, N]):
         return self._by_token(WRITE, session, (leaderboard_id,), body=with_text(request, "metadata"))
 
     def delete_leaderboard_record(self, session: A, leaderboard_id: str) -> Empty:
-        """Delete the user's own record; none is well too."""
+        """Delete the user's own record; no error without one."""
         return self._by_token(DELETE, session, (leaderboard_id,))

@@ -50,7 +50,7 @@ class PurchasesFamily(Subscriptions[A]):
         receipt: str | None = None,
         persist: bool | None = None,
     ) -> wire.ValidatePurchaseResponse:
-        """Have an Apple receipt confirmed."""
+        """Validate an Apple receipt."""
         body = {"receipt": receipt, "persist": persist}
         return self._by_token(APPLE, session, body=without_none(body))
 
@@ -60,7 +60,7 @@ class PurchasesFamily(Subscriptions[A]):
         signed_request: str | None = None,
         persist: bool | None = None,
     ) -> wire.ValidatePurchaseResponse:
-        """Have what Facebook signed for an Instant Game confirmed."""
+        """Validate a purchase that Facebook signed for an Instant Game."""
         body = {"signed_request": signed_request, "persist": persist}
         return self._by_token(FACEBOOK_INSTANT, session, body=without_none(body))
 
@@ -70,7 +70,7 @@ class PurchasesFamily(Subscriptions[A]):
         purchase: str | None = None,
         persist: bool | None = None,
     ) -> wire.ValidatePurchaseResponse:
-        """Have a purchase of Google Play confirmed."""
+        """Validate a purchase of Google Play."""
         body = {"purchase": purchase, "persist": persist}
         return self._by_token(GOOGLE, session, body=without_none(body))
 
@@ -81,7 +81,7 @@ class PurchasesFamily(Subscriptions[A]):
         signature: str | None = None,
         persist: bool | None = None,
     ) -> wire.ValidatePurchaseResponse:
-        """Have a purchase of Huawei AppGallery confirmed."""
+        """Validate a purchase of Huawei AppGallery."""
         body = {"purchase": purchase, "signature": signature, "persist": persist}
         return self._by_token(HUAWEI, session, body=without_none(body))
 
@@ -91,7 +91,7 @@ class PurchasesFamily(Subscriptions[A]):
         purchase_id: str | None = None,
         persist: bool | None = None,
     ) -> wire.ValidatePurchaseResponse:
-        """Have a purchase of the Samsung Galaxy Store confirmed."""
+        """Validate a purchase of the Samsung Galaxy Store."""
         body = {"purchase_id": purchase_id, "persist": persist}
         return self._by_token(SAMSUNG, session, body=without_none(body))
 
@@ -101,7 +101,7 @@ class PurchasesFamily(Subscriptions[A]):
         receipt: str,
         persist: bool | None = None,
     ) -> wire.ValidateSubscriptionResponse:
-        """Have an Apple receipt confirmed."""
+        """Validate an Apple receipt."""
         body = {"receipt": receipt, "persist": persist}
         return self._by_token(SUBSCRIPTION_APPLE, session, body=without_none(body))
 
@@ -111,7 +111,7 @@ class PurchasesFamily(Subscriptions[A]):
         receipt: str,
         persist: bool | None = None,
     ) -> wire.ValidateSubscriptionResponse:
-        """Have a subscription of Google Play confirmed."""
+        """Validate a subscription of Google Play."""
         body = {"receipt": receipt, "persist": persist}
         return self._by_token(SUBSCRIPTION_GOOGLE, session, body=without_none(body))
 

@@ -30,7 +30,7 @@ LIST_OF_USER: Final = Route[StorageObjectList[Any]]("GET", "/v2/storage/{collect
 class StorageFamily(Family[A], Generic[A, D]):
     """Read, list and delete objects.
 
-    What may not be read is left out of an answer. A version that does not fit is ``InvalidArgument``, and
+    Unreadable objects are left out of an answer. A version that does not match is ``InvalidArgument``, and
     nothing of the batch is done.
     """
 
@@ -50,7 +50,7 @@ class StorageFamily(Family[A], Generic[A, D]):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> StorageObjectList[D]:
-        """A page of 1 to 100 (1 by default) of a user's objects; without a user everybody's public ones."""
+        """A page of 1 to 100 (1 by default) of a user's objects; without a user, all public ones."""
         query = {"user_id": user_id, "limit": limit, "cursor": cursor}
         return self._by_token(LIST, session, (collection,), query)
 

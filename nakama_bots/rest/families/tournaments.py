@@ -33,7 +33,7 @@ JOIN: Final = Route[Empty]("POST", "/v2/tournament/{tournament_id}/join", Auth.B
 
 
 class TournamentsFamily(Family[A], Generic[A, D, N]):
-    """Find, join and play tournaments. The server's runtime makes them; an unknown one is ``NotFound``.
+    """Find, join and play tournaments. The server's runtime creates them; an unknown one is ``NotFound``.
 
     ``expiry`` (Unix seconds) names an ended period of a tournament with resets.
     """
@@ -104,7 +104,7 @@ class TournamentsFamily(Family[A], Generic[A, D, N]):
         return self._by_token(WRITE_POST, session, (tournament_id,), body=with_text(request, "metadata"))
 
     def delete_tournament_record(self, session: A, tournament_id: str) -> Empty:
-        """Delete the user's own record; none is well too.
+        """Delete the user's own record; no error without one.
 
         ``InternalError``: the tournament is unknown, or only the server's runtime may delete.
         """

@@ -1,1 +1,1 @@
-"""How requests reach the server."""
+"""The HTTP transports."""

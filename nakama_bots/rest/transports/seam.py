@@ -8,7 +8,7 @@ Keep-alive and load: a transport sends nothing twice (``retry`` is the client's)
 sent on a *reused* connection that the server closed without a single byte of an answer is sent once more on a
 new connection, within the same deadline, when its method is idempotent: RFC 9112 section 9.3.1 and RFC 9110
 section 9.2.2 foresee it, and a keep-alive connection ending while idle is no failure of the server.
-``Response.resent`` tells, so that it is counted and not hidden. POST is never sent twice; an idle connection
+``Response.resent`` reports it for the counts. POST is never sent twice; an idle connection
 that is readable (closed) or older than ``IDLE_LIMIT`` is not reused at all, which leaves a window of one
 network delay.
 """

@@ -38,7 +38,7 @@ class StaleConnection(ConnectionResetError):
 class _WholeAnswer(io.RawIOBase):
     """A connection's bytes, all of them before the deadline that its socket's timeout was when this was made.
 
-    A socket's timeout is for one read: a server that sends a byte now and then would beat it for ever. One that
+    A socket's timeout is for one read: a server that sends a byte now and then would never exceed it. One that
     never pauses would keep a patched process from doing anything else. Beside the body at most
     ``limits.headers`` bytes may come, and ten for each byte of the body.
     """
