@@ -134,7 +134,7 @@ class BoundClient:
     ) -> Session:
         """Authenticate with a session ticket of Steam."""
     def ban_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
-        """Remove users and never let them in again."""
+        """Remove users and ban them."""
     def block_friends(self, ids: Sequence[str] | None = None, usernames: Sequence[str] | None = None) -> Empty:
         """Block users, friends or not."""
     def call(
@@ -166,7 +166,7 @@ class BoundClient:
     def create_group(
         self, request: CreateGroupRequest | None = None, **fields: Unpack[CreateGroupRequest]
     ) -> Group[Any]:
-        """Found a group, given as an object or by field; ``AlreadyExists`` is a taken name."""
+        """Create a group, given as an object or by field; ``AlreadyExists`` is a taken name."""
     def delete_account(self) -> Empty:
         """Delete the account; its tokens are refused from now on and its identities are free again."""
     def delete_friends(self, ids: Sequence[str] | None = None, usernames: Sequence[str] | None = None) -> Empty:
@@ -174,22 +174,22 @@ class BoundClient:
     def delete_group(self, group_id: str) -> Empty:
         """Delete the group; for superadmins."""
     def delete_leaderboard_record(self, leaderboard_id: str) -> Empty:
-        """Delete the user's own record; none is well too."""
+        """Delete the user's own record; no error without one."""
     def delete_notifications(self, ids: Sequence[str] | None = None) -> Empty:
         """Delete notifications by id; unknown ones are ignored."""
     def delete_storage_objects(self, request: DeleteStorageObjectsRequest) -> Empty:
         """Delete the user's own objects."""
     def delete_tournament_record(self, tournament_id: str) -> Empty:
-        """Delete the user's own record; none is well too.
+        """Delete the user's own record; no error without one.
 
         ``InternalError``: the tournament is unknown, or only the server's runtime may delete.
         """
     def demote_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
-        """Put members one role down."""
+        """Demote members by one role."""
     def emit_event(self, request: Event) -> Empty:
-        """Submit an event; nothing tells what the runtime made of it."""
+        """Submit an event; the answer does not say how the runtime handled it."""
     def get_account(self) -> AccountObject[Any]:
-        """The user with wallet, email, devices."""
+        """Get the user with wallet, email and devices."""
     def get_matchmaker_stats(self) -> MatchmakerStats:
         """How many tickets wait, since when, and the latest that were matched."""
     def get_subscription(self, product_id: str) -> wire.ValidatedSubscription:
@@ -314,7 +314,7 @@ class BoundClient:
     def list_storage_objects(
         self, collection: str, user_id: str | None = None, limit: int | None = None, cursor: str | None = None
     ) -> StorageObjectList[Any]:
-        """A page of 1 to 100 (1 by default) of a user's objects; without a user everybody's public ones."""
+        """A page of 1 to 100 (1 by default) of a user's objects; without a user, all public ones."""
     def list_storage_objects2(
         self, collection: str, user_id: str, limit: int | None = None, cursor: str | None = None
     ) -> StorageObjectList[Any]:
@@ -354,7 +354,7 @@ class BoundClient:
     ) -> UserGroupList[Any]:
         """A page of 1 to 100 (100 by default) groups of a user, as one ``GroupState`` or as any."""
     def promote_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
-        """Put members one role up."""
+        """Promote members by one role."""
     def read_storage_objects(self, request: ReadStorageObjectsRequest) -> StorageObjects[Any]:
         """Objects by collection, key and owner."""
     @overload
@@ -422,31 +422,31 @@ class BoundClient:
     def validate_purchase_apple(
         self, receipt: str | None = None, persist: bool | None = None
     ) -> wire.ValidatePurchaseResponse:
-        """Have an Apple receipt confirmed."""
+        """Validate an Apple receipt."""
     def validate_purchase_facebook_instant(
         self, signed_request: str | None = None, persist: bool | None = None
     ) -> wire.ValidatePurchaseResponse:
-        """Have what Facebook signed for an Instant Game confirmed."""
+        """Validate a purchase that Facebook signed for an Instant Game."""
     def validate_purchase_google(
         self, purchase: str | None = None, persist: bool | None = None
     ) -> wire.ValidatePurchaseResponse:
-        """Have a purchase of Google Play confirmed."""
+        """Validate a purchase of Google Play."""
     def validate_purchase_huawei(
         self, purchase: str | None = None, signature: str | None = None, persist: bool | None = None
     ) -> wire.ValidatePurchaseResponse:
-        """Have a purchase of Huawei AppGallery confirmed."""
+        """Validate a purchase of Huawei AppGallery."""
     def validate_purchase_samsung(
         self, purchase_id: str | None = None, persist: bool | None = None
     ) -> wire.ValidatePurchaseResponse:
-        """Have a purchase of the Samsung Galaxy Store confirmed."""
+        """Validate a purchase of the Samsung Galaxy Store."""
     def validate_subscription_apple(
         self, receipt: str, persist: bool | None = None
     ) -> wire.ValidateSubscriptionResponse:
-        """Have an Apple receipt confirmed."""
+        """Validate an Apple receipt."""
     def validate_subscription_google(
         self, receipt: str, persist: bool | None = None
     ) -> wire.ValidateSubscriptionResponse:
-        """Have a subscription of Google Play confirmed."""
+        """Validate a subscription of Google Play."""
     def write_leaderboard_record(
         self, leaderboard_id: str, request: WriteLeaderboardRecordRequestLeaderboardRecordWrite[Any]
     ) -> LeaderboardRecord[Any, int]:

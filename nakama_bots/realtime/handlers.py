@@ -39,7 +39,7 @@ Remove: TypeAlias = Callable[[], None]
 
 
 class FailureLog:
-    """The exceptions of push handlers and taps: each is counted, and the first of a kind is logged with its traceback.
+    """Exceptions of push handlers and taps: all are counted, the first of a kind is logged with its traceback.
 
     A kind is logged again, in one line, at its 10th, 100th .. occurrence.
     """

@@ -268,7 +268,7 @@ def test_sending_after_the_match(player: MakePlayer) -> None:
         pass
     with pytest.raises(Abandoned, match="the player has left: nothing can be sent"):
         match.send(1, b"late")
-    with pytest.raises(ConfigError, match="bytes, a text or a JSON value"), bot.create_match() as match:
+    with pytest.raises(ConfigError, match="bytes, text or a JSON value"), bot.create_match() as match:
         match.send(1, object())
 
 
