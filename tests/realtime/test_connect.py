@@ -65,9 +65,9 @@ REFUSALS = {
     "echoed token": (tells_the_token, errors.HandshakeRefused, "HTTP 401 Bearer <"),
     "wrong accept": (answers(b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                              b"Sec-WebSocket-Accept: d3Jvbmc=\r\n\r\n"),
-                     errors.ConnectionFailed, "no websocket upgrade"),
-    "garbage": (answers(b"\x00\x01\x02 garbage\r\n\r\n"), errors.ConnectionFailed, "no websocket upgrade"),
-    "not text": (answers(b"\xff\xfe\xff\r\n\r\n"), errors.ConnectionFailed, "no websocket upgrade"),
+                     errors.ConnectionFailed, "not a websocket upgrade"),
+    "garbage": (answers(b"\x00\x01\x02 garbage\r\n\r\n"), errors.ConnectionFailed, "not a websocket upgrade"),
+    "not text": (answers(b"\xff\xfe\xff\r\n\r\n"), errors.ConnectionFailed, "not a websocket upgrade"),
     "bad length": (answers(b"HTTP/1.1 500 X\r\nContent-Length: many\r\n\r\n"),
                    errors.HandshakeRefused, "HTTP 500"),
     "end": (ends, errors.ConnectionFailed, "ended the stream in the handshake"),

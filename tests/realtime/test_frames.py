@@ -130,10 +130,10 @@ WRONG = {
     "long ping": (frame(PING, b"x" * 126), "control frame"),
     "long close": (frame(CLOSE, b"x" * 126), "control frame"),
     "short close": (frame(CLOSE, b"x"), "close frame of one byte"),
-    "continuation": (frame(CONTINUATION, b"x"), "not begun"),
+    "continuation": (frame(CONTINUATION, b"x"), "not started"),
     "continuation after the end": (
         frame(TEXT, b"a", fin=False) + frame(CONTINUATION, b"b") + frame(CONTINUATION, b"c"),
-        "not begun",
+        "not started",
     ),
     "text inside a message": (frame(TEXT, b"", fin=False) + frame(TEXT, b"{}"), "inside another"),
     "binary inside a message": (frame(TEXT, b"a", fin=False) + frame(BINARY, b"b"), "inside another"),
