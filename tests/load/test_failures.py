@@ -259,7 +259,6 @@ def wait_for_sockets(url: str, number: int) -> None:
 def test_a_killed_server_ends_nothing_before_the_run_time(tmp_path: Path) -> None:
     with (
         EmulatorProcess.start(matchmaker_interval=0.2) as emulator,
-        # An odd number: one is always waiting for an opponent.
         Locust(tmp_path, "-u", "3", "-r", "3", "-t", "6s", "--host", emulator.url, "Duel") as locust,
     ):
         locust.wait_for("PUSH     matchmaker_matched")
@@ -268,4 +267,5 @@ def test_a_killed_server_ends_nothing_before_the_run_time(tmp_path: Path) -> Non
     assert "run-time limit reached" in locust.output
     assert TRACE not in locust.output
     assert locust.summary["ledger"]["balanced"]
-    assert {"ConnectionClosed", "ConnectionRefused"} <= labels(locust.summary)
+    # The other label, of what was under way at that moment, needs something that was.
+    assert {"ConnectionRefused"} <= labels(locust.summary) <= {"ConnectionClosed", "ConnectionRefused"}
