@@ -46,7 +46,6 @@ from nakama_bots.settings.target import Target
 log = logging.getLogger(__name__)
 
 
-
 class Conductor:
     """Made once, when Locust is initialised."""
 
