@@ -19,13 +19,22 @@ class Observer(Protocol):
     """
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         """One call ended.
 
         ``kind`` is ``WS`` (a cid, or ``connect``), ``PUSH`` (a push that answers a cause) or an HTTP method;
         ``name`` a message key or a route template. ``started`` is on ``time.perf_counter``, ``elapsed`` in
-        seconds, ``size`` the answer's payload in bytes. ``error`` is None on success.
+        seconds, ``size`` the answer's payload in bytes. ``error`` is None on success. ``waited`` is how long
+        the answer waited in this process's kernel before it was read, which is not part of ``elapsed``; None
+        where that cannot be known and ``elapsed`` ends at the read.
         """
 
     def sample(self, name: str, seconds: float) -> None:
@@ -39,7 +48,14 @@ class NullObserver:
     """Ignores everything."""
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         """Ignore the call."""
 
@@ -142,6 +158,12 @@ FOREIGN_FAILURES: Final = "foreign_failures"
 PURPOSE_PREFIX: Final = "purpose."
 """Before a scenario's name: its users. With a dot and a name of its ``must_do``: how often that was done."""
 
+MESSAGES_STAMPED: Final = "messages_stamped"
+"""Messages of sockets whose arrival the kernel stamped, and those that are timed by when they were read."""
+MESSAGES_UNSTAMPED: Final = "messages_unstamped"
+CLOCK_STEPS: Final = "clock_steps"
+"""How often the wall clock was set; the messages around it are timed by when they were read."""
+
 SAMPLE_NAMES: Final = frozenset({
     TICK_LATENESS, ARRIVAL_DELAY, ARRIVAL_TIME, ARRIVAL_TIME + CORRECTED, INPUT_TO_ECHO, RECONNECT,
     *(delivery_total(kind) for kind in DELIVERY_KINDS),
@@ -157,5 +179,5 @@ COUNT_NAMES: Final = frozenset({
     ARRIVALS_DROPPED_LATE, ARRIVALS_DROPPED_FULL, ARRIVALS_FINISHED, ARRIVALS_FAILED, ARRIVALS_CUT,
     ARRIVALS_SCHEDULED,
     MATCHES_DESERTED, CHAT_SENT, CHAT_RECEIVED, SCENARIO_FAULTS, HANDLER_FAILURES, USERS_STARTED, USERS_DIED,
-    FOREIGN_REQUESTS, FOREIGN_FAILURES,
+    FOREIGN_REQUESTS, FOREIGN_FAILURES, MESSAGES_STAMPED, MESSAGES_UNSTAMPED, CLOCK_STEPS,
 }) | LEDGER_COUNTS  # fmt: skip

@@ -185,8 +185,8 @@ class _Side:
                 self.news.clear()
                 self.news.wait()
 
-    def _on_matched(self, body: MatchmakerMatched, read_at: float, _size: int) -> None:
-        self.matched, self.at = body, read_at
+    def _on_matched(self, body: MatchmakerMatched, arrived_at: float, _size: int) -> None:
+        self.matched, self.at = body, arrived_at
         self.news.set()
 
     def _on_disconnect(self, _: object) -> None:

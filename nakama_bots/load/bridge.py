@@ -27,7 +27,10 @@ _CONTROL: Final = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately
 
 
 class CallContext(dict[str, Any]):
-    """The context of the events that are fired here, by which they are told apart from those of other code."""
+    """The context of the events fired here, which distinguishes them from those of other code.
+
+    ``waited_ms``, where it is known: how long the answer waited to be read, which is not in ``response_time``.
+    """
 
 
 class LocustObserver:
@@ -62,16 +65,23 @@ class LocustObserver:
         return other
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         """``Observer``: one call ended; seconds become Locust's milliseconds, with fractions."""
         try:
-            self._recorder.call(kind, name, started, elapsed, size, error)
+            self._recorder.call(kind, name, started, elapsed, size, error, waited)
         except ScenarioFault as fault:
             self._refused(fault)
             return
         if self.sampler is not None:
-            self.sampler.call(kind, name, started, elapsed, size, error)
+            self.sampler.call(kind, name, started, elapsed, size, error, waited)
         if error is None and self._must:
             self._done(f"{kind} {name}")
         abandoned = type(error) is Abandoned
@@ -82,7 +92,7 @@ class LocustObserver:
                 response_time=None if abandoned else elapsed * 1000,
                 response_length=size,
                 exception=None if abandoned else error,
-                context=CallContext(),
+                context=CallContext() if waited is None else CallContext(waited_ms=waited * 1000),
                 start_time=time() - elapsed,
             )
         except _CONTROL:

@@ -28,6 +28,7 @@ from nakama_bots.load.workers.master_runner import MasterMending
 from nakama_bots.load.workers.worker import WorkerEnd
 from nakama_bots.players.identity import Identity, NumberPool
 from nakama_bots.players.player import Defaults, Player, World
+from nakama_bots.realtime.arrival import CLOCK, ArrivalCounts
 from nakama_bots.realtime.handlers import FAILURES
 from nakama_bots.rest.transports.transport import TRANSPORTS
 from nakama_bots.results.record import gauges
@@ -59,6 +60,8 @@ class Run:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
+        self._numbers = NumberPool()
+        self._players: dict[int, Player] = {}
         recorder = Recorder(perf_counter())
         self.observer = LocustObserver(environment.events, recorder, self.warn)
         self._observers: dict[str, LocustObserver] = {}
@@ -81,17 +84,15 @@ class Run:
         )
         self.intervals.add_gauges(self._read_gauges)
         self._pulse = Pulse(
-            lambda: (player.unread for player in self._players.values()),
-            lambda: recorder.samples.get(names.TICK_LATENESS),
+            self._players.values, self._take_arrivals, lambda: recorder.samples.get(names.TICK_LATENESS)
         )
         self.intervals.add_gauges(self._pulse.read)
-        self._numbers = NumberPool()
-        self._players: dict[int, Player] = {}
         self._complaints: set[str] = set()
         self.open = OpenRun(environment, self.observer)
         self._log: WorkerLog | None = None
         self._settings: Settings | None = None
         self._world: World | None = None
+        CLOCK.prepare()
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stop.add_listener(self._on_test_stop)
         gevent.spawn(keep_pruned, environment.stats)
@@ -187,6 +188,7 @@ class Run:
         )
         self.observer.sampler = self.intervals.sampler = self._sampler(settings.request_samples)
         self._observers.clear()
+        CLOCK.take()
         self._pulse.start()
         self._log = self._open_log(settings)
         self.intervals.start()
@@ -233,6 +235,13 @@ class Run:
                 log.error("%s cannot be written any more (%s)", self._log.path, error.strerror)
                 self.intervals.miss(_OWN_LOG, error)
                 self._log = None
+
+    def _take_arrivals(self) -> ArrivalCounts:
+        arrivals = CLOCK.take()
+        self._recorder.count(names.MESSAGES_STAMPED, arrivals.stamped)
+        self._recorder.count(names.MESSAGES_UNSTAMPED, arrivals.unstamped)
+        self._recorder.count(names.CLOCK_STEPS, arrivals.steps)
+        return arrivals
 
     def _read_gauges(self) -> dict[str, float]:
         connected = sum(player.connected for player in self._players.values())

@@ -98,7 +98,7 @@ class Driver:
             for part in parts
         )
 
-    def _chat(self, message: ChannelMessage, _read_at: float, _size: int) -> None:
+    def _chat(self, message: ChannelMessage, _arrived_at: float, _size: int) -> None:
         if message.get("sender_id") != self.place.player.session.user_id and not message.get("code"):
             self._put("on_chat", message)
 

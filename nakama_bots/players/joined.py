@@ -224,13 +224,13 @@ class Joined:
     # Shared by all kinds.
 
     def _hear(self, event: str, handler: Callable[[Any, float], None]) -> None:
-        """Call ``handler(body, read_at)`` for the pushes of this place; early pushes after the join."""
+        """Call ``handler(body, arrived)`` for the pushes of this place; early pushes after the join."""
 
-        def tap(body: Any, read_at: float, _size: int) -> None:
+        def tap(body: Any, arrived: float, _size: int) -> None:
             if not self._inside:
-                self._early.append(partial(tap, body, read_at, _size))
+                self._early.append(partial(tap, body, arrived, _size))
             elif body.get(self.id_field) == self.id:
-                handler(body, read_at)
+                handler(body, arrived)
 
         self._removes.append(self.player.tap(event, tap))
 
@@ -278,7 +278,7 @@ class Joined:
         if self.on_change is not None:
             self.on_change()
 
-    def _on_presence(self, event: Any, _read_at: float) -> None:
+    def _on_presence(self, event: Any, _arrived_at: float) -> None:
         self.presences.apply(event.get("joins", ()), event.get("leaves", ()))
         self._has_changed()
 
@@ -299,14 +299,14 @@ class Joined:
                 self._member, key, now, to=to, late=late, kind=kind, users=frozenset(users)
             )
 
-    def _arrived(self, key: Hashable, read_at: float, sender: str, *, repeats: bool = False) -> Message | None:
+    def _arrived(self, key: Hashable, arrived: float, sender: str, *, repeats: bool = False) -> Message | None:
         if self._member is None:
             return None
-        message = self.player.world.exchange.receive(self._member, key, read_at, sender, repeats=repeats)
+        message = self.player.world.exchange.receive(self._member, key, arrived, sender, repeats=repeats)
         if message is not None:
-            self._sample(read_at - message.at, message.late)
+            self._sample(arrived - message.at, message.late)
             if message.sender is self._member:
-                self.player.calls.sample(names.INPUT_TO_ECHO, read_at - message.at)
+                self.player.calls.sample(names.INPUT_TO_ECHO, arrived - message.at)
         return message
 
     def _sample(self, elapsed: float, late: float) -> None:
@@ -316,11 +316,11 @@ class Joined:
             calls.sample(self._total + names.CORRECTED, elapsed + late)
         calls.sample(self._named, elapsed)
 
-    def _stamped(self, stamp: Stamp, sender: str, read_at: float) -> None:
+    def _stamped(self, stamp: Stamp, sender: str, arrived: float) -> None:
         """Handle a stamped message; a sender in another process is counted by its sequence numbers."""
         if stamp.sender in self.player.world.exchange.numbers:
             if stamp.kind == STATE:
-                self._arrived((stamp.sender, stamp.sequence), read_at, sender)
+                self._arrived((stamp.sender, stamp.sequence), arrived, sender)
             return
         stream = self._streams.get(stamp.sender)
         if stream is None:
@@ -330,7 +330,7 @@ class Joined:
             stream.end(stamp.sequence)
             self._changed.set()
         elif stream.receive(stamp.sequence) and stamp.host == host():
-            self._sample(read_at - stamp.stamp, stamp.late)
+            self._sample(arrived - stamp.stamp, stamp.late)
 
     def _streams_ended(self) -> bool:
         return True

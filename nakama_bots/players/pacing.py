@@ -56,16 +56,23 @@ class PacedCalls:
         self._late = None
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         """``Observer``: one call ended."""
         if error is not None and self._provoked:
             for provoked, kinds in self._provoked.items():
                 if isinstance(error, kinds):
                     self._observer.count(names.PROVOKED_PREFIX + provoked)
-                    self._observer.call(kind, f"{name} ({provoked})", started, elapsed, size, None)
+                    self._observer.call(kind, f"{name} ({provoked})", started, elapsed, size, None, waited)
                     return
-        self._observer.call(kind, name, started, elapsed, size, error)
+        self._observer.call(kind, name, started, elapsed, size, error, waited)
         if self._late is not None and error is None and started >= self._since:
             paced = f"{names.PACED_PREFIX}{kind} {name}"
             self._observer.sample(paced, elapsed)

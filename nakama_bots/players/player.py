@@ -34,6 +34,7 @@ from nakama_bots.players.identity import Identity
 from nakama_bots.players.pacing import PacedCalls
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.rendezvous import Rendezvous
+from nakama_bots.realtime.arrival import TcpPath
 from nakama_bots.realtime.socket import DISCONNECT, Socket, Tap
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport, Transport
@@ -185,6 +186,11 @@ class Player(Acts):
     def unread(self) -> int:
         """Bytes in the socket's receive buffer."""
         return self._socket.unread if self._socket is not None else 0
+
+    @property
+    def path(self) -> TcpPath | None:
+        """TCP's own measurements of the network to the server; None if there are none."""
+        return self._socket.path if self._socket is not None else None
 
     def authenticate(self) -> None:
         """Log in with the identity's device id; a new account gets its persona, once.

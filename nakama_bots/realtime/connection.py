@@ -29,6 +29,7 @@ from nakama_bots.clock import Deadline
 from nakama_bots.net.dial import dial
 from nakama_bots.net.failures import text_of
 from nakama_bots.realtime import frames
+from nakama_bots.realtime.arrival import CLOCK, CONTROL_SIZE, Control, TcpPath, tcp_path
 from nakama_bots.realtime.handshake import OPERATION, HandshakeStream
 from nakama_bots.settings.network import Limits, Network
 from nakama_bots.settings.target import Target
@@ -53,11 +54,19 @@ _FOREIGN: Final = {
 _WANTS: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
+# As ``socket.recvmsg``.
+_Receive = Callable[[int, int], tuple[bytes, Control, int, Any]]
+
+
 class Receiver(Protocol):
     """The owner of the connection. Both methods run in the hub, or where a send fails, and must not block."""
 
-    def on_message(self, payload: bytes, now: float) -> None:
-        """One whole message, read at ``now``; ``ProtocolError`` ends the connection."""
+    def on_message(self, payload: bytes, arrived: float, waited: float | None) -> None:
+        """One whole message; ``ProtocolError`` ends the connection.
+
+        ``arrived`` is when the kernel received it (``time.perf_counter``), ``waited`` seconds before the read.
+        Where the kernel has no stamp ``waited`` is None, and ``arrived`` is when it was read.
+        """
 
     def on_lost(self, error: errors.CallError) -> None:
         """The connection has ended. Called once, whichever side ended it."""
@@ -68,7 +77,7 @@ class Connection:
 
     __slots__ = (
         "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_raw", "_read_wants_write", "_reader",
-        "_receiver", "_recv", "_send", "_socket", "_watcher", "_write_watcher", "backlogged", "closing",
+        "_receive", "_receiver", "_send", "_socket", "_watcher", "_write_watcher", "backlogged", "closing",
         "error", "largest_sent",
     )  # fmt: skip
 
@@ -92,7 +101,9 @@ class Connection:
         self._opcode = opcode
         self._reader = frames.FrameReader(limits.received)
         self._raw = _non_blocking(self._socket)
-        self._recv: Callable[[int], bytes] = self._raw.recv
+        # Of TLS, only the records below have stamps.
+        stamped = not isinstance(self._raw, _TLS_SOCKETS) and CLOCK.enable(self._raw)
+        self._receive: _Receive = self._raw.recvmsg if stamped else _unstamped(self._raw.recv)
         self._send: Callable[[bytes], int] = self._raw.send
         self._outgoing: deque[bytes] = deque()
         self._outgoing_size = 0
@@ -108,7 +119,7 @@ class Connection:
         if isinstance(self._raw, _TLS_SOCKETS) and self._raw.pending():
             loop.run_callback(self._on_readable)
         if early:
-            self._recv = self._early_recv(early)
+            self._receive = self._receive_early(early)
             loop.run_callback(self._on_readable)
 
     def write_message(self, payload: bytes) -> None:
@@ -127,6 +138,11 @@ class Connection:
         if self.error is not None:
             return 0
         return int.from_bytes(fcntl.ioctl(self._raw.fileno(), termios.FIONREAD, bytes(4)), sys.byteorder)
+
+    @property
+    def path(self) -> TcpPath | None:
+        """TCP's own measurements of the network; None if there are none."""
+        return tcp_path(self._raw) if self.error is None else None
 
     def close(self, code: int, reason: str, timeout: float) -> None:
         """Close handshake: our frame, then the peer's or ``timeout`` seconds. Idempotent, never raises."""
@@ -163,22 +179,23 @@ class Connection:
         self._ended.set()
         self._receiver.on_lost(error)
 
-    def _early_recv(self, early: bytes) -> Callable[[int], bytes]:
-        """A recv that returns ``early`` once, and then the socket's data."""
+    def _receive_early(self, early: bytes) -> _Receive:
+        """Return ``early`` once, and then the socket's data."""
+        receive = self._receive
 
-        def recv(_: int) -> bytes:
-            self._recv = self._raw.recv
-            return early
+        def receive_once(_: int, __: int) -> tuple[bytes, Control, int, Any]:
+            self._receive = receive
+            return early, (), 0, None
 
-        return recv
+        return receive_once
 
     def _on_readable(self) -> None:
         if self.error is not None:
             return
         try:
-            data = self._recv(RECEIVE_SIZE)
+            data, control, _, _ = self._receive(RECEIVE_SIZE, CONTROL_SIZE)
             if data:
-                self._handle(data)
+                self._handle(data, control)
             else:
                 self.abort(errors.ConnectionClosed(1006, "the server ended the stream"))
         except ssl.SSLWantWriteError:
@@ -191,16 +208,21 @@ class Connection:
         except OSError as error:
             self.abort(errors.ConnectionClosed(1006, text_of(error)))
 
-    def _handle(self, data: bytes) -> None:
+    def _handle(self, data: bytes, control: Control) -> None:
         """Act on the frames in ``data``."""
-        now = perf_counter()
+        arrived = perf_counter()
+        waited = CLOCK.waited(control, arrived) if control else None
+        if waited is not None:
+            arrived -= waited
+        messages = 0
         reader = self._reader
         on_message = self._receiver.on_message
         expected = self._opcode
         ping: bytes | None = None
         for opcode, payload in reader.feed(data):
             if opcode == expected:
-                on_message(payload, now)
+                messages += 1
+                on_message(payload, arrived, waited)
             elif opcode == frames.PING:
                 ping = payload
             elif opcode == frames.CLOSE:
@@ -209,6 +231,7 @@ class Connection:
                 raise errors.ProtocolError(_FOREIGN[opcode], 1003)
             if self.error is not None:
                 return
+        CLOCK.note(messages, waited)
         # RFC 6455 section 5.5.3 allows a pong for the newest ping only: thousands of pings fit into one
         # read. A peer that pings and never reads gets no pong.
         if ping is not None and not self.backlogged:
@@ -343,6 +366,11 @@ def _upgrade(stream: HandshakeStream, url: str, headers: Mapping[str, str]) -> N
     ws = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
     # With a given socket it neither looks for a proxy nor opens a connection.
     ws.connect(url, socket=stream, header=dict(headers), redirect_limit=0)
+
+
+def _unstamped(recv: Callable[[int], bytes]) -> _Receive:
+    """``recv`` in the form of ``recvmsg``."""
+    return lambda size, _: (recv(size), (), 0, None)
 
 
 def _mask() -> bytes:

@@ -100,9 +100,10 @@ class RealtimeProtocol:
             raise errors.ConfigError("message", key, ", ".join(sorted(_SILENT)))
         return self._encode({key: body})
 
-    def receive(self, payload: bytes, now: float) -> Push | None:
-        """Handle one envelope read at ``now``: settle the cid that it answers, or return it as a push.
+    def receive(self, payload: bytes, arrived: float, waited: float | None = None) -> Push | None:
+        """Handle one envelope: settle the cid that it answers, or return it as a push.
 
+        ``arrived`` and ``waited`` as for ``Receiver.on_message``.
         Raises ``ProtocolError`` if it is not an envelope; the connection cannot continue then.
         """
         try:
@@ -115,7 +116,7 @@ class RealtimeProtocol:
         if cid is not None:
             entry = self.pending.pop(cid, None) if isinstance(cid, str) else None
             if entry is not None:
-                self._settle(entry, message, now, len(payload))
+                self._settle(entry, message, arrived, waited, len(payload))
             elif isinstance(cid, str) and cid in self._unanswered:
                 del self._unanswered[cid]
                 self.ledger.late += 1
@@ -132,14 +133,18 @@ class RealtimeProtocol:
         self.ledger.unmatched += 1
         return None
 
-    def _settle(self, entry: Pending, message: dict[str, Any], now: float, size: int) -> None:
+    def _settle(
+        self, entry: Pending, message: dict[str, Any], arrived: float, waited: float | None, size: int
+    ) -> None:
         key, reply, started, _, waiter = entry
-        elapsed = now - started
+        elapsed = arrived - started
+        if elapsed < 0.0:  # no answer arrives before its request: the stamp is wrong
+            elapsed, waited = max(0.0, elapsed + (waited or 0.0)), None
         if "error" not in message:
             body = message.get(reply) if isinstance(reply, str) else {}
             if isinstance(body, dict):
                 self.ledger.ok += 1
-                self._tell(key, started, elapsed, size, None)
+                self._tell(key, started, elapsed, size, None, waited)
                 waiter.switch(body)
                 return
             failure: errors.CallError = errors.ProtocolError(
@@ -148,14 +153,20 @@ class RealtimeProtocol:
         else:
             failure = _server_error(message["error"], key, elapsed)
         self.ledger.error += 1
-        self._tell(key, started, elapsed, size, failure)
+        self._tell(key, started, elapsed, size, failure, waited)
         waiter.throw(failure)
 
     def _tell(
-        self, key: str, started: float, elapsed: float, size: int, failure: errors.CallError | None
+        self,
+        key: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        failure: errors.CallError | None,
+        waited: float | None = None,
     ) -> None:
         try:
-            self._observer.call(KIND, key, started, elapsed, size, failure)
+            self._observer.call(KIND, key, started, elapsed, size, failure, waited)
         except Exception:
             # A foreign listener (Locust lets some exceptions of listeners through) must not leave a waiter
             # without its answer.

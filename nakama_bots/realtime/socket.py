@@ -21,6 +21,7 @@ from nakama_bots.ledger import Ledger
 from nakama_bots.observer import NullObserver, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.api import RealtimeApi
+from nakama_bots.realtime.arrival import TcpPath
 from nakama_bots.realtime.connection import Connection, open_connection
 from nakama_bots.realtime.handlers import DISCONNECT, FAILURES, Handler, PushHandlers, check_event
 from nakama_bots.realtime.protocol import KIND, RealtimeProtocol
@@ -128,6 +129,11 @@ class Socket(RealtimeApi, PushHandlers):
         """Bytes received by the kernel and not yet read."""
         return self._connection.unread if self._connection is not None else 0
 
+    @property
+    def path(self) -> TcpPath | None:
+        """TCP's own measurements of the network to the server; None if there are none."""
+        return self._connection.path if self._connection is not None else None
+
     def connect(self, session: Session, *, create_status: bool = False, lang: str = "en") -> None:
         """Open the connection with the session's token; reported to the observer as ``WS connect``.
 
@@ -211,9 +217,10 @@ class Socket(RealtimeApi, PushHandlers):
         return _add(self._handlers.setdefault(event, []), handler)
 
     def tap(self, event: str, tap: Tap) -> Callable[[], None]:
-        """Call ``tap(body, read_at, size)`` in the event loop itself, before any handler. It must not block.
+        """Call ``tap(body, arrived_at, size)`` in the event loop itself, before any handler. It must not block.
 
-        For measurements: ``read_at`` is the ``perf_counter`` time of the read, ``size`` the payload's bytes.
+        For measurements: ``arrived_at`` is the ``perf_counter`` time at which the kernel received the push (of
+        the read, where it has no stamps), ``size`` the payload's bytes.
         """
         check_event(event)
         return _add(self._taps.setdefault(event, []), tap)
@@ -260,19 +267,19 @@ class Socket(RealtimeApi, PushHandlers):
         if self._connection is not None:
             self._connection.resume()
 
-    def on_message(self, payload: bytes, now: float) -> None:
+    def on_message(self, payload: bytes, arrived: float, waited: float | None) -> None:
         """``Receiver``: one message from the hub."""
-        push = self._protocol.receive(payload, now)
+        push = self._protocol.receive(payload, arrived, waited)
         if push is None:
             return
         event, body = push
         for tap in self._taps.get(event, ())[:]:
             try:
-                tap(body, now, len(payload))
+                tap(body, arrived, len(payload))
             except BaseException as error:  # noqa: BLE001 - propagated, it would end the reading, or the process
                 FAILURES.failed("tap", event, error, self._observer)
         for expectation in self._expectations.get(event, ())[:]:
-            expectation.offer(body, now, len(payload))
+            expectation.offer(body, arrived, waited, len(payload))
         if event in self._handlers and not self._stopping:
             self._queue(event, body, len(payload))
 
@@ -396,11 +403,13 @@ def _add(listeners: list[T], listener: T) -> Callable[[], None]:
 class Expectation:
     """An expected push. Created by ``Socket.expect``.
 
-    ``read_at`` is the ``perf_counter`` time of its read and ``size`` its bytes, once it has arrived.
+    Once it has arrived, ``arrived_at`` is when (``perf_counter``), ``waited`` how long it waited to be read
+    (None if that is not known) and ``size`` its bytes.
     """
 
     def __init__(self, socket: Socket, event: str, where: Where | None) -> None:
-        self.read_at = 0.0
+        self.arrived_at = 0.0
+        self.waited: float | None = None
         self.size = 0
         self._socket = socket
         self._event = event
@@ -438,7 +447,7 @@ class Expectation:
         except errors.CallError as error:
             raise error.for_call(self._event, elapsed) from None
 
-    def offer(self, body: Any, read_at: float, size: int) -> None:
+    def offer(self, body: Any, arrived_at: float, waited: float | None, size: int) -> None:
         """Handle a push with the key (called in the event loop). ``wait`` raises what ``where`` raises."""
         try:
             if self._where is not None and not self._where(body):
@@ -447,7 +456,8 @@ class Expectation:
             self._leave()
             self._result.set_exception(error)
             return
-        self.read_at = read_at
+        self.arrived_at = arrived_at
+        self.waited = waited
         self.size = size
         self._leave()
         self._result.set(body)

@@ -58,7 +58,17 @@ class TargetPart(TypedDict):
     is_emulator: bool
 
 
-class CallPart(TypedDict):
+class WaitedPart(TypedDict, total=False):
+    """Missing in summaries of before.
+
+    ``waited_ms``: how long the answers waited in the generator's kernel to be read. It is not part of the other
+    times, which end when the kernel received the answer. Its ``count`` is 0 for calls timed in the process.
+    """
+
+    waited_ms: Latency
+
+
+class CallPart(WaitedPart):
     """One kind and name; ``rate`` in calls a second over the run, ``outcomes`` by each of ``OUTCOMES``.
 
     ``ok_ms`` is over the calls that went well only, ``failed_ms`` over the others. A call that was abandoned
@@ -202,6 +212,18 @@ class ErrorPart(TypedDict):
     example: str
 
 
+class TimingPart(TypedDict):
+    """How the messages of sockets were timed: up to when the kernel received them, or to when they were read.
+
+    ``waited_ms`` is over the answers of the first kind: from their arrival to the read, outside their times.
+    """
+
+    by_kernel: int
+    in_process: int
+    clock_steps: int
+    waited_ms: Latency
+
+
 class LaterParts(TypedDict, total=False):
     """Lacking in summaries of before.
 
@@ -210,6 +232,7 @@ class LaterParts(TypedDict, total=False):
     """
 
     published: list[PublishedPart]
+    timing: TimingPart
     deliveries: dict[str, DeliveryPart]
     """By kind of messages (match, party, chat, status), those that there were; ``delivery`` is match data."""
     gaps: list[GapPart]
@@ -299,6 +322,7 @@ def build_summary(
         "settings": public_settings(run.settings),
         "ledger": _ledger(Ledger.from_counts(counts)),
         "calls": [_call(key, recorder.calls[key], duration) for key in sorted(recorder.calls, key=_order)],
+        "timing": _timing(recorder),
         "ticks": {
             "sent": counts.get(observer.TICKS_SENT, 0),
             "missed": counts.get(observer.TICKS_MISSED, 0),
@@ -381,6 +405,19 @@ def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:
         "bytes": row.size,
         "ok_ms": latency(row.ok),
         "failed_ms": latency(row.failed),
+        "waited_ms": latency(row.waited),
+    }
+
+
+def _timing(recorder: Recorder) -> TimingPart:
+    waited = Histogram()
+    for row in recorder.calls.values():
+        waited.add(row.waited)
+    return {
+        "by_kernel": recorder.counts.get(observer.MESSAGES_STAMPED, 0),
+        "in_process": recorder.counts.get(observer.MESSAGES_UNSTAMPED, 0),
+        "clock_steps": recorder.counts.get(observer.CLOCK_STEPS, 0),
+        "waited_ms": latency(waited),
     }
 
 

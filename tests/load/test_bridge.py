@@ -67,6 +67,16 @@ def test_seconds_become_milliseconds_with_fractions(heard: Heard) -> None:
     assert heard.events[0]["response_time"] == pytest.approx(0.421)
 
 
+def test_what_waited_in_the_generator_is_beside_the_response_time(heard: Heard) -> None:
+    heard.observer.call("WS", "ping", 5.0, 0.002, 9, None, 0.0125)
+    heard.observer.call("GET", "/v2/account", 5.0, 0.002, 9, None)
+    socket, rest = heard.events
+    assert (socket["response_time"], socket["context"]) == (2.0, {"waited_ms": 12.5})
+    assert rest["context"] == {}
+    assert heard.recorder.calls["WS", "ping"].waited.max == 0.0125
+    assert heard.recorder.calls["GET", "/v2/account"].waited.count == 0
+
+
 def test_an_abandoned_call_has_no_response_time(heard: Heard) -> None:
     heard.observer.call("WS", "ping", 5.0, 12.5, 0, Abandoned("stopped"))
     assert heard.events[0]["response_time"] is None

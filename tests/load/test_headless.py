@@ -61,6 +61,20 @@ def test_locusts_table_and_ours_have_the_main_rows(headless: Locust) -> None:
     assert headless.summary["errors"] == []
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's stamps are Linux's")
+def test_answers_are_timed_by_the_kernel(headless: Locust) -> None:
+    timing = headless.summary["timing"]
+    # What comes along with the answer to the upgrade has no stamp.
+    assert timing["by_kernel"] > timing["in_process"]
+    rows = calls(headless.summary)
+    for kind, name in MAIN_ROWS:
+        row = rows[kind, name]
+        assert 0 < row["waited_ms"]["count"] <= row["count"]
+    assert rows["POST", "/v2/account/authenticate/device"]["waited_ms"]["count"] == 0
+    assert timing["waited_ms"]["count"] == sum(row["waited_ms"]["count"] for row in rows.values())
+    assert f"sockets: {timing['by_kernel']:,} of " in headless.output
+
+
 def test_the_target_is_said_loudly(headless: Locust) -> None:
     assert EMULATOR_BANNER in headless.output
     assert "NOT A NAKAMA SERVER" in headless.output

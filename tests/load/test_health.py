@@ -10,6 +10,7 @@ import gevent
 
 from nakama_bots.load.generator.code_sampler import CodeSampler
 from nakama_bots.load.generator.pulse import Pulse
+from nakama_bots.realtime.arrival import ArrivalCounts, TcpPath
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.histogram import Histogram
 
@@ -60,11 +61,35 @@ def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
     assert "--nakama-health-limits: 'hub_lag=soon'" in locust.output
 
 
+class Waiting:
+    """A player whose socket has unread bytes."""
+
+    def __init__(self, unread: int) -> None:
+        self.unread = unread
+        self.path = TcpPath(unread / 1000, unread)
+
+
+NOTHING = ArrivalCounts(0, 0, 0.0, 0.0, 0)
+
+
+def test_what_the_kernel_has_stamped_is_measured_and_not_estimated() -> None:
+    pulse = Pulse(lambda: [Waiting(3), Waiting(4)], lambda: ArrivalCounts(10, 2, 0.5, 0.4, 0), lambda: None)
+    pulse.start()
+    try:
+        found = pulse.read()
+    finally:
+        pulse.stop()
+    assert found[gauges.RECEIVE_WAIT] == 0.05
+    assert found[gauges.RECEIVE_WAIT_MAX] == 0.4
+    assert found[gauges.TCP_RTT] == 0.0035
+    assert found[gauges.TCP_RETRANSMITS] == 7
+
+
 def test_a_blocked_hub_is_seen_by_every_measure() -> None:
     ticks = Histogram()
     for number in range(1, 101):
         ticks.record(number / 1000)
-    pulse = Pulse(lambda: [3, 4], lambda: ticks)
+    pulse = Pulse(lambda: [Waiting(3), Waiting(4)], lambda: NOTHING, lambda: ticks)
     assert pulse.read() == {}
     pulse.start()
     try:
@@ -90,7 +115,7 @@ def test_a_blocked_hub_is_seen_by_every_measure() -> None:
 
 
 def test_an_idle_hub_is_not_busy() -> None:
-    pulse = Pulse(list, lambda: None)
+    pulse = Pulse(list, lambda: NOTHING, lambda: None)
     pulse.start()
     try:
         before = process_time()

@@ -52,7 +52,14 @@ class Heard:
         self._news = Event()
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         self.calls.append(Call(kind, name, started, elapsed, size, error))
         self._news.set()

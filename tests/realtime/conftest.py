@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 import gevent
@@ -33,12 +33,21 @@ class Calls:
     def __init__(self) -> None:
         self.heard: list[tuple[str, str, CallError | None]] = []
         self.counts = Counter[str]()
+        self.times: defaultdict[str, list[tuple[float, float | None]]] = defaultdict(list)
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         assert elapsed >= 0
         self.heard.append((kind, name, error))
+        self.times[name].append((elapsed, waited))
 
     def sample(self, name: str, seconds: float) -> None:
         raise AssertionError

@@ -37,12 +37,14 @@ class Inbox:
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []
+        self.waits: list[float | None] = []
         self.lost: list[errors.CallError] = []
         self.came = Event()
         self.gone = Event()
 
-    def on_message(self, payload: bytes, now: float) -> None:
-        assert now <= perf_counter()
+    def on_message(self, payload: bytes, arrived: float, waited: float | None) -> None:
+        assert arrived <= perf_counter()
+        self.waits.append(waited)
         self.messages.append(payload)
         self.came.set()
 

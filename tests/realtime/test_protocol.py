@@ -59,7 +59,14 @@ class CidTable(RuleBasedStateMachine):
         self.protocol = RealtimeProtocol(self)
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: errors.CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: errors.CallError | None,
+        waited: float | None = None,
     ) -> None:
         assert kind == "WS"
         self.told.append((name, error))

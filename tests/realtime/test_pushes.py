@@ -185,7 +185,7 @@ def test_a_flood_for_a_blocked_handler_is_dropped_and_counted(
     with ScriptedServer(upgraded(script)) as server:
         socket = open_socket(server)
         socket.on("stream_data", handler)
-        socket.tap("stream_data", lambda body, read_at, size: tapped.append(body["n"]))
+        socket.tap("stream_data", lambda body, arrived_at, size: tapped.append(body["n"]))
         socket.ping_pong()  # behind the flood, and not held up by the handler
         assert len(tapped) == module.MAX_BACKLOG + extra + 1
         assert socket.ledger.pushes_dropped == extra
@@ -207,7 +207,7 @@ def test_listeners_are_called_in_order_and_can_be_taken_off(open_socket: Open) -
     with ScriptedServer(upgraded(script)) as server:
         socket = open_socket(server)
         socket.on("error", lambda body: heard.append("handler " + body["message"]))
-        off = socket.tap("error", lambda body, read_at, size: heard.append(f"tap {size}"))
+        off = socket.tap("error", lambda body, arrived_at, size: heard.append(f"tap {size}"))
         socket.ping_pong()
         gevent.idle()
         off()
@@ -246,7 +246,7 @@ def test_an_expectation_begins_before_its_cause(open_socket: Open) -> None:
             assert expectation.wait() == {"n": 2}  # it has come, and stays
         assert expectation.wait(0) == {"n": 2}
         assert expectation.size == len('{"matchmaker_matched": {"n": 2}}')
-        assert expectation.read_at > 0
+        assert expectation.arrived_at > 0
         socket.close()
 
 

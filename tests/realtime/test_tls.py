@@ -112,7 +112,7 @@ def test_large_messages_both_ways_and_the_end(
     with ScriptedServer(script, tls=server_tls) as server:
         socket = open_socket(server, Tls(ca=ca))
         early: list[int] = []
-        socket.tap("stream_data", lambda body, read_at, length: early.append(body["n"]))
+        socket.tap("stream_data", lambda body, arrived_at, length: early.append(body["n"]))
         for _ in range(3):
             assert socket.rpc("echo", "x" * size).get("payload") == "y" * size
         assert early == [1, 2]

@@ -84,7 +84,14 @@ class Recorder:
     counts: list[tuple[str, int]] = field(default_factory=list)
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         self.calls.append((kind, name, started, elapsed, size, error))
 

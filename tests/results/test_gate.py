@@ -56,6 +56,13 @@ def sampled(name: str, *seconds: float) -> Recorder:
     return recorder
 
 
+def waited(seconds: float) -> Recorder:
+    """A quick answer that waited in the generator."""
+    recorder = Recorder(0.0)
+    recorder.call("WS", "match_join", 0.0, 0.001, 0, None, seconds)
+    return recorder
+
+
 def bad(number: int) -> list[CallError]:
     return [RequestTimeout("no answer"), ConnectionClosed(1001, "gone"), CallError("odd")][:number]
 
@@ -103,6 +110,7 @@ TABLE: list[tuple[str, str, Callable[[int], Recorder], tuple[int, int, int]]] = 
     (JOIN, "fail_ratio <= 0.02", lambda number: calls(*ok(100 - number), bad=bad(number)), (1, 2, 3)),
     (JOIN, "unanswered <= 1", lambda number: calls(0.01, bad=bad(number)), (0, 1, 2)),
     (JOIN, "unanswered_ratio <= 1 %", lambda number: calls(*ok(100 - number), bad=bad(number)), (0, 1, 2)),
+    (JOIN, "waited.p99 <= 50 ms", lambda ms: waited(ms / 1e3), (49, 50, 51)),
     ('samples = "fishing"', "p95 <= 50 ms", lambda ms: sampled("fishing", ms / 1e3), (49, 50, 51)),
     ('samples = "fishing"', "count <= 2", lambda number: sampled("fishing", *ok(number)), (1, 2, 3)),
     ('counts = "fish_caught"', "count <= 7", lambda number: counted(fish_caught=number), (6, 7, 8)),

@@ -51,6 +51,7 @@ calls = st.tuples(
     st.floats(-1, 4000),
     st.integers(0, 5000),
     st.sampled_from([error for error, _ in OF_EACH_KIND]),
+    st.one_of(st.none(), st.floats(0, 4000)),
 )
 samples = st.tuples(st.just("sample"), st.sampled_from([TICK_LATENESS, "x", "y", "z"]), st.floats(-1, 4000))
 counts = st.tuples(st.just("count"), st.sampled_from(["ledger.sent", "x", "y", "z"]), st.integers(0, 9))

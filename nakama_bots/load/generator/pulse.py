@@ -1,19 +1,22 @@
 """How well this process keeps up: read once an interval, measured all the time, at next to no cost.
 
 Three callbacks in the hub: a timer, whose lateness is what every timer of a player meets, and one each before
-and after the event loop waits, between which nobody looks at the sockets.
+and after the event loop waits, between which no socket is read.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from itertools import islice
 from time import perf_counter, process_time
 from typing import Final
 
 import gevent
 
 from nakama_bots.load.generator.code_sampler import LOCUST, OWN, SCENARIO, CodeSampler
+from nakama_bots.players.player import Player
+from nakama_bots.realtime.arrival import ArrivalCounts
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.histogram import Histogram
 
@@ -22,6 +25,8 @@ PERIOD: Final = 0.02
 
 _GAUGE_OF: Final = {OWN: gauges.CPU_OWN, LOCUST: gauges.CPU_LOCUST, SCENARIO: gauges.CPU_SCENARIO}
 _TICK_PERCENT: Final = 95.0
+_PATHS: Final = 20
+"""Sockets whose TCP measurements are read each second."""
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -49,10 +54,20 @@ class Memory:
 
 
 class Pulse:
-    """``unread`` gives the bytes that wait at each socket; ``ticks`` how late the interval's ticks were."""
+    """Reads the gauges of a process.
 
-    def __init__(self, unread: Callable[[], Iterable[int]], ticks: Callable[[], Histogram | None]) -> None:
-        self._unread = unread
+    ``players`` gives its players, ``arrivals`` what their sockets have read and ``ticks`` how late their match
+    ticks were, both since the last call.
+    """
+
+    def __init__(
+        self,
+        players: Callable[[], Iterable[Player]],
+        arrivals: Callable[[], ArrivalCounts],
+        ticks: Callable[[], Histogram | None],
+    ) -> None:
+        self._players = players
+        self._arrivals = arrivals
         self._ticks = ticks
         loop = gevent.get_hub().loop
         self._timer = loop.timer(PERIOD, repeat=PERIOD, ref=False)
@@ -100,9 +115,9 @@ class Pulse:
             gauges.LOOP_BUSY: min(1.0, self._busy / seconds),
             gauges.HUB_LAG: (self._lag + overdue) / (self._beats + 1),
             gauges.HUB_LAG_MAX: max(self._longest_lag, overdue),
-            gauges.RECEIVE_WAIT: self._waited / seconds,
-            gauges.RECEIVE_WAIT_MAX: self._longest_turn,
-            gauges.RECEIVE_BACKLOG: float(sum(self._unread())),
+            **self._receive_wait(seconds),
+            gauges.RECEIVE_BACKLOG: float(sum(player.unread for player in self._players())),
+            **self._paths(),
             **{_GAUGE_OF[owner]: cpu * share for owner, share in self._code.take().items()},
         }
         ticks = self._ticks()
@@ -112,6 +127,24 @@ class Pulse:
             found[gauges.TICK_LATENESS] = copy.percentile(_TICK_PERCENT) or 0.0
         self._clear(now)
         return found
+
+    def _receive_wait(self, seconds: float) -> dict[str, float]:
+        arrivals = self._arrivals()
+        if arrivals.stamped:
+            mean, longest = arrivals.waited / arrivals.stamped, arrivals.longest
+        else:
+            # What a message would have waited that arrived at any moment, from the turns of the event loop.
+            mean, longest = self._waited / seconds, self._longest_turn
+        return {gauges.RECEIVE_WAIT: mean, gauges.RECEIVE_WAIT_MAX: longest}
+
+    def _paths(self) -> dict[str, float]:
+        paths = [path for player in islice(self._players(), _PATHS) if (path := player.path) is not None]
+        if not paths:
+            return {}
+        return {
+            gauges.TCP_RTT: sum(path.rtt for path in paths) / len(paths),
+            gauges.TCP_RETRANSMITS: float(sum(path.retransmits for path in paths)),
+        }
 
     def _clear(self, now: float) -> None:
         self._since = now

@@ -93,7 +93,7 @@ class ChatRoom(Joined):
     def _leave(self) -> None:
         self.player.socket.leave_chat(self.id)
 
-    def _on_message(self, message: ChannelMessage, read_at: float) -> None:
+    def _on_message(self, message: ChannelMessage, arrived: float) -> None:
         if message.get("code"):  # updated, removed, or a group event
             return
         self.player.calls.count(names.CHAT_RECEIVED)
@@ -101,9 +101,9 @@ class ChatRoom(Joined):
         if isinstance(self._codec, Stamped):
             stamp = _stamp(content)
             if stamp is not None:
-                self._stamped(stamp, sender, read_at)
+                self._stamped(stamp, sender, arrived)
             return
-        self._arrived((sender, content), read_at, sender)
+        self._arrived((sender, content), arrived, sender)
 
 
 def _stamp(content: str) -> Stamp | None:

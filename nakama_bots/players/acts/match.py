@@ -132,26 +132,26 @@ class Match(Place):
             body["presences"] = [one for one in self.presences.sessions.values() if one["user_id"] in users]
         self.player.socket.send("match_data_send", body)
 
-    def _on_data(self, body: MatchData, read_at: float) -> None:
+    def _on_data(self, body: MatchData, arrived: float) -> None:
         presence = body.get("presence")
         sender = presence["user_id"] if presence else ""
         codec = self._codec
         key: Any
         if type(codec) is Exact:
             key = (body.get("op_code", "0"), body.get("data", ""))
-            self._arrived((sender, key) if self._relayed else key, read_at, sender)
+            self._arrived((sender, key) if self._relayed else key, arrived, sender)
         state = State(body)
         if isinstance(codec, Stamped):
             stamp = Stamp.unpack(state.data)
             if stamp is not None:
-                self._stamped(stamp, sender, read_at)
+                self._stamped(stamp, sender, arrived)
                 if stamp.kind:  # the message count: not for the author's code
                     return
                 state.data, _ = codec.incoming(state.op_code, state.data)
         elif type(codec) is not Exact:
             state.data, keys = codec.incoming(state.op_code, state.data)
             for key in keys:
-                self._arrived((sender, key) if self._relayed else key, read_at, sender, repeats=codec.repeats)
+                self._arrived((sender, key) if self._relayed else key, arrived, sender, repeats=codec.repeats)
         self._count(names.MATCH_RECEIVED, state.op_code)
         self._heard(state)
 

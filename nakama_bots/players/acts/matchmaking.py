@@ -127,7 +127,7 @@ def find(
     observer = player.calls
     early: dict[str, _Push] = {}
     untap = player.socket.tap(
-        MATCHED, lambda body, read_at, size: early.update({body.get("ticket", ""): (body, read_at, size)})
+        MATCHED, lambda body, arrived_at, size: early.update({body.get("ticket", ""): (body, arrived_at, size)})
     )
     started = perf_counter()
     try:
@@ -137,8 +137,8 @@ def find(
     observer.count(names.TICKETS_ADDED)
     if own in early:
         # The matchmaker ran between the add and its reply.
-        matched, read_at, size = early[own]
-        observer.call(PUSH, MATCHED, started, read_at - started, size, None)
+        matched, arrived_at, size = early[own]
+        observer.call(PUSH, MATCHED, started, arrived_at - started, size, None)
     else:
         matched = _await_match(player, own, started, timeout, remove)
     observer.count(names.TICKETS_MATCHED)
@@ -202,6 +202,7 @@ def _await_match(
         finally:
             if failure is not None:
                 observer.count(outcome)
-            ended = expectation.read_at or perf_counter()
-            observer.call(PUSH, MATCHED, started, ended - started, expectation.size, failure)
+            ended = expectation.arrived_at or perf_counter()
+            size, waited = expectation.size, expectation.waited
+            observer.call(PUSH, MATCHED, started, ended - started, size, failure, waited)
     return matched

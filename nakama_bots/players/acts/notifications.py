@@ -42,7 +42,8 @@ def notify_myself(player: Player, *, persistent: bool) -> Notification[JsonText]
             failure = error
             raise
         finally:
-            ended = expectation.read_at or perf_counter()
-            player.calls.call(PUSH, KEY, started, ended - started, expectation.size, failure)
+            ended = expectation.arrived_at or perf_counter()
+            size, waited = expectation.size, expectation.waited
+            player.calls.call(PUSH, KEY, started, ended - started, size, failure, waited)
     found: Notification[JsonText] = next(one for one in body["notifications"] if one.get("subject") == subject)
     return found

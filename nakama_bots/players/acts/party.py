@@ -144,17 +144,17 @@ class Party(Place):
             self.crew.leave()
         super()._stop()
 
-    def _on_data(self, body: PartyData, read_at: float) -> None:
+    def _on_data(self, body: PartyData, arrived: float) -> None:
         state = State(body)
-        self._arrived((state.sender, body.get("op_code", "0"), body.get("data", "")), read_at, state.sender)
+        self._arrived((state.sender, body.get("op_code", "0"), body.get("data", "")), arrived, state.sender)
         self._heard(state)
 
-    def _on_close(self, _body: object, _read_at: float) -> None:
+    def _on_close(self, _body: object, _arrived_at: float) -> None:
         text = "the party was closed, or the player was removed from it"
         self.ended = Abandoned(text, operation="party_close")
         self._changed.set()
 
-    def _on_matched(self, matched: MatchmakerMatched, _read_at: float, _size: int) -> None:
+    def _on_matched(self, matched: MatchmakerMatched, _arrived_at: float, _size: int) -> None:
         self._matched = matched
         self._changed.set()
 

@@ -62,9 +62,9 @@ class Followed(Joined):
     def _members(self) -> Iterable[Member]:
         return tuple(self._followed.values())
 
-    def _on_status(self, event: StatusPresenceEvent, read_at: float, _size: int) -> None:
+    def _on_status(self, event: StatusPresenceEvent, arrived: float, _size: int) -> None:
         for presence in event.get("joins", ()):
             self._member = self._followed.get(presence["user_id"])
             if self._member is not None and self._member.listens:
-                self._arrived((presence["user_id"], presence.get("status", "")), read_at, presence["user_id"])
+                self._arrived((presence["user_id"], presence.get("status", "")), arrived, presence["user_id"])
         self._member = None

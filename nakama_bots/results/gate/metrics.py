@@ -265,7 +265,10 @@ PATTERNED: Final[dict[str, MetricFamily]] = {
             "unanswered": _of_calls(_unanswered),
             "unanswered_ratio": _share_of_calls(_unanswered),
         },
-        {"": lambda window, subjects: _calls(window, subjects).ok},
+        {
+            "": lambda window, subjects: _calls(window, subjects).ok,
+            "waited": lambda window, subjects: _calls(window, subjects).waited,
+        },
     ),
     "samples": MetricFamily(
         "sample",

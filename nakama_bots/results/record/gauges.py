@@ -22,6 +22,8 @@ RECEIVE_WAIT: Final = "receive_wait"
 RECEIVE_WAIT_MAX: Final = "receive_wait_max"
 RECEIVE_BACKLOG: Final = "receive_backlog"
 TICK_LATENESS: Final = "tick_lateness"
+TCP_RTT: Final = "tcp_rtt"
+TCP_RETRANSMITS: Final = "tcp_retransmits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +66,12 @@ GAUGES: Final[dict[str, Gauge]] = {
         Gauge(LOOP_BUSY, "cores", max, "share of the time in which the event loop did not wait"),
         Gauge(HUB_LAG, "s", max, "lateness of a timer, mean"),
         Gauge(HUB_LAG_MAX, "s", max, "lateness of a timer, longest"),
-        Gauge(RECEIVE_WAIT, "s", max, "how long a frame that arrives at any moment waits to be read, mean"),
-        Gauge(RECEIVE_WAIT_MAX, "s", max, "how long a frame may have waited to be read, longest"),
+        Gauge(RECEIVE_WAIT, "s", max, "how long a message waited in the kernel to be read, mean"),
+        Gauge(RECEIVE_WAIT_MAX, "s", max, "how long a message waited in the kernel to be read, longest"),
         Gauge(RECEIVE_BACKLOG, "bytes", sum, "bytes that sockets have received and nobody has read yet"),
         Gauge(TICK_LATENESS, "s", max, "lateness of match ticks, 95th percentile of the interval"),
+        Gauge(TCP_RTT, "s", max, "TCP's smoothed round trip to the server, mean of some sockets"),
+        Gauge(TCP_RETRANSMITS, "", sum, "segments that TCP has sent again, of some sockets"),
     )
 }
 

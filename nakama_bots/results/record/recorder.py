@@ -68,7 +68,13 @@ _OUTCOME_OF: Final[dict[type, str]] = {
 }
 
 
-class RecordedCall(TypedDict):
+class RecordedWait(TypedDict, total=False):
+    """Missing where no answer was stamped; ``waited`` as ``CallRow.waited``."""
+
+    waited: EncodedHistogram
+
+
+class RecordedCall(RecordedWait):
     """One row of calls; ``outcomes`` holds the failures by outcome, ``bytes`` every answer's payload."""
 
     kind: str
@@ -108,12 +114,15 @@ class CallRow:
     failed: Histogram = field(default_factory=Histogram)
     outcomes: dict[str, int] = field(default_factory=dict)
     size: int = 0
+    waited: Histogram = field(default_factory=Histogram)
+    """How long the answers waited to be read, those whose arrival the kernel stamped."""
 
     def add(self, other: CallRow) -> None:
         """Take over what ``other`` has."""
         self.ok.add(other.ok)
         self.failed.add(other.failed)
         self.size += other.size
+        self.waited.add(other.waited)
         for outcome, number in other.outcomes.items():
             self.outcomes[outcome] = self.outcomes.get(outcome, 0) + number
 
@@ -198,7 +207,14 @@ class Recorder:
         self.errors: dict[ErrorKey, ErrorRow] = {}
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         """Count one finished call (``Observer.call``); ``ScenarioFault`` for what cannot be kept."""
         if type(size) is not int or not 0 <= size <= MOST:
@@ -209,6 +225,8 @@ class Recorder:
             seen = started + elapsed - self._origin
             row = self.calls.get((kind, name)) or self._new_call_row(kind, name, elapsed)
             (row.ok if error is None else row.failed).record(elapsed)
+            if waited is not None:
+                row.waited.record(waited)
         except (TypeError, ValueError, OverflowError):
             for text in (kind, name):
                 _checked("the kind and the name of a call", text)
@@ -299,14 +317,17 @@ class Recorder:
         """
         calls: list[RecordedCall] = []
         for (kind, name), row in self.calls.items():
-            calls.append({
+            call: RecordedCall = {
                 "kind": kind,
                 "name": name,
                 "ok": row.ok.encode(folded=folded),
                 "failed": row.failed.encode(folded=folded),
                 "outcomes": dict(row.outcomes),
                 "bytes": row.size,
-            })  # fmt: skip
+            }
+            if row.waited.count:
+                call["waited"] = row.waited.encode(folded=folded)
+            calls.append(call)
             pause()
         return {
             "schema": SCHEMA,
@@ -402,7 +423,8 @@ def _decode(
         calls: list[tuple[CallKey, CallRow]] = []
         for call in recorded["calls"]:
             ok, failed = Histogram.decode(call["ok"]), Histogram.decode(call["failed"])
-            row = CallRow(ok, failed, call["outcomes"], call["bytes"])
+            waited = Histogram.decode(call["waited"]) if "waited" in call else Histogram()
+            row = CallRow(ok, failed, call["outcomes"], call["bytes"], waited)
             calls.append(((call["kind"], call["name"]), row))
             pause()
         samples = [(name, Histogram.decode(encoded)) for name, encoded in recorded["samples"].items()]

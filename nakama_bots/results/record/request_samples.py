@@ -22,16 +22,20 @@ from nakama_bots.results.record.recorder import outcome_of
 TOTAL: Final = 1_000_000
 """Calls that a run keeps at most."""
 
-COLUMNS: Final = ("second", "source", "kind", "name", "ms", "bytes", "outcome")
+COLUMNS: Final = ("second", "source", "kind", "name", "ms", "waited_ms", "bytes", "outcome")
 
 
 class SampledRequest(TypedDict):
-    """One call: ``at`` is its begin in seconds since 1970, ``ms`` its duration."""
+    """One call: ``at`` is its begin in seconds since 1970, ``ms`` its duration.
+
+    ``waited_ms`` as ``waited`` of ``Observer.call``.
+    """
 
     at: float
     kind: str
     name: str
     ms: float
+    waited_ms: float | None
     bytes: int
     outcome: str
 
@@ -49,7 +53,14 @@ class RequestSampler:
         self._seen = 0
 
     def call(
-        self, kind: str, name: str, started: float, elapsed: float, size: int, error: CallError | None
+        self,
+        kind: str,
+        name: str,
+        started: float,
+        elapsed: float,
+        size: int,
+        error: CallError | None,
+        waited: float | None = None,
     ) -> None:
         """One call ended (``Observer.call``), which the recorder has accepted."""
         if not isfinite(started):
@@ -65,6 +76,7 @@ class RequestSampler:
             "kind": kind,
             "name": name,
             "ms": round(elapsed * 1e3, 3),
+            "waited_ms": None if waited is None else round(waited * 1e3, 3),
             "bytes": size,
             "outcome": "ok" if error is None else outcome_of(error),
         }
@@ -102,8 +114,10 @@ class RequestLog:
         yield _line(COLUMNS)
         for source, packed in self._packed:
             for request in orjson.loads(zlib.decompress(packed)):
+                waited = request["waited_ms"]
                 yield _line((f"{request['at'] - started:.6f}", source, request["kind"], request["name"],
-                             f"{request['ms']:.3f}", request["bytes"], request["outcome"]))  # fmt: skip
+                             f"{request['ms']:.3f}", "" if waited is None else f"{waited:.3f}",
+                             request["bytes"], request["outcome"]))  # fmt: skip
 
 
 def _line(cells: tuple[object, ...]) -> bytes:

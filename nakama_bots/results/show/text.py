@@ -54,6 +54,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         shorten(heading, WIDTH),
         "",
         *_table(summary["calls"]),
+        *_timing(summary),
         "",
         *_ticks(summary["ticks"]),
         *_deliveries(summary),
@@ -160,6 +161,19 @@ def _row(call: CallPart) -> tuple[str, ...]:
         f"{call['outcomes'][ABANDONED]:,}",
         *_figures(times),
     )
+
+
+def _timing(summary: Summary) -> list[str]:
+    """What the times of the calls end with, and what the generator would have added to them."""
+    timing = summary.get("timing")
+    if timing is None or not (messages := timing["by_kernel"] + timing["in_process"]):
+        return []
+    by_kernel = timing["by_kernel"]
+    if not by_kernel:
+        return ["sockets: timed in the process, until an answer is read (the kernel gives no stamps)"]
+    steps = f"; the wall clock was set {timing['clock_steps']} times" if timing["clock_steps"] else ""
+    line = f"sockets: {by_kernel:,} of {messages:,} messages timed by the kernel{steps}; REST in the process"
+    return [line, f"answers waited in the generator (not in the times): {_spread(timing['waited_ms'])}"]
 
 
 def _ticks(ticks: TicksPart) -> list[str]:

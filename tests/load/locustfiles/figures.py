@@ -68,7 +68,7 @@ class Tapping(NakamaUser):
     def talk(self) -> None:
         socket = self.player.socket
         room = socket.join_chat("figures")
-        untap = socket.tap("channel_message", lambda body, _read_at, _size: body["no such key"])
+        untap = socket.tap("channel_message", lambda body, _arrived_at, _size: body["no such key"])
         remove = socket.on("channel_message", lambda _: 1 / 0)
         with socket.expect("channel_message") as expectation:
             socket.write_chat_message(room["id"], {"text": "hello"})

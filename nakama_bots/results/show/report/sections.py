@@ -23,6 +23,7 @@ from nakama_bots.results.show.report.parts import (
     flat,
     is_rows,
     latency_over_time,
+    milliseconds,
     over_time,
     per_second,
     rows_table,
@@ -43,7 +44,7 @@ _TITLE: Final = 70
 _SHOWN: Final = frozenset({
     "schema", "run", "target", "versions", "settings", "ledger", "calls", "ticks", "delivery", "matchmaking",
     "chat", "arrivals", "paced", "errors", "samples_ms", "counts", "recorded", "health", "server", "workers",
-    "published", "deliveries",
+    "published", "deliveries", "timing",
 })  # fmt: skip
 """Parts of the summary that have their place; others are shown as they are."""
 
@@ -94,18 +95,39 @@ def _name(call: CallPart, kinds: set[str]) -> str:
 
 
 def _call_table(title: str, calls: list[CallPart]) -> Table:
-    headers = ("kind", "name", "count", "per s", "failed", "stopped", *LATENCY_HEADERS)
+    headers = ("kind", "name", "count", "per s", "failed", "stopped", *LATENCY_HEADERS, "waited p99")
     rows = tuple(
         (call["kind"], call["name"], f"{call['count']:,}", f"{call['rate']:,.1f}", f"{call['failures']:,}",
-         f"{call['outcomes'].get(ABANDONED, 0):,}", *figures(call["ok_ms"]))
+         f"{call['outcomes'].get(ABANDONED, 0):,}", *figures(call["ok_ms"]), _waited(call))
         for call in calls
     )  # fmt: skip
-    note = "times of the calls that went well; stopped: without an answer when its player was"
+    note = (
+        "times of the calls that went well; stopped: without an answer when its player was; waited: in the "
+        "generator until the answer was read, not part of the times (-: timed in the process)"
+    )
     return Table(title, headers, rows, left=2, note=note)
 
 
+def _waited(call: CallPart) -> str:
+    waited = call.get("waited_ms")
+    return milliseconds(waited["p99"] if waited is not None else None)
+
+
 def _realtime(run: RunView) -> Items:
-    return _calls(run, "Every message", ("WS",))
+    items = dict(_calls(run, "Every message", ("WS",)))
+    timing = run.summary.get("timing")
+    if items and timing is not None:
+        waited = timing["waited_ms"]
+        rows: dict[str, object] = {
+            "messages timed by the kernel": timing["by_kernel"],
+            "messages timed in the process": timing["in_process"],
+            "answers waited in the generator, p50 ms": waited["p50"],
+            "p99 ms": waited["p99"],
+            "max ms": waited["max"],
+            "steps of the wall clock": timing["clock_steps"],
+        }
+        items["timing"] = facts("Timing", rows, note="what waited in the generator is not in the calls' times")
+    return items
 
 
 def _rest(run: RunView) -> Items:

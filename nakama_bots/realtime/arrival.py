@@ -1,0 +1,161 @@
+"""When data arrived, by the kernel's own stamp and not by when this process read it.
+
+A socket's data waits in the kernel while the event loop is busy with other work. That wait belongs to the load
+generator, not to the server. Linux stamps each segment that a TCP socket receives (``SO_TIMESTAMPNS``), and
+``recvmsg`` returns the stamp of the newest segment that it read. If one read returns several frames, all
+of them have that stamp: an earlier frame looks at most as late as the reader was.
+
+The stamps are of the wall clock. They are converted to ``time.perf_counter`` with an offset that each read
+checks, because the wall clock may be set at any time.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+from collections.abc import Callable, Sequence
+from time import perf_counter, time
+from typing import Any, Final, NamedTuple
+
+CONTROL_SIZE: Final = socket.CMSG_SPACE(16) if hasattr(socket, "CMSG_SPACE") else 0
+"""Bytes of control data that a stamp needs."""
+
+# Linux, asm-generic/socket.h; the socket module has no name for it before Python 3.14.
+_SO_TIMESTAMPNS: Final = 35
+_TIMESPEC: Final = struct.Struct("@qq")
+
+# struct tcp_info of linux/tcp.h: the smoothed round trip in microseconds and all retransmitted segments.
+_TCP_INFO_SIZE: Final = 104
+_RTT_AND_RETRANSMITS: Final = struct.Struct("@68xI28xI")
+
+_STEP: Final = 0.0005
+"""Seconds by which the two clocks may seem to move against each other before they are compared closely."""
+_STEPPED: Final = 0.00005
+"""Seconds by which they must really have moved to be a step of the wall clock."""
+_ATTEMPTS: Final = 5
+
+Control = Sequence[tuple[int, int, bytes]]
+"""Control data as ``socket.recvmsg`` returns it."""
+
+
+class TcpPath(NamedTuple):
+    """What TCP knows of a connection: its smoothed round trip in seconds, and its retransmitted segments."""
+
+    rtt: float
+    retransmits: int
+
+
+def tcp_path(sock: Any) -> TcpPath | None:
+    """The ``TcpPath`` of an open socket; None where the kernel does not tell."""
+    try:
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
+        rtt, retransmits = _RTT_AND_RETRANSMITS.unpack(info)
+    except (OSError, AttributeError, struct.error):
+        return None
+    return TcpPath(rtt / 1e6, retransmits)
+
+
+class ArrivalCounts(NamedTuple):
+    """What was read since the last ``take``: messages, their wait in seconds, and steps of the wall clock."""
+
+    stamped: int
+    unstamped: int
+    waited: float
+    longest: float
+    steps: int
+
+
+class ArrivalClock:
+    """Converts the stamps of this process's sockets, and counts how long their messages waited.
+
+    ``wall`` and ``now`` are ``time.time`` and ``time.perf_counter``, or what a test has in their place.
+    """
+
+    __slots__ = (
+        "_keeper", "_longest", "_now", "_offset", "_since", "_stamped", "_steps", "_unstamped", "_waited",
+        "_wall",
+    )  # fmt: skip
+
+    def __init__(self, wall: Callable[[], float] = time, now: Callable[[], float] = perf_counter) -> None:
+        self._wall = wall
+        self._now = now
+        self._offset = self._compare()
+        # Stamps of before a step cannot be converted.
+        self._since = float("-inf")
+        self._keeper: socket.socket | None = None
+        self._stamped = self._unstamped = self._steps = 0
+        self._waited = self._longest = 0.0
+
+    def enable(self, sock: Any) -> bool:
+        """Have the kernel stamp what ``sock`` receives; False where it does not."""
+        if sys.platform != "linux" or not hasattr(sock, "recvmsg"):
+            return False
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        except OSError:
+            return False
+        return True
+
+    def prepare(self) -> None:
+        """Have the kernel begin to stamp.
+
+        It does so a moment after the first socket of the machine asks for it: that shall not be a player's.
+        """
+        if self._keeper is None:
+            self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self.enable(self._keeper)
+
+    def waited(self, control: Control, now: float) -> float | None:
+        """Seconds that data read at ``now`` has waited; None without a stamp that can be trusted."""
+        offset = self._offset
+        if not -_STEP < self._wall() - now - offset < _STEP:
+            offset = self._check(now)
+        for level, kind, data in control:
+            if kind == _SO_TIMESTAMPNS and level == socket.SOL_SOCKET:
+                seconds, nanoseconds = _TIMESPEC.unpack(data)
+                arrived = seconds - offset + nanoseconds * 1e-9
+                if now < arrived < now + _STEP:
+                    return 0.0  # within the error of the conversion
+                return now - arrived if self._since < arrived <= now else None
+        return None
+
+    def note(self, messages: int, waited: float | None) -> None:
+        """Count ``messages`` that one read returned."""
+        if waited is None:
+            self._unstamped += messages
+            return
+        self._stamped += messages
+        self._waited += waited * messages
+        if waited > self._longest and messages:
+            self._longest = waited
+
+    def take(self) -> ArrivalCounts:
+        """Return the counts since the last call."""
+        counts = ArrivalCounts(self._stamped, self._unstamped, self._waited, self._longest, self._steps)
+        self._stamped = self._unstamped = self._steps = 0
+        self._waited = self._longest = 0.0
+        return counts
+
+    def _check(self, now: float) -> float:
+        """Compare the clocks closely: this process may only have been held up between reading the two."""
+        offset = self._compare()
+        if abs(offset - self._offset) > _STEPPED:
+            self._steps += 1
+            self._offset = offset
+            self._since = now
+        return self._offset
+
+    def _compare(self) -> float:
+        """The wall clock minus ``perf_counter``, from the quickest of some readings."""
+        found: list[tuple[float, float]] = []
+        for _ in range(_ATTEMPTS):
+            before = self._now()
+            wall = self._wall()
+            after = self._now()
+            found.append((after - before, wall - (before + after) / 2))
+        return min(found)[1]
+
+
+CLOCK: Final = ArrivalClock()
+"""Of this process."""

@@ -1,0 +1,201 @@
+"""The time of an answer ends when the kernel has it, not when this process reads it."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from time import perf_counter
+
+import pytest
+
+from nakama_bots.realtime.arrival import CONTROL_SIZE, ArrivalClock, tcp_path
+from nakama_bots.realtime.protocol import RealtimeProtocol
+
+from .conftest import Calls, Open
+from .server import Peer, ScriptedServer, text, upgraded
+
+HELD = 0.1
+SO_TIMESTAMPNS = 35
+
+
+class Clocks:
+    """Two clocks that the test moves; ``slow`` passes once, before the next look at the wall clock."""
+
+    def __init__(self) -> None:
+        self.wall_is = 1_800_000_000.0
+        self.now_is = 500.0
+        self.slow = 0.0
+
+    def wall(self) -> float:
+        self.run(self.slow)
+        self.slow = 0.0
+        return self.wall_is
+
+    def now(self) -> float:
+        return self.now_is
+
+    def run(self, seconds: float) -> None:
+        self.wall_is += seconds
+        self.now_is += seconds
+
+    def stamp(self) -> list[tuple[int, int, bytes]]:
+        seconds = int(self.wall_is)
+        data = struct.pack("@qq", seconds, int((self.wall_is - seconds) * 1e9))
+        return [(socket.SOL_SOCKET, SO_TIMESTAMPNS, data)]
+
+
+@pytest.fixture
+def clocks() -> Clocks:
+    return Clocks()
+
+
+@pytest.fixture
+def clock(clocks: Clocks) -> ArrivalClock:
+    return ArrivalClock(clocks.wall, clocks.now)
+
+
+def test_a_wait(clocks: Clocks, clock: ArrivalClock) -> None:
+    stamp = clocks.stamp()
+    clocks.run(0.25)
+    assert clock.waited(stamp, clocks.now()) == pytest.approx(0.25, abs=1e-5)
+    assert clock.waited([], clocks.now()) is None
+    assert clock.waited([(socket.SOL_SOCKET, 29, bytes(16))], clocks.now()) is None
+
+
+@pytest.mark.parametrize("step", [-3600.0, -0.01, 0.01, 3600.0])
+def test_a_wall_clock_that_is_set_does_not_show(step: float, clocks: Clocks, clock: ArrivalClock) -> None:
+    before = clocks.stamp()
+    clocks.run(0.001)
+    clocks.wall_is += step
+    clocks.run(0.001)
+    # Neither what arrived before the step nor what another socket has from then is given a time.
+    assert clock.waited(before, clocks.now()) is None
+    assert clock.waited(before, clocks.now()) is None
+    clocks.run(0.001)
+    after = clocks.stamp()
+    clocks.run(0.002)
+    assert clock.waited(after, clocks.now()) == pytest.approx(0.002, abs=1e-5)
+    assert clock.take().steps == 1
+
+
+def test_a_process_that_is_held_up_between_the_clocks_sees_no_step(clocks: Clocks, clock: ArrivalClock) -> None:
+    stamp = clocks.stamp()
+    clocks.run(0.003)
+    now = clocks.now()
+    clocks.slow = 0.02
+    assert clock.waited(stamp, now) == pytest.approx(0.003, abs=1e-5)
+    assert clock.take().steps == 0
+
+
+def test_a_stamp_of_the_future(clocks: Clocks, clock: ArrivalClock) -> None:
+    now = clocks.now()
+    clocks.run(0.00001)
+    assert clock.waited(clocks.stamp(), now) == 0.0  # within the error of the conversion
+    clocks.run(0.1)
+    assert clock.waited(clocks.stamp(), now) is None
+
+
+def test_counts(clock: ArrivalClock) -> None:
+    clock.note(2, 0.5)
+    clock.note(1, 0.2)
+    clock.note(3, None)
+    clock.note(0, 9.0)  # a read that ended no message
+    assert clock.take() == (3, 3, 1.2, 0.5, 0)
+    assert clock.take() == (0, 0, 0.0, 0.0, 0)
+
+
+@pytest.fixture(scope="module")
+def stamps() -> Iterator[None]:
+    """The kernel stamps: it begins a moment after it was first asked to."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = socket.create_connection(server.getsockname())
+        other, _ = server.accept()
+        with one, other:
+            assert ArrivalClock().enable(one)
+            control: object = None
+            while not control:
+                other.send(b"x")
+                _, control, _, _ = one.recvmsg(10, CONTROL_SIZE)
+            yield
+
+
+@pytest.mark.usefixtures("stamps")
+def test_a_late_reader_of_a_real_socket() -> None:
+    clock = ArrivalClock()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = socket.create_connection(server.getsockname())
+        other, _ = server.accept()
+        with one, other:
+            assert clock.enable(one)
+            before = perf_counter()
+            other.send(b"x")
+            time.sleep(HELD)
+            data, control, _, _ = one.recvmsg(10, CONTROL_SIZE)
+            now = perf_counter()
+            path = tcp_path(one)
+    assert data == b"x"
+    waited = clock.waited(control, now)
+    assert waited is not None
+    assert HELD <= waited <= now - before
+    assert path is not None
+    assert 0 < path.rtt < 10
+    assert path.retransmits == 0
+
+
+def test_where_the_kernel_refuses() -> None:
+    closed = socket.socket()
+    closed.close()
+    assert not ArrivalClock().enable(closed)
+    assert not ArrivalClock().enable(object())
+    assert tcp_path(closed) is None
+
+
+@pytest.mark.usefixtures("stamps")
+def test_the_delay_of_this_process_is_not_in_the_time_of_an_answer(open_socket: Open, calls: Calls) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer(peer.request(), pong={})
+        time.sleep(HELD)  # the answer is in the kernel, and this process does something else
+
+    with ScriptedServer(upgraded(script)) as server:
+        socket = open_socket(server)
+        started = perf_counter()
+        socket.ping_pong()
+        took = perf_counter() - started
+        socket.close()
+    elapsed, waited = calls.times["ping"][0]
+    assert waited is not None
+    assert waited >= HELD
+    assert elapsed + waited <= took
+
+
+@pytest.mark.usefixtures("stamps")
+def test_a_push_that_was_waited_for(open_socket: Open) -> None:
+    def script(peer: Peer) -> None:
+        cid = peer.request()["cid"]
+        # In one segment: a second one would wait for the first to be acknowledged.
+        peer.send(text({"stream_data": {}}) + text({"cid": cid, "pong": {}}))
+        time.sleep(HELD)
+
+    with ScriptedServer(upgraded(script)) as server:
+        socket = open_socket(server)
+        with socket.expect("stream_data") as expectation:
+            socket.ping_pong()
+            expectation.wait()
+            read = perf_counter()
+        socket.close()
+    assert expectation.waited is not None
+    assert expectation.waited >= HELD
+    assert expectation.arrived_at + expectation.waited <= read
+
+
+def test_a_stamp_of_before_the_request_is_not_believed(calls: Calls) -> None:
+    class Waiter:
+        def switch(self, value: object) -> None: ...
+        def throw(self, error: BaseException) -> None: ...
+
+    protocol = RealtimeProtocol(calls)
+    cid, _ = protocol.request("ping", {}, Waiter(), 100.0, 10.0)
+    protocol.receive(f'{{"cid": "{cid}", "pong": {{}}}}'.encode(), 99.0, 1.5)
+    assert calls.times["ping"] == [(0.5, None)]
