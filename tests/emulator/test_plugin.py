@@ -251,7 +251,7 @@ def test_modules_are_loaded_again(tmp_path: Path) -> None:
         say("three")
         until(emulator.url, "word", "three")
     assert emulator.exit_code == 0
-    assert "modules loaded again" in emulator.stderr
+    assert "modules reloaded" in emulator.stderr
 
 
 def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:

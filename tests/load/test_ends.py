@@ -151,7 +151,7 @@ def test_a_user_that_never_pauses(tmp_path: Path) -> None:
     """Run-time and signals are heard again; the traceback says where it was."""
     locust = misbehave(tmp_path, "Spinning")
     assert_reported(locust, "INVALID", "FAILED")
-    assert "Spinning: held up the whole process for more than 10 s" in locust.output
+    assert "Spinning: blocked the whole process for more than 10 s" in locust.output
     assert "in spin" in locust.output
 
 
