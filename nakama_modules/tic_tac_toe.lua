@@ -1,7 +1,7 @@
--- Tic-tac-toe for two, decided by the server.
+-- Tic-tac-toe for two players, refereed by the server.
 -- Op code 1 from a player is a move: {"cell": 0 to 8}. Op code 2 from the match is the game, after every change:
 -- {"board": "XO.......", "turn": user id, "winner": user id, "draw" or "", "players": {user id: "X" or "O"}}.
--- What is not a legal move is not answered. A finished game begins anew after two seconds.
+-- Illegal moves are ignored. A finished game restarts after two seconds.
 
 local nk = require("nakama")
 
