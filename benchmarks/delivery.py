@@ -85,7 +85,7 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
     for number in range(arguments.rounds):
         for codec in CODECS:
             raw[codec].append(in_process(codec, arguments, url))
-            print(f"round {number + 1} {codec:<8} {raw[codec][-1]['cpu_us']:6.1f} us CPU a message", flush=True)
+            print(f"round {number + 1} {codec:<8} {raw[codec][-1]['cpu_us']:6.1f} us CPU/message", flush=True)
     # Other load of the machine can only increase a figure: the minimum of the rounds is the codec's.
     least = {codec: min(figures["cpu_us"] for figures in raw[codec]) for codec in CODECS}
     ratio = least["exact"] / least["stamped"]

@@ -164,12 +164,12 @@ PARTS = {
 def misses(figures: dict[str, dict[str, float]]) -> list[str]:
     """Return a line for each missed limit."""
     lines = [
-        f"{name}: {figures[name]['per_core_s']:,.0f} a second of one core, at least {least:,.0f} wanted"
+        f"{name}: {figures[name]['per_core_s']:,.0f} a second of one core, at least {least:,.0f} required"
         for name, least in RATES.items()
         if figures[name]["per_core_s"] < least
     ]
     if figures["idle_sockets"]["mb"] > IDLE_MB:
-        lines.append(f"idle_sockets: {figures['idle_sockets']['mb']:.0f} MB, at most {IDLE_MB:.0f} wanted")
+        lines.append(f"idle_sockets: {figures['idle_sockets']['mb']:.0f} MB, at most {IDLE_MB:.0f} allowed")
     return lines
 
 

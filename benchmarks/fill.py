@@ -213,7 +213,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--lobbies", type=int, default=20)
     parser.add_argument("--log", type=Path, default=Path("reports/seats.jsonl"))
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file that the report is kept in")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file for the report")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         url = arguments.url or stack.enter_context(EmulatorProcess.start()).url

@@ -168,7 +168,7 @@ def check(number: int, socket: Any, told: Told, done: Counter[str], tally: Tally
     if ledger.sent != ledger.ended or socket.pending:
         tally.violation(number, f"sent {ledger.sent}, ended {ledger.ended}, pending {socket.pending}")
     if told.calls != ledger.ended + ledger.refused:
-        tally.violation(number, f"the observer heard of {told.calls}, {ledger.ended} + {ledger.refused} ended")
+        tally.violation(number, f"the observer counted {told.calls}, {ledger.ended} + {ledger.refused} ended")
     # The heartbeat's pings have cids too.
     if ledger.sent + ledger.refused < calls:
         tally.violation(number, f"{calls} calls, {ledger.sent} cids sent and {ledger.refused} refused")
@@ -207,7 +207,7 @@ def fuzz(seconds: float, seed: int, sockets: int) -> Tally:
         runners = [gevent.spawn(go_on, port) for _ in range(sockets)]
         gevent.joinall(runners, timeout=seconds + 2 * BOUND)
         if not all(runner.ready() for runner in runners):
-            tally.violation(-1, "the event loop stood still")
+            tally.violation(-1, "the event loop was blocked")
         server.stdin.close()
     return tally
 
@@ -217,7 +217,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--sockets", type=int, default=20, help="sockets at the same time (20)")
+    parser.add_argument("--sockets", type=int, default=20, help="concurrent sockets (20)")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args(arguments)
     tally = fuzz(given.seconds, given.seed, given.sockets)

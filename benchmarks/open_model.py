@@ -88,9 +88,9 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=200.0, help="arrivals a second")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--max-start-delay", default="1s", help="as in a load profile")
-    parser.add_argument("--runs", type=int, default=5, help="in a row, for each number of processes")
+    parser.add_argument("--runs", type=int, default=5, help="runs for each number of processes")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--host", help="a server of yours instead of the emulator")
+    parser.add_argument("--host", help="your server, instead of the emulator")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     bounds = f"max_start_delay={arguments.max_start_delay}"

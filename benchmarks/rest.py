@@ -118,7 +118,7 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
         for row in ROWS:
             raw[row].append(child(row, url, arguments))
     middle = {row: statistics.median(figures) for row, figures in raw.items()}
-    print(f"CPU µs a request, {arguments.players} players, {arguments.requests} requests a round, {url}")
+    print(f"CPU µs per request, {arguments.players} players, {arguments.requests} requests a round, {url}")
     for row, figures in raw.items():
         print(f"{row:26} {middle[row]:7.1f}  {[round(figure, 1) for figure in figures]}")
     ratios = {library: middle[library] / middle[f"bare {library}"] for library in LIBRARIES}
@@ -148,7 +148,7 @@ def main() -> int:
     )
     parser.add_argument("--url", default="", help="server to use; default: an embedded emulator")
     parser.add_argument("--players", type=int, default=50)
-    parser.add_argument("--requests", type=int, default=5000, help="requests a row and round")
+    parser.add_argument("--requests", type=int, default=5000, help="requests per row and round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS, help="file for the raw figures")
     parser.add_argument("--row", choices=ROWS, help=argparse.SUPPRESS)

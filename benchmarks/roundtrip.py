@@ -200,7 +200,7 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
             figures = in_process(design, arguments, url)
             raw[design].append(figures)
             print(
-                f"round {number + 1} {design:<17} {figures['cpu_us']:6.1f} us CPU a round trip"
+                f"round {number + 1} {design:<17} {figures['cpu_us']:6.1f} us CPU per round trip"
                 f" at {figures['round_trips_per_s']:8,.0f}/s",
                 flush=True,
             )
@@ -218,8 +218,8 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
         good = ratio <= LIMITS[other]
         verdict |= not good
         print(
-            f"full / {other}: {ratio:.2f} by the least of the rounds (limit {LIMITS[other]})"
-            f" {'ok' if good else 'TOO SLOW'}; median of the rounds' own ratios {medians[other]:.2f}"
+            f"full / {other}: {ratio:.2f} by the minimum of the rounds (limit {LIMITS[other]})"
+            f" {'ok' if good else 'TOO SLOW'}; median of the rounds' ratios {medians[other]:.2f}"
         )
     results: Path = arguments.results
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -243,9 +243,7 @@ def main() -> int:
     parser.add_argument("--sockets", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument(
-        "--results", type=Path, default=RESULTS, help="file that the raw figures are written to"
-    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file for the raw figures")
     parser.add_argument("--design", choices=DESIGNS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.design:

@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("names", nargs="*", help="scenarios; all, when none is named")
+    parser.add_argument("names", nargs="*", help="scenarios; default: all")
     given, more = parser.parse_known_args(arguments)
     rows = []
     for name in given.names or listed():

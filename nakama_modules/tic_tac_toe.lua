@@ -35,7 +35,7 @@ local function begin(state)
   end
 end
 
-local function tell(dispatcher, state)
+local function broadcast(dispatcher, state)
   local players = {}
   for number, player in ipairs(state.order) do
     players[player.user_id] = number == 1 and "X" or "O"
@@ -107,7 +107,7 @@ function M.match_join(_, dispatcher, _, state, presences)
     table.insert(state.order, presence)
   end
   begin(state)
-  tell(dispatcher, state)
+  broadcast(dispatcher, state)
   return state
 end
 
@@ -120,19 +120,19 @@ function M.match_leave(_, dispatcher, _, state, presences)
     end
   end
   begin(state)
-  tell(dispatcher, state)
+  broadcast(dispatcher, state)
   return state
 end
 
 function M.match_loop(_, dispatcher, tick, state, messages)
   for _, message in ipairs(messages) do
     if message.op_code == MOVE and move(state, message, tick) then
-      tell(dispatcher, state)
+      broadcast(dispatcher, state)
     end
   end
   if state.ended and tick - state.ended >= PAUSE_TICKS then
     begin(state)
-    tell(dispatcher, state)
+    broadcast(dispatcher, state)
   end
   state.empty_ticks = #state.order > 0 and 0 or state.empty_ticks + 1
   if state.empty_ticks >= MOST_EMPTY_TICKS then

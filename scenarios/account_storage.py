@@ -36,7 +36,7 @@ class AccountStorage(NakamaUser):
         game.load()
         game.overwrite(self.progress(1))
         if not game.save_too_late(self.progress(2)):
-            raise AssertionError("the server took a save against a version that was replaced")
+            raise AssertionError("the server accepted a save against a replaced version")
 
     @tag("storage", "rest")
     @task(1)

@@ -194,7 +194,7 @@ def test_a_state_made_by_hand(tmp_path: Path) -> None:
     [
         ("{", "unexpected end"),
         ("[]", "no object"),
-        ('{"acounts": []}', "'acounts' is none of accounts"),
+        ('{"acounts": []}', "'acounts' is not one of accounts"),
         ('{"accounts": [{}]}', "accounts, row 1: TypeError"),
         ('{"storage": [{"collection": "c"}]}', "storage, row 1: KeyError: 'key'"),
     ],

@@ -119,7 +119,7 @@ def _load_python(text: str, path: Path, nk: Nk, initializer: Initializer) -> Non
 
 def _import(text: str, path: Path) -> ModuleType:
     if not path.is_file():
-        raise ConfigError(_FLAG, text, f"{_ACCEPTED} (there is no such file)")
+        raise ConfigError(_FLAG, text, f"{_ACCEPTED} (the file does not exist)")
     name = f"nakama_module_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

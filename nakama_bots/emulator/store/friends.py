@@ -106,12 +106,12 @@ class Friends:
         wanted = [one for one in dict.fromkeys(friend_ids) if not self.blocks(user_id, one)]
         if wanted and not storable(metadata or "{}"):
             raise InvalidMetadata(metadata)
-        told: dict[str, bool] = {}
+        notified: dict[str, bool] = {}
         for friend_id in wanted:
             accepted = self._add(user_id, friend_id, metadata or "{}")
             if accepted is not None:
-                told[friend_id] = accepted
-        return told
+                notified[friend_id] = accepted
+        return notified
 
     def _add(self, user_id: str, friend_id: str, metadata: str) -> bool | None:
         mine, theirs = self.edge(user_id, friend_id), self.edge(friend_id, user_id)
@@ -132,15 +132,15 @@ class Friends:
 
     def delete(self, user_id: str, friend_ids: Iterable[str]) -> list[str]:
         """End friendships, invites and blocks; returns the users to notify."""
-        told: list[str] = []
+        notified: list[str] = []
         for friend_id in dict.fromkeys(friend_ids):
             mine = self._edges.get(user_id, {}).pop(friend_id, None)
             if mine is None:
                 continue
             self._count(user_id, -1)
             if self._unless_blocked(friend_id, user_id):
-                told.append(friend_id)
-        return told
+                notified.append(friend_id)
+        return notified
 
     def block(self, user_id: str, friend_ids: Iterable[str]) -> list[str]:
         """Block users; returns those that exist."""

@@ -60,7 +60,7 @@ def load(core: Core, path: Path) -> None:
     unknown = sorted(set(state) - set(_FAMILIES)) if isinstance(state, dict) else ["no object"]
     if unknown:
         known = ", ".join(_FAMILIES)
-        raise ConfigError("--load", str(path), f"{_ACCEPTED}; {unknown[0]!r} is none of {known}")
+        raise ConfigError("--load", str(path), f"{_ACCEPTED}; {unknown[0]!r} is not one of {known}")
     for name, (_, take) in _FAMILIES.items():
         for number, row in enumerate(state.get(name, ()), 1):
             try:

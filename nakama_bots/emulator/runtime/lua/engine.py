@@ -30,12 +30,14 @@ LuaTable = Any
 class LuaFailure(RuntimeFunctionError):
     """The error of a Lua function, and its place (``place``, such as "game.lua:7: ").
 
-    ``told``: the module raised it with a code, so it is not logged.
+    ``deliberate``: the module raised it with a code, so it is not logged.
     """
 
-    def __init__(self, message: str, code: int = _INTERNAL, *, told: bool = False, place: str = "") -> None:
+    def __init__(
+        self, message: str, code: int = _INTERNAL, *, deliberate: bool = False, place: str = ""
+    ) -> None:
         super().__init__(message, code)
-        self.told = told
+        self.deliberate = deliberate
         self.place = place
 
 
@@ -174,12 +176,12 @@ class Engine:
         return result[1] if len(result) == 2 else result[1:]
 
     def _failed(self, function: LuaFunction, error: Any) -> LuaFailure:
-        code, told = _INTERNAL, False
+        code, deliberate = _INTERNAL, False
         if lua_type(error) == "table":
             values = from_lua(error)
             if isinstance(values, list):
-                told = len(values) > 1
-                code = int(values[1]) if told and isinstance(values[1], int | float) else _INTERNAL
+                deliberate = len(values) > 1
+                code = int(values[1]) if deliberate and isinstance(values[1], int | float) else _INTERNAL
                 error = to_lua(self._lua, values[0])
             else:
                 error = b"table"
@@ -190,7 +192,7 @@ class Engine:
             self._lua.gccollect()
             self._lua.set_max_memory(self._memory)
         message = self._without_place(function, text)
-        return LuaFailure(message, code, told=told, place=text[: len(text) - len(message)])
+        return LuaFailure(message, code, deliberate=deliberate, place=text[: len(text) - len(message)])
 
     def _without_place(self, function: LuaFunction, text: str) -> str:
         place = decode(self._source(function)).removeprefix("@")

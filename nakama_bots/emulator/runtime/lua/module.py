@@ -138,10 +138,10 @@ class LuaModules:
         }
         plain = {
             "register_matchmaker_matched": self._matched,
-            "register_tournament_end": self._told,
-            "register_tournament_reset": self._told,
-            "register_leaderboard_reset": self._told,
-            "register_shutdown": self._told,
+            "register_tournament_end": self._notified,
+            "register_tournament_reset": self._notified,
+            "register_leaderboard_reset": self._notified,
+            "register_shutdown": self._notified,
         }
         return {**made, **{name: self._registers_one(name, adapt) for name, adapt in plain.items()}}
 
@@ -176,7 +176,7 @@ class LuaModules:
         try:
             return self._call(function, context, *arguments)
         except LuaFailure as error:
-            if not error.told:
+            if not error.deliberate:
                 _LOG.error("%s: %s", what, error.place + error.message)
             raise
 
@@ -231,11 +231,11 @@ class LuaModules:
 
         return matched
 
-    def _told(self, function: LuaFunction) -> Callable[..., None]:
-        def told(context: RpcContext, *arguments: Any) -> None:
+    def _notified(self, function: LuaFunction) -> Callable[..., None]:
+        def notified(context: RpcContext, *arguments: Any) -> None:
             self._call(function, context, *arguments)
 
-        return told
+        return notified
 
     def _once(self, function: Any) -> Any:
         if kind(function) != "function":

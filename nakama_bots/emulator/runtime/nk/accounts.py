@@ -217,8 +217,8 @@ class AccountFunctions(Family):
         number = optional_integer(1, count)
         if not 0 <= number <= 1000:
             raise ArgumentError(1, "count must be 0-1000")
-        everybody = [one for one in self.core.accounts.all() if one.id != SYSTEM_USER_ID]
-        return self.__users(list(self.core.rng.sample(everybody, min(number, len(everybody)))))
+        users = [one for one in self.core.accounts.all() if one.id != SYSTEM_USER_ID]
+        return self.__users(list(self.core.rng.sample(users, min(number, len(users)))))
 
     def users_get_friend_status(self, user_id: str, user_ids: Table) -> list[JsonObject]:
         """Return a user's edges to others: ``state``, ``update_time``, ``metadata`` and ``user``."""

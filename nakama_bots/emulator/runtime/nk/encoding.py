@@ -160,7 +160,7 @@ class EncodingFunctions(Family):
         if not found or len(rest) != 96:
             if len(given) < 59:
                 return False
-            raise fail("error comparing hash and plaintext: the emulator knows only hashes of its own")
+            raise fail("error comparing hash and plaintext: the emulator accepts only its own hashes")
         return hmac.compare_digest(_slow(plain, bytes.fromhex(rest[:32])), rest[32:])
 
     def secure_random_bytes(self, count: int) -> str:

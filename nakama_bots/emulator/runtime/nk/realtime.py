@@ -39,19 +39,19 @@ from nakama_bots.emulator.store.tracker import Presence, Session, Stream
 _LOG = logging.getLogger(__name__)
 
 
-def _stream(number: int, value: Any, told: int = 0) -> Stream:
-    """The stream of a table; ``told``: the number that the server gives the argument, if it is another."""
+def _stream(number: int, value: Any, reported: int = 0) -> Stream:
+    """Return the stream of a table; ``reported``: the argument number in the server's errors, if different."""
     given = table(number, value)
     of = given if isinstance(given, Mapping) else {}
     mode = of.get("mode", 0)
     if kind(mode) != "number":
-        raise ArgumentError(told or number, "stream mode must be a number")
+        raise ArgumentError(reported or number, "stream mode must be a number")
     for name in ("subject", "subcontext", "label"):
         one = of.get(name)
         if one is not None and not isinstance(one, str):
-            raise ArgumentError(told or number, f"stream {name} must be a string")
+            raise ArgumentError(reported or number, f"stream {name} must be a string")
         if one is not None and name != "label" and not is_uuid(one.lower()):
-            raise ArgumentError(told or number, f"stream {name} must be a valid identifier")
+            raise ArgumentError(reported or number, f"stream {name} must be a valid identifier")
     ids = [str(of.get(name) or "").lower() for name in ("subject", "subcontext")]
     subject, subcontext = ("" if one == SYSTEM_USER_ID else one for one in ids)
     return Stream(int(mode) % 256, subject, subcontext, of.get("label") or "")
@@ -172,11 +172,11 @@ class StreamFunctions(Family):
 
     def stream_count(self, stream: Table) -> int:
         """Return the number of sessions in a stream."""
-        return self.core.tracker.count(_stream(1, stream, told=3))
+        return self.core.tracker.count(_stream(1, stream, reported=3))
 
     def stream_close(self, stream: Table) -> None:
         """Empty a stream, without events."""
-        self.core.tracker.drop(_stream(1, stream, told=3))
+        self.core.tracker.drop(_stream(1, stream, reported=3))
 
     def stream_send(
         self,
@@ -186,7 +186,7 @@ class StreamFunctions(Family):
         reliable: bool | None = None,
     ) -> None:
         """Send a text to all sessions in a stream, or to those of ``presences``."""
-        place = _stream(1, stream, told=3)
+        place = _stream(1, stream, reported=3)
         body: JsonObject = {"stream": stream_wire(place)}
         if text(2, data):
             body["data"] = data
@@ -203,7 +203,7 @@ class StreamFunctions(Family):
         reliable: bool | None = None,
     ) -> None:
         """Send an envelope, such as ``{match_data = {..}}``, as ``stream_send``."""
-        place, body, chosen = _stream(1, stream, told=3), fields(2, envelope), _sessions(presences)
+        place, body, chosen = _stream(1, stream, reported=3), fields(2, envelope), _sessions(presences)
         flag(4, reliable)
         self.__send(place, body, chosen)
 
