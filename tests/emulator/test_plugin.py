@@ -67,7 +67,7 @@ def test_faults(nakama):
         call(nakama, "echo")
     nakama.faults()
     assert call(nakama, "echo", "x") == "x"
-    with pytest.raises(ValueError, match="cannot be used"):
+    with pytest.raises(ValueError, match="invalid faults"):
         nakama.faults({"kind": "nonsense"})
 """
 GAME = """

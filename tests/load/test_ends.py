@@ -60,7 +60,7 @@ def test_users_that_are_waited_for_are_not_after_an_interrupt(first: signal.Sign
         for number in range(1, 4):
             locust.interrupt()
             if number == 1:
-                locust.wait_for("the run is ending already")
+                locust.wait_for("the run is already ending")
         assert locust.finish() == 0
     assert TRACE not in locust.output
     assert_reported(locust, "PASSED")

@@ -11,7 +11,7 @@ from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, Account
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 
-# The longest value that the server's database column takes, in characters.
+# The longest value that the server's database columns accept, in characters.
 _LONGEST: Final = {"display_name": 255, "avatar_url": 512, "lang_tag": 18, "location": 255, "timezone": 255}
 
 

@@ -50,7 +50,7 @@ from nakama_bots.emulator.store.groups import (
 )
 from nakama_bots.emulator.store.tracker import Mode, Stream
 
-# The longest value that the server's database column takes, in characters.
+# The longest value that the server's database columns accept, in characters.
 _LONGEST: Final = {"name": 255, "description": 255, "lang_tag": 18, "avatar_url": 512}
 _DENIED: Final = "Group not found or permission denied."
 

@@ -36,7 +36,7 @@ from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 from nakama_bots.emulator.store.ranking import Page, Ranking
 
 _SECOND: Final = 10**9
-# The largest score that the server's database column takes.
+# The largest score that the server's database column accepts.
 _LARGEST: Final = 2**63 - 1
 E = TypeVar("E", bound=enum.IntEnum)
 

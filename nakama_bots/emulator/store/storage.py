@@ -25,7 +25,7 @@ OWNER_WRITE: Final = 1
 
 # The version of a write for which the object must not exist yet.
 IF_ABSENT: Final = "*"
-# The longest name that the server's database columns take, in characters.
+# The longest name that the server's database columns accept, in characters.
 _LONGEST: Final = 128
 _SECOND: Final = 10**9
 _MICRO: Final = 1000
