@@ -3,7 +3,7 @@
 #   docker run --rm nakama-bots --headless --users 20 --run-time 30s
 #   docker run --rm --entrypoint nakama-bots nakama-bots doctor https://game.example.com
 #
-# The emulator by itself, with a game's modules:
+# Only the emulator, with a game's modules:
 #   docker build -t nakama-emulator --target emulator .
 #   docker run --rm -p 127.0.0.1:7350:7350 -v ./modules:/modules:ro nakama-emulator --module /modules
 FROM python:3.12-slim AS emulator

@@ -1,7 +1,7 @@
-"""All scenarios. ``locust -f locustfile.py`` tests the embedded emulator; name a server with ``--host``.
+"""All scenarios. ``locust -f locustfile.py`` tests the embedded emulator; ``--host`` names a server.
 
-Without names it runs the calm mix, which any Nakama can do: Duel and TownSquare. The others are run by name
-(``locust -f locustfile.py Chat Rpc``) or by tag (``--tags party``): docs/scenarios.md has them all.
+Without names it runs the calm mix, Duel and TownSquare, which works on any Nakama. Run the others by name
+(``locust -f locustfile.py Chat Rpc``) or by tag (``--tags party``); docs/scenarios.md lists them all.
 """
 
 from scenarios.account_storage import AccountStorage

@@ -1,1 +1,1 @@
-"""What proves the performance claims; run one with ``python -m benchmarks.NAME``."""
+"""Benchmarks that verify the performance claims. Run one with ``python -m benchmarks.NAME``."""

@@ -1,10 +1,10 @@
-"""What it costs to measure deliveries: 25 matches of 4 players at 10 Hz, the codecs in turn, in one run.
+"""The cost of measuring deliveries: 25 matches of 4 players at 10 Hz, all codecs in one run.
 
-``python -m benchmarks.delivery`` starts an emulator (``--url`` for another server). In a process each:
+``python -m benchmarks.delivery`` starts an emulator (``--url`` for another server). Each in a new process:
 
 - ``exact``: the default, by the bytes of the messages;
 - ``stamped``: a stamp in each message;
-- ``none``: nothing is measured but ticks and calls.
+- ``none``: only ticks and calls are measured.
 
 The figure is the CPU time of the client process (user and system) divided by the messages that it received.
 """
@@ -24,12 +24,12 @@ from typing import Final
 CODECS: Final = ("exact", "stamped", "none")
 RESULTS: Final = Path(__file__).parent / "results" / "delivery.json"
 LIMIT: Final = 1.1
-"""The default may cost this many times the CPU of the stamped path."""
+"""The most that the default may cost, as a multiple of the CPU of the stamped path."""
 PLAYERS: Final = 4
 
 
 def run(url: str, codec: str, matches: int, seconds: float) -> dict[str, float]:
-    """CPU a received message, with Locust's event and the recorder behind the players."""
+    """Return CPU per received message, with Locust's event and the recorder behind the players."""
     import gevent
     from locust.env import Environment
 
@@ -69,7 +69,7 @@ def run(url: str, codec: str, matches: int, seconds: float) -> dict[str, float]:
 
 
 def in_process(codec: str, arguments: argparse.Namespace, url: str) -> dict[str, float]:
-    """One measurement in a fresh process: importing Locust patches, and they must not share a heap."""
+    """Measure in a fresh process: importing Locust patches, and codecs must not share a heap."""
     command = [
         sys.executable, "-m", "benchmarks.delivery", "--codec", codec, "--url", url,
         "--matches", str(arguments.matches), "--seconds", str(arguments.seconds),
@@ -80,13 +80,13 @@ def in_process(codec: str, arguments: argparse.Namespace, url: str) -> dict[str,
 
 
 def compare(arguments: argparse.Namespace, url: str) -> int:
-    """All codecs in turn, ``rounds`` times; 0 when the default is within its limit."""
+    """Run all codecs in turn, ``rounds`` times; return 0 if the default is within its limit."""
     raw: dict[str, list[dict[str, float]]] = {codec: [] for codec in CODECS}
     for number in range(arguments.rounds):
         for codec in CODECS:
             raw[codec].append(in_process(codec, arguments, url))
-            print(f"round {number + 1} {codec:<8} {raw[codec][-1]['cpu_us']:6.1f} us CPU a message", flush=True)
-    # Whatever else the machine does can only add to a figure: the least of the rounds is the codec's own.
+            print(f"round {number + 1} {codec:<8} {raw[codec][-1]['cpu_us']:6.1f} us CPU/message", flush=True)
+    # Other load of the machine can only increase a figure: the minimum of the rounds is the codec's.
     least = {codec: min(figures["cpu_us"] for figures in raw[codec]) for codec in CODECS}
     ratio = least["exact"] / least["stamped"]
     good = ratio <= LIMIT

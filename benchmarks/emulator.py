@@ -1,4 +1,4 @@
-"""What the emulator can carry on one core, measured by our own client from other processes.
+"""The capacity of the emulator on one core, measured with this project's client from other processes.
 
 ``python -m benchmarks.emulator`` starts an emulator and, in turn, a client process for each of:
 
@@ -7,9 +7,9 @@
 - ``deliveries``: relayed match data of one member to nineteen others;
 - ``idle_sockets``: 2,000 connected sockets, for the memory of the emulator's process.
 
-A rate is what was done for each second of CPU time of the emulator (user and system): what it does on one core,
-however busy the machine is with the clients and with others. The wall clock's rate is kept beside it.
-The exit code is 1 when a figure misses its limit.
+A rate is the work per second of the emulator's CPU time (user and system), and so what one core can do, however
+busy the machine is with the clients and other processes. The rate by the wall clock is recorded as well.
+The exit code is 1 if a figure misses its limit.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results" / "emulator.json"
 RATES = {"round_trips": 8_000.0, "authentications": 1_500.0, "deliveries": 30_000.0}
-"""The least of each for a second of one core."""
+"""The minimum of each per second of one core."""
 IDLE_SOCKETS = 2_000
 IDLE_MB = 250.0
-"""The most memory (resident, in megabytes of 10^6 bytes) with that many idle sockets."""
+"""The most memory (resident, in megabytes of 10^6 bytes) with all idle sockets."""
 WARM_UP = 1.0
 
 
 def cpu(pid: int) -> float:
-    """CPU seconds of a process, user and system."""
+    """Return the CPU seconds of a process, user and system."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def resident(pid: int) -> float:
-    """Resident megabytes of a process."""
+    """Return the resident megabytes of a process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("VmRSS:"):
             return int(line.split()[1]) * 1024 / 1e6
@@ -50,7 +50,7 @@ def resident(pid: int) -> float:
 
 
 def measure(pid: int, seconds: float, count: Callable[[], int]) -> dict[str, float]:
-    """What was done, and the emulator's CPU time, over ``seconds`` after a warm-up."""
+    """Return the work done and the emulator's CPU time over ``seconds``, after a warm-up."""
     import gevent
 
     gevent.sleep(WARM_UP)
@@ -61,7 +61,7 @@ def measure(pid: int, seconds: float, count: Callable[[], int]) -> dict[str, flo
 
 
 def connect(url: str, number: int) -> Any:
-    """A connected socket of a device account."""
+    """Return a connected socket of a device account."""
     from nakama_bots.realtime.socket import Socket
     from nakama_bots.rest.client import Client
     from nakama_bots.rest.transports.transport import GeventTransport
@@ -79,7 +79,7 @@ def connect(url: str, number: int) -> Any:
 
 
 def round_trips(url: str, pid: int, seconds: float) -> dict[str, float]:
-    """Pings of 50 sockets."""
+    """Measure pings of 50 sockets."""
     import gevent
 
     counters = [0] * 50
@@ -96,7 +96,7 @@ def round_trips(url: str, pid: int, seconds: float) -> dict[str, float]:
 
 
 def authentications(url: str, pid: int, seconds: float) -> dict[str, float]:
-    """Logins of 32 players at a time."""
+    """Measure logins of 32 concurrent players."""
     import gevent
 
     from nakama_bots.rest.client import Client
@@ -117,7 +117,7 @@ def authentications(url: str, pid: int, seconds: float) -> dict[str, float]:
 
 
 def deliveries(url: str, pid: int, seconds: float) -> dict[str, float]:
-    """Data of one member to nineteen others; its pings keep it from sending faster than it is delivered."""
+    """Measure data of one member to nineteen others; its pings limit the rate to that of the delivery."""
     import gevent
 
     sockets = [connect(url, number) for number in range(20)]
@@ -145,7 +145,7 @@ def deliveries(url: str, pid: int, seconds: float) -> dict[str, float]:
 
 
 def idle_sockets(url: str, pid: int, _: float) -> dict[str, float]:
-    """The emulator's memory with 2,000 sockets that do nothing."""
+    """Measure the emulator's memory with 2,000 idle sockets."""
     before = resident(pid)
     sockets = [connect(url, number) for number in range(IDLE_SOCKETS)]
     for socket in sockets:
@@ -162,19 +162,19 @@ PARTS = {
 
 
 def misses(figures: dict[str, dict[str, float]]) -> list[str]:
-    """The limits that were missed, each in a line."""
+    """Return a line for each missed limit."""
     lines = [
-        f"{name}: {figures[name]['per_core_s']:,.0f} a second of one core, at least {least:,.0f} wanted"
+        f"{name}: {figures[name]['per_core_s']:,.0f} a second of one core, at least {least:,.0f} required"
         for name, least in RATES.items()
         if figures[name]["per_core_s"] < least
     ]
     if figures["idle_sockets"]["mb"] > IDLE_MB:
-        lines.append(f"idle_sockets: {figures['idle_sockets']['mb']:.0f} MB, at most {IDLE_MB:.0f} wanted")
+        lines.append(f"idle_sockets: {figures['idle_sockets']['mb']:.0f} MB, at most {IDLE_MB:.0f} allowed")
     return lines
 
 
 def main() -> int:
-    """Run all parts, keep the figures, print them; 1 when a limit is missed."""
+    """Run all parts, save and print the figures; return 1 if a limit is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.emulator")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
@@ -185,7 +185,7 @@ def main() -> int:
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 8192), hard), hard))
         print(json.dumps(PARTS[arguments.part](arguments.url, arguments.pid, arguments.seconds)), flush=True)
-        os._exit(0)  # the greenlets go on for ever
+        os._exit(0)  # the greenlets never end
     from nakama_bots.emulator.server.process import EmulatorProcess
 
     figures: dict[str, dict[str, float]] = {}

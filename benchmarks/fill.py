@@ -1,8 +1,8 @@
-"""Humans come to lobbies that ``nakama-bots fill`` keeps full; what its users are promised is checked.
+"""Humans join lobbies that ``nakama-bots fill`` keeps full; checks what fill promises its users.
 
-``python -m benchmarks.fill [URL] [--minutes 3] [--log seats.jsonl]``; without a URL against an emulator. The
-report is kept in ``results/fill.json``. The server needs ``nakama_modules/``. The observer counts seats from
-inside every match, as a player of it.
+``python -m benchmarks.fill [URL] [--minutes 3] [--log seats.jsonl]``; without a URL it starts an emulator.
+The report is saved in ``results/fill.json``. The server needs ``nakama_modules/``. The observer counts seats
+as a player in every match.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ RESULTS = Path(__file__).parent / "results" / "fill.json"
 
 
 class Drill:
-    """The matches, who is in them as the server tells, and what the humans lived through."""
+    """The matches, their presences as seen by the server, and the experience of the humans."""
 
     def __init__(self, url: str, lobbies: int, log: Path) -> None:
         self.world = World(Target.parse(url), Credentials(), Timeouts(), Network(), NullObserver())
@@ -53,7 +53,7 @@ class Drill:
         self.present: dict[str, dict[str, str]] = {}
         self._number = 0
         self.run = random.randrange(10**6)
-        # One a lobby: all that a killed filler's bots leave at once would be too much for one's outgoing queue.
+        # One per lobby: all leaves of a killed filler's bots at once would overflow the queue of one.
         self.watchers = [self.player("watcher") for _ in range(lobbies)]
         self.matches = []
         for watcher in self.watchers:
@@ -61,14 +61,14 @@ class Drill:
             answer = watcher.client.rpc(watcher.session, "create_match", {})["payload"]
             match_id = answer["match_id"]
             self.present[match_id] = {}
-            # The watcher has a seat: it is the first human of its lobby.
+            # The watcher has a seat, as the first human of its lobby.
             joined = watcher.socket.join_match(match_id)
             for one in [*joined.get("presences", ()), joined["self"]]:
                 self.present[match_id][one["session_id"]] = one["username"]
             self.matches.append(match_id)
 
     def player(self, kind: str) -> Player:
-        """A connected plain client, without a bot's mark."""
+        """Return a connected plain client, without the mark of bots."""
         self._number += 1
         player = Player(self.world, Identity(f"human-{kind}", self.run, 0, self._number))
         player.connect()
@@ -93,11 +93,11 @@ class Drill:
         self.twice += sum(number > 1 for number in where.values()) + sum(n > 1 for n in names.values())
 
     def bots(self) -> int:
-        """Bots in all matches."""
+        """Return the number of bots in all matches."""
         return sum(name.startswith(PREFIX) for match in self.present.values() for name in match.values())
 
     def note(self) -> None:
-        """A line of the log: seats of each match."""
+        """Write a line of the log: the seats of each match."""
         rows = [
             [len(there), sum(name.startswith(PREFIX) for name in there.values())]
             for there in self.present.values()
@@ -105,7 +105,7 @@ class Drill:
         self.log.write(json.dumps({"time": round(time.time(), 2), "taken_bots": rows}) + "\n")
 
     def human(self, until: float) -> None:
-        """Comes, finds a seat, plays a while, goes; again and again."""
+        """Find a seat, play for a while and leave, repeatedly."""
         while perf_counter() < until:
             player = self.player("guest")
             started = perf_counter()
@@ -126,7 +126,7 @@ class Drill:
             gevent.sleep(random.uniform(0.2, 3))
 
     def filler(self, roster: Path, *more: str) -> subprocess.Popen[bytes]:
-        """A process of ``nakama-bots fill`` on the drill's matches."""
+        """Start a process of ``nakama-bots fill`` on the drill's matches."""
         command = [sys.executable, "-m", "nakama_bots.cli", "fill", self.url, "--nakama-id-prefix", PREFIX]
         for match_id in self.matches:
             command += ["--match-id", match_id]
@@ -134,7 +134,7 @@ class Drill:
         return subprocess.Popen([*command, "--roster", str(roster), *more], stdout=subprocess.DEVNULL)
 
     def wait_filled(self, limit: float) -> float:
-        """Seconds until every lobby has its seats; ``limit`` when that does not come about."""
+        """Return the seconds until every lobby is full; ``limit`` if that does not happen."""
         started = perf_counter()
         while perf_counter() - started < limit:
             if all(len(there) >= SEATS for there in self.present.values()):
@@ -144,7 +144,7 @@ class Drill:
 
 
 def end(filler: subprocess.Popen[bytes]) -> int:
-    """SIGTERM, and the exit code."""
+    """Send SIGTERM and return the exit code."""
     filler.send_signal(signal.SIGTERM)
     started = perf_counter()
     while filler.poll() is None and perf_counter() - started < 20:
@@ -157,7 +157,7 @@ def end(filler: subprocess.Popen[bytes]) -> int:
 
 
 def play(drill: Drill, roster: Path, seconds: float) -> dict[str, Any]:
-    """Humans for ``seconds``, then a kill and a restart, two fillers, and the end."""
+    """Run humans for ``seconds``, then a kill and a restart, two fillers, and the end."""
     one = drill.filler(roster)
     report: dict[str, Any] = {"filled_s": round(drill.wait_filled(30), 2)}
     until = perf_counter() + seconds
@@ -193,7 +193,7 @@ def play(drill: Drill, roster: Path, seconds: float) -> dict[str, Any]:
 
 
 def keep(path: Path, server: str, arguments: argparse.Namespace, report: dict[str, Any]) -> None:
-    """The newest report of each kind of server, and what it was made with."""
+    """Save the newest report of each kind of server, with its parameters."""
     reports = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     reports[server] = {
         "settings": {"minutes": arguments.minutes, "lobbies": arguments.lobbies, "seats": SEATS},
@@ -207,13 +207,13 @@ def keep(path: Path, server: str, arguments: argparse.Namespace, report: dict[st
 
 
 def main() -> int:
-    """Print the report; 0 when all of it is as promised."""
+    """Print the report; return 0 if all promises hold."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url", nargs="?")
     parser.add_argument("--minutes", type=float, default=3.0)
     parser.add_argument("--lobbies", type=int, default=20)
     parser.add_argument("--log", type=Path, default=Path("reports/seats.jsonl"))
-    parser.add_argument("--results", type=Path, default=RESULTS, help="file that the report is kept in")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file for the report")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         url = arguments.url or stack.enter_context(EmulatorProcess.start()).url

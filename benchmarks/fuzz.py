@@ -1,13 +1,14 @@
-"""The client against a server that answers at random: whether every cid ends exactly once.
+"""Runs the client against a server that answers at random, and checks that every cid ends exactly once.
 
-``python -m benchmarks.fuzz --seconds 600 --seed N`` opens socket after socket, each with several callers, some
-of which are stopped in the middle, against ``benchmarks.fuzz_server``. Of each socket it is checked that
+``python -m benchmarks.fuzz --seconds 600 --seed N`` opens one socket after the other against
+``benchmarks.fuzz_server``, each with several callers, some of which are stopped in the middle. For each socket
+it checks that
 
 - every call returned, or raised a ``CallError``, or was stopped: nothing else, and nothing hangs;
-- the ledger's ends are the cids sent, and nothing is pending;
-- the observer was told exactly once of each call.
+- the ledger's ends equal the cids sent, and nothing is pending;
+- each call was reported to the observer exactly once.
 
-A violation is written with the number of its session; the exit code is 1 when there is any.
+A violation is printed with the number of its session; the exit code is 1 if there is any.
 """
 
 from __future__ import annotations
@@ -29,15 +30,15 @@ from typing import Any, Final
 RESULTS: Final = Path(__file__).parent / "results" / "fuzz.json"
 REQUEST_TIMEOUT: Final = 0.25
 BOUND: Final = 20.0
-"""Seconds after which a session that has not ended hangs; one takes less than three."""
+"""Seconds after which an unfinished session counts as hanging; one takes less than three."""
 KEPT: Final = 20
 LEAVES: Final = 0.8
-"""The share of callers that go when the socket is gone; the others see that every call is refused."""
+"""The share of callers that stop when the socket closes; the others check that calls are refused."""
 
 
 @dataclass
 class Tally:
-    """What came of all sessions."""
+    """The results of all sessions."""
 
     sessions: int = 0
     connected: int = 0
@@ -48,7 +49,7 @@ class Tally:
     violations: list[str] = field(default_factory=list)
 
     def violation(self, number: int, text: str) -> None:
-        """Something that must not be, in session ``number``."""
+        """Record a violation in session ``number``."""
         if len(self.violations) < KEPT:
             self.violations.append(f"session {number}: {text}")
 
@@ -71,14 +72,14 @@ class Told:
 
 
 def token() -> str:
-    """One that the client can read; the server does not look at it."""
+    """Return a token that the client can parse; the server ignores it."""
     claims = {"uid": "u", "usn": "n", "exp": int(time.time()) + 10**6}
     parts = (json.dumps(part).encode() for part in ({"alg": "HS256"}, claims))
     return ".".join(base64.urlsafe_b64encode(part).decode().rstrip("=") for part in parts) + ".x"
 
 
 class Visit:
-    """One socket from its connect to its end, and the checks."""
+    """A socket from its connect to its end, and the checks."""
 
     def __init__(self, number: int, port: int, seed: int, tally: Tally) -> None:
         from nakama_bots.realtime.socket import Socket
@@ -98,7 +99,7 @@ class Visit:
         )
 
     def run(self) -> None:
-        """Come, call, go; then look at the accounts."""
+        """Connect, call and close; then check the counts."""
         import gevent
 
         from nakama_bots.errors import CallError
@@ -158,7 +159,7 @@ class Visit:
 
 
 def check(number: int, socket: Any, told: Told, done: Counter[str], tally: Tally) -> None:
-    """Hold the three accounts of one session against each other."""
+    """Compare the three counts of a session."""
     ledger = socket.ledger
     tally.ledger.update(asdict(ledger))
     calls = sum(done.values())
@@ -167,14 +168,14 @@ def check(number: int, socket: Any, told: Told, done: Counter[str], tally: Tally
     if ledger.sent != ledger.ended or socket.pending:
         tally.violation(number, f"sent {ledger.sent}, ended {ledger.ended}, pending {socket.pending}")
     if told.calls != ledger.ended + ledger.refused:
-        tally.violation(number, f"the observer heard of {told.calls}, {ledger.ended} + {ledger.refused} ended")
-    # The heartbeat's own pings have cids too.
+        tally.violation(number, f"the observer counted {told.calls}, {ledger.ended} + {ledger.refused} ended")
+    # The heartbeat's pings have cids too.
     if ledger.sent + ledger.refused < calls:
         tally.violation(number, f"{calls} calls, {ledger.sent} cids sent and {ledger.refused} refused")
 
 
 def fuzz(seconds: float, seed: int, sockets: int) -> Tally:
-    """Sessions for ``seconds``, ``sockets`` of them at a time."""
+    """Run sessions for ``seconds``, ``sockets`` concurrently."""
     from gevent import monkey
 
     monkey.patch_all()
@@ -192,7 +193,7 @@ def fuzz(seconds: float, seed: int, sockets: int) -> Tally:
                     Visit(number, port, seed, tally).run()
             except gevent.Timeout:
                 tally.violation(number, "it hangs")
-            except Exception as error:  # noqa: BLE001 - what must not be
+            except Exception as error:  # noqa: BLE001 - any other error is a violation
                 tally.violation(number, f"{type(error).__name__}: {error}")
 
     with subprocess.Popen(
@@ -206,17 +207,17 @@ def fuzz(seconds: float, seed: int, sockets: int) -> Tally:
         runners = [gevent.spawn(go_on, port) for _ in range(sockets)]
         gevent.joinall(runners, timeout=seconds + 2 * BOUND)
         if not all(runner.ready() for runner in runners):
-            tally.violation(-1, "the event loop stood still")
+            tally.violation(-1, "the event loop was blocked")
         server.stdin.close()
     return tally
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, write, print."""
+    """Run, save and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fuzz", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--sockets", type=int, default=20, help="sockets at the same time (20)")
+    parser.add_argument("--sockets", type=int, default=20, help="concurrent sockets (20)")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args(arguments)
     tally = fuzz(given.seconds, given.seed, given.sockets)

@@ -1,8 +1,8 @@
 """A websocket server that answers at random: ``python -m benchmarks.fuzz_server --seed N``.
 
-Valid answers, wrong cids, garbage, fragments, frames that are none, and ends at any moment; some handshakes go
-wrong as well. Raw sockets, a thread for each connection. What connection N of a seed does, it does again.
-It prints a JSON line with its port, and ends with its standard input.
+Valid answers, wrong cids, garbage, fragments, invalid frames, and closes at any moment; some handshakes fail
+as well. Raw sockets, a thread per connection. Connection N of a seed always does the same.
+It prints a JSON line with its port, and stops when its standard input ends.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 section 1.3
 TEXT, BINARY, CLOSE, PING, PONG = 0x1, 0x2, 0x8, 0x9, 0xA
 LATE: Final = 0.4
-"""Seconds after which an answer comes too late for the client."""
+"""Seconds after which an answer is too late for the client."""
 
 
 class Over(Exception):
@@ -33,14 +33,14 @@ class Over(Exception):
 
 
 class Asked(NamedTuple):
-    """What a client sent."""
+    """A message of a client."""
 
     cid: str
     key: str
 
 
 def frame(opcode: int, payload: bytes, *, bits: int = 0x80, masked: bool = False) -> bytes:
-    """A server's frame, or what is none: any bits, a mask."""
+    """Build a server's frame, or an invalid one: any bits, a mask."""
     size = len(payload)
     short = size if size < 126 else 126 if size < 65536 else 127
     wide = b"" if short < 126 else size.to_bytes(2 if short == 126 else 8, "big")
@@ -49,7 +49,7 @@ def frame(opcode: int, payload: bytes, *, bits: int = 0x80, masked: bool = False
 
 
 class Connection:
-    """One client."""
+    """The connection of a client."""
 
     def __init__(self, sock: socket.socket, seed: str) -> None:
         self._sock = sock
@@ -58,7 +58,7 @@ class Connection:
         self._old: list[str] = []
 
     def serve(self) -> None:
-        """Shake hands, or not; then answer until either side has enough."""
+        """Perform or fail the handshake; then answer until either side closes."""
         with self._sock, contextlib.suppress(Over, OSError, ValueError):
             self._shake_hands()
             while True:
@@ -111,7 +111,7 @@ class Connection:
         raise Over
 
     def _write(self, data: bytes) -> None:
-        """In one piece or in many."""
+        """Write data in one piece or in many."""
         if self._random.random() < 0.9:
             self._sock.sendall(data)
             return
@@ -134,10 +134,10 @@ class Connection:
         for part in self._random.choices(actions, weights)[0](self, Asked(cid, key)):
             self._write(part)
 
-    # Each of these gives what is written in place of an answer, or ends the connection.
+    # Each of these yields the bytes to write in place of an answer, or ends the connection.
 
     def well(self, asked: Asked) -> Iterator[bytes]:
-        """As it should be."""
+        """Answer correctly."""
         body: dict[str, dict[str, object]] = {
             "ping": {"pong": {}},
             "rpc": {"rpc": {"id": "echo", "payload": "x" * self._random.randrange(9000)}},
@@ -145,7 +145,7 @@ class Connection:
         yield frame(TEXT, json.dumps({"cid": asked.cid, **body.get(asked.key, {})}).encode())
 
     def fragments(self, asked: Asked) -> Iterator[bytes]:
-        """As it should be, in fragments with pings between."""
+        """Answer correctly, in fragments with pings between them."""
         payload = json.dumps({"cid": asked.cid, "pong": {}, "rpc": {"id": "x"}}).encode()
         parts = [payload[at : at + 7] for at in range(0, len(payload), 7)]
         for number, part in enumerate(parts):
@@ -154,41 +154,41 @@ class Connection:
                 yield frame(PING, b"between")
 
     def refused(self, asked: Asked) -> Iterator[bytes]:
-        """An error, of any shape."""
+        """Answer with an error, of any shape."""
         error: object = self._random.choice(
             ({"code": 3, "message": "no"}, {}, {"code": "x"}, None, [], "no", {"code": 2**70})
         )
         yield frame(TEXT, json.dumps({"cid": asked.cid, "error": error}).encode())
 
     def other_body(self, asked: Asked) -> Iterator[bytes]:
-        """The right cid and another body."""
+        """Answer with the right cid and another body."""
         bodies: tuple[dict[str, object], ...] = (
             {}, {"pong": None}, {"rpc": 5}, {"match": {}}, {"\ud800": {}}, {"pong": [1]},
         )  # fmt: skip
         yield frame(TEXT, json.dumps({"cid": asked.cid, **self._random.choice(bodies)}).encode())
 
     def twice(self, asked: Asked) -> Iterator[bytes]:
-        """Two answers."""
+        """Answer twice."""
         yield from (frame(TEXT, json.dumps({"cid": asked.cid, "pong": {}}).encode()) for _ in range(2))
 
     def late(self, asked: Asked) -> Iterator[bytes]:
-        """An answer after the client's timeout."""
+        """Answer after the client's timeout."""
         time.sleep(LATE)
         yield from self.well(asked)
 
     def other_cid(self, _: Asked) -> Iterator[bytes]:
-        """Some other cid: of an older request, of none, of another type."""
+        """Answer with another cid: of an older request, of none, of another type."""
         other: object = self._random.choice(
             (self._random.choice(self._old), "0", "-1", "9" * 5000, 7, None, {}, [], True, 1.5)
         )
         yield frame(TEXT, json.dumps({"cid": other, "pong": {}}).encode())
 
     def nothing(self, _: Asked) -> Iterator[bytes]:
-        """No answer."""
+        """Do not answer."""
         yield b""
 
     def pushes(self, asked: Asked) -> Iterator[bytes]:
-        """Pushes, of any shape, then an answer."""
+        """Send pushes of any shape, then an answer."""
         for _ in range(self._random.randrange(5)):
             body: object = self._random.choice(({}, None, 5, [], {"data": "%%"}, {"presences": 1}))
             name = self._random.choice(("match_data", "channel_message", "notifications", "no_such_push", ""))
@@ -196,7 +196,7 @@ class Connection:
         yield from self.well(asked)
 
     def garbage(self, _: Asked) -> Iterator[bytes]:
-        """A text that is no envelope."""
+        """Send a text that is not an envelope."""
         texts = (
             b"",
             b"{",
@@ -211,7 +211,7 @@ class Connection:
         yield frame(TEXT, self._random.choice((*texts, b'{"cid":' + b"[" * 5000 + b"]" * 5000 + b"}")))
 
     def no_frame(self, _: Asked) -> Iterator[bytes]:
-        """Bytes that are no frame of a server."""
+        """Send bytes that are not a server's frame."""
         yield self._random.choice((
             frame(TEXT, b"{}", masked=True), frame(TEXT, b"{}", bits=0xC0), frame(0x3, b"x"), frame(0xB, b""),
             frame(PING, b"x" * 126), frame(CLOSE, b"x"), frame(0, b"x"), frame(BINARY, b"{}"),
@@ -220,13 +220,13 @@ class Connection:
         ))  # fmt: skip
 
     def closes(self, _: Asked) -> Iterator[bytes]:
-        """A close frame with any code and reason."""
+        """Send a close frame with any code and reason."""
         code = self._random.choice((1000, 1001, 1006, 1011, 0, 999, 2999, 3000, 65535)).to_bytes(2, "big")
         yield frame(CLOSE, code + self._random.choice((b"", b"bye", b"\xff", b"\x1b[31m")))
         raise Over
 
     def ends(self, _: Asked) -> Iterator[bytes]:
-        """The end of TCP, in the middle of a frame or not, by FIN or RST."""
+        """End TCP, in the middle of a frame or not, with FIN or RST."""
         yield frame(TEXT, b'{"cid": "1"}')[: self._random.randrange(12)]
         if self._random.random() < 0.5:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -1,9 +1,8 @@
-"""Whether arrivals come as planned: 200 a second for 30 s, five runs in a row, one process and two workers.
+"""Checks that arrivals follow the plan: 200 a second for 30 s, five runs, with one process and two workers.
 
 ``python -m benchmarks.open_model`` starts an emulator and runs ``locust`` against it as a user does. A run
-passes when the arrivals that started are within 1 % of what the profile has, every one is accounted for
-(started or dropped) and Locust's exit code is 0. With ``--host`` against a server of yours. The exit code is 1
-when a run does not pass.
+passes if the started arrivals are within 1 % of the profile's, every one is accounted for (started or dropped)
+and Locust's exit code is 0. ``--host`` names your server instead. The exit code is 1 if a run does not pass.
 """
 
 from __future__ import annotations
@@ -24,17 +23,17 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 RESULTS = Path(__file__).parent / "results" / "open_model.json"
 TOLERANCE = 0.01
-"""The most that the arrivals which started may differ from the planned ones."""
+"""The most that the started arrivals may differ from the planned ones, as a share."""
 
 
 def free_port() -> str:
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return str(server.getsockname()[1])
 
 
 def measure(host: str, load: str, seed: int, processes: int) -> dict[str, Any]:
-    """One run's arrivals, its delays and its exit code."""
+    """Return a run's arrivals, delays and exit code."""
     command = [
         sys.executable, "-m", "locust", "-f", str(ROOT / "benchmarks" / "visiting.py"), "--headless",
         "--only-summary", "--host", host, "--nakama-load", load, "--nakama-seed", str(seed),
@@ -65,7 +64,7 @@ def measure(host: str, load: str, seed: int, processes: int) -> dict[str, Any]:
 
 
 def passes(run: dict[str, Any]) -> bool:
-    """Whether the arrivals came as planned."""
+    """True if the arrivals followed the plan."""
     near = abs(run["started"] - run["scheduled"]) <= TOLERANCE * run["scheduled"]
     accounted = run["scheduled"] == run["planned"] == run["started"] + run["dropped"]
     return bool(near and accounted and not run["exit_code"])
@@ -73,7 +72,7 @@ def passes(run: dict[str, Any]) -> bool:
 
 @contextlib.contextmanager
 def target(host: str | None) -> Iterator[str]:
-    """The server that was named, or an emulator."""
+    """Yield the given server, or an emulator."""
     from nakama_bots.emulator.server.process import EmulatorProcess
 
     if host:
@@ -84,14 +83,14 @@ def target(host: str | None) -> Iterator[str]:
 
 
 def main() -> int:
-    """Run, print each, keep the figures; 1 when a run does not pass."""
+    """Run and print each, save the figures; return 1 if a run does not pass."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.open_model")
     parser.add_argument("--rate", type=float, default=200.0, help="arrivals a second")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--max-start-delay", default="1s", help="as in a load profile")
-    parser.add_argument("--runs", type=int, default=5, help="in a row, for each number of processes")
+    parser.add_argument("--runs", type=int, default=5, help="runs for each number of processes")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--host", help="a server of yours instead of the emulator")
+    parser.add_argument("--host", help="your server, instead of the emulator")
     parser.add_argument("--results", type=Path, default=RESULTS)
     arguments = parser.parse_args()
     bounds = f"max_start_delay={arguments.max_start_delay}"

@@ -1,16 +1,16 @@
-"""CPU of a REST request: both transports, and the bare libraries beneath them, in one run.
+"""The CPU time of a REST request: both transports, and the bare libraries beneath them, in one run.
 
-``python -m benchmarks.rest`` starts an emulator (``--url`` for another server) and plays a closed loop: every
-player sends GET /v2/account, reads the answer, sends the next. Each row runs in a process of its own that
-gevent has patched, as under Locust, and the rows take turns, so that a slow spell of the machine meets all:
+``python -m benchmarks.rest`` starts an emulator (``--url`` for another server) and runs a closed loop: every
+player sends GET /v2/account, reads the answer, sends the next. Each row runs in a new process that gevent has
+patched, as under Locust, and the rows alternate, so that a slow phase of the machine affects all:
 
-- ``geventhttpclient``, ``requests``: ``Client.get_account`` with a transport a player, as bots have it;
+- ``geventhttpclient``, ``requests``: ``Client.get_account`` with a transport per player, as bots use it;
 - ``geventhttpclient shared``, ``requests shared``: the same over one pool for all players;
-- ``bare geventhttpclient``, ``bare requests``: the library's own client a player and ``orjson.loads``, without
+- ``bare geventhttpclient``, ``bare requests``: the library's client per player and ``orjson.loads``, without
   sessions, typed errors, deadlines, documents and events.
 
 The figure is the CPU time of the client process (user and system) divided by its requests, the median of the
-rounds. The exit code is 1 when our layer costs more than ``LIMIT`` times its bare library.
+rounds. The exit code is 1 if this project's layer costs more than ``LIMIT`` times its bare library.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ ROWS = tuple(form.format(library) for library in LIBRARIES for form in ("{}", "{
 
 
 def client_calls(row: str, url: str, players: int) -> list[Callable[[], Any]]:
-    """A call of our client for each player."""
+    """Return a call of this project's client for each player."""
     from nakama_bots.rest.client import Client
     from nakama_bots.rest.transports.transport import TRANSPORTS
     from nakama_bots.settings.target import Credentials, Target
@@ -51,7 +51,7 @@ def client_calls(row: str, url: str, players: int) -> list[Callable[[], Any]]:
 
 
 def bare_calls(row: str, url: str, players: int) -> list[Callable[[], Any]]:
-    """A call of the library itself for each player."""
+    """Return a call of the library itself for each player."""
     import orjson
     import requests
     from geventhttpclient import HTTPClient
@@ -80,7 +80,7 @@ def bare_calls(row: str, url: str, players: int) -> list[Callable[[], Any]]:
 
 
 def measure(row: str, url: str, players: int, requests: int) -> float:
-    """CPU microseconds a request."""
+    """Return the CPU microseconds per request."""
     import gevent.monkey
 
     gevent.monkey.patch_all()
@@ -103,7 +103,7 @@ def measure(row: str, url: str, players: int, requests: int) -> float:
 
 
 def child(row: str, url: str, arguments: argparse.Namespace) -> float:
-    """Measure ``row`` in a process of its own."""
+    """Measure ``row`` in a new process."""
     command = [
         sys.executable, "-m", "benchmarks.rest", "--row", row, "--url", url,
         "--players", str(arguments.players), "--requests", str(arguments.requests),
@@ -112,13 +112,13 @@ def child(row: str, url: str, arguments: argparse.Namespace) -> float:
 
 
 def compare(arguments: argparse.Namespace, url: str) -> int:
-    """Run every row in turn, print the figures and keep them; 1 when our layer costs too much."""
+    """Run every row in turn, print and save the figures; return 1 if the layer costs too much."""
     raw: dict[str, list[float]] = {row: [] for row in ROWS}
     for _ in range(arguments.rounds):
         for row in ROWS:
             raw[row].append(child(row, url, arguments))
     middle = {row: statistics.median(figures) for row, figures in raw.items()}
-    print(f"CPU µs a request, {arguments.players} players, {arguments.requests} requests a round, {url}")
+    print(f"CPU µs per request, {arguments.players} players, {arguments.requests} requests a round, {url}")
     for row, figures in raw.items():
         print(f"{row:26} {middle[row]:7.1f}  {[round(figure, 1) for figure in figures]}")
     ratios = {library: middle[library] / middle[f"bare {library}"] for library in LIBRARIES}
@@ -148,7 +148,7 @@ def main() -> int:
     )
     parser.add_argument("--url", default="", help="server to use; default: an embedded emulator")
     parser.add_argument("--players", type=int, default=50)
-    parser.add_argument("--requests", type=int, default=5000, help="requests a row and round")
+    parser.add_argument("--requests", type=int, default=5000, help="requests per row and round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--results", type=Path, default=RESULTS, help="file for the raw figures")
     parser.add_argument("--row", choices=ROWS, help=argparse.SUPPRESS)

@@ -1,10 +1,10 @@
-"""CPU of a socket round trip: 50 sockets, closed loop, application ping, three designs in one run.
+"""The CPU time of a socket round trip: 50 sockets, closed loop, application ping, three designs in one run.
 
 ``python -m benchmarks.roundtrip`` starts an emulator (``--url`` for another server) and runs, in turn and each
-in a process of its own:
+in a new process:
 
-- ``full``: what a scenario pays: the public ``Socket`` API, cid table, Locust's request event, our recorder;
-- ``websocket-client``: the library's own ``send`` and ``recv`` under gevent, replies matched by cid, no event;
+- ``full``: the cost for a scenario: the public ``Socket`` API, cid table, Locust's request event, the recorder;
+- ``websocket-client``: the library's ``send`` and ``recv`` under gevent, replies matched by cid, no event;
 - ``bare``: io watchers of the gevent hub on plain sockets, frames sliced by hand, matched by cid, no event.
 
 The figure is the CPU time of the client process (user and system) divided by its round trips.
@@ -29,11 +29,11 @@ from urllib.parse import urlsplit
 DESIGNS = ("full", "websocket-client", "bare")
 RESULTS = Path(__file__).parent / "results" / "roundtrip.json"
 LIMITS = {"bare": 1.6, "websocket-client": 0.7}
-"""The full path's CPU may be at most this many times the other design's."""
+"""The most CPU of the full path, as a multiple of the other design's."""
 
 
 def token(url: str, number: int, server_key: str) -> tuple[str, str]:
-    """Token and refresh token of a device account, without our client."""
+    """Return token and refresh token of a device account, without this project's client."""
     request = urllib.request.Request(
         f"{url}/v2/account/authenticate/device?create=true",
         data=json.dumps({"id": f"benchmark-roundtrip-{number:04d}"}).encode(),
@@ -45,7 +45,7 @@ def token(url: str, number: int, server_key: str) -> tuple[str, str]:
 
 
 def measure(seconds: float, counters: list[int], sleep: Callable[[float], object]) -> dict[str, float]:
-    """CPU and count of round trips over ``seconds``, after a warm-up of one second."""
+    """Return CPU time and count of round trips over ``seconds``, after a warm-up of one second."""
     sleep(1.0)
     before, cpu, wall = sum(counters), time.process_time(), time.perf_counter()
     sleep(seconds)
@@ -54,7 +54,7 @@ def measure(seconds: float, counters: list[int], sleep: Callable[[float], object
 
 
 def run_full(url: str, sockets: int, seconds: float, server_key: str) -> dict[str, float]:
-    """The public API with Locust's event and the recorder."""
+    """Measure the public API with Locust's event and the recorder."""
     import gevent
     from locust.env import Environment
 
@@ -84,7 +84,7 @@ def run_full(url: str, sockets: int, seconds: float, server_key: str) -> dict[st
 
 
 def run_websocket_client(url: str, sockets: int, seconds: float, server_key: str) -> dict[str, float]:
-    """websocket-client as it comes, one greenlet that reads and one that sends a socket."""
+    """Measure plain websocket-client, with one reading and one sending greenlet per socket."""
     from gevent import monkey
 
     monkey.patch_all()
@@ -122,7 +122,7 @@ def run_websocket_client(url: str, sockets: int, seconds: float, server_key: str
 
 
 def run_bare(url: str, sockets: int, seconds: float, server_key: str) -> dict[str, float]:
-    """The least that gevent allows: no API, no table of deadlines, no event, no fragmented frames."""
+    """Measure the minimum on gevent: no API, no table of deadlines, no event, no fragmented frames."""
     import gevent
     import orjson
     import websocket
@@ -181,7 +181,7 @@ RUNS = {"full": run_full, "websocket-client": run_websocket_client, "bare": run_
 
 
 def in_process(design: str, arguments: argparse.Namespace, url: str) -> dict[str, float]:
-    """One measurement in a fresh process: importing Locust patches, and the designs must not share a heap."""
+    """Measure in a fresh process: importing Locust patches, and designs must not share a heap."""
     command = [
         sys.executable, "-m", "benchmarks.roundtrip", "--design", design, "--url", url,
         "--sockets", str(arguments.sockets), "--seconds", str(arguments.seconds),
@@ -193,18 +193,18 @@ def in_process(design: str, arguments: argparse.Namespace, url: str) -> dict[str
 
 
 def compare(arguments: argparse.Namespace, url: str) -> int:
-    """All designs in turn, ``rounds`` times; 0 when both ratios are within their limits."""
+    """Run all designs in turn, ``rounds`` times; return 0 if both ratios are within their limits."""
     raw: dict[str, list[dict[str, float]]] = {design: [] for design in DESIGNS}
     for number in range(arguments.rounds):
         for design in DESIGNS:
             figures = in_process(design, arguments, url)
             raw[design].append(figures)
             print(
-                f"round {number + 1} {design:<17} {figures['cpu_us']:6.1f} us CPU a round trip"
+                f"round {number + 1} {design:<17} {figures['cpu_us']:6.1f} us CPU per round trip"
                 f" at {figures['round_trips_per_s']:8,.0f}/s",
                 flush=True,
             )
-    # Whatever else the machine does can only add to a figure: the least of the rounds is the design's own.
+    # Other load of the machine can only increase a figure: the minimum of the rounds is the design's.
     least = {design: min(figures["cpu_us"] for figures in raw[design]) for design in DESIGNS}
     ratios = {other: least["full"] / least[other] for other in LIMITS}
     medians = {
@@ -218,8 +218,8 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
         good = ratio <= LIMITS[other]
         verdict |= not good
         print(
-            f"full / {other}: {ratio:.2f} by the least of the rounds (limit {LIMITS[other]})"
-            f" {'ok' if good else 'TOO SLOW'}; median of the rounds' own ratios {medians[other]:.2f}"
+            f"full / {other}: {ratio:.2f} by the minimum of the rounds (limit {LIMITS[other]})"
+            f" {'ok' if good else 'TOO SLOW'}; median of the rounds' ratios {medians[other]:.2f}"
         )
     results: Path = arguments.results
     results.parent.mkdir(parents=True, exist_ok=True)
@@ -243,9 +243,7 @@ def main() -> int:
     parser.add_argument("--sockets", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--rounds", type=int, default=8)
-    parser.add_argument(
-        "--results", type=Path, default=RESULTS, help="file that the raw figures are written to"
-    )
+    parser.add_argument("--results", type=Path, default=RESULTS, help="file for the raw figures")
     parser.add_argument("--design", choices=DESIGNS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.design:

@@ -1,8 +1,8 @@
-"""Each scenario by itself against one server: ``python -m benchmarks.scenarios --host URL``.
+"""Runs each scenario separately against a server: ``python -m benchmarks.scenarios --host URL``.
 
-Thirty seconds with twenty players each, unless told otherwise: the number of calls, failures, what was provoked
-on purpose, and whether the cid ledger is balanced. The result is written as JSON and printed as the table of
-``docs/scenarios.md``. Exit code 1 when any call failed, a ledger is not balanced, or a run did not end well.
+By default thirty seconds with twenty players each. Records the number of calls, failures and provoked
+failures, and whether the cid ledger is balanced. The result is written as JSON and printed as the table of
+``docs/scenarios.md``. Exit code 1 if any call failed, a ledger is not balanced, or a run did not pass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PROVOKED: Final = "provoked."
 
 
 class Row(TypedDict):
-    """One scenario."""
+    """The results of a scenario."""
 
     scenario: str
     exit_code: int
@@ -40,13 +40,13 @@ class Row(TypedDict):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, write, print."""
+    """Run, save and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scenarios", description=__doc__)
     parser.add_argument("--host", required=True, help="the server")
     parser.add_argument("--users", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--output", type=Path, default=RESULTS)
-    parser.add_argument("names", nargs="*", help="scenarios; all, when none is named")
+    parser.add_argument("names", nargs="*", help="scenarios; default: all")
     given, more = parser.parse_known_args(arguments)
     rows = []
     for name in given.names or listed():
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def listed() -> list[str]:
-    """The classes of the locustfile."""
+    """Return the classes of the locustfile."""
     done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", "locustfile.py", "--list"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -69,7 +69,7 @@ def listed() -> list[str]:
 
 
 def measure(name: str, host: str, users: int, seconds: int, more: Sequence[str]) -> Row:
-    """One run; ``more`` are further arguments of Locust."""
+    """Run one scenario; ``more`` are further arguments of Locust."""
     with tempfile.TemporaryDirectory() as reports:
         done = subprocess.run(
             [sys.executable, "-m", "locust", "-f", "locustfile.py", name, "--headless", "--host", host,
@@ -84,7 +84,7 @@ def measure(name: str, host: str, users: int, seconds: int, more: Sequence[str])
 
 
 def row(name: str, exit_code: int, summary: Summary) -> Row:
-    """What counts of it."""
+    """Return the results of a run."""
     return {
         "scenario": name,
         "exit_code": exit_code,
@@ -103,12 +103,12 @@ def row(name: str, exit_code: int, summary: Summary) -> Row:
 
 
 def well(found: Row) -> bool:
-    """Whether it is as it should be."""
+    """True if the run passed."""
     return not found["exit_code"] and not found["failures"] and found["balanced"]
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Markdown."""
+    """Return the rows as a Markdown table."""
     lines = [
         "| scenario | calls | failed | provoked | delivered | lost | cids | balanced |",
         "|---|" + "---:|" * 7,

@@ -1,8 +1,8 @@
-"""Whether memory stays where it is: ``python -m benchmarks.soak --minutes 30 --users 300``.
+"""Checks that memory does not grow: ``python -m benchmarks.soak --minutes 30 --users 300``.
 
 Runs DayInTheLife against an emulator and reads the resident memory, open files and threads of both every ten
-seconds. From minute three on a straight line is laid through the samples: its slope is what each grows by in an
-hour. The exit code is 1 when the generator grows by more than one per cent, or the run did not pass.
+seconds. From minute three on a straight line is fitted to the samples; its slope is the growth per hour. The
+exit code is 1 if the generator grows by more than one per cent, or the run did not pass.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ RESULTS: Final = ROOT / "benchmarks" / "results" / "soak.json"
 EVERY: Final = 10.0
 WARM_UP: Final = 180.0
 MOST_AN_HOUR: Final = 0.01
-"""The share by which the generator may grow in an hour."""
+"""The most that the generator may grow in an hour, as a share."""
 
 
 def sample(process: psutil.Process) -> dict[str, float]:
-    """What a process has at the moment; memory in megabytes of 10^6 bytes."""
+    """Return the current figures of a process; memory in megabytes of 10^6 bytes."""
     with process.oneshot():
         return {
             "rss_mb": round(process.memory_info().rss / 1e6, 2),
@@ -42,7 +42,7 @@ def sample(process: psutil.Process) -> dict[str, float]:
 
 
 def slope(points: Sequence[tuple[float, float]]) -> float:
-    """Of the least-squares line through points of seconds and values: change an hour; 0 for fewer than two."""
+    """Return the change per hour of the least-squares line through (seconds, value); 0 for fewer than two."""
     if len(points) < 2:
         return 0.0
     mean_x = sum(x for x, _ in points) / len(points)
@@ -52,7 +52,7 @@ def slope(points: Sequence[tuple[float, float]]) -> float:
 
 
 def growth(samples: Sequence[dict[str, Any]], name: str, after: float) -> dict[str, float | None]:
-    """How the memory of one process went from second ``after`` on; None where there is too little to tell."""
+    """Return the growth of a process's memory from second ``after`` on; None with too few samples."""
     points = [(row["at_s"], row[name]["rss_mb"]) for row in samples if row["at_s"] >= after]
     if len(points) < 6:
         return {"first_mb": None, "last_mb": None, "mb_an_hour": None, "share_an_hour": None}
@@ -66,7 +66,7 @@ def growth(samples: Sequence[dict[str, Any]], name: str, after: float) -> dict[s
 
 
 def soak(minutes: float, users: int, scale: str) -> dict[str, Any]:
-    """The run, with its samples."""
+    """Run the soak; return the run with its samples."""
     samples: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as reports, EmulatorProcess.start() as emulator:
         output = Path(reports) / "output.txt"
@@ -108,18 +108,18 @@ def _last(text: str, beginning: str) -> str:
 
 
 def passes(document: dict[str, Any]) -> bool:
-    """Whether it is as it should be. Too short a run tells nothing of memory, and does not pass."""
+    """True if the run passed. A run too short to judge memory does not pass."""
     share = document["generator"]["share_an_hour"]
     return document["exit_code"] == 0 and share is not None and share <= MOST_AN_HOUR
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, write, print."""
+    """Run, save and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
     parser.add_argument("--users", type=int, default=300)
-    parser.add_argument("--scale", default="", help="DAY_IN_THE_LIFE_SCALE, to have more happen in less time")
-    parser.add_argument("--warm-up", type=float, default=WARM_UP, help="seconds that are left out (180)")
+    parser.add_argument("--scale", default="", help="DAY_IN_THE_LIFE_SCALE: less than 1 for shorter sessions")
+    parser.add_argument("--warm-up", type=float, default=WARM_UP, help="seconds to skip at the start (180)")
     parser.add_argument("--results", type=Path, default=RESULTS)
     given = parser.parse_args(arguments)
     found = soak(given.minutes, given.users, given.scale)

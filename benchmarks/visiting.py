@@ -1,4 +1,4 @@
-"""A visitor for the open model: logs in, connects, asks once, leaves."""
+"""A visitor for the open model: logs in, connects, sends a ping, leaves."""
 
 from locust import task
 
@@ -6,9 +6,9 @@ from nakama_bots.load import NakamaUser
 
 
 class Visitor(NakamaUser):
-    """One arrival is four round trips: login, handshake, ping, close."""
+    """A user whose arrival is four round trips: login, handshake, ping, close."""
 
     @task
     def ping(self) -> None:
-        """One message."""
+        """Send one message."""
         self.player.socket.ping_pong()

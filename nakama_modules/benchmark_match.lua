@@ -1,5 +1,5 @@
 -- The authoritative match of the vendor's published benchmark: ten ticks a second, at most ten players.
--- Op code 1 goes back to its sender, op code 2 to everybody. A match that nobody is in for a minute ends.
+-- Op code 1 is echoed to its sender, op code 2 is sent to all. A match that is empty for a minute ends.
 -- https://heroiclabs.com/docs/nakama/getting-started/benchmarks/
 
 local TICK_RATE = 10

@@ -1,5 +1,5 @@
--- Runtime functions that the scenarios and contract tests call. The emulator loads this folder's files by itself;
--- put them into a real server's runtime path (compose.yaml mounts the whole folder).
+-- Runtime functions that the scenarios and contract tests call. The emulator loads this folder automatically;
+-- copy the files to a real server's runtime path (compose.yaml mounts the whole folder).
 
 local nk = require("nakama")
 
@@ -25,7 +25,7 @@ local function create_match(_, payload)
   return nk.json_encode({ match_id = match_id })
 end
 
--- A place in the vendor's benchmark match: one that is not full, or a new one.
+-- Finds a benchmark match that is not full, or starts one.
 local function find_benchmark_match()
   local found = nk.match_list(1, true, nil, 0, MOST_PLAYERS - 1, "+label.workload:benchmark")
   local match_id = found[1] and found[1].match_id or nk.match_create("benchmark_match", {})
@@ -42,12 +42,12 @@ local function notify_user(_, payload)
   return "{}"
 end
 
--- What scenarios/leaderboard_race.py is run on; boards that are there already stay as they are.
+-- The boards of scenarios/leaderboard_race.py; existing boards stay unchanged.
 nk.leaderboard_create("nakama_bots_race", false, "desc", "best", nil, {}, true)
 nk.tournament_create("nakama_bots_cup", false, "desc", "best", 86400, "0 0 * * *", {}, "Cup of the bots", "",
   1, nil, nil, 1000000, 1000000, true, true)
 
--- Answers with as many letters as the payload says.
+-- Answers with the number of letters given in the payload.
 local function blob(_, payload)
   local size = tonumber(payload)
   if size == nil or size < 0 or size > 1000000 or size ~= math.floor(size) then

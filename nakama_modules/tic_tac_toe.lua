@@ -1,7 +1,7 @@
--- Tic-tac-toe for two, decided by the server.
+-- Tic-tac-toe for two players, refereed by the server.
 -- Op code 1 from a player is a move: {"cell": 0 to 8}. Op code 2 from the match is the game, after every change:
 -- {"board": "XO.......", "turn": user id, "winner": user id, "draw" or "", "players": {user id: "X" or "O"}}.
--- What is not a legal move is not answered. A finished game begins anew after two seconds.
+-- Illegal moves are ignored. A finished game restarts after two seconds.
 
 local nk = require("nakama")
 
@@ -35,7 +35,7 @@ local function begin(state)
   end
 end
 
-local function tell(dispatcher, state)
+local function broadcast(dispatcher, state)
   local players = {}
   for number, player in ipairs(state.order) do
     players[player.user_id] = number == 1 and "X" or "O"
@@ -107,7 +107,7 @@ function M.match_join(_, dispatcher, _, state, presences)
     table.insert(state.order, presence)
   end
   begin(state)
-  tell(dispatcher, state)
+  broadcast(dispatcher, state)
   return state
 end
 
@@ -120,19 +120,19 @@ function M.match_leave(_, dispatcher, _, state, presences)
     end
   end
   begin(state)
-  tell(dispatcher, state)
+  broadcast(dispatcher, state)
   return state
 end
 
 function M.match_loop(_, dispatcher, tick, state, messages)
   for _, message in ipairs(messages) do
     if message.op_code == MOVE and move(state, message, tick) then
-      tell(dispatcher, state)
+      broadcast(dispatcher, state)
     end
   end
   if state.ended and tick - state.ended >= PAUSE_TICKS then
     begin(state)
-    tell(dispatcher, state)
+    broadcast(dispatcher, state)
   end
   state.empty_ticks = #state.order > 0 and 0 or state.empty_ticks + 1
   if state.empty_ticks >= MOST_EMPTY_TICKS then

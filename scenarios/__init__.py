@@ -1,1 +1,1 @@
-"""One scenario a file; run one with ``locust -f scenarios/<name>.py``, or all with the locustfile."""
+"""One scenario per file. Run one with ``locust -f scenarios/<name>.py``, or all with the locustfile."""

@@ -1,7 +1,7 @@
-"""Account and storage: a game saved and loaded from several devices, some of which save too late.
+"""Account and storage: a game saved and loaded from several devices, some with an outdated version.
 
-A save against a version that another device has replaced is meant to be refused by the server: it is counted
-as ``provoked.version_conflict``, shown as ``PUT /v2/storage (version_conflict)``, and is no failure.
+The server refuses a save against a version that another device has replaced. That is intended: it is counted as
+``provoked.version_conflict``, shown as ``PUT /v2/storage (version_conflict)``, and is not a failure.
 """
 
 import random
@@ -13,7 +13,7 @@ CITIES = ("Lisbon", "Oslo", "Lima")
 
 
 class AccountStorage(NakamaUser):
-    """Loads, saves, and meets a conflict now and then. No socket."""
+    """Loads, saves, and sometimes provokes a conflict. No socket."""
 
     needs_socket = False
     by_name_only = True
@@ -22,7 +22,7 @@ class AccountStorage(NakamaUser):
     @tag("storage", "rest")
     @task(4)
     def play_on(self) -> None:
-        """Load the game and save it a little further."""
+        """Load the game, make progress and save it."""
         game = self.player.save_game("progress")
         progress = game.load()
         level = progress["level"] if isinstance(progress, dict) else 0
@@ -31,17 +31,17 @@ class AccountStorage(NakamaUser):
     @tag("storage", "rest")
     @task(1)
     def two_devices(self) -> None:
-        """Both have loaded the same; the second one to save is refused."""
+        """Load on two devices and save on both; the second save is refused."""
         game = self.player.save_game("progress")
         game.load()
         game.overwrite(self.progress(1))
         if not game.save_too_late(self.progress(2)):
-            raise AssertionError("the server took a save against a version that was replaced")
+            raise AssertionError("the server accepted a save against a replaced version")
 
     @tag("storage", "rest")
     @task(1)
     def look_around(self) -> None:
-        """Read the account, and all that is saved."""
+        """Read the account and all saved objects."""
         self.player.api.get_account()
         self.player.api.list_storage_objects("nakama_bots", limit=10)
 
@@ -52,5 +52,5 @@ class AccountStorage(NakamaUser):
         self.player.api.update_account(location=random.choice(CITIES))
 
     def progress(self, level: int) -> dict[str, object]:
-        """About 500 bytes."""
+        """Return a saved game of about 500 bytes."""
         return {"level": level, "gold": random.randrange(10**6), "inventory": random.sample(INVENTORY, 20)}

@@ -1,14 +1,14 @@
-"""Authentication storm: everybody logs in at once, as after a server's restart or a game's launch.
+"""Authentication storm: all players log in at once, as after a server restart or a game's launch.
 
-Returning players log in with their device and refresh their session; newcomers make an account, write their
-profile, and delete the account again, so that nothing stays behind. No sockets.
+Returning players log in with their device and refresh their session; new players create an account, write their
+profile, and delete the account, so that nothing remains. No sockets.
 """
 
 from nakama_bots import NakamaUser, Player, between, tag, task
 
 
 class AuthenticationStorm(NakamaUser):
-    """One login after the other, hardly a pause between; more users are more of a storm."""
+    """Logs in repeatedly with short pauses; more users make a stronger storm."""
 
     by_name_only = True
     needs_socket = False
@@ -17,14 +17,14 @@ class AuthenticationStorm(NakamaUser):
     @tag("authentication", "rest")
     @task(4)
     def come_back(self) -> None:
-        """The account exists already: log in anew, and refresh the session."""
+        """Log in to an existing account, and refresh the session."""
         self.player.authenticate()
         self.player.refresh()
 
     @tag("authentication", "rest")
     @task(1)
     def come_for_the_first_time(self) -> None:
-        """Make an account with its profile, and delete it."""
+        """Create an account with its profile, and delete it."""
         identity = self.player.identity.stranger()
         with Player(self.player.world, identity, self.player.scenario) as newcomer:
             newcomer.authenticate()

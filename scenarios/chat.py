@@ -1,7 +1,7 @@
-"""Chat: rooms, direct chats and group chats, with the delivery of every message of a bot.
+"""Chat: rooms, direct chats and group chats, with the delivery of every bot's message.
 
-Reported as ``delivery.chat``. Two who look for the same group and create it at the same time are meant to
-collide: counted as ``provoked.group_exists``, and no failure.
+Deliveries are reported as ``delivery.chat``. Two players may create the same group at the same time; the
+conflict is counted as ``provoked.group_exists`` and is not a failure.
 """
 
 import random
@@ -16,7 +16,7 @@ SMALL_TALK = ("hello all", "anyone up for a round?", "nice one", "brb", "that wa
 
 
 class Chat(NakamaUser):
-    """One conversation after the other."""
+    """Has one conversation after the other."""
 
     by_name_only = True
     wait_time = between(0.1, 0.5)
@@ -24,7 +24,7 @@ class Chat(NakamaUser):
     @tag("chat")
     @task(3)
     def room(self) -> None:
-        """A public room: read what was said, and talk."""
+        """Read a public room's history, and talk."""
         with self.player.chat(f"{self.settings.id_prefix}-room-{self.player.identity.number // 10}") as room:
             room.history()
             self.talk(room)
@@ -32,7 +32,7 @@ class Chat(NakamaUser):
     @tag("chat")
     @task(1)
     def direct(self) -> None:
-        """With the neighbour, if there is one."""
+        """Talk with the neighbour, if there is one."""
         for user_id in self.player.neighbours(1):
             with self.player.chat(user=user_id) as room:
                 self.talk(room)
@@ -40,13 +40,13 @@ class Chat(NakamaUser):
     @tag("chat", "groups")
     @task(1)
     def group(self) -> None:
-        """In the group of four neighbours, which the first of them creates."""
+        """Talk in the group of four neighbours, which the first of them creates."""
         name = self.player.identity.shared_name("crew", 4)
         with self.player.group(name) as group, self.player.chat(group=group.id) as room:
             self.talk(room)
 
     def talk(self, room: ChatRoom) -> None:
-        """Say a few lines; correct the last one, and take it back."""
+        """Say a few lines, edit the last one, and delete it."""
         for _ in range(LINES):
             ack = room.say(random.choice(SMALL_TALK))
             gevent.sleep(random.uniform(*PAUSE))

@@ -1,9 +1,9 @@
-"""Code Wizards' first scenario of two million players: clients connect, each with an account of its own.
+"""Code Wizards' first scenario of two million players: clients connect, each with a new account.
 
 They had 25,000 clients on a node of 4 vCPU, over a ramp of 50 minutes, with 683 new accounts a second over all
-nodes, and no error. The same ramp, ending with their figures beside the measured ones:
+nodes, and no error. The same ramp, with their figures beside the measured ones at the end:
 ``locust -f locustfile.py CodeWizards --headless -u 25000 -r 8.4 -t 55m --host URL``.
-The accounts stay; the run says how ``nakama-bots cleanup`` finds them.
+The accounts remain; the run prints the ``nakama-bots cleanup`` command that finds them.
 """
 
 from nakama_bots import NakamaUser, Newcomers, Player, constant, tag, task
@@ -13,7 +13,7 @@ newcomers = Newcomers()
 
 
 class CodeWizards(NakamaUser):
-    """A newcomer who registers, connects, and is there until the run ends."""
+    """A new player who registers, connects, and stays until the run ends."""
 
     by_name_only = True
     needs_socket = False
@@ -23,7 +23,7 @@ class CodeWizards(NakamaUser):
     @tag("code_wizards", "sockets", "authentication")
     @task
     def be_new(self) -> None:
-        """Register, read the account, connect, stay."""
+        """Register, read the account, connect and stay."""
         with Player(self.player.world, newcomers.next(self.player.identity)) as newcomer:
             newcomer.register()
             newcomer.api.get_account()

@@ -1,8 +1,8 @@
-"""A day in the life: players come for a session, do what players do with pauses between, and go away again.
+"""A day in the life: players log in for a session of typical actions with pauses, and leave.
 
-How long a session is follows a log-normal distribution (median 4 minutes, a tenth over 12 minutes, times
-``DAY_IN_THE_LIFE_SCALE`` where that is set in the environment, as 0.01 for a look at it). What they do is
-weighted: much reading and chat, now and then a match, seldom anything else. It needs no modules on the server.
+The length of a session follows a log-normal distribution (median 4 minutes, a tenth over 12 minutes, multiplied
+by the environment variable ``DAY_IN_THE_LIFE_SCALE``, such as 0.01 for a short try). Actions are weighted: much
+reading and chat, sometimes a match, rarely anything else. It needs no modules on the server.
 """
 
 import math
@@ -21,7 +21,7 @@ LINES = ("hello", "who is up for one more?", "good game", "see you")
 
 
 class DayInTheLife(NakamaUser):
-    """One session after the other, with minutes between them."""
+    """Plays one session after the other, with minutes between them."""
 
     by_name_only = True
     needs_socket = False
@@ -30,7 +30,7 @@ class DayInTheLife(NakamaUser):
     @tag("day_in_the_life")
     @task
     def session(self) -> None:
-        """Come, do things until it is time, go."""
+        """Log in, act until the session is over, leave."""
         activities = (self.look_around, self.talk, self.play, self.save, self.make_friends)
         length = random.lognormvariate(math.log(SESSION_MEDIAN), SESSION_SPREAD)
         self.player.connect(create_status=True)
@@ -44,7 +44,7 @@ class DayInTheLife(NakamaUser):
             self.player.disconnect()
 
     def look_around(self) -> None:
-        """The account, the friends, the news."""
+        """Read the account, the friends and the notifications."""
         self.player.api.get_account()
         self.player.api.list_friends(limit=50)
         self.player.api.list_notifications(limit=20)
@@ -58,18 +58,18 @@ class DayInTheLife(NakamaUser):
                 gevent.sleep(random.uniform(*THINK))
 
     def play(self) -> None:
-        """A short relayed match of who is there."""
+        """Play a short relayed match with present players."""
         with self.player.join_match(name=self.player.identity.shared_name("day", 4)) as match:
             for tick in match.ticks(seconds=self.settings.match_seconds * SCALE):
                 match.send(1, {"x": tick.number, "y": random.random()})
 
     def save(self) -> None:
-        """Load the game, save it."""
+        """Load the game and save it."""
         game = self.player.save_game("day")
         game.load()
         game.save({"played": random.randrange(1000)})
 
     def make_friends(self) -> None:
-        """With the neighbour."""
+        """Befriend the neighbour."""
         for user_id in self.player.neighbours(1):
             self.player.befriend(user_id)

@@ -1,8 +1,8 @@
-"""Fish Game: one file with one behaviour and one user class, used in three ways.
+"""Fish Game: one behaviour and one user class in one file, used in three ways.
 
-``locust -f scenarios/fish_game.py`` loads a server with fish, ``--nakama-gate`` makes that a check of CI, and
+``locust -f scenarios/fish_game.py`` loads a server with fish, ``--nakama-gate`` turns that into a CI check, and
 ``nakama-bots fill URL --match-name reef --script scenarios/fish_game.py:Swimmer`` plays with humans. Copy it to
-write your own game's bot. Op code 1 is where a fish is, 2 a shot; both are JSON objects.
+write your own game's bot. Op code 1 is the position of a fish, 2 a shot; both are JSON objects.
 """
 
 import math
@@ -16,19 +16,19 @@ RANGE = 200.0
 
 
 class Swimmer(Behaviour):
-    """Swims to the nearest fish and fires when in range: the skilled turn quicker and miss less."""
+    """Swims to the nearest fish and fires in range; skilled bots turn faster and miss less."""
 
     def __init__(self) -> None:
         self.x = self.y = self.heading = 0.0
         self._others: dict[str, tuple[float, float]] = {}
 
     def on_join(self, seat: Seat) -> None:
-        """Come in anywhere."""
+        """Start at a random position."""
         self.x, self.y = seat.random.uniform(0, WIDTH), seat.random.uniform(0, HEIGHT)
         self.heading = seat.random.uniform(-math.pi, math.pi)
 
     def on_state(self, seat: Seat, state: State) -> None:
-        """See where another fish is; what is no position is not for us."""
+        """Store another fish's position; ignore anything else."""
         if state.op_code == SWIM and state.sender != seat.user_id:
             try:
                 self._others[state.sender] = float(state.json()["x"]), float(state.json()["y"])
@@ -36,7 +36,7 @@ class Swimmer(Behaviour):
                 self._others.pop(state.sender, None)
 
     def on_tick(self, seat: Seat) -> None:
-        """Turn, swim a stroke, and fire at what is in range."""
+        """Turn, swim a stroke, and fire at a fish in range."""
         there = [place for user_id, place in self._others.items() if user_id in seat.presences]
         target = min(there, key=lambda place: math.dist(place, (self.x, self.y)), default=None)
         if target is None:
@@ -53,7 +53,7 @@ class Swimmer(Behaviour):
 
 
 class FishGame(NakamaUser):
-    """Two fish of a reef, found through the matchmaker."""
+    """Two fish of a reef, who meet through the matchmaker."""
 
     by_name_only = True
     op_codes = {SWIM: "swim", SHOT: "shot"}
@@ -61,6 +61,6 @@ class FishGame(NakamaUser):
     @tag("fish", "match", "matchmaker")
     @task
     def play(self) -> None:
-        """Swim for as long as ``--nakama-match-seconds`` says."""
+        """Swim for ``--nakama-match-seconds``."""
         with self.player.find_match("fish", players=2) as match:
             match.play(Swimmer())

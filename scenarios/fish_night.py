@@ -1,8 +1,8 @@
-"""Fish night: three friends in a party play a match; one loses its connection in the middle.
+"""Fish night: three friends in a party play a match, and one loses the connection in the middle.
 
-The tutorial of docs/scenarios.md. The messages are the game's own JSON, and nothing is added to them. With six
-players (``-u 6``) one evening expects 1,440 deliveries: 1,200 received, and 240 missed by the two who were away
-while their friends swam on. Run a multiple of three users.
+The tutorial of docs/scenarios.md. The messages are the game's own JSON, without additions. With six players
+(``-u 6``) one evening expects 1,440 deliveries: 1,200 received, and 240 missed by the two who were away while
+their friends continued to swim. Run a multiple of three users.
 """
 
 from nakama_bots import Behaviour, NakamaUser, Seat, State, between, tag, task
@@ -12,24 +12,24 @@ PARTY = 3
 
 
 class Fish(Behaviour):
-    """Swims on and watches the others."""
+    """Swims and watches the other fish."""
 
     def __init__(self) -> None:
         self.x = 0
         self.others: dict[str, int] = {}
 
     def on_tick(self, seat: Seat) -> None:
-        """One stroke."""
+        """Swim one stroke."""
         self.x += 1
         seat.send(SWIM, {"x": self.x})
 
     def on_state(self, seat: Seat, state: State) -> None:  # noqa: ARG002
-        """Where another fish is."""
+        """Store another fish's position."""
         self.others[state.sender] = state.json()["x"]
 
 
 class FishNight(NakamaUser):
-    """One evening after the other."""
+    """Plays one evening after the other."""
 
     by_name_only = True
     op_codes = {SWIM: "swim"}
@@ -38,7 +38,7 @@ class FishNight(NakamaUser):
     @tag("fish", "party", "match", "reconnect")
     @task
     def evening(self) -> None:
-        """Gather, join the reef, swim for 4, 6 and 4 seconds; the leader is away in the second part."""
+        """Gather, join the reef, and swim for 4, 6 and 4 seconds; the leader is away in the second part."""
         with self.player.party(PARTY) as party, self.player.join_match(name=party.id, players=PARTY) as match:
             fish, leads = Fish(), party.leads
             match.play(fish, rate=10, seconds=4, skip=False)

@@ -1,14 +1,14 @@
-"""Friends and groups: neighbours befriend each other and part; groups are created, filled, run and deleted.
+"""Friends and groups: neighbours add and remove each other; groups are created, filled, run and deleted.
 
-A neighbour is the player of the same process whose number differs by one; one that has not come yet is left
-out. What a run creates, it deletes.
+A neighbour is a player of the same process whose number differs by one; one that has not started yet is
+skipped. A run deletes what it creates.
 """
 
 from nakama_bots import NakamaUser, between, tag, task
 
 
 class FriendsAndGroups(NakamaUser):
-    """One round after the other. No socket."""
+    """Plays one round after the other. No socket."""
 
     needs_socket = False
     by_name_only = True
@@ -17,7 +17,7 @@ class FriendsAndGroups(NakamaUser):
     @tag("friends", "rest")
     @task(3)
     def friends(self) -> None:
-        """Look the neighbours up, invite or accept, list, and sometimes part again."""
+        """Look up the neighbours, invite or accept, list, and sometimes remove them."""
         for user_id in self.player.neighbours(1, 2):
             state = self.player.befriend(user_id)
             if state == 0:  # friends: make room for the next time
@@ -27,7 +27,7 @@ class FriendsAndGroups(NakamaUser):
     @tag("groups", "rest")
     @task(2)
     def run_a_group(self) -> None:
-        """Create one, take the neighbours in, promote and demote them, delete it."""
+        """Create a group, add the neighbours, promote and demote them, and delete it."""
         api = self.player.api
         with self.player.group() as group:
             members = self.player.neighbours(1, 2)
@@ -43,6 +43,6 @@ class FriendsAndGroups(NakamaUser):
     @tag("groups", "rest")
     @task(1)
     def look_for_a_group(self) -> None:
-        """What there is, and where one is in."""
+        """List groups, and the player's own."""
         self.player.api.list_groups(limit=20, open=True)
         self.player.api.list_user_groups(self.player.user_id, limit=20)

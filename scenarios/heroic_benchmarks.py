@@ -1,4 +1,4 @@
-"""The six workloads that Heroic Labs have published figures of; each ends with theirs beside the measured ones.
+"""The six workloads with figures published by Heroic Labs; each ends with theirs beside the measured ones.
 
 Run one at a time: ``locust -f locustfile.py HeroicRegister --headless -u 50 -r 10 -t 2m --host URL``, with
 ``nakama_modules/`` in the server. https://heroiclabs.com/docs/nakama/getting-started/benchmarks/
@@ -12,7 +12,7 @@ newcomers = Newcomers()
 
 
 class Heroic(NakamaUser):
-    """What all six have in common: ten requests a second and user, so that 50 users make their rate of 500."""
+    """Common to all six: ten requests a second per user, so that 50 users reach the published rate of 500."""
 
     abstract = True
     by_name_only = True
@@ -21,7 +21,7 @@ class Heroic(NakamaUser):
 
 
 class HeroicSockets(Heroic):
-    """Open a socket and hold it for 200 s. Users: as many as shall be open."""
+    """Open a socket and hold it for 200 s. Users: the number of open sockets."""
 
     workload = "sockets"
     needs_socket = True
@@ -33,7 +33,7 @@ class HeroicSockets(Heroic):
 
 
 class HeroicRegister(Heroic):
-    """Register by device. The accounts stay; the run says how ``nakama-bots cleanup`` finds them."""
+    """Register by device. The accounts remain; the run prints how ``nakama-bots cleanup`` finds them."""
 
     workload = "register"
 
@@ -56,7 +56,7 @@ class HeroicAuthenticate(Heroic):
 
 
 class HeroicLuaRpc(Heroic):
-    """A Lua function that answers with the JSON it gets, over REST."""
+    """Call a Lua function over REST that answers with its JSON payload."""
 
     workload = "lua_rpc"
     needs = "the RPC echo (load nakama_modules/)"
@@ -69,7 +69,7 @@ class HeroicLuaRpc(Heroic):
 
 
 class HeroicGoRpc(HeroicLuaRpc):
-    """The same in Go."""
+    """Call the same function in Go."""
 
     workload = "go_rpc"
     needs = "a Go module whose RPC --nakama-go-rpc names"
@@ -79,7 +79,7 @@ class HeroicGoRpc(HeroicLuaRpc):
 
 
 class HeroicMatch(Heroic):
-    """Up to ten in the server's match for 180 s; every 0.5 s a message that it echoes, or one for all."""
+    """Up to ten players in the server's match for 180 s; every 0.5 s a message to echo, or one to all."""
 
     workload = "match"
     needs_socket = True

@@ -1,14 +1,14 @@
-"""Idle sockets: how many players can just be there (CCU soak).
+"""Idle sockets: how many players can be connected (CCU soak).
 
-Each user opens a socket, shows its status, and then only keeps its heartbeat. A socket that ends by itself is a
-failure, ``WS hold``; one that was held for ``--nakama-hold-seconds`` counts as ``sockets_held`` and is held on.
+Each user opens a socket, shows its status, and then only keeps its heartbeat. A socket that closes unexpectedly
+is a failure, ``WS hold``; one held for ``--nakama-hold-seconds`` counts as ``sockets_held`` and stays open.
 """
 
 from nakama_bots import NakamaUser, constant, tag, task
 
 
 class IdleSocket(NakamaUser):
-    """One socket a user, for as long as the run goes on."""
+    """One socket per user, for the duration of the run."""
 
     by_name_only = True
     appear_online = True
@@ -17,5 +17,5 @@ class IdleSocket(NakamaUser):
     @tag("sockets", "soak")
     @task
     def be_there(self) -> None:
-        """Nothing but heartbeats."""
+        """Send only heartbeats."""
         self.player.hold(self.settings.hold_seconds)

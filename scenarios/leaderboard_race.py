@@ -1,7 +1,7 @@
-"""Leaderboard and tournament race: everybody submits scores and looks where it stands.
+"""Leaderboard and tournament race: all players submit scores and read their ranks.
 
 The server needs the leaderboard ``nakama_bots_race`` and the tournament ``nakama_bots_cup``, which
-``nakama_modules/`` make and the embedded emulator has.
+``nakama_modules/`` create; the embedded emulator has them.
 """
 
 import random
@@ -15,7 +15,7 @@ TOP = 20
 
 
 class LeaderboardRace(NakamaUser):
-    """Scores, ranks, tops. No socket."""
+    """Submits scores and reads ranks. No socket."""
 
     needs_socket = False
     by_name_only = True
@@ -23,13 +23,13 @@ class LeaderboardRace(NakamaUser):
     wait_time = between(0.1, 0.5)
 
     def on_start(self) -> None:
-        """The tournament has to be joined once, by each account."""
+        """Join the tournament, once per account."""
         self.entered = False
 
     @tag("leaderboard", "rest")
     @task(4)
     def race(self) -> None:
-        """Submit a score, and look at those around."""
+        """Submit a score, and read the records around it."""
         api = self.player.api
         api.write_leaderboard_record(RACE, {"score": str(self.score())})
         api.list_leaderboard_records_around_owner(RACE, self.player.user_id, limit=AROUND)
@@ -37,7 +37,7 @@ class LeaderboardRace(NakamaUser):
     @tag("leaderboard", "rest")
     @task(2)
     def look_at_the_top(self) -> None:
-        """The best, and the next page after them."""
+        """Read the best records, and the next page."""
         api = self.player.api
         page = api.list_leaderboard_records(RACE, limit=TOP)
         if page.get("next_cursor"):
@@ -46,7 +46,7 @@ class LeaderboardRace(NakamaUser):
     @tag("tournament", "rest")
     @task(2)
     def compete(self) -> None:
-        """Join the tournament, submit, and look at it."""
+        """Join the tournament, submit a score, and read the records."""
         api = self.player.api
         if not self.entered:
             api.list_tournaments(limit=TOP)
@@ -57,5 +57,5 @@ class LeaderboardRace(NakamaUser):
         api.list_tournament_records_around_owner(CUP, self.player.user_id, limit=AROUND)
 
     def score(self) -> int:
-        """The skilled ones score more."""
+        """Return a score; skilled bots score higher."""
         return round(random.uniform(0.5, 1.0) * self.player.persona.skill * 10_000)

@@ -1,7 +1,7 @@
-"""Notifications: sent by the server's runtime, timed to their arrival, listed, and deleted.
+"""Notifications: sent by the server's runtime, timed until their arrival, listed, and deleted.
 
-``PUSH notifications`` is from the call of the RPC to the push on the player's own socket. The server needs the
-RPC ``notify_user``, which ``nakama_modules/`` have and the embedded emulator too.
+``PUSH notifications`` is the time from the RPC call to the push on the player's socket. The server needs the
+RPC ``notify_user``, which ``nakama_modules/`` and the embedded emulator have.
 """
 
 from nakama_bots import NakamaUser, between, tag, task
@@ -10,7 +10,7 @@ PAGE = 20
 
 
 class Notifications(NakamaUser):
-    """Fleeting ones, and ones that stay until they are deleted."""
+    """Sends transient notifications, and persistent ones that it deletes."""
 
     by_name_only = True
     needs = "the RPC notify_user (load nakama_modules/)"
@@ -19,13 +19,13 @@ class Notifications(NakamaUser):
     @tag("notifications")
     @task(3)
     def fleeting(self) -> None:
-        """Only who is connected gets it."""
+        """Send one that only a connected user receives."""
         self.player.notify_myself(persistent=False)
 
     @tag("notifications", "rest")
     @task(1)
     def lasting(self) -> None:
-        """It is in the list until it is deleted."""
+        """Send one that is listed until it is deleted."""
         sent = self.player.notify_myself(persistent=True)
         listed = self.player.api.list_notifications(limit=PAGE).get("notifications", ())
         ids = [found["id"] for found in listed]

@@ -1,7 +1,7 @@
-"""Party to match: two friends gather in a party, talk, look for another party, and play two against two.
+"""Party to match: two friends gather in a party, talk, find another party, and play two against two.
 
-Party data is reported as ``delivery.party``, the state of the match as ``delivery``. Members of a party run in
-the same process, where they meet; run a multiple of four users.
+Party data is reported as ``delivery.party``, match state as ``delivery``. Members of a party run in the same
+process. Run a multiple of four users.
 """
 
 from nakama_bots import NakamaUser, between, stamped, tag, task
@@ -11,7 +11,7 @@ LINES = 5
 
 
 class PartyToMatch(NakamaUser):
-    """One party after the other."""
+    """Plays in one party after the other."""
 
     by_name_only = True
     must_do = ("matches_joined",)
@@ -22,7 +22,7 @@ class PartyToMatch(NakamaUser):
     @tag("party", "match", "matchmaker")
     @task
     def together(self) -> None:
-        """Gather, talk, find opponents, play, part."""
+        """Gather, talk, find opponents, play and leave."""
         with self.player.party(PARTY) as party:
             for tick in party.ticks(seconds=LINES / party.rate):
                 party.send(1, {"line": tick.number})

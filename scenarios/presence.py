@@ -1,6 +1,6 @@
-"""Presence and status fan-out: everybody follows its nine neighbours and changes its status again and again.
+"""Presence and status fan-out: every player follows nine neighbours and changes its status repeatedly.
 
-How each status reaches the followers is reported as ``delivery.status``.
+The delivery of each status to the followers is reported as ``delivery.status``.
 """
 
 from nakama_bots import NakamaUser, between, tag, task
@@ -11,7 +11,7 @@ CHANGES_A_SECOND = 2.0
 
 
 class PresenceFanOut(NakamaUser):
-    """Ten to a circle: one change is nine pushes."""
+    """Circles of ten players: one change causes nine pushes."""
 
     by_name_only = True
     appear_online = True
@@ -20,7 +20,7 @@ class PresenceFanOut(NakamaUser):
     @tag("status")
     @task
     def be_seen(self) -> None:
-        """Follow who has come, change the status twice a second, follow no more."""
+        """Follow the present neighbours, change the status twice a second, unfollow."""
         place = self.player.identity.number % CIRCLE
         circle = [place ^ other for other in range(CIRCLE) if other != place]
         with self.player.follow(self.player.neighbours(*circle)) as followed:

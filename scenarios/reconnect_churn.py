@@ -1,14 +1,14 @@
-"""Reconnect churn: sockets come and go, some with a goodbye and some without.
+"""Reconnect churn: sockets open and close, some with a close handshake and some without.
 
-Each visit opens a socket, shows a status, makes one round trip, and ends: closed as the protocol wants it, or
-cut like a phone in a tunnel. The next visit keeps the session, now and then after a refresh.
+Each visit opens a socket, shows a status, makes one round trip, and ends: closed as the protocol requires, or
+cut like a phone in a tunnel. The next visit reuses the session, sometimes after a refresh.
 """
 
 from nakama_bots import NakamaUser, between, tag, task
 
 
 class ReconnectChurn(NakamaUser):
-    """One short visit after the other; ``WS connect`` tells how long coming back takes."""
+    """Makes one short visit after the other; ``WS connect`` is the time to reconnect."""
 
     by_name_only = True
     appear_online = True
@@ -17,7 +17,7 @@ class ReconnectChurn(NakamaUser):
     @tag("sockets", "churn")
     @task(3)
     def close(self) -> None:
-        """Leave politely."""
+        """Close the connection properly."""
         self.player.show("here for a moment")
         self.player.socket.ping_pong()
         self.player.disconnect()
@@ -25,13 +25,13 @@ class ReconnectChurn(NakamaUser):
     @tag("sockets", "churn")
     @task(2)
     def cut(self) -> None:
-        """The network is gone; the server does not know yet."""
+        """Cut the connection, which the server does not notice yet."""
         self.player.socket.ping_pong()
         self.player.cut()
 
     @tag("sockets", "churn")
     @task(1)
     def refresh(self) -> None:
-        """Come back with a new token."""
+        """Reconnect with a refreshed token."""
         self.player.disconnect()
         self.player.refresh()

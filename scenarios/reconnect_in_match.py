@@ -1,7 +1,7 @@
-"""Reconnect in match: four at a time play, and each loses its connection once and comes back.
+"""Reconnect in match: four players play, and each loses its connection once and reconnects.
 
-The sample ``reconnect`` is from the end of the connection to being in the match again; what a player did not
-get meanwhile is ``missed`` in its deliveries, and not ``lost``.
+The sample ``reconnect`` is the time from the end of the connection to being in the match again. Deliveries
+during that time are counted as ``missed``, not as ``lost``.
 """
 
 import random
@@ -15,7 +15,7 @@ AWAY = 0.5
 
 
 class ReconnectInMatch(NakamaUser):
-    """A match with three neighbours."""
+    """Plays a match with three neighbours."""
 
     by_name_only = True
     wait_time = between(0.3, 1.0)
@@ -23,7 +23,7 @@ class ReconnectInMatch(NakamaUser):
     @tag("match", "relayed", "reconnect")
     @task
     def play(self) -> None:
-        """Play, lose the connection at a random moment, come back, play on."""
+        """Play, lose the connection at a random moment, reconnect and continue."""
         with self.player.join_match(name=self.player.identity.shared_name("reconnect", PLAYERS)) as match:
             before = random.random() * self.settings.match_seconds
             for seconds in (before, self.settings.match_seconds - before):

@@ -1,7 +1,7 @@
-"""Relayed match: four at a time send state to each other through the server, at N Hz.
+"""Relayed match: four players send state to each other through the server, at N Hz.
 
-``--nakama-tick-rate`` is N, ``--nakama-match-seconds`` how long one stays. Players come and go while the
-others play. How each state arrives is reported as ``delivery``.
+``--nakama-tick-rate`` is N, ``--nakama-match-seconds`` how long a player stays. Players join and leave while
+others play. The delivery of each state is reported as ``delivery``.
 """
 
 from nakama_bots import NakamaUser, between, tag, task
@@ -10,7 +10,7 @@ PLAYERS = 4
 
 
 class RelayedMatch(NakamaUser):
-    """A match with three neighbours, without the matchmaker."""
+    """Plays a match with three neighbours, without the matchmaker."""
 
     by_name_only = True
     wait_time = between(0.3, 1.0)
@@ -18,7 +18,7 @@ class RelayedMatch(NakamaUser):
     @tag("match", "relayed")
     @task
     def play(self) -> None:
-        """Come, play, leave."""
+        """Join, play and leave."""
         with self.player.join_match(name=self.player.identity.shared_name("relayed", PLAYERS)) as match:
             for tick in match.ticks():
                 match.send(1, f"{tick.number:064}")

@@ -1,6 +1,6 @@
-"""RPC: functions of the server's runtime, over REST, over the socket, and with the server's key.
+"""RPC: functions of the server's runtime, over REST, over the socket, and with the HTTP key.
 
-The server needs the RPC ``echo``, which ``nakama_modules/`` have and the embedded emulator too.
+The server needs the RPC ``echo``, which ``nakama_modules/`` and the embedded emulator have.
 """
 
 from nakama_bots import NakamaUser, between, tag, task
@@ -10,7 +10,7 @@ PAYLOAD = {"item": "sword", "amount": 3, "note": "x" * 100}
 
 
 class Rpc(NakamaUser):
-    """What is sent must come back."""
+    """Calls an echo, and checks its answer."""
 
     by_name_only = True
     needs = "the RPC echo (load nakama_modules/)"
@@ -19,19 +19,19 @@ class Rpc(NakamaUser):
     @tag("rpc", "rest")
     @task(2)
     def over_rest(self) -> None:
-        """As the session's user."""
+        """Call as the session's user."""
         answer = self.player.api.rpc(FUNCTION, PAYLOAD)
         assert answer["payload"] == PAYLOAD
 
     @tag("rpc")
     @task(2)
     def over_the_socket(self) -> None:
-        """A round trip without HTTP."""
+        """Call over the socket, without HTTP."""
         assert self.player.socket.rpc(FUNCTION, '{"over":"socket"}')["payload"] == '{"over":"socket"}'
 
     @tag("rpc", "rest")
     @task(1)
     def as_a_server(self) -> None:
-        """With ``runtime.http_key``, as a game's own backend does."""
+        """Call with ``runtime.http_key``, as a game's backend does."""
         answer = self.player.api.rpc_http_key(self.settings.credentials.http_key, FUNCTION, PAYLOAD)
         assert answer["payload"] == PAYLOAD

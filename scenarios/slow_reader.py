@@ -1,9 +1,9 @@
-"""Slow reader: a client that asks and does not read, until the server gives it up.
+"""Slow reader: a client that sends requests and does not read, until the server closes it.
 
 The server's queue for a session (``socket.outgoing_queue_size``) fills behind the full buffers of the
-connection, and the server closes it. That is meant to happen: requests that end with the connection are counted
-as ``provoked.slow_reader`` and are no failures; ``slow_reader_closed`` counts the sockets, and the sample
-``slow_reader`` is the time until the server let go. Run other scenarios beside it to see whether they suffer:
+connection, and the server closes it. That is intended: requests that end with the connection are counted as
+``provoked.slow_reader`` and are not failures; ``slow_reader_closed`` counts the sockets, and the sample
+``slow_reader`` is the time until the server closed one. Run other scenarios beside it to see if they suffer:
 ``locust -f locustfile.py SlowReader Duel``. The server needs the RPC ``blob``.
 """
 
@@ -14,7 +14,7 @@ PATIENCE = 15.0
 
 
 class SlowReader(NakamaUser):
-    """One stuck connection after the other."""
+    """Blocks one connection after the other."""
 
     by_name_only = True
     needs = "the RPC blob (load nakama_modules/)"
@@ -23,6 +23,6 @@ class SlowReader(NakamaUser):
     @tag("sockets", "slow_reader")
     @task
     def get_stuck(self) -> None:
-        """Ask for more than fits, without reading; then come back with a new connection."""
+        """Request more than the buffers hold, without reading; then open a new connection."""
         self.player.read_nothing(ANSWER_SIZE, PATIENCE)
         self.player.disconnect()

@@ -1,4 +1,4 @@
-"""Town square: a room where people read what was said, talk, and change their status."""
+"""Town square: a room where players read the history, talk, and change their status."""
 
 import random
 from itertools import cycle
@@ -16,17 +16,17 @@ STATUSES = cycle(("in the square", "looking for a group", "away", ""))
 
 
 class TownSquare(NakamaUser):
-    """One visit after the other."""
+    """Makes one visit after the other."""
 
     weight = 1
     wait_time = between(0.5, 2.0)
     appear_online = True
-    delivery = stamped()  # people of other workers are in the same rooms
+    delivery = stamped()  # players of other workers are in the same rooms
 
     @tag("town_square", "chat", "status")
     @task
     def visit(self) -> None:
-        """Join a room, read its history, follow who is there, talk, leave."""
+        """Join a room, read its history, follow the other members, talk and leave."""
         with self.player.chat(f"{self.settings.id_prefix}-square-{random.randrange(ROOMS)}") as room:
             room.history()
             with self.player.follow(room.others[:FOLLOWED]) as followed:

@@ -1,5 +1,5 @@
--- For a game's own server, if its other players or its code are to know the bots: copies their mark, which comes
--- as a session variable, into the account's metadata, which no client can write. Put it into the runtime path.
+-- For your game's server, if other players or its code need to recognise bots: copies their mark, a session
+-- variable, to the account's metadata, which no client can write. Put it into the runtime path.
 
 local nk = require("nakama")
 

@@ -1,4 +1,4 @@
-"""What the emulator can be told; the defaults are Nakama's own (``server/config.go``)."""
+"""The emulator's options; the defaults are Nakama's (``server/config.go``)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nakama_bots.emulator.server.faults import Fault
 from nakama_bots.emulator.store.limits import StoreLimits
 
 VERSION: Final = "3.40.0"
-"""What modules read as the server's version."""
+"""The server version that modules read."""
 
 SERVER_NAME: Final = "nakama-bots-emulator"
 """The ``Server`` header of every answer."""
@@ -17,9 +17,9 @@ SERVER_NAME: Final = "nakama-bots-emulator"
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Every setting of one emulator. Times are seconds, sizes bytes.
+    """All settings of an emulator. Times are seconds, sizes bytes.
 
-    ``seed`` None: ids and choices differ from run to run. ``lifeline_fd``: a pipe whose end stops the
+    ``seed`` None: ids and choices differ between runs. ``lifeline_fd``: a pipe whose end stops the
     emulator. ``ready_fd`` None: the ready line goes to stdout.
     """
 
@@ -35,9 +35,9 @@ class Options:
     matchmaker_max_intervals: int = 2
     matchmaker_max_tickets: int = 3
     matchmaker_rev_precision: bool = False
-    # Seconds that an authoritative match may be empty before it is stopped; 0: for ever.
+    # Seconds that an authoritative match may be empty before it is stopped; 0: no limit.
     match_max_empty: int = 0
-    # Messages to a match until its next tick, calls of its functions, and broadcasts until a function returns.
+    # Queue sizes: messages to a match until its next tick, calls of its functions, deferred broadcasts.
     match_input_queue_size: int = 128
     match_call_queue_size: int = 128
     match_deferred_queue_size: int = 128
@@ -48,29 +48,29 @@ class Options:
     ping_period: float = 15.0
     pong_wait: float = 25.0
     write_wait: float = 5.0
-    # Until a connection's first request, or a request's body, must be there, and between two requests.
+    # Timeouts for a connection's first request or a request's body, and between two requests.
     read_timeout: float = 10.0
     idle_timeout: float = 60.0
     close_ack_wait: float = 2.0
     ping_backoff_threshold: int = 20
-    # Seconds until lists of matches and parties show a change.
+    # Seconds until lists of matches and parties reflect a change.
     label_update_interval: float = 1.0
-    # How many seconds of the server pass in one: its clock, its intervals, the ticks of its matches.
+    # Server seconds per real second: its clock, its intervals, the ticks of its matches.
     speed: float = 1.0
     limits: StoreLimits = field(default_factory=StoreLimits)
     single_socket: bool = False
     single_match: bool = False
     single_party: bool = False
-    # Paths of runtime modules; what one call into Lua may take, and all of it (bytes); where modules may send
-    # HTTP requests ("loopback", host names); what modules read as ``context.env``.
+    # Paths of runtime modules; limits of one call into Lua (instructions) and of all Lua (bytes); hosts for
+    # HTTP requests of modules ("loopback", host names); the modules' ``context.env``.
     modules: tuple[str, ...] = ()
     module_instructions: int = 50_000_000
     module_memory: int = 64 * 2**20
     allow_http: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
-    # Load modules again when their files change.
+    # Reload modules when their files change.
     reload: bool = False
-    # Files that the state is read from and written to, "": none; whether requests are logged.
+    # Files to read the state from and write it to, "": none; whether requests are logged.
     load: str = ""
     save: str = ""
     log_requests: bool = False

@@ -1,12 +1,12 @@
-"""The pytest plugin: the fixture ``nakama``, an emulator that is new for each test.
+"""The pytest plugin: the fixture ``nakama``, a fresh emulator for each test.
 
-Installed with the package, nothing has to be imported::
+It is installed with the package; nothing has to be imported::
 
     @pytest.mark.nakama(modules=["server/game.lua"], load="fixtures/players.json")
     def test_a_game(nakama):
         client = my_client(nakama.host, nakama.port)
 
-Emulators with the same options are one process, which forgets all between two tests.
+Emulators with the same options share a process, which is reset between tests.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _PROCESSES = pytest.StashKey[dict[tuple[str, ...], EmulatorProcess]]()
 
 
 class Nakama:
-    """One test's server. ``url``: ``http://127.0.0.1:PORT``, for REST and, with ``ws``, for the socket."""
+    """The server of a test. ``url``: ``http://127.0.0.1:PORT``, for REST and, with ``ws``, for the socket."""
 
     def __init__(self, process: EmulatorProcess) -> None:
         self._process = process
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The server's URL."""
         return self._process.url
 
     @property
@@ -50,11 +50,11 @@ class Nakama:
         return int(self.url.rsplit(":", 1)[1])
 
     def faults(self, *faults: dict[str, Any]) -> None:
-        """Have things go wrong from now on, as over the control port; without any: no more."""
+        """Set the faults in force, as over the control port; without arguments, end all faults."""
         _put(self._process, list(faults))
 
     def reset(self) -> None:
-        """Forget everything: accounts, matches, boards, and what modules keep; sockets are closed."""
+        """Reset all state: accounts, matches, boards, cached values of modules; closes all sockets."""
         _put(self._process, [{"kind": "restart"}])  # which ends all other faults
 
 
@@ -67,28 +67,28 @@ def _put(process: EmulatorProcess, faults: list[dict[str, Any]]) -> None:
     except urllib.error.HTTPError as error:
         with error:
             reason = json.loads(error.read()).get("error", error.reason)
-        msg = f"faults that cannot be used: {reason}"
+        msg = f"invalid faults: {reason}"
         raise ValueError(msg) from None
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the mark known."""
+    """Register the mark."""
     config.addinivalue_line(
         "markers",
-        f"{_MARK}(modules=[..], load=.., options=[..]): the server code and the state that the fixture nakama "
-        "begins with, and further options of nakama-bots emulator; paths are relative to the test's file",
+        f"{_MARK}(modules=[..], load=.., options=[..]): the server code and the initial state of the fixture "
+        "nakama, and further options of nakama-bots emulator; paths are relative to the test's file",
     )
     config.stash[_PROCESSES] = {}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """End all emulators."""
+    """Stop all emulators."""
     for process in config.stash.get(_PROCESSES, {}).values():
         process.stop()
 
 
 def _arguments(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """The emulator's options by the marks of a test, the closest first."""
+    """Return the emulator's options from the marks of a test, the closest first."""
     modules: Sequence[Any] = ()
     load: Any = ""
     options: Sequence[Any] = ()
@@ -109,7 +109,7 @@ def _arguments(request: pytest.FixtureRequest) -> tuple[str, ...]:
 
 @pytest.fixture
 def nakama(request: pytest.FixtureRequest) -> Iterator[Nakama]:
-    """An emulator without anything from earlier tests; its matchmaker runs five times a second."""
+    """Yield an emulator without state of earlier tests; its matchmaker runs five times a second."""
     processes = request.config.stash[_PROCESSES]
     arguments = _arguments(request)
     process = processes.get(arguments)

@@ -1,4 +1,4 @@
-"""The settings as Locust arguments: resolved where the run is led, received by its workers."""
+"""The settings as Locust arguments: resolved in the leading process, received by its workers."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _SENT: Final = "nakama_settings"
 
 
 def add_arguments(parser: LocustArgumentParser) -> None:
-    """Add ``--nakama-...`` for every setting; the web UI shows none of them, some being secret."""
+    """Add ``--nakama-...`` for every setting. The web UI shows none of them: some are secret."""
     settings_options.add_arguments(parser.add_argument_group("Nakama options"))
 
 
 def resolve(options: Namespace) -> Settings:
-    """The settings of the process that leads the run; ``ConfigError`` names the first that is wrong.
+    """Return the settings of the process that leads the run; ``ConfigError`` names the first wrong one.
 
-    Locust sends its options to every worker when a test starts, so their plain values are left there.
+    Locust sends its options to every worker when a test starts, so their plain values stay in ``options``.
     """
     settings = settings_options.resolve(options)
     setattr(options, _SENT, settings.values)
@@ -29,5 +29,5 @@ def resolve(options: Namespace) -> Settings:
 
 
 def received(options: Namespace) -> Settings:
-    """The settings of a worker, from the options that its master has sent."""
+    """Return the settings of a worker from the options that its master has sent."""
     return Settings.of(getattr(options, _SENT))

@@ -1,7 +1,7 @@
-"""From the observer seam to Locust's request event: one event a call, and the same call to the recorder.
+"""Passes observed calls to Locust's request event and to the recorder: one event per call.
 
-Nothing that a scenario gives raises here: an observer is called in the middle of a protocol's work, partly in
-the event loop. What cannot be kept is counted as a fault of the scenario, and no event is fired for it.
+No value from a scenario raises here: an observer is called in the middle of a protocol's work, partly in
+the event loop. A value that cannot be recorded counts as a fault of the scenario and fires no event.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ from nakama_bots.results.record.recorder import SCENARIO, Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
 
 STOPPED: Final = " (stopped)"
-"""Behind the name of a call that was abandoned, in Locust's tables."""
+"""Suffix of an abandoned call's name in Locust's tables."""
 
 _CONTROL: Final = (StopUser, StopTest, RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet)
-"""What a listener of Locust's request event may raise to steer the user that made the request."""
+"""Exceptions that a listener of Locust's request event may raise to steer the user."""
 
 
 class CallContext(dict[str, Any]):
-    """The context of the events fired here, which distinguishes them from those of other code.
+    """The context of events fired here. Its type distinguishes them from events of other code.
 
-    ``waited_ms``, where it is known: how long the answer waited to be read, which is not in ``response_time``.
+    ``waited_ms``, if known: how long the answer waited to be read, which is not part of ``response_time``.
     """
 
 
 class LocustObserver:
-    """Fires Locust's ``request`` event once for every call that ended, and passes everything to ``recorder``.
+    """Fires Locust's ``request`` event once for every finished call and passes everything to ``recorder``.
 
-    ``sampler`` chooses some of the calls to be written down one by one, if there is one. ``complain`` logs a
-    line once a kind, which is its second argument. ``of_scenario`` makes the observer of a scenario's players.
+    ``sampler``, if given, writes a sample of the calls one by one. ``complain(line, kind)`` logs one line per
+    kind. ``of_scenario`` creates the observer of a scenario's players.
 
     A call that was abandoned because its player was stopped is neither a success nor a failure of the server:
-    its event has no response time, and a name with ``STOPPED`` behind it.
+    its event has no response time, and its name ends in ``STOPPED``.
     """
 
     __slots__ = ("_complain", "_fire", "_must", "_recorder", "_scenario", "sampler")
@@ -56,7 +56,7 @@ class LocustObserver:
         self.sampler: RequestSampler | None = None
 
     def of_scenario(self, scenario: str, must_do: Collection[str] = ()) -> LocustObserver:
-        """The observer of the players of ``scenario``, which also counts what it ``must_do``."""
+        """Return the observer of the players of ``scenario``, which also counts what they ``must_do``."""
         other = LocustObserver.__new__(LocustObserver)
         other._fire, other._recorder, other._complain = self._fire, self._recorder, self._complain
         other._scenario = scenario
@@ -74,7 +74,7 @@ class LocustObserver:
         error: CallError | None,
         waited: float | None = None,
     ) -> None:
-        """``Observer``: one call ended; seconds become Locust's milliseconds, with fractions."""
+        """``Observer``: record a finished call. Seconds become Locust's milliseconds, with fractions."""
         try:
             self._recorder.call(kind, name, started, elapsed, size, error, waited)
         except ScenarioFault as fault:
@@ -96,12 +96,12 @@ class LocustObserver:
                 start_time=time() - elapsed,
             )
         except _CONTROL:
-            # In the event loop there is no user to steer, and the connection's work must go on.
+            # In the event loop there is no user to steer, and the connection must continue to work.
             if gevent.getcurrent() is not gevent.get_hub():
                 raise
 
     def sample(self, name: str, seconds: float) -> None:
-        """``Observer``: Locust has no place for it; recorded only."""
+        """``Observer``: record a duration; Locust has no equivalent."""
         try:
             self._recorder.sample(name, seconds)
         except ScenarioFault as fault:
@@ -111,7 +111,7 @@ class LocustObserver:
             self._done(name)
 
     def count(self, name: str, number: int = 1) -> None:
-        """``Observer``: Locust has no place for it; recorded only."""
+        """``Observer``: record a count; Locust has no equivalent."""
         try:
             self._recorder.count(name, number)
         except ScenarioFault as fault:

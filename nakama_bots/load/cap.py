@@ -1,4 +1,4 @@
-"""The most users of a run, whoever asks for more: the command line, the web UI, a key, a shape."""
+"""Limits the users of a run, whether the command line, the web UI, a key or a shape asks for more."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ log = logging.getLogger(__name__)
 
 
 def cap_users(environment: Environment, check: Callable[[int], None], ended: Callable[[str], object]) -> None:
-    """Have this process's runner refuse to start users whose number ``check`` refuses with a ``ConfigError``.
+    """Make this process's runner refuse a number of users that ``check`` rejects with ``ConfigError``.
 
-    A shape that asks for more ends the run, and ``ended`` is called: what it was made to show cannot be shown.
+    A shape that asks for more ends the run and calls ``ended``: the run cannot show what it was meant to.
     """
     runner = environment.runner
     if runner is None:
@@ -31,11 +31,11 @@ def cap_users(environment: Environment, check: Callable[[int], None], ended: Cal
                 log.error("%s", error)
             else:
                 ended(str(error))
-                # As Locust ends a shape that has come to its end.
+                # The way in which Locust ends a finished shape.
                 headless = environment.parsed_options is not None and environment.parsed_options.headless
                 (runner.quit if headless else runner.stop)()
             return None
         return start(user_count, *rest, **options)
 
-    # Of this instance only. Whatever starts users comes through here.
+    # On this instance only. Every start of users passes through here.
     runner.start = start_checked  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
-"""What the process that the user started does for a run, from the settings to its end.
+"""Leads a run from its settings to its end, in the process that the user started.
 
-That is the master, or the only process of a run without workers. The server is ``target``'s business, the end
-of a run ``ending``'s.
+This is the master, or the only process of a run without workers. ``target`` handles the server, ``ending``
+the end of a run.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 
 class Conductor:
-    """Made once, when Locust is initialised."""
+    """Leads the runs of this process. Created once, when Locust is initialised."""
 
     def __init__(self, environment: Environment, run: Run) -> None:
         assert environment.parsed_options is not None
@@ -104,7 +104,7 @@ class Conductor:
     def _check_descriptors(self, users: int, *, name: str) -> None:
         processes = self._options.processes or 1
         if isinstance(self._runner, MasterRunner) and not self._options.processes:
-            return  # its workers may be on other machines
+            return  # the workers may be on other machines
         check_descriptors(users, self._environment.user_classes, processes, name=name)
 
     def _add_pages(self, settings: Settings) -> None:
@@ -124,7 +124,7 @@ class Conductor:
 
     def _on_emulator_lost(self, line: str) -> None:
         self._ending.fault(line)
-        if self._info is None:  # between the web UI's runs: no verdict will have it
+        if self._info is None:  # between two runs of the web UI: no verdict can include it
             self._environment.process_exit_code = ExitCode.FAILURES
         self._runner.quit()
         if self._environment.web_ui is not None:
@@ -140,7 +140,7 @@ class Conductor:
         settings = self._run.settings
         target = Target.parse(environment.host or "", name="host")
         if not self._options.headless and not self._target.is_own(target):
-            # The web UI may have changed the host since the start.
+            # The web UI may have changed the host after the start.
             self._target.look(settings, target)
         self._started = perf_counter()
         self._judge.start()
@@ -183,7 +183,7 @@ class Conductor:
         self._finish()
 
     def _finish(self) -> None:
-        """Conclude the run, once. It may wait for workers, and Ctrl-C may want the same meanwhile."""
+        """Conclude the run, once. It may wait for workers, and Ctrl-C may call it again meanwhile."""
         with self._finishing:
             info = self._info
             if info is None:
@@ -198,7 +198,7 @@ class Conductor:
             self._ending.show()
 
     def _over_cap(self, line: str) -> None:
-        """A shape wants more users than may be."""
+        """Called when a shape wants more users than allowed."""
         if self._info is not None:
             self._ending.fault(line)
             return
@@ -206,8 +206,8 @@ class Conductor:
         self._environment.process_exit_code = ExitCode.USAGE
 
     def _on_quitting(self, **_: Any) -> None:
-        # On SIGTERM Locust comes here with the users still running: they end before the results are final.
-        # It is stopped for Locust before that.
+        # On SIGTERM Locust gets here with the users still running: end them before the results are final.
+        # For Locust the run has been stopped before that.
         if self._runner.state != STATE_INIT:
             self._runner.stop()
         self._finish()

@@ -1,6 +1,6 @@
-"""Open files, of which every socket is one: the soft limit is raised, and a run that needs more is refused.
+"""Raises the soft limit of open files (every socket is one) and refuses a run that needs more.
 
-Without a free one a connect fails in the generator itself, and its figures say nothing of the server.
+Without a free descriptor a connect fails in the generator itself, and says nothing about the server.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from typing import Final
 from nakama_bots.errors import ConfigError
 
 SPARE: Final = 16
-"""Files beside those that are open at the start: for results, name resolution, the server's metrics."""
+"""Files needed beyond those open at the start: for results, name resolution, the server's metrics."""
 
 
 def raise_soft_limit() -> None:
-    """Let this process, and those that it starts, open as many files as the hard limit allows."""
+    """Let this process and its child processes open as many files as the hard limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        with suppress(ValueError, OSError):  # of the kernel's own limit
+        with suppress(ValueError, OSError):  # when above the kernel's limit
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def check_descriptors(users: int, user_classes: Iterable[type], processes: int = 1, *, name: str) -> None:
-    """``ConfigError`` under ``name`` when ``users`` in ``processes`` need more open files than there may be.
+    """Raise ``ConfigError`` under ``name`` if ``users`` in ``processes`` need more open files than allowed.
 
     A user has a REST connection, and a socket where its class ``needs_socket``.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if limit == resource.RLIM_INFINITY:
         return
-    # How users are shared out is Locust's: the least that they may need decides.
+    # Locust decides how users are distributed: check the least that they can need.
     each = min((1 + bool(getattr(found, "needs_socket", False)) for found in user_classes), default=1)
     own = sum(1 for _ in Path("/proc/self/fd").iterdir()) + SPARE
     needed = ceil(users / processes) * each + own

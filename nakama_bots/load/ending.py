@@ -1,8 +1,8 @@
-"""The end of a run: summary, verdict, files, exit code, and what is printed.
+"""Ends a run: summary, verdict, files, exit code and printed output.
 
-The verdict is drawn first, then the files are written, the small ones before the others. A file that cannot be
-written makes the run invalid: the verdict is drawn again, and the files that hold the first one are written
-again, so that printed line, exit code and files agree.
+The verdict is computed first, then the files are written, small ones first. A file that cannot be written
+makes the run invalid: the verdict is computed again, and the files that contain the first one are written
+again, so that the printed line, the exit code and the files agree.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 
 
 class Ending:
-    """Made once; ``conclude`` is called at the end of each run."""
+    """Ends the runs of a process. Created once; ``conclude`` is called at the end of each run."""
 
     def __init__(self, environment: Environment, run: Run, judge: Judge) -> None:
         self._environment = environment
@@ -44,27 +44,27 @@ class Ending:
         self._faults: list[str] = []
 
     def fault(self, line: str) -> None:
-        """Note what went wrong in the run itself: it fails the run, whatever the figures are."""
+        """Record a problem of the run itself. It fails the run, whatever the figures are."""
         log.error("%s", line)
         self._faults.append(line)
 
     def conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> None:
-        """Draw the verdict on a run that lasted ``duration`` seconds, and write its folder."""
+        """Compute the verdict on a run that lasted ``duration`` seconds, and write its folder."""
         try:
             self._conclude(info, ended, duration, server)
         except Exception as error:
-            log.exception("the verdict could not be drawn")
+            log.exception("the verdict could not be computed")
             self._raise_exit_code(ExitCode.INVALID)
             self._texts.append(
                 f"run: INVALID (exit code {int(ExitCode.INVALID)})\n"
-                f"  the verdict could not be drawn: {type(error).__name__}: {error}"
+                f"  the verdict could not be computed: {type(error).__name__}: {error}"
             )
 
     def show(self) -> None:
-        """Print what the runs that have ended have to say."""
+        """Print the output of the finished runs."""
         texts, self._texts = self._texts, []
         for text in texts:
-            # After Locust's own tables, where they go to.
+            # After Locust's tables, and to the same stream.
             console_logger.info("%s", text)
 
     def _conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> None:
@@ -121,22 +121,22 @@ class Ending:
     def _users(self, info: RunInfo) -> int:
         users = max(info.users, sum(self._runner.final_user_classes_count.values()))
         if self._run.settings.load is not None and self._run.settings.load.open is not None:
-            # Locust was asked for none.
+            # Locust was asked for no exit code.
             users = max(users, self._run.totals.most_users)
         return users
 
     def _all_faults(self) -> Sequence[str]:
         raised = sum(row["count"] for row in self._runner.exceptions.values())
         if raised:
-            self._faults.append(f"the scenario raised {raised:,} exceptions of its own (see Locust's table)")
+            self._faults.append(f"the scenario raised {raised:,} unexpected exceptions (see Locust's table)")
         if locust_log.unhandled_greenlet_exception:
-            # Locust's exit code would be 2 for it.
-            self._faults.append("an exception was not handled in a listener or a greenlet (see the log)")
+            # Locust would exit with 2.
+            self._faults.append("a listener or a greenlet raised an unhandled exception (see the log)")
             locust_log.unhandled_greenlet_exception = False
         faults, self._faults = self._faults, []
         return faults
 
     def _raise_exit_code(self, code: int) -> None:
-        """A later run of the web UI undoes no earlier one."""
+        """Raise the exit code; a later run of the web UI never lowers it."""
         known = self._environment.process_exit_code or ExitCode.PASSED
         self._environment.process_exit_code = max(int(known), int(code))

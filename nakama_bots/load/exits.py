@@ -1,4 +1,4 @@
-"""How a process ends before any load."""
+"""Ends a process before any load."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nakama_bots.exit_codes import ExitCode
 
 
 def stop_with(line: str, code: ExitCode = ExitCode.USAGE) -> NoReturn:
-    """End the process before any load, with one line."""
+    """End the process before any load, with one line on stderr."""
     print(f"nakama_bots: {line}", file=sys.stderr, flush=True)  # noqa: T201
     _end_workers()
     sys.exit(code)
 
 
 def _end_workers() -> None:
-    """End what ``--processes`` forked: Locust does not, and they would wait for another master for minutes."""
+    """End the forked workers of ``--processes``, which would otherwise wait minutes for another master."""
     this = psutil.Process()
     for child in this.children():
         with suppress(psutil.Error):

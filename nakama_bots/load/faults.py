@@ -1,7 +1,7 @@
-"""What a user class does wrong beside failed calls: counted with the exceptions of Locust's table.
+"""Faults of a user class other than failed calls, counted in Locust's table of exceptions.
 
-Locust counts an ``Exception`` that leaves a task. What else would end the process, or keep it from ending, is
-made one here: it fails the run like any other, in workers too.
+Locust counts an ``Exception`` that leaves a task. Anything else that would end the process, or keep it from
+ending, is turned into one here, so that it fails the run like any other, in workers too.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ _DEEPEST: Final = 50
 
 
 class UserFault(Exception):
-    """A user class has done what would end its process, or hold it up: the text names both."""
+    """A user class did something that would end or block its process. The text names the class and the act."""
 
 
 def ends_process(error: BaseException) -> bool:
-    """Whether ``error``, let out of a greenlet, may end more than that greenlet, as ``sys.exit`` does."""
+    """True if ``error``, raised out of a greenlet, may end more than that greenlet, as ``sys.exit`` does."""
     return not isinstance(error, (Exception, GreenletExit))
 
 
 def fault_of(user: object, doing: str, error: BaseException) -> UserFault:
-    """``error``, which left ``doing`` of a user, as a fault."""
+    """Return ``error``, raised by ``doing`` of a user, as a fault."""
     return UserFault(f"{type(user).__name__}: {doing} raised {type(error).__name__}({error})")
 
 
 def report_fault(environment: Environment, fault: UserFault, trace: TracebackType | None) -> None:
-    """Log ``fault`` and have Locust count it."""
+    """Log ``fault`` and count it in Locust's table."""
     log.error("%s", fault, exc_info=(type(fault), fault, trace) if trace is not None else None)
     environment.events.user_error.fire(user_instance=None, exception=fault, tb=trace)
 
 
 def user_of(greenlet: object) -> User | None:
-    """Whose greenlet it is; None when it is no user's, or that of a plain Locust user that has been killed."""
+    """Return the user of a greenlet; None if it has none, or a plain Locust user that has been killed."""
     user: object = getattr(greenlet, "user", None)
     if user is None:
-        # Where Locust has it until the greenlet is killed.
+        # Where Locust keeps it until the greenlet is killed.
         user = next(iter(getattr(greenlet, "args", ())), None)
     return user if isinstance(user, User) else None
 
 
 def where(greenlet: Greenlet[..., Any]) -> TracebackType | None:
-    """What a greenlet that waits is at, as a traceback: the same for all that hang in the same place."""
+    """Return a traceback of where a greenlet waits: equal for all that hang in the same place."""
     trace: TracebackType | None = None
     frame: FrameType | None = greenlet.gr_frame
     for _ in range(_DEEPEST):
@@ -62,10 +62,10 @@ def where(greenlet: Greenlet[..., Any]) -> TracebackType | None:
 
 
 def contain_exits(environment: Environment) -> None:
-    """Have a ``SystemExit`` of any greenlet be its fault, not the end of the process, until the process ends.
+    """Turn a ``SystemExit`` of any greenlet into a fault instead of the end of the process.
 
-    gevent raises it again in the main greenlet, and Python then ends without a report. Locust's own
-    ``sys.exit`` comes after its event ``quitting``.
+    gevent raises it again in the main greenlet, and Python then ends without a report. Locust calls
+    ``sys.exit`` only after its event ``quitting``, which lifts this.
     """
     hub = gevent.get_hub()
     handle = hub.handle_error
@@ -83,5 +83,5 @@ def contain_exits(environment: Environment) -> None:
         report_fault(environment, fault_of(owner, "a greenlet", value), trace)
 
     environment.events.quitting.add_listener(on_quitting)
-    # Of this instance only: whatever fails in a greenlet or a callback comes through here.
+    # On this instance only: every failure of a greenlet or a callback passes through here.
     hub.handle_error = contained  # type: ignore[method-assign, assignment]

@@ -1,9 +1,9 @@
-"""Where a run's figures go once a second: from the hot recorder to an interval, then to total and time line.
+"""Moves a run's figures once a second from the hot recorder to an interval, then to totals and time line.
 
-The recorder behind the observer is swapped, not copied, and its rows are encoded one by one with the hub in
-between: 40 names take some milliseconds, which no message should have to wait for.
+The recorder behind the observer is swapped, not copied, and its rows are encoded one by one, yielding to the
+hub between them: 40 names take some milliseconds, and no message should wait for that.
 
-Each step is guarded by itself: one that fails leaves a gap, which the verdict has, and the others go on.
+Each step is guarded: one that fails leaves a gap, which the verdict lists, and the others continue.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from nakama_bots.settings.health_limits import HealthLimits
 log = logging.getLogger(__name__)
 
 LOCAL: Final = "local"
-"""The source of a process that is no worker; a worker's is its Locust id."""
+"""The source name of a process without workers; that of a worker is its Locust id."""
 
 Gauges = Callable[[], Mapping[str, float]]
 """Read at the end of every interval; must not switch to another greenlet."""
 
 
 class Totals:
-    """What the process that the user started knows of the whole run: everything added up, and the time line."""
+    """The figures of the whole run, in the process that the user started: totals and time line."""
 
     def __init__(self) -> None:
         self._begin(HealthLimits())
 
     def reset(self, limits: HealthLimits) -> None:
-        """Begin with a new run, whose generator is held to ``limits``."""
+        """Start a new run, whose generator health is checked against ``limits``."""
         self._begin(limits)
 
     def _begin(self, limits: HealthLimits) -> None:
@@ -53,13 +53,13 @@ class Totals:
 
     @property
     def most_users(self) -> int:
-        """Of each process the most users that it had at the end of an interval, added up."""
+        """The sum over all processes of the most users that each had at the end of an interval."""
         return int(sum(self._users.values()))
 
     def add(self, interval: object) -> int:
-        """Take in an interval of this process or of a worker; ``ShapeError`` when it is none.
+        """Add an interval of this process or of a worker; ``ShapeError`` if it is not one.
 
-        Gives the number of its calls.
+        Returns the number of its calls.
         """
         checked = check_interval(interval)
         source, at, seconds = checked["source"], checked["at"], checked["seconds"]
@@ -77,32 +77,32 @@ class Totals:
         for what, step in steps:
             try:
                 step()
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other steps go on
+            except Exception as error:  # noqa: BLE001 - whatever it is, the other steps run
                 self.miss(_gap(source, what, at, seconds, error))
         return calls
 
     def miss(self, gap: Gap) -> None:
-        """Note what the figures lack, and log it the first time."""
+        """Record a gap in the figures, and log it the first time."""
         if gap["what"] == FIGURES:
             self.health.lose(gap["source"], gap["seconds"])
         if self.gaps.add(gap):
-            log.error("%s of %s cannot be kept: %s", gap["what"], gap["source"] or "the run", gap["reason"])
+            log.error("%s of %s cannot be recorded: %s", gap["what"], gap["source"] or "the run", gap["reason"])
 
     def complete(self, source: str, ended: float) -> None:
-        """Note which seconds the time line does not cover, now that the run is over (seconds since 1970)."""
+        """Record the seconds that the time line lacks, at the end of the run (seconds since 1970)."""
         for of, first, last in self.timeline.holes(source, ended):
             if not any(_covers(gap, of, first, last) for gap in self.gaps):
                 self.miss(_gap_of(of, FIGURES, first, last - first, "the time line has a hole"))
 
     def failed(self, what: str, error: BaseException, *, source: str = "") -> None:
-        """Note that ``what`` of ``source`` ("" for the run) failed just now."""
+        """Record that ``what`` of ``source`` ("" for the run) failed now."""
         self.miss(_gap(source, what, time(), 0.0, error))
 
 
 class Intervals:
-    """One process's intervals. ``deliver`` is given each, and may switch.
+    """The intervals of a process. ``deliver`` is called with each, and may switch greenlets.
 
-    ``on_taken`` is called when the recorder was emptied, before anything else is recorded.
+    ``on_taken`` is called after the recorder is emptied, before anything else is recorded.
     """
 
     def __init__(
@@ -125,37 +125,37 @@ class Intervals:
         self._started = time()
 
     def miss(self, what: str, error: BaseException) -> None:
-        """Note that ``what`` of this process failed just now; it goes along with the next interval."""
+        """Record that ``what`` of this process failed now; the next interval carries the gap."""
         self._gaps.add(_gap(self.source, what, self._started + (perf_counter() - self._start), 0.0, error))
 
     def add_gauges(self, gauges: Gauges) -> None:
-        """Have ``gauges`` in every interval from now on."""
+        """Include ``gauges`` in every interval from now on."""
         self._gauges.append(gauges)
 
     def start(self) -> None:
-        """Close an interval about once a second, until ``stop``."""
+        """Close an interval about every second, until ``stop``."""
         self._start = self._since = perf_counter()
         self._started = time()
         self._keeper = gevent.spawn(self._keep)
 
     def stop(self) -> list[Gap]:
-        """Close the last interval; the gaps that could not be delivered. Idempotent."""
+        """Close the last interval and return the gaps that could not be delivered. Idempotent."""
         keeper, self._keeper = self._keeper, None
         if keeper is not None:
-            with self._closing:  # never in the middle of a delivery, which would be lost
+            with self._closing:  # not during a delivery, which would be lost
                 keeper.kill()
             self.close()
-            if len(self._gaps):  # that of the last one: no interval comes behind it
+            if len(self._gaps):  # the gap of the last interval: no other follows
                 self.close()
         return self._gaps.take()
 
     def close(self) -> None:
-        """Deliver what came since the last time. What fails is a gap of the next interval."""
+        """Deliver the figures since the last call. A failure becomes a gap of the next interval."""
         with self._closing:
             now = perf_counter()
             seconds, since = now - self._since, self._since
             self._since = now
-            # By the monotonic clock: a wall clock that is set must not move the run's seconds.
+            # By the monotonic clock: an adjusted wall clock must not move the run's seconds.
             at = self._started + (since - self._start)
             try:
                 values = self._read_gauges(at, seconds)
@@ -182,7 +182,7 @@ class Intervals:
         for read in self._gauges:
             try:
                 values |= {name: float(value) for name, value in read().items()}
-            except Exception as error:  # noqa: BLE001 - whatever it is, the other gauges are read
+            except Exception as error:  # noqa: BLE001 - whatever it is, read the other gauges
                 self._gaps.add(_gap(self.source, GAUGES, at, seconds, error))
         return values
 
@@ -190,7 +190,7 @@ class Intervals:
         due = self._start
         while True:
             now = perf_counter()
-            # On a grid from the start; what was overslept is one long interval.
+            # On a grid from the start; oversleeping makes one long interval.
             while due <= now:
                 due += interval_length(due - self._start)
             gevent.sleep(due - now)
@@ -206,12 +206,12 @@ def _gap_of(source: str, what: str, at: float, seconds: float, reason: str) -> G
 
 
 def _covers(gap: Gap, source: str, first: float, last: float) -> bool:
-    """Whether the hole from ``first`` to ``last`` is this gap, but for a second at its ends."""
+    """True if this gap covers the hole from ``first`` to ``last``, within a second at either end."""
     if (gap["source"], gap["what"]) != (source, FIGURES):
         return False
     return gap["at"] - 1 <= first and last <= gap["at"] + gap["seconds"] + 1
 
 
 def let_others_run() -> None:
-    """A pause in long work: the hub and whoever waits for it go on."""
+    """Pause long work: let the hub and other greenlets run."""
     gevent.sleep(0)

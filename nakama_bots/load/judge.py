@@ -1,4 +1,4 @@
-"""Holds a run to its gate: while it goes on, for the rules that may end it, and at its end."""
+"""Checks a run against its gate: at its end, and during the run for rules that may end it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ INTERVAL: Final = 1.0
 
 
 class Judge:
-    """One a process; without a gate it has no rules. ``abort`` ends the run before its time."""
+    """One per process; without a gate it has no rules. ``abort`` ends the run early."""
 
     def __init__(self, gate: Gate | None, totals: Totals, abort: Callable[[], None]) -> None:
         self.gate = gate
@@ -32,13 +32,13 @@ class Judge:
         self._watcher: gevent.Greenlet[[Gate], None] | None = None
 
     def start(self) -> None:
-        """Begin with a new run."""
+        """Start a new run."""
         self._stopped_by = ""
         if self.gate is not None and any(rule.abort_on_fail for rule in self.gate.rules):
             self._watcher = gevent.spawn(self._watch, self.gate)
 
     def stop(self) -> None:
-        """The run is over. Idempotent."""
+        """Stop watching the run. Idempotent."""
         watcher, self._watcher = self._watcher, None
         if watcher is not None:
             watcher.kill()
@@ -46,7 +46,7 @@ class Judge:
     def conclude(
         self, summary: Summary, *, faults: Sequence[str], missing: Sequence[str], on_failures: int
     ) -> Verdict:
-        """The verdict on the run that has ended."""
+        """Return the verdict on the finished run."""
         results: Sequence[RuleResult] = ()
         if self.gate is not None:
             results = evaluate_all(self.gate, summary, self._totals.timeline, let_others_run)
@@ -73,7 +73,7 @@ class Judge:
                     for window in growing.values():
                         window.add(row, timeline.started)
                 broken = _first_broken(gate, rules, growing)
-            except Exception as error:  # noqa: BLE001 - the run must not go on unwatched without a word
+            except Exception as error:  # noqa: BLE001 - the run must not continue unwatched in silence
                 self._totals.failed("the rules with abort_on_fail", error)
                 continue
             if broken is not None:
@@ -84,12 +84,12 @@ class Judge:
         self._stopped_by = f"stopped after {after:.0f} s by the rule {result.rule.name!r}: {result.message}"
         log.error("gate: %s", self._stopped_by)
         self._watcher = None
-        # Not from here: the run's end ends its watcher.
+        # Not from this greenlet: the end of the run ends its watcher.
         gevent.spawn(self._abort)
 
 
 def _first_broken(gate: Gate, rules: Sequence[Rule], growing: Mapping[float, _Growing]) -> RuleResult | None:
-    """The first rule that is broken by a value, after its grace."""
+    """Return the first rule that a value breaks, after its grace."""
     for rule in rules:
         window = growing[rule.warmup]
         if window.last >= rule.warmup + gate.abort_after:
@@ -100,7 +100,7 @@ def _first_broken(gate: Gate, rules: Sequence[Rule], growing: Mapping[float, _Gr
 
 
 class _Growing:
-    """The run without its first ``warmup`` seconds, so far."""
+    """The figures so far, without the first ``warmup`` seconds."""
 
     def __init__(self, warmup: float) -> None:
         self.last = 0.0

@@ -1,4 +1,4 @@
-"""What Locust itself counted in a run, to be held against the recorder: two counts of one thing must agree."""
+"""Locust's own counts of a run, for the cross-check against the recorder: the two must agree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nakama_bots.results.record.recorder import Recorder
 
 
 class LocustTotals:
-    """One a process. Requests of other code, such as an ``HttpUser``, are counted apart in ``recorder``."""
+    """One per process. Requests of other code, such as an ``HttpUser``, are counted apart in ``recorder``."""
 
     def __init__(self, environment: Environment, recorder: Recorder) -> None:
         self._environment = environment
@@ -26,21 +26,21 @@ class LocustTotals:
         environment.events.spawning_complete.add_listener(self._on_spawning_complete)
 
     def reset(self) -> None:
-        """Begin with a new run, right after the recorder has."""
+        """Start a new run, right after the recorder."""
         self._was_reset = False
-        # A listener of test_start that was called before ours may have made requests, which Locust has.
+        # An earlier listener of test_start may have made requests, which Locust has counted.
         requests, failures = self._now()
         if requests or failures:
             self._recorder.count(names.FOREIGN_REQUESTS, requests)
             self._recorder.count(names.FOREIGN_FAILURES, failures)
 
     def take(self) -> None:
-        """The recorder was emptied this moment: what comes later is in no interval."""
+        """Note that the recorder was just emptied: later calls are in no interval."""
         self._taken = self._now()
 
     def part(self, recorder: Recorder) -> CrossCheckPart:
-        """Locust's numbers beside those of the whole run's ``recorder``."""
-        # The master's own are those that its workers report; a worker's go back to 0 with each report.
+        """Return Locust's numbers beside those of the whole run's ``recorder``."""
+        # The master has the numbers that its workers report; a worker's return to 0 with each report.
         requests, failures = self._now() if isinstance(self._environment.runner, MasterRunner) else self._taken
         return cross_check(recorder, requests, failures, compared=not self._was_reset)
 
@@ -58,5 +58,5 @@ class LocustTotals:
         self._was_reset = True
 
     def _on_spawning_complete(self, **_: Any) -> None:
-        # Locust's own listener was there before: under --reset-stats it has reset them by now.
+        # Locust's own listener runs first: under --reset-stats it has reset them by now.
         self._was_reset = self._was_reset or bool(self._environment.reset_stats)

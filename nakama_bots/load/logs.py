@@ -1,4 +1,4 @@
-"""Locust's log: a text of a server, or of a scenario that repeats one, is shown and never acted on."""
+"""Makes Locust's log safe: text from a server or a scenario is escaped, so a terminal never acts on it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _INDENT: Final = "    "
 
 
 class SafeFormatter(logging.Formatter):
-    """What ``formatter`` gives with control characters escaped; lines behind the first are indented.
+    """Escapes control characters in the output of ``formatter`` and indents all lines but the first.
 
-    Nothing in a message, an exception's text included, can look like a line of its own.
+    No part of a message, nor of an exception's text, can look like a separate log line.
     """
 
     def __init__(self, formatter: logging.Formatter) -> None:
@@ -29,7 +29,7 @@ class SafeFormatter(logging.Formatter):
 
 
 def make_logs_safe() -> None:
-    """Have the handlers that Locust has set up write through ``SafeFormatter``; its tables go another way."""
+    """Install ``SafeFormatter`` on the handlers that Locust has set up. Its tables are not logged."""
     for name in _LOGGERS:
         for handler in logging.getLogger(name).handlers:
             if handler.formatter is not None and not isinstance(handler.formatter, SafeFormatter):

@@ -1,4 +1,4 @@
-"""Hooks into Locust; importing ``nakama_bots.load`` installs them."""
+"""Listeners of Locust's events; importing ``nakama_bots.load`` installs them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from nakama_bots.load.stopping import bound_stop, stop_once
 
 
 def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:
-    """Add our arguments."""
+    """Add the ``--nakama-...`` arguments."""
     arguments.add_arguments(parser)
 
 
 def on_init(environment: Environment, **_: Any) -> None:
-    """Set up this process's part of the run."""
+    """Set up the part of this process in the run."""
     raise_soft_limit()
     make_logs_safe()
     is_worker = isinstance(environment.runner, WorkerRunner)
@@ -46,7 +46,7 @@ def on_init(environment: Environment, **_: Any) -> None:
 
 
 def install() -> None:
-    """Register with Locust's global events and refine its buckets."""
+    """Register with Locust's global events and install finer buckets."""
     bucketing.install()
     events.init_command_line_parser.add_listener(on_init_command_line_parser)
     events.init.add_listener(on_init)

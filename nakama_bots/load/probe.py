@@ -1,4 +1,4 @@
-"""Whether something answers at the target before load is sent there, and whether it is the emulator."""
+"""Checks before a run that the target answers, and whether it is the emulator."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _PATH: Final = "/healthcheck"
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """``refusal`` says why nothing answered; "" when something did, whatever it was."""
+    """The result of a probe. ``refusal`` says why there was no answer; "" if anything answered."""
 
     refusal: str = ""
     is_emulator: bool = False
 
 
 def probe(target: Target, settings: Settings, *, wait: float = 0.0) -> Probe:
-    """Ask the target for its health, for ``wait`` seconds again until something answers."""
+    """Request the target's health, and repeat for up to ``wait`` seconds until there is an answer."""
     deadline = Deadline.after(perf_counter(), wait)
     while True:
         found = _ask(target, settings.network, settings.timeouts.connect)
@@ -52,7 +52,7 @@ def _ask(target: Target, network: Network, timeout: float) -> Probe:
     except RequestTimeout:
         return Probe(f"no answer within {timeout:g} s")
     except (TlsError, ConnectionClosed, ProtocolError):
-        # Something is there. That it is not what the run needs, its first calls will say better.
+        # Something answers. If it is not what the run needs, the first calls report that better.
         return Probe()
     except ConnectionRefused:
         return Probe("connection refused")

@@ -1,7 +1,7 @@
 """Keeps Locust's statistics from growing with the length of a run.
 
-Every entry of them has a count for each second of the run, of which Locust looks at the last twelve: twenty
-entries take ten megabytes an hour.
+Every entry keeps a count for each second of the run, of which Locust reads only the last twelve: twenty
+entries grow by ten megabytes an hour.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import gevent
 from locust.stats import RequestStats
 
 KEPT: Final = 60.0
-"""Seconds whose counts stay."""
+"""Seconds whose counts are kept."""
 
 
 def prune(stats: RequestStats, now: float) -> None:
-    """Forget the counts of seconds before ``now`` (since 1970) that nothing looks at any more."""
+    """Remove counts that are no longer read, as of ``now`` (seconds since 1970)."""
     oldest = now - KEPT
     for entry in (stats.total, *stats.entries.values()):
         for counts in (entry.num_reqs_per_sec, entry.num_fail_per_sec):
@@ -26,7 +26,7 @@ def prune(stats: RequestStats, now: float) -> None:
 
 
 def keep_pruned(stats: RequestStats) -> None:
-    """Prune again and again, for a greenlet; does not return."""
+    """Prune periodically. Never returns: run it in a greenlet."""
     while True:
         gevent.sleep(KEPT)
         prune(stats, time.time())

@@ -1,4 +1,4 @@
-"""What every process of a run has: settings, players and their world, the recorder and its intervals."""
+"""The parts of a run in every process: settings, players and their world, the recorder, its intervals."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from nakama_bots.settings.target import Target
 log = logging.getLogger(__name__)
 
 COMPLAINTS: Final = 100
-"""Kinds of failures that a process logs at most; the report has them all."""
+"""The most kinds of failures that a process logs; the report lists all."""
 
 
 INIT_TIMEOUT: Final = 10.0
@@ -56,7 +56,7 @@ _made = Event()
 
 
 class Run:
-    """One process's part of a run; ``run_of`` finds it. Started anew by every test start."""
+    """The part of one process in a run; ``run_of`` returns it. Every test start resets it."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -98,7 +98,7 @@ class Run:
         gevent.spawn(keep_pruned, environment.stats)
         _runs[environment] = self
         if isinstance(runner, WorkerRunner) and runner.worker_state in _AT_IT:
-            # The test's start came before Locust's ``init``, and so before these listeners: see ``run_of``.
+            # The test started before Locust's ``init``, and so before these listeners: see ``run_of``.
             self._on_test_start(environment)
         _made.set()
 
@@ -115,13 +115,13 @@ class Run:
 
     @property
     def world(self) -> World:
-        """What the players of this process share."""
+        """The world that the players of this process share."""
         if self._world is None:
             raise RuntimeError("the test has not started")
         return self._world
 
     def new_player(self, scenario: str = "", must_do: Collection[str] = ()) -> Player:
-        """A player of ``scenario`` whom no other process of the run has; ``release`` it in the end.
+        """Create a player of ``scenario`` that is unique in the run; ``release`` it in the end.
 
         ``must_do`` as in ``NakamaUser``.
         """
@@ -133,7 +133,7 @@ class Run:
         return self._players[number]
 
     def release(self, player: Player) -> None:
-        """Close ``player``, whose identity is then free for another one. Idempotent."""
+        """Close ``player``, which frees its identity for another player. Idempotent."""
         number = player.identity.number
         try:
             player.close()
@@ -152,11 +152,11 @@ class Run:
         return self._observers[scenario]
 
     def complain(self, error: CallError) -> None:
-        """Log a kind of failure the first time; the report has the counts."""
+        """Log a kind of failure the first time it occurs; the report has the counts."""
         self.warn(f"{error.operation or 'call'}: {error.label} (further ones of this kind are only counted)")
 
     def warn(self, line: str, kind: str = "") -> None:
-        """Log ``line`` the first time that it, or its ``kind``, comes up."""
+        """Log ``line`` the first time that it, or its ``kind``, occurs."""
         kind = kind or line
         if kind not in self._complaints and len(self._complaints) < COMPLAINTS:
             self._complaints.add(kind)
@@ -176,7 +176,7 @@ class Run:
             if end is not None:
                 end.reset()
         self._world = World(
-            # The web UI may have changed the host since the start.
+            # The web UI may have changed the host after the start.
             Target.parse(environment.host or "", name="host"),
             settings.credentials,
             settings.timeouts,
@@ -193,7 +193,7 @@ class Run:
         self._log = self._open_log(settings)
         self.intervals.start()
         if settings.load is not None:
-            # The first persona takes a tenth of a second: no arrival shall be late by it.
+            # The first persona takes a tenth of a second, which must not delay an arrival.
             self.release(self.new_player())
             self.open.start(settings.load, settings.seed)
 
@@ -202,7 +202,7 @@ class Run:
         return RequestSampler(limit, time() - perf_counter(), worker) if limit else None
 
     def _on_test_stop(self, **_: Any) -> None:
-        # A user that died of a fault of its scenario has not come to its on_stop.
+        # A user that died of a fault of its scenario did not reach its on_stop.
         for player in list(self._players.values()):
             self.release(player)
         for gap in self.intervals.stop():
@@ -225,14 +225,14 @@ class Run:
             return None
 
     def _send(self, interval: Interval) -> None:
-        """An interval of a worker: written down here, and sent to the master."""
+        """Write an interval of a worker to its log, and send it to the master."""
         assert self._worker is not None
         self._worker.add(interval)
         if self._log is not None:
             try:
                 self._log.add(interval)
             except OSError as error:
-                log.error("%s cannot be written any more (%s)", self._log.path, error.strerror)
+                log.error("%s can no longer be written (%s)", self._log.path, error.strerror)
                 self.intervals.miss(_OWN_LOG, error)
                 self._log = None
 
@@ -246,18 +246,18 @@ class Run:
     def _read_gauges(self) -> dict[str, float]:
         connected = sum(player.connected for player in self._players.values())
         pending = sum(player.pending for player in self._players.values())
-        # Visitors of an open load come and go within a second.
+        # Visitors of an open load may arrive and leave within a second.
         users = max(len(self._players), self.open.most_in_flight())
         return {gauges.USERS: users, gauges.SOCKETS: connected, gauges.PENDING: pending}
 
 
 def run_of(environment: Environment) -> Run:
-    """The run of this process."""
+    """Return the run of this process."""
     if environment not in _runs and getattr(environment.parsed_options, "worker", False):
-        # It joined a test that goes on, and its users are started before Locust's ``init``.
+        # It joined a running test, and its users are started before Locust's ``init``.
         _made.wait(INIT_TIMEOUT)
     try:
         return _runs[environment]
     except KeyError:
-        msg = "this Locust environment does not know nakama_bots: call nakama_bots.load.plugin.on_init with it"
+        msg = "this Locust environment is not set up: call nakama_bots.load.plugin.on_init with it"
         raise RuntimeError(msg) from None

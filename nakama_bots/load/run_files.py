@@ -1,4 +1,4 @@
-"""The files of a run, written one by one: one that fails takes no other with it."""
+"""Writes the files of a run independently: a failure of one does not affect the others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LOCUST_FILE: Final = "locust.html"
 
 
 class RunFiles:
-    """``files`` are those that were written, ``failures`` what was not, and why, a line each."""
+    """``files`` are the written files; ``failures`` has one line per failure with its reason."""
 
     def __init__(self, environment: Environment, totals: Totals, info: RunInfo, summary: Summary) -> None:
         self.files: list[Path] = []
@@ -40,7 +40,7 @@ class RunFiles:
         self._folder: Path | None = None
 
     def write(self, reports: Path, verdict: Verdict) -> None:
-        """Write all of them: summary and verdict first, before what may fill the disk."""
+        """Write all files: summary and verdict first, before those that may fill the disk."""
         if not self._do(lambda: self._make_folder(reports)) or self._folder is None:
             return
         folder, summary, totals = self._folder, self._summary, self._totals
@@ -54,7 +54,7 @@ class RunFiles:
         self._do(lambda: self._tell_ci(verdict))
 
     def write_again(self, verdict: Verdict) -> None:
-        """Write what holds the verdict once more; a file with another verdict must not stay."""
+        """Rewrite the files that contain the verdict; a file with an outdated verdict must not remain."""
         folder = self._folder
         if folder is None:
             return
@@ -82,7 +82,7 @@ class RunFiles:
             self.failures.append(str(error))
             return False
         except Exception as error:
-            log.exception("a file of the run could not be made")
+            log.exception("a file of the run could not be created")
             self.failures.append(f"{type(error).__name__}: {error}")
             return False
         return True
@@ -96,7 +96,7 @@ class RunFiles:
 
     def _write_report(self, folder: Path, verdict: Verdict) -> Path:
         part = verdict_part(verdict, self._summary)
-        # The web UI and the workers are still there.
+        # The web UI and the workers are still running.
         pause = partial(gevent.sleep, 0)
         return write_report(folder, self._summary, self._totals.timeline, part, pause=pause)
 
@@ -107,6 +107,6 @@ class RunFiles:
         return path
 
     def _tell_ci(self, verdict: Verdict) -> list[Path]:
-        if not self.failures:  # otherwise with the verdict that has them
+        if not self.failures:  # otherwise with the verdict that lists the failures
             tell_ci(verdict, self._summary)
         return []

@@ -1,4 +1,4 @@
-"""Reads the server's own metrics into the time line, every few seconds; a failure of that fails no run."""
+"""Reads the server's metrics into the time line every few seconds. A failure does not fail the run."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ TIMEOUT: Final = 5.0
 _TIMEOUTS: Final = Timeouts(connect=TIMEOUT, request=TIMEOUT)
 _PATH: Final = "/metrics"
 _OURS: Final = (errno.EMFILE, errno.ENFILE)
-"""What is no answer of the server's."""
+"""Errors of a scrape without an answer of the server."""
 
 
 def metrics_url(target: Target) -> str:
-    """Where the metrics of ``target`` are: as given, or at Prometheus' usual path."""
+    """Return the URL of the metrics of ``target``: the given one, or Prometheus' usual path."""
     return target.http_url if target.path else target.http_url + _PATH
 
 
@@ -37,7 +37,7 @@ class ServerScraper:
     def __init__(self, url: str, interval: float, tls: Tls, totals: Totals) -> None:
         self.metrics = ServerMetrics(url)
         self._interval = interval
-        # No proxy: the endpoint is the operator's own, and often reachable from here only.
+        # No proxy: the endpoint is internal, and often reachable only from this host.
         self._transport = GeventTransport(Network(tls, Limits(body=LIMIT)))
         self._totals = totals
         self._since = time()
@@ -49,7 +49,7 @@ class ServerScraper:
         self._reader = gevent.spawn(self._keep)
 
     def stop(self) -> None:
-        """Scrape once more, at the end of the run. Idempotent."""
+        """Scrape a last time and stop. Idempotent."""
         reader, self._reader = self._reader, None
         if reader is not None:
             reader.kill()
@@ -76,7 +76,7 @@ class ServerScraper:
             if isinstance(cause, OSError) and cause.errno in _OURS:
                 self._totals.failed("the server's metrics", cause)
             return
-        except Exception as error:  # noqa: BLE001 - a fault of ours must end no other part of the run
+        except Exception as error:  # noqa: BLE001 - a bug here must not end the rest of the run
             self.metrics.failed(f"{type(error).__name__}: {error}")
             self._totals.failed("the server's metrics", error)
             return

@@ -1,4 +1,4 @@
-"""Signals that end a run: it ends as at the end of its run-time, with a report, however many of them come."""
+"""Signals that end a run as the end of its run time does, with a report, however many arrive."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ log = logging.getLogger(__name__)
 
 
 def handle_signals(environment: Environment) -> Signals:
-    """Set the process's handlers; to be called in the main greenlet, from Locust's ``init``."""
+    """Install the process's signal handlers. Call it in the main greenlet, from Locust's ``init``."""
     signals = Signals(environment, gevent.getcurrent())
     signals.install()
     return signals
 
 
 class Signals:
-    """What SIGINT, SIGTERM and SIGHUP do in this process. ``main`` is the greenlet that Locust waits in."""
+    """Handles SIGINT, SIGTERM and SIGHUP. ``main`` is the greenlet in which Locust waits."""
 
     def __init__(self, environment: Environment, main: greenlet) -> None:
         self._environment = environment
@@ -36,32 +36,32 @@ class Signals:
         self._ending: object = None
 
     def install(self) -> None:
-        """Take the signals over, beside Locust."""
-        # Not where a parent has them ignored, as nohup and a shell's background jobs do.
+        """Install the handlers, in addition to Locust's."""
+        # Not where the parent ignores them, as nohup and a shell's background jobs do.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             self._interrupts = gevent.signal_handler(signal.SIGINT, self._on_interrupt)
         gevent.signal_handler(signal.SIGTERM, self._on_terminate)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-            # The terminal is gone. Locust knows SIGTERM only.
+            # The terminal is gone. Locust handles only SIGTERM.
             gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
 
     def initialised(self) -> None:
-        """Our part of Locust's ``init`` is over."""
+        """Called when this package's part of Locust's ``init`` is over."""
         self._initialised = True
-        # Before those of the run, which wait for users: listeners of ``quitting`` are called in reverse.
+        # Runs before the run's listeners, which wait for users: ``quitting`` calls listeners in reverse.
         self._environment.events.quitting.add_listener(self._on_quitting)
         self._environment.events.quit.add_listener(self._on_quit)
 
     def _on_quit(self, **_: Any) -> None:
-        """The report is written: what comes now could only change the exit code."""
+        """Ignore signals from now on: the report is written, and they could only change the exit code."""
         if self._interrupts is not None:
-            # The event loop's end would leave the system's default behind, which kills.
+            # The end of the event loop would restore the system's default, which kills.
             self._interrupts.cancel()
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _on_interrupt(self) -> None:
         if self._interrupted or self._ending is not None:
-            log.warning("the run is ending already, and writes its report")
+            log.warning("the run is already ending and writes its report")
             self._hurry()
             return
         self._interrupted = True
@@ -69,12 +69,12 @@ class Signals:
         if self._is_before_run():
             self._leave()
         else:
-            # Python raises it in whichever greenlet runs: under load that is a user in the middle of a task,
-            # who would die with a traceback, or the event loop. Locust waits for it in the main one.
+            # Python raises it in the running greenlet: under load that is a user in the middle of a task,
+            # which would die with a traceback, or the event loop. Locust expects it in the main greenlet.
             gevent.kill(self._main, KeyboardInterrupt)
 
     def _on_terminate(self) -> None:
-        # Locust has a handler too, from the start of a run on.
+        # Locust also has a handler, from the start of a run on.
         if self._ending is None and self._is_before_run():
             self._leave()
 
@@ -82,17 +82,17 @@ class Signals:
         if self._ending is None:
             self._ending = gevent.getcurrent()
         elif self._ending is not gevent.getcurrent():
-            # A second signal has begun to end the process as well: the first one does it.
+            # A second signal also wants to end the process: the first one does.
             gevent.sleep(1e9)
 
     def _is_before_run(self) -> bool:
-        """Whether the main greenlet is where Locust catches no interrupt: in ``init``, or awaiting workers."""
+        """True while Locust's main greenlet catches no interrupt: in ``init``, or awaiting workers."""
         options, runner = self._environment.parsed_options, self._environment.runner
         headless = options is not None and options.headless and not options.worker
         return not self._initialised or (headless and runner is not None and runner.state == STATE_INIT)
 
     def _leave(self) -> None:
-        """End the process: there is no run that could be reported."""
+        """End the process: there is no run to report."""
         log.warning("interrupted before the run began")
         events, runner = self._environment.events, self._environment.runner
         events.quitting.fire(environment=self._environment, reverse=True)
@@ -102,7 +102,7 @@ class Signals:
         gevent.kill(self._main, SystemExit(int(ExitCode.FAILURES)))
 
     def _hurry(self) -> None:
-        """Wait no longer for users that may finish what they do."""
+        """Stop waiting for users that may finish their tasks."""
         runner = self._environment.runner
         if runner is not None and self._environment.stop_timeout:
             gevent.killall(list(runner.user_greenlets), block=False)

@@ -1,7 +1,7 @@
-"""The end of the users: bounded, whatever their code does with it.
+"""Stops users in bounded time, whatever their code does.
 
-Locust kills a user's greenlet and waits for it without a limit. But a task that catches every exception goes
-on, and an ``on_stop`` may never return: neither may keep a run from its report.
+Locust kills a user's greenlet and waits for it without a limit. But a task that catches every exception
+continues, and an ``on_stop`` may never return: neither may keep a run from its report.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from locust.runners import STATE_CLEANUP, Runner
 from nakama_bots.load.faults import UserFault, report_fault, user_of, where
 
 LIMIT: Final = 8.0
-"""Seconds, after Locust's ``--stop-timeout``, in which no user has stopped: then the rest is given up."""
+"""Seconds without a stopped user, after Locust's ``--stop-timeout``, until the rest is abandoned."""
 
 _SECOND_KILL: Final = 1.0
 _POLL: Final = 0.05
 
 
 def stop_once(runner: Runner) -> None:
-    """Have ``stop`` of this runner, one with users, return only when all has stopped, whoever else stops it.
+    """Make ``stop`` of a runner with users return only after all have stopped, even if called concurrently.
 
-    Run time, signals and the master's messages each call it, and Locust's second call would come back at once,
-    or take the users for stopped that the first is still waiting for.
+    Run time, signals and the master's messages each call it. Locust's second call would return at once, or
+    consider users stopped that the first call is still waiting for.
     """
     stop, lock = runner.stop, RLock()
 
@@ -44,14 +44,14 @@ def stop_once(runner: Runner) -> None:
 
 
 def bound_stop(environment: Environment, on_given_up: Callable[[], object]) -> None:
-    """Have this process's runner give up users that do not stop; each class of them is a fault of the run."""
+    """Make this process's runner abandon users that do not stop; each such class is a fault of the run."""
     runner = environment.runner
     assert runner is not None
     stop_users = runner.stop_users
 
     def stop_bounded(user_classes_stop_count: dict[str, int]) -> None:
         if runner.state != STATE_CLEANUP or user_of(gevent.getcurrent()) is not None:
-            stop_users(user_classes_stop_count)  # some of them, or all by one of them
+            stop_users(user_classes_stop_count)  # only some users, or all on a user's request
             return
         classes = {greenlet: type(user_of(greenlet)).__name__ for greenlet in runner.user_greenlets}
         stopping = gevent.spawn(stop_users, user_classes_stop_count)
@@ -65,7 +65,7 @@ def bound_stop(environment: Environment, on_given_up: Callable[[], object]) -> N
 
 
 def _ended(stopping: Greenlet[..., None], environment: Environment) -> bool:
-    """Whether all users have stopped, before no more did for ``LIMIT``."""
+    """True once all users have stopped; False if none stops for ``LIMIT``."""
     assert environment.runner is not None
     left = len(environment.runner.user_greenlets)
     since = perf_counter() + environment.stop_timeout
@@ -80,12 +80,12 @@ def _ended(stopping: Greenlet[..., None], environment: Environment) -> bool:
 
 
 def _give_up(environment: Environment, classes: Mapping[Greenlet[..., Any], str]) -> None:
-    """``classes``: the name of each user's class, by its greenlet."""
+    """Abandon users. ``classes``: the name of each user's class, by its greenlet."""
     assert environment.runner is not None
     left = list(environment.runner.user_greenlets)
     counts = Counter(classes.get(greenlet, "") for greenlet in left)
     traces = {classes.get(greenlet, ""): where(greenlet) for greenlet in left}
-    # One that waits in its on_stop ends with this.
+    # This ends a user that waits in its on_stop.
     gevent.killall(left, block=False)
     gevent.joinall(left, timeout=_SECOND_KILL)
     for name, number in counts.items():
@@ -98,5 +98,5 @@ def _give_up(environment: Environment, classes: Mapping[Greenlet[..., Any], str]
     for greenlet in left:
         if not greenlet.dead:
             environment.runner.user_greenlets.discard(greenlet)
-            # Never freed: Python would throw an exception into it when the process ends, and wait for it.
+            # Never freed: Python would throw an exception into it at exit, and wait for it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(greenlet))

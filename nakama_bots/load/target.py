@@ -1,4 +1,4 @@
-"""The server that a run is sent to: a given one, or the emulator that the run starts for itself."""
+"""The server that a run targets: a given one, or the emulator that the run starts itself."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WATCH_INTERVAL: Final = 0.5
 
 
 class RunTarget:
-    """Made once. ``lost`` is called with a line when the embedded emulator ends by itself."""
+    """Created once. ``lost`` is called with a line if the embedded emulator ends unexpectedly."""
 
     def __init__(self, environment: Environment, lost: Callable[[str], object]) -> None:
         self._environment = environment
@@ -36,7 +36,7 @@ class RunTarget:
         self._emulators: set[Target] = set()
 
     def open(self, settings: Settings, *, headless: bool) -> None:
-        """Have a server: start the emulator, or check that the given target answers. May end the process."""
+        """Start the emulator, or check that the given target answers. May end the process."""
         if settings.target is None:
             self._start_emulator(settings)
             return
@@ -45,7 +45,7 @@ class RunTarget:
             self._reach(settings, settings.target)
 
     def look(self, settings: Settings, target: Target, *, wait: float = 0.0) -> str:
-        """Why nothing answers at ``target``, or "". Remembers whether it is an emulator started elsewhere."""
+        """Return why ``target`` does not answer, or "". Remembers if it is an emulator started elsewhere."""
         found = probe(target, settings, wait=wait)
         self._emulators.discard(target)
         if found.is_emulator:
@@ -54,36 +54,36 @@ class RunTarget:
         return found.refusal
 
     def stop(self) -> None:
-        """End the embedded emulator. Idempotent."""
+        """Stop the embedded emulator. Idempotent."""
         emulator, self._emulator = self._emulator, None
         if emulator is not None:
             emulator.stop()
 
     @property
     def is_emulator(self) -> bool:
-        """Whether the host of now is an emulator."""
+        """True if the current host is an emulator."""
         if not self._environment.host:
             return False
         target = Target.parse(self._environment.host)
         return target in self._emulators or self.is_own(target)
 
     def is_own(self, target: Target) -> bool:
-        """Whether it is the embedded emulator. Compared as targets: the web UI's form may have an end slash."""
+        """True if it is the embedded emulator. Compared as targets: the web UI may add a trailing slash."""
         return self._emulator is not None and target == Target.parse(self._emulator.url)
 
     def part(self) -> TargetPart:
-        """The host of now."""
+        """Return the current host."""
         host = self._environment.host
         return {"url": Target.parse(host).http_url if host else "", "is_emulator": self.is_emulator}
 
     def matchmaker_interval(self, settings: Settings, target: Target) -> float:
-        """The server's matchmaker interval in seconds; 0 when it is not known."""
+        """Return the server's matchmaker interval in seconds; 0 if unknown."""
         if self.is_own(target):
             return settings.emulator_matchmaker_interval
         return settings.matchmaker_interval
 
     def metrics_url(self, settings: Settings) -> str:
-        """Where the server's own metrics are; "" when nobody said so."""
+        """Return the URL of the server's metrics; "" if not configured."""
         if settings.metrics is not None:
             return metrics_url(settings.metrics)
         if self._emulator is not None and self.is_own(Target.parse(self._environment.host or "")):
@@ -117,4 +117,4 @@ class RunTarget:
         while emulator.alive:
             gevent.sleep(WATCH_INTERVAL)
         if self._emulator is emulator:
-            self._lost(f"the embedded emulator (pid {emulator.pid}) has ended by itself: the run cannot go on")
+            self._lost(f"the embedded emulator (pid {emulator.pid}) has ended by itself: the run stops")

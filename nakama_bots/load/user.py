@@ -1,4 +1,4 @@
-"""The Locust user class that a scenario is made from."""
+"""The base class of a scenario's Locust users."""
 
 from __future__ import annotations
 
@@ -29,42 +29,42 @@ _NOT_THERE: Final = (NotFound, RuntimeFunctionNotFound)
 
 
 class NakamaUser(User):
-    """A Locust user over a ``Player``: logs in and connects before a task, and again after a failure.
+    """A Locust user with a ``Player``, which logs in and connects before a task, and again after a failure.
 
     Tasks are plain methods that use ``self.player``, or TaskSets, whose tasks use ``self.user.player``.
-    A ``CallError`` that leaves a task has been counted already: it is logged once a kind, without a traceback,
-    and the user goes on after a growing, jittered pause. Any other exception is a fault of the scenario, and
-    Locust's to show.
+    A ``CallError`` raised out of a task has already been counted: it is logged once per kind, without a
+    traceback, and the user continues after a growing, jittered pause. Any other exception is a fault of the
+    scenario, and Locust shows it.
     """
 
     abstract = True
     appear_online: ClassVar[bool] = False
-    """Whether the player has a status presence from the connect on."""
+    """Whether the player has a status presence once connected."""
     needs_socket: ClassVar[bool] = True
-    """Whether a task finds the player connected; otherwise it is only logged in."""
+    """Whether tasks run with a connected player; otherwise it is only logged in."""
     by_name_only: ClassVar[bool] = False
-    """Whether it is left out of a run that names neither classes nor tags, where there are others."""
+    """Whether a run that names neither classes nor tags omits this class, if there are others."""
     needs: ClassVar[str] = ""
-    """What the server must have beside Nakama itself, told when something is not found there."""
+    """What the server needs beside Nakama itself; logged when a call finds something missing."""
     must_do: ClassVar[tuple[str, ...]] = ()
-    """What users of this class must have done by the end of a run, at least once; otherwise it is invalid.
+    """What users of this class must have done at least once by the end of a run, or the run is invalid.
 
-    Names of counts or samples, such as ``matches_joined``, or of calls that went well (``WS match_join``).
+    Names of counts or samples, such as ``matches_joined``, or of successful calls (``WS match_join``).
     """
     must_do_hint: ClassVar[str] = ""
-    """What to do when it was not done, such as "run a multiple of four users"."""
+    """Advice shown if it was not done, such as "run a multiple of four users"."""
     workload: ClassVar[str] = ""
-    """The published workload that it repeats, a name of ``results.published``."""
+    """The published workload that this class reproduces, a name of ``results.published``."""
 
     delivery: ClassVar[Codec] = exact()
-    """How the messages of its players are recognised where they arrive; see ``players.codecs``."""
+    """How the receivers recognise messages of its players; see ``players.codecs``."""
     op_codes: ClassVar[Mapping[int, str]] = {}
-    """Names of up to 20 op codes; messages are counted under them too: ``match_sent.<name>``."""
+    """Names of up to 20 op codes, under which messages are also counted: ``match_sent.<name>``."""
     allow_reconnect: ClassVar[bool] = False
-    """Whether a player comes back by itself when its connection ends while it plays."""
+    """Whether a player reconnects automatically if its connection ends during a match."""
 
     died_of: BaseException | None = None
-    """What ended it before it was stopped, as far as Locust does not know."""
+    """The error that ended this user before it was stopped, if Locust did not see it."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -81,7 +81,7 @@ class NakamaUser(User):
         self._well: bool | None = None
 
     def start(self, group: Group) -> Greenlet[..., None]:
-        """See Locust's: a greenlet in ``group``. Whatever leaves it ends this user, never the process."""
+        """Start a greenlet in ``group``, as Locust does. An exception in it ends the user, not the process."""
         self._group = group
         self._greenlet = group.spawn(_live, self)
         self._greenlet.user = self  # type: ignore[attr-defined]
@@ -92,14 +92,14 @@ class NakamaUser(User):
         self._nakama.release(self.player)
 
     def arrive(self) -> None:
-        """What an arrival of an open load does between ``on_start`` and ``on_stop``: one task, by weight."""
+        """Run one task, chosen by weight: an arrival of an open load, between ``on_start`` and ``on_stop``."""
         random.choice(self._choices)(self)
 
     def come_once(self, begins: Callable[[], bool], ended: Callable[[bool | None], None]) -> None:
-        """Run ``arrive`` once instead of the tasks again and again.
+        """Run ``arrive`` once instead of repeating the tasks.
 
-        ``begins`` is asked when the greenlet runs, and nothing is done when it says no. ``ended`` is told
-        whether it went well; None when it was stopped before its end.
+        ``begins`` is called when the greenlet runs; if it returns False, nothing is run. ``ended`` is called
+        with the success, or None if the user was stopped before the end.
         """
         run: Callable[[], None] = self.run
         self._once = True
@@ -118,11 +118,11 @@ class NakamaUser(User):
             finally:
                 ended(self._well)
 
-        # Of this instance only: what Locust runs for a user is final in its class.
+        # On this instance only: Locust's method is final in its class.
         self.run = visit  # type: ignore[method-assign, misc]
 
     def _visit(self) -> None:
-        if self._came:  # Locust has shown a fault of the scenario, and goes on
+        if self._came:  # Locust has shown a fault of the scenario, and continues
             raise StopUser
         self._came = True
         try:
@@ -140,14 +140,14 @@ class NakamaUser(User):
         raise StopUser
 
     def pace(self, rate: float, seconds: float | None = None) -> Iterator[Tick]:
-        """Steps ``rate`` times a second, for ``seconds`` or until the loop is left, whatever the server does.
+        """Step ``rate`` times a second, for ``seconds`` or until the loop is left, whatever the server does.
 
         The calls in the loop's body are reported raw and from their planned times: ``players.pacing``.
         """
         return pace(self.player.calls, rate, seconds)
 
     def attempt(self, task: Callable[[], object]) -> None:
-        """Run ``task`` with a player that is connected, or only logged in where ``needs_socket`` is not."""
+        """Run ``task`` with a connected player, or one only logged in if ``needs_socket`` is False."""
         try:
             if self.needs_socket:
                 self.player.connect(create_status=self.appear_online)
@@ -155,7 +155,7 @@ class NakamaUser(User):
                 self.player.log_in()
             task()
         except BehaviourError as error:
-            # Its code fails again in the same way: this player is not used any more.
+            # Its code would fail again in the same way: this player is not used further.
             self._failed(error)
             raise StopUser from None
         except CallError as error:
@@ -182,7 +182,7 @@ class NakamaUser(User):
 
 
 def _live(user: NakamaUser) -> None:
-    """A user's greenlet; Locust looks for the user in its arguments."""
+    """The body of a user's greenlet; Locust looks for the user in its arguments."""
     run: Callable[[], None] = user.run
     try:
         run()
@@ -198,14 +198,14 @@ def _at_once() -> float:
 
 
 def _guarded(task: Any) -> Callable[[NakamaUser], None]:
-    """A task of a user, tried by it."""
+    """Wrap a task so that the user attempts it."""
     if isinstance(task, type):
         return lambda user: user.attempt(lambda: _run_task_set(task, user, user))
     return lambda user: user.attempt(lambda: task(user))
 
 
 def _run_task_set(kind: Callable[[Any], Any], parent: Any, user: NakamaUser) -> None:
-    """Run a TaskSet whose tasks, nested TaskSets included, are tried by ``user``."""
+    """Run a TaskSet whose tasks, nested TaskSets included, ``user`` attempts."""
     task_set = kind(parent)
     execute = task_set.execute_task
 
@@ -215,6 +215,6 @@ def _run_task_set(kind: Callable[[Any], Any], parent: Any, user: NakamaUser) -> 
         else:
             user.attempt(lambda: execute(task))
 
-    # Of this instance only: the class is the scenario's own.
+    # On this instance only: the class belongs to the scenario.
     task_set.execute_task = execute_task
     task_set.run()

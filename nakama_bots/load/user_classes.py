@@ -1,4 +1,4 @@
-"""Which user classes a run has: by name, by tag, or those that are meant for a run that names none."""
+"""Selects the user classes of a run: by name, by tag, or the default ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nakama_bots.results.record.purposes import Purpose
 
 
 def select_user_classes(environment: Environment, options: Namespace) -> None:
-    """Leave the user classes in ``environment`` that the run is to have; ends the process if there is none."""
+    """Reduce ``environment`` to the user classes of the run; ends the process if none is left."""
     _drop_by_name_only(environment, options)
     _drop_untagged(environment, options)
     for user_class in environment.user_classes:
@@ -23,7 +23,7 @@ def select_user_classes(environment: Environment, options: Namespace) -> None:
 
 
 def purposes(user_classes: Iterable[type]) -> list[Purpose]:
-    """What the user classes of a run say that they must do."""
+    """Return what the user classes of a run must do."""
     return [
         Purpose(found.__name__, tuple(getattr(found, "must_do", ())), str(getattr(found, "must_do_hint", "")))
         for found in user_classes
@@ -32,7 +32,7 @@ def purposes(user_classes: Iterable[type]) -> list[Purpose]:
 
 
 def _drop_by_name_only(environment: Environment, options: Namespace) -> None:
-    """Without names and tags, leave out the classes that must be named, unless there are no others."""
+    """Without names and tags, omit the classes that must be named, unless there are no others."""
     if options.user_classes or options.tags or options.class_picker:
         return
     left = [found for found in environment.user_classes if not getattr(found, "by_name_only", False)]
@@ -40,7 +40,7 @@ def _drop_by_name_only(environment: Environment, options: Namespace) -> None:
 
 
 def _drop_untagged(environment: Environment, options: Namespace) -> None:
-    """Leave out classes without a task under ``--tags``: Locust would start their users, to fail each."""
+    """Omit classes without a task under ``--tags``: Locust would start their users, which all fail."""
     if not (options.tags or options.exclude_tags):
         return
     environment._filter_tasks_by_tags()

@@ -1,4 +1,4 @@
-"""The greenlets of a process's users: how many were started, and which an exception ended."""
+"""The greenlets of a process's users: counts starts, and users that an exception ended."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 
 class UserGroup(Group):
-    """In place of a runner's ``user_greenlets``: counts users in ``recorder``.
+    """Replaces a runner's ``user_greenlets`` and counts users in ``recorder``.
 
-    A user who is stopped, or who stops, has not died. Locust has no place for one who did: its task's exception
-    was none that Locust catches, or came from ``on_start``. ``complain`` as for ``LocustObserver``.
+    A user that is stopped, or stops, has not died. Locust does not count one that died: Locust does not catch
+    its exception, or it came from ``on_start``. ``complain`` as for ``LocustObserver``.
     """
 
     def __init__(self, recorder: Recorder, complain: Callable[[str, str], object]) -> None:
@@ -32,7 +32,7 @@ class UserGroup(Group):
         self._complain = complain
 
     def add(self, greenlet: gevent.Greenlet[..., Any]) -> None:
-        """A user starts."""
+        """Count a user that starts."""
         user = user_of(greenlet)
         self._recorder.count(names.USERS_STARTED)
         greenlet.rawlink(partial(self._ended, user))

@@ -246,13 +246,13 @@ def test_a_restart_loses_everything(faulty: EmulatorProcess, client: RawSocket, 
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"kind": "rain"}, "'rain' is no kind of fault; accepted: latency, error"),
-        ({"kind": "drop", "ms": 1}, "'ms' is nothing that drop looks at; accepted: on, rate"),
+        ({"kind": "rain"}, "'rain' is not a kind of fault; accepted: latency, error"),
+        ({"kind": "drop", "ms": 1}, "'ms' is not a field of drop; accepted: on, rate"),
         ({"kind": "drop", "rate": 2}, "rate 2 cannot be used; accepted: a number from 0 to 1"),
         ({"kind": "drop", "rate": True}, "rate True cannot be used"),
         ({"kind": "drop", "times": "x"}, "times 'x' cannot be used"),
         ({"kind": "drop", "on": 1}, "on 1 cannot be used; accepted: a text"),
-        ("drop", "'drop' is no kind of fault"),
+        ("drop", "'drop' is not a kind of fault"),
     ],
 )
 def test_bad_faults_change_nothing(faulty: EmulatorProcess, put: Any, given: object, message: str) -> None:

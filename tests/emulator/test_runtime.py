@@ -408,7 +408,7 @@ def test_a_module_that_does_not_load(tmp_path: Path, source: str, message: str) 
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("none.py", "there is no such file"), ("x.txt", "ends in neither .py nor .lua")]
+    ("name", "message"), [("none.py", "the file does not exist"), ("x.txt", "ends in neither .py nor .lua")]
 )
 def test_a_file_that_is_no_module(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "x.txt").touch()

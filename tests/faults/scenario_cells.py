@@ -28,7 +28,7 @@ CELLS = (
              "invalid: the generator was too slow", codes=(4,), verdict=INVALID, seconds=8,
              arguments=("--nakama-health-limits", "hub_lag=0.3"), says=("too slow|TOO SLOW",)),
     scenario("Spins", "a task never lets go of the process", BY_A_DEADLINE, codes=(1, 4),
-             verdict=f"{FAILED} {INVALID}", says=("Spins: held up the whole process",)),
+             verdict=f"{FAILED} {INVALID}", says=("Spins: blocked the whole process",)),
     scenario("Swallows", "a task catches what would end it", BY_A_DEADLINE,
              says=(NOT_STOPPED.format("Swallows"),)),
     scenario("NeverStops", "an on_stop that never returns", BY_A_DEADLINE,

@@ -174,7 +174,7 @@ def test_a_report_that_cannot_be_read_fails_the_run(caplog: pytest.LogCaptureFix
             environment.events.worker_report.fire(
                 client_id="other", data=report | {REPORT_KEY: {"schema": "next/9"}}
             )
-        assert "worker other reports what this version cannot read" in caplog.text
+        assert "worker other sent a report that this version cannot read" in caplog.text
         assert caplog.text.count("cannot read") == 1  # once a worker
         (gap,) = run.totals.gaps
         assert (gap["source"], gap["what"]) == ("other", "figures")

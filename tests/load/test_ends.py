@@ -60,7 +60,7 @@ def test_users_that_are_waited_for_are_not_after_an_interrupt(first: signal.Sign
         for number in range(1, 4):
             locust.interrupt()
             if number == 1:
-                locust.wait_for("the run is ending already")
+                locust.wait_for("the run is already ending")
         assert locust.finish() == 0
     assert TRACE not in locust.output
     assert_reported(locust, "PASSED")
@@ -151,7 +151,7 @@ def test_a_user_that_never_pauses(tmp_path: Path) -> None:
     """Run-time and signals are heard again; the traceback says where it was."""
     locust = misbehave(tmp_path, "Spinning")
     assert_reported(locust, "INVALID", "FAILED")
-    assert "Spinning: held up the whole process for more than 10 s" in locust.output
+    assert "Spinning: blocked the whole process for more than 10 s" in locust.output
     assert "in spin" in locust.output
 
 

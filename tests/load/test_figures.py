@@ -180,7 +180,7 @@ def test_gauges_that_cannot_be_read_are_told_with_their_seconds(
     # The other gauges, and everything that was recorded, are there.
     assert {"users", "cpu", "memory"} <= {name for row in locust.timeline for name in row["gauges"]}
     assert calls(locust.summary)["WS", "ping"]["count"] > 2
-    assert locust.output.count("cannot be kept: Too many open files") == 1
+    assert locust.output.count("cannot be recorded: Too many open files") == 1
 
 
 def test_a_scenario_that_never_did_what_it_is_for(emulator: EmulatorProcess, tmp_path: Path) -> None:

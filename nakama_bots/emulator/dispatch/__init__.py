@@ -1,1 +1,1 @@
-"""From a request or an envelope to its handler."""
+"""Dispatches requests and envelopes to their handlers."""

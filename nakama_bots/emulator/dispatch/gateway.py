@@ -1,6 +1,6 @@
-"""What stands before the routes: answers to preflights, and paths that are put right.
+"""Runs before the routes: answers preflights and redirects unclean paths.
 
-As gorilla's ``handlers.CORS`` and ``mux`` do with the settings of ``server/api.go``.
+Follows gorilla's ``handlers.CORS`` and ``mux`` with the settings of ``server/api.go``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from urllib.parse import quote
 from nakama_bots.emulator.dispatch.rest import Answer
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "DELETE")
-# Allowed without being named in the answer.
+# Allowed, but not named in the answer.
 _SIMPLE_METHODS: Final = ("GET", "HEAD", "POST")
 _SIMPLE_HEADERS: Final = ("accept", "accept-language", "content-language", "origin")
 _HEADERS: Final[Mapping[str, str]] = {
@@ -22,7 +22,7 @@ _HEADERS: Final[Mapping[str, str]] = {
 
 
 def preflight(headers: Mapping[str, str]) -> Answer:
-    """The answer to an ``OPTIONS`` request, whatever its path; ``headers`` have lower case names."""
+    """Return the answer to an ``OPTIONS`` request of any path; ``headers`` have lower case names."""
     if not headers.get("origin"):
         return _empty(200)
     if "access-control-request-method" not in headers:
@@ -43,7 +43,7 @@ def preflight(headers: Mapping[str, str]) -> Answer:
 
 
 def redirect(path: str, query: str) -> Answer | None:
-    """Where a request for a path with double slashes or dots in it has to go; None for a clean one."""
+    """Return the redirect for a path with double slashes or dot segments; None for a clean path."""
     clean = posixpath.normpath("/" + path.lstrip("/"))
     if path.endswith("/") and clean != "/":
         clean += "/"

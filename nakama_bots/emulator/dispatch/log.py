@@ -13,6 +13,6 @@ def rest(method: str, path: str, status: int, seconds: float, user_id: str) -> N
 
 
 def message(key: str, cid: str, user_id: str, error: str) -> None:
-    """Log a message of a socket; ``error``: what it was answered with, "" without one."""
+    """Log a message of a socket; ``error``: the answered error, "" without one."""
     named = f" cid={cid}" if cid else ""
     REQUESTS.info("WS %s%s %s %s", key, named, f"error: {error}" if error else "ok", user_id)

@@ -99,7 +99,7 @@ OPERATIONS: Final[Mapping[tuple[str, str], str]] = {
 }
 
 
-# Where the body is one field of the request's message, and the requests whose message is empty.
+# Routes whose body is one field of the request's message, and requests with an empty message.
 BODY_FIELDS: Final[Mapping[str, str]] = {
     **{name: "account" for name in OPERATIONS.values() if name.startswith(("Authenticate", "Import"))},
     "WriteLeaderboardRecord": "record",
@@ -118,5 +118,5 @@ NAMES: Final = frozenset(OPERATIONS.values())
 
 @lru_cache(maxsize=512)
 def operation(method: str, template: str) -> str:
-    """The name of a route, "" for one that Nakama's description does not have."""
+    """Return the name of a route, "" for one that is not in Nakama's description."""
     return _BY_SHAPE.get((method, _shape(template)), "")

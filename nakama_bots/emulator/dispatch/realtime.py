@@ -1,4 +1,4 @@
-"""The socket's messages without the socket: envelopes read, the table from message key to handler."""
+"""Realtime messages without the socket: reads envelopes and maps message keys to handlers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MATCH_JOIN_REJECTED: Final = 5
 RUNTIME_FUNCTION_NOT_FOUND: Final = 6
 RUNTIME_FUNCTION_EXCEPTION: Final = 7
 
-# Messages that only a server sends: known to the parser, so not malformed, but nobody handles them.
+# Messages that only a server sends: known to the parser, so not malformed, but without a handler.
 SERVER_MESSAGES: Final = (
     "channel", "channel_message", "channel_message_ack", "channel_presence_event", "error", "match",
     "match_data", "match_presence_event", "matchmaker_matched", "matchmaker_ticket", "notifications",
@@ -35,7 +35,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class RealtimeFault(Exception):
-    """The answer to a message is an ``error`` envelope."""
+    """Raised to answer a message with an ``error`` envelope."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -44,18 +44,18 @@ class RealtimeFault(Exception):
 
 
 class NoMessage(ValueError):
-    """The envelope holds no message that a client may send."""
+    """The envelope contains no message that a client may send."""
 
 
 @dataclass(slots=True)
 class Call:
-    """One message of a session, with all that its handler needs."""
+    """A message of a session, with all that its handler needs."""
 
     core: Core
     session: Session
     cid: str
     fields: Fields
-    # What it was answered with, for a hook.
+    # The answer, for a hook.
     answer: JsonObject = field(default_factory=dict)
 
     def reply(self, key: str = "", body: JsonObject | None = None) -> None:
@@ -67,7 +67,7 @@ class Call:
         self.session.reply(envelope)
 
     def fail(self, code: int, message: str) -> None:
-        """Answer with an error; code 0 is omitted, as every default."""
+        """Answer with an error; code 0 is omitted, like every default."""
         self.reply("error", {"code": code, "message": message} if code else {"message": message})
 
 
@@ -76,13 +76,13 @@ def _context(call: Call, mode: str) -> RpcContext:
     return RpcContext(session.user_id, session.username, session.id, session.lang, session.vars, mode=mode)
 
 
-# Returns None, or what has to be awaited before the session's next message is looked at.
+# Returns None, or an awaitable that must end before the session's next message is read.
 Handler = Callable[[Call], Awaitable[None] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """One message that a client may send. ``silent``: it is never answered, errors come without its cid."""
+    """A message that a client may send. ``silent``: it gets no answer, and errors lack its cid."""
 
     key: str
     schema: Schema
@@ -97,7 +97,7 @@ _JOINS: Final = frozenset(
 
 
 class MessageDispatcher:
-    """Takes a text frame's bytes apart and calls the handler of its message."""
+    """Parses a text frame and calls the handler of its message."""
 
     def __init__(self, core: Core, rows: tuple[MessageRow, ...]) -> None:
         self._core = core
@@ -145,7 +145,7 @@ class MessageDispatcher:
         return None
 
     def _check_room(self) -> None:
-        # Before anything is answered, so not where a presence is added.
+        # Before any answer, so not where a presence is added.
         most = self._core.options.limits.presences
         if self._core.tracker.total >= most:
             raise Full("presences", most)

@@ -1,4 +1,4 @@
-"""REST without the server: the table from route to handler, and everything between bytes and handler.
+"""REST without the server: maps routes to handlers, with all steps between bytes and handler.
 
 The order of checks is the recorded one: path and method, body and query, authorization, then the handler.
 """
@@ -47,7 +47,7 @@ HTTP_STATUS: Final[Mapping[int, int]] = {
 BASE_HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store, no-cache, must-revalidate",
     "Vary": "Accept-Encoding",
-    # A real server sends none: whoever measures can tell what it has before it.
+    # A real server sends none, so a load generator can recognise the emulator by it.
     "Server": SERVER_NAME,
 }
 _GRPC_HEADERS: Final[Mapping[str, str]] = {**BASE_HEADERS, "Grpc-Metadata-Content-Type": "application/grpc"}
@@ -57,7 +57,7 @@ _LOG = logging.getLogger(__name__)
 
 
 class RestFault(Exception):
-    """The answer is an error body; ``code`` is a gRPC code."""
+    """Raised to answer with an error body; ``code`` is a gRPC code."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -67,7 +67,7 @@ class RestFault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back, whole."""
+    """A complete response."""
 
     status: int
     body: bytes = b""
@@ -79,12 +79,12 @@ RPC_PATH: Final = "/v2/rpc/{id}"
 
 
 def ok(body: JsonObject) -> Answer:
-    """A 200 with that message."""
+    """Return a 200 with a message."""
     return Answer(200, orjson.dumps(body), headers=_GRPC_HEADERS)
 
 
 def error(code: int, message: str) -> Answer:
-    """The usual error body under its HTTP status; the gateway repeats the text of a 401 in a header."""
+    """Return the usual error body with its HTTP status; the gateway repeats a 401's text in a header."""
     headers = {**BASE_HEADERS, "Www-Authenticate": message} if code == UNAUTHENTICATED else BASE_HEADERS
     return Answer(HTTP_STATUS[code], orjson.dumps({"code": code, "message": message}), headers=headers)
 
@@ -94,7 +94,7 @@ Parameters = Mapping[str, Sequence[str]]
 
 @dataclass(slots=True)
 class Request:
-    """One REST request. ``headers`` has lower case names; ``query`` and ``body`` are by the route's schemas."""
+    """A REST request. ``headers`` has lower case names; ``query`` and ``body`` follow the route's schemas."""
 
     method: str
     path: str
@@ -108,7 +108,7 @@ class Request:
 
     @property
     def caller(self) -> SessionClaims:
-        """The claims of the session token; only under ``session`` authorization."""
+        """The claims of the session token; only with ``session`` authorization."""
         assert self.claims is not None
         return self.claims
 
@@ -118,11 +118,11 @@ Authorize = Callable[[Core, Request], None]
 
 
 def public(_: Core, __: Request) -> None:
-    """No authorization is asked for."""
+    """Require no authorization."""
 
 
 def server_key(core: Core, request: Request) -> None:
-    """``Basic`` with the server key as user name; the password does not matter."""
+    """Require ``Basic`` with the server key as user name and any password."""
     header = request.headers.get("authorization")
     if header is None:
         raise RestFault(UNAUTHENTICATED, "Server key required")
@@ -131,7 +131,7 @@ def server_key(core: Core, request: Request) -> None:
 
 
 def session(core: Core, request: Request) -> None:
-    """``Bearer`` with a session token that counts."""
+    """Require ``Bearer`` with a valid session token."""
     header = request.headers.get("authorization")
     if header is None:
         raise RestFault(UNAUTHENTICATED, "Auth token required")
@@ -141,14 +141,14 @@ def session(core: Core, request: Request) -> None:
 
 
 def bearer(core: Core, header: str) -> SessionClaims | None:
-    """The claims of the session token in an ``Authorization`` header, if it counts."""
+    """Return the claims of the session token in an ``Authorization`` header, if valid."""
     scheme, _, token = header.partition(" ")
     claims = core.session_claims(token) if scheme == "Bearer" else None
     return claims if claims is not None and core.session_cache.session_valid(claims) else None
 
 
 def basic_user(header: str) -> str | None:
-    """The user name of a ``Basic`` header; None when it is none."""
+    """Return the user name of a ``Basic`` header; None for any other."""
     scheme, _, encoded = header.partition(" ")
     try:
         user, colon, _ = base64.b64decode(encoded, validate=True).decode().partition(":")
@@ -158,13 +158,13 @@ def basic_user(header: str) -> str | None:
 
 
 def same(given: str | None, key: str) -> bool:
-    """Compare with a secret."""
+    """Compare with a secret, in constant time."""
     return given is not None and hmac.compare_digest(given.encode(), key.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class QueryType:
-    """How one kind of URL parameter is read; ``repeated``: it may come more than once."""
+    """A type of URL parameter; ``repeated``: it may occur more than once."""
 
     go: str
     parse: Callable[[str], object]
@@ -178,18 +178,18 @@ _BOOLEANS: Final = {
 
 
 def go_bool(text: str) -> bool:
-    """As Go's ``strconv.ParseBool``; ``KeyError`` for anything else."""
+    """Read a boolean as Go's ``strconv.ParseBool``; ``KeyError`` for anything else."""
     return _BOOLEANS[text]
 
 
 _NO_NUMBER: Final = "invalid syntax"
 _OUT_OF_RANGE: Final = "value out of range"
-# Of an int64; more of them are out of range without being read.
+# The most digits of an int64; longer numbers are out of range unread.
 _MOST_DIGITS: Final = 19
 
 
 def _go_int(low: int, high: int, text: str) -> int:
-    # Go takes a sign only where there are negative numbers.
+    # Go accepts a sign only for types with negative numbers.
     sign = "[+-]?" if low < 0 else ""
     if not re.fullmatch(sign + r"\d+", text, re.ASCII):
         raise ValueError(_NO_NUMBER)
@@ -209,9 +209,9 @@ TEXTS: Final = QueryType("", str, repeated=True)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One row: method and path template, who may call, what is read, who answers.
+    """A row: method and path template, authorization, schemas and handler.
 
-    ``body`` None: the handler takes the raw bytes, or the method has none.
+    ``body`` None: the handler reads the raw bytes, or the method has no body.
     """
 
     method: str
@@ -223,7 +223,7 @@ class Route:
 
 
 class Router:
-    """Finds a route and runs it: the whole of REST, from a request to an answer."""
+    """Finds the route of a request, runs it and returns the answer."""
 
     def __init__(self, core: Core, routes: tuple[Route, ...]) -> None:
         self._core = core
@@ -242,7 +242,7 @@ class Router:
             self._patterns.append((re.compile(source), methods))
 
     def find(self, path: str) -> tuple[dict[str, Route], Mapping[str, str]] | None:
-        """The routes of a path by method, and the values in it."""
+        """Return the routes of a path by method, and the values in the path."""
         methods = self._static.get(path)
         if methods is not None:
             return methods, {}
@@ -253,7 +253,7 @@ class Router:
         return None
 
     async def answer(self, request: Request) -> Answer:
-        """Never raises for anything that a client sends."""
+        """Answer a request. Never raises, whatever a client sends."""
         try:
             result = self._run(self._route(request), request)
         except RestFault as fault:
@@ -267,7 +267,7 @@ class Router:
 
     def _route(self, request: Request) -> Route:
         found = self.find(request.path)
-        # The root is outside of the gateway, which would answer 501 for a wrong method.
+        # The root is outside the gateway, which would answer 501 for a wrong method.
         if found is None or (request.path == "/" and request.method not in found[0]):
             raise RestFault(NOT_FOUND, "Not Found")
         methods, request.path_values = found
@@ -295,7 +295,7 @@ class Router:
 
 
 def check_size(core: Core, request: Request) -> None:
-    """Refuse a body that is too large; one that nothing reads does not matter."""
+    """Refuse a body that is too large, unless nothing reads it."""
     if len(request.content) > core.options.max_request_size:
         raise RestFault(INVALID_ARGUMENT, "http: request body too large")
 
@@ -308,7 +308,7 @@ def _context(request: Request, mode: str) -> RpcContext:
 
 
 def _message(key: str, request: Request) -> JsonObject:
-    """The request's message: body, query and what is in the path."""
+    """Return the request's message: body, query and path values."""
     body = plain(request.body)
     whole = {BODY_FIELDS[key]: body} if key in BODY_FIELDS else body
     return {**plain(request.query), **whole, **request.path_values}

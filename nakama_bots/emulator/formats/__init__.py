@@ -1,1 +1,1 @@
-"""Wire formats and the small languages in them."""
+"""Wire formats, and the small languages in them."""

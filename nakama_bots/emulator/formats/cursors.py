@@ -1,4 +1,4 @@
-"""Cursors of paged lists: opaque text that only the list that gave it understands."""
+"""Cursors of paged lists: opaque text for the list that issued it."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ C = TypeVar("C", bound=NamedTuple)
 
 
 class InvalidCursor(ValueError):
-    """The text is no cursor of that kind."""
+    """The text is not a cursor of that kind."""
 
 
 def encode(place: tuple[str | int | bool, ...]) -> str:
-    """The text of a place in a list: a named tuple of plain values."""
+    """Encode a place in a list, a named tuple of plain values."""
     return base64.urlsafe_b64encode(orjson.dumps([type(place).__name__, *place])).decode()
 
 
 def decode(text: str, kind: type[C]) -> C:
-    """The place that ``encode`` was given; ``InvalidCursor`` for anything else."""
+    """Decode a cursor of ``encode``; ``InvalidCursor`` for anything else."""
     try:
         name, *values = orjson.loads(base64.b64decode(text, altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, TypeError):

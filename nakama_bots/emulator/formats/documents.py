@@ -1,4 +1,4 @@
-"""Documents inside strings: what the API takes for JSON, and what PostgreSQL would then refuse to keep."""
+"""JSON documents in strings: those that the API accepts, and those that PostgreSQL then refuses."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Final
 
 import orjson
 
-# JSONB cannot hold a NUL character, though JSON can name it.
+# JSONB cannot hold a NUL character, although JSON can escape it.
 _NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def go_json(value: Any) -> str:
-    """A value as Go writes it: keys in order, characters that matter to HTML escaped, no broken UTF-8."""
+    """Encode a value as Go does: sorted keys, HTML characters escaped, invalid UTF-8 replaced."""
     try:
         text = orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS).decode()
-    except TypeError:  # bytes of a Lua text that are no UTF-8
+    except TypeError:  # bytes of a Lua string that are not UTF-8
         text = json.dumps(_whole(value), default=str, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -32,16 +32,16 @@ def _whole(value: Any) -> Any:
     return [_whole(item) for item in value] if isinstance(value, list) else value
 
 
-# Only a text with one of these can have a number that PostgreSQL refuses.
+# Only a text with one of these can contain a number that PostgreSQL refuses.
 _EXTREME: Final = re.compile(r"[eE][+-]?\d{3}|\d{16384}")
 _SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
-# Digits that a PostgreSQL number has at most before and after the point.
+# The most digits of a PostgreSQL number before and after the point.
 _MOST_BEFORE: Final = 131_072
 _MOST_AFTER: Final = 16_383
 
 
 def is_object(text: str) -> bool:
-    """Whether it is a JSON object; half of a surrogate pair counts as a character, as in Go."""
+    """True if it is a JSON object; half of a surrogate pair counts as a character, as in Go."""
     try:
         return isinstance(orjson.loads(text), dict)
     except orjson.JSONDecodeError:
@@ -53,7 +53,7 @@ def is_object(text: str) -> bool:
 
 
 def _any(number: str) -> str:
-    """A number of any size, which nobody looks at."""
+    """Accept a number of any size, unread."""
     return number
 
 
@@ -62,7 +62,7 @@ def _refuse(constant: str) -> object:
 
 
 def storable(text: str) -> bool:
-    """Whether a JSONB column takes it."""
+    """True if a JSONB column accepts it."""
     extreme = _EXTREME.search(text) is not None
     try:
         if extreme:
@@ -75,7 +75,7 @@ def storable(text: str) -> bool:
 
 
 def _number(text: str) -> Decimal:
-    """A number; ``ValueError`` for one that PostgreSQL does not take."""
+    """Read a number; ``ValueError`` for one that PostgreSQL refuses."""
     try:
         number = Decimal(text)
     except InvalidOperation:

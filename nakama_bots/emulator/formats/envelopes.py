@@ -1,7 +1,7 @@
-"""How a socket's envelopes travel: the handshake's ``format``.
+"""The encodings of a socket's envelopes, chosen by the handshake's ``format``.
 
-Handlers, faults and metrics know the JSON text only. A binary socket's frames are rewritten where they come in
-and go out, which costs tens of microseconds each, and a text socket nothing.
+Handlers, faults and metrics use only JSON text. The frames of a binary socket are converted on receive and
+send, which costs tens of microseconds each, and nothing on a text socket.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from nakama_bots.emulator.formats.protojson import Malformed
 from nakama_bots.types.protobuf import envelope_class
 
 _TAG: Final = 1000 << 3 | 2
-"""A length-delimited field that no message has, which a reader skips."""
+"""The tag of a length-delimited field that no message has, which a reader skips."""
 
 
 class Format(Protocol):
-    """``opcode`` is that of its frames; a message with another one ends the connection."""
+    """An encoding. ``opcode`` is that of its frames; a message with another one ends the connection."""
 
     opcode: WSMsgType
 
     def read(self, payload: bytes, /) -> bytes:
-        """The JSON text of a frame; ``Malformed`` when it is no envelope at all."""
+        """Return the JSON text of a frame; ``Malformed`` if it is not an envelope."""
 
     def write(self, frame: bytes, /) -> bytes:
-        """The payload for an envelope's JSON text."""
+        """Return the payload for an envelope's JSON text."""
 
     def pad(self, payload: bytes, size: int, /) -> bytes:
-        """A payload that says the same and is longer by some more than ``size`` bytes."""
+        """Return an equivalent payload that is longer by slightly more than ``size`` bytes."""
 
 
 class TextFormat:
@@ -40,15 +40,15 @@ class TextFormat:
     opcode = WSMsgType.TEXT
 
     def read(self, payload: bytes, /) -> bytes:
-        """As it is: the dispatcher reads JSON."""
+        """Return it unchanged: the dispatcher reads JSON."""
         return payload
 
     def write(self, frame: bytes, /) -> bytes:
-        """As it is."""
+        """Return it unchanged."""
         return frame
 
     def pad(self, payload: bytes, size: int, /) -> bytes:
-        """With one more member."""
+        """Add a member."""
         return orjson.dumps({**orjson.loads(payload), "padding": "x" * size})
 
 
@@ -58,7 +58,7 @@ class ProtobufFormat:
     opcode = WSMsgType.BINARY
 
     def read(self, payload: bytes, /) -> bytes:
-        """By protobuf's JSON mapping, as the server has it: what has its default value is left out."""
+        """Convert by protobuf's JSON mapping, like the server: default values are omitted."""
         try:
             parsed = envelope_class().FromString(payload)
         except message.DecodeError as error:
@@ -68,12 +68,12 @@ class ProtobufFormat:
         )
 
     def write(self, frame: bytes, /) -> bytes:
-        """By the same mapping."""
+        """Convert by the same mapping."""
         envelope = json_format.ParseDict(orjson.loads(frame), envelope_class()())
         return envelope.SerializeToString()
 
     def pad(self, payload: bytes, size: int, /) -> bytes:
-        """With one more field, of a number that no message has."""
+        """Add a field with a number that no message has."""
         return payload + _varint(_TAG) + _varint(size) + b"x" * size
 
 

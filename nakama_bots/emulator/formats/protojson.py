@@ -1,7 +1,7 @@
-"""Reading JSON as Go's protobuf JSON mapping does, and the few formats that Nakama writes by it.
+"""Reads JSON as Go's protobuf JSON mapping does, and writes the few formats that Nakama needs of it.
 
-A message is read by a ``Schema``: one parser a field, snake_case and lowerCamelCase names alike, null as
-absent, numbers also in strings (https://protobuf.dev/programming-guides/json/).
+A message is read by a ``Schema``: one parser per field, snake_case and lowerCamelCase names, null as absent,
+numbers also in strings (https://protobuf.dev/programming-guides/json/).
 """
 
 from __future__ import annotations
@@ -23,48 +23,48 @@ Parser: TypeAlias = Callable[[object], object]
 
 
 class Malformed(ValueError):
-    """The input cannot be read; the message is the one of Go's parser, as near as matters."""
+    """The input cannot be read; the message approximates that of Go's parser."""
 
 
 class Fields(dict[str, object]):
-    """A message as it was read: only the fields that were given. The accessors know protobuf's defaults."""
+    """A parsed message with only the given fields. The accessors return protobuf's defaults."""
 
     __slots__ = ()
 
     def text(self, name: str, default: str = "") -> str:
-        """A string field."""
+        """Return a string field."""
         return cast("str", self.get(name, default))
 
     def optional_text(self, name: str) -> str | None:
-        """A string wrapper: None when it was not given."""
+        """Return a string wrapper, None if absent."""
         return cast("str | None", self.get(name))
 
     def integer(self, name: str, default: int = 0) -> int:
-        """An integer field."""
+        """Return an integer field."""
         return cast("int", self.get(name, default))
 
     def flag(self, name: str, *, default: bool = False) -> bool:
-        """A boolean field, or a boolean wrapper with the ``default`` that its absence means."""
+        """Return a boolean field, or a boolean wrapper with the ``default`` if absent."""
         return cast("bool", self.get(name, default))
 
     def texts(self, name: str) -> list[str]:
-        """A repeated string field."""
+        """Return a repeated string field."""
         return cast("list[str]", self.get(name, []))
 
     def messages(self, name: str) -> list[Fields]:
-        """A repeated message field."""
+        """Return a repeated message field."""
         return cast("list[Fields]", self.get(name, []))
 
     def message(self, name: str) -> Fields:
-        """A message field; without a field of its own when it was not given."""
+        """Return a message field; without any fields if absent."""
         return cast("Fields", self.get(name, Fields()))
 
     def text_map(self, name: str) -> dict[str, str]:
-        """A map from string to string."""
+        """Return a map from string to string."""
         return cast("dict[str, str]", self.get(name, {}))
 
     def number_map(self, name: str) -> dict[str, float]:
-        """A map from string to double."""
+        """Return a map from string to double."""
         return cast("dict[str, float]", self.get(name, {}))
 
 
@@ -81,7 +81,7 @@ def text(value: object) -> str:
 
 
 def flag(value: object) -> bool:
-    """A boolean; no other type counts as one."""
+    """Parse a boolean; no other type counts as one."""
     if type(value) is bool:
         return value
     raise _invalid("bool", value)
@@ -117,7 +117,7 @@ _SPECIAL_DOUBLES = {"NaN": float("nan"), "Infinity": float("inf"), "-Infinity": 
 
 
 def double(value: object) -> float:
-    """A double, as a number or as text."""
+    """Parse a double, a number or text."""
     if type(value) in (int, float) and math.isfinite(cast("float", value)):
         return float(cast("float", value))
     if type(value) is str:
@@ -129,7 +129,7 @@ def double(value: object) -> float:
 
 
 def data(value: object) -> str:
-    """Bytes: base64 in either alphabet, padded or not; given back in the standard one with padding."""
+    """Parse bytes: base64 in either alphabet, padded or not; returned in the standard one with padding."""
     content = text(value)
     if "-" in content or "_" in content:
         content = content.replace("-", "+").replace("_", "/")
@@ -141,7 +141,7 @@ def data(value: object) -> str:
 
 
 def repeated(parse: Parser) -> Parser:
-    """A list of what ``parse`` reads."""
+    """Return a parser of a list, whose elements ``parse`` reads."""
 
     def parse_list(value: object) -> object:
         if type(value) is not list:
@@ -152,7 +152,7 @@ def repeated(parse: Parser) -> Parser:
 
 
 def mapping(parse: Parser) -> Parser:
-    """A map from string to what ``parse`` reads."""
+    """Return a parser of a map with string keys, whose values ``parse`` reads."""
 
     def parse_map(value: object) -> object:
         if type(value) is not dict:
@@ -163,13 +163,13 @@ def mapping(parse: Parser) -> Parser:
 
 
 def camel(name: str) -> str:
-    """The lowerCamelCase of a snake_case name."""
+    """Return the lowerCamelCase of a snake_case name."""
     head, *rest = name.split("_")
     return head + "".join(word.title() for word in rest)
 
 
 class Schema:
-    """The fields of one message. ``strict``: an unknown field is an error (on the socket; REST ignores it)."""
+    """The fields of a message. ``strict``: an unknown field is an error (on the socket; REST ignores it)."""
 
     __slots__ = ("_names", "_oneofs", "_strict")
 
@@ -181,7 +181,7 @@ class Schema:
         self._strict = strict
 
     def __call__(self, value: object) -> Fields:
-        """The message; ``Malformed`` when it is none."""
+        """Parse a message. ``Malformed``."""
         if not isinstance(value, dict):
             msg = f"proto:\u00a0syntax error (line 1:1): unexpected token {json.dumps(value, default=str)[:1]}"
             raise Malformed(msg)
@@ -210,7 +210,7 @@ class Schema:
 
 
 class _Repeated(dict[str, object]):
-    """An object in which keys came twice: an error only where something reads them."""
+    """An object with duplicate keys: an error only where they are read."""
 
     __slots__ = ("twice",)
     twice: set[str]
@@ -221,19 +221,19 @@ def _duplicate(kind: str, value: _Repeated) -> Malformed:
 
 
 def loads(content: bytes) -> object:
-    """The JSON value in ``content``, which orjson alone reads in all but rare cases. ``Malformed``."""
+    """Parse ``content`` as JSON, with only orjson in all but rare cases. ``Malformed``."""
     try:
         value = orjson.loads(content)
     except orjson.JSONDecodeError:
         raise Malformed(_syntax_error(content)) from None
-    # Every key brings one colon; more of them than keys are inside strings, or a key came twice.
+    # Every key has one colon: any more are in strings, or a key is duplicated.
     if content.count(b":") != _count_keys(value):
         return _first(content.decode())
     return cast("object", value)
 
 
 def loads_first(content: bytes) -> object:
-    """The first JSON value in ``content``, as Go's decoder reads a body: what follows does not matter.
+    """Parse the first JSON value in ``content``, as Go's decoder reads a body: the rest is ignored.
 
     Blank content is an empty object. ``Malformed``.
     """
@@ -273,7 +273,7 @@ def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return repeated_
 
 
-# The digits of a number that fits into a double; a longer one is as good as infinite.
+# The digits of a number that fits into a double; a longer one counts as infinite.
 _LONGEST_INTEGER: Final = 300
 
 
@@ -309,7 +309,7 @@ def _syntax_error(content: bytes) -> str:
 
 
 def timestamp(nanoseconds: int) -> str:
-    """RFC 3339 in UTC with 0, 3, 6 or 9 digits of fraction, as protobuf writes it."""
+    """Format a time as RFC 3339 in UTC with 0, 3, 6 or 9 fraction digits, as protobuf writes it."""
     seconds, fraction = divmod(nanoseconds, 10**9)
     start = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
     if not fraction:
@@ -321,14 +321,14 @@ def timestamp(nanoseconds: int) -> str:
 
 
 def jsonb(document: str) -> str:
-    """``document`` as PostgreSQL gives it back from a JSONB column: spaces, keys by length then bytes."""
+    """Rewrite ``document`` as PostgreSQL returns it from JSONB: with spaces, keys by length then bytes."""
     try:
         return _jsonb(json.loads(document, parse_float=Decimal, parse_int=Decimal))
     except (RecursionError, ArithmeticError):
-        return document  # deeper than this interpreter goes, or a number that PostgreSQL would have refused
+        return document  # too deep for this interpreter, or a number that PostgreSQL would have refused
 
 
-# PostgreSQL refuses numbers that are longer than this, before and after the point together.
+# PostgreSQL refuses numbers with more digits than this, before and after the point together.
 _LONGEST_NUMBER: Final = 147_455
 
 
@@ -339,6 +339,6 @@ def _jsonb(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_jsonb, value)) + "]"
     if isinstance(value, Decimal):
-        value = abs(value) if value.is_zero() else value  # PostgreSQL knows no negative zero
+        value = abs(value) if value.is_zero() else value  # PostgreSQL has no negative zero
         return f"{value:f}" if abs(value.adjusted()) <= _LONGEST_NUMBER else str(value)
     return json.dumps(value, ensure_ascii=False)

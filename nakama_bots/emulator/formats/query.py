@@ -1,14 +1,11 @@
-"""The query language of the matchmaker and of the match and party lists, as Nakama's own parser reads it.
+"""The query language of the matchmaker and of the match and party lists, as Nakama's parser reads it.
 
-Nakama reads it by ``blugelabs/query_string`` (its lexer and grammar), with the keyword analyzer: a text is one
-term. Clauses stand side by side: ``+`` must, ``-`` must not, without a sign: should. ``field:value`` where
-a value
-is a term, a number (equal as a number or as text), ``>N >=N <N <=N`` of numbers without exponent or of RFC 3339
-times in quotes, ``/a regexp/``, has the wildcards ``*`` and ``?``, or ends in ``~1`` or ``~2`` (so many
-edits away).
-``^2`` raises what a clause counts in the order of candidates. A phrase in quotes never matches: keywords
-are stored
-without the positions that a phrase is looked up by. Only a space ends a term; ``-`` within it is part of it.
+Nakama parses it with ``blugelabs/query_string`` (its lexer and grammar) and the keyword analyzer: a text is one
+term. Clauses are separated by spaces: ``+`` must, ``-`` must not, without a sign: should. In ``field:value`` a
+value is a term, a number (equal as a number or as text), ``>N >=N <N <=N`` of numbers without exponent or of
+RFC 3339 times in quotes, ``/a regexp/``, has the wildcards ``*`` and ``?``, or ends in ``~1`` or ``~2``
+(edits). ``^2`` boosts a clause in the order of candidates. A phrase in quotes never matches: keywords are
+stored without the positions that a phrase needs. Only a space ends a term; ``-`` within it is part of it.
 """
 
 from __future__ import annotations
@@ -24,7 +21,7 @@ from typing import Any, Final
 
 from nakama_bots.emulator.formats.regexp import RegexpError, regexp
 
-# A time is its own kind: no number and no text is equal to it.
+# A time is a separate type: no number and no text is equal to it.
 Value = str | float | datetime
 Document = Mapping[str, Sequence[Value]]
 Accepts = Callable[[Value], bool]
@@ -35,14 +32,14 @@ class QuerySyntaxError(ValueError):
 
 
 class QuerySearchError(ValueError):
-    """The query was read, but a search by it fails: a regexp or a fuzziness that cannot be used."""
+    """The query is valid, but its search fails: an unusable regexp or fuzziness."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Clause:
     sign: str
     field: str
-    # Each that accepts a value counts; a number is looked for as text and as number.
+    # Every accepting one counts; a number is searched as text and as a number.
     accepts: tuple[Accepts, ...]
     weight: float
 
@@ -53,9 +50,9 @@ class _Clause:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A query that was read. ``ranked``: it has clauses that put some candidates before others.
+    """A parsed query. ``ranked``: it has clauses that order the candidates.
 
-    ``fault``: why every search by it fails, "" if none does.
+    ``fault``: why every search fails, "" if none does.
     """
 
     must: tuple[_Clause, ...] = ()
@@ -65,11 +62,11 @@ class Query:
 
     @property
     def ranked(self) -> bool:
-        """Whether ``score`` may differ between candidates."""
+        """True if ``score`` may differ between candidates."""
         return bool(self.should)
 
     def score(self, document: Document) -> float | None:
-        """How well ``document`` fits; None when it does not match. ``QuerySearchError`` for a ``fault``."""
+        """Return how well ``document`` fits; None without a match. ``QuerySearchError`` for a ``fault``."""
         if self.fault:
             raise QuerySearchError(self.fault)
         if any(clause.score(document) for clause in self.must_not):
@@ -87,7 +84,7 @@ class Query:
 
 
 def document(fields: Mapping[str, object]) -> dict[str, list[Value]]:
-    """The index document of nested fields: paths joined by dots, each with all its values.
+    """Return the index document of nested fields: paths joined by dots, each with all its values.
 
     Booleans are ``T`` and ``F``; a text that is a date or a time is a time; lists are many values
     (``BlugeWalkDocument``).
@@ -120,7 +117,7 @@ _TIME = re.compile(
 
 
 def _time(text: str, *, dates: bool) -> datetime | None:
-    """A time in RFC 3339; with ``dates`` also without zone, and a day alone, as Nakama indexes them."""
+    """Parse an RFC 3339 time; with ``dates`` also without zone, or only a day, as Nakama indexes them."""
     match = _TIME.fullmatch(text)
     if match is None or not (dates or match["zone"]) or (match["zone"] and match["t"] == " "):
         return None
@@ -131,7 +128,7 @@ def _time(text: str, *, dates: bool) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-# The characters that a backslash takes the meaning of; before any other it stays.
+# The characters that a backslash escapes; before any other it is literal.
 _ESCAPABLE: Final = frozenset('+-=&|><!(){}[]^"~*?:\\/ ')
 _TERM_ENDS: Final = frozenset(" :^~")
 _SINGLES: Final = frozenset("+-:><=")
@@ -149,7 +146,7 @@ def _escaped(text: str, at: int) -> str:
 
 
 def _run(text: str, at: int, ends: frozenset[str]) -> tuple[str, bool, int]:
-    """What stands up to an end that is not escaped, whether something was escaped, and where that end is."""
+    """Return the text up to an unescaped end, whether it had escapes, and the position of that end."""
     taken, escaped = "", False
     while at < len(text) and text[at] not in ends:
         if text[at] == "\\":
@@ -222,7 +219,7 @@ class _Parser:
             self._at += 1
         squared, accepts = self._base(bare=not field)
         boost = self._number(self._take("^")) if self._is("^") else 1.0
-        # Nakama gives a term's boost to the term and to the query around it.
+        # Nakama applies a term's boost to the term and to the enclosing query.
         return _Clause(sign, field, accepts, boost * boost if squared else boost)
 
     def _number(self, text: str) -> float:
@@ -263,7 +260,7 @@ class _Parser:
         except RegexpError:
             self.fault = pattern
             return _never
-        # Numbers and times are stored as texts that no client can know; ``.*`` finds them.
+        # Numbers and times are stored as texts that clients cannot know; ``.*`` finds them.
         return lambda value: compiled.fullmatch(value if isinstance(value, str) else "\uffff" * 11) is not None
 
     def _fuzzy(self, term: str, fuzziness: float) -> Accepts:
@@ -307,7 +304,7 @@ def _equal(wanted: str | float) -> Accepts:
 
 
 def _distance(one: str, other: str, limit: int) -> int:
-    """How many characters to change, add or take away; anything over ``limit`` is as good as far away."""
+    """Return the edit distance; any result above ``limit`` only means "too far"."""
     if abs(len(one) - len(other)) > limit:
         return limit + 1
     row = list(range(len(other) + 1))
@@ -320,7 +317,7 @@ def _distance(one: str, other: str, limit: int) -> int:
 
 @lru_cache(maxsize=1024)
 def parse(text: str) -> Query:
-    """Read a query; ``*`` matches everything, "" nothing. ``QuerySyntaxError`` when it cannot be read."""
+    """Parse a query; ``*`` matches everything, "" nothing. ``QuerySyntaxError``."""
     if text == "*":
         return _MATCH_ALL
     if not text:

@@ -1,7 +1,7 @@
-"""Patterns that clients send, matched in time linear in the text by RE2.
+"""Patterns from clients, matched by RE2 in time linear in the text.
 
-RE2 reads the same syntax as Go's ``regexp/syntax``, which Nakama's index (vellum) parses with. What vellum then
-refuses is refused here: anchors, word boundaries and lazy quantifiers. A pattern matches a whole text.
+RE2 has the syntax of Go's ``regexp/syntax``, which Nakama's index (vellum) uses. As in vellum, anchors, word
+boundaries and lazy quantifiers are refused. A pattern matches a whole text.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class Pattern(Protocol):
     """A compiled pattern."""
 
     def fullmatch(self, text: str) -> object | None:
-        """Something if the whole of ``text`` matches, else None."""
+        """Return an object if all of ``text`` matches, else None."""
 
 
-# Quoted text, classes and escapes are skipped, so that what is left over is an operator.
+# Quoted text, classes and escapes are skipped, so that any remaining match is an operator.
 _REFUSED: Final = re.compile(
     r"\\Q.*?(?:\\E|\Z)"
     r"|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]"
@@ -44,14 +44,14 @@ _OPTIONS: Final = _options()
 
 
 def regexp(pattern: str) -> Pattern:
-    """The compiled pattern. ``RegexpError`` when Nakama's index refuses it."""
+    """Compile a pattern. ``RegexpError`` if Nakama's index refuses it."""
     if any(token["refused"] for token in _REFUSED.finditer(pattern)):
         raise RegexpError(pattern)
     return _compile(pattern)
 
 
 def like(pattern: str) -> Pattern:
-    """SQL's ``ILIKE``: ``%`` is any text, ``_`` any character, a backslash takes the next one literally."""
+    """Compile SQL's ``ILIKE``: ``%`` is any text, ``_`` any character, a backslash escapes the next one."""
     parts = re.findall(r"\\.|.", pattern, re.DOTALL)
     wildcards = {"%": ".*", "_": "."}
     return _compile(_CASELESS + "".join(wildcards.get(part) or re2.escape(part[-1]) for part in parts))

@@ -1,7 +1,7 @@
 """Reset schedules: CRON expressions as Nakama reads them (``internal/cronexpr``), in UTC.
 
-Five fields (minute, hour, day, month, weekday), six with a year at the end, seven with seconds in front; what
-comes after the seventh is ignored. Days may be ``L`` (the last), ``LW`` (the last from Monday to Friday) and
+Five fields (minute, hour, day, month, weekday), six with a year at the end, seven with seconds in front; any
+more are ignored. Days may be ``L`` (the last), ``LW`` (the last from Monday to Friday) and
 ``15W`` (the nearest of these), weekdays ``5L`` (the last in the month) and ``1#2`` (the second).
 """
 
@@ -32,19 +32,19 @@ _EPOCH: Final = dt.date(1970, 1, 1)
 _WEEK: Final = 7
 _SATURDAY: Final = 5
 _SUNDAY: Final = 6
-# The server's table of numbers ends here, so a longer step is as good as none.
+# The server's table of numbers ends here, so a longer step has no effect.
 _LONGEST_STEP: Final = 59
 
 
 class ScheduleError(ValueError):
-    """The text is no schedule that ever comes; the message says what is accepted."""
+    """The text is not a schedule, or never occurs; the message says what is accepted."""
 
     def __init__(self, text: str) -> None:
         super().__init__(f"reset schedule {text!r}; accepted: {_ACCEPTED}")
 
 
 def _names(full: Iterable[str], first: int) -> dict[str, int]:
-    """Numbers by name, in full and by the first three letters."""
+    """Return numbers by name, in full and by the first three letters."""
     numbered = list(enumerate((name.lower() for name in full), first))
     return {word: number for number, name in numbered for word in (name, name[:3])}
 
@@ -65,11 +65,11 @@ class _Field:
         return int(text)
 
     def span(self, text: str) -> Iterable[int]:
-        """What one entry of a list stands for, if it is nothing special."""
+        """Return the values of a list entry without special letters."""
         span, slash, step = text.partition("/")
         first, dash, last = span.partition("-")
         low = self.low if span == "*" else self.number(first)
-        # A step from a number goes on to the end.
+        # A step from a number continues to the end.
         high = self.number(last) if dash else self.high if slash else low
         every = int(step) if slash else 1
         if not 1 <= every <= min(self.high, _LONGEST_STEP):
@@ -77,7 +77,7 @@ class _Field:
         return range(low, high + 1, every)
 
     def values(self, text: str) -> frozenset[int]:
-        """What a field without anything special stands for."""
+        """Return the values of a field without special letters."""
         entries = _entries(text)
         if _is_any(entries):
             return frozenset(range(self.low, self.high + 1))
@@ -99,7 +99,7 @@ _SECONDS: Final = _Field(0, 59, {})
 _HOURS: Final = _Field(0, 23, {})
 _DAYS: Final = _Field(1, 31, {})
 _MONTHS: Final = _Field(1, 12, _names(calendar.month_name[1:], 1))
-# Sunday is 0 and 7, and, in the server's table, every number with a zero before it.
+# Sunday is 0 and 7; the server's table also has every number with a leading zero.
 _WEEKDAYS: Final = _Field(
     0,
     6,
@@ -110,9 +110,9 @@ _YEARS: Final = _Field(1970, 2099, {})
 
 @dataclass(frozen=True, slots=True)
 class _MonthDays:
-    """The days of a month that a ``day`` and a ``weekday`` field name: either of them is enough.
+    """The days of a month that match a ``day`` or a ``weekday`` field.
 
-    A field that is ``*`` names none, unless both are.
+    A field ``*`` matches none, unless both are ``*``.
     """
 
     days: frozenset[int] | None
@@ -154,7 +154,7 @@ class _MonthDays:
         )
 
     def of(self, year: int, month: int) -> list[int]:
-        """These days of one month, in order."""
+        """Return the matching days of a month, in order."""
         first, last = calendar.monthrange(year, month)
         if self.days is None and self.weekdays is None:
             return list(range(1, last + 1))
@@ -175,12 +175,12 @@ class _MonthDays:
 
 
 def _weekday(first: int, day: int) -> int:
-    """The weekday, 0 for Sunday, of a day in a month that begins with ``first``, 0 for Monday."""
+    """Return the weekday (0: Sunday) of a day in a month that starts with weekday ``first`` (0: Monday)."""
     return (first + day) % _WEEK
 
 
 def _workday(first: int, day: int, last: int) -> int:
-    """The nearest day from Monday to Friday in the same month."""
+    """Return the nearest day from Monday to Friday in the same month."""
     weekday = (first + day - 1) % _WEEK
     if weekday == _SATURDAY:
         return day - 1 if day > 1 else day + 2
@@ -201,7 +201,7 @@ class Schedule:
 
     @classmethod
     def parse(cls, text: str) -> Schedule:
-        """The schedule of a CRON expression. ``ScheduleError``."""
+        """Parse a CRON expression. ``ScheduleError``."""
         plain = text
         for macro, fields_ in _MACROS.items():
             plain = plain.replace(macro, fields_)
@@ -232,7 +232,7 @@ class Schedule:
         )
 
     def next(self, after: int) -> int:
-        """The first point later than ``after``. ``ScheduleError`` when none comes."""
+        """Return the first point after ``after``. ``ScheduleError`` if there is none."""
         day, second = divmod(after, _DAY)
         for number in self._days(day, 1):
             index = bisect.bisect_right(self.times, second) if number == day else 0
@@ -241,7 +241,7 @@ class Schedule:
         raise ScheduleError(self.text)
 
     def previous(self, before: int) -> int | None:
-        """The last point earlier than ``before``; None when there was none since 1970."""
+        """Return the last point before ``before``; None if there was none since 1970."""
         day, second = divmod(before, _DAY)
         for number in self._days(day, -1):
             index = bisect.bisect_left(self.times, second) if number == day else len(self.times)
@@ -250,7 +250,7 @@ class Schedule:
         return None
 
     def _days(self, start: int, way: int) -> Iterator[int]:
-        """The days that it names, as days since 1970, from ``start`` on; ``way`` -1: back from there."""
+        """Yield the matching days, as days since 1970, from ``start`` on; ``way`` -1: backwards."""
         today = _EPOCH + dt.timedelta(days=start)
         for year in self.years[::way]:
             if (year - today.year) * way < 0:

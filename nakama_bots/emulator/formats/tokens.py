@@ -26,13 +26,13 @@ def _signature(signed: bytes, key: str) -> bytes:
 
 
 def sign(claims: JsonObject, key: str) -> str:
-    """The token with ``claims``, signed with ``key``."""
+    """Return a token with ``claims``, signed with ``key``."""
     signed = _HEADER + b"." + _encode(orjson.dumps(claims))
     return (signed + b"." + _signature(signed, key)).decode()
 
 
 def verify(token: str, key: str, now: float) -> JsonObject | None:
-    """The claims of a token that ``key`` signed and that is not expired at ``now`` (Unix seconds), or None."""
+    """Return the claims of a token signed with ``key`` and not expired at ``now`` (Unix seconds), or None."""
     header, _, rest = token.encode(errors="replace").partition(b".")
     body, _, signature = rest.partition(b".")
     if not hmac.compare_digest(signature, _signature(header + b"." + body, key)):
@@ -49,7 +49,7 @@ def verify(token: str, key: str, now: float) -> JsonObject | None:
 
 @dataclass(frozen=True, slots=True)
 class SessionClaims:
-    """What a session or refresh token says; times are Unix seconds."""
+    """The claims of a session or refresh token; times are Unix seconds."""
 
     token_id: str
     user_id: str
@@ -59,7 +59,7 @@ class SessionClaims:
     vars: dict[str, str] = field(default_factory=dict)
 
     def sign(self, key: str) -> str:
-        """The token; ``vrs`` is left out when there are no vars, as Nakama does."""
+        """Return the token, without ``vrs`` if there are no vars, as Nakama does."""
         claims: JsonObject = {"tid": self.token_id, "uid": self.user_id, "usn": self.username}
         if self.vars:
             claims["vrs"] = self.vars
@@ -69,7 +69,7 @@ class SessionClaims:
 
     @classmethod
     def verify(cls, token: str, key: str, now: float) -> SessionClaims | None:
-        """The claims of a valid token, or None."""
+        """Return the claims of a valid token, or None."""
         claims = verify(token, key, now)
         if claims is None or not isinstance(claims.get("uid"), str):
             return None

@@ -1,4 +1,4 @@
-"""All families in one place: the two tables that the server is made of."""
+"""All handler families: the tables of routes and messages that the server dispatches by."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ MESSAGES: Final[tuple[MessageRow, ...]] = (
 
 
 def install(core: Core) -> None:
-    """Teach the tracker how each family tells of joins and leaves."""
+    """Register with the tracker how each family announces joins and leaves."""
     for mode in (Mode.CHANNEL, Mode.GROUP, Mode.DM):
         core.tracker.rules[mode] = EventRule(channel.presence_event)
     core.tracker.rules[Mode.MATCH_RELAYED] = EventRule(match.presence_event)

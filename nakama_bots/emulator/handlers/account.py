@@ -1,4 +1,4 @@
-"""One's own account, and other users."""
+"""The caller's account, and other users."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, Account
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 
-# The longest value that the server's database column takes, in characters.
+# The longest value that the server's database columns accept, in characters.
 _LONGEST: Final = {"display_name": 255, "avatar_url": 512, "lang_tag": 18, "location": 255, "timezone": 255}
 
 
 def own_account(core: Core, request: Request) -> Account:
-    """The account of the caller, if it is still there."""
+    """Return the caller's account, if it still exists."""
     account = core.accounts.get(request.caller.user_id)
     if account is None:
         raise RestFault(NOT_FOUND, "Account not found.")
@@ -29,7 +29,7 @@ def _get(core: Core, request: Request) -> JsonObject:
 
 
 def _storable(value: str | None, name: str) -> bool:
-    """Whether the database column takes a value; "" becomes NULL, which only ``lang_tag`` refuses."""
+    """True if the database column accepts a value; "" becomes NULL, which only ``lang_tag`` refuses."""
     if value is None:
         return True
     return len(value) <= _LONGEST[name] and "\0" not in value and (value != "" or name != "lang_tag")
@@ -70,7 +70,7 @@ def _users(core: Core, request: Request) -> JsonObject:
         if not is_uuid(user_id):
             raise invalid(f"ID '{user_id}' is not a valid system ID.")
     asked = [core.accounts.get(user_id.lower()) for user_id in ids]
-    # The system user is the one with an empty name.
+    # The system user has an empty name.
     asked += [
         core.accounts.named(name) if name else core.accounts.get(SYSTEM_USER_ID)
         for name in request.query.texts("usernames")

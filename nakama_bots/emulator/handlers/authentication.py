@@ -1,4 +1,4 @@
-"""Logging in: one row a kind of identity."""
+"""Authentication: one row per kind of identity."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from nakama_bots.emulator.store.accounts import Account
 from nakama_bots.emulator.store.core import Core
 
 SPACE_OR_CONTROL = re.compile(r"[\x00-\x1f\x7f\s]")
-# A space passes, in spite of the error's text (``server/api.go``, invalidUsernameRegex).
+# A space is accepted, despite the error's text (``server/api.go``, invalidUsernameRegex).
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 _SHORTEST_PASSWORD: Final = 8
 
 
 def invalid(message: str) -> RestFault:
-    """An argument that is refused."""
+    """Return the error of a refused argument."""
     return RestFault(INVALID_ARGUMENT, message)
 
 
 def check_username(username: str) -> None:
-    """Refuse what cannot be a user's name."""
+    """Refuse an invalid username."""
     if _CONTROL.search(username):
         raise invalid("Username invalid, no spaces or control characters allowed.")
     if not 1 <= len(username.encode()) <= 128:
@@ -48,7 +48,7 @@ def check_username(username: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """An identity that its bare id proves."""
+    """A kind of identity that the id alone proves."""
 
     name: str
     label: str
@@ -67,7 +67,7 @@ _KINDS: Final = (_Kind("device", "Device ID", 10), _Kind("custom", "Custom ID", 
 
 
 def issue(core: Core, account: Account, claims: SessionClaims) -> JsonObject:
-    """Both tokens of a login; ``claims`` gives what they share, their expiry is set here."""
+    """Return both tokens of a login. ``claims`` has what they share; their expiry is set here."""
     options = core.options
     now = core.seconds()
 
@@ -83,7 +83,7 @@ def issue(core: Core, account: Account, claims: SessionClaims) -> JsonObject:
 
 
 def login(core: Core, request: Request, account: Account, *, created: bool) -> JsonObject:
-    """Nakama's ``Session`` of a new login."""
+    """Return Nakama's ``Session`` of a new login."""
     if account.disabled:
         raise RestFault(PERMISSION_DENIED, "User account banned.")
     variables = request.body.text_map("vars")
@@ -93,7 +93,7 @@ def login(core: Core, request: Request, account: Account, *, created: bool) -> J
 
 
 def asked_username(request: Request) -> str:
-    """The name that a new account is to have, checked; "" when none was given."""
+    """Return the checked username for a new account; "" if none was given."""
     username = request.query.text("username")
     if username:
         check_username(username)
@@ -103,7 +103,7 @@ def asked_username(request: Request) -> str:
 def create(
     core: Core, request: Request, identity: tuple[str, str], prepare: Callable[[Account], None] | None = None
 ) -> JsonObject:
-    """A new account with an identity, and its first session."""
+    """Create an account with an identity, and return it with its first session."""
     if not request.query.flag("create", default=True):
         raise RestFault(NOT_FOUND, "User account not found.")
     username = asked_username(request) or core.new_username()
@@ -128,7 +128,7 @@ def _by_id(kind: _Kind, core: Core, request: Request) -> JsonObject:
 
 
 def check_email(email: str) -> None:
-    """Refuse what cannot be an email address."""
+    """Refuse an invalid email address."""
     if SPACE_OR_CONTROL.search(email):
         raise invalid("Invalid email address, no spaces or control characters allowed.")
     if not _EMAIL.fullmatch(email):
@@ -138,7 +138,7 @@ def check_email(email: str) -> None:
 
 
 def check_password(password: str) -> None:
-    """Refuse what is too short for a password."""
+    """Refuse a password that is too short."""
     if len(password.encode()) < _SHORTEST_PASSWORD:
         raise invalid("Password must be at least 8 characters long.")
 

@@ -34,7 +34,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
-    """Joins and leaves as members hear of them."""
+    """Return the event of joins and leaves for the members."""
     return {"channel_presence_event": {"channel_id": channel_id(stream), **changes, **channel_names(stream)}}
 
 
@@ -74,7 +74,7 @@ def in_group(core: Core, group_id: str, user_id: str) -> bool:
     return state is not None and state <= GroupState.MEMBER
 
 
-# Channel types of ``channel_join``; 0, also when it is left out, is a room.
+# Channel types of ``channel_join``; 0 (or absent) is a room.
 _TARGETS: Final[dict[int, Callable[[Call, str], Stream]]] = {0: _room, 1: _room, 2: _direct, 3: _group}
 
 
@@ -130,7 +130,7 @@ def _content(call: Call) -> str:
 
 
 def _check_kept(presence: Presence, content: str, what: str) -> None:
-    """Refuse what the database would not keep."""
+    """Refuse content that the database would not store."""
     if presence.persistence and not storable(content):
         raise RealtimeFault(RUNTIME_EXCEPTION, f"Could not persist {what} to channel history")
 
@@ -145,7 +145,7 @@ def _member(call: Call, stream: Stream, doing: str) -> Presence:
 def send_message(
     core: Core, stream: Stream, content: str, sender_id: str, username: str, *, persistent: bool = True
 ) -> Message:
-    """Send a message to everybody in a channel, and keep it if it is persistent; ``content`` is JSON text."""
+    """Send a message to all members of a channel, and keep it if persistent; ``content`` is JSON text."""
     now = core.now()
     message = Message(core.new_id(), stream, CHAT, sender_id, username, content, now, now, persistent)
     if persistent:
@@ -165,9 +165,9 @@ def change_message(
     *,
     persistent: bool,
 ) -> Message | None:
-    """Update or remove a user's kept message: what its channel is told.
+    """Update or remove a user's kept message; returns the message sent to its channel.
 
-    None: the message is persistent and not there.
+    None: the message is persistent and does not exist.
     """
     now, kept = core.now(), core.messages.find(identifier, sender_id)
     if persistent and kept is None:
@@ -215,7 +215,7 @@ def _change(call: Call, code: int, doing: str, verb: str, content: str) -> None:
         raise RealtimeFault(BAD_INPUT, f"Could not find message to {verb} in channel history")
     _check_kept(presence, content, f"message {verb}")
     message = change_message(core, stream, identifier, code, content, me.user_id, me.username, persistent=kept)
-    assert message is not None  # it was there
+    assert message is not None  # it exists
     _deliver(call, message)
 
 

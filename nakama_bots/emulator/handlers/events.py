@@ -1,4 +1,4 @@
-"""Events that clients report; without a module that listens they go nowhere, as on the server."""
+"""Events reported by clients. Without a module that handles them they are dropped, as on the server."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _SECOND: Final = 10**9
 
 
 def _others(core: Core, request: Request, doing: str) -> list[str]:
-    """The ids that a request names, by id and by name; the caller must not be among them."""
+    """Return the users that a request names by id and by name; the caller must not be among them."""
     ids, usernames = request.query.texts("ids"), request.query.texts("usernames")
     for user_id in ids:
         if user_id == request.caller.user_id:
@@ -62,7 +62,7 @@ def delete_friends(core: Core, me: str, username: str, ids: list[str]) -> None:
 def block_friends(core: Core, me: str, ids: list[str]) -> None:
     """Block users."""
     for user_id in core.friends.block(me, ids):
-        # Their direct channel ends, without a word.
+        # Their direct channel ends, without an event.
         core.tracker.drop(Stream(Mode.DM, *sorted((me, user_id))))
 
 

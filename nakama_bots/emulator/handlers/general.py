@@ -23,7 +23,7 @@ def _ping(call: Call) -> None:
 
 
 def _pong(_: Call) -> None:
-    """A client's pong gets no answer, with or without cid."""
+    """Ignore a client's pong: it gets no answer, with or without cid."""
 
 
 ROUTES: Final = (

@@ -1,4 +1,4 @@
-"""Groups over REST; what happens in a group is told in its chat."""
+"""Groups over REST; changes of a group are announced in its chat."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ from nakama_bots.emulator.store.groups import (
 )
 from nakama_bots.emulator.store.tracker import Mode, Stream
 
-# The longest value that the server's database column takes, in characters.
+# The longest value that the server's database columns accept, in characters.
 _LONGEST: Final = {"name": 255, "description": 255, "lang_tag": 18, "avatar_url": 512}
 _DENIED: Final = "Group not found or permission denied."
 
 
 def say(core: Core, group_id: str, code: int, user_id: str, username: str) -> None:
-    """Tell a group's chat what happened to a user; it is kept, too."""
+    """Announce a change of a user in the group's chat, as a persistent message."""
     now, stream = core.now(), Stream(Mode.GROUP, group_id)
     message = Message(core.new_id(), stream, code, user_id, username, "{}", now, now, persistent=True)
     core.messages.add(message)
@@ -71,7 +71,7 @@ def _say_all(core: Core, group_id: str, code: int, user_ids: Iterable[str]) -> N
 
 
 def _silence(core: Core, group_id: str, user_ids: Iterable[str]) -> None:
-    """Take users who are no longer in a group out of its chat."""
+    """Remove users who left a group from its chat."""
     gone, stream = set(user_ids), Stream(Mode.GROUP, group_id)
     for presence in core.tracker.presences(stream, hidden=True):
         if presence.session.user_id in gone:
@@ -148,7 +148,7 @@ def _delete(core: Core, request: Request) -> JsonObject:
 
 
 def join_group(core: Core, group_id: str, user_id: str, username: str) -> None:
-    """Join a group, or ask to; its chat or its admins are told. ``GroupNotFound``, ``GroupFull``."""
+    """Join a group, or request to; notifies its chat or its admins. ``GroupNotFound``, ``GroupFull``."""
     state = core.groups.join(group_id, user_id)
     if state == GroupState.MEMBER:
         say(core, group_id, GROUP_JOIN, user_id, username)
@@ -172,7 +172,7 @@ def _join(core: Core, request: Request) -> JsonObject:
 
 
 def leave_group(core: Core, group_id: str, user_id: str, username: str) -> None:
-    """Leave a group; its chat is told. ``LastSuperadmin``."""
+    """Leave a group, and announce it in its chat. ``LastSuperadmin``."""
     if core.groups.leave(group_id, user_id) is None:
         return
     if core.groups.get(group_id) is None:
@@ -199,14 +199,14 @@ def _user_ids(request: Request) -> list[str]:
 
 
 def add_users(core: Core, group_id: str, caller: str, user_ids: list[str]) -> None:
-    """Add users to a group; its chat and they are told. ``caller`` "": the runtime.
+    """Add users to a group, and notify its chat and them. ``caller`` "": the runtime.
 
-    The errors of ``Groups.add``.
+    Raises the errors of ``Groups.add``.
     """
     added = core.groups.add(group_id, caller, user_ids)
     _say_all(core, group_id, GROUP_ADD, added)
     group = core.groups.get(group_id)
-    assert group is not None  # somebody could be added to it
+    assert group is not None  # users were added to it
     for user_id in added:
         content = go_json({"group_id": group_id, "name": group.name})
         subject = f"You've been added to group {group.name}"
@@ -228,12 +228,12 @@ def _add(core: Core, request: Request) -> JsonObject:
     return {}
 
 
-# (core, group id, caller, user ids) -> those who are what was asked.
+# (core, group id, caller, user ids) -> the users that were changed.
 _Change = Callable[[Core, str, str, list[str]], list[str]]
 
 
 def change_users(core: Core, verb: str, group_id: str, caller: str, user_ids: list[str]) -> None:
-    """Kick, ban, promote or demote users of a group; its chat is told. ``GroupPermissionDenied``."""
+    """Kick, ban, promote or demote users of a group, and announce it. ``GroupPermissionDenied``."""
     code, change = _CHANGES[verb]
     changed = change(core, group_id, caller, user_ids)
     _say_all(core, group_id, code, changed)
@@ -264,7 +264,7 @@ _CHANGES: Final[dict[str, tuple[int, _Change]]] = {
 
 
 def _asked(request: Request) -> tuple[int, int | None, str]:
-    """The limit, state and cursor of a list of edges."""
+    """Return the limit, state and cursor of a request for a list of edges."""
     limit, state = request.query.integer("limit", 100), request.query.integer("state")
     check_limit(limit)
     if not 0 <= state <= 4:
@@ -308,7 +308,7 @@ def _list(core: Core, request: Request) -> JsonObject:
         asked.text("name"),
         asked.text("lang_tag"),
         asked.flag("open") if "open" in asked else None,
-        # Below 0 is as if it was not given.
+        # Below 0 counts as absent.
         asked.integer("members") if asked.integer("members", -1) >= 0 else None,
     )
     if wanted.name and wanted.combined:

@@ -38,7 +38,7 @@ _LONGEST_PAGE: Final = 1000
 
 
 def _operator(value: object) -> object:
-    """An enum: a number whatever it is, or a name; one that REST does not know counts as not given."""
+    """Read an enum: any number, or a name; a name unknown to REST counts as absent."""
     if type(value) is not str:
         return int32(value)
     return Operator[value].value if value in Operator.__members__ else Operator.NO_OVERRIDE.value
@@ -48,7 +48,7 @@ RECORD: Final = Schema({"score": int64, "subscore": int64, "metadata": text, "op
 
 
 def asked_score(request: Request) -> Score:
-    """The record of a body, checked but for what a board says to it."""
+    """Return the score in a body, checked except against the board."""
     body, metadata = request.body, request.body.text("metadata")
     if metadata and not is_object(metadata):
         raise invalid("Metadata value must be JSON, if provided.")
@@ -64,7 +64,7 @@ def asked_score(request: Request) -> Score:
 
 
 def check_owners(request: Request) -> list[str]:
-    """The owners that a list asks for besides."""
+    """Return the additional owners of a list request."""
     owner_ids = request.query.texts("owner_ids")
     if not all(map(is_uuid, owner_ids)):
         raise invalid("One or more owner IDs are invalid.")
@@ -72,7 +72,7 @@ def check_owners(request: Request) -> list[str]:
 
 
 def check_owner(request: Request) -> str:
-    """The owner around whom a list is."""
+    """Return the owner around whom a list is centred."""
     owner_id = request.path_values["owner_id"]
     if not owner_id:
         raise invalid("Owner ID must be provided for a haystack query.")

@@ -1,4 +1,4 @@
-"""Identities of one's own account, linked and unlinked; those that a third party vouches for: providers."""
+"""Links and unlinks identities of the caller's account. Those of third parties are in ``providers``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nakama_bots.emulator.store.core import Core
 
 
 def last_identity() -> RestFault:
-    """The refusal to take away an account's last identity, or one that is not its."""
+    """Return the error for unlinking an account's last identity, or one that it does not have."""
     return RestFault(
         PERMISSION_DENIED,
         "Cannot unlink last account identifier. Check profile exists and is not last link.",
@@ -33,7 +33,7 @@ def last_identity() -> RestFault:
 
 
 def link_only(core: Core, account: Account, kind: str, external: str, in_use: str) -> None:
-    """Make it the account's one identity of that kind."""
+    """Set the account's only identity of that kind."""
     owner = core.accounts.identified(kind, external)
     if owner not in (None, account):
         raise RestFault(ALREADY_EXISTS, in_use)
@@ -45,7 +45,7 @@ def link_only(core: Core, account: Account, kind: str, external: str, in_use: st
 
 
 def unlink_only(core: Core, account: Account, kind: str, external: str = "") -> None:
-    """Take away the account's one identity of that kind, whatever it is when ``external`` is ""."""
+    """Remove the account's identity of that kind; any if ``external`` is ""."""
     before = account.identity(kind)
     others = any(have != kind for have, _ in account.identities)
     if not others or (external and external != before):

@@ -31,12 +31,12 @@ from nakama_bots.emulator.store.tracker import Mode, Presence, Stream, user_pres
 
 
 def match_id(stream: Stream) -> str:
-    """``<uuid>.`` of a relayed match, ``<uuid>.<node>`` of an authoritative one."""
+    """Return ``<uuid>.`` for a relayed match, ``<uuid>.<node>`` for an authoritative one."""
     return f"{stream.subject}.{stream.label}"
 
 
 def match_stream(identifier: str) -> Stream:
-    """The stream of a match id."""
+    """Return the stream of a match id."""
     subject, dot, node = identifier.partition(".")
     if not dot or not is_uuid(subject):
         raise RealtimeFault(BAD_INPUT, "Invalid match ID")
@@ -44,11 +44,11 @@ def match_stream(identifier: str) -> Stream:
 
 
 def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
-    """Joins and leaves as members hear of them."""
+    """Return the event of joins and leaves for the members."""
     return {"match_presence_event": {"match_id": match_id(stream), **changes}}
 
 
-# The stream modes that ``session.single_match`` lets a session be in once.
+# The stream modes that ``session.single_match`` limits to one per session.
 _MODES: Final = (Mode.MATCH_RELAYED, Mode.MATCH_AUTHORITATIVE)
 
 
@@ -58,7 +58,7 @@ def _leave_others(call: Call, stream: Stream) -> None:
 
 
 def _enter(call: Call, stream: Stream, *, count_self: bool) -> None:
-    """Join and answer; a new joiner is not among the presences, one that was there already is."""
+    """Join and answer; the presences include the joiner only if it was already present."""
     tracker = call.core.tracker
     before = tracker.presences(stream)
     presence = tracker.get(stream, call.session)
@@ -102,7 +102,7 @@ def _join(call: Call) -> None:
     if stream.mode == Mode.MATCH_AUTHORITATIVE:
         _enter_authoritative(call, stream)
         return
-    # Who has a token may open the match; by its id a relayed match exists only while someone is in it.
+    # A token may open the match; by id a relayed match exists only while it has presences.
     known = token is not None or call.core.tracker.count(stream)
     if not known:
         raise RealtimeFault(MATCH_NOT_FOUND, "Match not found")
@@ -111,10 +111,9 @@ def _join(call: Call) -> None:
 
 
 def _enter_authoritative(call: Call, stream: Stream) -> None:
-    """Ask the match, join and answer; who is in already is not asked again.
+    """Run the match's join attempt, join and answer; a present session skips the attempt.
 
-    Recorded, 295 of 300: what the match broadcasts when somebody joins comes first, then the answer, then the
-    event of the presence.
+    Recorded, 295 of 300: the match's broadcast on the join comes first, then the answer, then the event.
     """
     tracker, session = call.core.tracker, call.session
     match = call.core.matches.get(stream)
@@ -170,7 +169,7 @@ def _send_data(call: Call) -> None:
         return
     if not all(is_uuid(presence.text(name)) for presence in chosen for name in ("user_id", "session_id")):
         return
-    # The session id alone decides; the sender gets it too when it is listed.
+    # Only the session id decides; the sender gets the data too if it is listed.
     wanted = {presence.text("session_id") for presence in chosen}
     tracker.send_to([p.session for p in tracker.presences(stream) if p.session.id in wanted], envelope)
 

@@ -23,7 +23,7 @@ def check_limit(limit: int, most: int = 100) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What a list is asked for; None: not said."""
+    """The filters of a list; None: not given."""
 
     limit: int
     authoritative: bool | None = None
@@ -34,7 +34,7 @@ class Wanted:
 
 
 def find(core: Core, wanted: Wanted) -> list[JsonObject]:
-    """The matches that fit, authoritative ones first and newest first (``LocalMatchRegistry.ListMatches``).
+    """Return the matches that fit, authoritative first, newest first (``LocalMatchRegistry.ListMatches``).
 
     ``QuerySyntaxError`` and ``QuerySearchError`` for a query that cannot be used.
     """

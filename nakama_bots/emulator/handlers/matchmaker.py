@@ -1,4 +1,4 @@
-"""Matchmaker tickets, and telling the players of a match."""
+"""Matchmaker tickets, and the notification of matched players."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LOG = logging.getLogger(__name__)
 
 
 def counts(fields: Fields) -> tuple[int, int, int]:
-    """The minimum, the maximum and the multiple that was asked for."""
+    """Return the requested minimum, maximum and multiple."""
     low, high, multiple = (
         fields.integer("min_count"),
         fields.integer("max_count"),
@@ -73,13 +73,13 @@ def _remove(call: Call) -> None:
 
 
 def run_interval(core: Core) -> None:
-    """One run of the matchmaker, with everybody who was matched told."""
+    """Run the matchmaker once, and notify all matched players."""
     for found in _chosen(core, core.matchmaker.run()):
         _tell(core, found)
 
 
 def _chosen(core: Core, candidates: list[Found]) -> list[Found]:
-    """Those of the matches that a hook wants; the tickets of others go on searching."""
+    """Return the matches that a hook accepts; the tickets of the others continue to search."""
     override = core.hooks.matchmaker_override
     if override is None or not candidates:
         return candidates
@@ -113,12 +113,12 @@ def _tell(core: Core, found: Found) -> None:
 
 
 def _hooked(core: Core, found: Found) -> str:
-    """The match that a hook made for these players, "" without one."""
+    """Return the match that a hook created for these players, "" without one."""
     if core.hooks.matchmaker_matched is None:
         return ""
     try:
         return core.hooks.matchmaker_matched(RpcContext(mode="matchmaker"), found.entries) or ""
-    except RuntimeFunctionError as error:  # the server then gives a token
+    except RuntimeFunctionError as error:  # the server then sends a token
         _LOG.error("matchmaker_matched: %s", error.message)
     except Exception:  # noqa: BLE001 - a module may raise anything
         _LOG.exception("matchmaker_matched")

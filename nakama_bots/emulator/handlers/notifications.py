@@ -1,4 +1,4 @@
-"""Kept notifications over REST; that new ones are pushed is ``Core.notify``'s."""
+"""Kept notifications over REST; ``Core.notify`` pushes new ones."""
 
 from __future__ import annotations
 

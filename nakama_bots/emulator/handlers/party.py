@@ -23,17 +23,17 @@ from nakama_bots.emulator.store.parties import LARGEST, Party, PartyError, party
 from nakama_bots.emulator.store.tracker import Mode, Presence, Session, Stream, user_presence
 
 _DEFAULT_LIMIT: Final = 10
-# The stream modes that ``session.single_party`` lets a session be in once.
+# The stream modes that ``session.single_party`` limits to one per session.
 _MODES: Final = (Mode.PARTY,)
 
 
 def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
-    """Joins and leaves as members hear of them."""
+    """Return the event of joins and leaves for the members."""
     return {"party_presence_event": {"party_id": party_id(stream), **changes}}
 
 
 def changed(core: Core, stream: Stream, joins: Presence | None, leaves: Presence | None) -> None:
-    """What happens in a party before its members hear that somebody came or went."""
+    """Update a party before its members receive the event of a join or leave."""
     party = core.parties.get(stream)
     if party is not None and joins is not None:
         _joined(core, party, joins.session)
@@ -50,7 +50,7 @@ def _joined(core: Core, party: Party, session: Session) -> None:
 def _left(core: Core, party: Party, session: Session) -> None:
     party.requests.pop(session.id, None)
     if party.members.pop(session.id, None) is None:
-        return  # of a party without room for members, which ends by ``close_idle``
+        return  # a party without room for members, which ``close_idle`` ends
     if party.leader is not None and party.leader.id == session.id:
         party.leader = next(iter(party.members.values()), None)
         if party.leader is None:
@@ -61,7 +61,7 @@ def _left(core: Core, party: Party, session: Session) -> None:
 
 
 def close_idle(core: Core) -> None:
-    """End parties that nobody is in, if nobody was in them at the last call either."""
+    """End parties that are empty now and were empty at the last call."""
     for party in core.parties.all():
         idle = not party.members and not core.tracker.count(party.stream)
         if idle and party.idle:
@@ -80,7 +80,7 @@ def _leader(party: Party, leader: Session) -> JsonObject:
 
 
 def _info(party: Party, to: Session, **more: object) -> JsonObject:
-    """Nakama's ``Party`` without what its later events leave out."""
+    """Return Nakama's ``Party`` without the fields that its later events omit."""
     assert party.leader is not None
     presences = [user_presence(member) for member in party.members.values()] or more.pop("presences", None)
     fields: JsonObject = {
@@ -108,7 +108,7 @@ Act = Callable[[Call, Party], None]
 def _acting(
     act: Act, failing: str, *, presence: bool = False, check: Act | None = None
 ) -> Callable[[Call], None]:
-    """The handler of a message to a party: finds it, and puts ``failing`` before every refusal."""
+    """Wrap a handler of a message to a party: finds the party, and prefixes every refusal with ``failing``."""
 
     def handler(call: Call) -> None:
         if check is not None:
@@ -142,7 +142,7 @@ def _create(call: Call) -> None:
         )
     except PartyError as refusal:
         raise RealtimeFault(BAD_INPUT, f"Error creating party: {refusal}") from None
-    # The answer names the creator even where there is no room for it.
+    # The answer names the creator even if there is no room for it.
     call.reply("party", _info(party, session, label=label, hidden=hidden, presences=[user_presence(session)]))
     _enter(core, party, session)
 
@@ -334,7 +334,7 @@ def _list(core: Core, request: Request) -> JsonObject:
 def listed(
     core: Core, limit: int, only_open: bool | None, wanted: str, cursor: str, *, hidden: bool = False
 ) -> tuple[list[JsonObject], str]:
-    """A page of parties with all fields of ``Party`` in a list, and the cursor of the next one.
+    """Return a page of parties with all fields of a listed ``Party``, and the cursor of the next page.
 
     ``QuerySyntaxError``, ``QuerySearchError``; ``ValueError`` for a cursor of another query.
     """
@@ -357,7 +357,7 @@ def listed(
 
 
 def _offset(cursor: str, asked: list[object]) -> int:
-    """Where a page begins; ``ValueError`` for a cursor of another query."""
+    """Return the start of a page; ``ValueError`` for a cursor of another query."""
     if not cursor:
         return 0
     try:

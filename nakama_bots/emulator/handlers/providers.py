@@ -1,7 +1,7 @@
-"""Third parties: logins, links, unlinks and imports, as a server answers that has none configured.
+"""Third parties: logins, links, unlinks and imports, answered as by a server with none configured.
 
-Nothing here reaches out, so nobody can be vouched for, but for Facebook Instant Game: its players are signed
-with the app's secret, and Nakama's default secret is empty.
+Nothing here contacts a third party, so no identity can be verified except of Facebook Instant Game: its players
+are signed with the app's secret, and Nakama's default secret is empty.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _INSTANT: Final = "facebookinstantgame"
 
 @dataclass(frozen=True, slots=True)
 class _Provider:
-    """A third party that gives tokens. ``configured`` False: Nakama refuses before it looks at one."""
+    """A third party that issues tokens. ``configured`` False: Nakama refuses before it checks one."""
 
     kind: str
     label: str
@@ -53,7 +53,7 @@ _STEAM: Final = _Provider("steam", "Steam", configured=False)
 _PROVIDERS: Final = (_APPLE, _FACEBOOK, _GOOGLE, _STEAM)
 _UNLINKED: Final = "Could not authenticate {} profile."
 
-# What GameCenter signs, in the order in which Nakama misses it.
+# The fields that GameCenter signs, in the order in which Nakama reports them missing.
 _GAME_CENTER: Final = (
     ("bundle_id", "bundle ID"),
     ("player_id", "player ID"),
@@ -65,7 +65,7 @@ _GAME_CENTER: Final = (
 
 
 def _token(body: Fields) -> str:
-    """The token of a body, or of the account inside of it."""
+    """Return the token of a body, or of the account in it."""
     account = body.get("account", body)
     return account.text("token") if isinstance(account, Fields) else ""
 
@@ -118,7 +118,7 @@ def _unlink_game_center(core: Core, request: Request) -> JsonObject:
 
 
 def _player(request: Request) -> str | None:
-    """The player whom the signed information names; None when nobody signed it."""
+    """Return the player in the signed information; None if the signature is invalid."""
     try:
         payload = signed_payload(request.body.text("signed_player_info"), "")
     except InvalidSignature:

@@ -1,4 +1,4 @@
-"""Purchases and subscriptions over REST, as a server answers that no store is configured for.
+"""Purchases and subscriptions over REST, answered as by a server with no store configured.
 
 Facebook Instant needs no store: with its secret (``--iap.facebook_instant.app_secret`` of a real server)
 purchases are validated.

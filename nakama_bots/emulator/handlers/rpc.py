@@ -47,7 +47,7 @@ class _Refused(Exception):
 
 
 def _refusal(code: int, message: str) -> Answer:
-    # This endpoint is not behind the gateway: its errors have the text twice.
+    # This endpoint is not behind the gateway: its errors contain the text twice.
     body = {"error": message, "message": message, "code": code}
     return Answer(HTTP_STATUS[code], orjson.dumps(body))
 
@@ -58,7 +58,7 @@ def _failure(error: RuntimeFunctionError) -> Answer:
 
 
 def _authorize(core: Core, request: Request) -> None:
-    """An HTTP key in the query, then as ``Basic``, then a session token."""
+    """Check an HTTP key in the query, then as ``Basic``, then a session token."""
     key = request.parameters.get("http_key")
     if key:
         if not same(key[0], core.options.http_key):
@@ -105,7 +105,7 @@ def _payload(request: Request, *, unwrap: bool) -> str:
         return ""
     if not isinstance(payload, str):
         raise _Refused(INVALID_ARGUMENT, _NOT_A_STRING)
-    # Half of a surrogate pair is what Go replaces.
+    # Go replaces half of a surrogate pair.
     return re.sub("[\ud800-\udfff]", "\ufffd", payload)
 
 
@@ -141,7 +141,7 @@ async def _rest_later(pending: Awaitable[str], request: Request, *, unwrap: bool
 def _answer(result: str, request: Request, *, unwrap: bool) -> Answer:
     if not unwrap:
         return Answer(200, orjson.dumps({"payload": result}))
-    # The content type of the request is the answer's, for the function got and gave raw bytes.
+    # The answer has the content type of the request, as the function received and returned raw bytes.
     content_type = request.headers.get("content-type") or "text/plain"
     return Answer(200, result.encode(), content_type)
 
@@ -176,8 +176,7 @@ def _reply(call: Call, identifier: str, result: str) -> None:
     call.reply("rpc", {"id": identifier, "payload": result} if result else {"id": identifier})
 
 
-# ``public``: this endpoint does its own authorization, whose refusals look different; it also answers for an
-# empty id.
+# ``public``: this endpoint does its own authorization, with other refusals; it also answers for an empty id.
 ROUTES: Final = tuple(Route(method, RPC_PATH, public, _rest) for method in ("POST", "GET"))
 
 MESSAGES: Final = (

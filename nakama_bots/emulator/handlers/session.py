@@ -29,7 +29,7 @@ def _refresh(core: Core, request: Request) -> JsonObject:
         raise RestFault(UNAUTHENTICATED, "Refresh token invalid or expired.")
     if account.disabled:
         raise RestFault(PERMISSION_DENIED, "User account banned.")
-    # The token id and the time of issue stay those of the login: a logout of it ends refreshed tokens too.
+    # Token id and time of issue stay those of the login, so that its logout ends refreshed tokens too.
     kept = SessionClaims(
         claims.token_id,
         account.id,
@@ -45,7 +45,7 @@ def _logout(core: Core, request: Request) -> JsonObject:
     token, refresh_token = request.body.text("token"), request.body.text("refresh_token")
     caller, cache = request.caller, core.session_cache
     if not token and not refresh_token:
-        # What was issued in this very second stays valid: tokens count whole seconds.
+        # Tokens issued in this second stay valid: tokens count whole seconds.
         cache.revoke_before(caller.user_id, core.seconds())
         return {}
     session_claims = core.session_claims(token) if token else None

@@ -1,4 +1,4 @@
-"""Status: shown, followed, and told to followers."""
+"""Status: set, followed, and pushed to followers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _LONGEST: Final = 2048
 
 
 def presence_event(_: Stream, changes: JsonObject) -> JsonObject:
-    """Joins and leaves as followers hear of them."""
+    """Return the event of joins and leaves for the followers."""
     return {"status_presence_event": changes}
 
 
 def appear(core: Core, session: Session, status: str) -> None:
-    """Show a status; "" is plainly online."""
+    """Set a status; "" means online without a status text."""
     core.tracker.update(Stream(Mode.STATUS, session.user_id), Presence(session, status=status))
 
 
@@ -50,7 +50,7 @@ def _follow(call: Call) -> None:
         raise RealtimeFault(BAD_INPUT, "Invalid username")
     accounts += [core.accounts.named(username) for username in usernames]
     presences: list[JsonObject] = []
-    # A dict, for each user counts once.
+    # A dict, because each user counts once.
     for user_id in dict.fromkeys(account.id for account in accounts if account is not None):
         if user_id not in (own, SYSTEM_USER_ID):
             core.follow(call.session, user_id)

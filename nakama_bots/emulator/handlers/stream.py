@@ -1,4 +1,4 @@
-"""Streams of a game's own: only runtime functions join and send, clients hear of it."""
+"""Custom streams: only runtime functions join and send, clients receive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from nakama_bots.emulator.store.tracker import Stream
 
 
 def stream_wire(stream: Stream) -> JsonObject:
-    """Nakama's ``Stream``, with what is not set left out."""
+    """Return Nakama's ``Stream`` without unset fields."""
     fields: JsonObject = {
         "mode": int(stream.mode),
         "subject": stream.subject,
@@ -18,5 +18,5 @@ def stream_wire(stream: Stream) -> JsonObject:
 
 
 def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
-    """Joins and leaves as presences of the stream hear of them."""
+    """Return the event of joins and leaves for the presences of the stream."""
     return {"stream_presence_event": {"stream": stream_wire(stream), **changes}}

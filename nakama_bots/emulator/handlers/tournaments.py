@@ -45,7 +45,7 @@ _SECOND: Final = 10**9
 _CATEGORIES: Final = 128
 _NOT_FOUND: Final = "Tournament not found."
 
-# What cannot be done, as writing and as joining answer it: (gRPC code, text).
+# The errors of writing and of joining: (gRPC code, text).
 _WRITE_FAULTS: Final[dict[type[BoardError], tuple[int, str]]] = {
     TournamentFull: (FAILED_PRECONDITION, "Tournament has reached max size."),
     Authoritative: (PERMISSION_DENIED, "Tournament only allows authoritative score submissions."),
@@ -75,7 +75,7 @@ def _get(core: Core, request: Request) -> tuple[Leaderboard, Tournament]:
 
 
 def tournament_fields(board: Leaderboard, tournament: Tournament, now: int) -> JsonObject:
-    """All fields of Nakama's ``Tournament``, also empty ones."""
+    """Return all fields of Nakama's ``Tournament``, including empty ones."""
     period = board.period(now)
     started = tournament.start_time <= now
     reset = board.schedule.previous(now) if board.schedule is not None and started else 0
@@ -132,7 +132,7 @@ def _list(core: Core, request: Request) -> JsonObject:
         raise invalid("Limit must be between 1 and 100.")
     boards = core.leaderboards.tournaments()
     if after:
-        # After a tournament that is gone comes nothing.
+        # Nothing follows a deleted tournament.
         number = next((n for n, board in enumerate(boards, 1) if board.id == after), len(boards))
         boards = boards[number:]
     now = core.seconds()
@@ -152,7 +152,7 @@ def _list(core: Core, request: Request) -> JsonObject:
 
 
 def ends_within(end_time: int, asked: int, now: int) -> bool:
-    """0 asks for those without an end; nothing (-1) for those that go on; else for those that end by then."""
+    """True if ``end_time`` fits: 0 asks for no end, -1 (absent) for running ones, else for an end by then."""
     if asked == 0:
         return end_time == 0
     if asked < 0:
@@ -188,7 +188,7 @@ def _records(core: Core, request: Request) -> JsonObject:
     board, tournament = _get(core, request)
     if not expiry and tournament.end_time and tournament.end_time <= core.seconds():
         raise RestFault(NOT_FOUND, "Tournament has ended.")
-    # Only owner ids with a cursor ask for no page.
+    # Owner ids with a cursor, and only these, ask for no page.
     limit = None if "limit" not in asked and owner_ids and cursor else asked.integer("limit", 10)
     try:
         return core.leaderboards.page(board, limit, cursor, owner_ids, expiry).wire()
@@ -206,7 +206,7 @@ def _around(core: Core, request: Request) -> JsonObject:
         page = core.leaderboards.around(board, owner_id, limit, asked.text("cursor"), asked.integer("expiry"))
     except InvalidCursor:
         raise RestFault(INTERNAL, "Error querying records from leaderboard.") from None
-    # The server gives the cursor of the next page for both (``TournamentRecordsHaystack``).
+    # The server returns the cursor of the next page for both (``TournamentRecordsHaystack``).
     page.prev_cursor = page.next_cursor
     return page.wire()
 
@@ -215,7 +215,7 @@ def _delete(core: Core, request: Request) -> JsonObject:
     try:
         core.leaderboards.delete_tournament_record(request.path_values["tournament_id"], request.caller.user_id)
     except BoardError:
-        # The server looks for the leaderboards' errors here, and so finds none of its own.
+        # The server checks for leaderboard errors here, and so misses the tournament's.
         raise RestFault(INTERNAL, "Error deleting score from tournament.") from None
     return {}
 

@@ -1,1 +1,1 @@
-"""The game's own server code."""
+"""Runs the game's server code: modules, hooks, matches."""

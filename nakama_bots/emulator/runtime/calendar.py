@@ -1,4 +1,4 @@
-"""When tournaments end and boards begin anew, and who is told of it (``server/leaderboard_scheduler.go``)."""
+"""Ends of tournaments and resets of boards, and their hooks (``server/leaderboard_scheduler.go``)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from nakama_bots.emulator.store.core import Core
 
 
 class Calendar:
-    """Looks at all boards from time to time; what came in between happens then, once."""
+    """Checks all boards periodically; an event since the last check is handled once."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
         self._seen = core.seconds()
 
     def look(self) -> None:
-        """Do what has come due since the last look."""
+        """Handle the events since the last check."""
         now, before = self._core.seconds(), self._seen
         self._seen = now
         if now <= before:
@@ -32,7 +32,7 @@ class Calendar:
                 self._call("leaderboard_reset", self._core.hooks.leaderboard_reset, shown, due)
 
     def _tournament(self, board: Leaderboard, before: int, now: int) -> None:
-        # As it was in the second before, for its times are of the period that is over.
+        # As of the second before, as its times are of the finished period.
         period = board.period(before)
         hooks = self._core.hooks
         if before < period.end <= now:

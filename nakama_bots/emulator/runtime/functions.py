@@ -11,12 +11,12 @@ import orjson
 
 from nakama_bots.emulator.formats.protojson import JsonObject
 
-# What modules say.
+# The log of modules.
 LOG = logging.getLogger("nakama_bots.module")
 
 
 class RuntimeFunctionError(Exception):
-    """What a function raises on purpose: its text, and a gRPC code that only REST passes on."""
+    """An error that a function raises deliberately: text, and a gRPC code that only REST returns."""
 
     def __init__(self, message: str, code: int = 13) -> None:
         super().__init__(message)
@@ -26,10 +26,10 @@ class RuntimeFunctionError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RpcContext:
-    """Who calls, and how: ids are "" without a user or a session.
+    """The caller of a function; ids are "" without a user or a session.
 
-    ``query``: the URL's parameters; ``headers``: the request's; ``expiry``: when the session ends, in Unix
-    seconds; ``mode``: what kind of function it is, in the server's word ("rpc", "before", "after", ..).
+    ``query``: the URL's parameters; ``headers``: the request's; ``expiry``: the end of the session in Unix
+    seconds; ``mode``: the kind of function, in the server's words ("rpc", "before", "after", ..).
     """
 
     user_id: str = ""
@@ -79,7 +79,7 @@ def _whoami(context: RpcContext, payload: str) -> str:
     return orjson.dumps(answer, option=orjson.OPT_SORT_KEYS).decode()
 
 
-# The small functions that the wire recordings were made with: enough to see a call arrive, and to see one fail.
+# The functions used for the wire recordings: enough to show a call that succeeds and one that fails.
 FUNCTIONS: Final[dict[str, RpcFunction]] = {
     "echo": _echo,
     "empty": _empty,

@@ -1,4 +1,4 @@
-"""Hooks: functions of a module that see requests before and after they are handled, and other events."""
+"""Hooks: functions of a module called before and after a request is handled, and on other events."""
 
 from __future__ import annotations
 
@@ -13,25 +13,24 @@ from nakama_bots.emulator.store.matchmaker import Entry
 
 _LOG = logging.getLogger(__name__)
 
-# Given who calls and the message's body; gives the body to go on with, None: the resource is disabled.
+# Takes the caller and the message's body; returns the body to continue with, None: the resource is disabled.
 Before = Callable[[RpcContext, JsonObject], "JsonObject | None"]
-# Given who called, the answer and the message's body, once it was handled without an error.
+# Takes the caller, the answer and the message's body, after it was handled without an error.
 After = Callable[[RpcContext, JsonObject, JsonObject], object]
-# Given the players of a match; gives the id of the match that they should join, None: a token for a
-# relayed one.
+# Takes the players of a match; returns the id of the match to join, None: a token for a relayed one.
 MatchmakerMatched = Callable[[RpcContext, Sequence[Entry]], "str | None"]
-# Given the matches that could be made; gives those that are made.
+# Takes the possible matches; returns those to create.
 MatchmakerOverride = Callable[[RpcContext, Sequence[Sequence[Entry]]], Sequence[Sequence[Entry]]]
-# Given a tournament or a leaderboard, and the Unix seconds: when it ends and resets, or when it resets.
+# Takes a tournament and the Unix seconds of its end and reset, or a leaderboard and those of its reset.
 TournamentHook = Callable[[RpcContext, JsonObject, int, int], object]
 LeaderboardHook = Callable[[RpcContext, JsonObject, int], object]
-# Given an event: ``name``, ``properties``, ``timestamp``, ``external``.
+# Takes an event: ``name``, ``properties``, ``timestamp``, ``external``.
 EventHook = Callable[[RpcContext, JsonObject], object]
 
 
 @dataclass(slots=True)
 class Hooks:
-    """What is registered: of the socket by message key, of REST by the operation's name."""
+    """The registered hooks: of the socket by message key, of REST by the operation's name."""
 
     rt_before: dict[str, Before] = field(default_factory=dict)
     rt_after: dict[str, After] = field(default_factory=dict)
@@ -51,7 +50,7 @@ class Hooks:
 
 
 def run(name: str, function: Callable[..., Any] | None, *arguments: Any) -> Any:
-    """Call a hook whose failure is only logged; None without one, and when it fails."""
+    """Call a hook and log its failure; None without one, or if it fails."""
     if function is None:
         return None
     try:
@@ -64,13 +63,13 @@ def run(name: str, function: Callable[..., Any] | None, *arguments: Any) -> Any:
 
 
 def fire(hooks: Hooks, event: JsonObject, context: RpcContext | None = None) -> None:
-    """Give an event to all who listen for events."""
+    """Pass an event to all event hooks."""
     for function in hooks.events:
         run("event", function, context or RpcContext(mode="event"), event)
 
 
 def plain(fields: Mapping[str, Any]) -> JsonObject:
-    """A read message as ordinary JSON, for a hook."""
+    """Return a parsed message as ordinary JSON, for a hook."""
     return {name: _plain(value) for name, value in fields.items()}
 
 

@@ -1,4 +1,4 @@
-"""What a module registers."""
+"""Registration of a module's functions."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ RpcImplementation = Callable[[RpcContext, str], Any]
 
 
 class Initializer:
-    """Takes what a module registers; ``ValueError`` says what cannot be registered."""
+    """Registers a module's functions; ``ValueError`` says what cannot be registered."""
 
     def __init__(self, core: Core, messages: Iterable[MessageRow]) -> None:
         self._core = core
         self._messages = {row.key.replace("_", ""): row.key for row in messages}
 
     def register_rpc(self, function: RpcImplementation, identifier: str) -> None:
-        """A function that clients call; it gives a text or None, or awaits one."""
+        """Register a function that clients call; it returns a string or None, or an awaitable of one."""
         if not identifier:
             msg = "a function needs a name"
             raise ValueError(msg)
         self._core.functions[identifier.lower()] = _guarded(function, identifier)
 
     def register_match(self, name: str, handler: MatchHandler) -> None:
-        """An object (or a module) with Nakama's seven match functions."""
+        """Register an object (or a module) with Nakama's seven match functions."""
         missing = [function for function in FUNCTIONS if not callable(getattr(handler, function, None))]
         if missing:
             msg = f"match handler {name!r} has no {', '.join(missing)}"
@@ -52,59 +52,59 @@ class Initializer:
         self._core.matches.handlers[name] = handler
 
     def register_rt_before(self, function: Before, message: str) -> None:
-        """A hook before a socket message, named ``StatusUpdate`` or ``status_update``."""
+        """Register a hook before a socket message, named ``StatusUpdate`` or ``status_update``."""
         self._core.hooks.rt_before[self.message(message)] = function
 
     def register_rt_after(self, function: After, message: str) -> None:
-        """A hook after a socket message."""
+        """Register a hook after a socket message."""
         self._core.hooks.rt_after[self.message(message)] = function
 
     def register_req_before(self, function: Before, request: str) -> None:
-        """A hook before a REST request, named as its operation: ``Event``, ``AuthenticateDevice``."""
+        """Register a hook before a REST request, by operation name: ``Event``, ``AuthenticateDevice``."""
         self._core.hooks.req_before[_request(request)] = function
 
     def register_req_after(self, function: After, request: str) -> None:
-        """A hook after a REST request."""
+        """Register a hook after a REST request."""
         self._core.hooks.req_after[_request(request)] = function
 
     def register_matchmaker_matched(self, function: MatchmakerMatched) -> None:
-        """Is asked for a match id whenever the matchmaker has put players together."""
+        """Register a hook that returns a match id for players matched by the matchmaker."""
         self._core.hooks.matchmaker_matched = function
 
     def register_matchmaker_override(self, function: MatchmakerOverride) -> None:
-        """Chooses among the matches that the matchmaker could make (a real server has it in Go only)."""
+        """Register a hook that chooses among possible matches (in Go only on a real server)."""
         self._core.hooks.matchmaker_override = function
 
     def register_tournament_end(self, function: TournamentHook) -> None:
-        """Is called when a tournament takes no more scores."""
+        """Register a hook for the end of a tournament."""
         self._core.hooks.tournament_end = function
 
     def register_tournament_reset(self, function: TournamentHook) -> None:
-        """Is called when a tournament begins anew."""
+        """Register a hook for the reset of a tournament."""
         self._core.hooks.tournament_reset = function
 
     def register_leaderboard_reset(self, function: LeaderboardHook) -> None:
-        """Is called when a leaderboard begins anew."""
+        """Register a hook for the reset of a leaderboard."""
         self._core.hooks.leaderboard_reset = function
 
     def register_shutdown(self, function: Callable[[RpcContext], object]) -> None:
-        """Is called when the server ends."""
+        """Register a hook for the end of the server."""
         self._core.hooks.shutdown = function
 
     def register_event(self, function: EventHook) -> None:
-        """Is called with each event of a client or of ``nk.event`` (a real server has it in Go only)."""
+        """Register a hook for events of clients and of ``nk.event`` (in Go only on a real server)."""
         self._core.hooks.events.append(function)
 
     def register_event_session_start(self, function: EventHook) -> None:
-        """Is called when a socket has connected (a real server has it in Go only)."""
+        """Register a hook for connected sockets (in Go only on a real server)."""
         self._core.hooks.session_start.append(function)
 
     def register_event_session_end(self, function: EventHook) -> None:
-        """Is called when a socket has ended (a real server has it in Go only)."""
+        """Register a hook for closed sockets (in Go only on a real server)."""
         self._core.hooks.session_end.append(function)
 
     def message(self, name: str) -> str:
-        """The key of a socket message. ``ValueError``."""
+        """Return the key of a socket message. ``ValueError``."""
         key = self._messages.get(re.sub(r"[^a-z]", "", name.lower()))
         if key is None:
             msg = f"no socket message {name!r}; there are {', '.join(sorted(self._messages.values()))}"
@@ -132,14 +132,14 @@ def _text(result: Any) -> str:
     if result is None:
         return ""
     if not isinstance(result, str):
-        # The words of the server for a Lua function that does this.
+        # The server's words for a Lua function that does this.
         msg = "Runtime function returned invalid data - only allowed one return value of type String/Byte."
         raise RuntimeFunctionError(msg)
     return result
 
 
 def _guarded(function: RpcImplementation, identifier: str) -> Callable[[RpcContext, str], Any]:
-    """A module's function, whose every failure is a runtime error and never one of the emulator."""
+    """Wrap a module's function, so that any failure is a runtime error and not one of the emulator."""
 
     async def finish(pending: Any) -> str:
         try:

@@ -1,6 +1,6 @@
 """Runtime modules: Lua as a real server has it, or Python files with ``def init_module(nk, initializer)``.
 
-A folder is what a real server has as its runtime path: all its Lua files are loaded, in order of their names.
+A folder corresponds to a real server's runtime path: all its Lua files are loaded, in order of their names.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ACCEPTED: Final = f"the path of {_PYTHON}, {_LUA}"
 
 
 def bundled() -> Path:
-    """The folder of the project's own Lua modules: beside the package in a checkout, in it when installed."""
+    """Return the folder of the bundled Lua modules: beside the package in a checkout, in it when installed."""
     inside = Path(__file__).parents[2] / "bundled" / "nakama_modules"
     return inside if inside.is_dir() else Path(__file__).parents[3] / "nakama_modules"
 
@@ -55,7 +55,7 @@ def load(core: Core, paths: Iterable[str], messages: Iterable[MessageRow]) -> No
 
 
 def stamps(paths: Iterable[str]) -> dict[str, int]:
-    """When each file that modules are made of was last changed."""
+    """Return when each file of the modules was last changed."""
     found: dict[str, int] = {}
     for path in map(Path, paths):
         root = path if path.is_dir() else path.parent
@@ -66,9 +66,9 @@ def stamps(paths: Iterable[str]) -> dict[str, int]:
 
 
 def reload(core: Core, paths: Iterable[str], messages: Iterable[MessageRow]) -> None:
-    """Load all modules anew into a running server. ``ConfigError``: then the old ones stay.
+    """Reload all modules into a running server. On ``ConfigError`` the old ones stay.
 
-    Matches that run go on with the code that they began with.
+    Running matches continue with the code that they started with.
     """
     matches = core.matches
     before = (core.functions, core.hooks, matches.handlers, matches.resolve)
@@ -82,7 +82,7 @@ def reload(core: Core, paths: Iterable[str], messages: Iterable[MessageRow]) -> 
 
 
 def _lua(core: Core, nk: Nk, initializer: Initializer) -> LuaModules:
-    """The Lua modules, with the bundled ones among them."""
+    """Return the Lua modules, including the bundled ones."""
     try:
         from nakama_bots.emulator.runtime.lua.module import LuaModules  # noqa: PLC0415 - it needs lupa
     except ImportError as error:
@@ -94,7 +94,7 @@ def _lua(core: Core, nk: Nk, initializer: Initializer) -> LuaModules:
 
 
 def _add_lua(lua: LuaModules, text: str, path: Path) -> None:
-    """A file, whose folder's other files it may require, or all files of a folder."""
+    """Add a file, which may require other files of its folder, or all files of a folder."""
     root = path if path.is_dir() else path.parent
     files = sorted(path.rglob("*.lua")) if path.is_dir() else [path]
     lua.look_in(root)
@@ -119,7 +119,7 @@ def _load_python(text: str, path: Path, nk: Nk, initializer: Initializer) -> Non
 
 def _import(text: str, path: Path) -> ModuleType:
     if not path.is_file():
-        raise ConfigError(_FLAG, text, f"{_ACCEPTED} (there is no such file)")
+        raise ConfigError(_FLAG, text, f"{_ACCEPTED} (the file does not exist)")
     name = f"nakama_module_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:

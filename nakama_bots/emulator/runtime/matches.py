@@ -1,8 +1,7 @@
-"""Authoritative matches: a handler's functions, called one at a time, and everything they may do.
+"""Authoritative matches: a handler's functions, called one after another, and their dispatcher.
 
-Follows ``server/match_handler.go``. A match is pure: somebody else calls ``tick`` at its rate. What a
-handler causes
-while one of its functions runs (a kick is a leave) waits until that function has returned.
+Follows ``server/match_handler.go``. A match does no I/O: the server calls ``tick`` at its rate. An
+effect that a handler causes while one of its functions runs (a kick is a leave) waits until it has returned.
 """
 
 from __future__ import annotations
@@ -26,13 +25,13 @@ _DISCONNECTED: Final = (1000, "server-side session disconnect")
 _FASTEST: Final = 60
 _LOG = logging.getLogger(__name__)
 
-# A handler's own state: whatever it likes; None ends the match.
+# A handler's state, of any type; None ends the match.
 State = Any
 
 
 @dataclass(frozen=True, slots=True)
 class MatchPresence:
-    """One member, or one who wants to be."""
+    """A member, or a user who wants to join."""
 
     user_id: str
     session_id: str
@@ -53,13 +52,13 @@ class MatchMessage:
 
 @dataclass(frozen=True, slots=True)
 class MatchContext:
-    """What a match function may know of its match."""
+    """The information of a match function about its match."""
 
     match_id: str
     node: str
     label: str
     tick_rate: int
-    # Who wants to join, for ``match_join_attempt`` only.
+    # The joining presence, for ``match_join_attempt`` only.
     user_id: str = ""
     username: str = ""
     session_id: str = ""
@@ -73,7 +72,7 @@ class MatchHandler(Protocol):
     """
 
     def match_init(self, context: MatchContext, params: Mapping[str, Any]) -> tuple[State, int, str]:
-        """The first state, ticks a second (1 to 60) and the label (at most 2048 bytes)."""
+        """Return the first state, ticks per second (1 to 60) and the label (at most 2048 bytes)."""
 
     def match_join_attempt(
         self,
@@ -84,7 +83,7 @@ class MatchHandler(Protocol):
         presence: MatchPresence,
         metadata: Mapping[str, str],
     ) -> tuple[Any, ...]:
-        """The state, whether ``presence`` may join, and (may be left out) why not."""
+        """Return the state, whether ``presence`` may join, and (optionally) why not."""
 
     def match_join(
         self,
@@ -94,7 +93,7 @@ class MatchHandler(Protocol):
         state: State,
         presences: Sequence[MatchPresence],
     ) -> State:
-        """The state after these have joined."""
+        """Return the state after these have joined."""
 
     def match_leave(
         self,
@@ -104,7 +103,7 @@ class MatchHandler(Protocol):
         state: State,
         presences: Sequence[MatchPresence],
     ) -> State:
-        """The state after these have left."""
+        """Return the state after these have left."""
 
     def match_loop(
         self,
@@ -114,17 +113,17 @@ class MatchHandler(Protocol):
         state: State,
         messages: Sequence[MatchMessage],
     ) -> State:
-        """The state after a tick with these messages."""
+        """Return the state after a tick with these messages."""
 
     def match_terminate(
         self, context: MatchContext, dispatcher: Dispatcher, tick: int, state: State, grace_seconds: int
     ) -> State:
-        """The state after hearing that the server ends."""
+        """Return the state after the notice that the server ends."""
 
     def match_signal(
         self, context: MatchContext, dispatcher: Dispatcher, tick: int, state: State, data: str
     ) -> tuple[State, str]:
-        """The state, and the answer to a signal."""
+        """Return the state, and the answer to a signal."""
 
 
 FUNCTIONS: Final = (
@@ -134,7 +133,7 @@ FUNCTIONS: Final = (
 
 
 class Dispatcher:
-    """What a match function may do to its match."""
+    """The operations of a match function on its match."""
 
     def __init__(self, match: Match) -> None:
         self._match = match
@@ -148,7 +147,7 @@ class Dispatcher:
         *,
         reliable: bool = True,
     ) -> None:
-        """Send to these members, None: to all; ``sender`` is who it seems to come from."""
+        """Send to these members, None: to all; ``sender`` is shown as the sender."""
         match = self._match
         envelope = self._data(op_code, data, sender, reliable=reliable)
         members = match.members
@@ -164,7 +163,7 @@ class Dispatcher:
         *,
         reliable: bool = True,
     ) -> None:
-        """Send once the function that is running has returned. ``RuntimeFunctionError`` beyond the queue."""
+        """Send once the running function has returned. ``RuntimeFunctionError`` if the queue is full."""
         chosen = None if presences is None else list(presences)
         self._match.defer(lambda: self.broadcast_message(op_code, data, chosen, sender, reliable=reliable))
 
@@ -193,7 +192,7 @@ class Dispatcher:
         return {"match_data": body}
 
     def match_kick(self, presences: Iterable[MatchPresence]) -> None:
-        """Remove members; they are told nothing."""
+        """Remove members, without notifying them."""
         for session in _chosen(self._match.members, presences):
             self._match.tracker.untrack(self._match.stream, session)
 
@@ -208,7 +207,7 @@ def _chosen(members: Mapping[str, Session], presences: Iterable[MatchPresence]) 
 
 @dataclass(slots=True, eq=False)
 class Match:
-    """One running match; made by ``Matches.create``."""
+    """A running match, created by ``Matches.create``."""
 
     stream: Stream
     handler_name: str
@@ -234,11 +233,11 @@ class Match:
 
     @property
     def tracker(self) -> Tracker:
-        """Where its members are present."""
+        """The tracker of its members' presences."""
         return self.matches.tracker
 
     def presence(self, session: Session) -> MatchPresence:
-        """How its handler sees a session."""
+        """Return a session as its handler sees it."""
         return MatchPresence(session.user_id, session.id, session.username, self.stream.label)
 
     def _arguments(self) -> tuple[MatchContext, Dispatcher, int, State]:
@@ -246,7 +245,7 @@ class Match:
         return context, Dispatcher(self), self.tick_number, self.state
 
     def set_label(self, label: str) -> None:
-        """``RuntimeFunctionError`` for one that is too long."""
+        """Set the label; ``RuntimeFunctionError`` if it is too long."""
         if len(label.encode()) > LONGEST:
             msg = f"match_label_update returned invalid label, must be {LONGEST} bytes or less"
             raise RuntimeFunctionError(msg)
@@ -254,7 +253,7 @@ class Match:
         self.matches.show(self)
 
     def _run(self, name: str, function: Callable[[], State]) -> bool:
-        """Run one function that gives the next state; False when the match ended by it."""
+        """Run a function that returns the next state; False if it ended the match."""
         if self._busy:
             msg = "a match cannot call itself"
             raise RuntimeFunctionError(msg)
@@ -279,7 +278,7 @@ class Match:
         return not self.stopped
 
     def later(self, call: Callable[[], object]) -> None:
-        """Do something, but not while one of the handler's functions runs."""
+        """Call a function, but not while one of the handler's functions runs."""
         if not self._busy:
             call()
         elif len(self._calls) < self.matches.options.match_call_queue_size:
@@ -289,14 +288,14 @@ class Match:
             self.stop(disconnect=True)
 
     def defer(self, broadcast: Callable[[], object]) -> None:
-        """Keep a broadcast until the function that is running has returned. ``RuntimeFunctionError``."""
+        """Keep a broadcast until the running function has returned. ``RuntimeFunctionError``."""
         if len(self._deferred) >= self.matches.options.match_deferred_queue_size:
             msg = "too many deferred message broadcasts per tick"
             raise RuntimeFunctionError(msg)
         self._deferred.append(broadcast)
 
     def join_attempt(self, session: Session, metadata: Mapping[str, str]) -> tuple[bool, str]:
-        """Whether a session may join, and why not."""
+        """Return whether a session may join, and why not."""
         allowed: list[object] = []
 
         def attempt() -> State:
@@ -319,7 +318,7 @@ class Match:
         return alive and bool(allowed and allowed[0]), str(reason or "")
 
     def joined(self, session: Session) -> None:
-        """A session that was allowed to is in now."""
+        """Called when an admitted session has joined."""
         self.members[session.id] = session
 
         def join() -> State:
@@ -328,7 +327,7 @@ class Match:
         self.later(lambda: self._run("match_join", join))
 
     def left(self, session: Session) -> None:
-        """A session is gone."""
+        """Called when a session has left."""
         if self.members.pop(session.id, None) is None or self.stopped:
             return
 
@@ -338,13 +337,13 @@ class Match:
         self.later(lambda: self._run("match_leave", leave))
 
     def queue(self, session: Session, op_code: int, data: bytes, *, reliable: bool) -> None:
-        """Keep a message for the next tick; one that the queue has no place for is dropped without a word."""
+        """Keep a message for the next tick; it is dropped silently if the queue is full."""
         if len(self._input) < self.matches.options.match_input_queue_size:
             now = self.matches.now() // 10**6
             self._input.append(MatchMessage(self.presence(session), op_code, data, reliable, now))
 
     def tick(self) -> None:
-        """One call of ``match_loop``."""
+        """Call ``match_loop`` once."""
         if self.stopped:
             return
         messages, self._input = self._input, []
@@ -357,7 +356,7 @@ class Match:
         self.tick_number += 1
 
     def signal(self, data: str) -> str:
-        """The handler's answer to a signal; ``RuntimeFunctionError`` when the match ends by it."""
+        """Return the handler's answer to a signal; ``RuntimeFunctionError`` if it ends the match."""
         answers: list[str] = []
 
         def signal() -> State:
@@ -371,13 +370,13 @@ class Match:
         return answers[0] or ""
 
     def terminate(self, grace_seconds: int) -> None:
-        """Tell the handler that the server ends; without grace the match ends at once."""
+        """Notify the handler that the server ends; without grace the match ends at once."""
         self._run("match_terminate", lambda: self.handler.match_terminate(*self._arguments(), grace_seconds))
         if grace_seconds == 0:
             self.stop()
 
     def stop(self, *, disconnect: bool = False) -> None:
-        """End it. Members are told nothing; ``disconnect`` closes their sockets."""
+        """End the match without notifying members; ``disconnect`` closes their sockets."""
         if self.stopped:
             return
         self.stopped = True
@@ -399,7 +398,7 @@ class ListedMatch(Labelled):
 class Matches:
     """All authoritative matches. ``handlers``: by the name that a match is created with.
 
-    ``started`` is told of each new match, and has it ticked.
+    ``started`` is called with each new match, to start its ticks.
     """
 
     def __init__(self, tracker: Tracker, now: Callable[[], int], options: Options) -> None:
@@ -407,7 +406,7 @@ class Matches:
         self.tracker = tracker
         self.now = now
         self.handlers: dict[str, MatchHandler] = {}
-        # Makes the handler of a match whose name is not registered; None: there is none.
+        # Creates the handler of a match whose name is not registered; None: there is none.
         self.resolve: Callable[[str], MatchHandler | None] = lambda _: None
         self.started: Callable[[Match], None] = lambda _: None
         self._node = options.node
@@ -418,15 +417,15 @@ class Matches:
         return len(self._matches)
 
     def all(self) -> list[Match]:
-        """The running matches, oldest first."""
+        """Return the running matches, oldest first."""
         return list(self._matches.values())
 
     def get(self, stream: Stream) -> Match | None:
-        """The match of a stream."""
+        """Return the match of a stream."""
         return self._matches.get(stream)
 
     def create(self, identifier: str, handler_name: str, params: Mapping[str, Any]) -> Match:
-        """Start a match; ``RuntimeFunctionError`` with the server's text when it cannot be."""
+        """Start a match; ``RuntimeFunctionError`` with the server's text on failure."""
         handler = self.handlers.get(handler_name) or self.resolve(handler_name)
         if handler is None:
             msg = "error creating match: error creating match: not found"
@@ -436,7 +435,7 @@ class Matches:
         stream = Stream(Mode.MATCH_AUTHORITATIVE, identifier, label=self._node)
         match = Match(stream, handler_name, handler, self, self.now())
         context = MatchContext(match.id, self._node, "", 0)
-        # A module may give back anything.
+        # A module may return anything.
         initial: tuple[State, Any, Any] = handler.match_init(context, params)
         state, rate, label = initial
         wrong = ""
@@ -460,7 +459,7 @@ class Matches:
         return match
 
     def show(self, match: Match) -> None:
-        """Take a match's label over to the list."""
+        """Copy a match's label to the list."""
         fields = {
             "node": self._node,
             "label_string": match.label,
@@ -473,13 +472,13 @@ class Matches:
         self.index.put(match.id, listed)
 
     def forget(self, match: Match) -> None:
-        """A match has stopped."""
+        """Remove a stopped match."""
         self._matches.pop(match.stream, None)
         self.tracker.drop(match.stream)
         self.index.put(match.id, None)
 
     def changed(self, stream: Stream, leaves: Session | None) -> None:
-        """A presence of a match's stream is gone, whatever the cause."""
+        """Called when a presence has left a match's stream, for any reason."""
         match = self._matches.get(stream)
         if match is not None and leaves is not None:
             match.left(leaves)

@@ -1,1 +1,1 @@
-"""Sockets, HTTP and the process."""
+"""The emulator's server: sockets, HTTP and the process."""

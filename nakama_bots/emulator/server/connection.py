@@ -1,8 +1,8 @@
-"""One websocket: aiohttp's frames on one side, a ``Session`` for the handlers on the other.
+"""A websocket connection, as a ``Session`` for the handlers.
 
-Frames that go out wait in a queue for one writer task a socket. A real server's writers run in parallel to its
-readers, so a queue is full when the client does not read, or when one burst of requests has more answers than
-the queue has places (recorded: 1000 pings in one write close the socket, 64 never did).
+Outgoing frames wait in a queue for the socket's writer task. A real server's writers run in parallel to its
+readers, so a queue fills up if the client does not read, or if a burst of requests has more answers than the
+queue has room for (recorded: 1000 pings in one write close the socket, 64 never did).
 """
 
 from __future__ import annotations
@@ -29,27 +29,26 @@ from nakama_bots.emulator.store.core import Core
 _NORMAL: Final = 1000
 _GOING_AWAY: Final = 1001
 _PROTOCOL_ERROR: Final = 1002
-# The client closed or is gone: nothing more is sent.
+# The client has closed or disconnected: nothing more is sent.
 _CLIENT_CLOSED: Final = 0
-# What a match may send at once: a real server's writer is at work meanwhile (recorded: 60 broadcasts in
-# one tick
-# arrive, 1000 close the socket after 110), here it has its turn only afterwards.
+# The most frames that a match may send at once: a real server's writer runs meanwhile (recorded: 60 broadcasts
+# in one tick arrive, 1000 close the socket after 110), here it runs only afterwards.
 _AT_ONCE: Final = 8
 _TEXT_HEADERS: Final = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff"}
 
 
 def handshake(core: Core, request: web.BaseRequest) -> SessionClaims | web.Response:
-    """The claims of a handshake that may go on, or the answer that refuses it."""
+    """Return the claims of a valid handshake, or the answer that refuses it."""
     if request.query.get("format", "") not in FORMATS:
         return web.Response(status=400, text="Invalid format parameter\n", headers=_TEXT_HEADERS)
     header = request.headers.get("Authorization")
     if header is None:
         token = request.query.get("token", "")
-    else:  # it wins over the query, and must be exactly this
+    else:  # it takes precedence over the query, and must be exactly this
         scheme, _, token = header.partition(" ")
         token = token if scheme == "Bearer" else ""
     claims = core.session_claims(token)
-    # Recorded: a logout of the token does not count here, a logout of everything does.
+    # Recorded: a logout of the token has no effect here, a logout of all sessions does.
     if claims is None or not core.session_cache.user_valid(claims):
         return web.Response(status=401, text="Missing or invalid token\n", headers=_TEXT_HEADERS)
     if request.headers.get("Upgrade", "").lower() != "websocket" or "Sec-WebSocket-Key" not in request.headers:
@@ -59,7 +58,7 @@ def handshake(core: Core, request: web.BaseRequest) -> SessionClaims | web.Respo
 
 
 class SocketSession:
-    """A session over one websocket, from the handshake to its end."""
+    """A session over a websocket, from the handshake to its end."""
 
     def __init__(
         self,
@@ -82,7 +81,7 @@ class SocketSession:
         self._faults = faults
         self._form = form
         self._metrics = metrics
-        # What goes wrong with the message that is being handled.
+        # The faults of the message being handled.
         self._plan = UNHARMED
         self._muted_until = 0.0
         self._socket = web.WebSocketResponse(
@@ -90,9 +89,9 @@ class SocketSession:
             autoclose=False,
             autoping=False,
             compress=False,
-            # aiohttp refuses at the limit, Nakama only over it.
+            # aiohttp refuses at the limit, Nakama only above it.
             max_msg_size=core.options.max_message_size + 1,
-            # Wait as soon as the transport asks for it, so that the queue is the only buffer.
+            # Wait as soon as the transport requests it, so that the queue is the only buffer.
             writer_limit=1,
             decode_text=False,
         )
@@ -109,7 +108,7 @@ class SocketSession:
         self._timer: asyncio.TimerHandle | None = None
 
     async def run(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Shake hands, then serve until either side ends it."""
+        """Perform the handshake, then serve until either side closes."""
         await self._socket.prepare(request)
         protocol = request.protocol
         assert isinstance(protocol, Protocol)
@@ -133,7 +132,7 @@ class SocketSession:
         return self._socket
 
     def reply(self, envelope: JsonObject) -> None:
-        """Queue an answer; a burst with more answers than the queue has places ends the session."""
+        """Queue an answer; a burst with more answers than the queue holds ends the session."""
         self._burst += 1
         if self._metrics is not None and "error" in envelope:
             self._metrics.message_error()
@@ -146,7 +145,7 @@ class SocketSession:
             self._enqueue(self._form.write(orjson.dumps(envelope)))
 
     def push(self, frame: bytes) -> None:
-        """Queue a frame that something else caused."""
+        """Queue a frame that is not an answer."""
         if self._faults.pushes:
             for payload in mangle(self._faults.plan(PUSH + key_of(frame)), frame, self._form):
                 self._enqueue(payload)
@@ -154,7 +153,7 @@ class SocketSession:
             self._enqueue(self._form.write(frame))
 
     def _enqueue(self, payload: bytes) -> None:
-        """A full queue behind a writer that is stuck ends the session."""
+        """Queue a payload; a full queue behind a blocked writer ends the session."""
         if self._ending is not None:
             return
         waiting = len(self._queue)
@@ -169,19 +168,19 @@ class SocketSession:
         self._wake.set()
 
     def disconnect(self, code: int, reason: str) -> None:
-        """End it from this side: what is queued still goes out, and nothing more is handled."""
+        """Close from the server's side: queued frames are still sent, and no more messages handled."""
         if self._ending is None:
             self._ending = (code, reason)
             self._wake.set()
             if self._sending:
-                # Recorded: who does not read gets no close frame; TCP just ends.
+                # Recorded: a client that does not read gets no close frame; TCP just ends.
                 self._abort()
 
     def _unmasked(self) -> None:
         self.disconnect(_PROTOCOL_ERROR, "bad MASK")
 
     def _overflow(self) -> None:
-        self._queue.clear()  # recorded: none of it arrives
+        self._queue.clear()  # recorded: no queued frame arrives
         self.disconnect(_NORMAL, "session outgoing queue full")
 
     def _abort(self) -> None:
@@ -220,7 +219,7 @@ class SocketSession:
                 return
 
     async def _suffer(self, content: bytes) -> bool:
-        """Let the faults in force have their way with a message; False when nothing is left to handle."""
+        """Apply the faults in force to a message; False if there is nothing left to handle."""
         self._plan = plan = self._faults.plan(key_of(content))
         if plan.delay:
             await asyncio.sleep(plan.delay)
@@ -243,7 +242,7 @@ class SocketSession:
         return faults.keys().isdisjoint(("abort", "close", "error"))
 
     async def _answer_close(self, code: int) -> None:
-        """The same code, without a reason; then the end of the stream."""
+        """Answer with the same code, without a reason, then end the stream."""
         with contextlib.suppress(ConnectionError):
             await self._socket.send_frame(code.to_bytes(2, "big") if code else b"", WSMsgType.CLOSE)
         if self._transport is not None:
@@ -274,7 +273,7 @@ class SocketSession:
             payload = queue.popleft()
             self._sending = True
             if transport.get_write_buffer_size():
-                # The client is behind: it has this long to catch up.
+                # The client lags: it has this long to catch up.
                 try:
                     async with asyncio.timeout(self._options.write_wait):
                         await socket.send_frame(payload, opcode)
@@ -294,7 +293,7 @@ class SocketSession:
             self._alive()
 
     def _alive(self) -> None:
-        """The client showed life: move the next ping, and the deadline for the next sign."""
+        """Note activity of the client: postpone the next ping and the read deadline."""
         now = self._loop.time()
         self._ping_at = now + self._options.ping_period
         self._read_until = now + self._options.pong_wait
@@ -323,7 +322,7 @@ def _fault_envelope(content: bytes, fault: Fault) -> JsonObject:
     given = orjson.loads(content)
     error: JsonObject = {"code": fault.code, "message": fault.message}
     if not fault.code:
-        del error["code"]  # code 0 is omitted, as every default
+        del error["code"]  # code 0 is omitted, like every default
     cid = given.get("cid") if isinstance(given, dict) else None
     return {"cid": cid, "error": error} if isinstance(cid, str) and cid else {"error": error}
 

@@ -1,7 +1,7 @@
-"""The control port: faults looked at and changed while the emulator runs, from this machine only.
+"""The control port: reads and changes faults while the emulator runs, from this machine only.
 
-``GET /faults`` gives ``{"faults": [..]}``, ``PUT /faults`` takes the same and replaces all, ``DELETE /faults``
-ends all. A fault that cannot be read: 400 with ``{"error": ".."}``, and nothing is changed.
+``GET /faults`` returns ``{"faults": [..]}``, ``PUT /faults`` accepts it and replaces all, ``DELETE /faults``
+ends all. An invalid fault is answered by 400 with ``{"error": ".."}``, and nothing is changed.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ def _json(body: JsonObject, status: int = 200) -> web.Response:
 
 
 def local(handle: Handler) -> Handler:
-    """Answer only requests that name this machine as their host.
+    """Wrap a handler to answer only requests whose host is this machine.
 
-    A web page whose own name is made to lead to this address (DNS rebinding) cannot ask for anything.
+    A web page whose name was rebound to this address (DNS rebinding) is refused.
     """
 
     async def checked(request: web.BaseRequest) -> web.StreamResponse:
         host = request.headers.get("Host", "")
         if (host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host) not in _HOSTS:
-            return _json({"error": f"the host cannot be {host!r}; accepted: {', '.join(_HOSTS)}"}, 403)
+            return _json({"error": f"host {host!r} is not allowed; accepted: {', '.join(_HOSTS)}"}, 403)
         return await handle(request)
 
     return checked
@@ -54,7 +54,7 @@ class Control:
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         if request.path != "/faults":
-            return _json({"error": "there is only /faults"}, 404)
+            return _json({"error": "the only path is /faults"}, 404)
         method = self._methods.get(request.method)
         if method is None:
             return _json({"error": f"accepted: {', '.join(self._methods)}"}, 405)
@@ -71,6 +71,6 @@ class Control:
             given = None
         faults = given.get("faults") if isinstance(given, dict) else None
         if not isinstance(faults, list):
-            msg = 'the body cannot be used; accepted: {"faults": [{"kind": "latency", "on": "rpc", "ms": 50}]}'
+            msg = 'the body is invalid; accepted: {"faults": [{"kind": "latency", "on": "rpc", "ms": 50}]}'
             raise FaultError(msg)
         self._faults.replace([read(fault) for fault in faults])

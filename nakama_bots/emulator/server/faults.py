@@ -1,4 +1,4 @@
-"""Faults on demand: what goes wrong, with which messages, how often. Pure; connection and front act by it.
+"""Faults on demand: which, of which messages, how often. No I/O: connection and front apply them.
 
 A fault is written ``KIND:name=value,name=value``, on the command line and (as an object) over the control
 port::
@@ -6,10 +6,9 @@ port::
     latency:on=rpc,ms=50,jitter=20        error:on=matchmaker_add,code=3,rate=0.1
     drop:on=GET /v2/account,times=2       close:on=*,code=1011,after=100
 
-``on`` names what it happens to: a socket message (``rpc``), a REST route (``POST /v2/rpc/{id}``), a push
-(``push:match_data``), ``connect`` for the handshake, ``*`` for every socket message and REST route.
-``rate`` is the
-share that is hit, ``after`` lets so many pass first, ``times`` is how many are hit at most.
+``on`` names the target: a socket message (``rpc``), a REST route (``POST /v2/rpc/{id}``), a push
+(``push:match_data``), ``connect`` for the handshake, ``*`` for every socket message and REST route. ``rate`` is
+the share that is hit, ``after`` the number that pass first, ``times`` the most that are hit.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ ANY: Final = "*"
 
 
 class FaultError(ValueError):
-    """A fault that cannot be read; the text says what is wrong and what is accepted."""
+    """An invalid fault; the text says what is wrong and what is accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault. ``ms`` and ``jitter`` are milliseconds, ``seconds`` seconds, ``size`` bytes."""
+    """A fault. ``ms`` and ``jitter`` are milliseconds, ``seconds`` seconds, ``size`` bytes."""
 
     kind: str
     on: str = ANY
@@ -51,13 +50,13 @@ class Fault:
     size: int = 65536
 
     def json(self) -> JsonObject:
-        """What it is, without what its kind does not look at."""
+        """Return it as JSON, without the fields that its kind does not use."""
         names = ("kind", *_COMMON, *KINDS[self.kind])
         return {name: getattr(self, name) for name in names}
 
 
 _COMMON: Final = ("on", "rate", "after", "times")
-# Each kind, and the fields that it looks at besides those of every fault.
+# Each kind, and the fields that it uses besides those of every fault.
 KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "latency": ("ms", "jitter"),
     "error": ("code", "message"),
@@ -76,7 +75,7 @@ KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "expire_tokens": (),
     "restart": (),
 }
-# These happen once, at once, and are not kept.
+# These happen once, immediately, and are not kept.
 ACTIONS: Final = frozenset({"expire_tokens", "restart"})
 # These change the bytes of an answer or a push.
 _MANGLED: Final = frozenset({"drop", "duplicate", "wrong_cid", "no_cid", "truncate", "oversize", "garble"})
@@ -94,7 +93,7 @@ _LIMITS: Final[Mapping[str, tuple[float, float]]] = {
 
 
 def parse(text: str) -> Fault:
-    """A fault as it is written on the command line; ``FaultError``."""
+    """Parse a fault as written on the command line. ``FaultError``."""
     kind, _, rest = text.partition(":")
     given: dict[str, object] = {"kind": kind}
     for part in rest.split(",") if rest else ():
@@ -107,10 +106,10 @@ def parse(text: str) -> Fault:
 
 
 def read(given: object) -> Fault:
-    """A fault as it comes over the control port; ``FaultError``."""
+    """Parse a fault from the control port. ``FaultError``."""
     if not isinstance(given, Mapping) or given.get("kind") not in KINDS:
         kind = given.get("kind") if isinstance(given, Mapping) else given
-        msg = f"{kind!r} is no kind of fault; accepted: {', '.join(KINDS)}"
+        msg = f"{kind!r} is not a kind of fault; accepted: {', '.join(KINDS)}"
         raise FaultError(msg)
     kind = str(given["kind"])
     names = (*_COMMON, *KINDS[kind])
@@ -118,7 +117,7 @@ def read(given: object) -> Fault:
     for name, value in given.items():
         if name != "kind":
             if name not in names:
-                msg = f"{name!r} is nothing that {kind} looks at; accepted: {', '.join(names)}"
+                msg = f"{name!r} is not a field of {kind}; accepted: {', '.join(names)}"
                 raise FaultError(msg)
             fields[name] = _field(name, value)
     return Fault(**fields)
@@ -153,14 +152,14 @@ class _Rule:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What goes wrong with one message: seconds to wait first, and the faults that hit it."""
+    """The faults that hit a message, and the seconds to wait first."""
 
     delay: float = 0.0
     faults: Mapping[str, Fault] = field(default_factory=dict)
 
     @property
     def mangles(self) -> bool:
-        """Whether the answer's bytes are changed."""
+        """True if the answer's bytes are changed."""
         return not _MANGLED.isdisjoint(self.faults)
 
 
@@ -168,7 +167,7 @@ UNHARMED: Final = Plan()
 
 
 class Faults:
-    """The faults that are in force. ``active`` is all that a message without a fault costs."""
+    """The faults in force. Without any, a message costs only a check of ``active``."""
 
     def __init__(self, rng: random.Random, faults: Iterable[Fault] = ()) -> None:
         self._rng = rng
@@ -179,7 +178,7 @@ class Faults:
         self.replace(faults)
 
     def replace(self, faults: Iterable[Fault]) -> None:
-        """Put these in force instead of all others; actions happen now."""
+        """Replace all faults; actions happen now."""
         given = list(faults)
         self._rules = [_Rule(fault) for fault in given if fault.kind not in ACTIONS]
         self.active = bool(self._rules)
@@ -189,11 +188,11 @@ class Faults:
                 self.act(fault)
 
     def json(self) -> list[JsonObject]:
-        """The faults in force, with how often each was met and hit."""
+        """Return the faults in force, with how often each was met and hit."""
         return [{**rule.fault.json(), "seen": rule.seen, "hits": rule.hits} for rule in self._rules]
 
     def plan(self, what: str) -> Plan:
-        """What goes wrong with a message, a route, ``push:KEY`` or ``connect``."""
+        """Return the faults of a message, a route, ``push:KEY`` or ``connect``."""
         delay, hit = 0.0, dict[str, Fault]()
         anything = what != CONNECT and not what.startswith(PUSH)
         for rule in self._rules:
@@ -214,7 +213,7 @@ class Faults:
 
 
 def key_of(content: bytes) -> str:
-    """The message key of an envelope, "" when it has none."""
+    """Return the message key of an envelope, "" if it has none."""
     try:
         envelope = orjson.loads(content)
     except orjson.JSONDecodeError:
@@ -223,7 +222,7 @@ def key_of(content: bytes) -> str:
 
 
 def mangle(plan: Plan, frame: bytes, form: Format = TEXT) -> list[bytes]:
-    """The payloads in ``form`` that go out in place of a frame, which is JSON text."""
+    """Return the payloads in ``form`` to send in place of a frame, which is JSON text."""
     faults = plan.faults
     if "drop" in faults:
         return []

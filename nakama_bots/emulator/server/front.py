@@ -1,4 +1,4 @@
-"""From aiohttp's requests to ours: what HTTP itself asks for, before and after the handlers."""
+"""Adapts aiohttp's requests to the handlers, and does what HTTP requires before and after them."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ from nakama_bots.errors import ConfigError
 # Bytes of all headers; Go's own slack of 4096 is on top of ``socket.max_header_size`` 5120.
 _LARGEST_HEADERS: Final = 5120 + 4096
 _GOING_AWAY: Final = 1001
-# The faults that can be done to the one answer of a request.
+# The faults that apply to the only answer of a request.
 _SPOILS: Final = frozenset({"drop", "truncate", "oversize", "garble"})
 # zlib's numbers for the gzip format and for bare deflate, each with the largest window.
 _FORMATS: Final = {"gzip": 31, "deflate": -15}
 _GZIP_MAGIC: Final = b"\x1f\x8b"
-# What Go's reader takes from a body before it finds that it is not gzip.
+# The bytes that Go's reader consumes before it finds that a body is not gzip.
 _LOOKED_AT: Final = 4096
-# Seconds between two looks at the files of modules.
+# Seconds between two checks of the modules' files.
 _RELOAD_INTERVAL: Final = 0.25
 _LOG = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ class Front:
     def _act(self, fault: Fault) -> None:
         core = self._core
         if fault.kind == "expire_tokens":
-            # Tokens that another key signed are refused with the same words as expired ones.
+            # Tokens signed with another key are refused with the same words as expired ones.
             core.options = dataclasses.replace(core.options, encryption_key=core.options.encryption_key + "'")
             return
         if self._make_core is None:
@@ -104,7 +104,7 @@ class Front:
         self._start(self._make_core())
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, or serve one websocket to its end."""
+        """Answer a request, or serve a websocket to its end."""
         if isinstance(request.protocol, Protocol):
             request.protocol.heard()
         early: web.StreamResponse | None = _early(request)
@@ -117,7 +117,7 @@ class Front:
         return await self._rest(request)
 
     async def _rest(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer a REST request, with its time taken where somebody wants it."""
+        """Answer a REST request, timed if metrics or the log need it."""
         if self._metrics is None and not self._core.options.log_requests:
             return _response(request, await self._answer(request))
         started = time.perf_counter()
@@ -161,7 +161,7 @@ class Front:
         name = operation(route.method, route.template) if route else ""
         rpc_id = found[1].get("id", "").lower() if found and name == "RpcFunc" else ""
         if rpc_id not in self._core.functions:
-            rpc_id = ""  # as the server, and clients cannot add labels without end
+            rpc_id = ""  # as on the server, and clients cannot add labels without limit
         code = 0
         if answer.status >= 400:
             body = orjson.loads(answer.body) if answer.body.startswith(b"{") else {}
@@ -178,7 +178,7 @@ class Front:
         return web.Response(body=text.encode(), headers=headers)
 
     def _named(self, request: web.BaseRequest) -> str:
-        """What a fault calls a request."""
+        """Return the name of a request for faults."""
         if request.path == "/ws":
             return CONNECT
         found = self._router.find(request.path)
@@ -186,7 +186,7 @@ class Front:
         return f"{request.method} {route.template}" if route else f"{request.method} {request.path}"
 
     async def _suffer(self, request: web.BaseRequest) -> web.StreamResponse | None:
-        """Let the faults in force have their way with a request; None when it is answered as usual."""
+        """Apply the faults in force to a request; None if it is answered as usual."""
         plan = self.faults.plan(self._named(request))
         if plan.delay:
             await asyncio.sleep(plan.delay)
@@ -213,11 +213,11 @@ class Front:
     async def _mangled(
         self, request: web.BaseRequest, plan: Plan, transport: asyncio.Transport
     ) -> web.StreamResponse:
-        """Handle a request, and spoil its answer: HTTP has no cid, and one answer only."""
+        """Handle a request and corrupt its answer: HTTP has no cid, and only one answer."""
         answer = await self._answer(request)
         frames = mangle(Plan(0.0, {k: f for k, f in plan.faults.items() if k in _SPOILS}), answer.body)
         if not frames:
-            transport.close()  # handled, and never answered
+            transport.close()  # handled, but not answered
             return web.Response(status=500)
         response = _response(request, dataclasses.replace(answer, body=frames[0]))
         if "truncate" in plan.faults:
@@ -241,12 +241,12 @@ class Front:
         )
         try:
             return await self._router.answer(ours)
-        except Exception:  # noqa: BLE001 - a fault of ours must not look like one of the client's
+        except Exception:  # noqa: BLE001 - a bug here must not look like an error of the client
             _LOG.exception("%s %s", request.method, request.path)
-            return error(INTERNAL, "the emulator failed; its log says how")
+            return error(INTERNAL, "the emulator failed; its log has the details")
 
     async def _content(self, request: web.BaseRequest) -> bytes:
-        """The body, unpacked; one byte more than is allowed is enough for it to be refused."""
+        """Return the unpacked body; one byte above the limit is enough to refuse it."""
         if not request.body_exists:
             return b""
         enough = self._core.options.max_request_size + 1
@@ -260,7 +260,7 @@ class Front:
         return unpacked(bytes(parts), request.headers.get("Content-Encoding", ""), enough)
 
     async def run_matchmaker(self) -> None:
-        """Run the matchmaker on a fixed grid of time, as the server does, whenever tickets come."""
+        """Run the matchmaker on a fixed time grid, as the server does, independent of when tickets arrive."""
         loop = asyncio.get_running_loop()
         interval = self._core.options.matchmaker_interval
         due = loop.time() + interval
@@ -269,26 +269,26 @@ class Front:
             started = time.perf_counter()
             try:
                 run_interval(self._core)
-            except Exception:  # noqa: BLE001 - the next interval must come
+            except Exception:  # noqa: BLE001 - the next interval must follow
                 _LOG.exception("matchmaker")
             if self._metrics is not None:
                 self._metrics.matchmaker(time.perf_counter() - started)
             due += interval
 
     async def run_idle_checks(self) -> None:
-        """End the parties that are found empty twice in a row, as the server does."""
+        """End parties found empty twice in a row, as the server does."""
         while True:
             await asyncio.sleep(self._core.options.party_idle_check_interval)
             close_idle(self._core)
 
     async def run_calendar(self) -> None:
-        """Look once in a second of the server for what has come due on its boards."""
+        """Check the boards for due events once per server second."""
         while True:
             await asyncio.sleep(1.0 / self._core.options.speed)
             self._calendar.look()
 
     async def run_reload(self) -> None:
-        """Load the modules again whenever one of their files has changed."""
+        """Reload the modules whenever one of their files has changed."""
         seen = loader.stamps(self._core.options.modules)
         while True:
             await asyncio.sleep(_RELOAD_INTERVAL)
@@ -299,9 +299,9 @@ class Front:
             try:
                 loader.reload(self._core, self._core.options.modules, handlers.MESSAGES)
             except ConfigError as error:
-                _LOG.error("modules are not loaded again: %s", error)
+                _LOG.error("modules not reloaded: %s", error)
             else:
-                _LOG.warning("modules loaded again")
+                _LOG.warning("modules reloaded")
 
     def _save(self, path: Path) -> None:
         try:
@@ -310,7 +310,7 @@ class Front:
             _LOG.error("--save: %s: %s", path, error.strerror)
 
     def _start_match(self, match: Match) -> None:
-        """Tick a match at its rate until it stops, on a fixed grid; ticks that were missed are left out."""
+        """Tick a match at its rate until it stops, on a fixed grid; missed ticks are skipped."""
         loop = asyncio.get_running_loop()
         period = 1.0 / match.rate / self._core.options.speed
         due = loop.time()
@@ -326,7 +326,7 @@ class Front:
         loop.call_at(due, tick)
 
     def stop(self) -> None:
-        """Tell every match, the module and every socket that the server goes away."""
+        """Notify every match, the modules and every socket that the server shuts down."""
         for match in self._core.matches.all():
             match.terminate(0)
         run("shutdown", self._core.hooks.shutdown, RpcContext(mode="shutdown"))
@@ -337,9 +337,9 @@ class Front:
 
 
 def unpacked(content: bytes, encoding: str, most: int) -> bytes:
-    """A body without its ``Content-Encoding``, cut after ``most`` bytes.
+    """Decode the ``Content-Encoding`` of a body, truncated after ``most`` bytes.
 
-    What is not gzip is read as it is, but for the part that was looked at; what is broken ends there.
+    A body that is not gzip is returned as it is, without the consumed start; a corrupt one ends at the error.
     """
     if encoding not in _FORMATS:
         return content
@@ -352,7 +352,7 @@ def unpacked(content: bytes, encoding: str, most: int) -> bytes:
 
 
 def _early(request: web.BaseRequest) -> web.Response | None:
-    """The answer to a request that comes to no route: headers too large, a preflight, a path to put right."""
+    """Return the answer to a request that reaches no route: large headers, a preflight, an unclean path."""
     if sum(len(name) + len(value) + 4 for name, value in request.raw_headers) > _LARGEST_HEADERS:
         response = web.Response(status=431, text="431 Request Header Fields Too Large")
         response.force_close()

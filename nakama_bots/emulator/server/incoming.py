@@ -1,7 +1,7 @@
-"""aiohttp's server with what a real Nakama does on a connection and aiohttp does not.
+"""aiohttp's server with the connection handling of a real Nakama.
 
-It ends one that does not come to its point in time (``socket.read_timeout_ms``, ``socket.idle_timeout_ms``),
-and has a look at every websocket frame's mask.
+It ends connections that are too slow (``socket.read_timeout_ms``, ``socket.idle_timeout_ms``), and checks the
+mask of every websocket frame.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ class Protocol(web.RequestHandler):
         self._slow: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Give the first request's head so much time; of later ones aiohttp closes the idle connection."""
+        """Limit the time for the first request's head; later, aiohttp closes the idle connection."""
         super().connection_made(transport)
         self._slow = asyncio.get_running_loop().call_later(self._read_timeout, transport.close)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Nothing is waited for any more."""
+        """Cancel the timeout."""
         self.heard()
         super().connection_lost(exc)
 
     def heard(self) -> None:
-        """A whole head has come."""
+        """Cancel the timeout: a complete head has arrived."""
         if self._slow is not None:
             self._slow.cancel()
 
     def set_parser(self, parser: Any, data_received_cb: Callable[[], None] | None = None) -> None:
-        """See ``web.RequestHandler``: called when a websocket begins."""
+        """See ``web.RequestHandler``: called when a websocket starts."""
         self.mask_guard = MaskGuard(parser)
         super().set_parser(self.mask_guard, data_received_cb)  # type: ignore[arg-type]
 
 
 class Server(web.Server):
-    """Makes a ``Protocol`` of every connection."""
+    """Creates a ``Protocol`` for every connection."""
 
     def __init__(self, handler: Any, options: Options, **arguments: Any) -> None:
-        # Headers larger than what Nakama takes, and bodies as they come, so that every refusal is ours.
+        # Larger headers than Nakama accepts, and raw bodies, so that every refusal is sent here.
         arguments |= {
             "access_log": None,
             "auto_decompress": False,
@@ -65,5 +65,5 @@ class Server(web.Server):
         self._arguments = arguments
 
     def __call__(self) -> web.RequestHandler:
-        """The protocol of a new connection."""
+        """Return the protocol of a new connection."""
         return Protocol(self, self._read_timeout, loop=self._loop, **self._arguments)

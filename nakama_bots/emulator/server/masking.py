@@ -1,4 +1,4 @@
-"""Whether a client masks its frames (RFC 6455 section 5.1), which aiohttp does not look at."""
+"""Checks that a client masks its frames (RFC 6455 section 5.1), which aiohttp does not."""
 
 from __future__ import annotations
 
@@ -8,32 +8,32 @@ from typing import Any, Final
 _MASKED: Final = 0x80
 _LENGTH: Final = 0x7F
 _MASK_BYTES: Final = 4
-# How many bytes of length follow a 7-bit length of that value (RFC 6455 section 5.2).
+# The number of length bytes that follow this 7-bit length (RFC 6455 section 5.2).
 _EXTENDED: Final = {126: 2, 127: 8}
 
 
 class MaskGuard:
-    """Stands before aiohttp's parser and has every frame's mask bit looked at; unmasked ones are not passed on.
+    """Checks the mask bit of every frame before aiohttp's parser; unmasked frames are not passed on.
 
-    It walks from header to header over the chunks as they come and never touches a payload.
+    It steps from header to header over the incoming chunks and never touches a payload.
     """
 
     def __init__(self, parser: Any) -> None:
         self._parser = parser
-        # Of the payload that is being passed, and of a header that came in parts.
+        # Of the payload being passed on, and of a header that arrived in parts.
         self._left = 0
         self._head = b""
         self._refuse: Callable[[], None] | None = None
         self.refused = False
 
     def watch(self, refuse: Callable[[], None]) -> None:
-        """Have ``refuse`` called at the first unmasked frame; at once when it came with the handshake."""
+        """Call ``refuse`` at the first unmasked frame; at once if it arrived with the handshake."""
         self._refuse = refuse
         if self.refused:
             refuse()
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
-        """Called by the protocol with what came from the client."""
+        """Called by the protocol with data from the client."""
         if self.refused:
             return False, b""
         if self._all_masked(data):

@@ -1,7 +1,7 @@
-"""What is counted, in Prometheus' text format and under the names that a real Nakama exposes.
+"""Metrics in Prometheus' text format, with the names of a real Nakama.
 
-A real server's counters grow once a minute, these at once; its ``.._latency_ms`` are seconds, and so are these.
-The format is written here because no client library gives counters without ``_total``, and summaries with
+A real server's counters update once a minute, these at once; its ``.._latency_ms`` are seconds, as are these.
+The format is written here because no client library has counters without ``_total`` and summaries with
 quantiles, as Nakama has them.
 """
 
@@ -16,7 +16,7 @@ from typing import Final
 from nakama_bots.emulator.store.core import Core
 
 _QUANTILES: Final = (0.5, 0.75, 0.95, 0.99, 0.999)
-# What a quantile looks back at.
+# The window of a quantile.
 _KEPT: Final = 2048
 _CODES: Final = {
     0: "OK", 2: "Unknown", 3: "InvalidArgument", 5: "NotFound", 6: "AlreadyExists", 7: "PermissionDenied",
@@ -40,7 +40,7 @@ class _Summary:
 
 
 class Metrics:
-    """Counts for one server; only what happens while they are served is counted."""
+    """The counts of a server; events are counted only while metrics are served."""
 
     def __init__(self, node: str) -> None:
         self._node = node
@@ -55,7 +55,7 @@ class Metrics:
         self._summaries.setdefault((name, labels), _Summary()).add(seconds)
 
     def request(self, name: str, code: int, seconds: float, received: int, sent: int, rpc_id: str = "") -> None:
-        """One REST request. ``name`` "": it is no operation; ``code`` 0: it succeeded; sizes in bytes."""
+        """Count a REST request. ``name`` "": not an operation; ``code`` 0: success; sizes in bytes."""
         rows = {"count": 1, "recv_bytes": received, "sent_bytes": sent, "errors": int(code != 0)}
         for kind, number in rows.items():
             if kind != "errors" or number:
@@ -79,36 +79,36 @@ class Metrics:
         self._time("latency", seconds, labels)
 
     def message(self, received: int) -> None:
-        """One message of a socket, with its bytes."""
+        """Count a message of a socket, with its bytes."""
         for name in ("overall_count", "overall_message_count"):
             self._count(name)
         for name in ("overall_recv_bytes", "overall_message_recv_bytes"):
             self._count(name, received)
 
     def message_error(self) -> None:
-        """A message that was answered by an error, or that ended its socket."""
+        """Count a message that was answered by an error, or that ended its socket."""
         self._count("overall_errors")
         self._count("overall_message_errors")
 
     def sent(self, number: int) -> None:
-        """Bytes of one frame to a socket."""
+        """Count the bytes of a frame to a socket."""
         self._count("overall_sent_bytes", number)
         self._count("overall_message_sent_bytes", number)
 
     def opened(self) -> None:
-        """A socket has connected."""
+        """Count a connected socket."""
         self._count("socket_ws_opened")
 
     def closed(self) -> None:
-        """A socket has ended."""
+        """Count a closed socket."""
         self._count("socket_ws_closed")
 
     def matchmaker(self, seconds: float) -> None:
-        """One run of the matchmaker."""
+        """Count a run of the matchmaker."""
         self._time("matchmaker_process_time", seconds)
 
     def render(self, core: Core) -> str:
-        """All of it, and what the store holds now."""
+        """Return all metrics as text, including the store's current numbers."""
         lines = [line for name, line in sorted(self._lines(core))]
         return "\n".join(lines) + "\n"
 

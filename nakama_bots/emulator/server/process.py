@@ -1,7 +1,7 @@
-"""The emulator as a child process, for whoever wants a server to talk to.
+"""The emulator as a child process.
 
-Only the standard library, and nothing of aiohttp: the parent stays light, and the same code runs in a plain
-process and in one that gevent has monkey-patched.
+Uses only the standard library, without aiohttp: the parent stays light, and the code runs in plain processes
+and in ones that gevent has monkey-patched.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _STDERR_SHOWN: Final = 2000
 
 
 class EmulatorStartError(NakamaError):
-    """The emulator did not come up; the message ends with what it said on stderr."""
+    """The emulator did not start; the message ends with its output on stderr."""
 
 
 class EmulatorProcess:
-    """A running emulator. Made by ``start``; ``stop`` it, or use it as a context manager.
+    """A running emulator. Create it with ``start``; ``stop`` it, or use it as a context manager.
 
-    It has a session of its own, so that Ctrl-C in the terminal does not reach it, and holds the read end of a
-    pipe whose write end is here: when this process ends, however that happens, the emulator stops.
+    It runs in a separate session, so that Ctrl-C in the terminal does not reach it, and holds the read end of a
+    pipe whose write end is here: when this process ends, for any reason, the emulator stops.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, lifeline: int, stderr: IO[bytes]) -> None:
@@ -58,11 +58,11 @@ class EmulatorProcess:
         extra: Sequence[str] = (),
         timeout: float = START_TIMEOUT,
     ) -> EmulatorProcess:
-        """Start one on a free port of 127.0.0.1 and wait until it accepts connections.
+        """Start an emulator on a free port of 127.0.0.1 and wait until it accepts connections.
 
         ``matchmaker_interval`` in seconds; ``modules`` are paths of runtime modules; ``extra`` are further
         arguments of ``nakama-bots emulator``.
-        ``EmulatorStartError`` when it ends, or says nothing for ``timeout`` seconds.
+        ``EmulatorStartError`` if it ends, or is not ready within ``timeout`` seconds.
         """
         ready_read, ready_write = os.pipe()
         lifeline_read, lifeline_write = os.pipe()
@@ -73,7 +73,7 @@ class EmulatorProcess:
             *(() if seed is None else ("--seed", str(seed))),
             *(f"--module={module}" for module in modules), *extra,
         ]  # fmt: skip
-        # A file, not a pipe: nobody has to drain it for the child to go on.
+        # A file, not a pipe, which would block the child unless it is drained.
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by stop
         try:
             process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
@@ -81,7 +81,7 @@ class EmulatorProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=stderr,
-                # Not as arguments: every user of the machine can read those.
+                # Not as arguments, which every user of the machine can read.
                 env=os.environ | {"NAKAMA_SERVER_KEY": server_key, "NAKAMA_HTTP_KEY": http_key},
                 pass_fds=(ready_write, lifeline_read),
                 start_new_session=True,
@@ -100,11 +100,11 @@ class EmulatorProcess:
             self._ready = _read_ready(ready_read, time.monotonic() + timeout)
         except (OSError, ValueError, KeyError) as error:
             self.stop()
-            if process.returncode == ExitCode.USAGE:  # one line says what it cannot use
+            if process.returncode == ExitCode.USAGE:  # one line names the rejected option
                 reason = self._said.rpartition("\n")[2].removeprefix("nakama-bots emulator: ")
             else:
                 reason = f"{error}; {self._said}"
-            msg = f"the emulator did not come up (exit code {process.returncode}): {reason}"
+            msg = f"the emulator did not start (exit code {process.returncode}): {reason}"
             raise EmulatorStartError(msg) from None
         except BaseException:
             self.stop()  # interrupted while waiting: leave nothing behind
@@ -135,23 +135,23 @@ class EmulatorProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether the child still runs."""
+        """True while the child runs."""
         return self._process.poll() is None
 
     @property
     def exit_code(self) -> int | None:
-        """Its exit code, negative for a signal; None while it runs."""
+        """The exit code, negative for a signal; None while the child runs."""
         return self._process.poll()
 
     @property
     def stderr(self) -> str:
-        """The end of what it said on stderr, once it is stopped."""
+        """The end of its output on stderr, once it is stopped."""
         return self._said
 
     def stop(self, timeout: float = STOP_TIMEOUT) -> None:
-        """SIGTERM, and SIGKILL after ``timeout`` seconds; a second call does nothing.
+        """Send SIGTERM, and SIGKILL after ``timeout`` seconds. Idempotent.
 
-        In a forked copy of the parent it only lets go: the emulator is the parent's.
+        In a forked copy of the parent it only releases the emulator, which belongs to the parent.
         """
         lifeline, self._lifeline = self._lifeline, -1
         if lifeline < 0:
@@ -160,7 +160,7 @@ class EmulatorProcess:
             self._end(timeout)
             self._said = self._read_stderr()
             self._stderr.close()
-        # Last: two reasons to stop at once could meet while the child already takes its signal handlers down.
+        # Last: a second reason to stop could arrive while the child already removes its signal handlers.
         os.close(lifeline)
 
     def _end(self, timeout: float) -> None:
@@ -190,7 +190,7 @@ class EmulatorProcess:
 
 
 def _read_ready(descriptor: int, deadline: float) -> dict[str, str]:
-    """The ready line's URLs; ``TimeoutError`` after ``deadline`` (monotonic), ``ValueError`` at its end."""
+    """Return the ready line's URLs; ``TimeoutError`` after ``deadline`` (monotonic), ``ValueError`` at EOF."""
     line = b""
     while not line.endswith(b"\n"):
         left = deadline - time.monotonic()

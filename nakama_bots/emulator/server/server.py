@@ -1,4 +1,4 @@
-"""The process: one port, HTTP and websocket, until a signal or the end of the lifeline."""
+"""The server process: HTTP and websocket on one port, until a signal or the end of the lifeline."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ from nakama_bots.errors import ConfigError
 
 EXIT_OK: Final = 0
 _LOOPBACK: Final = "127.0.0.1"
-# aiohttp would log a traceback for every request that is not HTTP; faults of ours are logged in front.py.
+# aiohttp would log a traceback for every request that is not HTTP; front.py logs the emulator's bugs.
 _SILENT: Final = logging.getLogger(f"{__name__}.aiohttp")
 _SILENT.disabled = True
-# Seconds that open sockets have to hear of the end.
+# Seconds for open sockets to close at the end.
 _SHUTDOWN_TIMEOUT: Final = 1.0
 
 
 def serve(options: Options) -> int:
-    """Serve until SIGTERM, SIGINT or the end of the lifeline. ``ConfigError`` when it cannot listen."""
+    """Serve until SIGTERM, SIGINT or the end of the lifeline. ``ConfigError`` if it cannot listen."""
     tls = _tls(options)
     _log(options)
     with _listen(options) as listener:
@@ -49,7 +49,7 @@ def serve(options: Options) -> int:
 
 
 def _log(options: Options) -> None:
-    """What modules log, and warnings of the emulator's own, go to stderr; requests where that is asked for."""
+    """Send the modules' logs and the emulator's warnings to stderr; requests only on demand."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s: %(message)s")
     module.LOG.setLevel(logging.INFO)
     if options.log_requests:
@@ -57,7 +57,7 @@ def _log(options: Options) -> None:
 
 
 def _faster(options: Options) -> Options:
-    """What the event loop's clock times, which ``speed`` does not reach."""
+    """Scale the options that the event loop's clock times, which ``speed`` does not affect."""
     names = (
         "matchmaker_interval",
         "party_idle_check_interval",
@@ -70,7 +70,7 @@ def _faster(options: Options) -> Options:
 
 
 def _clock(speed: float) -> Callable[[], int]:
-    """Unix nanoseconds, from now on ``speed`` times as fast."""
+    """Return a clock of Unix nanoseconds, from now on ``speed`` times as fast."""
     if speed == 1.0:
         return time.time_ns
     start = time.time_ns()
@@ -78,7 +78,7 @@ def _clock(speed: float) -> Callable[[], int]:
 
 
 def _listen(options: Options) -> socket.socket:
-    accepted = "an address of this machine and a port that is free"
+    accepted = "an address of this machine and a free port"
     name = f"{options.host}:{options.port}"
     try:
         family = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0][0]
@@ -143,7 +143,7 @@ async def _serve(options: Options, listener: socket.socket, tls: ssl.SSLContext 
 
 
 async def _side_ports(options: Options, front: Front, sides: list[web.ServerRunner]) -> dict[str, str]:
-    """Serve the ports that are not Nakama's, on the loopback address; gives their URLs by name."""
+    """Serve the ports that are not Nakama's, on the loopback address; returns their URLs by name."""
     wanted = {
         "control": (options.control_port, Control(front.faults).handle),
         "metrics": (options.metrics_port, front.handle_metrics),
@@ -158,7 +158,7 @@ async def _side_ports(options: Options, front: Front, sides: list[web.ServerRunn
         try:
             await web.TCPSite(side, _LOOPBACK, port).start()
         except OSError as error:
-            raise ConfigError(f"--{name}-port", port, f"a port that is free ({error.strerror})") from None
+            raise ConfigError(f"--{name}-port", port, f"a free port ({error.strerror})") from None
         urls[name] = f"http://{_LOOPBACK}:{side.addresses[0][1]}"
     return urls
 

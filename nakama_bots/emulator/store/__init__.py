@@ -1,1 +1,1 @@
-"""Everything that the emulator knows."""
+"""The emulator's state."""

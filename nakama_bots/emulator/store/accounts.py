@@ -1,4 +1,4 @@
-"""Who there is: accounts, what identifies them, and which of their tokens still count."""
+"""Accounts, their identities, and which of their tokens are still valid."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 
 SYSTEM_USER_ID: Final = "00000000-0000-0000-0000-000000000000"
-# Not bcrypt: it costs a real server half a second a login, and nothing here is worth protecting.
+# Not bcrypt: it costs a real server half a second per login, and nothing here needs protection.
 _HASH_ROUNDS: Final = 100
 
-# The kinds of identity that others may see, and the fields of ``User`` that show them.
+# The kinds of identity that other users may see, and their fields in ``User``.
 PROVIDER_FIELDS: Final = {
     "apple": "apple_id",
     "facebook": "facebook_id",
@@ -29,7 +29,7 @@ PROVIDER_FIELDS: Final = {
 
 @dataclass(slots=True)
 class Account:
-    """One user. Times are Unix nanoseconds; ``identities`` are (kind, external id), in the order they came."""
+    """One user. Times are Unix nanoseconds; ``identities`` are (kind, external id), oldest first."""
 
     id: str
     username: str
@@ -49,7 +49,7 @@ class Account:
     identities: list[tuple[str, str]] = field(default_factory=list)
 
     def identity(self, kind: str) -> str:
-        """The external id of that kind, "" without one."""
+        """Return the external id of that kind, "" without one."""
         return next((external for have, external in self.identities if have == kind), "")
 
     def set_password(self, password: str, salt: bytes) -> None:
@@ -57,11 +57,11 @@ class Account:
         self.salt, self.password = salt, _hash(password, salt)
 
     def check_password(self, password: str) -> bool:
-        """Whether it is the one; never for an account without a password."""
+        """True if the password is correct; always False for an account without one."""
         return bool(self.password) and hmac.compare_digest(self.password, _hash(password, self.salt))
 
     def user(self, *, online: bool = False, edges: bool = True) -> JsonObject:
-        """Nakama's ``User``, with empty fields left out; lists of friends do not count ``edges``."""
+        """Return Nakama's ``User`` without empty fields; lists of friends omit ``edges``."""
         seconds = 10**9
         fields: JsonObject = {
             "id": self.id,
@@ -109,7 +109,7 @@ class LedgerItem:
 
 
 class Accounts:
-    """All accounts, by id, by name (case counts) and by identity."""
+    """All accounts, by id, by name (case-sensitive) and by identity."""
 
     def __init__(self, now: int, most: int = UNBOUNDED.accounts) -> None:
         self._most = most
@@ -121,23 +121,23 @@ class Accounts:
         self.ledger: dict[str, list[LedgerItem]] = {}
 
     def all(self) -> list[Account]:
-        """Every account, the system's included."""
+        """Return all accounts, including the system user's."""
         return list(self._by_id.values())
 
     def get(self, user_id: str) -> Account | None:
-        """The account with that id."""
+        """Return the account with that id."""
         return self._by_id.get(user_id)
 
     def named(self, username: str) -> Account | None:
-        """The account with exactly that name."""
+        """Return the account with exactly that name."""
         return self._by_username.get(username)
 
     def identified(self, kind: str, external: str) -> Account | None:
-        """The account that this identity belongs to."""
+        """Return the account with that identity."""
         return self._by_identity.get((kind, external))
 
     def add(self, account: Account) -> None:
-        """Take a new account; its name and identities must be free. ``Full``."""
+        """Add an account, whose name and identities must be free. ``Full``."""
         if len(self._by_id) > self._most:  # one of them is the system user
             raise Full("accounts", self._most)
         self._by_id[account.id] = account
@@ -146,23 +146,23 @@ class Accounts:
             self._by_identity[identity] = account
 
     def link(self, account: Account, kind: str, external: str) -> None:
-        """Let an identity, which must be free, lead to an account."""
+        """Add an identity, which must be free, to an account."""
         account.identities.append((kind, external))
         self._by_identity[kind, external] = account
 
     def unlink(self, account: Account, kind: str, external: str) -> None:
-        """Take an identity away from an account; it is free again."""
+        """Remove an identity from an account, which frees it."""
         account.identities.remove((kind, external))
         del self._by_identity[kind, external]
 
     def rename(self, account: Account, username: str) -> None:
-        """Give it another name, which must be free."""
+        """Rename an account; the name must be free."""
         del self._by_username[account.username]
         account.username = username
         self._by_username[username] = account
 
     def remove(self, account: Account) -> None:
-        """Forget it; its name and identities are free again."""
+        """Remove an account, which frees its name and identities."""
         self.ledger.pop(account.id, None)
         del self._by_id[account.id]
         del self._by_username[account.username]
@@ -171,17 +171,18 @@ class Accounts:
 
 
 class SessionCache:
-    """Which tokens no longer count before they expire.
+    """The tokens that were invalidated before they expire.
 
-    A logout of a login's tokens names their common token id; a logout of everything, the second before which
-    tokens must not have been issued; a deleted user has none that count. Each is forgotten once all tokens that
-    it ends have expired. ``seconds``: the Unix time; ``longest``: how long a token can be valid, in seconds.
+    A logout of one login invalidates its token id; a logout everywhere, all tokens issued before a second; a
+    deletion, all tokens of the user. An entry is dropped once all tokens that it invalidates have expired.
+
+    ``seconds``: the Unix time; ``longest``: how long a token can be valid, in seconds.
     """
 
     def __init__(self, seconds: Callable[[], int], longest: int) -> None:
         self._seconds = seconds
         self._longest = longest
-        # Each with the second in which it is forgotten.
+        # Each with the second in which it is dropped.
         self._sessions: dict[str, int] = {}
         self._refreshes: dict[str, int] = {}
         self._removed: dict[str, int] = {}
@@ -214,15 +215,15 @@ class SessionCache:
         self._add(self._removed, user_id, self._seconds() + self._longest)
 
     def user_valid(self, claims: SessionClaims) -> bool:
-        """Whether the user may still use tokens of that second: all that a websocket handshake asks."""
+        """True if the user's tokens of that second are valid: all that a websocket handshake checks."""
         return claims.user_id not in self._removed and claims.issued_at >= self._not_before.get(
             claims.user_id, 0
         )
 
     def session_valid(self, claims: SessionClaims) -> bool:
-        """Whether a session token counts."""
+        """True if a session token is valid."""
         return claims.token_id not in self._sessions and self.user_valid(claims)
 
     def refresh_valid(self, claims: SessionClaims) -> bool:
-        """Whether a refresh token counts."""
+        """True if a refresh token is valid."""
         return claims.token_id not in self._refreshes and self.user_valid(claims)

@@ -14,19 +14,19 @@ from nakama_bots.emulator.formats.schedule import Schedule
 
 _SECOND: Final = 10**9
 UNLIMITED: Final = 2**31 - 1
-# How often one may write when nothing else was said.
+# The default limit of writes.
 ATTEMPTS: Final = 1_000_000
 
 
 class SortOrder(enum.IntEnum):
-    """Which scores are the better ones."""
+    """Whether high or low scores are better."""
 
     ASCENDING = 0
     DESCENDING = 1
 
 
 class Operator(enum.IntEnum):
-    """What a score does to the one that is there, with the API's numbers; 0 is the board's own."""
+    """How a score changes the existing one, with the API's numbers; 0 is the board's default."""
 
     NO_OVERRIDE = 0
     BEST = 1
@@ -46,11 +46,11 @@ OPERATORS: Final = {
 
 
 class BoardError(Exception):
-    """What cannot be done on a board; nothing was changed."""
+    """A refused operation on a board; nothing was changed."""
 
 
 class BoardNotFound(BoardError):
-    """There is no such board, or none of that kind."""
+    """No board of that kind has this id."""
 
 
 class Authoritative(BoardError):
@@ -58,11 +58,11 @@ class Authoritative(BoardError):
 
 
 class InvalidScore(BoardError):
-    """The score would become negative or too large, the operator is none, or the metadata cannot be kept."""
+    """The score would become negative or too large, or the operator or metadata is invalid."""
 
 
 class TournamentFull(BoardError):
-    """The tournament has as many players as it may have."""
+    """The tournament has its maximum number of players."""
 
 
 class OutsideDuration(BoardError):
@@ -74,12 +74,12 @@ class JoinRequired(BoardError):
 
 
 class AttemptsReached(BoardError):
-    """The player has written as often as it may."""
+    """The player has used all its attempts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """When a tournament takes scores: Unix seconds; ``expiry`` 0: its records do not expire."""
+    """When a tournament accepts scores, in Unix seconds; ``expiry`` 0: its records do not expire."""
 
     start: int
     end: int
@@ -88,7 +88,7 @@ class Period:
 
 @dataclass(slots=True)
 class Tournament:
-    """What a tournament has more than a leaderboard. Times are Unix seconds, ``end_time`` 0: none."""
+    """The properties that a tournament adds to a leaderboard. Times in Unix seconds; ``end_time`` 0: none."""
 
     duration: int
     start_time: int
@@ -103,7 +103,7 @@ class Tournament:
 
     @property
     def limited(self) -> bool:
-        """Whether there is a largest number of players."""
+        """Whether the number of players is limited."""
         return self.max_size != UNLIMITED
 
 
@@ -127,7 +127,7 @@ class Leaderboard:
         return self.sort_order == SortOrder.DESCENDING
 
     def period(self, now: int) -> Period:
-        """The period of a tournament at ``now`` (``calculateTournamentDeadlines``)."""
+        """Return the period of a tournament at ``now`` (``calculateTournamentDeadlines``)."""
         tournament = self.tournament
         assert tournament is not None
         start_time, end_time, duration = tournament.start_time, tournament.end_time, tournament.duration
@@ -153,12 +153,12 @@ class Leaderboard:
         return Period(start, end, expiry)
 
     def expiry(self, now: int) -> int:
-        """When records written through the leaderboard endpoint expire."""
+        """Return when records written through the leaderboard endpoint expire."""
         return 0 if self.schedule is None else self.schedule.next(now)
 
 
 class RecordKey(NamedTuple):
-    """What records are ordered by."""
+    """The sort key of records."""
 
     score: int
     subscore: int
@@ -167,7 +167,7 @@ class RecordKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One owner's record. Times are Unix nanoseconds, but ``expiry``."""
+    """The record of one owner. Times are Unix nanoseconds, except ``expiry`` (seconds)."""
 
     leaderboard_id: str
     owner_id: str
@@ -183,11 +183,11 @@ class Record:
 
     @property
     def key(self) -> RecordKey:
-        """Where it stands."""
+        """The sort key of the record."""
         return RecordKey(self.score, self.subscore, self.owner_id)
 
     def wire(self, rank: int) -> JsonObject:
-        """Nakama's ``LeaderboardRecord``; rank 0: none is known."""
+        """Return Nakama's ``LeaderboardRecord``; rank 0: unknown."""
         fields: JsonObject = {
             "leaderboard_id": self.leaderboard_id,
             "owner_id": self.owner_id,
@@ -207,7 +207,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """What somebody writes; ``metadata`` "": as before."""
+    """A score to write; ``metadata`` "": unchanged."""
 
     owner_id: str
     username: str

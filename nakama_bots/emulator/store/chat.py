@@ -1,4 +1,4 @@
-"""Channels: what their ids mean, and the messages that were kept."""
+"""Channels: their ids, and the kept messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from nakama_bots.emulator.store.tracker import Mode, Stream
 CHAT: Final = 0
 CHAT_UPDATE: Final = 1
 CHAT_REMOVE: Final = 2
-# What happened to a user of a group, told in its chat (``server/core_channel.go``).
+# Codes of changes announced in a group's chat (``server/core_channel.go``).
 GROUP_JOIN: Final = 3
 GROUP_ADD: Final = 4
 GROUP_LEAVE: Final = 5
@@ -31,11 +31,11 @@ GROUP_DEMOTE: Final = 9
 
 
 class InvalidChannel(ValueError):
-    """The text is no channel id."""
+    """The text is not a channel id."""
 
 
 def is_uuid(text: str) -> bool:
-    """Whether it is a UUID as Nakama writes them."""
+    """True if ``text`` is a UUID as Nakama writes them."""
     try:
         return len(text) == 36 and bool(uuid.UUID(text))
     except ValueError:
@@ -43,12 +43,12 @@ def is_uuid(text: str) -> bool:
 
 
 def channel_id(stream: Stream) -> str:
-    """``<mode>.<subject>.<subcontext>.<label>``."""
+    """Return ``<mode>.<subject>.<subcontext>.<label>``."""
     return f"{int(stream.mode)}.{stream.subject}.{stream.subcontext}.{stream.label}"
 
 
 def channel_stream(identifier: str) -> Stream:
-    """The stream of a channel id; ``InvalidChannel`` when it is none."""
+    """Return the stream of a channel id. ``InvalidChannel``."""
     parts = identifier.split(".", 3)
     if len(parts) != 4:
         raise InvalidChannel(identifier)
@@ -64,7 +64,7 @@ def channel_stream(identifier: str) -> Stream:
 
 
 def channel_names(stream: Stream) -> JsonObject:
-    """The fields by which every channel message and event names its channel, besides the id."""
+    """Return the fields besides the id that name the channel in every message and event."""
     names: dict[int, JsonObject] = {
         Mode.CHANNEL: {"room_name": stream.label},
         Mode.GROUP: {"group_id": stream.subject},
@@ -89,11 +89,11 @@ class Message:
 
     @property
     def position(self) -> tuple[int, str]:
-        """Where it stands in its channel's history; what the server says of a group is kept in seconds."""
+        """The position in its channel's history; the server's group announcements are kept in seconds."""
         return (self.create_time if self.code <= CHAT_REMOVE else self.create_time // 10**9 * 10**9, self.id)
 
     def wire(self) -> JsonObject:
-        """Nakama's ``ChannelMessage`` as it is pushed."""
+        """Return Nakama's ``ChannelMessage`` as it is pushed."""
         return {**self.ack(), "sender_id": self.sender_id, "content": self.content}
 
     def ack(self) -> JsonObject:
@@ -102,7 +102,7 @@ class Message:
             "channel_id": channel_id(self.stream),
             "message_id": self.id,
             "code": self.code,
-            # A message of the runtime's has none.
+            # A message from the runtime has none.
             **({"username": self.username} if self.username else {}),
             "create_time": timestamp(self.create_time),
             "update_time": timestamp(self.update_time),
@@ -111,7 +111,7 @@ class Message:
         }
 
     def stored(self) -> JsonObject:
-        """As the history gives it: through PostgreSQL, which keeps microseconds and rewrites JSON."""
+        """Return it as in the history: through PostgreSQL, which keeps microseconds and rewrites JSON."""
         unit = 1000 if self.code <= CHAT_REMOVE else 10**9
         return {
             **self.wire(),
@@ -133,13 +133,13 @@ class Cursor:
     following: bool
 
     def encode(self) -> str:
-        """The opaque text of it."""
+        """Return the cursor as opaque text."""
         values = (self.channel, self.create_time, self.message_id, self.forward, self.following)
         return base64.urlsafe_b64encode(orjson.dumps(values)).decode()
 
     @classmethod
     def decode(cls, text: str, channel: str, *, forward: bool) -> Cursor:
-        """The cursor; ``InvalidCursor`` when it is none, or of another channel or direction."""
+        """Return the cursor; ``InvalidCursor`` if it is invalid, or of another channel or direction."""
         try:
             values = orjson.loads(base64.b64decode(text, altchars=b"-_", validate=True))
             cursor = cls(*values)
@@ -152,20 +152,20 @@ class Cursor:
 
 
 class Messages:
-    """The kept messages of every channel, oldest first; ``most``: beyond it the oldest of all are forgotten."""
+    """The kept messages of every channel, oldest first; beyond ``most`` the oldest of all are dropped."""
 
     def __init__(self, most: int = UNBOUNDED.messages) -> None:
         self._most = most
         self._channels: dict[Stream, list[Message]] = {}
-        # By id, in the order in which they came.
+        # By id, in order of arrival.
         self._all: dict[str, Message] = {}
 
     def everything(self) -> list[Message]:
-        """Every kept message, a channel's oldest first."""
+        """Return all kept messages, oldest first within a channel."""
         return [message for kept in self._channels.values() for message in kept]
 
     def add(self, message: Message) -> None:
-        """Keep a message; it is newer than all of its channel, but for one that is kept in seconds."""
+        """Keep a message; it is newer than all others of its channel, except those kept in seconds."""
         self._all[message.id] = message
         if len(self._all) > self._most:
             self.remove(next(iter(self._all.values())))
@@ -178,12 +178,12 @@ class Messages:
             bisect.insort(kept, message, key=lambda one: one.position)
 
     def find(self, message_id: str, sender_id: str) -> Message | None:
-        """The message of that id, if that user sent it; as on the server, to whatever channel."""
+        """Return the message of that id, if that user sent it; as on the server, in any channel."""
         message = self._all.get(message_id)
         return message if message is not None and message.sender_id == sender_id else None
 
     def remove(self, message: Message) -> None:
-        """Forget a kept message."""
+        """Remove a kept message."""
         del self._all[message.id]
         kept = self._channels[message.stream]
         kept.remove(message)
@@ -191,7 +191,7 @@ class Messages:
             del self._channels[message.stream]
 
     def page(self, stream: Stream, limit: int, cursor: Cursor | None, *, forward: bool) -> JsonObject:
-        """Nakama's ``ChannelMessageList``: ``limit`` messages from ``cursor`` on, in reading direction."""
+        """Return Nakama's ``ChannelMessageList``: ``limit`` messages from ``cursor``, in reading direction."""
         ordered: Iterable[Message] = self._channels.get(stream, [])
         history = list(ordered) if forward else list(ordered)[::-1]
         first, last = self._window(history, limit, cursor, forward=forward)

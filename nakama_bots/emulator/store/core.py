@@ -1,4 +1,4 @@
-"""The one store: everything an emulator knows, with the clock and the random source that were put in.
+"""The single store of an emulator's state, with its clock and random source.
 
 Does no I/O. Handlers get it as their first argument.
 """
@@ -30,13 +30,13 @@ from nakama_bots.emulator.store.purchases import Purchases
 from nakama_bots.emulator.store.storage import Storage
 from nakama_bots.emulator.store.tracker import Mode, Session, Stream, Tracker
 
-# The reason of a close that the server, and not the client, wants.
+# The reason of a close by the server.
 DISCONNECTED: Final = "server-side session disconnect"
 
 
 @dataclass(slots=True)
 class Core:
-    """The state of one server. ``now``: Unix nanoseconds; ``rng``: every id and choice comes from it."""
+    """The state of one server. ``now``: Unix nanoseconds; ``rng``: the source of every id and choice."""
 
     options: Options
     now: Callable[[], int]
@@ -45,13 +45,13 @@ class Core:
     purchases: Purchases = field(default_factory=Purchases)
     functions: dict[str, RpcFunction] = field(default_factory=lambda: dict(FUNCTIONS))
     hooks: Hooks = field(default_factory=Hooks)
-    # What modules keep in the server's memory: a value, and until when (Unix seconds, 0: for good).
+    # Values that modules cache in the server's memory, and their expiry (Unix seconds, 0: never).
     cache: dict[str, tuple[object, int]] = field(default_factory=dict)
     sessions: dict[str, Session] = field(default_factory=dict)
-    # User id -> the sessions that hear of its status; every session follows its own user.
+    # User id -> the sessions that follow its status; every session follows its own user.
     followers: dict[str, dict[str, Session]] = field(default_factory=dict)
     _followed: dict[str, set[str]] = field(default_factory=dict)
-    # What else must be undone when a session ends, beyond its presences.
+    # Further cleanup when a session ends, beyond its presences.
     on_session_end: list[Callable[[Core, Session], None]] = field(default_factory=list)
     accounts: Accounts = field(init=False)
     messages: Messages = field(init=False)
@@ -95,27 +95,27 @@ class Core:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=version))
 
     def new_username(self) -> str:
-        """Ten letters, as Nakama makes them up."""
+        """A random username of ten letters, as Nakama generates it."""
         return "".join(self.rng.choices(string.ascii_letters, k=10))
 
     def salt(self) -> bytes:
-        """Sixteen bytes for a password."""
+        """A password salt of sixteen bytes."""
         return self.rng.randbytes(16)
 
     def session_claims(self, token: str) -> SessionClaims | None:
-        """The claims of a session token that is signed and not expired; a logout is not looked at."""
+        """Return the claims of a signed, unexpired session token; logouts are not checked."""
         return SessionClaims.verify(token, self.options.encryption_key, self.now() / 1e9)
 
     def refresh_claims(self, token: str) -> SessionClaims | None:
-        """The claims of a refresh token, likewise."""
+        """Return the claims of a refresh token, likewise."""
         return SessionClaims.verify(token, self.options.refresh_encryption_key, self.now() / 1e9)
 
     def online(self, account: Account) -> bool:
-        """Whether the user shows a status; an open socket alone does not count."""
+        """True if the user shows a status; an open socket alone does not count."""
         return self.tracker.count(Stream(Mode.STATUS, account.id)) > 0
 
     def sessions_of(self, user_id: str) -> list[Session]:
-        """The open sessions of a user."""
+        """Return the open sessions of a user."""
         return [session for session in self.sessions.values() if session.user_id == user_id]
 
     def notify(
@@ -130,7 +130,7 @@ class Core:
     ) -> None:
         """Send a notification to every socket of a user, and keep it if it is persistent.
 
-        ``content``: JSON text; ``sender_id`` "": none. Nothing is kept or sent for a user that is none.
+        ``content``: JSON text; ``sender_id`` "": none. Nothing is kept or sent for a user that does not exist.
         """
         if self.accounts.get(user_id) is None:
             return
@@ -144,7 +144,7 @@ class Core:
             self.tracker.send_to(sessions, {"notifications": {"notifications": [notification.wire()]}})
 
     def delete_account(self, account: Account) -> None:
-        """Forget a user with all that it has, end its tokens and close its sockets."""
+        """Delete a user with all its data, invalidate its tokens and close its sockets."""
         self.accounts.remove(account)
         for family in (
             self.friends,
@@ -160,7 +160,7 @@ class Core:
             session.disconnect(1000, DISCONNECTED)
 
     def ban(self, account: Account) -> None:
-        """Let a user in no more: tokens of earlier seconds end, sockets are told and closed."""
+        """Ban a user: invalidate tokens of earlier seconds, notify and close its sockets."""
         account.disabled = True
         self.session_cache.revoke_before(account.id, self.seconds())
         self.notify(account.id, "banned", "{}", USER_BANNED, persistent=False)
@@ -168,7 +168,7 @@ class Core:
             session.disconnect(1000, DISCONNECTED)
 
     def open_session(self, session: Session) -> None:
-        """Know a session that has connected."""
+        """Register a connected session."""
         if self.options.single_socket:
             others = self.sessions_of(session.user_id)
             self.notify(session.user_id, "single_socket", "{}", SINGLE_SOCKET, persistent=False)
@@ -179,13 +179,13 @@ class Core:
         self._tell(self.hooks.session_start, session, {"name": "session_start"})
 
     def close_session(self, session: Session) -> None:
-        """Forget a session that has ended; a second call does nothing."""
+        """Remove an ended session. Idempotent."""
         if self.sessions.pop(session.id, None) is None:
             return
         self.matchmaker.remove_all(session)
         for undo in self.on_session_end:
             undo(self, session)
-        # Before its presences: nothing can be told to a session that has ended.
+        # Before its presences: an ended session cannot receive anything.
         for user_id in list(self._followed.get(session.id, ())):
             self.unfollow(session, user_id)
         self.tracker.untrack_all(session)
@@ -199,12 +199,12 @@ class Core:
             run("event", listener, context, {**event, "timestamp": timestamp(self.now())})
 
     def follow(self, session: Session, user_id: str) -> None:
-        """Let a session hear of a user's status."""
+        """Let a session follow a user's status."""
         self.followers.setdefault(user_id, {})[session.id] = session
         self._followed.setdefault(session.id, set()).add(user_id)
 
     def unfollow(self, session: Session, user_id: str) -> None:
-        """Let it hear no more of it."""
+        """Stop following a user's status."""
         followed = self._followed.get(session.id, set())
         if user_id not in followed:
             return

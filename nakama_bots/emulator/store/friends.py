@@ -1,7 +1,7 @@
-"""Friends: the edges between users, and what adding, blocking and deleting make of them.
+"""Friends: the edges between users, and how adding, blocking and deleting change them.
 
-An edge belongs to its source. Two users that have to do with each other have an edge each, but for a block,
-which only the blocker has (``server/core_friend.go``).
+An edge belongs to its source. Two related users have an edge each, except for a block, which only the blocker
+has (``server/core_friend.go``).
 """
 
 from __future__ import annotations
@@ -55,14 +55,14 @@ class _PlaceOfFriend(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class FriendOfFriend:
-    """A friend of ``referrer``, who is one's friend."""
+    """A friend of ``referrer``, who is a friend of the user."""
 
     referrer: str
     user_id: str
 
 
 def _merged(old: str, new: str) -> str:
-    """``old || new`` of two JSONB documents; any that is no object counts as a list."""
+    """Return ``old || new`` of two JSONB documents; a non-object counts as a list."""
     first, second = orjson.loads(old), orjson.loads(new)
     if isinstance(first, dict) and isinstance(second, dict):
         return orjson.dumps({**first, **second}).decode()
@@ -80,38 +80,38 @@ class Friends:
         self._edges: dict[str, dict[str, Friend]] = {}
 
     def edges(self) -> list[tuple[str, Friend]]:
-        """Every edge with whom it belongs to."""
+        """Return all edges with their sources."""
         return [(source, edge) for source, edges in self._edges.items() for edge in edges.values()]
 
     def restore(self, source: str, edge: Friend) -> None:
-        """Take over an edge as it was."""
+        """Restore an edge unchanged."""
         self._put(source, edge)
         self._last = max(self._last, edge.position)
 
     def edge(self, user_id: str, friend_id: str) -> Friend | None:
-        """What ``user_id`` has to ``friend_id``."""
+        """Return the edge from ``user_id`` to ``friend_id``."""
         return self._edges.get(user_id, {}).get(friend_id)
 
     def blocks(self, user_id: str, other_id: str) -> bool:
-        """Whether ``user_id`` has blocked the other."""
+        """True if ``user_id`` has blocked ``other_id``."""
         edge = self.edge(user_id, other_id)
         return edge is not None and edge.state == FriendState.BLOCKED
 
     def add(self, user_id: str, friend_ids: Iterable[str], metadata: str = "") -> dict[str, bool]:
-        """Invite users, or accept their invites: who is to be told, and whether it was an acceptance.
+        """Invite users, or accept their invites. Returns the users to notify, and if it was an acceptance.
 
-        ``InvalidMetadata``: nobody was added.
+        ``InvalidMetadata``: no friend was added.
         """
-        # Those whom the user blocks are passed over before anything is looked at.
+        # Users that the caller blocks are skipped before any check.
         wanted = [one for one in dict.fromkeys(friend_ids) if not self.blocks(user_id, one)]
         if wanted and not storable(metadata or "{}"):
             raise InvalidMetadata(metadata)
-        told: dict[str, bool] = {}
+        notified: dict[str, bool] = {}
         for friend_id in wanted:
             accepted = self._add(user_id, friend_id, metadata or "{}")
             if accepted is not None:
-                told[friend_id] = accepted
-        return told
+                notified[friend_id] = accepted
+        return notified
 
     def _add(self, user_id: str, friend_id: str, metadata: str) -> bool | None:
         mine, theirs = self.edge(user_id, friend_id), self.edge(friend_id, user_id)
@@ -120,7 +120,7 @@ class Friends:
                 edge.state, edge.update_time = FriendState.FRIEND, self._now()
             mine.metadata = jsonb(_merged(mine.metadata, metadata))
             return True
-        # A block of either side leaves one edge, which hinders as well.
+        # A block by either side leaves one edge, which also prevents it.
         if mine is not None or theirs is not None or self._accounts.get(friend_id) is None:
             return None
         position = self._position()
@@ -131,19 +131,19 @@ class Friends:
         return False
 
     def delete(self, user_id: str, friend_ids: Iterable[str]) -> list[str]:
-        """End friendships, invites and blocks; those who are to be told of it."""
-        told: list[str] = []
+        """End friendships, invites and blocks; returns the users to notify."""
+        notified: list[str] = []
         for friend_id in dict.fromkeys(friend_ids):
             mine = self._edges.get(user_id, {}).pop(friend_id, None)
             if mine is None:
                 continue
             self._count(user_id, -1)
             if self._unless_blocked(friend_id, user_id):
-                told.append(friend_id)
-        return told
+                notified.append(friend_id)
+        return notified
 
     def block(self, user_id: str, friend_ids: Iterable[str]) -> list[str]:
-        """Block users; those that there are."""
+        """Block users; returns those that exist."""
         blocked: list[str] = []
         for friend_id in dict.fromkeys(friend_ids):
             mine = self.edge(user_id, friend_id)
@@ -159,7 +159,7 @@ class Friends:
         return blocked
 
     def _unless_blocked(self, user_id: str, friend_id: str) -> bool:
-        """Remove the other side's edge; a block that it made stays."""
+        """Remove the other side's edge, unless it is a block."""
         if self.edge(user_id, friend_id) is None or self.blocks(user_id, friend_id):
             return False
         del self._edges[user_id][friend_id]
@@ -169,9 +169,9 @@ class Friends:
     def page(
         self, user_id: str, limit: int, state: int | None = None, cursor: str = ""
     ) -> tuple[list[Friend], str]:
-        """The edges of a user by state, oldest first, and the cursor of the next page, "" at the end.
+        """Return the edges of a user by state, oldest first, and the cursor of the next page, "" at the end.
 
-        ``InvalidCursor``: the cursor is none, or one of another state.
+        ``InvalidCursor``: the cursor is invalid, or of another state.
         """
         place = cursors.decode(cursor, _Place) if cursor else _Place(-1, 0)
         if cursor and state is not None and state != place.state:
@@ -190,7 +190,7 @@ class Friends:
     def friends_of_friends(
         self, user_id: str, limit: int, cursor: str = ""
     ) -> tuple[list[FriendOfFriend], str]:
-        """The friends that a user's friends have besides, by ids, and the cursor of the next page.
+        """Return the other friends of a user's friends, by ids, and the cursor of the next page.
 
         A page that begins with a cursor ends with that friend's friends, as the server's does.
         """
@@ -230,6 +230,6 @@ class Friends:
             account.update_time = self._now()
 
     def _position(self) -> int:
-        # Two edges of one instant still have an order.
+        # Two edges of the same instant still have an order.
         self._last = max(self._last + 1, self._now())
         return self._last

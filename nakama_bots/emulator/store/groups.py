@@ -1,6 +1,6 @@
-"""Groups: who is in them in what role, and how they are listed.
+"""Groups: their members and roles, and how they are listed.
 
-The rules are those of ``server/core_group.go``; a group's chat is told of changes by the handlers.
+The rules are those of ``server/core_group.go``; the handlers announce changes in a group's chat.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SECOND: Final = 10**9
 
 
 class GroupState(enum.IntEnum):
-    """What a user is in a group, with the server's numbers."""
+    """The role of a user in a group, with the server's numbers."""
 
     SUPERADMIN = 0
     ADMIN = 1
@@ -34,11 +34,11 @@ class GroupError(Exception):
 
 
 class GroupNotFound(GroupError):
-    """There is no such group."""
+    """The group does not exist."""
 
 
 class GroupFull(GroupError):
-    """The group has as many members as it may have."""
+    """The group has its maximum number of members."""
 
 
 class GroupNameInUse(GroupError):
@@ -46,7 +46,7 @@ class GroupNameInUse(GroupError):
 
 
 class GroupPermissionDenied(GroupError):
-    """The caller is not what it would have to be in the group."""
+    """The caller lacks the required role in the group."""
 
 
 class GroupUserNotFound(GroupError):
@@ -59,7 +59,7 @@ class LastSuperadmin(GroupError):
 
 @dataclass(slots=True)
 class Member:
-    """One user in one group; ``position`` orders the users of a state."""
+    """A user in a group; ``position`` orders the users of a state."""
 
     user_id: str
     state: GroupState
@@ -85,7 +85,7 @@ class Group:
     members: dict[str, Member] = field(default_factory=dict)
 
     def wire(self) -> JsonObject:
-        """Nakama's ``Group``; ``open`` is there even when false."""
+        """Return Nakama's ``Group``; ``open`` is included even if false."""
         fields: JsonObject = {
             "id": self.id,
             "creator_id": self.creator_id,
@@ -102,12 +102,12 @@ class Group:
         return {name: value for name, value in fields.items() if value} | {"open": self.open}
 
     def state_of(self, user_id: str) -> GroupState | None:
-        """What a user is in it."""
+        """Return the user's role in the group."""
         member = self.members.get(user_id)
         return None if member is None else member.state
 
     def others(self, user_id: str, *states: GroupState) -> int:
-        """How many other users are in one of these states."""
+        """Return the number of other users in one of these states."""
         return sum(m.state in states for m in self.members.values() if m.user_id != user_id)
 
 
@@ -133,10 +133,10 @@ def _place(group: Group) -> _GroupPlace:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """How a list with certain filters is ordered, and what of a cursor is compared with what a group has.
+    """How a list with certain filters is ordered, and how a cursor is compared with a group.
 
     The server compares the tuple ``after`` with ``<`` or ``>`` whatever the order, so for closed or open
-    groups of a language a second page is not what follows the first; that is kept.
+    groups of a language a second page does not follow the first; this is reproduced.
     """
 
     order: tuple[str, ...]
@@ -164,7 +164,7 @@ _BY_NAME: Final = _Order(("name",))
 
 @dataclass(frozen=True, slots=True)
 class GroupFilter:
-    """What a list of groups asks for; ``members``: at most so many. A name goes with nothing else."""
+    """The filters of a list of groups; ``members``: the most. A name excludes all other filters."""
 
     name: str = ""
     lang_tag: str = ""
@@ -173,12 +173,12 @@ class GroupFilter:
 
     @property
     def combined(self) -> bool:
-        """Whether there is a filter besides the name."""
+        """Whether there is a filter other than the name."""
         return bool(self.lang_tag) or self.open is not None or self.members is not None
 
 
 class Groups:
-    """All groups. ``now``: Unix nanoseconds; ``new_id`` makes the ids."""
+    """All groups. ``now``: Unix nanoseconds; ``new_id`` creates the ids."""
 
     def __init__(
         self,
@@ -197,22 +197,22 @@ class Groups:
         self._of_user: dict[str, dict[str, Group]] = {}
 
     def get(self, group_id: str) -> Group | None:
-        """The group with that id."""
+        """Return the group with that id."""
         return self._groups.get(group_id)
 
     def all(self) -> list[Group]:
-        """Every group."""
+        """Return all groups."""
         return list(self._groups.values())
 
     def restore(self, group: Group) -> None:
-        """Take over a group as it was, with its members."""
+        """Restore a group unchanged, with its members."""
         self._groups[group.id] = self._names[group.name] = group
         for member in group.members.values():
             self._of_user.setdefault(member.user_id, {})[group.id] = group
             self._last = max(self._last, member.position)
 
     def create(self, creator_id: str, name: str, *, max_count: int = 100, **fields: str | bool) -> Group:
-        """Make a group, with its creator as superadmin. ``GroupNameInUse``, ``Full``."""
+        """Create a group, with its creator as superadmin. ``GroupNameInUse``, ``Full``."""
         if len(self._groups) >= self._most:
             raise Full("groups", self._most)
         if name in self._names:
@@ -226,9 +226,9 @@ class Groups:
         return group
 
     def allowed(self, group_id: str, user_id: str, lowest: GroupState = GroupState.ADMIN) -> Group:
-        """The group, if the user is at least that in it; ``GroupPermissionDenied`` also without a group.
+        """Return the group if the user has at least that role; ``GroupPermissionDenied``, also without a group.
 
-        The user id "" is the runtime, which may do everything.
+        The user id "" is the runtime, which has every permission.
         """
         group = self._groups.get(group_id)
         state = None if group is None else (group.state_of(user_id) if user_id else GroupState.SUPERADMIN)
@@ -249,13 +249,13 @@ class Groups:
         group.update_time = self._now()
 
     def delete(self, group: Group) -> None:
-        """Forget a group and who was in it."""
+        """Delete a group and its memberships."""
         del self._groups[group.id], self._names[group.name]
         for user_id in list(group.members):
             self._remove_member(group, user_id)
 
     def join(self, group_id: str, user_id: str) -> GroupState | None:
-        """Join, or ask to: the new state, or None when there was one. ``GroupNotFound``, ``GroupFull``."""
+        """Join, or request to. Returns the new state, None if unchanged. ``GroupNotFound``, ``GroupFull``."""
         group = self._groups.get(group_id)
         if group is None:
             raise GroupNotFound(group_id)
@@ -270,9 +270,9 @@ class Groups:
         return state
 
     def leave(self, group_id: str, user_id: str) -> Group | None:
-        """Leave, or take a request back: the group, if the user had to do with it. ``LastSuperadmin``.
+        """Leave, or withdraw a request. Returns the group, if the user had a state in it. ``LastSuperadmin``.
 
-        A superadmin who is its last member deletes the group.
+        When a superadmin leaves as the last member, the group is deleted.
         """
         group = self._groups.get(group_id)
         state = None if group is None else group.state_of(user_id)
@@ -287,7 +287,7 @@ class Groups:
         return group
 
     def add(self, group_id: str, caller: str, user_ids: Iterable[str]) -> list[str]:
-        """Add users and accept requests: those who became members. All or nobody is added.
+        """Add users and accept requests, all or none. Returns the new members.
 
         ``GroupPermissionDenied``, ``GroupUserNotFound``, ``GroupFull``.
         """
@@ -312,9 +312,9 @@ class Groups:
         return new
 
     def kick(self, group_id: str, caller: str, user_ids: Iterable[str], *, ban: bool = False) -> list[str]:
-        """Remove users from a group, for good with ``ban``: those who were members.
+        """Remove users from a group, permanently with ``ban``. Returns those who were members.
 
-        ``GroupPermissionDenied``. Superadmins may remove anybody but themselves, admins members and requests.
+        ``GroupPermissionDenied``. Superadmins may remove all users but themselves, admins members and requests.
         """
         group = self.allowed(group_id, caller)
         admin = bool(caller) and group.state_of(caller) == GroupState.ADMIN
@@ -332,7 +332,7 @@ class Groups:
         return gone
 
     def promote(self, group_id: str, caller: str, user_ids: Iterable[str]) -> list[str]:
-        """Raise members below the caller by one: those who were. ``GroupPermissionDenied``."""
+        """Promote members below the caller by one role; returns those. ``GroupPermissionDenied``."""
         group = self.allowed(group_id, caller)
         own = group.members[caller].state if caller else GroupState.SUPERADMIN
         changed = [
@@ -340,7 +340,7 @@ class Groups:
             for user_id in user_ids
             if user_id != caller
             and (member := group.members.get(user_id)) is not None
-            # Not to a state above the caller's; a request is no member yet.
+            # Not to a role above the caller's; a request is not yet a member.
             and own < member.state <= GroupState.MEMBER
         ]
         for member in changed:
@@ -348,7 +348,7 @@ class Groups:
         return [member.user_id for member in changed]
 
     def demote(self, group_id: str, caller: str, user_ids: Iterable[str]) -> list[str]:
-        """Lower members not above the caller by one: those who were. ``GroupPermissionDenied``."""
+        """Demote members not above the caller by one role; returns those. ``GroupPermissionDenied``."""
         group = self.allowed(group_id, caller)
         own = group.members[caller].state if caller else GroupState.SUPERADMIN
         changed: list[str] = []
@@ -363,27 +363,27 @@ class Groups:
         return changed
 
     def members(self, group_id: str) -> list[Member]:
-        """Everybody who has to do with a group, whatever the state."""
+        """Return all users of a group, in any state."""
         group = self._groups.get(group_id)
         return [] if group is None else list(group.members.values())
 
     def users(
         self, group_id: str, limit: int, state: int | None = None, cursor: str = ""
     ) -> tuple[list[Member], str]:
-        """A group's users by state, oldest first, bans only when asked for, and the cursor of the next page.
+        """Return a group's users by state, oldest first, bans only on request, and the cursor of the next page.
 
-        ``InvalidCursor``. An unknown group has nobody.
+        ``InvalidCursor``. An unknown group has no users.
         """
         return self._page(self.members(group_id), limit, state, cursor)
 
     def of_user(
         self, user_id: str, limit: int, state: int | None = None, cursor: str = ""
     ) -> tuple[list[tuple[Group, GroupState]], str]:
-        """The groups of a user with what it is in each, in the order of ``users``. ``InvalidCursor``."""
+        """Return the groups of a user with its role in each, in the order of ``users``. ``InvalidCursor``."""
         groups = self._of_user.get(user_id, {}).values()
         by_member = {id(group.members[user_id]): group for group in groups}
         members = [group.members[user_id] for group in groups]
-        # A banned user no longer knows the group, though the group knows it.
+        # A banned user no longer lists the group, but the group lists the user.
         listed = [member for member in members if member.state != GroupState.BANNED]
         page, following = self._page(listed, limit, state, cursor)
         return [(by_member[id(member)], member.state) for member in page], following
@@ -408,7 +408,7 @@ class Groups:
         return found[:limit], "".join(cursors.encode(_Place(m.state, m.position)) for m in following)
 
     def page(self, wanted: GroupFilter, limit: int, cursor: str = "") -> tuple[list[Group], str]:
-        """The groups that a filter lets through, and the cursor of the next page. ``InvalidCursor``."""
+        """Return the groups that pass a filter, and the cursor of the next page. ``InvalidCursor``."""
         name = wanted.name.lstrip("% ")
         order = _ORDERS[wanted.open is not None, bool(wanted.lang_tag), wanted.members is not None]
         if name:
@@ -444,7 +444,7 @@ class Groups:
         )
 
     def forget_user(self, user_id: str) -> None:
-        """Take a deleted user out of its groups; those that it alone led go with it."""
+        """Remove a deleted user from its groups, and delete those that it alone led."""
         for group in list(self._of_user.get(user_id, {}).values()):
             last = group.edge_count == 1 or not group.others(user_id, GroupState.SUPERADMIN)
             if group.state_of(user_id) == GroupState.SUPERADMIN:
@@ -456,7 +456,7 @@ class Groups:
             self._drop(group, user_id)
 
     def _drop(self, group: Group, user_id: str) -> bool:
-        """Remove a user; whether it was a member, and so counted."""
+        """Remove a user; True if it was a member, and so counted."""
         member = self._remove_member(group, user_id)
         counted = member.state <= GroupState.MEMBER
         if counted:
@@ -476,6 +476,6 @@ class Groups:
         return group.members.pop(user_id)
 
     def _position(self) -> int:
-        # Two edges of one instant still have an order.
+        # Two edges of the same instant still have an order.
         self._last = max(self._last + 1, self._now())
         return self._last

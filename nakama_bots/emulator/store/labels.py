@@ -1,4 +1,4 @@
-"""What match and party lists are searched in: labels, which a real server takes over once a second."""
+"""The index of match and party labels, which a real server updates once a second."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LONGEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """One entry as it was when it was taken over. ``create_time`` in Unix nanoseconds."""
+    """An entry as of the last index update. ``create_time`` in Unix nanoseconds."""
 
     label: str
     create_time: int
@@ -26,7 +26,7 @@ EntryT = TypeVar("EntryT", bound=Labelled)
 
 
 class LabelIndex(Generic[EntryT]):
-    """Entries by id. Changes show together, ``interval`` seconds after the first of them."""
+    """Entries by id. Changes become visible together, ``interval`` seconds after the first of them."""
 
     def __init__(self, now: Callable[[], int], interval: float) -> None:
         self._now = now
@@ -53,7 +53,7 @@ class LabelIndex(Generic[EntryT]):
         self._pending.clear()
 
     def search(self, query: Query) -> list[tuple[str, EntryT]]:
-        """The entries that match, best first, the newest first among equals. ``QuerySearchError``."""
+        """Return the matching entries, best first, newest first among equals. ``QuerySearchError``."""
         self._take_over()
         found: list[tuple[float, str, EntryT]] = []
         for identifier, entry in self._entries.items():
@@ -65,7 +65,7 @@ class LabelIndex(Generic[EntryT]):
 
 
 def label_fields(label: str) -> dict[str, object]:
-    """The fields of a label that is a JSON object; none of any other text."""
+    """Return the fields of a label that is a JSON object; none for any other text."""
     try:
         fields = orjson.loads(label)
     except orjson.JSONDecodeError:

@@ -1,7 +1,7 @@
-"""Leaderboards and tournaments: the registry that runtime modules make them with, and what writing does.
+"""Leaderboards and tournaments: the registry in which runtime modules create them, and writes of records.
 
 The rules are those of ``server/core_leaderboard.go`` and ``core_tournament.go``. Records belong to a board and
-the time at which they expire, 0 when they do not.
+an expiry time, 0 for none.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 from nakama_bots.emulator.store.ranking import Page, Ranking
 
 _SECOND: Final = 10**9
-# The largest score that the server's database column takes.
+# The largest score that the server's database column accepts.
 _LARGEST: Final = 2**63 - 1
 E = TypeVar("E", bound=enum.IntEnum)
 
@@ -52,7 +52,7 @@ def _combined(board: Leaderboard, operator: Operator, old: int, new: int) -> int
 
 
 class LeaderboardOptions(TypedDict, total=False):
-    """How a leaderboard is made: "asc" or "desc"; "best", "set", "incr" or "decr"; a CRON expression."""
+    """Options of a leaderboard: "asc" or "desc"; "best", "set", "incr" or "decr"; a CRON expression."""
 
     authoritative: bool
     sort_order: str
@@ -63,9 +63,9 @@ class LeaderboardOptions(TypedDict, total=False):
 
 
 class TournamentOptions(LeaderboardOptions, total=False):
-    """How a tournament is made. Times are Unix seconds, ``duration`` seconds.
+    """Options of a tournament. Times are Unix seconds, ``duration`` seconds.
 
-    Left out or 0: ``start_time`` now, ``end_time`` never, ``max_size``, ``max_num_score`` as many as may be.
+    Absent or 0: ``start_time`` now, ``end_time`` never, ``max_size`` and ``max_num_score`` unlimited.
     """
 
     duration: Required[int]
@@ -80,9 +80,9 @@ class TournamentOptions(LeaderboardOptions, total=False):
 
 
 class Leaderboards:
-    """All boards and records: the registry that runtime modules make boards with. ``now``: Unix nanoseconds.
+    """All boards and records: the registry in which runtime modules create boards. ``now``: Unix nanoseconds.
 
-    ``most``: how many records there may be; beyond it the oldest period that has ended is forgotten.
+    ``most``: the most records; beyond it the oldest period that has ended is dropped.
     """
 
     def __init__(self, now: Callable[[], int], most: int = UNBOUNDED.records) -> None:
@@ -92,9 +92,9 @@ class Leaderboards:
         self._rankings: dict[tuple[str, int], Ranking] = {}
 
     def create(self, leaderboard_id: str, **options: Unpack[LeaderboardOptions]) -> Leaderboard:
-        """Make a leaderboard; one that is there stays as it is.
+        """Create a leaderboard; an existing one stays unchanged.
 
-        ``ValueError`` for an order, operator or schedule that is none.
+        ``ValueError`` for an invalid order, operator or schedule.
         """
         board = self._boards.get(leaderboard_id)
         if board is None:
@@ -102,9 +102,9 @@ class Leaderboards:
         return board
 
     def create_tournament(self, tournament_id: str, **options: Unpack[TournamentOptions]) -> Leaderboard:
-        """Make a tournament; one that is there stays as it is.
+        """Create a tournament; an existing one stays unchanged.
 
-        ``ValueError`` for what cannot be one, and for the id of a leaderboard.
+        ``ValueError`` for invalid options, and for the id of a leaderboard.
         """
         before = self._boards.get(tournament_id)
         if before is not None and before.tournament is None:
@@ -156,44 +156,44 @@ class Leaderboards:
         )
 
     def get(self, leaderboard_id: str) -> Leaderboard:
-        """The board of that id. ``BoardNotFound``."""
+        """Return the board of that id. ``BoardNotFound``."""
         board = self._boards.get(leaderboard_id)
         if board is None:
             raise BoardNotFound(leaderboard_id)
         return board
 
     def get_tournament(self, tournament_id: str) -> tuple[Leaderboard, Tournament]:
-        """The tournament of that id. ``BoardNotFound``, also for a leaderboard."""
+        """Return the tournament of that id. ``BoardNotFound``, also for a leaderboard."""
         board = self.get(tournament_id)
         if board.tournament is None:
             raise BoardNotFound(tournament_id)
         return board, board.tournament
 
     def boards(self, *, tournaments: bool = False) -> list[Leaderboard]:
-        """All leaderboards, or all tournaments, by id."""
+        """Return all leaderboards, or all tournaments, by id."""
         found = [board for board in self._boards.values() if (board.tournament is not None) is tournaments]
         return sorted(found, key=lambda board: board.id)
 
     def records(self) -> list[Record]:
-        """Every record."""
+        """Return all records."""
         return [record for ranking in self._rankings.values() for record in ranking.owners.values()]
 
     def restore(self, board: Leaderboard) -> None:
-        """Take over a board as it was."""
+        """Restore a board unchanged."""
         self._boards[board.id] = board
 
     def restore_record(self, record: Record) -> None:
-        """Take over a record as it was. ``BoardNotFound``."""
+        """Restore a record unchanged. ``BoardNotFound``."""
         self._keep(self.ranking(self.get(record.leaderboard_id), record.expiry), record)
 
     def drop(self, board_id: str) -> None:
-        """Forget a board with all its records."""
+        """Delete a board with all its records."""
         self._boards.pop(board_id, None)
         for key in [key for key in self._rankings if key[0] == board_id]:
             del self._rankings[key]
 
     def tournaments(self) -> list[Leaderboard]:
-        """All tournaments, in the order of a list (``OrderedTournaments``)."""
+        """Return all tournaments, in the order of a list (``OrderedTournaments``)."""
 
         def order(board: Leaderboard) -> tuple[int, int, int, str]:
             tournament = board.tournament
@@ -203,11 +203,11 @@ class Leaderboards:
         return sorted((board for board in self._boards.values() if board.tournament is not None), key=order)
 
     def ranking(self, board: Leaderboard, expiry: int) -> Ranking:
-        """The records of a board that expire at that time."""
+        """Return the records of a board that expire at that time."""
         return self._rankings.get((board.id, expiry)) or Ranking(board, expiry)
 
     def current(self, board: Leaderboard, override: int = 0) -> Ranking | None:
-        """The records to list; None when there can be none. ``override``: those that expire then."""
+        """Return the records to list; None if there can be none. ``override``: those that expire then."""
         now = self._seconds()
         expiry = override
         if not override and board.tournament is not None:
@@ -221,7 +221,7 @@ class Leaderboards:
     def page(
         self, board: Leaderboard, limit: int | None, cursor: str, owner_ids: Iterable[str], override: int = 0
     ) -> Page:
-        """Records of a board, and besides those of certain owners; ``limit`` None: only these."""
+        """Return records of a board, and those of certain owners; ``limit`` None: only the latter."""
         ranking = self.current(board, override)
         if ranking is None:
             return Page()
@@ -235,7 +235,7 @@ class Leaderboards:
     def around(
         self, board: Leaderboard, owner_id: str, limit: int, cursor: str = "", override: int = 0
     ) -> Page:
-        """Records around an owner's; with a cursor, those that it leads to."""
+        """Return records around an owner's; with a cursor, the page that it names."""
         ranking = self.current(board, override)
         if ranking is None:
             return Page()
@@ -244,9 +244,9 @@ class Leaderboards:
         return ranking.around(owner_id, limit, self._seconds())
 
     def write(self, board: Leaderboard, score: Score, *, authoritative: bool = False) -> tuple[Record, int]:
-        """Write a score to a board: the record it left, and its rank.
+        """Write a score to a board. Returns the resulting record and its rank.
 
-        ``Authoritative``, ``InvalidScore``. A best score that is worse, and a change by nothing, count not even
+        ``Authoritative``, ``InvalidScore``. A worse score on a "best" board, and a change by zero, do not count
         as an attempt.
         """
         if board.authoritative and not authoritative:
@@ -268,7 +268,7 @@ class Leaderboards:
         return self._keep(ranking, record)
 
     def join(self, tournament_id: str, owner_id: str, username: str) -> None:
-        """Join a tournament, if it has to be joined; again does nothing.
+        """Join a tournament, if joining is required. Idempotent.
 
         ``BoardNotFound``, ``TournamentFull``, ``OutsideDuration``.
         """
@@ -290,10 +290,10 @@ class Leaderboards:
     def write_tournament(
         self, board: Leaderboard, score: Score, *, authoritative: bool = False
     ) -> tuple[Record, int]:
-        """Write a score to a tournament: the record it left, and its rank. Every write is an attempt.
+        """Write a score to a tournament. Returns the resulting record and its rank. Every write is an attempt.
 
         ``Authoritative``, ``OutsideDuration``, ``JoinRequired``, ``TournamentFull``, ``AttemptsReached``,
-        ``InvalidScore``. Where joining is required, an attempt too many changes nothing.
+        ``InvalidScore``. Where joining is required, an attempt above the limit changes nothing.
         """
         tournament, now = board.tournament, self._seconds()
         assert tournament is not None
@@ -323,7 +323,7 @@ class Leaderboards:
         return self._keep(ranking, record)
 
     def add_attempts(self, tournament_id: str, owner_id: str, count: int) -> None:
-        """Let a player write more often. ``BoardNotFound``, ``OutsideDuration``."""
+        """Grant a player more attempts. ``BoardNotFound``, ``OutsideDuration``."""
         board, _ = self.get_tournament(tournament_id)
         period = board.period(self._seconds())
         if period.end <= self._seconds():
@@ -345,7 +345,7 @@ class Leaderboards:
     def delete_tournament_record(
         self, tournament_id: str, owner_id: str, *, authoritative: bool = False
     ) -> None:
-        """Delete a player's record, whose place is free again. ``BoardNotFound``, ``Authoritative``."""
+        """Delete a player's record and free its place. ``BoardNotFound``, ``Authoritative``."""
         board, tournament = self.get_tournament(tournament_id)
         if board.authoritative and not authoritative:
             raise Authoritative(tournament_id)
@@ -387,7 +387,7 @@ class Leaderboards:
     def _first(
         self, ranking: Ranking, score: Score, operator: Operator, attempts: int, num_score: int = 1
     ) -> Record:
-        # A first score that takes something away takes it from nothing.
+        # A first score that subtracts starts from zero.
         nothing = operator == Operator.DECREMENT
         return _valid(
             Record(

@@ -1,4 +1,4 @@
-"""How much of each kind a store holds: nothing that clients can add to grows without a bound."""
+"""Limits of the store: nothing that clients can add grows without bound."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 
 
 class Full(Exception):
-    """There is as much of something as there may be; nothing was changed."""
+    """A limit of the store is reached; nothing was changed."""
 
     def __init__(self, what: str, most: int) -> None:
         super().__init__(f"the emulator holds {most} {what}, the most that --max-{what} allows")
@@ -14,8 +14,8 @@ class Full(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoreLimits:
-    """The most of each kind, over all users. Beyond it messages and notifications push out the oldest, and
-    so does a record those of the oldest period that has ended; all else is refused with ``Full``.
+    """The most entries of each kind, over all users. Beyond it messages and notifications replace the oldest,
+    and records those of the oldest period that has ended; all else is refused with ``Full``.
     """
 
     accounts: int = 1_000_000
@@ -32,4 +32,4 @@ class StoreLimits:
 
 
 UNBOUNDED = StoreLimits(**{field.name: 2**62 for field in fields(StoreLimits)})
-"""For a store by itself."""
+"""For a store without a server."""

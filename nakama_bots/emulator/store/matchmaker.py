@@ -1,8 +1,8 @@
-"""The matchmaker: tickets, and how a run puts them together. Pure: what a match is told by is the caller's.
+"""The matchmaker: tickets, and how a run combines them. No I/O: the caller notifies the players.
 
 Follows ``server/matchmaker_process.go`` (processDefault): every ticket searches for at most ``max_intervals``
 runs, a ticket with minimum = maximum only once; then it can only be found by others. One accepting query is
-enough. A match at the maximum is taken at once, a smaller one only in the searching ticket's last run.
+enough. A match of the maximum size is accepted at once, a smaller one only in the searching ticket's last run.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ _COMPLETIONS_KEPT: Final = 10
 
 
 class TooManyTickets(Exception):
-    """The session has as many tickets as it may have."""
+    """The session has its maximum number of tickets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One player of a ticket, with the properties that others' queries look at."""
+    """A player of a ticket, with the properties that other tickets' queries match."""
 
     session: Session
     string_properties: dict[str, str]
@@ -56,7 +56,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One request to be matched. ``create_time`` in Unix nanoseconds."""
+    """A request to be matched. ``create_time`` in Unix nanoseconds."""
 
     id: str
     entries: tuple[Entry, ...]
@@ -72,7 +72,7 @@ class Ticket:
 
     def __post_init__(self) -> None:
         self.sessions = frozenset(entry.session.id for entry in self.entries)
-        # Players of a party have the properties of their ticket; a number wins over a text of the same name.
+        # Players of a party have their ticket's properties; a number wins over a string of that name.
         first = self.entries[0]
         self.document = document(
             {
@@ -86,13 +86,13 @@ class Ticket:
         )
 
     def takes(self, size: int) -> bool:
-        """Whether a match of that many players suits it."""
+        """True if the ticket accepts a match of that many players."""
         return self.min_count <= size <= self.max_count and size % self.count_multiple == 0
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One match: its tickets, the one that searched last."""
+    """A match: its tickets, the searching one last."""
 
     tickets: tuple[Ticket, ...]
 
@@ -103,9 +103,10 @@ class Found:
 
 
 class Matchmaker:
-    """The pool of tickets. ``now`` gives Unix nanoseconds; ``precise``: all of a match must accept each other.
+    """The pool of tickets. ``now`` returns Unix nanoseconds; ``precise``: all in a match must accept
+    each other.
 
-    ``max_tickets``: of a session or party; ``most``: of all.
+    ``max_tickets``: the most of a session or party; ``most``: of all.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class Matchmaker:
         self._stats: JsonObject = {}
 
     def add(self, ticket: Ticket) -> None:
-        """Put a ticket in the pool. ``TooManyTickets`` of one session or party, ``Full``."""
+        """Add a ticket to the pool. ``TooManyTickets`` of one session or party, ``Full``."""
         if len(self._tickets) >= self._most:
             raise Full("tickets", self._most)
         if any(len(self._by_session.get(s, ())) >= self._max_tickets for s in ticket.sessions):
@@ -144,7 +145,7 @@ class Matchmaker:
             self._by_party.setdefault(ticket.party_id, set()).add(ticket.id)
 
     def remove(self, ticket_id: str, session: Session) -> bool:
-        """Take a session's ticket out; False when it has no such ticket, or as part of a party only."""
+        """Remove a session's ticket; False if it has none of that id, or only as part of a party."""
         ticket = self._tickets.get(ticket_id)
         if ticket is None or ticket.party_id or session.id not in ticket.sessions:
             return False
@@ -152,29 +153,29 @@ class Matchmaker:
         return True
 
     def remove_party(self, ticket_id: str, party_id: str) -> bool:
-        """Take a party's ticket out; False when it has no such ticket."""
+        """Remove a party's ticket; False if it has none of that id."""
         if ticket_id not in self._by_party.get(party_id, ()):
             return False
         self._drop(self._tickets[ticket_id])
         return True
 
     def remove_party_all(self, party_id: str) -> None:
-        """Take all tickets of a party out."""
+        """Remove all tickets of a party."""
         for ticket_id in list(self._by_party.get(party_id, ())):
             self._drop(self._tickets[ticket_id])
 
     @property
     def tickets(self) -> int:
-        """How many tickets there are."""
+        """The number of tickets."""
         return len(self._tickets)
 
     @property
     def active(self) -> int:
-        """How many of them still search."""
+        """The number of tickets that still search."""
         return len(self._active)
 
     def remove_all(self, session: Session) -> None:
-        """Take all tickets of a session out."""
+        """Remove all tickets of a session."""
         for ticket_id in list(self._by_session.get(session.id, ())):
             self._drop(self._tickets[ticket_id])
 
@@ -187,11 +188,11 @@ class Matchmaker:
             _discard(self._by_party, ticket.party_id, ticket.id)
 
     def stats(self) -> JsonObject:
-        """Nakama's ``MatchmakerStats`` as of the last run."""
+        """Return Nakama's ``MatchmakerStats`` as of the last run."""
         return self._stats
 
     def run(self) -> list[Found]:
-        """One interval: the matches found, whose tickets are out of the pool."""
+        """Run one interval. Returns the matches found, and removes their tickets from the pool."""
         matches: list[Found] = []
         for ticket in list(self._active.values()):
             if ticket.id not in self._active:
@@ -201,7 +202,7 @@ class Matchmaker:
             try:
                 found = self._search(ticket, last=last)
             except QuerySearchError:
-                found = None  # read when it was added, but no search by it succeeds; the server logs it
+                found = None  # parsed when it was added, but no search with it succeeds; the server logs it
             if last:
                 self._active.pop(ticket.id, None)
             if found is not None:
@@ -226,7 +227,7 @@ class Matchmaker:
             self._stats["completions"] = list(self._completions)
 
     def _hits(self, ticket: Ticket) -> list[Ticket]:
-        """What its search finds, the best first, equals by age; its own sessions' other tickets among them."""
+        """Return the hits of a ticket's search, best first, equals by age, with its sessions' other tickets."""
         found: list[tuple[float, Ticket]] = []
         for other in self._tickets.values():
             # Ranges must fit too: 2-4 does not match with 6-8.
@@ -244,7 +245,7 @@ class Matchmaker:
         return [other for _, other in found]
 
     def _search(self, ticket: Ticket, *, last: bool) -> Found | None:
-        """Fill groups with what is found until one is full; in the end the last one added to will do."""
+        """Fill groups with the hits until one is full; in the last run, accept the last group added to."""
         own = len(ticket.entries)
         groups: list[list[Ticket]] = []
         hits = self._hits(ticket)
@@ -275,7 +276,7 @@ class Matchmaker:
 
     @staticmethod
     def _settle(ticket: Ticket, group: list[Ticket]) -> Found | None:
-        """A match of ``ticket`` with ``group``, less what its count multiple has no place for."""
+        """Return a match of ``ticket`` with ``group``, reduced to fit its count multiple."""
         spare = (len(ticket.entries) + _size(group)) % ticket.count_multiple
         left_out = _oldest(group, spare)
         if left_out is None:
@@ -286,7 +287,7 @@ class Matchmaker:
 
 
 def _accepts(ticket: Ticket, other: Ticket) -> bool:
-    """Whether the query of one finds the other."""
+    """True if the query of ``ticket`` matches ``other``."""
     try:
         return ticket.query.score(other.document) is not None
     except QuerySearchError:
@@ -294,9 +295,9 @@ def _accepts(ticket: Ticket, other: Ticket) -> bool:
 
 
 def _oldest(group: list[Ticket], size: int) -> tuple[Ticket, ...] | None:
-    """Tickets of exactly ``size`` players together that are the oldest on average; None when there are none.
+    """Return the tickets of exactly ``size`` players in total that are oldest on average, or None.
 
-    The server means to leave out the youngest, and sorts the other way round (``matchmaker_process.go``).
+    The server intends to drop the youngest, but sorts the other way round (``matchmaker_process.go``).
     """
     # The lowest sum of times by (players, tickets).
     best: dict[tuple[int, int], tuple[int, tuple[Ticket, ...]]] = {(0, 0): (0, ())}

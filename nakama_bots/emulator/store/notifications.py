@@ -1,4 +1,4 @@
-"""Notifications: what is pushed, and what is kept until it is deleted."""
+"""Notifications: pushed, and kept until deleted."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Notification:
         return {name: value for name, value in fields.items() if value}
 
     def stored(self) -> JsonObject:
-        """As a list gives it: JSON rewritten by PostgreSQL, the system user not named."""
+        """Return it as in a list: JSON rewritten by PostgreSQL, without the system user's id."""
         fields = {**self.wire(), "content": jsonb(self.content)}
         if self.sender_id == SYSTEM_USER_ID:
             del fields["sender_id"]
@@ -63,13 +63,13 @@ class _Place(NamedTuple):
 
 
 class Notifications:
-    """The kept notifications of every user, oldest first; beyond ``most`` the oldest of all are forgotten."""
+    """The kept notifications of every user, oldest first; beyond ``most`` the oldest of all are dropped."""
 
     def __init__(self, most: int = UNBOUNDED.notifications) -> None:
         self._most = most
         self._numbers = itertools.count(1)
         self._users: dict[str, dict[int, Notification]] = {}
-        # Number -> receiver, in the order in which they came.
+        # Number -> receiver, in order of arrival.
         self._receivers: dict[int, str] = {}
 
     def keep(self, user_id: str, notification: Notification) -> None:
@@ -82,9 +82,9 @@ class Notifications:
             self._forget(self._receivers[oldest], [oldest])
 
     def page(self, user_id: str, limit: int, cursor: str = "") -> JsonObject:
-        """Nakama's ``NotificationList`` after ``cursor``, which is there even for an empty page.
+        """Return Nakama's ``NotificationList`` after ``cursor``, which is included even for an empty page.
 
-        ``InvalidCursor``: the cursor is none.
+        ``InvalidCursor``: the cursor is invalid.
         """
         after = cursors.decode(cursor, _Place).number if cursor else 0
         kept = [item for item in self._users.get(user_id, {}).items() if item[0] > after][:limit]
@@ -96,16 +96,16 @@ class Notifications:
         }
 
     def delete(self, user_id: str, ids: list[str]) -> None:
-        """Forget those of the ids that are this user's."""
+        """Delete the user's notifications of these ids."""
         kept = self._users.get(user_id, {})
         self._forget(user_id, [number for number, notification in kept.items() if notification.id in ids])
 
     def of(self, user_id: str) -> list[Notification]:
-        """All that a user has, oldest first."""
+        """Return all notifications of a user, oldest first."""
         return list(self._users.get(user_id, {}).values())
 
     def find(self, ids: list[str], user_id: str = "") -> list[tuple[str, Notification]]:
-        """Those of the ids that a user has, or anybody, with the user's id."""
+        """Return notifications by id, with the user's id; of one user, or of all users."""
         return [
             (owner, one)
             for owner, kept in self._users.items()
@@ -114,14 +114,14 @@ class Notifications:
         ]
 
     def change(self, notification_id: str, changes: dict[str, Any]) -> None:
-        """Change fields of a kept notification, if there is one of that id."""
+        """Change fields of a kept notification, if the id exists."""
         for kept in self._users.values():
             for number, one in kept.items():
                 if one.id == notification_id:
                     kept[number] = replace(one, **changes)
 
     def forget_user(self, user_id: str) -> None:
-        """Forget all that a deleted user had."""
+        """Delete all notifications of a deleted user."""
         self._forget(user_id, list(self._users.get(user_id, ())))
 
     def _forget(self, user_id: str, numbers: list[int]) -> None:

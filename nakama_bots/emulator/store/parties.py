@@ -1,8 +1,7 @@
-"""Parties: who leads, who is in, who asks to come in, and what the list of parties shows.
+"""Parties: leaders, members, join requests, and the list of parties.
 
-Follows ``server/party_handler.go``: members are kept apart from the presences of the party's stream, for a
-party
-made with ``max_size`` 0 has a leader and no member. What is told to whom is in ``handlers/party.py``.
+Follows ``server/party_handler.go``: members are kept apart from the presences of the party's stream, because a
+party with ``max_size`` 0 has a leader and no member. ``handlers/party.py`` sends the events.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ LARGEST: Final = 256
 
 
 class PartyError(Exception):
-    """A party refuses; the text is the server's."""
+    """A refusal of a party; the text is the server's."""
 
 
 def party_id(stream: Stream) -> str:
@@ -42,29 +41,29 @@ class Party:
     leader: Session | None
     members: dict[str, Session] = field(default_factory=dict)
     requests: dict[str, Session] = field(default_factory=dict)
-    # Whether nobody was in it when that was last looked at.
+    # Whether the party was empty at the last check.
     idle: bool = False
 
     @property
     def id(self) -> str:
-        """Its id."""
+        """The party's id."""
         return party_id(self.stream)
 
     def check_leader(self, session: Session) -> None:
-        """``PartyError`` for anybody but the leader."""
+        """Raise ``PartyError`` for any session but the leader's."""
         if self.leader is None or self.leader.id != session.id:
             msg = "party leader only"
             raise PartyError(msg)
 
     def add(self, session: Session) -> bool:
-        """Make a session a member; False when there is no room."""
+        """Add a session as a member; False if there is no room."""
         if session.id not in self.members and len(self.members) >= self.max_size:
             return False
         self.members[session.id] = session
         return True
 
     def ask(self, session: Session) -> bool:
-        """A session wants to join: True when it is in at once, False when the leader has to decide."""
+        """Handle a join request: True if the session joins at once, False if the leader has to decide."""
         if len(self.members) >= self.max_size:
             msg = "party full"
             raise PartyError(msg)
@@ -73,7 +72,7 @@ class Party:
         if len(self.requests) >= self.max_size:
             msg = "party join requests full"
             raise PartyError(msg)
-        # Recorded: a member may ask again; the server looks for its user among sessions.
+        # Recorded: a member may request again; the server looks up its user among sessions.
         if any(other.user_id == session.user_id for other in self.requests.values()):
             msg = "party join request duplicate"
             raise PartyError(msg)
@@ -82,7 +81,7 @@ class Party:
 
     @staticmethod
     def find(sessions: dict[str, Session], presence: tuple[str, str, str]) -> Session | None:
-        """The session with exactly that user id, session id and username."""
+        """Return the session with exactly that user id, session id and username."""
         user_id, session_id, username = presence
         session = sessions.get(session_id)
         fits = session is not None and (session.user_id, session.username) == (user_id, username)
@@ -115,7 +114,7 @@ class Parties:
     def create(
         self, identifier: str, leader: Session, *, open_: bool, hidden: bool, max_size: int, label: str
     ) -> Party:
-        """Make a party with its leader as its first member, if it has room for one. ``Full``."""
+        """Create a party with its leader as its first member, if it has room for one. ``Full``."""
         if len(self._parties) >= self._most:
             raise Full("parties", self._most)
         stream = Stream(Mode.PARTY, identifier, label=self._node)
@@ -126,7 +125,7 @@ class Parties:
         return party
 
     def get(self, stream: Stream) -> Party | None:
-        """The party of a stream."""
+        """Return the party of a stream."""
         return self._parties.get(stream)
 
     def all(self) -> list[Party]:
@@ -134,12 +133,12 @@ class Parties:
         return list(self._parties.values())
 
     def remove(self, party: Party) -> None:
-        """Forget a party."""
+        """Remove a party."""
         self._parties.pop(party.stream, None)
         self.index.put(party.id, None)
 
     def list(self, party: Party, *, open_: bool, hidden: bool, label: str) -> None:
-        """Show a party in the list as this; ``PartyError`` for a label that cannot be used."""
+        """Set a party's entry in the list; ``PartyError`` for an invalid label."""
         label = label or "{}"
         if len(label.encode()) > LONGEST:
             msg = "party label too long"
@@ -171,7 +170,7 @@ def _label(label: str) -> dict[str, object]:
 
 
 def _go_syntax_error(text: str) -> str:
-    """What Go's ``encoding/json`` says of such a text, in the cases that are met."""
+    """Return the error of Go's ``encoding/json`` for a text, in the cases that occur."""
     start = text.lstrip()
     for word in _WORDS:
         if start[:1] == word[0]:

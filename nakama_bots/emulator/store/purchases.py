@@ -1,4 +1,4 @@
-"""Purchases and subscriptions: those that were validated, and the one validation that needs no third party."""
+"""Validated purchases and subscriptions, and the only validation that needs no third party."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _SECOND: Final = 10**9
 
 
 class InvalidSignature(ValueError):
-    """A signed document whose signature, or form, is not what it should be; the message is the server's."""
+    """A document with a wrong signature or form; the message is the server's."""
 
 
 def signed_payload(document: str, secret: str) -> JsonObject:
-    """The payload of ``<signature>.<payload>``, as Facebook signs it. ``InvalidSignature``."""
+    """Return the payload of ``<signature>.<payload>``, as Facebook signs it. ``InvalidSignature``."""
     signature, dot, payload = document.partition(".")
     if not dot or "." in payload:
         msg = "invalid signedRequest format"
@@ -61,7 +61,7 @@ class Subscription:
     provider_notification: str = "{}"
 
     def wire(self, now: int, *, listed: bool) -> JsonObject:
-        """Nakama's ``ValidatedSubscription`` at ``now`` (Unix seconds); only a list tells of a refund."""
+        """Nakama's ``ValidatedSubscription`` at ``now`` (Unix seconds); only a list shows a refund."""
         fields: JsonObject = {
             "user_id": self.user_id,
             "product_id": self.product_id,
@@ -87,7 +87,7 @@ class _Place(NamedTuple):
 
 
 class Purchases:
-    """What was validated, by its transaction."""
+    """The validated purchases, by transaction."""
 
     def __init__(self) -> None:
         # Transaction -> when it was first kept and last seen, in Unix nanoseconds.
@@ -95,7 +95,7 @@ class Purchases:
         self._subscriptions: list[Subscription] = []
 
     def keep(self, transaction_id: str, now: int) -> tuple[int, int, bool]:
-        """Keep a purchase: when it was first and last kept, and whether it had been seen before."""
+        """Keep a purchase. Returns when it was first and last kept, and whether it was seen before."""
         before = self._seen.get(transaction_id)
         created = now if before is None else before[0]
         self._seen[transaction_id] = (created, now)
@@ -106,14 +106,14 @@ class Purchases:
         self._subscriptions.append(subscription)
 
     def subscription(self, user_id: str, product_id: str) -> Subscription | None:
-        """A user's subscription of a product."""
+        """Return a user's subscription of a product."""
         for one in self._subscriptions:
             if (one.user_id, one.product_id) == (user_id, product_id):
                 return one
         return None
 
     def page(self, user_id: str, limit: int, now: int, cursor: str = "") -> JsonObject:
-        """Nakama's ``SubscriptionList``, latest purchases first. ``InvalidCursor``.
+        """Return Nakama's ``SubscriptionList``, latest purchases first. ``InvalidCursor``.
 
         Recorded: a page begins after the subscription that its cursor names, which no page shows (the server
         writes the cursor's transaction id under another name than it reads).
@@ -135,7 +135,7 @@ class Purchases:
             ]
         found.sort(key=lambda one: one.purchase_time, reverse=not backwards)
         page, more = found[:limit], found[limit : limit + 1]
-        # In reading order: what was met first has the cursor back, what was left out the one on.
+        # In reading order: the first entry has the previous cursor, the first omitted one the next cursor.
         back = [_Place(user_id, one.purchase_time, backwards) for one in page[:1] if place is not None]
         onward = [_Place(user_id, one.purchase_time, not backwards) for one in more]
         before, after = (onward, back) if backwards else (back, onward)
@@ -149,5 +149,5 @@ class Purchases:
         return {name: value for name, value in fields.items() if value}
 
     def forget_user(self, user_id: str) -> None:
-        """Purchases outlive their user, and belong to nobody then."""
+        """Detach the purchases of a deleted user: they are kept without an owner."""
         self._subscriptions = [one for one in self._subscriptions if one.user_id != user_id]

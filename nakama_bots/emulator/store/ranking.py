@@ -1,4 +1,4 @@
-"""The records of a board in order: ranks, pages, and the surroundings of an owner."""
+"""The ordered records of a board: ranks, pages, and the records around an owner."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Ranking:
         bisect.insort(self._keys, record.key)
 
     def remove(self, owner_id: str) -> bool:
-        """Remove an owner's record; whether there was one."""
+        """Remove an owner's record; True if there was one."""
         record = self.owners.pop(owner_id, None)
         if record is None:
             return False
@@ -67,13 +67,13 @@ class Ranking:
         return True
 
     def better(self, key: RecordKey) -> int:
-        """How many records are better than ``key``."""
+        """Return the number of records better than ``key``."""
         if self.board.descending:
             return len(self._keys) - bisect.bisect_right(self._keys, key)
         return bisect.bisect_left(self._keys, key)
 
     def slice(self, first: int, last: int) -> list[Record]:
-        """The records from place ``first``, the best being 0, to before ``last``."""
+        """Return the records from place ``first`` (the best is 0) to before ``last``."""
         first, last = max(first, 0), min(last, len(self._keys))
         if self.board.descending:
             keys = self._keys[len(self._keys) - last : len(self._keys) - first][::-1]
@@ -82,23 +82,23 @@ class Ranking:
         return [self.owners[key.owner_id] for key in keys]
 
     def rank(self, record: Record, now: int) -> int:
-        """The rank of a record, from 1; 0 where the server keeps none."""
+        """Return the rank of a record, from 1; 0 if the server keeps none."""
         return self.better(record.key) + 1 if self.ranked(now) else 0
 
     def ranked(self, now: int) -> bool:
-        """Whether the server keeps ranks of these records."""
+        """True if the server keeps ranks of these records."""
         return self.board.enable_ranks and (self.expiry == 0 or self.expiry > now)
 
     def count(self, now: int) -> int:
-        """How many ranks there are."""
+        """Return the number of ranks."""
         return len(self._keys) if self.ranked(now) else 0
 
     def place(self, record: Record, rank: int, *, following: bool) -> str:
-        """The cursor of what comes after or before a record."""
+        """Return the cursor of the records after or before a record."""
         return cursors.encode(_Place(self.board.id, self.expiry, *record.key, rank, following))
 
     def page(self, limit: int, cursor: str, now: int) -> Page:
-        """``limit`` records, from a cursor on. ``InvalidCursor``: it is none of these records."""
+        """Return ``limit`` records from a cursor on. ``InvalidCursor``: it is not of these records."""
         place = cursors.decode(cursor, _Place) if cursor else None
         if place is None:
             records = self.slice(0, limit)
@@ -111,7 +111,7 @@ class Ranking:
         page.rank_count = self.count(now)
         if not page.records:
             return page
-        # Ranks are counted on from the cursor's, whatever happened since.
+        # Ranks count on from the cursor's, whatever has changed since.
         (first, first_rank), (last, last_rank) = page.records[0], page.records[-1]
         backwards = place is not None and not place.following
         if more or backwards:
@@ -134,7 +134,7 @@ class Ranking:
         return Page([(r, rank) for rank, r in enumerate(records, place.rank + 1)]), more
 
     def around(self, owner_id: str, limit: int, now: int) -> Page:
-        """``limit`` records with an owner's in the middle, as far as there are (``...Haystack``)."""
+        """Return up to ``limit`` records with an owner's in the middle (``...Haystack``)."""
         own = self.owners.get(owner_id)
         if own is None:
             return Page()
@@ -143,7 +143,7 @@ class Ranking:
         half = limit // 2
         below = limit - above if above < half else half
         found_below = min(below, total - mine - 1)
-        # The window that the server cuts out of those above, the owner, and those below.
+        # The server's window over the records above, the owner's, and those below.
         number = above + 1 + found_below
         start = 0 if above < below else max(0, number - limit)
         first = mine - above + start

@@ -1,9 +1,9 @@
-"""The state of a server as one JSON object: written when it ends, read when it begins, or made by hand.
+"""The state of a server as one JSON object: written at its end, read at its start, or written by hand.
 
 ``{"accounts": [..], "friends": [..], "groups": [..], "storage": [..], "leaderboards": [..], "records": [..],
 "notifications": [..], "messages": [..], "ledger": [..]}``; a row has the fields of its class, times in Unix
-nanoseconds (left out: now), documents as JSON text or as objects. What only lives while somebody is connected
-(sessions, matches, parties, tickets, tokens) is not in it.
+nanoseconds (absent: now), documents as JSON text or as objects. Data that exists only during connections
+(sessions, matches, parties, tickets, tokens) is not included.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _ACCEPTED: Final = "a JSON file as --save writes it"
 
 
 def save(core: Core, path: Path) -> None:
-    """Write the state to a file, whole or not at all. ``OSError``."""
+    """Write the state to a file atomically. ``OSError``."""
     content = orjson.dumps(dump(core), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS)
     beside = path.with_name(path.name + ".part")
     beside.write_bytes(content + b"\n")
@@ -50,7 +50,7 @@ def save(core: Core, path: Path) -> None:
 
 
 def load(core: Core, path: Path) -> None:
-    """Take over the state of a file. ``ConfigError`` says what is wrong with it."""
+    """Load the state from a file. ``ConfigError`` says what is wrong with it."""
     try:
         state = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -60,7 +60,7 @@ def load(core: Core, path: Path) -> None:
     unknown = sorted(set(state) - set(_FAMILIES)) if isinstance(state, dict) else ["no object"]
     if unknown:
         known = ", ".join(_FAMILIES)
-        raise ConfigError("--load", str(path), f"{_ACCEPTED}; {unknown[0]!r} is none of {known}")
+        raise ConfigError("--load", str(path), f"{_ACCEPTED}; {unknown[0]!r} is not one of {known}")
     for name, (_, take) in _FAMILIES.items():
         for number, row in enumerate(state.get(name, ()), 1):
             try:
@@ -71,20 +71,20 @@ def load(core: Core, path: Path) -> None:
 
 
 def dump(core: Core) -> JsonObject:
-    """The state as a JSON object; only what there is any of."""
+    """Return the state as a JSON object, without empty sections."""
     found = {name: give(core) for name, (give, _) in _FAMILIES.items()}
     return {name: rows for name, rows in found.items() if rows}
 
 
 class _Row:
-    """One row of a file, read into the class that it is of."""
+    """A row of a file, read into its class."""
 
     def __init__(self, core: Core, row: Mapping[str, Any]) -> None:
         self._core = core
         self.row: Row = dict(row)
 
     def make(self, kind: Any, **fields: Any) -> Any:
-        """An object of the row's fields, and of these."""
+        """Create an object of the row's fields and the given ones."""
         given: Row = {}
         for field in dataclasses.fields(kind):
             if field.name in fields:
@@ -248,7 +248,7 @@ def _item(core: Core, row: _Row) -> None:
     core.accounts.ledger.setdefault(item.user_id, []).append(item)
 
 
-# In the order in which they are read: who is named must be there before.
+# In reading order: a user must be read before a row that names it.
 _FAMILIES: Final[Mapping[str, tuple[Callable[[Core], list[Row]], Callable[[Core, _Row], None]]]] = {
     "accounts": (_accounts, _account),
     "friends": (_friends, _friend),

@@ -16,31 +16,31 @@ from nakama_bots.emulator.formats.documents import storable
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
 from nakama_bots.emulator.store.limits import UNBOUNDED, Full
 
-# Permissions to read: nobody but the runtime, the owner, everybody. To write: the runtime only, the owner.
+# Read permissions: the runtime only, the owner, all users. Write permissions: the runtime only, the owner.
 NO_READ: Final = 0
 OWNER_READ: Final = 1
 PUBLIC_READ: Final = 2
 NO_WRITE: Final = 0
 OWNER_WRITE: Final = 1
 
-# A version to write with: the object must not exist yet.
+# The version of a write for which the object must not exist yet.
 IF_ABSENT: Final = "*"
-# The longest name that the server's database columns take, in characters.
+# The longest name that the server's database columns accept, in characters.
 _LONGEST: Final = 128
 _SECOND: Final = 10**9
 _MICRO: Final = 1000
 
 
 class StorageRejected(Exception):
-    """A batch that was refused as a whole; the message is the server's."""
+    """A batch refused as a whole; the message is the server's."""
 
 
 class Unstorable(Exception):
-    """A batch with a name or a value that the server's database does not take."""
+    """A batch with a name or a value that the server's database refuses."""
 
 
 class ObjectKey(NamedTuple):
-    """What names an object."""
+    """The key of an object."""
 
     collection: str
     key: str
@@ -68,7 +68,7 @@ class StorageDelete:
 
 @dataclass(frozen=True, slots=True)
 class StorageObject:
-    """One object as it is kept. Times are Unix nanoseconds; ``value`` is as it was sent."""
+    """A stored object. Times are Unix nanoseconds; ``value`` is as sent."""
 
     key: ObjectKey
     value: str
@@ -79,14 +79,14 @@ class StorageObject:
     update_time: int
 
     def readable_by(self, user_id: str) -> bool:
-        """Whether a user may read it; "" is the runtime."""
+        """True if a user may read it; "" is the runtime."""
         if not user_id:
             return True
         own = self.key.user_id == user_id
         return self.permission_read >= (OWNER_READ if own else PUBLIC_READ)
 
     def wire(self) -> JsonObject:
-        """Nakama's ``StorageObject``: the value through PostgreSQL, times in whole seconds."""
+        """Return Nakama's ``StorageObject``: the value through PostgreSQL, times in whole seconds."""
         fields: JsonObject = {
             **self.key._asdict(),
             "value": jsonb(self.value),
@@ -109,15 +109,15 @@ class StorageObject:
 
 
 class _Place(NamedTuple):
-    """Where a page ends. The cursor of one kind of list can be used in another, which looks at its own part."""
+    """The end of a page. A cursor of one kind of list works in another, which reads only its part."""
 
     key: str
     user_id: str
     read: int
 
 
-# What a list is ordered by, which is what it looks at in a cursor: of one's own objects, of another user's
-# public ones, of everybody's public ones, and the runtime's of everybody.
+# The sort keys of lists, and the parts of a cursor that they read: the caller's objects, another user's public
+# ones, all users' public ones, and the runtime's list of all users' objects.
 _ORDERS: Final[dict[str, Callable[[_Place], tuple[int | str, ...]]]] = {
     "own": lambda place: (place.read, place.key),
     "other": lambda place: (place.key,),
@@ -127,7 +127,7 @@ _ORDERS: Final[dict[str, Callable[[_Place], tuple[int | str, ...]]]] = {
 
 
 class Storage:
-    """All objects. ``now``: Unix nanoseconds; ``most``: how many there may be."""
+    """All objects. ``now``: Unix nanoseconds; ``most``: the most objects."""
 
     def __init__(self, now: Callable[[], int], most: int = UNBOUNDED.objects) -> None:
         self._now = now
@@ -136,20 +136,20 @@ class Storage:
         self._collections: dict[str, dict[ObjectKey, StorageObject]] = {}
 
     def get(self, key: ObjectKey) -> StorageObject | None:
-        """The object of that name, whoever may read it."""
+        """Return the object of that key, without a permission check."""
         return self._collections.get(key.collection, {}).get(key)
 
     def read(self, user_id: str, keys: Iterable[ObjectKey]) -> list[StorageObject]:
-        """Those of the objects that there are and that the user may read, each once; "": the runtime."""
+        """Return the existing objects that the user may read, each once; "": the runtime."""
         found = [self.get(key) for key in dict.fromkeys(keys)]
         return [one for one in found if one is not None and one.readable_by(user_id)]
 
     def write(self, writes: list[StorageWrite], *, authoritative: bool = False) -> list[StorageObject]:
-        """Write objects, all or none: what each write left. ``StorageRejected``, ``Unstorable``, ``Full``.
+        """Write objects, all or none; returns the results. ``StorageRejected``, ``Unstorable``, ``Full``.
 
-        ``authoritative``: permissions do not matter.
+        ``authoritative``: permissions are not checked.
         """
-        # As the server does: in the order of their names, so what comes twice is written twice.
+        # As the server does: in the order of their names, so a duplicate is written twice.
         ordered = sorted(range(len(writes)), key=lambda index: writes[index].key)
         changed: dict[ObjectKey, StorageObject] = {}
         results: dict[int, StorageObject] = {}
@@ -176,7 +176,7 @@ class Storage:
         if before is None:
             if write.version not in ("", IF_ABSENT):
                 raise _version_check()
-            # An update looks for the name; only a new row has to take it.
+            # An update only looks up the name; only a new row must fit it.
             if max(len(write.key.collection), len(write.key.key)) > _LONGEST:
                 raise Unstorable(write.key)
         else:
@@ -202,7 +202,7 @@ class Storage:
     def delete(self, deletes: Iterable[StorageDelete], *, authoritative: bool = False) -> None:
         """Delete objects, all or none. ``StorageRejected``.
 
-        ``authoritative``: permissions do not matter, nor does an object that is not there.
+        ``authoritative``: permissions are not checked, and missing objects are ignored.
         """
         gone: dict[ObjectKey, StorageObject] = {}
         for delete in sorted(deletes, key=attrgetter("key")):
@@ -222,16 +222,16 @@ class Storage:
     def page(
         self, caller: str, collection: str, owner: str | None, limit: int, cursor: str = ""
     ) -> tuple[list[StorageObject], str]:
-        """What ``caller`` ("": the runtime) may read of a collection, and the cursor of the next page.
+        """Return what ``caller`` ("": the runtime) may read of a collection, and the cursor of the next page.
 
-        ``owner`` None: objects of everybody. ``InvalidCursor``. Readable by the owner comes before public.
+        ``owner`` None: objects of all users. ``InvalidCursor``. Readable by the owner comes before public.
         """
         after = cursors.decode(cursor, _Place) if cursor else None
         found = [
             stored
             for stored in self._collections.get(collection, {}).values()
             if (owner is None or stored.key.user_id == owner)
-            # In a list of everybody's a caller's own private objects are not shown either.
+            # A list of all users' objects omits even the caller's private ones.
             and (stored.readable_by(caller) if owner is not None else _listed(stored, caller))
         ]
 
@@ -253,12 +253,12 @@ class Storage:
         return page, cursors.encode(_Place(last.key.key, last.key.user_id, last.permission_read))
 
     def put(self, stored: StorageObject) -> None:
-        """Take over an object as it was."""
+        """Restore an object unchanged."""
         self._count += self.get(stored.key) is None
         self._collections.setdefault(stored.key.collection, {})[stored.key] = stored
 
     def of_user(self, user_id: str) -> list[StorageObject]:
-        """All objects of a user."""
+        """Return all objects of a user."""
         return [
             one
             for objects in self._collections.values()
@@ -267,11 +267,11 @@ class Storage:
         ]
 
     def snapshot(self) -> dict[str, dict[ObjectKey, StorageObject]]:
-        """What there is, for ``restore``."""
+        """Return the current objects, for ``restore``."""
         return {name: dict(objects) for name, objects in self._collections.items()}
 
     def restore(self, snapshot: dict[str, dict[ObjectKey, StorageObject]]) -> None:
-        """Undo all since ``snapshot``."""
+        """Undo all changes since ``snapshot``."""
         self._collections = snapshot
         self._count = sum(map(len, snapshot.values()))
 

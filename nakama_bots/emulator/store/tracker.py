@@ -1,4 +1,4 @@
-"""Who is present where: Nakama's streams, and the events that their joins and leaves make."""
+"""Presences in Nakama's streams, and the events of their joins and leaves."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Session(Protocol):
         """Queue an answer to a message of this session."""
 
     def push(self, frame: bytes) -> None:
-        """Queue an encoded envelope that something else caused."""
+        """Queue an encoded envelope that is not an answer."""
 
     def disconnect(self, code: int, reason: str) -> None:
-        """Close it from the server's side."""
+        """Close the session from the server's side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Presence:
     status: str | None = None
 
     def wire(self) -> JsonObject:
-        """Nakama's ``UserPresence``, with what is not set left out."""
+        """Return Nakama's ``UserPresence`` without unset fields."""
         shape: JsonObject = {
             "user_id": self.session.user_id,
             "session_id": self.session.id,
@@ -78,23 +78,23 @@ class Presence:
 
 
 def user_presence(session: Session) -> JsonObject:
-    """Nakama's ``UserPresence`` of a session, wherever it is."""
+    """Return Nakama's ``UserPresence`` of a session, in any stream."""
     return {"user_id": session.user_id, "session_id": session.id, "username": session.username}
 
 
-# Builds the envelope of an event in a stream: (stream, joins and leaves as they go on the wire).
+# Builds the envelope of an event in a stream: (stream, joins and leaves in wire form).
 PresenceEvent = Callable[[Stream, JsonObject], JsonObject]
-# Says who hears of a change besides the presences of the stream.
+# Returns the receivers of a change besides the presences of the stream.
 Audience = Callable[[Stream], Iterable[Session]]
-# Hears of a change: (stream, who joined, who left).
+# Called on a change: (stream, joined, left).
 Listener = Callable[[Stream, "Presence | None", "Presence | None"], None]
 
 
 @dataclass(frozen=True, slots=True)
 class EventRule:
-    """How joins and leaves of one mode are told: ``audience`` None: to the presences of the stream.
+    """How joins and leaves of one mode are announced. ``audience`` None: to the presences of the stream.
 
-    ``before`` and ``after`` hear of a change before and after the others do.
+    ``before`` and ``after`` are called before and after the others receive a change.
     """
 
     event: PresenceEvent
@@ -104,29 +104,29 @@ class EventRule:
 
 
 class Tracker:
-    """All presences, by stream and by session. ``rules``: one row a mode whose changes make events.
+    """All presences, by stream and by session. ``rules``: one row per mode whose changes cause events.
 
-    ``other``: the rule of all modes that are not Nakama's own.
+    ``other``: the rule of all modes that Nakama does not define.
     """
 
     def __init__(self) -> None:
         self.rules: dict[int, EventRule] = {}
         self.other: EventRule | None = None
         self.total = 0
-        """How many presences there are."""
+        """The number of presences."""
         self._streams: dict[Stream, dict[str, Presence]] = {}
         self._sessions: dict[str, set[Stream]] = {}
 
     def get(self, stream: Stream, session: Session) -> Presence | None:
-        """The presence of a session in a stream."""
+        """Return the presence of a session in a stream."""
         return self._streams.get(stream, {}).get(session.id)
 
     def presences(self, stream: Stream, *, hidden: bool = False) -> list[Presence]:
-        """Who is in a stream, oldest first; hidden presences only when asked for."""
+        """Return the presences of a stream, oldest first; hidden ones only on request."""
         return [p for p in self._streams.get(stream, {}).values() if hidden or not p.hidden]
 
     def count(self, stream: Stream) -> int:
-        """How many presences a stream has, hidden ones included."""
+        """Return the number of presences of a stream, including hidden ones."""
         return len(self._streams.get(stream, ()))
 
     def streams(self, mode: int) -> list[Stream]:
@@ -138,7 +138,7 @@ class Tracker:
         return set(self._sessions.get(session.id, ()))
 
     def track(self, stream: Stream, presence: Presence) -> bool:
-        """Add a presence and tell of it; False, and no change, when the session already was there."""
+        """Add a presence and announce it; False, without a change, if the session was already present."""
         members = self._streams.setdefault(stream, {})
         if presence.session.id in members:
             return False
@@ -149,7 +149,7 @@ class Tracker:
         return True
 
     def update(self, stream: Stream, presence: Presence) -> None:
-        """Add or replace a presence; a replaced one is told as having left in the same event."""
+        """Add or replace a presence; the same event announces a replaced one as having left."""
         members = self._streams.setdefault(stream, {})
         before = members.get(presence.session.id)
         self.total += before is None
@@ -158,7 +158,7 @@ class Tracker:
         self._tell(stream, joins=presence, leaves=before)
 
     def untrack(self, stream: Stream, session: Session) -> bool:
-        """Remove a presence and tell of it; False when there was none."""
+        """Remove a presence and announce it; False if there was none."""
         members = self._streams.get(stream, {})
         presence = members.pop(session.id, None)
         if presence is None:
@@ -177,7 +177,7 @@ class Tracker:
         self._sessions.pop(session.id, None)
 
     def drop(self, stream: Stream) -> None:
-        """Empty a stream without a word to anybody."""
+        """Empty a stream without events."""
         members = self._streams.pop(stream, {})
         self.total -= len(members)
         for session_id in members:
@@ -190,13 +190,13 @@ class Tracker:
             self.untrack(stream, session)
 
     def send(self, stream: Stream, envelope: JsonObject, *, without: Session | None = None) -> None:
-        """Send an envelope to everybody in a stream, hidden presences included; encoded once."""
+        """Send an envelope to all presences of a stream, including hidden ones; encoded once."""
         members = self._streams.get(stream, {})
         self.send_to([p.session for p in members.values() if p.session is not without], envelope)
 
     @staticmethod
     def send_to(sessions: Iterable[Session], envelope: JsonObject) -> None:
-        """Send an envelope to these sessions; encoded once. A push may end a session, so give a copy."""
+        """Send an envelope to these sessions; encoded once. A push may end a session, so pass a copy."""
         frame = orjson.dumps(envelope)
         for session in sessions:
             session.push(frame)

@@ -1,1 +1,1 @@
-"""How well the generator itself keeps up."""
+"""Measures how well the generator itself keeps up."""

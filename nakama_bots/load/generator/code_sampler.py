@@ -1,8 +1,7 @@
-"""Whose code a process spends its CPU in: ours, Locust's or the scenario's.
+"""Samples whose code uses the process's CPU: ours, Locust's or the scenario's.
 
-The kernel's profiling timer (``setitimer(2)``, ITIMER_PROF) sends a signal for every so much CPU that the
-process has used, so an idle process is not woken. The handler looks whose frame is the innermost one; a
-library's time is that of the caller.
+The kernel's profiling timer (``setitimer(2)``, ITIMER_PROF) counts CPU time, so it never wakes an idle
+process. The signal handler looks up the owner of the innermost frame; a library's time counts for its caller.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _LIBRARIES: Final = (str(Path(signal.__file__).parent), sys.prefix, sys.base_pre
 
 
 class CodeSampler:
-    """Shares of the CPU by owner. Does nothing where somebody else uses the profiling timer."""
+    """Shares of the CPU by owner. Does nothing if the profiling timer is already in use."""
 
     def __init__(self) -> None:
         self._counts = {OWN: 0, LOCUST: 0, SCENARIO: 0, _OTHER: 0}
@@ -44,25 +43,25 @@ class CodeSampler:
         self._cpu = process_time()
 
     def start(self) -> None:
-        """Begin, in the main thread; Python runs signal handlers nowhere else."""
+        """Start, in the main thread: Python runs signal handlers only there."""
         if not self._running and signal.getsignal(signal.SIGPROF) in _NOBODYS:
             signal.signal(signal.SIGPROF, self._on_signal)
             signal.setitimer(signal.ITIMER_PROF, _CPU_SECONDS, _CPU_SECONDS)
-            # Python takes its handlers down when it exits, and the timer's next signal would kill it.
+            # Python removes its handlers when it exits, and the timer's next signal would kill it.
             atexit.register(self.stop)
             self._running = True
 
     def stop(self) -> None:
-        """End it. Idempotent."""
+        """Stop. Idempotent."""
         if self._running:
             self._running = False
             signal.setitimer(signal.ITIMER_PROF, 0)
-            # A signal that is under way would end the process.
+            # A pending signal would end the process.
             signal.signal(signal.SIGPROF, signal.SIG_IGN)
             atexit.unregister(self.stop)
 
     def take(self) -> dict[str, float]:
-        """Shares of the CPU since the last time, by owner; empty when nothing was sampled."""
+        """Return the shares of the CPU since the last call, by owner; empty if nothing was sampled."""
         counts = dict(self._counts)
         for owner in counts:
             self._counts[owner] = 0
@@ -83,7 +82,7 @@ class CodeSampler:
 
 @lru_cache(maxsize=4096)
 def owner_of(file: str) -> str:
-    """Whose code a file is: ``OWN``, ``LOCUST``, ``SCENARIO``, or "" for a library."""
+    """Return the owner of a file: ``OWN``, ``LOCUST``, ``SCENARIO``, or "" for a library."""
     for owner, folder in _FOLDERS:
         if file.startswith(folder):
             return owner

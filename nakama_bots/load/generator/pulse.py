@@ -1,7 +1,7 @@
-"""How well this process keeps up: read once an interval, measured all the time, at next to no cost.
+"""Measures how well this process keeps up: continuously, cheaply, read once per interval.
 
-Three callbacks in the hub: a timer, whose lateness is what every timer of a player meets, and one each before
-and after the event loop waits, between which no socket is read.
+Three callbacks in the hub: a timer, whose lateness is that of every timer of a player, and one each before and
+after the event loop waits. Between two waits no socket is read.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from nakama_bots.results.record import gauges
 from nakama_bots.results.record.histogram import Histogram
 
 PERIOD: Final = 0.02
-"""Seconds between two of the timer's calls: a second has some 50."""
+"""Seconds between two calls of the timer: about 50 calls per second."""
 
 _GAUGE_OF: Final = {OWN: gauges.CPU_OWN, LOCUST: gauges.CPU_LOCUST, SCENARIO: gauges.CPU_SCENARIO}
 _TICK_PERCENT: Final = 95.0
@@ -31,18 +31,18 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 class Memory:
-    """The resident memory of this process. Its file is kept open: it is read when no other can be opened."""
+    """The resident memory of this process. Its file stays open, to be readable when descriptors run out."""
 
     def __init__(self) -> None:
         self._file: int | None = None
 
     def open(self) -> None:
-        """Begin; again after a fork, which is another process."""
+        """Open the file. Call it again after a fork."""
         self.close()
         self._file = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
 
     def close(self) -> None:
-        """End it. Idempotent."""
+        """Close the file. Idempotent."""
         file, self._file = self._file, None
         if file is not None:
             os.close(file)
@@ -71,7 +71,7 @@ class Pulse:
         self._ticks = ticks
         loop = gevent.get_hub().loop
         self._timer = loop.timer(PERIOD, repeat=PERIOD, ref=False)
-        # The first after the wait and the last before it: gevent runs its greenlets in a watcher of that kind.
+        # The first after the wait and the last before it: gevent runs its greenlets in such a watcher.
         self._after_wait = loop.check(ref=False, priority=2)
         self._before_wait = loop.prepare(ref=False, priority=-2)
         self._code = CodeSampler()
@@ -80,7 +80,7 @@ class Pulse:
         self._clear(perf_counter())
 
     def start(self) -> None:
-        """Begin to measure. Idempotent."""
+        """Start measuring. Idempotent."""
         if self._running:
             return
         self._running = True
@@ -94,7 +94,7 @@ class Pulse:
         self._schedule(now)
 
     def stop(self) -> None:
-        """End it. Idempotent."""
+        """Stop measuring. Idempotent."""
         self._running = False
         self._code.stop()
         self._memory.close()
@@ -102,7 +102,7 @@ class Pulse:
             watcher.stop()
 
     def read(self) -> dict[str, float]:
-        """``Gauges`` of the time since the last call."""
+        """Return the ``Gauges`` of the time since the last call."""
         if not self._running:
             return {}
         now = perf_counter()
@@ -122,7 +122,7 @@ class Pulse:
         }
         ticks = self._ticks()
         if ticks is not None and ticks.count:
-            # Of a copy: a percentile has the histogram make its counters, which the interval is spared.
+            # Of a copy: a percentile makes the histogram allocate counters, which the interval can do without.
             copy = Histogram.decode(ticks.encode(folded=False))
             found[gauges.TICK_LATENESS] = copy.percentile(_TICK_PERCENT) or 0.0
         self._clear(now)
@@ -155,12 +155,12 @@ class Pulse:
 
     def _schedule(self, now: float) -> None:
         self._due = now + PERIOD
-        # A period from now: a repeating timer by itself would make up for what it is late.
+        # One period from now: a repeating timer would catch up on its lateness.
         self._timer.again(self._on_timer, update=True)
 
     def _on_timer(self) -> None:
         now = perf_counter()
-        # Late by more than a period, it would have been called again meanwhile, each time less late.
+        # If late by more than a period, it would have fired again meanwhile, each time less late.
         late = max(0.0, now - self._due)
         missed = int(late / PERIOD)
         self._beats += 1 + missed
@@ -174,6 +174,6 @@ class Pulse:
     def _on_before_wait(self) -> None:
         turn = perf_counter() - self._turn
         self._busy += turn
-        # A frame that comes in the middle of a turn waits for its end: half of it on average.
+        # A frame that arrives during a turn waits for its end: half a turn on average.
         self._waited += turn * turn / 2
         self._longest_turn = max(self._longest_turn, turn)

@@ -1,8 +1,8 @@
-"""Ends a task, or a handler, that holds up its whole process.
+"""Ends a task or a handler that blocks its whole process.
 
-While Python code runs without a pause, or waits in a call that gevent has not replaced, no timer fires and no
-signal of gevent's is heard: run-time and Ctrl-C are ignored. A real thread sees it, and a signal handler, which
-Python runs inside that code, raises a fault there. A user that goes on with it is never returned to.
+While Python code runs without a pause, or waits in a call that gevent has not patched, no timer fires and
+gevent handles no signal: run time and Ctrl-C have no effect. A real thread notices, and a signal handler, which
+Python runs inside that code, raises a fault there. A user that continues to block is never resumed.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from nakama_bots.load.generator.code_sampler import SCENARIO, owner_of
 LIMIT: Final = 10.0
 """Seconds without a turn of the event loop."""
 NEXT_LIMIT: Final = 1.0
-"""The same once it has happened in a run: there are often many users of that class."""
+"""The limit after the first stall of a run: there are often many users of the same class."""
 
-# Ignored where no handler is set: a late one harms nobody.
+# Ignored where no handler is set: a late signal does no harm.
 _SIGNAL: Final = signal.SIGURG
 _LOOK: Final = 0.5
 _BEAT: Final = 0.1
 
 
 class StallGuard:
-    """One a process; made in the main thread. ``limit`` in seconds."""
+    """One per process, created in the main thread. ``limit`` in seconds."""
 
     def __init__(self, limit: float = LIMIT) -> None:
         self._limit = self._first_limit = limit
@@ -43,22 +43,22 @@ class StallGuard:
         self._timer = gevent.get_hub().loop.timer(_BEAT, repeat=_BEAT, ref=False)
 
     def start(self) -> None:
-        """Watch until the process ends. Idempotent; does nothing where the signal is somebody else's."""
+        """Watch until the process ends. Idempotent; does nothing if the signal already has a handler."""
         if self._started or signal.getsignal(_SIGNAL) not in (signal.SIG_DFL, signal.SIG_IGN):
             return
         self._started = True
         signal.signal(_SIGNAL, self._on_signal)
         self._timer.start(self._beat)
-        # Not Locust's: gevent has replaced what threads are made of.
+        # A real thread: gevent has patched the threading module.
         start: Callable[[Callable[[int], None], tuple[int]], int] = get_original("_thread", "start_new_thread")
         start(self._watch, (get_original("threading", "get_ident")(),))
 
     def reset(self, **_: object) -> None:
-        """A new run begins."""
+        """Start a new run."""
         self._limit = self._first_limit
 
     def hasten(self) -> None:
-        """Wait no longer than ``NEXT_LIMIT``: there are users that nothing else stops."""
+        """Wait no longer than ``NEXT_LIMIT``: some users cannot be stopped otherwise."""
         self._limit = min(self._limit, NEXT_LIMIT)
 
     def _beat(self) -> None:
@@ -69,7 +69,7 @@ class StallGuard:
         seen, stalled = -1, 0.0
         while True:
             sleep(_LOOK)
-            # Counted here, not measured: a process that was stopped as a whole has not stalled.
+            # Counted, not measured: a process that was suspended has not stalled.
             stalled = 0.0 if self._beats != seen else stalled + _LOOK
             seen = self._beats
             if stalled >= self._limit:
@@ -79,15 +79,15 @@ class StallGuard:
     def _on_signal(self, _: int, frame: FrameType | None) -> None:
         stalled, self._stalled = self._stalled, False
         current = gevent.getcurrent()
-        # A debugger stops the process too, and our own long work is not the scenario's.
+        # A debugger stops the process too, and our own long work is no fault of the scenario.
         if not stalled or sys.gettrace() is not None or not _is_scenarios(current, frame):
             return
-        if current in self._blamed:  # it has caught the fault, or does the same again
+        if current in self._blamed:  # it has caught the fault, or blocks again
             _never_return()
         self._blamed.add(current)
         user = user_of(current)
         who = type(user).__name__ if user is not None else "a handler"
-        msg = f"{who}: held up the whole process for more than {self._limit:g} s"
+        msg = f"{who}: blocked the whole process for more than {self._limit:g} s"
         self.hasten()
         raise UserFault(msg)
 
@@ -108,5 +108,5 @@ def _never_return() -> None:
     while not sys.is_finalizing():
         try:
             gevent.sleep(3600)
-        except BaseException:  # noqa: BLE001, S112 - what is thrown in here would be caught out there
+        except BaseException:  # noqa: BLE001, S112 - a fault thrown in here would be caught out there
             continue

@@ -1,1 +1,1 @@
-"""Arrivals on a plan, whatever the server does."""
+"""The open model: arrivals by a plan, independent of the server."""

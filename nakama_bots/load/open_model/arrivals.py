@@ -1,9 +1,8 @@
 """The open model in one process: users arrive by a plan, run their scenario once, and leave.
 
-Locust knows a number of users that come back for ever, and starts them in batches of a second; its dispatcher
-cannot have them arrive. So no user is left to it (``NoUsers``): every process walks through the same seeded
-list of arrival times and starts its share of them itself, in Locust's group of users, where Locust counts,
-shows and stops them like any other.
+Locust's dispatcher keeps a number of users running and starts them in batches of one second; it cannot
+produce arrivals. So it gets no users (``NoUsers``): every process walks through the same seeded list of arrival
+times and starts its share in Locust's group of users, where Locust counts, shows and stops them like any other.
 """
 
 from __future__ import annotations
@@ -31,9 +30,9 @@ _SKIPPED_AT_ONCE: Final = 1000
 
 
 class Share(TypedDict):
-    """Of every ``of`` arrivals in turn the one at place ``number``, from the arrival time ``since`` on.
+    """Arrival ``number`` of every ``of`` successive arrivals, from the arrival time ``since`` on.
 
-    ``of`` 0: none. Seconds of the profile.
+    ``of`` 0 means none. ``since`` is in seconds of the profile.
     """
 
     number: int
@@ -45,9 +44,9 @@ WHOLE: Final[Share] = {"number": 0, "of": 1, "since": 0.0}
 
 
 def room(shares: Sequence[Share], number: int, at: float, most: int) -> int | None:
-    """How many may be here at once, of ``most`` over all processes, when arrival ``number`` at ``at`` is ours.
+    """Return this process's part of ``most`` visitors at once if arrival ``number`` at time ``at`` is its own.
 
-    None when it is another process's. The newest share that holds at that time counts.
+    None if it belongs to another process. The newest share that holds at that time counts.
     """
     share = next((share for share in reversed(shares) if share["since"] <= at), None)
     if share is None or not share["of"] or number % share["of"] != share["number"]:
@@ -56,13 +55,13 @@ def room(shares: Sequence[Share], number: int, at: float, most: int) -> int | No
 
 
 class Visitor(Protocol):
-    """A ``NakamaUser`` as it is needed here."""
+    """The part of a ``NakamaUser`` that arrivals need."""
 
     def come_once(self, begins: Callable[[], bool], ended: Callable[[bool | None], None]) -> None:
-        """Run its scenario once; see there."""
+        """Run the scenario once; see ``NakamaUser``."""
 
     def start(self, group: Group) -> gevent.Greenlet[..., Any]:
-        """Start its greenlet."""
+        """Start the user's greenlet."""
 
 
 @dataclass(slots=True)
@@ -72,7 +71,7 @@ class _Arrival:
 
 
 class Arrivals:
-    """The part of an open load that is this process's, from ``take`` on until ``stop``."""
+    """The part of this process in an open load, from ``take`` until ``stop``."""
 
     def __init__(
         self, environment: Environment, observer: Observer, profile: LoadProfile, seed: int, worker: int
@@ -97,37 +96,37 @@ class Arrivals:
         self.on_drained: Callable[[], None] = lambda: None
 
     def most_in_flight(self) -> int:
-        """The most visitors that were here at once since the last time this was asked."""
+        """Return the most visitors at once since the last call."""
         most, self._most = self._most, self._in_flight
         return most
 
     @property
     def drained(self) -> bool:
-        """Whether everybody has come and gone."""
+        """True if all visitors have arrived and left."""
         return self._all_came and not self._in_flight
 
     def take(self, share: Share, elapsed: float) -> None:
-        """Start this share of the arrivals. ``elapsed``: where the profile is now; the first call counts."""
+        """Start this share of the arrivals. ``elapsed``: seconds into the profile; the first call counts."""
         self._shares.append(share)
         if self._walk is None:
             self._origin = perf_counter() - elapsed
             self._walk = gevent.spawn(self._come)
 
     def stop(self) -> None:
-        """Nobody comes any more; who is here stays."""
+        """Stop the arrivals; present visitors stay."""
         if self._walk is not None:
             self._walk.kill()
 
     def _come(self) -> None:
         for number, at in enumerate(self._profile.arrival_times(self._seed)):
             wait = self._origin + at - perf_counter()
-            # Also for those of others: the share may have changed until then.
+            # Also for arrivals of other processes: the share may change until then.
             if wait > 0 or number % _SKIPPED_AT_ONCE == 0:
                 gevent.sleep(max(0.0, wait))
             slots = room(self._shares, number, at, self._open.max_in_flight)
             if slots is not None:
                 self._arrive(self._origin + at, slots)
-                gevent.sleep(0)  # when many are due at once, the visitors run all the same
+                gevent.sleep(0)  # let the visitors run even if many are due at once
         self._all_came = True
         self._tell()
 
@@ -150,7 +149,7 @@ class Arrivals:
         visitor.start(self._group).rawlink(partial(self._left, arrival))
 
     def _begins(self, arrival: _Arrival) -> bool:
-        """The visitor's greenlet runs: whether it is still in time."""
+        """Called when the visitor's greenlet runs: True if it is still in time."""
         now = perf_counter()
         if now - arrival.planned > self._open.max_start_delay:
             return False
@@ -168,7 +167,7 @@ class Arrivals:
             self._observer.sample(names.ARRIVAL_TIME + names.CORRECTED, now - arrival.planned)
 
     def _left(self, arrival: _Arrival, _: object) -> None:
-        """The visitor's greenlet is over; one that was stopped before it ran has not begun."""
+        """Called when the visitor's greenlet has ended; one stopped before it ran has not begun."""
         self._in_flight -= 1
         if arrival.started is None:
             self._drop(names.ARRIVALS_DROPPED_LATE)
@@ -191,9 +190,9 @@ _ENDS: Final[dict[bool | None, str]] = {
 
 
 class NoUsers(Iterator[dict[str, dict[str, int]]]):
-    """In place of Locust's dispatcher: every worker is told to run, and of no class how many users.
+    """Replaces Locust's dispatcher: every worker is to run, without a number of users for any class.
 
-    A count, were it 0, would have Locust stop the visitors whenever a worker comes or goes.
+    A number, even 0, would make Locust stop the visitors whenever a worker joins or leaves.
     """
 
     dispatch_in_progress = False
@@ -203,7 +202,7 @@ class NoUsers(Iterator[dict[str, dict[str, int]]]):
         self._due = False
 
     def new_dispatch(self, *_: object, **__: object) -> None:
-        """Locust asks for this many users; it is told once what there is."""
+        """Locust asks for a number of users; the next iteration yields the workers once."""
         self._due = True
 
     def __next__(self) -> dict[str, dict[str, int]]:
@@ -213,7 +212,7 @@ class NoUsers(Iterator[dict[str, dict[str, int]]]):
         return {worker: {} for worker in self._workers}
 
     def add_worker(self, worker_node: WorkerNode) -> None:
-        """One more is to run."""
+        """Add a worker."""
         self._workers.add(worker_node.id)
 
     def remove_worker(self, worker_node: WorkerNode) -> None:

@@ -1,4 +1,4 @@
-"""The open model of a run, whatever this process is: the only one, the master, or a worker."""
+"""The open model of a run in any process: the only one, the master, or a worker."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nakama_bots.settings.load_profile import LoadProfile
 
 
 class OpenRun:
-    """Made once a process; ``start`` begins a run's arrivals, Locust's stop ends and ``end`` forgets them."""
+    """One per process. ``start`` begins a run's arrivals, Locust's stop ends them, ``end`` drops them."""
 
     def __init__(self, environment: Environment, observer: Observer) -> None:
         self._environment = environment
@@ -31,7 +31,7 @@ class OpenRun:
         environment.events.test_stopping.add_listener(self._on_test_stopping)
 
     def start(self, profile: LoadProfile, seed: int) -> None:
-        """Begin; nothing when ``profile`` is no open model."""
+        """Start the arrivals; does nothing if ``profile`` is not an open model."""
         if profile.open is None:
             return
         runner = self._environment.runner
@@ -46,14 +46,14 @@ class OpenRun:
 
     @property
     def done(self) -> bool:
-        """Whether everybody has come and gone, or had time enough to go. Known where the run is led."""
+        """True if all visitors have left, or had enough time to leave. Known in the leading process."""
         if self._shares is not None:
             return self._shares.done
         arrivals = self._arrivals
         return arrivals is not None and (arrivals.drained or perf_counter() >= self._end)
 
     def most_in_flight(self) -> int:
-        """The most visitors of this process at once since the last time; 0 without an open load."""
+        """Return the most visitors at once in this process since the last call; 0 without an open load."""
         return self._arrivals.most_in_flight() if self._arrivals is not None else 0
 
     def _on_drained(self, msg: Any, **_: Any) -> None:
@@ -66,5 +66,5 @@ class OpenRun:
                 part.stop()
 
     def end(self) -> None:
-        """The run is over, its last figures taken."""
+        """Drop the run, after its last figures were read."""
         self._arrivals = self._shares = None

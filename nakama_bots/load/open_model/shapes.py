@@ -1,4 +1,4 @@
-"""The load profile as a Locust shape: how many users run at which second."""
+"""The load profile as a Locust shape: the number of users at each second."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TICK = 1.0
 
 
 class ProfileShape(LoadTestShape):
-    """Users by a profile's curve. A ramp is cut into steps of a second; jumps and the end are met exactly."""
+    """Follows a profile's curve: ramps in steps of one second, jumps and the end exactly."""
 
     def __init__(self, profile: LoadProfile, run_time: float | None) -> None:
         LoadTestShape.__init__(self)
@@ -28,11 +28,11 @@ class ProfileShape(LoadTestShape):
         self.rewind()
 
     def rewind(self) -> None:
-        """The next run begins without users."""
+        """Start the next run without users."""
         self._last: tuple[int, float] | None = None
 
     def tick(self) -> tuple[int, float] | None:
-        """Users to run now and how many to start or stop a second; None at the end."""
+        """Return the users to run now and how many to start or stop per second; None at the end."""
         elapsed = perf_counter() - self.start_time
         edge = min(self._curve.next_edge(elapsed), self._end)
         if self._last is not None and 0 < edge - elapsed < _TICK:
@@ -43,13 +43,13 @@ class ProfileShape(LoadTestShape):
         users = round(self._curve.ahead(elapsed, _TICK))
         before = self._last[0] if self._last is not None else 0
         if self._last is None or users != before:
-            # All within this second; Locust wants a rate even where nobody is started.
+            # All within this second; Locust needs a rate even if no user is started.
             self._last = (users, float(abs(users - before) or 1))
         return self._last
 
 
 class OpenShape(LoadTestShape):
-    """No users at all for Locust to start: an open model has its own. The run lasts until ``done``."""
+    """Starts no users through Locust: an open model starts them. The run lasts until ``done``."""
 
     def __init__(self, done: Callable[[], bool], run_time: float | None) -> None:
         LoadTestShape.__init__(self)
@@ -57,15 +57,15 @@ class OpenShape(LoadTestShape):
         self._run_time = run_time
 
     def tick(self) -> tuple[int, float] | None:
-        """Nothing changes; None at the end."""
+        """Return no change; None at the end."""
         over = self._run_time is not None and perf_counter() - self.start_time >= self._run_time
         return None if over or self._done() else (0, 1.0)
 
 
 def install(environment: Environment, profile: LoadProfile, done: Callable[[], bool]) -> None:
-    """Have ``profile`` shape the run; ``ConfigError`` when something else says how many users there are.
+    """Let ``profile`` shape the run; ``ConfigError`` if anything else sets the number of users.
 
-    ``done`` tells when an open model's arrivals are over.
+    ``done`` returns True when an open model's arrivals are over.
     """
     options = environment.parsed_options
     assert options is not None

@@ -1,7 +1,7 @@
-"""The open model over several processes: the master shares the arrivals out, anew when workers come or go.
+"""The open model over several processes: the master shares out the arrivals whenever workers join or leave.
 
-All processes know the whole list of arrival times, so a share is two numbers. A change holds from an arrival
-time on that has not come yet: every arrival is one worker's, and none has two.
+All processes know the whole list of arrival times, so a share is two numbers. A change takes effect from a
+future arrival time on, so every arrival belongs to exactly one worker.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ SHARE: Final = "nakama_bots.share"
 DRAINED: Final = "nakama_bots.drained"
 
 LEAD: Final = 1.0
-"""Seconds from the sharing out to the first arrival that it is about: for the message to be everywhere."""
+"""Seconds from a share-out to its first arrival: time for the message to reach every worker."""
 
 _POLL: Final = 0.1
 _ALL_START: Final = 5.0
-"""Seconds that the first sharing out waits for every worker that was ready at the start."""
+"""Seconds that the first share-out waits for all workers that were ready at the start."""
 
 
 class WorkerShares:
-    """A worker's side; ``arrivals`` gives this run's, which begin with the first share."""
+    """The worker's side. ``arrivals`` returns this run's arrivals, which begin with the first share."""
 
     def __init__(self, runner: WorkerRunner, arrivals: Callable[[], Arrivals | None]) -> None:
         self._runner = runner
@@ -44,7 +44,7 @@ class WorkerShares:
         arrivals = self._arrivals()
         if arrivals is None:
             return
-        # The master may have counted this one out and in again: it waits for the newest answer.
+        # The master may have removed and re-added this worker: it waits for the newest answer.
         arrivals.on_drained = self._drained
         arrivals.take(msg.data["share"], msg.data["elapsed"])
         if arrivals.drained:
@@ -55,7 +55,7 @@ class WorkerShares:
 
 
 class MasterShares:
-    """The master's side, for one run; ``done`` says when it is over."""
+    """The master's side, for one run; ``done`` returns True when the run is over."""
 
     def __init__(self, runner: MasterRunner, observer: Observer, profile: LoadProfile, seed: int) -> None:
         assert profile.open is not None
@@ -73,11 +73,11 @@ class MasterShares:
         self.done = False
 
     def stop(self) -> None:
-        """The run is over."""
+        """Stop sharing out: the run is over."""
         self._keeper.kill()
 
     def on_drained(self, worker: str) -> None:
-        """A worker has seen everybody of its share come and go."""
+        """Called when all visitors of a worker's share have left."""
         self._drained.add(worker)
 
     def _keep(self, patience: float) -> None:
@@ -101,7 +101,7 @@ class MasterShares:
         elapsed = now - self._origin
         since = 0.0 if first else elapsed + LEAD
         log.info("arrivals: shared by %d workers from second %.1f on", len(live), since)
-        # One that was counted out may only be slow.
+        # A worker that was removed may only be slow.
         for worker in {*self._sharing, *live}:
             share: Share = {"number": 0, "of": 0, "since": since}
             if worker in live:

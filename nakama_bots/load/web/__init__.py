@@ -1,1 +1,1 @@
-"""What is added to Locust's web UI."""
+"""Additions to Locust's web UI."""

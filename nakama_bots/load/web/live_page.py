@@ -1,4 +1,4 @@
-"""The Nakama tab of Locust's web UI: a page of its own, its figures as JSON, and the way to it."""
+"""The Nakama tab of Locust's web UI: a page, its figures as JSON, and a link to it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _FILES: Final = Path(__file__).parent / "page"
 
 
 def add_live_page(web_ui: WebUI, part: Callable[[], LivePart]) -> None:
-    """Serve the page at ``/nakama``, and put a tab that leads to it on Locust's own."""
+    """Serve the page at ``/nakama``, and add a tab for it to Locust's page."""
     app = web_ui.app
     assert app is not None
-    # Beside Locust's pages, under the path that it was given.
+    # Beside Locust's pages, under the same base path.
     base = app.blueprints["locust"].url_prefix
     pages = Blueprint("nakama_bots", __name__, url_prefix=base)
 
@@ -46,7 +46,7 @@ def add_live_page(web_ui: WebUI, part: Callable[[], LivePart]) -> None:
             response.headers["Cross-Origin-Resource-Policy"] = "same-origin"
         return response
 
-    # Flask calls the first of these last: behind Locust's, which lets every origin read every answer.
+    # Flask calls the first of these last: after Locust's, which lets every origin read every answer.
     app.after_request_funcs.setdefault(None, []).insert(0, keep_to_own_origin)
 
     @app.after_request
@@ -54,7 +54,7 @@ def add_live_page(web_ui: WebUI, part: Callable[[], LivePart]) -> None:
         if request.endpoint == _INDEX and response.mimetype == "text/html":
             tab = _file("tab.html").replace("{{path}}", (base or "") + PATH)
             text = response.get_data(as_text=True)
-            # The last one: Locust's own script may have the word in a string.
+            # The last match: Locust's script may contain the tag in a string.
             head, end, rest = text.rpartition("</body>")
             response.set_data(f"{head}{tab}{end}{rest}" if end else text)
         return response

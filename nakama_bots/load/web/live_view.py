@@ -1,4 +1,4 @@
-"""A run as it goes on: for the page in Locust's web UI, and a line every few seconds where there is none."""
+"""A live view of a run: for the page in Locust's web UI, or a line every few seconds without one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class LiveView:
-    """One of the process that the user started. ``interval`` in seconds between two lines, 0 for none."""
+    """The live view, in the process that the user started. ``interval``: seconds between lines, 0 for none."""
 
     def __init__(
         self, environment: Environment, totals: Totals, target: Callable[[], TargetPart], interval: float
@@ -34,7 +34,7 @@ class LiveView:
         environment.events.test_stop.add_listener(self._on_test_stop)
 
     def part(self) -> LivePart:
-        """The page's content; other greenlets run meanwhile."""
+        """Return the page's content; other greenlets run meanwhile."""
         live = self._updated()
         timeline = live.timeline
         runner = self._environment.runner
@@ -49,7 +49,7 @@ class LiveView:
         )
 
     def line(self) -> str:
-        """The same in one line."""
+        """Return the same in one line."""
         recorder = self._totals.recorder
         return line(self._updated().now(recorder), funnel_of(recorder), self._totals.health.part())
 
@@ -77,7 +77,7 @@ class LiveView:
                 self._warn()
                 if self._interval and seconds % max(1, round(self._interval)) == 0:
                     log.info("%s", self.line())
-            except Exception as error:  # noqa: BLE001 - whatever it is, the next line may be all right
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next line may work
                 self._totals.failed("lines of the live view", error)
 
     def _warn(self) -> None:

@@ -1,4 +1,4 @@
-"""What is added to Locust's web UI: the emulator's banner on its pages, a check of the host that is given."""
+"""Additions to the pages of Locust's web UI: the emulator's banner, a check of the entered host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SWARM: Final = "locust.swarm"
 
 
 def show_banner(app: Flask, is_emulator: Callable[[], bool]) -> None:
-    """Put the banner on every page of Locust's web UI while ``is_emulator`` says so."""
+    """Put the banner on every page of Locust's web UI while ``is_emulator`` returns True."""
 
     @app.after_request
     def add_banner(response: Response) -> Response:
@@ -28,9 +28,9 @@ def show_banner(app: Flask, is_emulator: Callable[[], bool]) -> None:
 
 
 def check_form(app: Flask, settings: Settings, is_own: Callable[[Target], bool]) -> None:
-    """Refuse to start a test that the settings do not allow, in the form that Locust's page shows.
+    """Refuse to start a test that the settings do not allow, as an error in Locust's form.
 
-    ``is_own`` is for the embedded emulator, which may always be used.
+    ``is_own`` returns True for the embedded emulator, which is always allowed.
     """
 
     @app.before_request

@@ -1,4 +1,4 @@
-"""The master's side: adds up what the workers report, and waits for their last figures."""
+"""The master's side: adds up the workers' reports, and waits for their last figures."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ log = logging.getLogger(__name__)
 STOP_TIMEOUT: Final = 10.0
 """Seconds beyond Locust's ``--stop-timeout`` that the master waits for its workers."""
 GONE_TIMEOUT: Final = 2.0
-"""The same for a worker of which Locust knows no more: its last messages may still be under way."""
+"""The same for a worker that Locust has removed: its last messages may still be in transit."""
 
 _POLL: Final = 0.02
 
 
 class MasterEnd:
-    """The master's side: adds up what the workers report."""
+    """The master's side: adds up the workers' reports."""
 
     def __init__(self, runner: MasterRunner, totals: Totals) -> None:
         self._runner = runner
@@ -38,11 +38,11 @@ class MasterEnd:
         runner.register_message(STOPPED, self._on_stopped)
 
     def reset(self) -> None:
-        """Begin with a new run."""
+        """Start a new run."""
         self._records.clear()
 
     def collect(self) -> str:
-        """Have every worker stop its users and report; says which figures are missing, "" for none."""
+        """Make every worker stop its users and report. Returns a line on missing figures, "" for none."""
         clients = self._runner.clients
         for client_id in {*self._records, *(client.id for client in clients.all)}:
             self._record(client_id)
@@ -59,7 +59,7 @@ class MasterEnd:
         return missing
 
     def parts(self) -> list[WorkerPart]:
-        """What each worker of the run has contributed, by index."""
+        """Return the contribution of each worker of the run, by index."""
         now, started = perf_counter(), self._totals.timeline.started
         records = sorted(self._records.values(), key=lambda record: record.index)
         return [record.part(started=started, now=now) for record in records]
@@ -71,17 +71,17 @@ class MasterEnd:
         return self._records[client_id]
 
     def _late(self, waited: float) -> bool:
-        """Whether a worker's last figures are still to come, after ``waited`` seconds."""
+        """True if a worker's last figures are still expected after ``waited`` seconds."""
         return any(
             record.said is None and waited < self._patience(client_id)
             for client_id, record in self._records.items()
         )
 
     def _patience(self, client_id: str) -> float:
-        """Seconds that the last figures of this worker are waited for."""
+        """Return how many seconds to wait for the last figures of this worker."""
         clients, stop_timeout = self._runner.clients, self._runner.environment.stop_timeout
         if client_id not in clients:
-            # Locust forgets a worker for --stop-timeout when its users have stopped.
+            # Locust removes a worker for --stop-timeout after its users have stopped.
             return stop_timeout + GONE_TIMEOUT
         return 0.0 if clients[client_id].state == STATE_MISSING else stop_timeout + STOP_TIMEOUT
 
@@ -96,7 +96,7 @@ class MasterEnd:
             return
         record = self._record(client_id)
         try:
-            # The totals check each interval; of one that cannot be read, those before it count.
+            # The totals check each interval; those before an unreadable one count.
             check(data[REPORT_KEY], ReportHead, "report")
             report = cast("WorkerReport", data[REPORT_KEY])
             record.hear(report, perf_counter())
@@ -105,5 +105,5 @@ class MasterEnd:
         except ShapeError as error:
             if client_id not in self._unreadable:
                 self._unreadable.add(client_id)
-                log.error("worker %s reports what this version cannot read (%s)", client_id, error)
+                log.error("worker %s sent a report that this version cannot read (%s)", client_id, error)
             self._totals.failed(FIGURES, error, source=client_id)

@@ -1,4 +1,4 @@
-"""Locust's master, put right where it loses or revives a run that ends while workers come and go (2.47)."""
+"""Fixes for Locust's master (2.47), which loses or revives a run that ends while workers join or leave."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from locust.runners import STATE_RUNNING, MasterRunner
 
 
 class MasterMending:
-    """Made once a master.
+    """One per master.
 
-    - When its last worker quits, it quits in the greenlet that reads the workers' messages: those that are
-      still there, with the last figures, would not be read.
-    - A start that is under way when the run is stopped, such as a share-out to a worker that joins, goes on: it
-      has the workers run again and takes the run for running.
-    - Without rebalancing it gives users to the first worker that joins late and to no later one, and those of a
-      worker that is gone to nobody.
+    - When its last worker quits, it quits in the greenlet that reads the workers' messages: the remaining
+      ones, with the last figures, would not be read.
+    - A start in progress when the run is stopped, such as a share-out to a worker that joins, continues: it
+      makes the workers run again and considers the run running.
+    - Without rebalancing it gives users to the first worker that joins late and to no later one, and does not
+      redistribute the users of a lost worker.
     """
 
     def __init__(self, runner: MasterRunner) -> None:
@@ -37,19 +37,19 @@ class MasterMending:
             runner.environment.parsed_options.enable_rebalancing = True
 
     def quit(self) -> None:
-        """As Locust's, but never in a greenlet that it ends before it is done."""
+        """Quit as Locust does, but never in a greenlet that this ends before it is done."""
         if gevent.getcurrent() in list(self._runner.greenlet):
             gevent.spawn(self._quit)
         else:
             self._quit()
 
     def update_state(self, new_state: str) -> None:
-        """As Locust's, but what has been stopped does not run again without a new start."""
+        """Update as Locust does, but a stopped run does not run again without a new start."""
         if not (self._stopping and new_state == STATE_RUNNING):
             self._update_state(new_state)
 
     def reset_connection(self) -> None:
-        """As Locust's, which makes a new server."""
+        """Reset as Locust does, which creates a new server."""
         self._reset_connection()
         self._hold_spawn_messages()
 

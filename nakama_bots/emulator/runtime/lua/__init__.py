@@ -1,1 +1,1 @@
-"""Lua modules as they are, in Lua 5.1 (``lupa``): the engine, the sandbox, and what modules may reach."""
+"""Runs unchanged Lua modules in Lua 5.1 (``lupa``): engine, sandbox, and the accessible library."""

@@ -1,4 +1,4 @@
-"""The first argument of every Lua function: who calls, and where."""
+"""The first argument of every Lua function: the context of the call."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from nakama_bots.emulator.runtime.matches import MatchContext
 
 
 def of_call(options: Options, context: RpcContext) -> JsonObject:
-    """The context of an RPC, a hook or an event."""
+    """Return the context of an RPC, a hook or an event."""
     shown: JsonObject = {
         "env": dict(options.env),
         "execution_mode": context.mode,
@@ -31,7 +31,7 @@ def of_call(options: Options, context: RpcContext) -> JsonObject:
 
 
 def of_match(options: Options, context: MatchContext) -> JsonObject:
-    """The context of a match's functions; its label and rate are there once it has begun."""
+    """Return the context of a match's functions; it has a label and rate once the match has started."""
     shown: JsonObject = {
         "env": dict(options.env),
         "execution_mode": "match",

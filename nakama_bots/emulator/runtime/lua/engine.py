@@ -1,7 +1,7 @@
-"""One Lua state: the modules in it, and calls into it that always come to an end.
+"""A Lua state: its modules, and bounded calls into it.
 
-A call that runs too many instructions, takes too much memory or calls itself without end fails by an error; the
-state and the emulator go on.
+A call that runs too many instructions, uses too much memory or recurses too deeply fails with an error; the
+state and the emulator continue to work.
 """
 
 from __future__ import annotations
@@ -22,25 +22,27 @@ _NO_MEMORY: Final = b"not enough memory"
 _COMPILED: Final = b"\x1b"
 _LOG = logging.getLogger(__name__)
 
-# What the engine and nk functions give each other: a function of Lua, a table of Lua.
+# Values passed between the engine and nk functions: a Lua function, a Lua table.
 LuaFunction = Any
 LuaTable = Any
 
 
 class LuaFailure(RuntimeFunctionError):
-    """What a Lua function failed with, and where (``place``, such as "game.lua:7: ").
+    """The error of a Lua function, and its place (``place``, such as "game.lua:7: ").
 
-    ``told``: the module raised it with a code, so it is not logged.
+    ``deliberate``: the module raised it with a code, so it is not logged.
     """
 
-    def __init__(self, message: str, code: int = _INTERNAL, *, told: bool = False, place: str = "") -> None:
+    def __init__(
+        self, message: str, code: int = _INTERNAL, *, deliberate: bool = False, place: str = ""
+    ) -> None:
         super().__init__(message, code)
-        self.told = told
+        self.deliberate = deliberate
         self.place = place
 
 
 class Engine:
-    """A Lua state. ``instructions``: so many a call; ``memory``: bytes of the whole state."""
+    """A Lua state. ``instructions``: the limit per call; ``memory``: bytes of the whole state."""
 
     def __init__(self, instructions: int, memory: int, native: Mapping[str, Mapping[str, Any]]) -> None:
         self._lua = LuaRuntime(
@@ -69,7 +71,7 @@ class Engine:
     # Modules.
 
     def add(self, name: str, path: Path) -> None:
-        """Make a module known by ``name``; it runs when it is required. ``OSError``."""
+        """Register a module under ``name``; it runs when it is required. ``OSError``."""
         self._sources[name] = (path.read_bytes(), f"{name.replace('.', '/')}.lua")
 
     def look_in(self, root: Path) -> None:
@@ -77,11 +79,11 @@ class Engine:
         self._roots.append(root)
 
     def preload(self, name: str, table: LuaTable) -> None:
-        """Have ``require(name)`` give that table."""
+        """Make ``require(name)`` return that table."""
         self._loaded[name.encode()] = table
 
     def _chunk(self, name: Any) -> tuple[bytes, bytes] | None:
-        """The source and the chunk name of a module that is required for the first time."""
+        """Return the source and the chunk name of a module, when it is first required."""
         wanted = decode(name) if isinstance(name, bytes) else str(name)
         if wanted not in self._sources:
             relative = wanted.replace(".", "/") + ".lua"
@@ -96,17 +98,17 @@ class Engine:
         return source, b"@" + encode(place)
 
     def require(self, name: str) -> Any:
-        """What a module gives when it is loaded; it runs if it has not yet. ``LuaFailure``."""
+        """Return a module's value, running it if it has not run yet. ``LuaFailure``."""
         return self.call(self._require, name)
 
     def knows(self, name: str) -> bool:
-        """Whether there is a module of that name."""
+        """True if there is a module of that name."""
         return name in self._sources or self._chunk(encode(name)) is not None
 
     # Calls.
 
     def table(self, value: Mapping[str, Any] | Iterable[Any]) -> LuaTable:
-        """A Lua table of a Python object or list."""
+        """Return a Lua table of a Python object or list."""
         return to_lua(self._lua, value if isinstance(value, Mapping) else list(value))
 
     def function(
@@ -116,10 +118,10 @@ class Engine:
         count: int | None = None,
         needed: Iterable[int] = (),
     ) -> LuaFunction:
-        """A Lua function that calls ``implementation`` with exactly so many arguments, None: with those given.
+        """Return a Lua function that calls ``implementation`` with a fixed number of arguments, None: as given.
 
-        ``needed``: the arguments, from 1 on, that may be nil but not left out.
-        It gives None, one value or a tuple of values; its ``RuntimeFunctionError`` is an error in Lua.
+        ``needed``: the arguments, from 1 on, that may be nil but not absent.
+        It returns None, one value or a tuple of values; its ``RuntimeFunctionError`` is an error in Lua.
         """
 
         def called(given: int, *arguments: Any) -> tuple[Any, ...]:
@@ -134,7 +136,7 @@ class Engine:
                 return False, encode(error.message)
             except (TypeError, ValueError, OverflowError) as error:
                 return False, encode(f"bad argument ({error})")
-            except Exception as error:  # noqa: BLE001 - a fault of ours must not pass for one of the module's
+            except Exception as error:  # noqa: BLE001 - a bug here must not look like one of the module
                 _LOG.exception("nk function")
                 return False, encode(f"the emulator failed: {error}")
             if result is None:
@@ -145,10 +147,10 @@ class Engine:
         return self._wrap(name.encode(), called)
 
     def call(self, function: LuaFunction, *arguments: Any, home: LuaFunction | None = None) -> Any:
-        """Call a Lua function: None, its one result, or a tuple of results, all as Lua has them.
+        """Call a Lua function. Returns None, its only result, or a tuple of results, as Lua values.
 
-        Arguments may be Python values or Lua's. ``LuaFailure``, with the text as the server would tell it:
-        without the place, if that is in the module of ``home`` (the function itself when left out).
+        Arguments may be Python or Lua values. ``LuaFailure`` has the text as the server reports it: without the
+        place, if that is in the module of ``home`` (default: the function itself).
         """
         given = [to_lua(self._lua, argument) for argument in arguments]
         outermost = self._depth == 0
@@ -174,23 +176,23 @@ class Engine:
         return result[1] if len(result) == 2 else result[1:]
 
     def _failed(self, function: LuaFunction, error: Any) -> LuaFailure:
-        code, told = _INTERNAL, False
+        code, deliberate = _INTERNAL, False
         if lua_type(error) == "table":
             values = from_lua(error)
             if isinstance(values, list):
-                told = len(values) > 1
-                code = int(values[1]) if told and isinstance(values[1], int | float) else _INTERNAL
+                deliberate = len(values) > 1
+                code = int(values[1]) if deliberate and isinstance(values[1], int | float) else _INTERNAL
                 error = to_lua(self._lua, values[0])
             else:
                 error = b"table"
         text = decode(error) if isinstance(error, bytes) else _shown(error)
         if error == _NO_MEMORY or text.endswith("not enough memory"):
-            # What is no longer used is still there: without it the next call has its memory again.
+            # Free unused memory, so that the next call has all of it.
             self._lua.set_max_memory(2 * self._memory)
             self._lua.gccollect()
             self._lua.set_max_memory(self._memory)
         message = self._without_place(function, text)
-        return LuaFailure(message, code, told=told, place=text[: len(text) - len(message)])
+        return LuaFailure(message, code, deliberate=deliberate, place=text[: len(text) - len(message)])
 
     def _without_place(self, function: LuaFunction, text: str) -> str:
         place = decode(self._source(function)).removeprefix("@")
@@ -200,7 +202,7 @@ class Engine:
         return message if colon else line
 
     def value(self, value: Any) -> Any:
-        """A Lua value as Python has it."""
+        """Convert a Lua value to Python."""
         return from_lua(value)
 
     @staticmethod

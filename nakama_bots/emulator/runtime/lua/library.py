@@ -1,4 +1,4 @@
-"""The parts of Lua's library that the server replaces: its clock, its dice, and ``bit32``."""
+"""The parts of Lua's library that the server replaces: clock, random numbers and ``bit32``."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any, Final
 
 _WORD: Final = 0xFFFFFFFF
 _START: Final = time.monotonic()
-# Go's forms of C's date letters, where they differ: what ``%c`` and the like mean to a real server.
+# The meaning of ``%c`` and similar date letters on a real server, where Go differs from C.
 _DATES: Final = {"%c": "%d %b %y %H:%M UTC", "%x": "%H/%M/%y", "%P": "%p", "%F": "%Y-%m-%d", "%Z": "UTC"}
 
 
 def libraries(now: Callable[[], int], rng: random.Random) -> Mapping[str, Mapping[str, Callable[..., Any]]]:
-    """By library, by name. ``now``: Unix nanoseconds; ``rng``: what ``math.random`` draws from."""
+    """Return functions by library and name. ``now``: Unix nanoseconds; ``rng``: for ``math.random``."""
     return {"os": _os(now), "math": _math(rng), "bit32": _BIT32}
 
 
 def unix(fields: Mapping[str, Any]) -> int:
-    """The Unix second of a date's fields, which may lie outside of their ranges (month 13, day 0)."""
+    """Return the Unix second of a date's fields, which may exceed their ranges (month 13, day 0)."""
 
     def whole(name: str, default: int) -> int:
         value = fields.get(name)
@@ -57,7 +57,7 @@ def _os(now: Callable[[], int]) -> Mapping[str, Callable[..., Any]]:
 
 
 def _fields(at: dt.datetime) -> dict[str, int | bool]:
-    """As the server's: the week begins with 0 on Sunday."""
+    """Return the date fields as the server does: the week begins with 0 on Sunday."""
     day = at.timetuple()
     return {
         "year": at.year,
@@ -92,13 +92,13 @@ def _folded(fold: Callable[[int, int], int], start: int) -> Callable[..., int]:
 
 
 def _shift(value: float, by: float) -> int:
-    """To the left; to the right below 0."""
+    """Shift left, or right if ``by`` is below 0."""
     word, count = _word(value), int(by)
     return (word << count) & _WORD if 0 <= count < 32 else word >> -count if -32 < count < 0 else 0
 
 
 def _arithmetic(value: float, by: float) -> int:
-    """To the right with the sign; to the left below 0."""
+    """Shift right with the sign, or left if ``by`` is below 0."""
     word, count = _word(value), int(by)
     if count < 0:
         return _shift(word, -count)

@@ -1,4 +1,4 @@
-"""A match whose functions are Lua's. Its state stays in Lua and is never looked at."""
+"""Matches with Lua functions. The state stays in Lua and is never inspected."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _presence(one: MatchPresence) -> JsonObject:
 
 
 def _chosen(number: int, given: Any, *, user: bool) -> list[MatchPresence] | None:
-    """The presences of a Lua list, None for nil; ``user``: each needs a user id."""
+    """Return the presences of a Lua list, None for nil; ``user``: each needs a user id."""
     of = optional_table(number, given)
     if of is None:
         return None
@@ -136,7 +136,7 @@ _DISPATCHER: Final = ("broadcast_message", "broadcast_message_deferred", "match_
 
 
 class LuaMatch:
-    """One match's handler. ``table``: what its module gives, with the seven functions."""
+    """The handler of a match. ``table``: its module's value, with the seven functions."""
 
     def __init__(self, engine: Engine, options: Options, table: LuaTable) -> None:
         self._engine = engine
@@ -163,7 +163,7 @@ class LuaMatch:
 
     def _state(self, name: str, what: str, *arguments: Any) -> State:
         values = self._call(name, *arguments)
-        # As the server looks at them, from the last on.
+        # In the server's order of checks, from the last on.
         if values[-1] is None:
             return None
         if len(values) > 1:
@@ -172,7 +172,7 @@ class LuaMatch:
         return values[0]
 
     def match_init(self, context: MatchContext, params: Mapping[str, Any]) -> tuple[State, Any, Any]:
-        """The first state, the tick rate and the label."""
+        """Return the first state, the tick rate and the label."""
         values = self._results("match_init", of_match(self._options, context), dict(params))
         if len(values) > 3:
             msg = "match_init returned too many arguments, must be: state, tick rate number, label string"
@@ -191,7 +191,7 @@ class LuaMatch:
         presence: MatchPresence,
         metadata: Mapping[str, str],
     ) -> tuple[Any, ...]:
-        """The state, whether ``presence`` may join, and why not."""
+        """Return the state, whether ``presence`` may join, and why not."""
         given = (tick, state, _presence(presence), dict(metadata))
         values = self._call("match_join_attempt", context, dispatcher, *given)
         self._context = None  # it named the user
@@ -218,7 +218,7 @@ class LuaMatch:
         state: State,
         presences: Sequence[MatchPresence],
     ) -> State:
-        """The state after these have joined."""
+        """Return the state after these have joined."""
         joined = [{**_presence(one), "reason": 1} for one in presences]
         return self._state("match_join", "join", context, dispatcher, tick, state, joined)
 
@@ -230,7 +230,7 @@ class LuaMatch:
         state: State,
         presences: Sequence[MatchPresence],
     ) -> State:
-        """The state after these have left."""
+        """Return the state after these have left."""
         left = [{**_presence(one), "reason": 3} for one in presences]
         return self._state("match_leave", "leave", context, dispatcher, tick, state, left)
 
@@ -242,7 +242,7 @@ class LuaMatch:
         state: State,
         messages: Sequence[MatchMessage],
     ) -> State:
-        """The state after a tick with these messages."""
+        """Return the state after a tick with these messages."""
         given = [
             {
                 "sender": _presence(one.sender),
@@ -258,13 +258,13 @@ class LuaMatch:
     def match_terminate(
         self, context: MatchContext, dispatcher: Dispatcher, tick: int, state: State, grace_seconds: int
     ) -> State:
-        """The state after hearing that the server ends."""
+        """Return the state after the notice that the server ends."""
         return self._state("match_terminate", "terminate", context, dispatcher, tick, state, grace_seconds)
 
     def match_signal(
         self, context: MatchContext, dispatcher: Dispatcher, tick: int, state: State, data: str
     ) -> tuple[State, str]:
-        """The state, and the answer to a signal."""
+        """Return the state, and the answer to a signal."""
         values = self._call("match_signal", context, dispatcher, tick, state, data)
         if values[-1] is not None and not isinstance(values[-1], bytes):
             msg = "Match signal returned non-string result, stopping match"

@@ -1,4 +1,4 @@
-"""The Lua modules of one emulator: loaded in the server's order, with ``nk`` to reach and to register."""
+"""The Lua modules of an emulator: loaded in the server's order, with ``nk`` for calls and registration."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.matchmaker import Entry
 
 _LOG = logging.getLogger(__name__)
-# Arguments that a Lua module must give, if only as nil.
+# Arguments that a Lua module must pass, if only as nil.
 _NEEDED: Final = {
     "groups_list": (3,),
     "json_encode": (1,),
@@ -32,7 +32,7 @@ _NEEDED: Final = {
     "match_list": (2, 3, 4, 5, 6),
     "party_list": (2,),
 }
-# Functions of the server's Lua that the emulator does not have; they are there and fail.
+# Functions of the server's Lua that the emulator lacks; they exist and fail.
 MISSING: Final = (
     "authenticate_apple", "authenticate_facebook", "authenticate_facebook_instant_game",
     "authenticate_game_center", "authenticate_google", "authenticate_steam", "link_apple", "link_facebook",
@@ -48,12 +48,12 @@ MISSING: Final = (
 
 @cache
 def _arguments() -> dict[str, int]:
-    """How many arguments each function of ``nk`` takes; to look costs more than all else of a reset."""
+    """Return the number of arguments of each ``nk`` function; cached, as inspection dominates a reset."""
     return {name: len(inspect.signature(getattr(Nk, name)).parameters) - 1 for name in FUNCTIONS}
 
 
 class LuaModules:
-    """All of them, in one Lua state."""
+    """All Lua modules, in one Lua state."""
 
     def __init__(self, core: Core, nk: Nk, initializer: Initializer) -> None:
         options = core.options
@@ -73,7 +73,7 @@ class LuaModules:
             made[name] = self._engine.function(_missing(name))
         for name, register in self._registrations().items():
             made[name] = self._engine.function(register, name, 2)
-        # These get functions of Lua, which are called as Lua's.
+        # These take Lua functions, which are called as such.
         made["run_once"] = self._engine.function(
             lambda function: nk.run_once(self._once(function)), "run_once", 1
         )
@@ -88,22 +88,22 @@ class LuaModules:
         return made
 
     def add(self, name: str, path: Path) -> None:
-        """A module to load, by the name that others require it by. ``OSError``."""
+        """Add a module to load, under the name for ``require``. ``OSError``."""
         self._engine.add(name, path)
         if name not in self._names:
             self._names.append(name)
 
     def look_in(self, root: Path) -> None:
-        """A folder whose other files may be required."""
+        """Allow modules to require other files of a folder."""
         self._engine.look_in(root)
 
     def load(self) -> None:
-        """Run all that were added, in their order. ``LuaFailure``."""
+        """Run all added modules, in order. ``LuaFailure``."""
         for name in self._names:
             self._engine.require(name)
 
     def _handler(self, name: str) -> MatchHandler | None:
-        """A match's handler, made of the module of that name; None: there is no such module."""
+        """Create a match handler from the module of that name; None if there is none."""
         if not self._engine.knows(name):
             return None
         table: Any = None
@@ -138,10 +138,10 @@ class LuaModules:
         }
         plain = {
             "register_matchmaker_matched": self._matched,
-            "register_tournament_end": self._told,
-            "register_tournament_reset": self._told,
-            "register_leaderboard_reset": self._told,
-            "register_shutdown": self._told,
+            "register_tournament_end": self._notified,
+            "register_tournament_reset": self._notified,
+            "register_leaderboard_reset": self._notified,
+            "register_shutdown": self._notified,
         }
         return {**made, **{name: self._registers_one(name, adapt) for name, adapt in plain.items()}}
 
@@ -168,7 +168,7 @@ class LuaModules:
         return named(register)
 
     def _call(self, function: LuaFunction, context: RpcContext, *arguments: Any) -> Any:
-        """The last of a function's results, as the server takes it, in Python."""
+        """Call a function and return its last result, as the server does, in Python."""
         result = self._engine.call(function, of_call(self._core.options, context), *arguments)
         return self._engine.value(result[-1] if isinstance(result, tuple) else result)
 
@@ -176,7 +176,7 @@ class LuaModules:
         try:
             return self._call(function, context, *arguments)
         except LuaFailure as error:
-            if not error.told:
+            if not error.deliberate:
                 _LOG.error("%s: %s", what, error.place + error.message)
             raise
 
@@ -231,11 +231,11 @@ class LuaModules:
 
         return matched
 
-    def _told(self, function: LuaFunction) -> Callable[..., None]:
-        def told(context: RpcContext, *arguments: Any) -> None:
+    def _notified(self, function: LuaFunction) -> Callable[..., None]:
+        def notified(context: RpcContext, *arguments: Any) -> None:
             self._call(function, context, *arguments)
 
-        return told
+        return notified
 
     def _once(self, function: Any) -> Any:
         if kind(function) != "function":

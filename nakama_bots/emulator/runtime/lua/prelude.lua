@@ -1,5 +1,5 @@
--- Run once in a new Lua state, before any module: takes away what the server's Lua does not have, and gives
--- back what the engine needs. Nothing of it is reachable by modules except what they are meant to have.
+-- Runs once in a new Lua state, before any module: removes what the server's Lua does not have, and returns
+-- what the engine needs. Modules can reach only what they are meant to.
 
 local chunks, log = ...
 local error, type, select, loadstring = error, type, select, loadstring
@@ -13,7 +13,7 @@ for _, name in ipairs({ "io", "debug", "coroutine", "python", "dofile", "loadfil
 end
 globals.os, globals.bit32 = {}, {}
 
--- As the server prints numbers: whole ones without an exponent, others with as few digits as say them.
+-- Formats numbers as the server does: whole ones without an exponent, others with as few digits as possible.
 local plain = tostring
 function globals.tostring(...)
   local value = ...
@@ -40,7 +40,7 @@ function globals.print(...)
   log(table.concat(parts, "\t"))
 end
 
--- Compiled code could break the state, so only source is read.
+-- Compiled code could corrupt the state, so only source is accepted.
 local function source_only(chunk, name)
   if type(chunk) ~= "string" or sub(chunk, 1, 1) == "\27" then
     return nil, "only source text can be loaded"
@@ -96,7 +96,7 @@ function globals.require(name)
   return loaded[name]
 end
 
--- The line of the module's code that is running, as an error begins.
+-- The running line of the module's code, in the form that starts an error.
 local function place()
   for level = 3, 20 do
     local info = getinfo(level, "Sl")
@@ -110,8 +110,8 @@ local function place()
   return ""
 end
 
--- What an nk function gives: true and its values, or false and why it failed. The server calls it by the name that
--- it was called by: there is none in pcall(nk.json_decode, text).
+-- The result of an nk function: true and its values, or false and the error. The server's error names it as it was
+-- called: pcall(nk.json_decode, text) gives no name.
 local function finish(known, called, ok, ...)
   if ok then
     return ...
@@ -145,7 +145,7 @@ return {
       return finish(name, called, implementation(select("#", ...), ...))
     end
   end,
-  -- Every further instruction fails, so no pcall of the module can go on.
+  -- Every further instruction fails, so no pcall of the module can continue.
   stop = function(message)
     local function hook()
       sethook(hook, "", 1)

@@ -1,7 +1,7 @@
-"""Values between Lua and Python, by the server's own rules.
+"""Converts values between Lua and Python, by the server's rules.
 
-Texts are bytes in Lua: what is no UTF-8 survives the way to Python and back (``surrogateescape``). A table with
-a whole number above 0 among its keys is a list, any other an object, so ``{}`` is an object.
+Strings are bytes in Lua: invalid UTF-8 survives the round trip through Python (``surrogateescape``). A table
+with a whole number above 0 among its keys is a list, any other an object, so ``{}`` is an object.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from lupa.lua51 import LuaRuntime, lua_type
 
-# Tables may hold themselves, and lists may have their only element at 10^9.
+# Tables may contain themselves, and lists may have their only element at 10^9.
 _DEEPEST: Final = 100
 _LONGEST: Final = 10**6
 # Whole numbers beyond it have no exact double.
@@ -20,21 +20,21 @@ _WHOLE: Final = 1e21
 
 
 class Unconvertible(ValueError):
-    """A table that has no JSON: it holds itself, or a list is too long."""
+    """A table without a JSON form: it contains itself, or a list is too long."""
 
 
 def encode(text: str) -> bytes:
-    """The bytes of a text."""
+    """Return the bytes of a string."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def decode(raw: bytes) -> str:
-    """The text of bytes."""
+    """Return the string of bytes."""
     return raw.decode("utf-8", "surrogateescape")
 
 
 def to_lua(lua: LuaRuntime, value: Any) -> Any:
-    """A Python value as Lua takes it; ``None`` in an object is a key that is not there."""
+    """Convert a Python value to Lua; ``None`` in an object becomes a missing key."""
     if isinstance(value, str):
         return encode(value)
     if isinstance(value, Mapping):
@@ -53,11 +53,11 @@ def to_lua(lua: LuaRuntime, value: Any) -> Any:
 
 
 def from_lua(value: Any, depth: int = 0) -> Any:
-    """A Lua value as Python has it; functions stay what they are. ``Unconvertible``."""
+    """Convert a Lua value to Python; functions stay unchanged. ``Unconvertible``."""
     if isinstance(value, bytes):
         return decode(value)
     if isinstance(value, float):
-        # A number is whole if it can be; Go writes those without an exponent.
+        # A number becomes an integer if possible; Go writes those without an exponent.
         return int(value) if value.is_integer() and abs(value) < _WHOLE else value
     if lua_type(value) != "table":
         return value

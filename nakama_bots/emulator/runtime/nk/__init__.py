@@ -1,7 +1,7 @@
-"""What a runtime module gets: ``nk``, the functions of the server, by the names of its Lua runtime.
+"""``nk``: the server's functions for runtime modules, by the names of its Lua runtime.
 
-Arguments come in Lua's order and have Lua's shapes: a table is a dict or a list, and None is as left out.
-What the server refuses is a ``RuntimeFunctionError`` with its words.
+Arguments have Lua's order and shapes: a table is a dict or a list, and None counts as absent. A refusal of the
+server is a ``RuntimeFunctionError`` with its words.
 (https://heroiclabs.com/docs/nakama/server-framework/lua-runtime/function-reference/)
 """
 
@@ -40,7 +40,7 @@ class Nk(
     SessionFunctions,
     WebFunctions,
 ):
-    """The functions of the server. ``core`` is the store itself, for what has no function here (not stable)."""
+    """The server's functions. ``core`` is the store, for access beyond these functions (not stable)."""
 
 
 FUNCTIONS: tuple[str, ...] = tuple(

@@ -42,7 +42,7 @@ _TEXTS: Final = ("display_name", "timezone", "location", "lang_tag", "avatar_url
 
 
 def _named(field: str) -> Field:
-    """A text whose name the server writes with blanks."""
+    """Return a string field whose name the server writes with blanks."""
 
     def read(_: str, value: Any) -> str:
         return any_text_field(field, value)
@@ -60,7 +60,7 @@ _LIST: Final = ("each user id must be a string", "each user id must be a valid i
 
 
 def user(core: Core, account: Account) -> JsonObject:
-    """A user as a module gets it."""
+    """Return a user as a module receives it."""
     return {
         "user_id": account.id,
         "username": account.username,
@@ -92,7 +92,7 @@ def _account(core: Core, account: Account) -> JsonObject:
 
 
 def read_changes(number: int, updates: Table | None) -> list[dict[str, Any]]:
-    """The account updates of ``multi_update``."""
+    """Return the account updates of ``multi_update``."""
     found = rows(number, updates or [], "expects a valid set of account update data", _UPDATE)
     if not all("user_id" in row for row in found):
         raise ArgumentError(number, "expects a valid user ID")
@@ -100,7 +100,7 @@ def read_changes(number: int, updates: Table | None) -> list[dict[str, Any]]:
 
 
 def check_changes(core: Core, changes: list[dict[str, Any]], doing: str) -> None:
-    """Refuse what ``apply_changes`` could not do."""
+    """Refuse changes that ``apply_changes`` could not apply."""
     for row in changes:
         given = {name: value for name, value in row.items() if name != "user_id" and value != ""}
         username = given.get("username", "")
@@ -115,7 +115,7 @@ def check_changes(core: Core, changes: list[dict[str, Any]], doing: str) -> None
 
 
 def apply_changes(core: Core, changes: list[dict[str, Any]]) -> None:
-    """Change accounts; of those that there are not, nothing happens."""
+    """Change accounts; missing ones are ignored."""
     for row in changes:
         account = core.accounts.get(row["user_id"])
         if account is None or account.id == SYSTEM_USER_ID:
@@ -134,7 +134,7 @@ class AccountFunctions(Family):
     """Accounts, by user id."""
 
     def account_get_id(self, user_id: str) -> JsonObject:
-        """A user's account, with ``user``, ``wallet``, ``email``, ``devices`` and ``custom_id``."""
+        """Return a user's account, with ``user``, ``wallet``, ``email``, ``devices`` and ``custom_id``."""
         wanted = identifier(1, user_id, "invalid user id", "expects user id")
         account = self.core.accounts.get(wanted)
         if account is None:
@@ -142,7 +142,7 @@ class AccountFunctions(Family):
         return _account(self.core, account)
 
     def accounts_get_id(self, user_ids: Table | None = None) -> list[JsonObject]:
-        """The accounts of users, of those that there are."""
+        """Return the existing accounts of users."""
         each, valid = "user id must be a string", "user id must be a valid identifier string"
         wanted = identifiers(1, optional_table(1, user_ids) or [], "invalid user ids list", each, valid)
         found = [self.core.accounts.get(one) for one in dict.fromkeys(wanted)]
@@ -159,7 +159,7 @@ class AccountFunctions(Family):
         lang_tag: str | None = None,
         avatar_url: str | None = None,
     ) -> None:
-        """Change an account; what is nil or empty stays."""
+        """Change an account; nil and empty fields stay unchanged."""
         wanted = identifier(1, user_id, "expects user ID to be a valid identifier")
         row: dict[str, Any] = {} if optional_table(2, metadata) is None else {"metadata": document(2, metadata)}
         given = (username, display_name, timezone, location, lang_tag, avatar_url)
@@ -170,7 +170,7 @@ class AccountFunctions(Family):
         apply_changes(self.core, [row])
 
     def account_delete_id(self, user_id: str, recorded: bool | None = None) -> None:
-        """Delete an account with all that it has."""
+        """Delete an account with all its data."""
         wanted = identifier(1, user_id, "expects user ID to be a valid identifier")
         flag(2, recorded)
         if wanted == SYSTEM_USER_ID:
@@ -180,7 +180,7 @@ class AccountFunctions(Family):
             self.core.delete_account(account)
 
     def account_export_id(self, user_id: str) -> str:
-        """What the server knows of a user, as JSON text."""
+        """Return the server's data of a user, as JSON text."""
         wanted = identifier(1, user_id, "expects user ID to be a valid identifier")
         account = self.core.accounts.get(wanted)
         if account is None:
@@ -193,7 +193,7 @@ class AccountFunctions(Family):
     def users_get_id(
         self, user_ids: Table | None = None, facebook_ids: Table | None = None
     ) -> list[JsonObject]:
-        """Users by their ids, of those that there are."""
+        """Return the existing users of these ids."""
         wanted = identifiers(1, optional_table(1, user_ids) or [], "invalid user ids list", *_LIST)
         each = "each facebook id must be a string"
         facebook = texts(2, optional_table(2, facebook_ids) or [], "invalid facebook ids list", each)
@@ -205,7 +205,7 @@ class AccountFunctions(Family):
         return [user(self.core, account) for account in found if account is not None]
 
     def users_get_username(self, usernames: Table) -> list[JsonObject]:
-        """Users by their names, of those that there are."""
+        """Return the existing users of these names."""
         given = optional_table(1, usernames)
         if given is None:
             raise ArgumentError(1, "invalid username list")
@@ -213,15 +213,15 @@ class AccountFunctions(Family):
         return self.__users([self.core.accounts.named(name) for name in dict.fromkeys(names)])
 
     def users_get_random(self, count: int | None = None) -> list[JsonObject]:
-        """So many users, any."""
+        """Return ``count`` random users."""
         number = optional_integer(1, count)
         if not 0 <= number <= 1000:
             raise ArgumentError(1, "count must be 0-1000")
-        everybody = [one for one in self.core.accounts.all() if one.id != SYSTEM_USER_ID]
-        return self.__users(list(self.core.rng.sample(everybody, min(number, len(everybody)))))
+        users = [one for one in self.core.accounts.all() if one.id != SYSTEM_USER_ID]
+        return self.__users(list(self.core.rng.sample(users, min(number, len(users)))))
 
     def users_get_friend_status(self, user_id: str, user_ids: Table) -> list[JsonObject]:
-        """What a user has to others: ``state``, ``update_time``, ``metadata`` and ``user`` of each edge."""
+        """Return a user's edges to others: ``state``, ``update_time``, ``metadata`` and ``user``."""
         me = identifier(1, user_id, "invalid user id")
         each = "each user id must be a string"
         others = identifiers(2, user_ids, "invalid user ids list", each, "invalid user id")
@@ -233,7 +233,7 @@ class AccountFunctions(Family):
                     {
                         "state": int(edge.state),
                         "update_time": seconds(edge.update_time),
-                        # Edges of those are not counted.
+                        # Without ``edge_count``.
                         "user": {**user(self.core, account), "edge_count": 0},
                         "metadata": loaded(edge.metadata),
                     }
@@ -241,12 +241,12 @@ class AccountFunctions(Family):
         return shown
 
     def users_ban_id(self, user_ids: Table) -> None:
-        """Ban users: their tokens end, their sockets are told and closed."""
+        """Ban users: invalidate their tokens, notify and close their sockets."""
         for account in self.__to_ban(user_ids):
             self.core.ban(account)
 
     def users_unban_id(self, user_ids: Table) -> None:
-        """Let banned users in again."""
+        """Unban users."""
         for account in self.__to_ban(user_ids):
             account.disabled = False
 
@@ -259,7 +259,7 @@ class AccountFunctions(Family):
 
 
 class IdentityFunctions(Family):
-    """Logging in for a user, and its identities."""
+    """Authentication as a user, and its identities."""
 
     def authenticate_device(
         self,
@@ -267,7 +267,7 @@ class IdentityFunctions(Family):
         username: str | None = None,
         create: bool | None = None,
     ) -> tuple[str, str, bool]:
-        """The user id and name of a device's user, and whether it was made now."""
+        """Return the id and name of a device's user, and whether it was created now."""
         return self.__by_id("device", 10, id, username, create)
 
     def authenticate_custom(
@@ -276,7 +276,7 @@ class IdentityFunctions(Family):
         username: str | None = None,
         create: bool | None = None,
     ) -> tuple[str, str, bool]:
-        """The user id and name of a custom id's user, and whether it was made now."""
+        """Return the id and name of a custom id's user, and whether it was created now."""
         return self.__by_id("custom", 6, id, username, create)
 
     def __by_id(
@@ -317,7 +317,7 @@ class IdentityFunctions(Family):
         username: str | None = None,
         create: bool | None = None,
     ) -> tuple[str, str, bool]:
-        """The user id and name of an email address's user, and whether it was made now.
+        """Return the id and name of an email address's user, and whether it was created now.
 
         Without an address the user of that name logs in.
         """
@@ -343,7 +343,7 @@ class IdentityFunctions(Family):
         expiry: int | None = None,
         vars: Table | None = None,  # noqa: A002
     ) -> tuple[str, int]:
-        """A session token for a user, and when it expires, in Unix seconds."""
+        """Return a session token for a user, and its expiry in Unix seconds."""
         wanted = identifier(1, user_id, "expects valid user id", "expects user id")
         name = text(2, username) or self.core.new_username()
         now, options = self.core.seconds(), self.core.options
@@ -353,29 +353,29 @@ class IdentityFunctions(Family):
         return claims.sign(options.encryption_key), until
 
     def link_device(self, user_id: str, device_id: str) -> None:
-        """Let a device lead to a user."""
+        """Link a device to a user."""
         self.__change("link", "device", user_id, {"id": text(2, device_id, "expects device ID string")})
 
     def link_custom(self, user_id: str, custom_id: str) -> None:
-        """Let a custom id lead to a user."""
+        """Link a custom id to a user."""
         self.__change("link", "custom", user_id, {"id": text(2, custom_id, "expects custom ID string")})
 
     def link_email(self, user_id: str, email: str, password: str) -> None:
-        """Let an email address with its password lead to a user."""
+        """Link an email address with its password to a user."""
         address = text(2, email, "expects email string")
         secret = text(3, password, "expects username string")
         self.__change("link", "email", user_id, {"email": address, "password": secret})
 
     def unlink_device(self, user_id: str, device_id: str) -> None:
-        """Take a device away from a user."""
+        """Unlink a device from a user."""
         self.__change("unlink", "device", user_id, {"id": text(2, device_id, "expects device ID string")})
 
     def unlink_custom(self, user_id: str, custom_id: str | None = None) -> None:
-        """Take its custom id away from a user."""
+        """Unlink the custom id of a user."""
         self.__change("unlink", "custom", user_id, {"id": optional_text(2, custom_id)})
 
     def unlink_email(self, user_id: str, email: str | None = None) -> None:
-        """Take its email address away from a user."""
+        """Unlink the email address of a user."""
         self.__change("unlink", "email", user_id, {"email": optional_text(2, email)})
 
     def __change(self, verb: str, kind: str, user_id: Any, body: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """AES in cipher feedback mode (FIPS 197, NIST SP 800-38A), for the few bytes that a module encrypts.
 
-Python's library has no cipher, and a package for it would weigh more than all of the emulator's.
+Python's library has no cipher, and a package for it would be larger than all of the emulator's.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _make_sbox() -> bytes:
 
 
 _SBOX: Final = _make_sbox()
-# Row by row further to the left: where each byte of a block comes from.
+# The source of each byte of a block: row by row further to the left.
 _SHIFTED: Final = tuple(4 * ((at // 4 + at % 4) % 4) + at % 4 for at in range(BLOCK))
 
 

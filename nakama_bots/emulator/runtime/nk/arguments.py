@@ -1,4 +1,4 @@
-"""What the server's functions say to an argument that they do not take, in its own words."""
+"""Checks arguments of the server's functions, and refuses them with the server's words."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ R = TypeVar("R")
 
 
 class ArgumentError(Exception):
-    """An argument that is refused: which one, from 1 on, and why."""
+    """A refused argument: its number, from 1, and the reason."""
 
     def __init__(self, number: int, reason: str) -> None:
         super().__init__(reason)
@@ -33,12 +33,12 @@ class ArgumentError(Exception):
 
 
 def fail(message: str) -> RuntimeFunctionError:
-    """What a function fails with that had no fault in its arguments."""
+    """Return the error of a function whose arguments were valid."""
     return RuntimeFunctionError(message)
 
 
 def kind(value: Any) -> str:
-    """What Lua calls the type of a value."""
+    """Return Lua's name for the type of a value."""
     if value is None:
         return "nil"
     if isinstance(value, bool):
@@ -55,7 +55,7 @@ def _expected(number: int, wanted: str, value: Any) -> ArgumentError:
 
 
 def text(number: int, value: Any, needed: str = "") -> str:
-    """A string, or a number as one; ``needed``: why an empty one is refused."""
+    """Read a string, or a number as one; ``needed``: the refusal of an empty one."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
@@ -66,7 +66,7 @@ def text(number: int, value: Any, needed: str = "") -> str:
 
 
 def optional_text(number: int, value: Any, default: str = "") -> str:
-    """A string, ``default`` for nil."""
+    """Read a string, ``default`` for nil."""
     if value is None:
         return default
     if not isinstance(value, str):
@@ -75,19 +75,19 @@ def optional_text(number: int, value: Any, default: str = "") -> str:
 
 
 def integer(number: int, value: Any) -> int:
-    """A number, cut to a whole one."""
+    """Read a number, truncated to an integer."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _expected(number, "number", value)
     return int(value)
 
 
 def optional_integer(number: int, value: Any, default: int = 0) -> int:
-    """A number, ``default`` for nil."""
+    """Read a number, ``default`` for nil."""
     return default if value is None else integer(number, value)
 
 
 def flag(number: int, value: Any, default: bool = False) -> bool:
-    """A boolean, ``default`` for nil."""
+    """Read a boolean, ``default`` for nil."""
     if value is None:
         return default
     if not isinstance(value, bool):
@@ -96,30 +96,30 @@ def flag(number: int, value: Any, default: bool = False) -> bool:
 
 
 def table(number: int, value: Any) -> Table:
-    """A table."""
+    """Read a table."""
     if not isinstance(value, Mapping | list | tuple):
         raise _expected(number, "table", value)
     return list(value) if isinstance(value, tuple) else value
 
 
 def optional_table(number: int, value: Any) -> Table | None:
-    """A table, or nil."""
+    """Read a table, or nil."""
     return None if value is None else table(number, value)
 
 
 def fields(number: int, value: Any) -> dict[str, Any]:
-    """A table as an object; the server reads a list as an object without fields."""
+    """Read a table as an object; the server reads a list as an object without fields."""
     of = table(number, value)
     return dict(of) if isinstance(of, Mapping) else {}
 
 
 def document(number: int, value: Any, default: str = "{}") -> str:
-    """A table as JSON text, ``default`` for nil."""
+    """Read a table as JSON text, ``default`` for nil."""
     return default if value is None else go_json(fields(number, value))
 
 
 def identifier(number: int, value: Any, reason: str, needed: str = "") -> str:
-    """A UUID, in small letters. ``needed``: why an empty one is refused, if not for ``reason``."""
+    """Read a UUID, in lower case. ``needed``: the refusal of an empty one, if not ``reason``."""
     given = text(number, value, needed)
     if not is_uuid(given.lower()):
         raise ArgumentError(number, reason)
@@ -127,7 +127,7 @@ def identifier(number: int, value: Any, reason: str, needed: str = "") -> str:
 
 
 def identifiers(number: int, value: Any, whole: str, each: str, valid: str) -> list[str]:
-    """A list of UUIDs; why it, one that is no string and one that is no UUID are refused."""
+    """Read a list of UUIDs; the refusals of the list, of a non-string and of an invalid UUID."""
     return [one for one in map(str.lower, texts(number, value, whole, each)) if _valid(number, one, valid)]
 
 
@@ -138,7 +138,7 @@ def _valid(number: int, value: str, reason: str) -> bool:
 
 
 def texts(number: int, value: Any, whole: str, each: str) -> list[str]:
-    """A list of non-empty strings."""
+    """Read a list of non-empty strings."""
     of = table(number, value)
     if isinstance(of, Mapping):
         if of:
@@ -151,7 +151,7 @@ def texts(number: int, value: Any, whole: str, each: str) -> list[str]:
 
 
 def text_map(number: int, value: Any, named: str) -> dict[str, str]:
-    """An object of strings, empty for nil."""
+    """Read an object of strings, empty for nil."""
     of = optional_table(number, value) or {}
     if isinstance(of, list):
         raise ArgumentError(number, f"{named} keys must be strings")
@@ -161,11 +161,11 @@ def text_map(number: int, value: Any, named: str) -> dict[str, str]:
 
 
 def items(of: Table) -> Iterable[Any]:
-    """The values of a table, list or object."""
+    """Return the values of a table, list or object."""
     return of.values() if isinstance(of, Mapping) else of
 
 
-# Reads one field of a row: what is kept of it. ``ValueError`` with the reason.
+# Reads a field of a row and returns the value to keep. ``ValueError`` with the reason.
 Field: TypeAlias = Callable[[str, Any], Any]
 
 
@@ -228,7 +228,7 @@ def changeset_field(name: str, value: Any) -> dict[str, int]:
 def rows(
     number: int, value: Any, reason: str, known: Mapping[str, Field], needed: Iterable[str] = ()
 ) -> list[dict[str, Any]]:
-    """A list of objects with ``known`` fields, others are left out; ``needed``: what each must have."""
+    """Read a list of objects with ``known`` fields, others are dropped; ``needed``: required fields."""
     return [_row(number, one, reason, known, needed) for one in items(table(number, value))]
 
 
@@ -249,22 +249,22 @@ def _row(
 
 
 def seconds(nanoseconds: int) -> int:
-    """A time as Lua gets it."""
+    """Return a time in Lua's unit, Unix seconds."""
     return nanoseconds // 10**9
 
 
 def loaded(document: str) -> Any:
-    """A document that the store keeps, as Lua gets it."""
+    """Return a stored document as a value for Lua."""
     return orjson.loads(document)
 
 
 def owner(user_id: str) -> str | None:
-    """The owner of something, nil for the system's."""
+    """Return the id of an owner, nil for the system user's."""
     return None if user_id == SYSTEM_USER_ID else user_id
 
 
 class Family:
-    """Functions of one family. Those whose names begin with no ``_`` are ``nk``'s."""
+    """A family of functions. Those without a leading ``_`` belong to ``nk``."""
 
     def __init__(self, core: Core) -> None:
         self.core = core
@@ -276,7 +276,7 @@ class Family:
 
 
 def named(function: Callable[P, R]) -> Callable[P, R]:
-    """The function, with its name in what it says of its arguments."""
+    """Wrap a function so that errors of its arguments include its name."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:

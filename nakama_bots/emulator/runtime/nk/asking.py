@@ -1,4 +1,4 @@
-"""What a client's request does, done by a function of ``nk``."""
+"""Runs the handler of a client's request for a function of ``nk``."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def ask(
     body: Mapping[str, Any] | None = None,
     path: Mapping[str, str] | None = None,
 ) -> JsonObject:
-    """Do what the route does for a user, without its authorization; a failure begins with ``doing``."""
+    """Run a route for a user, without its authorization; an error starts with ``doing``."""
     route = _ROUTES[method, template]
     request = Request(method, template, {}, {}, b"", path or {}, Fields(query or {}), Fields(body or {}))
     request.claims = SessionClaims("", user_id, username, core.seconds(), 0)
@@ -41,5 +41,5 @@ def ask(
     except RestFault as fault:
         message = f"{doing}: rpc error: code = {_NAMES[fault.code]} desc = {fault.message}"
         raise RuntimeFunctionError(message) from None
-    assert isinstance(result, dict)  # none of the routes that are asked here answers later
+    assert isinstance(result, dict)  # none of the routes called here answers later
     return result

@@ -85,7 +85,7 @@ class _Place(NamedTuple):
 
 
 def record(of: Record, rank: int) -> JsonObject:
-    """A record as a module gets it."""
+    """Return a record as a module receives it."""
     return {
         "leaderboard_id": of.leaderboard_id,
         "owner_id": of.owner_id,
@@ -103,7 +103,7 @@ def record(of: Record, rank: int) -> JsonObject:
 
 
 def leaderboard(board: Leaderboard, now: int) -> JsonObject:
-    """A leaderboard as a module gets it; the server writes ``prev_reset`` under no name."""
+    """Return a leaderboard as a module receives it; the server omits ``prev_reset``."""
     return {
         "id": board.id,
         "authoritative": board.authoritative,
@@ -117,7 +117,7 @@ def leaderboard(board: Leaderboard, now: int) -> JsonObject:
 
 
 def tournament(board: Leaderboard, now: int) -> JsonObject:
-    """A tournament as a module gets it."""
+    """Return a tournament as a module receives it."""
     assert board.tournament is not None
     of, shown = board.tournament, tournament_fields(board, board.tournament, now)
     names = ("id", "title", "description", "category", "size", "max_size", "max_num_score", "duration")
@@ -146,10 +146,10 @@ def _page(page: Page) -> tuple[list[JsonObject], list[JsonObject], str | None, s
 
 
 class _Boards(Family):
-    """What both kinds of boards have in common."""
+    """The common functions of both kinds of boards."""
 
     def _made(self, order: Any, operator: Any, reset: Any, at: int) -> dict[str, str]:
-        """The sort order, operator and reset schedule; ``at``: which argument the schedule is."""
+        """Read sort order, operator and reset schedule; ``at``: the argument number of the schedule."""
         given = optional_text(3, order, "desc")
         if given not in _ORDERS:
             raise ArgumentError(3, "expects sort order to be 'asc' or 'desc'")
@@ -230,7 +230,7 @@ class LeaderboardFunctions(_Boards):
         metadata: Table | None = None,
         enable_ranks: bool | None = None,
     ) -> None:
-        """Make a leaderboard; one that is there stays as it is.
+        """Create a leaderboard; an existing one stays unchanged.
 
         ``sort_order``: "desc" or "asc"; ``operator``: "best", "set", "incr" or "decr"; ``reset_schedule``: a
         CRON expression.
@@ -253,7 +253,7 @@ class LeaderboardFunctions(_Boards):
     def leaderboard_list(
         self, limit: int | None = None, cursor: str | None = None
     ) -> tuple[list[JsonObject], str | None]:
-        """Leaderboards, and the cursor of the next page."""
+        """Return leaderboards, and the cursor of the next page."""
         number = optional_integer(1, limit, 10)
         if not 1 <= number <= 100:
             raise ArgumentError(1, "limit must be 1-100")
@@ -262,12 +262,12 @@ class LeaderboardFunctions(_Boards):
         return [leaderboard(board, now) for board in page], following
 
     def leaderboard_ranks_disable(self, id: str) -> None:  # noqa: A002 - the server's name
-        """Count ranks of a leaderboard no more."""
+        """Stop ranking a leaderboard."""
         doing = "error disabling leaderboard ranks"
         self._board(text(1, id, "expects a leaderboard id string"), doing).enable_ranks = False
 
     def leaderboards_get_id(self, ids: Table) -> list[JsonObject]:
-        """Leaderboards by their ids, of those that there are."""
+        """Return the existing leaderboards of these ids."""
         return [leaderboard(board, self.core.seconds()) for board in _found(self.core, ids, tournaments=False)]
 
     def leaderboard_records_list(
@@ -278,7 +278,7 @@ class LeaderboardFunctions(_Boards):
         cursor: str | None = None,
         expiry: int | None = None,
     ) -> Any:
-        """Records, those of ``owner_ids``, the cursors of the next and the last page, and how many ranks."""
+        """Return records, those of ``owner_ids``, the next and previous cursors, and the number of ranks."""
         name, owners, number = text(1, id, _LEADERBOARD), self._owners(owner_ids), self._limit(limit)
         if owners == []:
             return ([],)
@@ -293,7 +293,7 @@ class LeaderboardFunctions(_Boards):
         rank: int,
         expiry: int | None = None,
     ) -> str:
-        """The cursor of the page that begins with a rank."""
+        """Return the cursor of the page that starts with a rank."""
         name, number = text(1, id, _LEADERBOARD), integer(2, rank)
         if number < 1:
             raise ArgumentError(2, "invalid rank - must be > 1")
@@ -339,7 +339,7 @@ class LeaderboardFunctions(_Boards):
         cursor: str | None = None,
         expiry: int | None = None,
     ) -> Any:
-        """Records around an owner's, the cursors of the next and the last page, and how many ranks."""
+        """Return records around an owner's, the next and previous cursors, and the number of ranks."""
         name, owner = text(1, id, _LEADERBOARD), identifier(2, owner_id, _PLAYER)
         board = self._board(name, "error listing leaderboard records haystack")
         records, _, *rest = _page(self._around("leaderboard", board, owner, limit, cursor, expiry))
@@ -376,9 +376,9 @@ class TournamentFunctions(_Boards):
         join_required: bool | None = None,
         enable_ranks: bool | None = None,
     ) -> None:
-        """Make a tournament; one that is there stays as it is.
+        """Create a tournament; an existing one stays unchanged.
 
-        Times are Unix seconds; 0: it begins now, never ends, has no limit.
+        Times are Unix seconds; 0: it starts now, never ends, has no limit.
         """
         name = text(1, id, _TOURNAMENT)
         made = self._made(sort_order, operator, reset_schedule, 6)
@@ -425,7 +425,7 @@ class TournamentFunctions(_Boards):
         self.core.leaderboards.drop(text(1, id, _TOURNAMENT))
 
     def tournament_add_attempt(self, id: str, owner_id: str, count: int) -> None:  # noqa: A002
-        """Let a player write more often, or with a number below 0 less often."""
+        """Grant a player more attempts, or fewer with a number below 0."""
         name, owner = text(1, id, _TOURNAMENT), identifier(2, owner_id, _OWNER, "expects an owner ID string")
         number = integer(3, count)
         if number == 0:
@@ -443,15 +443,15 @@ class TournamentFunctions(_Boards):
             raise fail(f"{doing}: {_TOURNAMENT_FAULTS[type(error)]}") from None
 
     def tournament_join(self, id: str, user_id: str, username: str) -> None:  # noqa: A002 - the server's name
-        """Have a user join a tournament."""
+        """Join a user to a tournament."""
         name, player = text(1, id, _TOURNAMENT), identifier(2, user_id, _PLAYER, "expects a user ID string")
         known = text(3, username, "expects a username string")
         self.__do("error joining tournament", lambda: self.__boards().join(name, player, known))
 
     def tournaments_get_id(self, ids: Table) -> list[JsonObject]:
-        """Tournaments by their ids, of those that there are."""
+        """Return the existing tournaments of these ids."""
         found = _found(self.core, ids, tournaments=True)
-        # The server does not read here whether they have to be joined.
+        # The server does not read ``join_required`` here.
         return [{**tournament(board, self.core.seconds()), "join_required": False} for board in found]
 
     def tournament_list(
@@ -463,7 +463,7 @@ class TournamentFunctions(_Boards):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> tuple[list[JsonObject], str | None]:
-        """Tournaments of these categories that start and end in that time, and the cursor of the next page."""
+        """Return tournaments of these categories within that time, and the cursor of the next page."""
         first, last = optional_integer(1, category_start), optional_integer(2, category_end)
         if not 0 <= first < _CATEGORIES:
             raise ArgumentError(1, "categoryStart must be 0-127")
@@ -494,7 +494,7 @@ class TournamentFunctions(_Boards):
         return [tournament(board, now) for board in page], following
 
     def tournament_ranks_disable(self, id: str) -> None:  # noqa: A002 - the server's name
-        """Always fails: the server looks for a leaderboard of that id."""
+        """Always fails: the server looks up a leaderboard of that id."""
         text(1, id, "expects a tournament id string")
         raise fail("error disabling tournament ranks: leaderboard not found")
 

@@ -36,7 +36,7 @@ from nakama_bots.emulator.store.chat import (
 from nakama_bots.emulator.store.tracker import Mode, Stream
 
 _SENDER: Final = "expects sender id to either be not set, empty string or a valid UUID"
-# The names of a message's channel, as Lua has them.
+# Lua's names for the fields of a message's channel.
 _NAMES: Final = {
     "room_name": "roomName",
     "group_id": "groupId",
@@ -58,10 +58,10 @@ def _ack(message: Message) -> JsonObject:
 
 
 class ChatFunctions(Family):
-    """Channels: an id is made by ``channel_id_build``."""
+    """Channels. ``channel_id_build`` creates a channel id."""
 
     def channel_id_build(self, sender_id: str, target: str, chan_type: int) -> str:
-        """The id of a channel: 1 is a room, 2 a direct one with a user, 3 a group's."""
+        """Return the id of a channel: type 1 is a room, 2 a direct channel with a user, 3 a group's."""
         sender = identifier(1, sender_id, _SENDER) if text(1, sender_id) else SYSTEM_USER_ID
         wanted, kind = text(2, target), integer(3, chan_type)
         if not 1 <= kind <= 3:
@@ -73,11 +73,11 @@ class ChatFunctions(Family):
             return channel_id(Stream(Mode.DM, *sorted((sender, wanted.lower()))))
         if kind == 3:
             return channel_id(Stream(Mode.GROUP, wanted.lower()))
-        # The system has no direct channels: the server gives the id of a room without a name.
+        # The system user has no direct channels: the server returns the id of a room without a name.
         return channel_id(Stream(Mode.CHANNEL, label=wanted if kind == 1 else ""))
 
     def __refused(self, sender: str, target: str, kind: int) -> str | None:
-        """Why a target is none; None: it is one."""
+        """Return why a target is invalid, or None."""
         if not target:
             return ""
         if kind == 1:
@@ -93,7 +93,7 @@ class ChatFunctions(Family):
         return "User ID not found" if direct else "Group not found"
 
     def __admits(self, sender: str, target: str, *, direct: bool) -> bool:
-        """Whether a user may speak to another one, or in a group."""
+        """True if a user may write to another user, or in a group."""
         if not direct:
             return in_group(self.core, target, sender)
         known = self.core.accounts.get(target) is not None
@@ -109,7 +109,7 @@ class ChatFunctions(Family):
     ) -> JsonObject:
         """Send a message to a channel.
 
-        Gives ``channelId``, ``messageId``, ``code``, ``username``, ``createTime``, ``updateTime`` and
+        Returns ``channelId``, ``messageId``, ``code``, ``username``, ``createTime``, ``updateTime`` and
         ``persistent``.
         """
         stream, body = self.__stream(channel_id), document(2, content)
@@ -139,7 +139,7 @@ class ChatFunctions(Family):
         sender_username: str | None = None,
         persist: bool | None = None,
     ) -> JsonObject:
-        """Change a message; gives what ``channel_message_send`` gives."""
+        """Change a message; returns the same as ``channel_message_send``."""
         message = identifier(2, message_id, "Invalid message identifier")
         sender, name = self.__sender(4, sender_id, sender_username)
         return self.__change(
@@ -154,7 +154,7 @@ class ChatFunctions(Family):
         sender_username: str | None = None,
         persist: bool | None = None,
     ) -> JsonObject:
-        """Delete a message; gives what ``channel_message_send`` gives."""
+        """Delete a message; returns the same as ``channel_message_send``."""
         message = identifier(2, message_id, "Invalid message identifier")
         sender, name = self.__sender(3, sender_id, sender_username)
         return self.__change(channel_id, message, CHAT_REMOVE, "{}", sender, name, flag(5, persist))
@@ -176,7 +176,7 @@ class ChatFunctions(Family):
         forward: bool | None = None,
         cursor: str | None = None,
     ) -> tuple[list[JsonObject], str | None, str | None]:
-        """A channel's history, and the cursors of the next and the last page."""
+        """Return a channel's history, and the next and previous cursors."""
         number = optional_integer(2, limit, 100)
         if not 1 <= number <= 100:
             raise ArgumentError(2, "limit must be 1-100")

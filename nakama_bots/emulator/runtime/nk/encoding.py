@@ -1,4 +1,4 @@
-"""Encodings, hashes, ciphers and tokens. Texts are as Lua's strings: bytes, here ``surrogateescape``d."""
+"""Encodings, hashes, ciphers and tokens. Strings are bytes, as in Lua, here ``surrogateescape``d."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _text(raw: bytes) -> str:
 
 
 def _wrong(of: str, given: bytes, padded: bytes, alphabet: bytes) -> str:
-    """Go's words for the first byte that is wrong."""
+    """Return Go's error for the first invalid byte."""
     place = next((at for at, byte in enumerate(padded) if byte not in alphabet), len(given))
     return f"not a valid {of} string: illegal base64 data at input byte {place}"
 
@@ -47,14 +47,14 @@ _URL = _STANDARD.replace(b"+/", b"-_")
 
 
 class EncodingFunctions(Family):
-    """The functions that need nothing of the server."""
+    """Functions that need no server state."""
 
     def base64_encode(self, input: str, padding: bool | None = None) -> str:  # noqa: A002
-        """Base64 of a text."""
+        """Encode as Base64."""
         return self.__encoded(base64.b64encode, input, padding)
 
     def base64url_encode(self, input: str, padding: bool | None = None) -> str:  # noqa: A002
-        """Base64 with the letters of URLs."""
+        """Encode as Base64 with the URL alphabet."""
         return self.__encoded(base64.urlsafe_b64encode, input, padding)
 
     @staticmethod
@@ -63,11 +63,11 @@ class EncodingFunctions(Family):
         return encoded if flag(2, padding, True) else encoded.rstrip("=")  # noqa: FBT003
 
     def base64_decode(self, input: str, padding: bool | None = None) -> str:  # noqa: A002
-        """The text of a Base64 text; without ``padding`` it must come padded, as on the server."""
+        """Decode Base64; without the ``padding`` argument it must be padded, as on the server."""
         return self.__decoded("base64", _STANDARD, input, pads=flag(2, padding, True))  # noqa: FBT003
 
     def base64url_decode(self, input: str, padding: bool | None = None) -> str:  # noqa: A002
-        """The text of a Base64 text with the letters of URLs; with ``padding`` it must come padded."""
+        """Decode Base64 with the URL alphabet; with ``padding`` it must be padded."""
         return self.__decoded("base64 url", _URL, input, pads=not flag(2, padding))
 
     @staticmethod
@@ -82,11 +82,11 @@ class EncodingFunctions(Family):
             raise fail(_wrong(of, raw, padded.rstrip(b"="), alphabet)) from None
 
     def base16_encode(self, input: str) -> str:  # noqa: A002 - the server's name
-        """Hexadecimal digits of a text."""
+        """Encode as hexadecimal digits."""
         return _bytes(1, input).hex()
 
     def base16_decode(self, input: str) -> str:  # noqa: A002 - the server's name
-        """The text of hexadecimal digits."""
+        """Decode hexadecimal digits."""
         raw = _bytes(1, input)
         try:
             return _text(binascii.unhexlify(raw))
@@ -104,11 +104,11 @@ class EncodingFunctions(Family):
         return self.__encrypted(input, key, 32)
 
     def aes128_decrypt(self, input: str, key: str) -> str:  # noqa: A002 - the server's name
-        """What ``aes128_encrypt`` was given, with the blanks that it adds to a multiple of four bytes."""
+        """Decrypt ``aes128_encrypt``, including the blanks with which it pads to a multiple of four bytes."""
         return self.__decrypted(input, key, 16)
 
     def aes256_decrypt(self, input: str, key: str) -> str:  # noqa: A002 - the server's name
-        """What ``aes256_encrypt`` was given."""
+        """Decrypt ``aes256_encrypt``."""
         return self.__decrypted(input, key, 32)
 
     def __encrypted(self, given: str, key: str, size: int) -> str:
@@ -143,7 +143,7 @@ class EncodingFunctions(Family):
         return _text(hmac.digest(secret, raw, hashlib.sha256))
 
     def rsa_sha256_hash(self, input: str, key: str) -> str:  # noqa: A002 - the server's name
-        """Always fails: there is no RSA here."""
+        """Always fails: the emulator has no RSA."""
         _bytes(1, input, "expects input string")
         _bytes(2, key, "expects key string")
         raise fail(f"error signing input: {_NEEDS_RSA}")
@@ -154,24 +154,24 @@ class EncodingFunctions(Family):
         return f"$2a$10$emulator{salt.hex()}{_slow(_bytes(1, input), salt)}"
 
     def bcrypt_compare(self, hash: str, plaintext: str) -> bool:  # noqa: A002 - the server's name
-        """Whether ``bcrypt_hash`` made the hash of that text."""
+        """True if ``bcrypt_hash`` created the hash from that text."""
         given, plain = text(1, hash, "expects string"), _bytes(2, plaintext)
         _, found, rest = given.partition("$2a$10$emulator")
         if not found or len(rest) != 96:
             if len(given) < 59:
                 return False
-            raise fail("error comparing hash and plaintext: the emulator knows only hashes of its own")
+            raise fail("error comparing hash and plaintext: the emulator accepts only its own hashes")
         return hmac.compare_digest(_slow(plain, bytes.fromhex(rest[:32])), rest[32:])
 
     def secure_random_bytes(self, count: int) -> str:
-        """So many random bytes."""
+        """Return ``count`` random bytes."""
         number = integer(1, count)
         if not 1 <= number <= 1000:
             raise ArgumentError(1, "count must be 1-1000")
         return _text(self.core.rng.randbytes(number))
 
     def jwt_generate(self, algorithm: str, key: str, claims: Table) -> str:
-        """A JSON Web Token, signed with HS256."""
+        """Return a JSON Web Token, signed with HS256."""
         method = text(1, algorithm, "expects string")
         if method not in ("HS256", "RS256"):
             raise ArgumentError(1, "unsupported algo type - only allowed 'HS256', 'RS256'.")

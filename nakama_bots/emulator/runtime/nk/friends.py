@@ -31,12 +31,12 @@ _USER: Final = "expects user ID to be a valid identifier"
 
 
 class FriendFunctions(Family):
-    """Friends. Whoever acts is named by id and username."""
+    """Friends. The acting user is given by id and username."""
 
     def friends_list(
         self, user_id: str, limit: int | None = None, state: int | None = None, cursor: str | None = None
     ) -> tuple[list[JsonObject], str | None]:
-        """Edges of a user, and the cursor of the next page.
+        """Return edges of a user, and the cursor of the next page.
 
         An edge has ``state``, ``update_time``, ``metadata`` and ``user``.
         """
@@ -61,7 +61,7 @@ class FriendFunctions(Family):
     def __edge(self, edge: Friend) -> JsonObject:
         account = self.core.accounts.get(edge.user_id)
         assert account is not None  # a deleted user's edges go with it
-        # A list of friends does not count their edges.
+        # A list of friends omits their ``edge_count``.
         shown = {**user(self.core, account), "edge_count": 0}
         return {
             "state": int(edge.state),
@@ -73,7 +73,7 @@ class FriendFunctions(Family):
     def friends_of_friends_list(
         self, user_id: str, limit: int | None = None, cursor: str | None = None
     ) -> tuple[list[JsonObject], str | None]:
-        """Friends of a user's friends: ``referrer`` and ``user``; and the cursor of the next page."""
+        """Return friends of a user's friends (``referrer`` and ``user``), and the cursor of the next page."""
         who, number = identifier(1, user_id, _USER), self.__limit(limit)
         doing = "error while trying to list friends of friends for a user"
         try:
@@ -123,7 +123,7 @@ class FriendFunctions(Family):
     def __others(
         self, doing: str, user_id: Any, username: Any, ids: Any, usernames: Any
     ) -> tuple[str, str, list[str]] | None:
-        """Who acts, by what name, and on whom; None: on nobody."""
+        """Return the acting user's id and name, and the other users; None if there are none."""
         who, name = identifier(1, user_id, _USER), text(2, username, "expects username string")
         given = texts(3, optional_table(3, ids) or [], "invalid user ids list", "each user id must be a string")
         for one in given:

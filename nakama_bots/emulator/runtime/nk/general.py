@@ -34,7 +34,7 @@ _NO_DATABASE = "the emulator has no database: use the storage functions"
 
 
 def _decoded(document: str) -> Any:
-    """JSON as the server reads it, and its words for what is none."""
+    """Decode JSON as the server does, with its words for invalid input."""
     try:
         return orjson.loads(document)
     except orjson.JSONDecodeError as error:
@@ -55,7 +55,7 @@ def _reason(document: str) -> str:
 
 
 def _when(of: Table) -> int:
-    """The Unix milliseconds of a date's fields."""
+    """Return the Unix milliseconds of a date's fields."""
     given = fields(1, of)
 
     def whole(name: str, default: int) -> int:
@@ -75,21 +75,21 @@ def _when(of: Table) -> int:
 
 
 class GeneralFunctions(Family):
-    """What every module uses."""
+    """Functions of general use."""
 
     def time(self, of: Table | None = None) -> int:
-        """Unix milliseconds: now, or of a table with year, month, day, hour (12), min, sec and msec, in UTC."""
+        """Return Unix milliseconds: now, or of a UTC table (year, month, day, hour (12), min, sec, msec)."""
         return self.core.now() // 10**6 if of is None else _when(of)
 
     def cron_next(self, expression: str, timestamp: int) -> int:
-        """The Unix second at which a CRON expression comes next after ``timestamp``."""
+        """Return the next Unix second of a CRON expression after ``timestamp``."""
         try:
             return self.__cron(expression, timestamp).next(integer(2, timestamp))
         except ScheduleError:
             return -62135596800  # Go's zero time stands for none
 
     def cron_prev(self, expression: str, timestamp: int) -> int:
-        """The Unix second at which a CRON expression came last before ``timestamp``."""
+        """Return the last Unix second of a CRON expression before ``timestamp``."""
         return self.__cron(expression, timestamp).previous(integer(2, timestamp)) or -62135596800
 
     @staticmethod
@@ -107,14 +107,14 @@ class GeneralFunctions(Family):
         return self.core.new_id()
 
     def uuid_bytes_to_string(self, uuid_bytes: str) -> str:
-        """The text of a UUID's 16 bytes."""
+        """Return the string of a UUID's 16 bytes."""
         raw = text(1, uuid_bytes, "expects a UUID byte string").encode("utf-8", "surrogateescape")
         if len(raw) != 16:
             raise ArgumentError(1, "not a valid UUID byte string")
         return str(uuid.UUID(bytes=raw))
 
     def uuid_string_to_bytes(self, uuid_string: str) -> str:
-        """The 16 bytes of a UUID's text."""
+        """Return the 16 bytes of a UUID's string."""
         given = text(1, uuid_string, "expects a UUID string")
         try:
             return uuid.UUID(given).bytes.decode("utf-8", "surrogateescape")
@@ -122,28 +122,28 @@ class GeneralFunctions(Family):
             raise ArgumentError(1, "not a valid UUID string") from None
 
     def json_encode(self, value: Any = None) -> str:
-        """The JSON text of a value; a table with whole numbers above 0 as keys is a list."""
+        """Encode a value as JSON; a table with whole numbers above 0 as keys is a list."""
         return go_json(value)
 
     def json_decode(self, document: str) -> Any:
-        """The value of a JSON text."""
+        """Decode JSON text."""
         decoded = _decoded(text(1, document, "expects JSON string"))
         return (None,) if decoded is None else decoded
 
     def logger_debug(self, message: str) -> str:
-        """Log for developers; gives the message."""
+        """Log at debug level; returns the message."""
         return self.__say(logging.DEBUG, message)
 
     def logger_info(self, message: str) -> str:
-        """Log what happens; gives the message."""
+        """Log at info level; returns the message."""
         return self.__say(logging.INFO, message)
 
     def logger_warn(self, message: str) -> str:
-        """Log a warning; gives the message."""
+        """Log a warning; returns the message."""
         return self.__say(logging.WARNING, message)
 
     def logger_error(self, message: str) -> str:
-        """Log an error; gives the message."""
+        """Log an error; returns the message."""
         return self.__say(logging.ERROR, message)
 
     @staticmethod
@@ -153,14 +153,14 @@ class GeneralFunctions(Family):
         return given
 
     def localcache_get(self, key: str, default: Any = None) -> Any:
-        """What was put into the server's memory under ``key``, else ``default``."""
+        """Return the cached value of ``key``, or ``default``."""
         found = self.core.cache.get(text(1, key, "expects key string"))
         if found is None or (found[1] and found[1] <= self.core.seconds()):
             return (default,)
         return (found[0],)
 
     def localcache_put(self, key: str, value: Any = None, ttl: int | None = None) -> None:
-        """Keep a value in the server's memory, for ``ttl`` seconds if it is above 0."""
+        """Cache a value in the server's memory, for ``ttl`` seconds if that is above 0."""
         seconds = optional_integer(3, ttl)
         if seconds < 0:
             raise ArgumentError(3, "ttl must be 0 or more")
@@ -168,11 +168,11 @@ class GeneralFunctions(Family):
         self.core.cache[text(1, key, "expects key string")] = (value, until)
 
     def localcache_delete(self, key: str) -> None:
-        """Forget one value."""
+        """Delete a cached value."""
         self.core.cache.pop(text(1, key, "expects key string"), None)
 
     def localcache_clear(self) -> None:
-        """Forget all values."""
+        """Delete all cached values."""
         self.core.cache.clear()
 
     def event(
@@ -182,7 +182,7 @@ class GeneralFunctions(Family):
         time: int | None = None,
         external: bool | None = None,
     ) -> None:
-        """Give an event to the functions that were registered for them; ``time`` in Unix seconds."""
+        """Pass an event to the registered event functions; ``time`` in Unix seconds."""
         event: JsonObject = {"name": text(1, name, "expects name string")}
         given = text_map(2, properties, "properties")
         if given:
@@ -196,15 +196,15 @@ class GeneralFunctions(Family):
         fire(self.core.hooks, event)
 
     def metrics_counter_add(self, name: str, tags: Table | None = None, delta: int = 0) -> None:
-        """Taken and not kept: the emulator's metrics are only the server's own."""
+        """Ignored: the emulator has only the server's built-in metrics."""
         self.__metric(name, tags, integer(3, delta))
 
     def metrics_gauge_set(self, name: str, tags: Table | None = None, value: float = 0.0) -> None:
-        """Taken and not kept."""
+        """Ignored."""
         self.__metric(name, tags, integer(3, value))
 
     def metrics_timer_record(self, name: str, tags: Table | None = None, value: int = 0) -> None:
-        """Taken and not kept."""
+        """Ignored."""
         self.__metric(name, tags, integer(3, value))
 
     @staticmethod
@@ -225,7 +225,7 @@ class GeneralFunctions(Family):
         raise fail(f"sql query error: {_NO_DATABASE}")
 
     def run_once(self, function: Callable[[Any], object]) -> None:
-        """Call a function, the first time only that any module asks for it."""
+        """Call a function, only on the first ``run_once`` of any module."""
         if not callable(function):
             raise ArgumentError(1, "function expected, got nil")
         if not self.core.hooks.ran_once:

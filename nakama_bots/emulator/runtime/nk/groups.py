@@ -1,4 +1,4 @@
-"""Groups and who is in them."""
+"""Groups and their members."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _FAULTS: Final[dict[type[GroupError], str]] = {
 
 
 def group(of: Group) -> JsonObject:
-    """A group as a module gets it."""
+    """Return a group as a module receives it."""
     return {
         "id": of.id,
         "creator_id": of.creator_id,
@@ -71,17 +71,17 @@ def group(of: Group) -> JsonObject:
 
 
 def _optional_id(number: int, value: Any, reason: str) -> str:
-    """A UUID, "" for the system's and for none."""
+    """Read a UUID, "" for the system user's and for none."""
     given = optional_text(number, value)
     found = identifier(number, given, reason) if given else ""
     return "" if found == SYSTEM_USER_ID else found
 
 
 class GroupFunctions(Family):
-    """Groups. Without ``caller_id`` permissions do not matter."""
+    """Groups. Without ``caller_id`` permissions are not checked."""
 
     def groups_get_id(self, group_ids: Table) -> list[JsonObject]:
-        """Groups by their ids, of those that there are."""
+        """Return the existing groups of these ids."""
         given = optional_table(1, group_ids)
         if given is None:
             raise ArgumentError(1, "invalid group id list")
@@ -102,7 +102,7 @@ class GroupFunctions(Family):
         metadata: Table | None = None,
         max_count: int | None = None,
     ) -> JsonObject:
-        """Make a group with a user as its superadmin; gives it."""
+        """Create a group with a user as its superadmin, and return it."""
         owner = identifier(1, user_id, _USER)
         called = text(2, name, "expects group name not be empty")
         creator = _optional_id(3, creator_id, "expects owner ID to be a valid identifier")
@@ -139,7 +139,7 @@ class GroupFunctions(Family):
         metadata: Table | None = None,
         max_count: int | None = None,
     ) -> None:
-        """Change a group; what is nil or empty stays."""
+        """Change a group; nil and empty fields stay unchanged."""
         wanted, caller = identifier(1, group_id, _GROUP), _optional_id(2, user_id, _USER)
         creator = _optional_id(4, creator_id, "expects creator ID to be a valid identifier")
         texts = {
@@ -178,12 +178,12 @@ class GroupFunctions(Family):
         self.core.tracker.drop(Stream(Mode.GROUP, wanted))
 
     def group_user_join(self, group_id: str, user_id: str, username: str) -> None:
-        """Have a user join a group, or ask to."""
+        """Join a user to a group, or request it."""
         where = self.__member(group_id, user_id, username)
         self.__do("error while trying to join a group", lambda: join_group(self.core, *where))
 
     def group_user_leave(self, group_id: str, user_id: str, username: str) -> None:
-        """Have a user leave a group."""
+        """Remove a user from a group, as if it left."""
         where = self.__member(group_id, user_id, username)
         self.__do("error while trying to leave a group", lambda: leave_group(self.core, *where))
 
@@ -213,18 +213,18 @@ class GroupFunctions(Family):
         self.__change("kick", "error while trying to kick users from a group", group_id, user_ids, caller_id)
 
     def group_users_ban(self, group_id: str, user_ids: Table, caller_id: str | None = None) -> None:
-        """Remove users from a group for good."""
+        """Ban users from a group."""
         # The server's own words.
         self.__change("ban", "error while trying to add users into a group", group_id, user_ids, caller_id)
 
     def group_users_promote(self, group_id: str, user_ids: Table, caller_id: str | None = None) -> None:
-        """Raise users of a group by one state."""
+        """Promote users of a group by one role."""
         self.__change(
             "promote", "error while trying to promote users in a group", group_id, user_ids, caller_id
         )
 
     def group_users_demote(self, group_id: str, user_ids: Table, caller_id: str | None = None) -> None:
-        """Lower users of a group by one state."""
+        """Demote users of a group by one role."""
         self.__change("demote", "error while trying to demote users in a group", group_id, user_ids, caller_id)
 
     def __change(self, verb: str, doing: str, group_id: Any, user_ids: Any, caller_id: Any) -> None:
@@ -250,7 +250,7 @@ class GroupFunctions(Family):
         limit: int | None = None,
         cursor: str | None = None,
     ) -> tuple[list[JsonObject], str | None]:
-        """Groups by name (with ``%`` for any letters) or by other filters, and the cursor of the next page."""
+        """Return groups by name (``%`` matches any text) or other filters, and the cursor of the next page."""
         if open is not None and not isinstance(open, bool):
             raise ArgumentError(2, "expects open true/false or nil")
         members = optional_integer(4, edge_count, -1)
@@ -271,7 +271,7 @@ class GroupFunctions(Family):
         return [group(one) for one in page], following or None
 
     def groups_get_random(self, count: int | None = None) -> list[JsonObject]:
-        """So many groups, any."""
+        """Return ``count`` random groups."""
         number = optional_integer(1, count)
         if not 0 <= number <= 1000:
             raise ArgumentError(1, "count must be 0-1000")
@@ -281,7 +281,7 @@ class GroupFunctions(Family):
     def group_users_list(
         self, group_id: str, limit: int | None = None, state: int | None = None, cursor: str | None = None
     ) -> tuple[list[JsonObject], str | None]:
-        """Who is in a group: ``user`` and ``state`` of each, and the cursor of the next page."""
+        """Return the ``user`` and ``state`` of each member, and the cursor of the next page."""
         where = identifier(1, group_id, _GROUP)
         number, wanted = self.__page(limit, state, 10000)
         doing = "error while trying to list users in a group"
@@ -308,7 +308,7 @@ class GroupFunctions(Family):
     def user_groups_list(
         self, user_id: str, limit: int | None = None, state: int | None = None, cursor: str | None = None
     ) -> tuple[list[JsonObject], str | None]:
-        """The groups of a user: ``group`` and ``state`` of each, and the cursor of the next page."""
+        """Return the groups of a user (``group`` and ``state``), and the cursor of the next page."""
         who = identifier(1, user_id, _USER)
         number, wanted = self.__page(limit, state, 100)
         doing = "error while trying to list groups for a user"

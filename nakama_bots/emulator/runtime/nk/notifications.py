@@ -136,7 +136,7 @@ class NotificationFunctions(Family):
 
     @staticmethod
     def __body(number: int, content: Any) -> str:
-        # A list is no object, and the server sends null for it.
+        # A list is not an object, and the server sends null for it.
         given = fields(number, content)
         return "null" if not given and isinstance(content, list) and content else go_json(given)
 
@@ -161,7 +161,7 @@ class NotificationFunctions(Family):
         code: int,
         persistent: bool | None = None,
     ) -> None:
-        """Notify everybody who is online; persistent: everybody."""
+        """Notify all online users; if persistent, all users."""
         title = text(1, subject, "expects subject to be a non-empty string")
         body, number = self.__body(2, content), integer(3, code)
         if number <= 0:
@@ -174,7 +174,7 @@ class NotificationFunctions(Family):
     def notifications_list(
         self, user_id: str, limit: int | None = None, cursor: str | None = None
     ) -> tuple[list[JsonObject], str | None]:
-        """What a user has: ``id``, ``subject``, ``content`` (JSON text), ``code``, ``senderId``,
+        """Return a user's notifications: ``id``, ``subject``, ``content`` (JSON text), ``code``, ``senderId``,
         ``persistent``, ``createTime``; and the cursor of the next page.
         """
         user = identifier(1, user_id, "expects user_id to be a valid uuid")
@@ -213,13 +213,13 @@ class NotificationFunctions(Family):
             self.core.notifications.change(row.get("id", ""), changes)
 
     def notifications_get_id(self, ids: Table, user_id: str | None = None) -> list[JsonObject]:
-        """Kept notifications by their ids, of a user or of anybody."""
+        """Return kept notifications by id, of one user or of all."""
         wanted, user = self.__ids(ids), optional_text(2, user_id)
         found = self.core.notifications.find(wanted, user)
         return [_shown(notification, owner) for owner, notification in found]
 
     def notifications_delete_id(self, ids: Table, user_id: str | None = None) -> None:
-        """Delete kept notifications by their ids, of a user or of anybody."""
+        """Delete kept notifications by id, of one user or of all."""
         wanted, user = self.__ids(ids), optional_text(2, user_id)
         for owner, notification in self.core.notifications.find(wanted, user):
             self.core.notifications.delete(owner, [notification.id])

@@ -1,4 +1,4 @@
-"""Streams, sessions, statuses, matches and parties: what is there only while somebody is."""
+"""Streams, sessions, statuses, matches and parties: state that exists only during connections."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ from nakama_bots.emulator.store.tracker import Presence, Session, Stream
 _LOG = logging.getLogger(__name__)
 
 
-def _stream(number: int, value: Any, told: int = 0) -> Stream:
-    """The stream of a table; ``told``: the number that the server gives the argument, if it is another."""
+def _stream(number: int, value: Any, reported: int = 0) -> Stream:
+    """Return the stream of a table; ``reported``: the argument number in the server's errors, if different."""
     given = table(number, value)
     of = given if isinstance(given, Mapping) else {}
     mode = of.get("mode", 0)
     if kind(mode) != "number":
-        raise ArgumentError(told or number, "stream mode must be a number")
+        raise ArgumentError(reported or number, "stream mode must be a number")
     for name in ("subject", "subcontext", "label"):
         one = of.get(name)
         if one is not None and not isinstance(one, str):
-            raise ArgumentError(told or number, f"stream {name} must be a string")
+            raise ArgumentError(reported or number, f"stream {name} must be a string")
         if one is not None and name != "label" and not is_uuid(one.lower()):
-            raise ArgumentError(told or number, f"stream {name} must be a valid identifier")
+            raise ArgumentError(reported or number, f"stream {name} must be a valid identifier")
     ids = [str(of.get(name) or "").lower() for name in ("subject", "subcontext")]
     subject, subcontext = ("" if one == SYSTEM_USER_ID else one for one in ids)
     return Stream(int(mode) % 256, subject, subcontext, of.get("label") or "")
 
 
 def _sessions(value: Any) -> list[str] | None:
-    """The session ids of a list of presences; None: everybody."""
+    """Return the session ids of a list of presences; None: all."""
     found: list[str] = []
     for presence in items(optional_table(3, value) or []):
         if not isinstance(presence, Mapping):
@@ -76,7 +76,7 @@ class StreamFunctions(Family):
     """Streams: a stream is a table with ``mode``, and any of ``subject``, ``subcontext`` and ``label``."""
 
     def __session(self, user_id: Any, session_id: Any, *, must: bool = True) -> Session | None:
-        # Whose session it is does not matter to the server.
+        # The server does not check whose session it is.
         identifier(1, user_id, "expects valid user id", "expects user id")
         wanted = identifier(2, session_id, "expects valid session id", "expects session id")
         one = self.core.sessions.get(wanted)
@@ -90,7 +90,7 @@ class StreamFunctions(Family):
         include_hidden: bool | None = None,
         include_not_hidden: bool | None = None,
     ) -> list[JsonObject]:
-        """Who is in a stream."""
+        """Return the presences of a stream."""
         place = _stream(1, stream)
         hidden, shown = flag(2, include_hidden, True), flag(3, include_not_hidden, True)  # noqa: FBT003
         return [
@@ -108,7 +108,7 @@ class StreamFunctions(Family):
         ]
 
     def stream_user_get(self, user_id: str, session_id: str, stream: Table) -> Any:
-        """How a session is in a stream, nil if it is not."""
+        """Return the presence of a session in a stream, or nil."""
         session = self.__session(user_id, session_id, must=False)
         place = _stream(3, stream)
         found = self.core.tracker.get(place, session) if session is not None else None
@@ -130,7 +130,7 @@ class StreamFunctions(Family):
         persistence: bool | None = None,
         status: str | None = None,
     ) -> bool:
-        """Put a session into a stream; False when it already was there."""
+        """Add a session to a stream; False if it was already present."""
         presence = self.__presence(user_id, session_id, hidden, persistence, status)
         return self.core.tracker.track(_stream(3, stream), presence)
 
@@ -149,18 +149,18 @@ class StreamFunctions(Family):
         persistence: bool | None = None,
         status: str | None = None,
     ) -> None:
-        """Change how a session is in a stream."""
+        """Change the presence of a session in a stream."""
         presence = self.__presence(user_id, session_id, hidden, persistence, status)
         self.core.tracker.update(_stream(3, stream), presence)
 
     def stream_user_leave(self, user_id: str, session_id: str, stream: Table) -> None:
-        """Take a session out of a stream."""
+        """Remove a session from a stream."""
         session = self.__session(user_id, session_id, must=False)
         if session is not None:
             self.core.tracker.untrack(_stream(3, stream), session)
 
     def stream_user_kick(self, presence: Table, stream: Table) -> None:
-        """Take a presence out of a stream."""
+        """Remove a presence from a stream."""
         given = optional_table(1, presence)
         if given is None:
             raise ArgumentError(1, "expects a valid presence")
@@ -171,12 +171,12 @@ class StreamFunctions(Family):
         self.stream_user_leave(of["user_id"], of["session_id"], stream)
 
     def stream_count(self, stream: Table) -> int:
-        """How many sessions are in a stream."""
-        return self.core.tracker.count(_stream(1, stream, told=3))
+        """Return the number of sessions in a stream."""
+        return self.core.tracker.count(_stream(1, stream, reported=3))
 
     def stream_close(self, stream: Table) -> None:
-        """Empty a stream; nobody is told."""
-        self.core.tracker.drop(_stream(1, stream, told=3))
+        """Empty a stream, without events."""
+        self.core.tracker.drop(_stream(1, stream, reported=3))
 
     def stream_send(
         self,
@@ -185,8 +185,8 @@ class StreamFunctions(Family):
         presences: Table | None = None,
         reliable: bool | None = None,
     ) -> None:
-        """Send a text to everybody in a stream, or to the sessions of ``presences``."""
-        place = _stream(1, stream, told=3)
+        """Send a text to all sessions in a stream, or to those of ``presences``."""
+        place = _stream(1, stream, reported=3)
         body: JsonObject = {"stream": stream_wire(place)}
         if text(2, data):
             body["data"] = data
@@ -203,7 +203,7 @@ class StreamFunctions(Family):
         reliable: bool | None = None,
     ) -> None:
         """Send an envelope, such as ``{match_data = {..}}``, as ``stream_send``."""
-        place, body, chosen = _stream(1, stream, told=3), fields(2, envelope), _sessions(presences)
+        place, body, chosen = _stream(1, stream, reported=3), fields(2, envelope), _sessions(presences)
         flag(4, reliable)
         self.__send(place, body, chosen)
 
@@ -216,7 +216,7 @@ class StreamFunctions(Family):
 
 
 class SessionFunctions(Family):
-    """Sessions, and whose status they follow."""
+    """Sessions, and the statuses that they follow."""
 
     def session_disconnect(self, session_id: str, reason: int | None = None) -> None:
         """Close a session's socket."""
@@ -228,7 +228,7 @@ class SessionFunctions(Family):
             session.disconnect(1000, DISCONNECTED)
 
     def session_logout(self, user_id: str, token: str | None = None, refresh_token: str | None = None) -> None:
-        """End the tokens that are given, or all of a user that were issued in an earlier second."""
+        """Invalidate the given tokens, or all of a user issued in an earlier second."""
         user = identifier(1, user_id, "expects valid user id", "expects user id")
         tokens = optional_text(2, token), optional_text(3, refresh_token)
         if not any(tokens):
@@ -245,14 +245,14 @@ class SessionFunctions(Family):
             self.core.session_cache.revoke_refresh(claims[1])
 
     def status_follow(self, session_id: str, user_ids: Table) -> None:
-        """Let a session hear of the statuses of users."""
+        """Let a session follow the statuses of users."""
         session, ids = self.__following(session_id, user_ids)
         for user_id in ids:
             if session is not None:
                 self.core.follow(session, user_id)
 
     def status_unfollow(self, session_id: str, user_ids: Table) -> None:
-        """Let a session hear no more of the statuses of users."""
+        """Stop a session from following the statuses of users."""
         session, ids = self.__following(session_id, user_ids)
         for user_id in ids:
             if session is not None:
@@ -274,7 +274,7 @@ class MatchFunctions(Family):
     """Matches and parties."""
 
     def match_create(self, module: str, params: Table | None = None) -> str:
-        """Start an authoritative match with the handler registered as ``module``; gives its id."""
+        """Start an authoritative match with the handler registered as ``module``; returns its id."""
         name = text(1, module, "expects module name")
         if isinstance(params, list) and params:
             raise ArgumentError(2, "expects params to be nil or a table of key-value pairs")
@@ -288,7 +288,7 @@ class MatchFunctions(Family):
             raise fail(f"error creating match: error creating match: {error}") from error
 
     def match_signal(self, match_id: str, data: str | None = None) -> str:
-        """The answer of a match's ``match_signal``."""
+        """Return the answer of a match's ``match_signal``."""
         wanted, given = text(1, match_id), optional_text(2, data)
         try:
             stream = match_stream(wanted)
@@ -300,7 +300,7 @@ class MatchFunctions(Family):
         return match.signal(given)
 
     def match_get(self, match_id: str) -> Any:
-        """A match as a list shows it, nil if there is none."""
+        """Return a match as in a list, or nil."""
         wanted = text(1, match_id)
         try:
             stream = match_stream(wanted)
@@ -328,7 +328,7 @@ class MatchFunctions(Family):
         max_size: int | None = None,
         query_text: str | None = None,
     ) -> list[JsonObject]:
-        """Matches: ``match_id``, ``authoritative``, ``label``, ``size``, ``tick_rate``, ``handler_name``."""
+        """Return matches: ``match_id``, ``authoritative``, ``label``, ``size``, ``tick_rate``, handler name."""
         wanted = listing.Wanted(
             optional_integer(1, limit, 1),
             self.__given(2, authoritative, "boolean", "authoritative true/false"),
@@ -357,7 +357,7 @@ class MatchFunctions(Family):
         query_text: str | None = None,
         cursor: str | None = None,
     ) -> tuple[list[JsonObject], str | None]:
-        """Parties, whose id comes as ``match_id``, with ``open``, ``maxSize`` and ``label``; and a cursor."""
+        """Return parties, with their id as ``match_id``, ``open``, ``maxSize`` and ``label``; and a cursor."""
         number = optional_integer(1, limit, 10)
         if not 1 <= number <= 100:
             raise ArgumentError(1, "expects limit to be 1-100")

@@ -61,7 +61,7 @@ def _key(row: dict[str, Any]) -> ObjectKey:
 
 
 def shown(stored: StorageObject) -> JsonObject:
-    """An object as a module gets it; one of the server's has the nil UUID as owner."""
+    """Return an object as a module receives it; the server's objects have the nil UUID as owner."""
     return {
         **stored.key._asdict(),
         "value": loaded(jsonb(stored.value)),
@@ -98,10 +98,10 @@ def _acks(written: list[StorageObject]) -> list[JsonObject]:
 
 
 class StorageFunctions(Family):
-    """Storage: an object is named by ``collection``, ``key`` and ``user_id`` (left out: the server's own)."""
+    """Storage. An object is named by ``collection``, ``key`` and ``user_id`` (absent: the server's)."""
 
     def storage_read(self, object_ids: Table) -> list[JsonObject]:
-        """Those of the named objects that there are, whoever may read them."""
+        """Return the existing objects of these names, without a permission check."""
         keys = rows(1, object_ids, "expects a valid set of keys", _KEY, _NAMED)
         return [shown(one) for one in self.core.storage.read("", map(_key, keys))]
 
@@ -120,7 +120,7 @@ class StorageFunctions(Family):
     def storage_write_retry(
         self, object_ids: Table, update: Callable[[list[JsonObject]], Any], max_retries: int
     ) -> list[JsonObject]:
-        """Read objects, have ``update`` make the writes, and write them; again if others were quicker."""
+        """Read objects, let ``update`` build the writes, and write them; retry on a conflict."""
         table(1, object_ids)
         if not callable(update):
             raise ArgumentError(2, "function expected, got nil")
@@ -165,7 +165,7 @@ class StorageFunctions(Family):
         cursor: str | None = None,
         caller_id: str | None = None,
     ) -> tuple[list[JsonObject], str | None]:
-        """Objects of a collection, of a user or of everybody, and the cursor of the next page.
+        """Return objects of a collection, of one user or of all, and the cursor of the next page.
 
         ``caller_id``: only what that user may read.
         """
@@ -190,7 +190,7 @@ class StorageFunctions(Family):
         wallet_updates: Table | None = None,
         update_ledger: bool | None = None,
     ) -> tuple[list[JsonObject] | None, list[JsonObject] | None]:
-        """Change accounts, write and delete objects and change wallets: all, or nothing at all."""
+        """Change accounts, write and delete objects and change wallets, all or none."""
         accounts = read_changes(1, account_updates)
         writes = _writes(2, storage_writes or [])
         deletes = _deletes(3, storage_deletes or [])

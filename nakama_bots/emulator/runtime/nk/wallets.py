@@ -44,9 +44,9 @@ class _Place(NamedTuple):
 
 
 def change_wallets(core: Core, updates: list[dict[str, Any]], doing: str, *, ledger: bool) -> list[JsonObject]:
-    """Change wallets, all or none: of each user that there is what it had, and what it has.
+    """Change wallets, all or none. Returns the previous and new wallet of each existing user.
 
-    An update has ``user_id``, ``changeset`` and ``metadata`` (JSON text). ``doing``: what an error begins with.
+    An update has ``user_id``, ``changeset`` and ``metadata`` (JSON text). ``doing``: the start of an error.
     """
     wallets: dict[str, dict[str, int]] = {}
     results: list[JsonObject] = []
@@ -98,7 +98,7 @@ class WalletFunctions(Family):
         metadata: Table | None = None,
         update_ledger: bool | None = None,
     ) -> tuple[dict[str, int], dict[str, int]]:
-        """Change a wallet: what it has, and what it had."""
+        """Change a wallet; returns the new and the previous one."""
         user = identifier(1, user_id, "expects a valid user id", "expects a valid user id")
         changes = fields(2, changeset)
         if not all(type(one) is int for one in changes.values()):
@@ -116,12 +116,12 @@ class WalletFunctions(Family):
         updates: Table,
         update_ledger: bool | None = None,
     ) -> list[JsonObject]:
-        """Change wallets, all or none: ``user_id``, ``previous`` and ``updated`` of each."""
+        """Change wallets, all or none; returns ``user_id``, ``previous`` and ``updated`` of each."""
         given = rows(1, updates, "expects a valid set of updates", _UPDATE, ("changeset",))
         return change_wallets(self.core, given, "failed to update user wallet", ledger=flag(2, update_ledger))
 
     def wallet_ledger_update(self, item_id: str, metadata: Table) -> JsonObject:
-        """Change the metadata of an entry of a ledger; gives the entry."""
+        """Change the metadata of a ledger entry, and return the entry."""
         wanted = identifier(1, item_id, "expects a valid id", "expects a valid id")
         table(2, metadata)
         text = jsonb(document(2, metadata))
@@ -135,7 +135,7 @@ class WalletFunctions(Family):
     def wallet_ledger_list(
         self, user_id: str, limit: int | None = None, cursor: str | None = None
     ) -> tuple[list[JsonObject], str]:
-        """What was done to a wallet, the newest first, and the cursor of the next page, "" at the end."""
+        """Return the changes of a wallet, newest first, and the cursor of the next page, "" at the end."""
         user = identifier(1, user_id, "expects a valid user id", "expects a valid user id")
         number = optional_integer(2, limit, 100)
         if not 0 <= number <= 100:

@@ -1,4 +1,4 @@
-"""HTTP requests of modules: only to this machine, and only where they were allowed."""
+"""HTTP requests of modules, only to allowed hosts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LARGEST: Final = 2**24
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect could lead elsewhere: it is the module's to follow."""
+    """Follows no redirect, as it could lead to another host: the module may follow it."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -46,10 +46,10 @@ class WebFunctions(Family):
         timeout: int | None = None,
         insecure: bool | None = None,
     ) -> tuple[int, JsonObject, str]:
-        """Send a request: the answer's status, headers and body. ``timeout`` in milliseconds.
+        """Send a request; returns status, headers and body of the answer. ``timeout`` in milliseconds.
 
-        The emulator refuses it unless it was started with ``--allow-http``: ``loopback`` or host names. Nothing
-        else is answered meanwhile, and redirects are not followed.
+        The emulator refuses it unless it was started with ``--allow-http``: ``loopback`` or host names. The
+        emulator answers nothing else meanwhile, and redirects are not followed.
         """
         wanted, verb = text(1, url, "expects URL string"), text(2, method).upper()
         given, content = fields(3, headers), optional_text(4, body)
@@ -82,7 +82,7 @@ class WebFunctions(Family):
         context = ssl.create_default_context()
         if insecure:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        # No proxy of the environment: what was allowed is the host itself.
+        # No proxy from the environment: only the host itself is allowed.
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context), _NoRedirect()
         )
