@@ -1,4 +1,4 @@
-"""How long to wait before something is tried again."""
+"""How long to wait before a retry."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from nakama_bots.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Waits that double and are spread at random (full jitter): what failed together does not return together.
+    """Waits that double and are randomised (full jitter), so that clients do not retry together.
 
     The wait after the n-th failure is between ``least`` and ``first`` x 2^(n-1) seconds, ``most`` at most.
-    ``waits`` gives ``attempts`` of them. ``uniform`` draws the random numbers.
+    ``waits`` returns ``attempts`` of them. ``uniform`` draws the random numbers.
     """
 
     attempts: int = 8
@@ -32,11 +32,11 @@ class Backoff:
                 raise ConfigError(f"{kind}.{name}", getattr(self, name), "a number of seconds above 0")
 
     def wait(self, failures: int) -> float:
-        """Seconds to wait after that many failures, 1 or more."""
+        """Return the seconds to wait after that many failures, 1 or more."""
         doubled = self.first * 2.0 ** min(failures - 1, 60)
         return self.uniform(self.least, max(self.least, min(self.most, doubled)))
 
     def waits(self) -> Iterator[float]:
-        """The wait before each attempt."""
+        """Yield the wait before each attempt."""
         for failures in range(1, self.attempts + 1):
             yield self.wait(failures)

@@ -1,4 +1,4 @@
-"""What became of every cid: the one ledger, of a socket and of a whole run.
+"""The outcome of every cid, for a socket and for a whole run.
 
 A socket counts its own. The totals of all of them travel as the recorder's counts ``ledger.<field>``: counts
 add up exactly over sockets, drains and processes, and nothing else has to be merged.
@@ -16,7 +16,7 @@ _ENDS: Final = ("ok", "error", "timeout", "closed", "abandoned")
 
 @dataclass(slots=True)
 class Ledger:
-    """What became of every request that carried a cid: ``sent`` is the five ends and what is pending.
+    """The outcomes of all requests with a cid: ``sent`` is the sum of the five ends and the pending ones.
 
     ``late`` replies came after the timeout and end nothing; ``refused`` requests were never sent;
     ``unmatched`` frames answered no cid that was known; ``pushes_dropped`` pushes no handler took.
@@ -44,14 +44,14 @@ class Ledger:
         return {LEDGER_PREFIX + field.name: getattr(self, field.name) for field in fields(self)}
 
     def add(self, other: Ledger) -> Ledger:
-        """The totals of both."""
+        """Return the sum of both."""
         return Ledger(
             **{field.name: getattr(self, field.name) + getattr(other, field.name) for field in fields(self)}
         )
 
     @property
     def ended(self) -> int:
-        """How many cids have ended, each once."""
+        """The number of cids that have ended, each counted once."""
         return self.ok + self.error + self.timeout + self.closed + self.abandoned
 
     @property
@@ -65,7 +65,7 @@ class Ledger:
         return self.pending == 0
 
     def line(self) -> str:
-        """The one line that a run prints."""
+        """Return the line that a run prints."""
         ends = " + ".join(f"{end} {getattr(self, end):,}" for end in _ENDS)
         verdict = "balanced" if self.balanced else f"NOT BALANCED: {self.pending:+,} pending"
         relation = "=" if self.balanced else "!="

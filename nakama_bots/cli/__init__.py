@@ -1,1 +1,1 @@
-"""The ``nakama-bots`` command, one file a subcommand."""
+"""The ``nakama-bots`` command, one file per subcommand."""

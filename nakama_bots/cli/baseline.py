@@ -1,4 +1,4 @@
-"""``nakama-bots baseline promote``: make a run what later ones are compared with."""
+"""``nakama-bots baseline promote``: save a run as the baseline that later runs are compared with."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.results.compare.profile import baseline_of, read_profile, write_baseline
 from nakama_bots.settings.values import Kind
 
-HELP: Final = "write a run as a small file to be committed, for later runs to be compared with"
+HELP: Final = "save a run as a baseline: a small file to commit, which later runs are compared with"
 _FOLDER: Final = Path("reports/baselines")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One action so far."""
+    """Add the action ``promote`` and its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="promote")
     promote = actions.add_parser("promote", help=HELP, description=HELP)
     promote.add_argument("run_folder", metavar="RUN", type=Path, help="the folder of a run")
@@ -28,20 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="file name without .json (default: the run folder's)",
     )
     promote.add_argument(
-        "--baselines", metavar="FOLDER", type=Path, default=_FOLDER, help=f"where to; {_FOLDER} otherwise"
+        "--baselines", metavar="FOLDER", type=Path, default=_FOLDER, help="folder to write the file to"
     )
     promote.add_argument("--force", action="store_true", help="replace a file of the same name")
     add_window(promote)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the baseline and name it."""
+    """Write the baseline and print its path."""
     folder: Path = arguments.run_folder
     if not folder.is_dir():
         raise ConfigError("RUN", str(folder), "the folder of a run")
     path = arguments.baselines / f"{arguments.name or folder.resolve().name}.json"
     if path.exists() and not arguments.force:
-        raise ConfigError("--name", str(path), "the name of a file that is not there, or --force")
+        raise ConfigError("--name", str(path), "a name that no file has yet, or --force")
     baseline = baseline_of(read_profile(folder, warmup=arguments.warmup, cooldown=arguments.cooldown))
     write_baseline(path, baseline)
     print(f"{path}: {len(baseline['rows'])} names, {path.stat().st_size:,} bytes")

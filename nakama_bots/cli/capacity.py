@@ -1,4 +1,4 @@
-"""``nakama-bots capacity``: how many players a server holds, and what breaks first."""
+"""``nakama-bots capacity``: find out how many players a server can hold, and what breaks first."""
 
 from __future__ import annotations
 
@@ -24,38 +24,43 @@ from nakama_bots.results.capacity.search import MOST_TRIALS, WIDTH
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.settings.values import whole
 
-HELP: Final = "search for the number of players that a server holds, by trials that a gate judges"
+HELP: Final = "find the number of players that a server can hold, by trial runs that a gate judges"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The server, the scenario, the gate and the range."""
+    """Add the server, the scenario, the gate and the range of loads."""
     parser.epilog = (
         "exit codes: 0 an answer, and --require is met; 2 bad usage; 3 fewer players than --require; "
         "4 nothing was measured, or the interval contains --require; 130 or 143 interrupted"
     )
     count = argument(whole(1, 1_000_000))
     parser.add_argument("server", metavar="URL", help="the server, or a command with {port} that starts one")
-    parser.add_argument("--gate", metavar="FILE", type=Path, required=True, help="what a load has to keep")
-    parser.add_argument("--scenario", metavar="NAME", help="a bundled scenario; instead of --locust")
     parser.add_argument(
-        "--locust", metavar="ARGUMENTS", default="", help="for locust: locustfile, user classes, settings"
+        "--gate", metavar="FILE", type=Path, required=True, help="gate file that a load must pass"
     )
-    parser.add_argument("--from", dest="low", type=count, default=10, help="the least load, in players")
-    parser.add_argument("--to", dest="high", type=count, default=1000, help="the greatest load, in players")
-    parser.add_argument("--trial", type=seconds, default=60.0, help="length of a trial")
-    parser.add_argument("--settle", type=seconds, default=3.0, help="pause between two trials")
-    parser.add_argument("--max-trials", type=count, default=MOST_TRIALS, help="trials at most")
-    parser.add_argument("--max-time", type=seconds, default=3600.0, help="of the whole search")
+    parser.add_argument("--scenario", metavar="NAME", help="a bundled scenario, in place of --locust")
+    parser.add_argument(
+        "--locust",
+        metavar="ARGUMENTS",
+        default="",
+        help="arguments for locust: locustfile, user classes, settings",
+    )
+    parser.add_argument("--from", dest="low", type=count, default=10, help="lowest load, in players")
+    parser.add_argument("--to", dest="high", type=count, default=1000, help="highest load, in players")
+    parser.add_argument("--trial", type=seconds, default=60.0, help="seconds per trial")
+    parser.add_argument("--settle", type=seconds, default=3.0, help="seconds between two trials")
+    parser.add_argument("--max-trials", type=count, default=MOST_TRIALS, help="most trials")
+    parser.add_argument("--max-time", type=seconds, default=3600.0, help="most seconds for the whole search")
     parser.add_argument(
         "--width", type=share, default=WIDTH, help="the search ends when its 90 %% interval is this narrow"
     )
-    parser.add_argument("--require", metavar="N", type=count, help="the least capacity that passes")
+    parser.add_argument("--require", metavar="N", type=count, help="lowest capacity that passes")
     parser.add_argument("--reports", metavar="FOLDER", type=Path, default=Path("reports/capacity"))
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the answer here too, - for stdout")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the answer as JSON, - for stdout")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, print and write."""
+    """Search, print the answer and write it."""
     plan = _plan(arguments)
     reports = arguments.reports / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     console = Console(stderr=True)

@@ -1,4 +1,4 @@
-"""``nakama-bots cleanup URL --prefix P``: delete the accounts that bots have made; first shows which."""
+"""``nakama-bots cleanup URL --prefix P``: list the accounts that bots have created, and delete them."""
 
 from __future__ import annotations
 
@@ -21,16 +21,14 @@ if TYPE_CHECKING:
     from nakama_bots.ops.cleanup import Cleaner, Search, Tally
     from nakama_bots.rest.client import Client
 
-HELP: Final = (
-    "delete the accounts that a prefix's bots have made, and their groups; without --delete only shows them"
-)
+HELP: Final = "list the accounts that bots with a prefix have created, and their groups; --delete deletes them"
 SETTINGS: Final = (
     "server_key", "seed", "connect_timeout", "request_timeout", "tls_ca", "tls_insecure",
     "allowed_hosts", "confirm_target",
 )  # fmt: skip
 _ID_PREFIX: Final = BY_NAME["id_prefix"]
 _SHOWN: Final = 5
-_TELL_EVERY: Final = 5.0
+_SHOW_EVERY: Final = 5.0
 _FEWEST_MISSES: Final = 16  # as many as an interrupt or a kill may leave out
 _MOST_SEEDS: Final = 10_000
 _SEED: Final = BY_NAME["seed"].kind
@@ -51,29 +49,31 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of this subcommand."""
+    """Add the options of this subcommand."""
     add = parser.add_argument
-    add("host", metavar="URL", help="the server, as http://127.0.0.1:7350")
+    add("host", metavar="URL", help="the server, for example http://127.0.0.1:7350")
     add(
         "--prefix",
         required=True,
         default=argparse.SUPPRESS,
         metavar="P",
-        help="the --nakama-id-prefix of the runs that made the accounts",
+        help="the --nakama-id-prefix of the runs that created the accounts",
     )
     add(
         "--delete",
         "--yes",
         action="store_true",
         dest="delete",
-        help="delete them; without it they are only shown",
+        help="delete the accounts; without it they are only listed",
     )
     add(
         "--seeds",
-        type=argument(values.Kind(_seeds, f"seeds and ranges of them, as 1 or 1,5-9, at most {_MOST_SEEDS}")),
+        type=argument(
+            values.Kind(_seeds, f"seeds and ranges of seeds, such as 1 or 1,5-9, at most {_MOST_SEEDS}")
+        ),
         default=argparse.SUPPRESS,
         metavar="N,N-M",
-        help="seeds of the runs that made the accounts (default: --nakama-seed)",
+        help="seeds of the runs that created the accounts (default: --nakama-seed)",
     )
     add("--by", choices=("device", "custom"), default="device", help="the kind of id that the bots log in with")
     add(
@@ -81,26 +81,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=argument(values.whole(_FEWEST_MISSES)),
         default=50,
         metavar="N",
-        help="a worker's search ends after so many numbers in a row without an account",
+        help="end the search of a worker after this many numbers in a row without an account",
     )
     add(
         "--worker-misses",
         type=argument(values.whole(1, 10**4)),
         default=3,
         metavar="N",
-        help="a seed's search ends after so many workers in a row without an account",
+        help="end the search of a seed after this many workers in a row without an account",
     )
     add(
         "--ids",
         type=Path,
         default=argparse.SUPPRESS,
         metavar="FILE",
-        help="try the ids of this file instead, one a line; a roster of nakama-bots fill is such a file",
+        help="try the ids in this file instead, one per line; the roster of nakama-bots fill has this format",
     )
     add(
         "--groups-with-others",
         action="store_true",
-        help="also delete groups that others than these bots are in, with their owners",
+        help="also delete groups that have other members than these bots, and their owners",
     )
     add(
         "--rate",
@@ -113,13 +113,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, show, perhaps delete; the exit code."""
+    """Search, list, and delete if asked to; return the exit code."""
     settings = options.resolve(arguments, SETTINGS, host="URL")
     assert settings.target is not None
     prefix = str(_ID_PREFIX.read("--prefix", arguments.prefix))
     guard.check_target(settings, settings.target, name="URL")
     ids = _read_ids(arguments.ids, prefix) if "ids" in arguments else ()
-    # Late: gevent and the client are wanted by this subcommand only.
+    # Imported here: only this subcommand needs gevent and the client.
     from nakama_bots.ops.cleanup import CONCURRENCY, By, Cleaner, Search  # noqa: PLC0415
     from nakama_bots.rest.client import Client  # noqa: PLC0415
     from nakama_bots.rest.transports.transport import GeventTransport  # noqa: PLC0415
@@ -135,7 +135,7 @@ def run(arguments: argparse.Namespace) -> int:
             client,
             search,
             rate=arguments.rate,
-            on_progress=progress.tell,
+            on_progress=progress.show,
             groups_with_others=arguments.groups_with_others,
         )
         try:
@@ -153,19 +153,19 @@ def _read_ids(path: Path, prefix: str) -> tuple[str, ...]:
         raise ConfigError("--ids", str(path), f"a readable text file ({error.strerror})") from None
     except UnicodeDecodeError:
         raise ConfigError("--ids", str(path), "a text file in UTF-8") from None
-    # Fillers that share a roster may both have noted an account.
+    # Two fillers that share a roster may both have written the same account.
     ids = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     for one in ids:
         if not one.startswith(f"{prefix}-"):
-            raise ConfigError(f"--ids: {path}", one, f"ids that begin with {prefix}-, one a line")
+            raise ConfigError(f"--ids: {path}", one, f"ids that start with {prefix}-, one per line")
     if not ids:
-        raise ConfigError("--ids", str(path), "a file with an id a line")
+        raise ConfigError("--ids", str(path), "a file with one id per line")
     return ids
 
 
 def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool) -> int:
-    """Search and perhaps delete; 0, or the exit code of what ended it early, with a line about it."""
-    from nakama_bots.cli.interrupts import Interrupted, exit_code, raise_here, told  # noqa: PLC0415
+    """Search, and delete if asked to. Return 0, or the exit code of an early end, which is logged."""
+    from nakama_bots.cli.interrupts import Interrupted, exit_code, notified, raise_here  # noqa: PLC0415
     from nakama_bots.ops.cleanup import GONE  # noqa: PLC0415
 
     caught: list[signal.Signals] = []
@@ -173,17 +173,17 @@ def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool
 
     def stop(number: signal.Signals) -> None:
         if caught:
-            # Who asks twice does not want to wait for what is under way.
+            # The second signal does not wait for the requests in progress.
             leave(number)
             return
         caught.append(number)
         cleaner.stop.set()
-        _say(f"{number.name}: finishing what is under way; once more to leave at once")
+        _say(f"{number.name}: finishing the requests in progress; send it again to stop at once")
 
     tally = cleaner.tally
-    with told(stop):
+    with notified(stop):
         try:
-            # Nothing there at all is no reason to try again and again.
+            # Fail fast if nothing answers, instead of retrying.
             client.healthcheck()
             cleaner.find()
             if delete and not caught:
@@ -196,15 +196,14 @@ def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool
         except Interrupted:
             pass
         except CallError as error:
-            # What was under way when it was stopped may fail: that is not why it ended.
+            # Requests in progress may fail after a stop: that is not why the command ended.
             if not caught:
                 gone = isinstance(error, GONE)
-                _say(
-                    f"{'the server is gone' if gone else 'the server refuses'}: {error}; {progress.done(tally)}"
-                )
+                what = "the server does not answer" if gone else "the server refused a request"
+                _say(f"{what}: {error}; {progress.done(tally)}")
                 return ExitCode.UNREACHABLE if gone else ExitCode.FAILURES
     if caught:
-        _say(f"stopped by {caught[0].name}: {progress.done(tally)}; the same command goes on")
+        _say(f"stopped by {caught[0].name}: {progress.done(tally)}; run the same command again to continue")
         return exit_code(caught[0])
     return 0
 
@@ -214,7 +213,7 @@ def _say(line: str) -> None:
 
 
 class _Progress:
-    """A bar on a terminal, elsewhere a line every few seconds; on stderr."""
+    """Progress on stderr: a bar on a terminal, otherwise a line every few seconds."""
 
     def __init__(self) -> None:
         from rich.console import Console  # noqa: PLC0415
@@ -233,7 +232,7 @@ class _Progress:
         )  # fmt: skip
         self._task = self._bar.add_task("searching", total=None)
         self._deleting = False
-        self._told = perf_counter()
+        self._shown_at = perf_counter()
 
     def __enter__(self) -> _Progress:
         self._bar.start()
@@ -243,27 +242,27 @@ class _Progress:
         self._bar.stop()
 
     def begin_deleting(self, total: int) -> None:
-        """The search is over."""
+        """Switch from searching to deleting ``total`` accounts."""
         self._deleting = True
         self._bar.update(self._task, description="deleting", total=total)
 
-    def tell(self, tally: Tally) -> None:
-        """What has been done by now."""
+    def show(self, tally: Tally) -> None:
+        """Show the current state."""
         done = tally.deleted + len(tally.failed) if self._deleting else len(tally.bots)
         self._bar.update(self._task, completed=done)
-        if self._bar.disable and perf_counter() - self._told > _TELL_EVERY:
-            self._told = perf_counter()
+        if self._bar.disable and perf_counter() - self._shown_at > _SHOW_EVERY:
+            self._shown_at = perf_counter()
             _say(self.done(tally))
 
     def done(self, tally: Tally) -> str:
-        """How far it has come, in words."""
+        """Return the current state as text."""
         if self._deleting:
             return f"{tally.deleted} of {_number(len(tally.bots), 'account')} deleted"
-        return f"{_number(len(tally.bots), 'account')} found by now, {tally.tried} ids tried"
+        return f"{_number(len(tally.bots), 'account')} found so far, {tally.tried} ids tried"
 
 
 def _show(tally: Tally, url: str, search: Search, *, delete: bool, finished: bool) -> None:
-    """What was found and done, on stdout."""
+    """Print what was found and deleted, on stdout."""
     found = f"{_number(len(tally.bots), 'account')} and {_number(len(tally.groups), 'group')} of theirs"
     end = "" if finished else ", not finished"
     print(f"{url}: {found} found with the prefix {search.prefix} ({tally.tried} ids tried{end})")
@@ -273,11 +272,11 @@ def _show(tally: Tally, url: str, search: Search, *, delete: bool, finished: boo
             print(f"  {bot.id}")
         if len(tally.bots) > _SHOWN:
             print(f"  .. {tally.bots[-1].id}")
-        print("nothing was deleted: add --delete to do it" if tally.bots else "nothing to delete")
+        print("nothing was deleted: add --delete to delete them" if tally.bots else "nothing to delete")
         return
     done = f"{_number(tally.deleted, 'account')} and {_number(tally.groups_deleted, 'group')}"
     print(f"deleted: {done}{end}")
-    _list("could not be deleted (if the next search does not come to them: --ids)", tally.failed)
+    _list("could not be deleted (use --ids if the next search does not find them)", tally.failed)
 
 
 def _list(title: str, reasons: Mapping[str, str]) -> None:

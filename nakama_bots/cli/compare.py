@@ -1,4 +1,4 @@
-"""``nakama-bots compare``: whether a run became slower than its baselines."""
+"""``nakama-bots compare``: find out whether a run is slower than its baselines."""
 
 from __future__ import annotations
 
@@ -38,14 +38,17 @@ HELP: Final = "compare a run with its baselines: regressed, improved, same or to
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The run, its baselines, and what counts as a change."""
+    """Add the run, its baselines, and what counts as a change."""
     parser.epilog = (
         "exit codes: 0 nothing regressed; 2 bad usage, or a file that cannot be read; 3 a figure regressed; "
-        "4 nothing or not every required figure could be judged, the generator was late, or a name is missing"
+        "4 no figure or not every required figure could be judged, the generator was late, or a name is missing"
     )
-    parser.add_argument("run_folder", metavar="RUN", help="the folder of a run, or a baseline's file")
+    parser.add_argument("run_folder", metavar="RUN", help="the folder of a run, or a baseline file")
     parser.add_argument(
-        "baselines", metavar="BASELINE", nargs="+", help="the same; with three or more their spread is used"
+        "baselines",
+        metavar="BASELINE",
+        nargs="+",
+        help="a folder or file of a baseline; with three or more, their spread is used",
     )
     add_window(parser)
     _add_paired(parser)
@@ -55,21 +58,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_tolerance,
         action="append",
         default=[],
-        help="changes that are no news, where PATTERN fits 'KIND name statistic', such as '* p99=20'; of "
-        "several the last that fits counts; 5 for percentiles, 0.1 points for failures",
+        help="changes to ignore, where PATTERN matches 'KIND name statistic', such as '* p99=20'; the last "
+        "match counts; by default 5 for percentiles, 0.1 points for failures",
     )
     parser.add_argument(
-        "--name", metavar="PATTERN", action="append", default=[], help="only names that fit, such as 'WS *'"
+        "--name", metavar="PATTERN", action="append", default=[], help="only names that match, such as 'WS *'"
     )
     parser.add_argument(
-        "--statistic", choices=STATISTICS, action="append", default=[], help="only these; all of them otherwise"
+        "--statistic",
+        choices=STATISTICS,
+        action="append",
+        default=[],
+        help="only this statistic; may be repeated (default: all)",
     )
     parser.add_argument(
         "--noise",
         metavar="PERCENT",
         type=share,
         default=STANDARD.noise,
-        help="too noisy: a change of so much could not have been seen",
+        help="a figure is too noisy if a change of this size could not have been seen",
     )
     parser.add_argument(
         "--require",
@@ -78,50 +85,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="figures that must be judged, such as 'WS match_join' or 'WS * p95': exit code 4 otherwise",
     )
-    parser.add_argument("--report-only", action="store_true", help="exit with 0 whatever the comparison shows")
-    parser.add_argument("--seed", type=int, default=STANDARD.seed, help="of the bootstrap")
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the comparison, - for stdout")
-    parser.add_argument("--markdown", metavar="FILE", type=Path, help="write it as Markdown, - for stdout")
+    parser.add_argument("--report-only", action="store_true", help="exit with 0 whatever the result")
+    parser.add_argument("--seed", type=int, default=STANDARD.seed, help="seed of the bootstrap")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the comparison as JSON, - for stdout")
+    parser.add_argument(
+        "--markdown", metavar="FILE", type=Path, help="write the comparison as Markdown, - for stdout"
+    )
 
 
 def _add_paired(parser: argparse.ArgumentParser) -> None:
     plan = PairedPlan()
-    group = parser.add_argument_group("paired", "compare two servers in one run, in turns of a block each")
+    group = parser.add_argument_group("paired", "compare two servers in one run, one block each in turn")
     group.add_argument(
         "--paired",
         action="store_true",
         help="RUN and BASELINE are the old and the new server: a URL, or a command with {port} in it",
     )
-    group.add_argument("--users", type=int, default=20, help="of each server in its turns (%(default)s)")
+    group.add_argument("--users", type=int, default=20, help="users per server (%(default)s)")
     group.add_argument("--rounds", type=int, default=plan.rounds, help="pairs of blocks (%(default)s)")
     group.add_argument(
-        "--block", metavar="SECONDS", type=seconds, default=plan.block, help="of one turn (%(default)g)"
+        "--block", metavar="SECONDS", type=seconds, default=plan.block, help="seconds per block (%(default)g)"
     )
     group.add_argument(
         "--settle",
         metavar="SECONDS",
         type=seconds,
         default=plan.settle,
-        help="of each turn that are not counted (%(default)g)",
+        help="seconds at the start of each block that are not counted (%(default)g)",
     )
     group.add_argument(
         "--locust",
         metavar="ARGUMENTS",
         default="-f locustfile.py",
-        help="for locust: the locustfile, user classes and settings (%(default)r)",
+        help="arguments for locust: the locustfile, user classes and settings (%(default)r)",
     )
     group.add_argument(
-        "--reports", metavar="FOLDER", type=Path, default=Path("reports/paired"), help="for the two runs"
+        "--reports", metavar="FOLDER", type=Path, default=Path("reports/paired"), help="folder for the two runs"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare, print and write."""
+    """Compare, print the result and write it."""
     try:
         comparison = (_compare_servers if arguments.paired else _compare_runs)(arguments)
         if not comparison["rows"]:
             wanted = ", ".join(arguments.name) or "*"
-            msg = f"{comparison['run']['label']}: neither it nor a baseline has a name that fits {wanted!r}"
+            msg = f"{comparison['run']['label']}: no name of it or of a baseline matches {wanted!r}"
             raise NothingToCompare(msg)
     except (NothingToCompare, NotServed, PairedError) as error:
         print(f"nakama-bots compare: {error}", file=sys.stderr)

@@ -12,13 +12,13 @@ SHELLS: Final = ("bash", "zsh", "tcsh")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shell."""
+    """Add the shell."""
     parser.add_argument("shell", choices=SHELLS, help="your shell")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the script."""
-    # Late: only this subcommand needs it, and the parser's module imports this one.
+    # Imported here: only this subcommand needs it, and the module of the parser imports this one.
     import shtab  # noqa: PLC0415
 
     from nakama_bots.cli.main import parser  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""``nakama-bots doctor URL``: whether a server is fit to be used, and what to do where it is not."""
+"""``nakama-bots doctor URL``: check whether a server is ready for use, and say how to fix problems."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from nakama_bots.ops.doctor import Finding, Patient
 
 HELP: Final = (
-    "check a server: name, TLS, keys, login, socket, matchmaker, match, clock; what to do about each failure"
+    "check a server: name, TLS, keys, login, socket, matchmaker, match, clock; and say how to fix each failure"
 )
 SETTINGS: Final = (
     "server_key", "http_key", "connect_timeout", "request_timeout", "matchmaker_timeout",
@@ -31,23 +31,23 @@ _WIDTH: Final = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of this subcommand."""
-    parser.add_argument("host", metavar="URL", help="the server, as http://127.0.0.1:7350")
+    """Add the options of this subcommand."""
+    parser.add_argument("host", metavar="URL", help="the server, for example http://127.0.0.1:7350")
     parser.add_argument(
         "--timeout",
         type=argument(duration(above=0, high=3600)),
         default=90.0,
         metavar="SECONDS",
-        help="for all checks together",
+        help="time limit for all checks together",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of the table")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, show, and give the exit code: 0, 1 when a check failed, 5 when nothing answers."""
+    """Run the checks and show the results. Return 0, 1 if a check failed, 5 if nothing answers."""
     settings = options.resolve(arguments, SETTINGS, host="URL")
-    # Late: gevent and the client are wanted by this subcommand only.
+    # Imported here: only this subcommand needs gevent and the client.
     from rich.console import Console  # noqa: PLC0415
 
     from nakama_bots.cli.interrupts import Interrupted, raised  # noqa: PLC0415
@@ -59,19 +59,19 @@ def run(arguments: argparse.Namespace) -> int:
     code = 0
     with Console(stderr=True).status("") as status:
 
-        def tell(name: str) -> None:
+        def show_progress(name: str) -> None:
             status.update(f"checking {name}")
 
         try:
             with raised():
-                # One by one: what was found before an interrupt is shown.
-                for finding in examine(patient, CHECKS, arguments.timeout, tell):
+                # One at a time: an interrupt still shows the findings so far.
+                for finding in examine(patient, CHECKS, arguments.timeout, show_progress):
                     findings.append(finding)  # noqa: PERF402
         except Interrupted as interrupted:
             code = interrupted.exit_code
             print(f"nakama-bots doctor: stopped by {interrupted}", file=sys.stderr)
         finally:
-            status.update("deleting the accounts made for this")
+            status.update("deleting the accounts created for the checks")
             tidied = tidy(patient)
     findings += [tidied] if tidied else []
     code = code or _exit_code(findings)
@@ -112,7 +112,7 @@ def _show(findings: list[Finding], url: str) -> None:
     for name in ("check", "result", "found", "what to do"):
         table.add_column(name, overflow="fold", no_wrap=name in ("check", "result"))
     for finding in findings:
-        # Texts, not markup: some of it is the server's.
+        # Text, not markup: some of it comes from the server.
         style = _STYLES[finding.status]
         table.add_row(
             finding.name,
@@ -128,5 +128,7 @@ def _show(findings: list[Finding], url: str) -> None:
 def _verdict(findings: list[Finding]) -> str:
     number = {status: sum(finding.status == status for finding in findings) for status in _STYLES}
     if number["failed"]:
-        return f"not fit: {number['failed']} failed, {number['skipped']} skipped, {number['warning']} warnings"
-    return f"fit to be used: {number['ok']} ok, {number['warning']} warnings"
+        return (
+            f"not ready: {number['failed']} failed, {number['skipped']} skipped, {number['warning']} warnings"
+        )
+    return f"ready: {number['ok']} ok, {number['warning']} warnings"

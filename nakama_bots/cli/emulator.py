@@ -1,4 +1,4 @@
-"""``nakama-bots emulator``: a stand-in for a Nakama server, for tests and for trying things out."""
+"""``nakama-bots emulator``: a stand-in for a Nakama server, for tests and experiments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.settings.resolve import read_secret
 from nakama_bots.settings.values import TEXT, Kind, duration, file_of, number, whole
 
-HELP: Final = "serve a stand-in for a Nakama server (behaviour only: neither its speed nor its durability)"
+HELP: Final = "run a stand-in for a Nakama server (its behaviour only, not its speed or durability)"
 
 
 def _fault(text: str) -> faults.Fault:
@@ -38,12 +38,12 @@ _EXPIRY = whole(1, 10**9, of="seconds")
 _DESCRIPTOR = whole(0, 2**20)
 _SPEED = number(low=0.01, high=1000)
 
-# One row an option: its field of Options, how its text is read, what it is.
+# One row per option: the field of Options, how its text is parsed, its help.
 _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
     ("host", TEXT, "address to listen on"),
     ("port", _PORT, "port to listen on, 0 for a free one"),
-    ("ready_fd", _DESCRIPTOR, "descriptor to write the ready line to (one JSON object); without it: stdout"),
-    ("lifeline_fd", _DESCRIPTOR, "descriptor of a pipe: the emulator stops when its other end is closed"),
+    ("ready_fd", _DESCRIPTOR, "descriptor to write the ready line to (one JSON object); default: stdout"),
+    ("lifeline_fd", _DESCRIPTOR, "descriptor of a pipe: the emulator stops when the other end is closed"),
     ("server_key", TEXT, "as Nakama's socket.server_key; @FILE, - for standard input, or NAKAMA_SERVER_KEY"),
     ("http_key", TEXT, "as Nakama's runtime.http_key; @FILE, - for standard input, or NAKAMA_HTTP_KEY"),
     (
@@ -54,53 +54,67 @@ _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
     (
         "refresh_encryption_key",
         TEXT,
-        "as Nakama's session.refresh_encryption_key, given in the same ways",
+        "as Nakama's session.refresh_encryption_key, passed in the same ways",
     ),
-    ("token_expiry", _EXPIRY, "seconds a session token is valid"),
-    ("refresh_token_expiry", _EXPIRY, "seconds a refresh token is valid"),
+    ("token_expiry", _EXPIRY, "seconds that a session token is valid"),
+    ("refresh_token_expiry", _EXPIRY, "seconds that a refresh token is valid"),
     ("matchmaker_interval", _SPAN, "seconds between two runs of the matchmaker"),
     ("matchmaker_max_intervals", _COUNT, "runs after which a ticket accepts fewer than its maximum"),
-    ("matchmaker_max_tickets", _COUNT, "tickets that a session or a party may have at a time"),
+    ("matchmaker_max_tickets", _COUNT, "most tickets of a session or a party at once"),
     ("match_max_empty", whole(0, 10**9), "seconds after which an empty authoritative match stops, 0 for never"),
-    ("match_input_queue_size", _COUNT, "messages that wait for a match's next tick, more are dropped"),
-    ("match_call_queue_size", _COUNT, "calls that wait for a match's function to return, more end the match"),
-    ("match_deferred_queue_size", _COUNT, "broadcasts that a match's function may defer"),
-    ("party_idle_check_interval", _SPAN, "seconds between two looks for parties that nobody is in"),
+    (
+        "match_input_queue_size",
+        _COUNT,
+        "most messages that wait for the next tick of a match; more are dropped",
+    ),
+    (
+        "match_call_queue_size",
+        _COUNT,
+        "most calls that wait for a function of a match to return; more end the match",
+    ),
+    ("match_deferred_queue_size", _COUNT, "most broadcasts that a function of a match may defer"),
+    ("party_idle_check_interval", _SPAN, "seconds between two searches for empty parties"),
     ("max_message_size", whole(64, 2**24, of="bytes"), "largest message a socket may send"),
-    ("outgoing_queue_size", _COUNT, "messages that may wait for a socket before it is closed"),
+    ("outgoing_queue_size", _COUNT, "most messages that wait for a socket; more close it"),
     ("ping_period", _SPAN, "seconds between two websocket pings"),
     ("pong_wait", _SPAN, "seconds without a pong after which a socket is closed"),
-    ("read_timeout", _SPAN, "seconds in which a connection's first request, or a body, must have come"),
-    ("idle_timeout", _SPAN, "seconds between two requests after which a connection is closed"),
-    ("speed", _SPEED, "how many seconds of the server pass in one, for its clock, intervals and matches"),
-    ("label_update_interval", _SPAN, "seconds until lists of matches and parties show a change"),
-    ("control_port", _PORT, "port on 127.0.0.1 where faults are seen and changed (/faults), 0 for a free one"),
+    ("read_timeout", _SPAN, "seconds within which the first request of a connection, or a body, must arrive"),
+    ("idle_timeout", _SPAN, "seconds without a request after which a connection is closed"),
+    ("speed", _SPEED, "server seconds per real second, for the clock, intervals and matches"),
+    ("label_update_interval", _SPAN, "seconds until the lists of matches and parties show a change"),
+    ("control_port", _PORT, "port on 127.0.0.1 for reading and changing faults (/faults), 0 for a free one"),
     ("metrics_port", _PORT, "port on 127.0.0.1 of a Prometheus endpoint with Nakama's names, 0 for a free one"),
     ("seed", whole(0, 2**32 - 1), "seed of ids and choices, for repeatable runs"),
-    ("load", TEXT, "JSON file with the state to begin with (accounts, storage, groups, ..)"),
-    ("save", TEXT, "JSON file that the state is written to at the end"),
-    ("module_instructions", whole(1000, 10**12), "instructions of Lua that one call into a module may run"),
-    ("module_memory", whole(2**20, 2**40), "bytes that all of a game's Lua may take"),
-    ("tls_cert", _FILE, "PEM file with the certificate (chain); serves TLS"),
-    ("tls_key", _FILE, "PEM file with the certificate's private key"),
+    ("load", TEXT, "JSON file with the initial state (accounts, storage, groups, ..)"),
+    ("save", TEXT, "JSON file to write the state to at the end"),
+    ("module_instructions", whole(1000, 10**12), "most Lua instructions per call into a module"),
+    ("module_memory", whole(2**20, 2**40), "most bytes that the Lua code of a game may use"),
+    ("tls_cert", _FILE, "PEM file with the certificate (chain); enables TLS"),
+    ("tls_key", _FILE, "PEM file with the private key of the certificate"),
 )
 
 
-# What happens to a new one that is too many, where it is not refused.
+# What happens beyond the limit, where new ones are not refused.
 _BEYOND: Final = {
-    "messages": "beyond it the oldest are forgotten",
-    "notifications": "beyond it the oldest are forgotten",
-    "records": "beyond it those of the oldest ended period are forgotten, or else more are refused",
+    "messages": "beyond it the oldest are dropped",
+    "notifications": "beyond it the oldest are dropped",
+    "records": "beyond it records of the oldest ended period are dropped; without one, more are refused",
 }
 _LIMITS: Final = {field.name: field.default for field in dataclasses.fields(StoreLimits)}
 _KEYS: Final = ("server_key", "http_key", "encryption_key", "refresh_encryption_key")
 
 _FLAGS: Final[tuple[tuple[str, str], ...]] = (
-    ("matchmaker_rev_precision", "as Nakama's matchmaker.rev_precision: all of a match must accept each other"),
-    ("reload", "load modules again when their files change; a fault in them is logged, the old ones stay"),
+    (
+        "matchmaker_rev_precision",
+        "as Nakama's matchmaker.rev_precision: all players of a match must accept each other",
+    ),
+    (
+        "reload",
+        "reload modules when their files change; if one has an error, it is logged and the old modules stay",
+    ),
     ("single_socket", "as Nakama's session.single_socket: a user's new socket closes the old one"),
-    ("single_match", "as Nakama's session.single_match: joining a match leaves the last one"),
-    ("single_party", "as Nakama's session.single_party: joining a party leaves the last one"),
+    ("single_match", "as Nakama's session.single_match: joining a match leaves the previous one"),
+    ("single_party", "as Nakama's session.single_party: joining a party leaves the previous one"),
 )
 
 
@@ -113,14 +127,14 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of this subcommand; their defaults are those of ``Options``."""
+    """Add the options of this subcommand, with the defaults of ``Options``."""
     defaults = Options()
     for name, kind, text in _ARGUMENTS:
         default = getattr(defaults, name)
         parser.add_argument(
             "--" + name.replace("_", "-"),
             type=argument(kind),
-            # No "(default: ..)" for what has none, nor for the keys, which the environment may give.
+            # No "(default: ..)" for options without a default, nor for keys, which the environment may set.
             default=argparse.SUPPRESS if default in ("", None) or name in _KEYS else default,
             metavar=name.rsplit("_", 1)[-1].upper(),
             help=text,
@@ -131,7 +145,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=argument(_COUNT),
             default=most,
             metavar="NUMBER",
-            help=f"{name} that are held at a time; {_BEYOND.get(name, 'more are refused')}",
+            help=f"most {name} that are kept; {_BEYOND.get(name, 'more are refused')}",
         )
     for name, text in _FLAGS:
         parser.add_argument("--" + name.replace("_", "-"), action="store_true", help=text)
@@ -141,7 +155,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_fault,
         metavar="KIND:name=value,..",
-        help="something that goes wrong, as latency:on=rpc,ms=50,jitter=20 or error:on=*,code=13,rate=0.01 "
+        help="fault to inject, such as latency:on=rpc,ms=50,jitter=20 or error:on=*,code=13,rate=0.01 "
         f"(kinds: {', '.join(faults.KINDS)}); may be repeated",
     )
     parser.add_argument(
@@ -149,7 +163,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="PATH",
-        help="the game's own server code: a Lua file, a folder of Lua files, or a Python file with "
+        help="server code of the game: a Lua file, a folder of Lua files, or a Python file with "
         "init_module(nk, initializer); may be repeated",
     )
     parser.add_argument(
@@ -157,7 +171,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="HOST",
-        help="a host that modules may send HTTP requests to, 'loopback' for this machine; may be repeated",
+        help="host that modules may send HTTP requests to, 'loopback' for this machine; may be repeated",
     )
     parser.add_argument(
         "--env",
@@ -165,7 +179,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_variable,
         metavar="NAME=VALUE",
-        help="what modules read as context.env, as Nakama's runtime.env; may be repeated",
+        help="variable that modules read from context.env, as Nakama's runtime.env; may be repeated",
     )
     parser.add_argument(
         "--log", action="append", default=[], choices=("requests",), help="what to log on stderr"
@@ -173,7 +187,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Serve until SIGTERM, SIGINT or the end of the lifeline; returns the exit code."""
+    """Serve until SIGTERM, SIGINT or the end of the lifeline, and return the exit code."""
     given: dict[str, Any] = {name: getattr(arguments, name, None) for name, _, _ in _ARGUMENTS}
     for name in _KEYS:
         if given[name] is None:
@@ -199,7 +213,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(missing, "", "--tls-cert and --tls-key go together")
     if options.pong_wait <= options.ping_period:
         raise ConfigError("--pong-wait", options.pong_wait, f"more than --ping-period {options.ping_period}")
-    # Late: aiohttp is wanted by this subcommand only.
+    # Imported here: only this subcommand needs aiohttp.
     from nakama_bots.emulator.server import server  # noqa: PLC0415
 
     print(

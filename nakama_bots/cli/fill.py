@@ -1,4 +1,4 @@
-"""``nakama-bots fill``: keeps lobbies filled with bots that give their seats to humans."""
+"""``nakama-bots fill``: keep lobbies filled with bots, which make room for humans."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import URL_FORM, Target
 from nakama_bots.settings.values import TEXT, Kind, duration, number, whole
 
-HELP: Final = "keep lobbies filled with bots, which give their seats to humans"
+HELP: Final = "keep lobbies filled with bots, which make room for humans"
 SETTINGS: Final = (
     "server_key", "id_prefix", "seed", "connect_timeout", "request_timeout", "tls_ca",
     "tls_insecure", "allowed_hosts", "confirm_target", "max_users", "emulator_module",
@@ -29,49 +29,57 @@ _SIZE: Final = whole(0, 100_000)
 _SPAN: Final = duration(high=86_400)
 _SHORT: Final = duration(low=0.1, high=3600)
 
-# One row an option that takes a value: its field of FillOptions, how its text is read, what it is.
+# One row per option with a value: the field of FillOptions, how its text is parsed, its help.
 _OPTIONS: Final[tuple[tuple[str, Kind, str], ...]] = (
     ("query", TEXT, "listing, party: label query; matchmaker: query of the tickets"),
     ("min_size", _SIZE, "listing: only matches of at least this size"),
     ("max_size", _SIZE, "listing: only matches of at most this size"),
-    ("capacity", _COUNT, "seats that a lobby has"),
-    ("capacity_field", TEXT, "listing: the field of a JSON label that has the capacity"),
+    ("capacity", _COUNT, "seats per lobby"),
+    ("capacity_field", TEXT, "listing: field of a JSON label that holds the capacity"),
     ("lobbies", _COUNT, "rpc: how many different matches to ask for"),
     ("payload", TEXT, "rpc: JSON payload"),
-    ("min_count", _COUNT, "matchmaker: fewest players of a match"),
-    ("max_count", _COUNT, "matchmaker: most players of a match"),
-    ("wait_at_most", duration(low=0.1, high=86_400), "matchmaker: seconds in which a lone human is matched"),
-    ("create_parties", _SIZE, "party: how many to create and keep"),
-    ("party_label", Kind(str, "a JSON text"), "party: JSON label of those"),
+    ("min_count", _COUNT, "matchmaker: fewest players in a match"),
+    ("max_count", _COUNT, "matchmaker: most players in a match"),
+    (
+        "wait_at_most",
+        duration(low=0.1, high=86_400),
+        "matchmaker: most seconds that a single human waits for a match",
+    ),
+    ("create_parties", _SIZE, "party: number of parties to create and keep"),
+    ("party_label", Kind(str, "a JSON text"), "party: JSON label of the created parties"),
     ("invitable", _SIZE, "party: bots that wait for an invitation, a notification with a party_id"),
-    ("invitation_code", whole(-(2**31), 2**31 - 1), "party: only notifications with that code"),
-    ("invitation_subject", TEXT, "party: only notifications with that subject"),
-    ("seats", _COUNT, "taken seats to keep each lobby at; matchmaker: tickets that wait (8)"),
-    ("share", number(low=0.01, high=1), "keep lobbies at this share of their capacity instead"),
+    ("invitation_code", whole(-(2**31), 2**31 - 1), "party: only notifications with this code"),
+    ("invitation_subject", TEXT, "party: only notifications with this subject"),
+    ("seats", _COUNT, "taken seats to keep in each lobby; matchmaker: waiting tickets to keep (8)"),
+    ("share", number(low=0.01, high=1), "share of a lobby's capacity to keep taken, in place of --seats"),
     ("per_lobby", _COUNT, "most bots in one lobby"),
     ("total", _COUNT, "most bots in all"),
-    ("wait", _SPAN, "seconds that a lobby waits for humans before bots come"),
+    ("wait", _SPAN, "seconds that a lobby waits for humans before bots join"),
     ("ramp", number(low=0.01, high=10_000), "joins a second"),
-    ("hours", TEXT, "opening hours by the local clock, as 18:00-23:30"),
+    ("hours", TEXT, "opening hours in local time, such as 18:00-23:30"),
     ("every", _SHORT, "seconds between two searches for lobbies"),
-    ("stall", _SHORT, "seconds after which a hook has stalled"),
-    ("drain", duration(low=0.5, high=3600), "seconds to leave and close in after SIGTERM"),
-    ("roster", TEXT, "file that fillers of one machine share, so that no bot is used twice"),
-    ("lease", TEXT, "this filler's own name, where fillers of several machines share an id prefix"),
+    ("stall", _SHORT, "seconds after which a hook counts as stalled"),
+    ("drain", duration(low=0.5, high=3600), "seconds to leave and close after SIGTERM"),
+    ("roster", TEXT, "file that fillers on one machine share, so that no bot is used twice"),
+    ("lease", TEXT, "name of this filler, where fillers on several machines share an id prefix"),
     ("locales", TEXT, "locales of the personas"),
     ("metrics_port", whole(0, 65_535), "port on 127.0.0.1 of a Prometheus endpoint, 0 for a free one"),
-    ("seconds", _SPAN, "end after this time"),
+    ("seconds", _SPAN, "seconds after which to stop"),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of this subcommand; their defaults are those of ``FillOptions``."""
+    """Add the options of this subcommand, with the defaults of ``FillOptions``."""
     server = parser.add_mutually_exclusive_group()
     server.add_argument(
-        "host", metavar="URL", nargs="?", default=argparse.SUPPRESS, help="the server, as http://127.0.0.1:7350"
+        "host",
+        metavar="URL",
+        nargs="?",
+        default=argparse.SUPPRESS,
+        help="the server, for example http://127.0.0.1:7350",
     )
     server.add_argument(
-        "--emulator", action="store_true", help="start an emulator of Nakama and fill that, to try bots out"
+        "--emulator", action="store_true", help="start an emulator of Nakama and fill it, to try bots out"
     )
     ways = parser.add_mutually_exclusive_group(required=True)
     ways.add_argument("--listing", action="store_true", help="fill the matches that the server lists")
@@ -81,8 +89,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--match-name", action="append", metavar="NAME", help="fill this relayed match; may be repeated"
     )
     ways.add_argument("--party", action="store_true", help="fill open parties")
-    ways.add_argument("--rpc", metavar="NAME", help="fill the match that this function gives")
-    parser.add_argument("--authoritative", choices=("yes", "no"), help="listing: only matches of that kind")
+    ways.add_argument("--rpc", metavar="NAME", help="fill the match that this function returns")
+    parser.add_argument(
+        "--authoritative", choices=("yes", "no"), help="listing: only authoritative, or only relayed matches"
+    )
     parser.add_argument(
         "--property",
         action="append",
@@ -93,16 +103,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only-with-humans", action="store_true", help="leave lobbies without a human alone")
     parser.add_argument(
         "--script", action="append", metavar="FILE.py:NAME",
-        help="what the bots do (default: wanderer); repeated: all of it",
+        help="behaviour of the bots (default: wanderer); may be repeated to combine several",
     )  # fmt: skip
     parser.add_argument(
         "--bot-prefix",
         action="append",
         default=[],
         metavar="PREFIX",
-        help="start of the user names of other bots",
+        help="prefix of the user names of other bots; may be repeated",
     )
-    parser.add_argument("--json-lines", action="store_true", help="a JSON object a second on stdout")
+    parser.add_argument("--json-lines", action="store_true", help="print one JSON object per second on stdout")
     defaults = FillOptions()
     for name, kind, text in _OPTIONS:
         default = getattr(defaults, name)
@@ -117,7 +127,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fill until SIGTERM, SIGINT or ``--seconds``; 0 when every bot has left, 1 where it could not work."""
+    """Fill until SIGTERM, SIGINT or ``--seconds``. Return 0 if every bot has left, 1 if it could not work."""
     given: dict[str, Any] = {
         field.name: getattr(arguments, field.name)
         for field in fields(FillOptions)
@@ -125,8 +135,8 @@ def run(arguments: argparse.Namespace) -> int:
     }
     wanted = FillOptions(**given)
     settings = options.resolve(arguments, SETTINGS, host="URL")
-    # Late: gevent and the client are wanted by this subcommand only.
-    from nakama_bots.cli.interrupts import told  # noqa: PLC0415
+    # Imported here: only this subcommand needs gevent and the client.
+    from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
     from nakama_bots.fill.serve import say, serve  # noqa: PLC0415
     from nakama_bots.fill.setup import fleet_of  # noqa: PLC0415
 
@@ -144,7 +154,7 @@ def run(arguments: argparse.Namespace) -> int:
         except CallError as error:
             say(f"cannot take a lease: {error}")
             return ExitCode.UNREACHABLE
-        with told(lambda _: fleet.stop()):
+        with notified(lambda _: fleet.stop()):
             return serve(fleet, wanted, lease)
 
 

@@ -1,4 +1,4 @@
-"""``nakama-bots gate``: hold a run that is over to a gate file."""
+"""``nakama-bots gate``: judge a finished run by a gate file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from nakama_bots.results.run_folder import (
 from nakama_bots.results.show.outputs import tell_ci, write_outputs
 from nakama_bots.results.show.text import verdict_lines
 
-HELP: Final = "hold a run that is over to a gate file: 0 passed, 3 failed, 4 invalid, 5 nothing had answered"
+HELP: Final = "judge a finished run by a gate file; exit code 0 passed, 3 failed, 4 invalid, 5 nothing answered"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The run and the gate."""
+    """Add the run and the gate."""
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="a run's folder, or its summary.json")
     parser.add_argument(
         "--gate", metavar="FILE", type=Path, required=True, help="the gate file (docs/gates.md)"
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the verdict; returns its exit code."""
+    """Print the verdict and return its exit code."""
     gate = read_gate(arguments.gate, allow_emulator=arguments.allow_emulator)
     path: Path = arguments.run_folder
     summary = read_summary(path)
@@ -56,7 +56,7 @@ def _folder(path: Path) -> Path:
 
 
 def _known(folder: Path) -> tuple[list[str], list[str]]:
-    """What the run itself knew to be wrong with it."""
+    """Return the faults and gaps that the run itself recorded."""
     if not (folder / VERDICT_FILE).exists():
         return [], []
     verdict = read_verdict(folder)
@@ -64,7 +64,7 @@ def _known(folder: Path) -> tuple[list[str], list[str]]:
 
 
 def _timeline(path: Path, gate: Gate) -> Timeline | None:
-    """Only read where a rule needs it: a summary may have been sent without it."""
+    """Read the time line if a rule needs it: a summary may come without one."""
     needed = any(rule.needs_timeline for rule in gate.rules)
     folder = _folder(path)
     return read_timeline(folder) if needed and (folder / TIMELINE_FILE).exists() else None

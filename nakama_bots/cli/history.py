@@ -1,4 +1,4 @@
-"""``nakama-bots history``: the figures of many runs, and when they changed."""
+"""``nakama-bots history``: show the figures of many runs, and when they changed."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ HELP: Final = "add runs to a history, and show each figure over the last runs wi
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The store, the runs to add, and what to show."""
+    """Add the store, the runs to add, and what to show."""
     parser.add_argument("store", metavar="STORE", type=Path, help="a folder, or an SQLite file (.db, .sqlite)")
     parser.add_argument(
         "--add", metavar="RUN", type=Path, nargs="+", default=[], help="add the runs in these folders first"
     )
-    parser.add_argument("--label", default="", help="of the runs that are added, such as a commit")
+    parser.add_argument("--label", default="", help="label of the added runs, such as a commit")
     parser.add_argument("--scenario", metavar="NAME", help="only runs of this scenario")
     parser.add_argument(
         "--name",
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Add, then show."""
+    """Add the runs, then show the history."""
     if arguments.last < 1:
         raise ConfigError("--last", arguments.last, "a whole number above 0")
     store = open_store(arguments.store)

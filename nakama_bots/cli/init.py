@@ -1,4 +1,4 @@
-"""``nakama-bots init``: a load test in a game's own repository."""
+"""``nakama-bots init``: set up a load test in the repository of a game."""
 
 from __future__ import annotations
 
@@ -11,17 +11,21 @@ from typing import Final
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.scaffold import CI, guess_ci, start_project
 
-HELP: Final = "start a load test in this repository: locustfile, scenario, settings, gate, CI and compose files"
+HELP: Final = (
+    "set up a load test in this repository: locustfile, scenario, settings, gate, CI and compose files"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Where, and for which CI."""
+    """Add the folder and the CI."""
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=Path(), help="the repository")
-    parser.add_argument("--ci", choices=CI, help="the CI file to write; asked for on a terminal, else guessed")
+    parser.add_argument(
+        "--ci", choices=CI, help="CI file to write (default: asked for on a terminal, otherwise guessed)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the files, and say what to do next."""
+    """Write the files, and print what to do next."""
     folder: Path = arguments.folder
     done = start_project(folder, arguments.ci or _ask(guess_ci(folder)))
     for path in done.written:
@@ -30,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"kept  {path} (it exists)")
     there = f"cd {folder} && " if folder.resolve() != Path.cwd() else ""
     print(f"\nNext: {there}locust --headless --users 4 --spawn-rate 4 --run-time 30s")
-    print("It runs scenarios/example.py against an embedded emulator; --host names a server of yours.")
+    print("It runs scenarios/example.py against an embedded emulator; use --host for your own server.")
     return ExitCode.PASSED
 
 

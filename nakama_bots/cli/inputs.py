@@ -1,4 +1,4 @@
-"""What several commands take: values by their kind, a window of a run, a file to write."""
+"""Input that several commands share: values by kind, a window of a run, a file to write."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nakama_bots.settings.values import Kind, duration, number
 
 
 def argument(kind: Kind) -> Callable[[str], Any]:
-    """An argparse type that reads values of ``kind``."""
+    """Return an argparse type that reads values of ``kind``."""
 
     def read(text: str) -> Any:
         try:
@@ -26,14 +26,18 @@ def argument(kind: Kind) -> Callable[[str], Any]:
 
 
 seconds: Final = argument(duration())
-"""An argparse type."""
+"""An argparse type for a duration in seconds."""
 
 
 def add_window(parser: argparse.ArgumentParser) -> None:
-    """``--warmup`` and ``--cooldown``."""
-    for flag, end in (("--warmup", "begin"), ("--cooldown", "end")):
+    """Add ``--warmup`` and ``--cooldown``."""
+    for flag, end in (("--warmup", "start"), ("--cooldown", "end")):
         parser.add_argument(
-            flag, metavar="SECONDS", type=seconds, default=0.0, help=f"left out at a run's {end}"
+            flag,
+            metavar="SECONDS",
+            type=seconds,
+            default=0.0,
+            help=f"seconds to leave out at the {end} of a run",
         )
 
 
@@ -42,13 +46,13 @@ def _percentage(text: str) -> float:
     return percent / 100
 
 
-share: Final = argument(Kind(_percentage, "a percentage from 0 to 1000, as 5 or 5%"))
+share: Final = argument(Kind(_percentage, "a percentage from 0 to 1000, such as 5 or 5%"))
 """An argparse type: ``5`` or ``5%`` is 0.05."""
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole, or to stdout for ``-``; ``ConfigError`` when it cannot be written."""
-    # Late: an emulator's command line needs nothing of a run's results.
+    """Write a file as a whole, or to stdout for ``-``. Raises ``ConfigError`` if it cannot be written."""
+    # Imported here: the command line of the emulator does not need the results of runs.
     from nakama_bots.results.run_folder import write_whole  # noqa: PLC0415
 
     if str(path) == "-":
@@ -57,5 +61,5 @@ def write_text(path: Path, text: str) -> None:
     try:
         write_whole(path, [text.encode()])
     except OSError as error:
-        accepted = f"a file in a folder that can be written ({error.strerror})"
+        accepted = f"a file in a writable folder ({error.strerror})"
         raise ConfigError("output", str(path), accepted) from None

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM for commands on gevent: told to the command, in a greenlet, whatever it waits for."""
+"""Ctrl-C and SIGTERM for commands on gevent: the command is notified even while it waits."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ class Interrupted(BaseException):
 
 
 def exit_code(number: signal.Signals) -> int:
-    """What a shell shows for a process that such a signal has ended."""
+    """Return the exit code that a shell shows for a process ended by this signal."""
     return 128 + number
 
 
 @contextmanager
-def told(callback: Callable[[signal.Signals], object]) -> Iterator[None]:
-    """Have ``callback`` called for each of the signals while inside."""
+def notified(callback: Callable[[signal.Signals], object]) -> Iterator[None]:
+    """Call ``callback`` in a greenlet for each of the signals while inside."""
     watchers = [(number, gevent.signal_handler(number, callback, number)) for number in SIGNALS]
     try:
         yield
     finally:
         for number, watcher in watchers:
             watcher.cancel()
-            # libev leaves the system's default behind.
+            # libev leaves the default of the system behind.
             signal.signal(number, signal.getsignal(number))
 
 
 def raise_here() -> Callable[[signal.Signals], None]:
-    """A function that raises ``Interrupted`` in the greenlet that calls this, whatever it waits for then."""
+    """Return a function that raises ``Interrupted`` in the current greenlet, even while it waits."""
     waiting = gevent.getcurrent()
     return lambda number: gevent.kill(waiting, Interrupted(number))
 
 
 @contextmanager
 def raised() -> Iterator[None]:
-    """Have ``Interrupted`` raised here by the first of the signals."""
-    with told(raise_here()):
+    """Raise ``Interrupted`` here at the first of the signals."""
+    with notified(raise_here()):
         yield

@@ -1,4 +1,4 @@
-"""The entry of ``nakama-bots``: which subcommands there are, and how a bad argument ends."""
+"""The entry point of ``nakama-bots``: its subcommands, and how bad arguments are reported."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nakama_bots.exit_codes import ExitCode
 
 @dataclass(frozen=True, slots=True)
 class Subcommand:
-    """One word after ``nakama-bots``: its line of help, its arguments, what it does (returns the exit code)."""
+    """A subcommand: its line of help, its arguments, and the function that runs it (returns the exit code)."""
 
     help: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
@@ -31,25 +31,25 @@ NAMES: Final = (
 
 
 def subcommands(names: Sequence[str] = NAMES) -> dict[str, Subcommand]:
-    """These subcommands. Each is imported when it is wanted: an emulator needs no gevent and no report."""
+    """Import and return these subcommands. The emulator, for example, needs neither gevent nor reports."""
     modules: dict[str, Any] = {name: importlib.import_module(f"nakama_bots.cli.{name}") for name in names}
     return {name: Subcommand(one.HELP, one.add_arguments, one.run) for name, one in modules.items()}
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        # "(default: None)" says nothing.
+        # "(default: None)" does not help.
         return action.help if action.default in (None, [], "") else super()._get_help_string(action)
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        # One line that says what is accepted; argparse would put its usage before it.
+        # One line that says what is accepted; argparse would print its usage first.
         self.exit(ExitCode.USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
-    """The parser of these subcommands."""
+    """Return the parser for these subcommands."""
     top = _Parser(prog="nakama-bots", description="Load testing and bots for the Nakama game server.")
     top.add_argument("--version", action="version", version=f"nakama-bots {version('nakama_bots')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="|".join(NAMES))
@@ -66,7 +66,7 @@ def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run ``nakama-bots`` with ``argv`` (default: the process's arguments); returns the exit code."""
+    """Run ``nakama-bots`` with ``argv`` (default: the arguments of the process); returns the exit code."""
     given = list(sys.argv[1:] if argv is None else argv)
     arguments = parser(given[:1] if given[:1] and given[0] in NAMES else NAMES).parse_args(given)
     run: Callable[[argparse.Namespace], int] = arguments.run
@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever reads (head, a pager) has seen enough; the interpreter must not fail on it at exit again.
+        # The reader (head, a pager) has closed the pipe; the interpreter must not fail on it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except NakamaError as error:

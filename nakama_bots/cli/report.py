@@ -1,4 +1,4 @@
-"""``nakama-bots report``: the HTML page of one run, or of several side by side."""
+"""``nakama-bots report``: write the HTML page of one run, or of several side by side."""
 
 from __future__ import annotations
 
@@ -16,21 +16,23 @@ HELP: Final = "write the HTML report of a run, or of several side by side, as on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The runs, where to, and what to compare the first with."""
+    """Add the runs, the output file, and the baselines of the first run."""
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="the folder of a run")
-    parser.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="- for stdout")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, required=True, help="file to write, - for stdout"
+    )
     parser.add_argument(
         "--baseline",
         metavar="BASELINE",
         type=Path,
         action="append",
         default=[],
-        help="compare the first run with it: a run's folder or a baseline's file; may be given several times",
+        help="compare the first run with this run folder or baseline file; may be repeated",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, render, write."""
+    """Read the runs, render the page and write it."""
     runs = [read_run(path, label) for path, label in zip(arguments.runs, labels(arguments.runs), strict=True)]
     comparison = None
     if arguments.baseline:

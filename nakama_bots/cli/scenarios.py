@@ -1,4 +1,4 @@
-"""``nakama-bots scenarios``: what comes with the package, listed, located or copied."""
+"""``nakama-bots scenarios``: list, locate or copy the scenarios that come with the package."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ ACTIONS: Final = ("list", "path", "copy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The action, the scenario and the folder of a copy."""
+    """Add the action, the scenario and the folder for a copy."""
     parser.description = (
         f'{HELP}. Run one without a copy: locust -f "$(nakama-bots scenarios path duel)" --headless'
     )
     parser.add_argument("action", choices=ACTIONS, nargs="?", default="list", help="what to do (%(default)s)")
-    parser.add_argument("name", metavar="NAME", nargs="?", help="of the scenario, for path and copy")
+    parser.add_argument("name", metavar="NAME", nargs="?", help="name of the scenario, for path and copy")
     parser.add_argument(
-        "--to", metavar="FOLDER", type=Path, default=Path("scenarios"), help="of the copy (%(default)s)"
+        "--to", metavar="FOLDER", type=Path, default=Path("scenarios"), help="folder for the copy (%(default)s)"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List, locate or copy."""
+    """List the scenarios, or locate or copy one."""
     if arguments.action == "list":
         _list()
         return ExitCode.PASSED
     if arguments.name is None:
-        raise ConfigError("NAME", None, "the name of a scenario, as `nakama-bots scenarios` lists them")
+        raise ConfigError("NAME", None, "the name of a scenario that `nakama-bots scenarios` lists")
     if arguments.action == "path":
         print(find_scenario(arguments.name).path)
     else:

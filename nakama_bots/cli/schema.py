@@ -1,4 +1,4 @@
-"""``nakama-bots schema``: the JSON Schema of a file that a run writes."""
+"""``nakama-bots schema``: print the JSON Schema of a file that a run writes."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ HELP: Final = "print the JSON Schema of a file that a run writes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which one."""
-    parser.add_argument("file", choices=list(FILES), help="the file; an interval is a line of the time line")
+    """Add the file."""
+    parser.add_argument(
+        "file", choices=list(FILES), help="kind of file; an interval is a line of the time line"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it."""
+    """Print the schema."""
     sys.stdout.write(as_text(arguments.file))
     return 0

@@ -1,6 +1,6 @@
-"""``nakama-bots settings``: what may be set for a Locust run, by every name it goes by.
+"""``nakama-bots settings``: list the settings of a Locust run, by all their names.
 
-Locust answers ``--help`` before it has read the locustfile, and so without these.
+Locust answers ``--help`` before it reads the locustfile, and so does not list them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _WIDTH: Final = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """It takes none."""
+    """Add nothing: there are no options."""
 
 
 def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001

@@ -1,1 +1,1 @@
-"""Lobbies kept filled with scripted bots."""
+"""Keeps lobbies filled with scripted bots."""

@@ -23,22 +23,22 @@ BANNED: Final[tuple[type[CallError], ...]] = (PermissionDenied,)
 
 @dataclass(slots=True)
 class Outcome:
-    """How a bot's visit ended: what failed, what is to blame, and whether it had a seat."""
+    """How a visit of a bot ended: what failed, why, and whether the bot had a seat."""
 
     error: CallError | None = None
     given_up: bool = False
-    """Trying again cannot help: the bot where it cannot connect, the lobby where it cannot be joined."""
+    """A retry cannot help: the bot cannot connect, or the lobby cannot be joined."""
     connecting: bool = False
     behaviour: bool = False
     seated: bool = False
     refused: ConfigError | None = None
-    """The user's query, which the server cannot read."""
+    """The query of the user, if the server cannot parse it."""
 
 
 class Bot:
-    """Visits one lobby: ``run`` in a greenlet; ``ask_to_leave`` from any other.
+    """A visit to one lobby: call ``run`` in a greenlet, ``ask_to_leave`` from any other.
 
-    ``changed`` is called whenever somebody comes or goes where the bot is.
+    ``changed`` is called whenever a user joins or leaves the place where the bot is.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Bot:
         self.lobby_id = lobby_id
         self.state = "connecting"
         self.place: Place | None = None
-        """Where it has its seat."""
+        """The place where it has a seat."""
         self.user_id = ""
         self.outcome = Outcome()
         self._strategy = strategy
@@ -66,7 +66,7 @@ class Bot:
 
     @property
     def name(self) -> str:
-        """Its user name, as messages have it."""
+        """Its user name, as it appears in messages."""
         return self.player.identity.username
 
     @property
@@ -76,17 +76,17 @@ class Bot:
 
     @property
     def leaving(self) -> bool:
-        """Whether it gives its seat up, or has been asked to."""
+        """Whether it is giving up its seat, or has been asked to."""
         return self._asked or self.state in ("leaving", "gone")
 
     def ask_to_leave(self) -> None:
-        """Leave after the hook that runs now; a bot without a seat gives up trying."""
+        """Leave after the current hook; a bot without a seat stops trying to get one."""
         self._asked = True
         if self._driver is not None:
             self._driver.stop()
 
     def run(self) -> None:
-        """Connect, join, play, leave; every end is in ``outcome``."""
+        """Connect, join, play and leave; ``outcome`` says how it ended."""
         try:
             self._visit()
         finally:
@@ -99,7 +99,7 @@ class Bot:
         doing = "connect"
         try:
             self.player.connect()
-            # Others may hear of it before its own join is answered.
+            # Others may see it before its own join is answered.
             self.user_id = self.player.user_id
             doing = "join"
             self.state = "joining"
@@ -139,8 +139,8 @@ class Bot:
 
 
 def _reactions(persona: Persona, own: random.Random, wait: Wait) -> Iterator[None]:
-    """A step about every reaction time of the persona."""
-    # The first anywhere in the first interval: bots that came together do not act together.
+    """Run a step about once per reaction time of the persona."""
+    # The first step is at a random time of the first interval, so bots that join together do not act together.
     pause = own.uniform(0.0, persona.reaction_time)
     while wait(pause):
         yield None

@@ -21,17 +21,17 @@ from nakama_bots.fill.view import Snapshot, promise_text
 _EVERY: Final = 1.0
 _MOST_PROBLEMS: Final = 6
 _FRAME: Final = 7
-"""Lines of the table that are neither lobbies nor problems."""
+"""Lines of the table that show neither lobbies nor problems."""
 
 
 def show(fleet: Fleet, *, json_lines: bool) -> None:
-    """Show ``fleet`` until this greenlet is killed; nothing where there is neither a reader nor a terminal."""
+    """Show ``fleet`` until this greenlet is killed; show nothing without a reader or a terminal."""
     if json_lines:
         while True:
             try:
                 print(json.dumps(Snapshot.of(fleet).line(time.time())), flush=True)  # noqa: T201
             except BrokenPipeError:
-                # The reader has closed it; the interpreter would try to flush once more at its exit.
+                # The reader has closed it; the interpreter would try to flush again at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 fleet.stop()
                 return
@@ -39,7 +39,7 @@ def show(fleet: Fleet, *, json_lines: bool) -> None:
     console = Console()
     if not console.is_terminal:
         return
-    # No thread of its own: it would draw while the hub changes what is drawn.
+    # No separate thread: it would draw while the hub changes the data.
     with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(_table(Snapshot.of(fleet), console.height), refresh=True)
@@ -47,7 +47,7 @@ def show(fleet: Fleet, *, json_lines: bool) -> None:
 
 
 def _table(snapshot: Snapshot, height: int) -> Group:
-    """Totals first: what a low terminal cuts off are the last lobbies."""
+    """Build the table with the totals first: a small terminal cuts off the last lobbies."""
     numbers = [Column(name, justify="right") for name in ("human", "bot", "other bot", "free")]
     table = Table(Column("lobby", no_wrap=True, overflow="ellipsis"), *numbers)
     problems = list(snapshot.problems.items())[-_MOST_PROBLEMS:]

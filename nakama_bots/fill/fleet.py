@@ -1,4 +1,4 @@
-"""The bots of a process: finds lobbies, lets the planner decide, and has it done."""
+"""The bots of a process: finds lobbies and carries out what the planner decides."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
 
 SCOUT: Final = 999_999
-"""The number of the account that only looks for lobbies, never takes a seat, and so is in no roster."""
+"""The number of the account that only searches for lobbies. It never takes a seat, so no roster has it."""
 MOST_FILLERS: Final = 10
-"""Fillers of one roster, if each has as many bots as this one may have."""
+"""Fillers that can share a roster, if each has the same maximum of bots."""
 LINGER: Final = 5.0
-"""Seconds that matched bots stay where no human is."""
+"""Seconds that matched bots stay in a match without a human."""
 GHOST: Final = 2.0
-"""Seconds in which a bot that has left may still be seen by the others."""
+"""Seconds for which others may still see a bot that has left."""
 CUT_OFF: Final = 1.0
-"""Seconds in which bots that are cut off may still close."""
+"""Seconds that bots have to close after they are cut off."""
 LOOK_EVERY: Final = 5.0
-"""Seconds until a bot looks again where the last one has seen that none is needed."""
+"""Seconds until another bot checks a lobby in which the last bot was not needed."""
 _BACKOFF: Final = Backoff(first=0.5, most=30.0, least=0.1)
 
 
 @dataclass(frozen=True, slots=True)
 class FleetOptions:
-    """``every``: seconds between two looks for lobbies; ``stall``: seconds a hook may take."""
+    """``every``: seconds between two searches for lobbies; ``stall``: seconds that a hook may take."""
 
     id_prefix: str
     seed: int
@@ -56,7 +56,7 @@ class FleetOptions:
 
 @dataclass(slots=True)
 class _Retry:
-    """When something may be tried again: with full jitter, later after each failure."""
+    """When a retry is allowed: later after each failure, with full jitter."""
 
     at: float = 0.0
     failures: int = 0
@@ -67,14 +67,14 @@ class _Retry:
 
     def failed(self, now: float, most: float = _BACKOFF.most) -> None:
         if now < self.at:
-            # All that one event has thrown out are one failure.
+            # All bots that one event disconnects count as one failure.
             return
         self.failures += 1
         self.at = now + replace(_BACKOFF, most=most).wait(self.failures)
 
 
 class Fleet:
-    """``run`` until ``stop`` is called, then ``drain``. ``lobbies`` is the newest view, for who shows it."""
+    """``run`` until ``stop`` is called, then ``drain``. ``lobbies`` is the latest view, for display."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Fleet:
         self.lobbies: list[Lobby] = []
         self.gave_up = False
         self.refused: ConfigError | None = None
-        """The query, where the server cannot read it."""
+        """The query, if the server cannot parse it."""
         self._world = replace(world, watchdog=Watchdog(options.stall, problems.say))
         self._strategy = strategy
         self._policy = policy
@@ -110,21 +110,21 @@ class Fleet:
         self._looked: dict[str, float] = {}
 
     def stop(self) -> None:
-        """Begin no more visits."""
+        """Start no more visits."""
         self._stopping.set()
         self._changed.set()
 
     @property
     def promise(self) -> Promise | None:
-        """What humans in the matchmaker have been promised."""
+        """The promise to humans in the matchmaker, if any."""
         return self._strategy.promise if isinstance(self._strategy, Matchmaker) else None
 
     def states(self) -> Counter[str]:
-        """How many bots are in each state."""
+        """The number of bots in each state."""
         return Counter(bot.state for bot in self.bots.values())
 
     def run(self) -> None:
-        """Keep the lobbies filled until ``stop``, or until the strategy cannot work."""
+        """Keep the lobbies filled until ``stop``, or until the strategy cannot continue."""
         scout = self._player(SCOUT)
         self._roster.note(scout.identity.device_id)
         retry = _Retry()
@@ -148,7 +148,7 @@ class Fleet:
                     self._give_up(error)
             if not retry.failures and not self.gave_up:
                 self._act(found, monotonic())
-            # Many who come at once are one change.
+            # Several users who join at once are one change.
             gevent.sleep(0.05)
             self._changed.wait(min(self._options.every, 0.5))
         scout.close()
@@ -159,14 +159,14 @@ class Fleet:
         self.stop()
 
     def drain(self, seconds: float) -> bool:
-        """Have every bot leave and close; False when some had not after ``seconds``, and were cut off."""
+        """Make every bot leave and close. False if some had not after ``seconds`` and were cut off."""
         for number, bot in self.bots.items():
             bot.ask_to_leave()
             if bot.state not in ("seated", "leaving"):
                 self._greenlets[number].kill(block=False)
         gevent.joinall(list(self._greenlets.values()), timeout=seconds)
         left = list(self._greenlets.values())
-        # Not with a time limit of killall's: it raises where that is not kept.
+        # Without killall's own timeout: it raises when the timeout expires.
         gevent.killall(left, block=False)
         gevent.joinall(left, timeout=CUT_OFF)
         return not left
@@ -208,21 +208,21 @@ class Fleet:
         return retry is not None and retry.given_up
 
     def _view(self, found: Found, bots: Sequence[tuple[int, Bot]]) -> Lobby:
-        """Seats by who has them: as a bot inside sees them, else by the listing."""
+        """The seats of a lobby: as a bot inside sees them, otherwise by the listing."""
         mine = tuple(number for number, _ in bots)
         places = [bot.place for _, bot in bots if bot.place is not None]
         if not places or found.lobby_id in POOLS:
             lobby = Lobby(found.lobby_id, found.size, mine, 0, found.capacity, found.wanted)
             if found.size >= 0:
                 return lobby
-            # Nobody knows how many are in: one goes and looks.
+            # The number of users inside is unknown: send one bot to find out.
             return replace(lobby, humans=max(0, self._policy.target(lobby) - 1), guessed=True)
         names = {u: name for u, name in places[0].presences.items() if u not in self._own_ids}
         others = sum(name.startswith(self._marks) for name in names.values())
         return Lobby(found.lobby_id, len(names) - others, mine, others, found.capacity, found.wanted)
 
     def _counts(self, bot: Bot) -> bool:
-        # A matched bot has left the pool; one that leaves has given its seat up, whatever the server thinks.
+        # A matched bot has left the pool; a leaving bot has given up its seat, whatever the server still shows.
         return not bot.leaving and not (bot.lobby_id in POOLS and bot.state == "seated")
 
     @property
@@ -259,7 +259,7 @@ class Fleet:
             self._judge(number, bot)
 
     def _judge(self, number: int, bot: Bot) -> None:
-        """When the lobby and the bot may be tried again."""
+        """Set when the lobby and the bot may be tried again."""
         now, outcome = monotonic(), bot.outcome
         error = outcome.error
         if outcome.refused is not None:
@@ -277,7 +277,7 @@ class Fleet:
     def _lobby_failed(self, bot: Bot, error: CallError, now: float) -> None:
         retry = self._lobby_retries.setdefault(bot.lobby_id, _Retry())
         if bot.outcome.seated and now >= retry.at:
-            # It went well in between: no outage is as old as the failures before it.
+            # It worked in between, so earlier failures do not belong to this outage.
             retry.failures = 0
         retry.failed(now)
         if bot.outcome.given_up:
@@ -289,9 +289,9 @@ class Fleet:
 
     def _take_out(self, number: int, bot: Bot) -> None:
         self._bot_retries.setdefault(number, _Retry()).at = math.inf
-        self.problems.tell(f"bot {bot.name} may not log in, as a banned user may not; it is used no more")
+        self.problems.report(f"bot {bot.name} may not log in, like a banned user; it is no longer used")
         if sum(retry.given_up for retry in self._bot_retries.values()) >= self._policy.total * 2:
-            self.problems.say("twice as many bots as --total may not log in: it is not they who are banned")
+            self.problems.say("twice as many bots as --total may not log in: this is not a ban of single bots")
             self._give_up()
 
     def _end(self, number: int) -> None:
@@ -306,7 +306,7 @@ class Fleet:
         self._changed.set()
 
     def _check_lonely(self, number: int, bot: Bot, now: float) -> None:
-        """A matched bot goes back to the pool when no human is with it."""
+        """Return a matched bot to the pool if its match has no human."""
         if bot.lobby_id not in POOLS or bot.place is None:
             return
         names = bot.place.presences.items()

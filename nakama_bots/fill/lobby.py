@@ -1,4 +1,4 @@
-"""What a lobby looks like from outside and from its seats, and what a filler may do with it. Pure."""
+"""A lobby as seen from outside and from its seats, and the policy of a filler. Pure."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from nakama_bots.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A lobby as the server tells of it; ``size`` is everybody, ``capacity`` None where nobody says.
+    """A lobby as the server lists it; ``size`` counts all users, ``capacity`` is None if unknown.
 
-    ``wanted`` seats are to be taken in it, where that is not the policy's to say.
+    ``wanted`` is the number of seats to keep taken, if the policy does not decide it.
     """
 
     lobby_id: str
@@ -24,7 +24,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Lobby:
-    """Seats by who has them. ``bots`` are this filler's, on their way or seated; ``others`` another's bots."""
+    """The seats of a lobby. ``bots`` belong to this filler (joining or seated), ``others`` to another one."""
 
     lobby_id: str
     humans: int
@@ -33,37 +33,37 @@ class Lobby:
     capacity: int | None = None
     wanted: int | None = None
     guessed: bool = False
-    """Whether nobody has told how many humans are in."""
+    """Whether the number of humans inside is unknown."""
 
     @property
     def taken(self) -> int:
-        """Every seat that is taken or about to be."""
+        """The number of seats that are taken or about to be taken."""
         return self.humans + self.others + len(self.bots)
 
     @property
     def free(self) -> int | None:
-        """Seats that nobody has; None where the capacity or who is in is unknown."""
+        """The number of free seats; None if the capacity or the users inside are unknown."""
         return None if self.capacity is None or self.guessed else max(0, self.capacity - self.taken)
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """Opening hours by the local clock; from 22:00 to 06:00 is over midnight, equal ends are all day."""
+    """Opening hours in local time; 22:00 to 06:00 spans midnight, equal ends mean all day."""
 
     opens: time = time()
     closes: time = time()
 
     @classmethod
     def parse(cls, text: str, *, name: str = "--hours") -> Self:
-        """Hours from ``HH:MM-HH:MM``."""
+        """Parse hours from ``HH:MM-HH:MM``."""
         try:
             opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-"))
         except ValueError:
-            raise ConfigError(name, text, "HH:MM-HH:MM, as 18:00-23:30 or 22:00-06:00") from None
+            raise ConfigError(name, text, "HH:MM-HH:MM, such as 18:00-23:30 or 22:00-06:00") from None
         return cls(opens, closes)
 
     def open_at(self, moment: time) -> bool:
-        """Whether bots may play then."""
+        """Whether bots may play at that time."""
         if self.opens == self.closes:
             return True
         if self.opens < self.closes:
@@ -73,7 +73,7 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How full lobbies are kept. ``seats`` counts humans and bots; ``share`` is of a lobby's capacity."""
+    """How full to keep lobbies. ``seats`` counts humans and bots; ``share`` is a share of the capacity."""
 
     seats: int = 8
     share: float | None = None
@@ -82,14 +82,14 @@ class Policy:
     total: int = 100
     """Most bots in all lobbies."""
     wait: float = 0.0
-    """Seconds a lobby with a human waits for others before bots come."""
+    """Seconds that a lobby with a human waits for others before bots join."""
     only_with_humans: bool = False
     ramp: float = 50.0
-    """Joins a second."""
+    """Joins per second."""
     hours: Hours = Hours()
 
     def target(self, lobby: Lobby) -> int:
-        """How many seats of ``lobby`` are to be taken; never more than it has."""
+        """The number of seats to keep taken in ``lobby``; never more than it has."""
         if lobby.wanted is not None:
             return lobby.wanted
         if self.share is not None and lobby.capacity is not None:

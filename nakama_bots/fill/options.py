@@ -1,4 +1,4 @@
-"""What ``nakama-bots fill`` takes. Imports nothing that waits: a command line is parsed with it."""
+"""The options of ``nakama-bots fill``. Imports no gevent: the command line is parsed with it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nakama_bots.settings import locales
 
 @dataclass(frozen=True, slots=True)
 class FillOptions:
-    """The options of ``nakama-bots fill`` by their names, with their defaults; seconds.
+    """The options of ``nakama-bots fill`` with their defaults; times in seconds.
 
     Exactly one of ``listing``, ``matchmaker``, ``match_id``, ``match_name``, ``party`` and ``rpc`` is set.
     """

@@ -1,4 +1,4 @@
-"""Bots in parties: they join open ones, found some of their own, and answer invitations."""
+"""Bots in parties: they join open parties, create parties, and accept invitations."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ CREATED: Final = "created-party-"
 MOST_MEMBERS: Final = 256
 _FOR_EVER: Final = 1e9
 _ACCEPTED: Final = 60.0
-"""Seconds in which a leader lets in whom it has invited to a closed party."""
+"""Seconds within which a leader accepts a user that it has invited to a closed party."""
 
 
 @dataclass(frozen=True, slots=True)
 class Invitation:
-    """What a notification must be to be one; Nakama has no message for it, so games send a notification.
+    """How to recognise an invitation; Nakama has no message for it, so games send a notification.
 
-    Its content has a ``party_id``; ``code`` and ``subject`` are those of the game, None for any.
+    The content has a ``party_id``; ``code`` and ``subject`` are chosen by the game, None matches any.
     """
 
     code: int | None = None
     subject: str | None = None
 
     def party_id(self, one: Notification[JsonText]) -> str | None:
-        """The party that it invites to; None where it is something else."""
+        """Return the id of the party it invites to, None if it is not an invitation."""
         if self.code not in (None, one.get("code")) or self.subject not in (None, one.get("subject")):
             return None
         try:
@@ -49,9 +49,9 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Parties(Strategy):
-    """Open parties, by label query; ``create`` own ones; ``invitable`` bots wait until somebody invites them.
+    """Open parties by label query, ``create`` parties to keep, and ``invitable`` bots that wait to be invited.
 
-    A created party is known by its number: when all have left, the server forgets it and another is founded.
+    A created party is known by its number: the server drops an empty party, and a new one replaces it.
     """
 
     query: str | None = None
@@ -61,7 +61,7 @@ class Parties(Strategy):
     invitable: int = 0
     invitation: Invitation = Invitation()
     created: dict[str, str] = field(default_factory=dict)
-    """Ids of the own ones."""
+    """Ids of the created parties."""
 
     def find(self, scout: Player) -> list[Found]:
         try:
@@ -90,14 +90,14 @@ class Parties(Strategy):
         return player.join_party(lobby_id)
 
     def _created(self, player: Player, lobby_id: str) -> PartyBody:
-        """The own party of that number, founded anew when all have left it."""
+        """The created party with that number; created again if all members have left it."""
         if lobby_id in self.created:
             try:
                 return enter(player, self.created[lobby_id])
             except BadInput as error:
                 if "not found" not in error.message:
                     raise
-        # Whoever leads it, it is left and not closed: others may be in it.
+        # Leave it, never close it: it may have other members.
         body = player.socket.create_party(open=True, max_size=self.max_size, label=self.label)
         self.created[lobby_id] = body["party_id"]
         return body

@@ -1,4 +1,4 @@
-"""Decides which bots join and leave which lobbies. Pure: lobbies and the clocks are arguments."""
+"""Decides which bots join and leave which lobbies. Pure: lobbies and clocks are arguments."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from nakama_bots.fill.lobby import Lobby, Policy
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """One more bot is to join."""
+    """One more bot should join."""
 
     lobby_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """A bot is to give its seat up."""
+    """A bot should give up its seat."""
 
     lobby_id: str
     bot: int
 
 
 class Filler:
-    """Plans by a ``Policy``; keeps since when lobbies wait and how many joins the ramp allows."""
+    """Plans by a ``Policy``; tracks how long lobbies have waited and how many joins the ramp allows."""
 
     def __init__(self, policy: Policy, now: float) -> None:
         self.policy = policy
@@ -36,10 +36,10 @@ class Filler:
     def plan(
         self, lobbies: Sequence[Lobby], now: float, local: time, paused: Collection[str] = ()
     ) -> list[Join | Leave]:
-        """What to do at ``now`` (monotonic seconds), when the wall clock says ``local``.
+        """Return what to do at ``now`` (monotonic seconds), with ``local`` as the wall-clock time.
 
-        Seats are given up first, at once; joins are spread over the lobbies, the emptiest first. Nobody is to
-        join the ``paused`` ones.
+        Seats are given up first, at once; joins are spread over the lobbies, the emptiest first. No bot joins
+        the ``paused`` ones.
         """
         policy = self.policy
         burst = max(1.0, policy.ramp)
@@ -55,7 +55,7 @@ class Filler:
         for lobby in lobbies:
             missing = self._missing(lobby, now)
             if missing < 0:
-                # The newest first: who has played with the humans longest stays.
+                # The newest bot leaves first: those that have played with the humans longest stay.
                 leaves += [Leave(lobby.lobby_id, bot) for bot in reversed(lobby.bots[missing:])]
             elif missing and lobby.lobby_id not in paused:
                 wanted[lobby.lobby_id] = missing
@@ -74,7 +74,7 @@ class Filler:
         return joins
 
     def _missing(self, lobby: Lobby, now: float) -> int:
-        """Bots to add; below 0 those to take away, never more than there are."""
+        """The number of bots to add; negative: to remove, never more than there are."""
         policy = self.policy
         have = len(lobby.bots)
         if policy.only_with_humans and not lobby.humans:

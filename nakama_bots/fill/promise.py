@@ -1,4 +1,4 @@
-"""How long a lone human waits in the matchmaker at most: promised, and measured with two own tickets."""
+"""A limit for how long a single human waits in the matchmaker, checked by measuring with two tickets."""
 
 from __future__ import annotations
 
@@ -27,22 +27,23 @@ _ATTEMPTS: Final = 3
 
 
 class Promise:
-    """A human whose ticket is for ``min_count`` to ``max_count`` players waits at most ``seconds``.
+    """The promise that a human with a ticket for ``min_count`` to ``max_count`` waits at most ``seconds``.
 
-    With ``max_count`` less one tickets in the pool it is matched in the next run of the matchmaker, with fewer
-    in the last one that its ticket searches in. The API tells neither how often the matchmaker runs nor how
-    often a ticket searches, so two bots measure both: with tickets that find only each other, first full with
-    two players, then not. ``least`` tickets are kept in any case; ``tell`` hears once of what cannot be kept.
+    With ``max_count`` minus one tickets in the pool, the human is matched in the next run of the matchmaker;
+    with fewer, in the last run that its ticket takes part in. The API does not say how often the matchmaker
+    runs or how often a ticket searches, so two bots measure both with tickets that match only each other: first
+    full with two players, then not. At least ``least`` tickets are kept; ``log`` is called once if the promise
+    cannot be kept.
     """
 
-    def __init__(self, seconds: float, ticket: Ticket, least: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, seconds: float, ticket: Ticket, least: int, log: Callable[[str], None]) -> None:
         self.seconds = seconds
         self.interval: float | None = None
         self.longest: float | None = None
-        """Seconds in which a ticket searches."""
+        """Seconds for which a ticket searches."""
         self._ticket = ticket
         self._least = least
-        self._tell = tell
+        self._log = log
         self._group = secrets.token_hex(8)
         self._attempts = _ATTEMPTS
         self._lent: _Lent | None = None
@@ -50,7 +51,7 @@ class Promise:
 
     @property
     def tickets(self) -> int:
-        """How many tickets are to wait in the pool."""
+        """The number of tickets to keep in the pool."""
         if self.longest is None:
             return max(self._ticket.max_count - 1, self._least) + (PROBES if self._attempts else 0)
         enough = self._ticket.min_count if self.longest <= self.seconds else self._ticket.max_count
@@ -58,13 +59,13 @@ class Promise:
 
     @property
     def kept(self) -> bool | None:
-        """Whether the server is quick enough; None while that is not known."""
+        """Whether the server is fast enough; None while unknown."""
         return None if self.interval is None else self.interval <= self.seconds
 
     def measure(self, player: Player) -> MatchmakerMatched | None:
-        """Take the connected ``player`` for the measurement if that is due.
+        """Use the connected ``player`` for the measurement if one is due.
 
-        None when it may go into the pool now; a match where a human has met it meanwhile.
+        Return None if the player may enter the pool now, or the match if a human was matched with it meanwhile.
         """
         met = None
         while met is None and player.connected and self._due:
@@ -96,7 +97,7 @@ class Promise:
         except CallError as error:
             self._attempts -= 1
             if not self._attempts:
-                self._tell(f"how often the matchmaker runs could not be measured ({error.label})")
+                self._log(f"how often the matchmaker runs could not be measured ({error.label})")
         finally:
             self._measuring = False
             try:
@@ -106,7 +107,7 @@ class Promise:
         return mine.end()
 
     def _rounds(self, one: _Side, other: _Side) -> None:
-        # The first only says when a run is; what is added right after it waits for all of the next.
+        # The first match only shows when a run happens; a ticket added right after it waits a full interval.
         times: list[float] = []
         for most in (2, 2, 3):
             ticket = replace(
@@ -119,14 +120,14 @@ class Promise:
             times.append(one.at)
         self.interval, self.longest = times[1] - times[0], times[2] - times[1]
         if not self.kept:
-            self._tell(
+            self._log(
                 f"--wait-at-most {self.seconds:g} cannot be kept: the server's matchmaker was measured to run "
                 f"every {self.interval:.2f} s, and a human waits up to that long"
             )
 
 
 class _Lent:
-    """A player who waits for a partner to measure with."""
+    """A player that waits for a partner to measure with."""
 
     def __init__(self, player: Player) -> None:
         self.player = player
@@ -135,7 +136,7 @@ class _Lent:
 
 
 class _Side:
-    """One of the two: its ticket, and what it was matched to."""
+    """One of the two players: its ticket and its match."""
 
     def __init__(self, player: Player) -> None:
         self.player = player
@@ -150,7 +151,7 @@ class _Side:
         ]
 
     def add(self, ticket: Ticket) -> None:
-        """A new ticket."""
+        """Add a new ticket."""
         self.matched = None
         self._ticket = self.player.socket.add_matchmaker(
             ticket.query, ticket.min_count, ticket.max_count, ticket.string_properties,
@@ -158,13 +159,13 @@ class _Side:
         )["ticket"]  # fmt: skip
 
     def end(self) -> MatchmakerMatched | None:
-        """Take back a ticket that still waits; the match with a human where there is one."""
+        """Remove a ticket that still waits; return the match with a human, if there is one."""
         try:
             if self._ticket and self.matched is None and not self.lost:
                 try:
                     self.player.socket.remove_matchmaker(self._ticket)
                 except RealtimeError:
-                    # Matched this moment.
+                    # It was matched just now.
                     self.wait(_LATE)
         except CallError:
             return None
@@ -174,12 +175,12 @@ class _Side:
         return self.matched
 
     def settle(self) -> None:
-        """The match with the other side is no match to go to."""
+        """Drop the match with the other side: it is not a match to join."""
         self.matched = None
         self._ticket = ""
 
     def wait(self, seconds: float) -> None:
-        """Until it is matched or its connection lost, at most so long."""
+        """Wait until it is matched or disconnected, or until the timeout."""
         with suppress(gevent.Timeout), gevent.Timeout(seconds):
             while self.matched is None and not self.lost:
                 self.news.clear()
@@ -195,7 +196,7 @@ class _Side:
 
 
 def _meet(one: _Side, other: _Side, ticket: Ticket) -> bool:
-    """Have the two matched with each other; False where a human was quicker."""
+    """Match the two with each other; False if a human was faster."""
     news = one.news = other.news = Event()
     one.add(ticket)
     other.add(ticket)

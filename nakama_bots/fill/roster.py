@@ -1,4 +1,4 @@
-"""Who may use which bot: never two fillers the same one, whether on one machine or on several."""
+"""Which filler may use which bot: never two the same one, on one machine or on several."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _MOST_SLOTS: Final = 1000
 
 
 class Roster:
-    """A file whose n-th byte is bot n, locked by who uses it.
+    """A file whose n-th byte stands for bot n, locked by the filler that uses it.
 
-    The kernel gives the locks of a killed process back at once, so there is nothing to expire or to repair.
-    The locks do not care what is in the file: it has the ids of the accounts, for the cleanup.
+    The kernel releases the locks of a killed process at once, so nothing has to expire or be repaired.
+    The locks are independent of the content: the file holds the ids of the accounts, for the cleanup.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class Roster:
         self._held: set[int] = set()
 
     def take(self, most: int) -> int | None:
-        """The lowest bot below ``most`` that nobody uses, so that a restart takes up the same accounts."""
+        """Lock the lowest unused bot below ``most``, so that a restart uses the same accounts again."""
         for number in range(most):
             if number not in self._held and self._lock(number, fcntl.F_WRLCK):
                 self._held.add(number)
@@ -48,18 +48,18 @@ class Roster:
         return None
 
     def release(self, number: int) -> None:
-        """Another filler may use bot ``number``."""
+        """Release bot ``number`` for other fillers."""
         self._held.discard(number)
         self._lock(number, fcntl.F_UNLCK)
 
     def note(self, device_id: str) -> None:
-        """Remember that the account is used."""
+        """Write down that the account is used."""
         if device_id not in self._noted:
             self._noted.add(device_id)
             os.write(self._file, f"{device_id}\n".encode())
 
     def close(self) -> None:
-        """Give all back."""
+        """Release all bots."""
         os.close(self._file)
 
     def _lock(self, number: int, kind: int) -> bool:
@@ -71,10 +71,10 @@ class Roster:
 
 
 class SlotLease:
-    """A worker index of its own for each machine: the object ``slot-N`` of an account that fillers share.
+    """A separate worker index for each machine: the object ``slot-N`` of an account that fillers share.
 
-    Taken and kept by conditional writes; one that was not renewed for ``seconds`` may be taken by another.
-    ``now`` gives Unix seconds, which the machines must agree on to a fraction of ``seconds``.
+    Taken and renewed by conditional writes; a slot that is not renewed for ``seconds`` may be taken by another.
+    ``now`` returns Unix seconds, which the machines must agree on to a fraction of ``seconds``.
     """
 
     def __init__(
@@ -89,14 +89,14 @@ class SlotLease:
         self._session = session
         self._holder = holder
         self._now = now
-        # A version is the value's hash: without this, two that write the same would both be right.
+        # A version is the hash of the value: without this, two fillers that write the same would both succeed.
         self._instance = secrets.token_hex(8)
         self._version = "*"
         self.seconds = seconds
         self.slot = -1
 
     def take(self) -> int:
-        """The lowest slot that is free, has expired, or was this holder's before it was killed."""
+        """Take the lowest slot that is free, has expired, or was held by this filler before it was killed."""
         for slot in range(_MOST_SLOTS):
             found = self._client.read_storage_objects(self._session, self._request(slot)).get("objects", [])
             value = found[0]["value"] if found else None
@@ -104,7 +104,7 @@ class SlotLease:
                 until, holder = value.get("until", 0), value.get("holder")
                 if holder != self._holder and isinstance(until, int | float) and until > self._now():
                     continue
-            # An asterisk writes only what is not there; a version only what is still that.
+            # "*" writes only if the object does not exist; a version only if the object is unchanged.
             self._version = found[0]["version"] if found else "*"
             if self._write(slot, self.seconds):
                 self.slot = slot
@@ -112,11 +112,11 @@ class SlotLease:
         raise ConfigError("--lease", self._holder, f"at most {_MOST_SLOTS} fillers of one id prefix")
 
     def renew(self) -> bool:
-        """Keep it; False when another filler has it now."""
+        """Renew the slot; False if another filler has taken it."""
         return self._write(self.slot, self.seconds)
 
     def release(self) -> None:
-        """Let it expire now."""
+        """Release the slot now."""
         self._write(self.slot, -1.0)
 
     def _request(self, slot: int) -> ReadStorageObjectsRequest:

@@ -1,4 +1,4 @@
-"""Runs a fleet until it is stopped: its lease, its metrics, what it shows, and the end."""
+"""Runs a fleet until it is stopped: its lease, metrics, display and shutdown."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from nakama_bots.fill.view import Snapshot
 
 
 def say(text: str) -> None:
-    """A line on stderr."""
+    """Print a line on stderr."""
     print(f"nakama-bots fill: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def serve(fleet: Fleet, options: FillOptions, lease: SlotLease | None) -> ExitCode:
-    """Fill until ``fleet`` is stopped, then have every bot leave."""
+    """Fill until ``fleet`` is stopped, then make every bot leave."""
     with ExitStack() as stack:
         if options.metrics_port is not None:
             stack.callback(_serve_metrics(fleet, options.metrics_port).stop)
@@ -46,7 +46,7 @@ def serve(fleet: Fleet, options: FillOptions, lease: SlotLease | None) -> ExitCo
     for text, number in Snapshot.of(fleet).problems.items():
         say(f"{number} x {text}")
     if not clean:
-        say(f"some bots had to be cut off after {options.drain:g} s")
+        say(f"some bots were cut off after {options.drain:g} s")
     if fleet.refused is not None:
         raise fleet.refused
     return ExitCode.FAILURES if fleet.gave_up else ExitCode.PASSED
@@ -63,7 +63,7 @@ def _renew(fleet: Fleet, lease: SlotLease) -> None:
             fleet.problems.note("renew the lease", error)
             kept = time.monotonic() - renewed < lease.seconds * 0.8
         if not kept:
-            fleet.problems.say("the lease was lost: another filler may use these bots now; ending")
+            fleet.problems.say("the lease was lost: another filler may use these bots now; stopping")
             fleet.gave_up = True
             fleet.stop()
             return

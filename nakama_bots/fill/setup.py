@@ -1,4 +1,4 @@
-"""Builds a filler from what the user wants, and checks that it goes together."""
+"""Builds a filler from the options of the user, and checks that they go together."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SCRIPT: Final = "nakama_bots.players.behaviours:Wanderer"
 
 
 def policy_of(options: FillOptions) -> Policy:
-    """How full lobbies are kept."""
+    """Return how full to keep lobbies."""
     capacity, seats = options.capacity, options.seats or _SEATS
     if capacity is not None and options.share is None and seats > capacity:
         raise ConfigError("--seats", seats, f"at most --capacity {capacity}")
@@ -47,15 +47,15 @@ def policy_of(options: FillOptions) -> Policy:
     )  # fmt: skip
 
 
-def strategy_of(options: FillOptions, tell: Callable[[str], None]) -> Strategy:
-    """Where lobbies come from; ``tell`` receives what cannot be kept of a promise."""
+def strategy_of(options: FillOptions, log: Callable[[str], None]) -> Strategy:
+    """Return where lobbies come from; ``log`` is called if a promise cannot be kept."""
     if options.listing:
         kind = None if options.authoritative is None else options.authoritative == "yes"
         return strategies.Listing(
             options.query, kind, options.min_size, options.max_size, options.capacity, options.capacity_field
         )
     if options.matchmaker:
-        return _matchmaker(options, tell)
+        return _matchmaker(options, log)
     if options.party:
         return _parties(options)
     if options.rpc:
@@ -67,17 +67,17 @@ def strategy_of(options: FillOptions, tell: Callable[[str], None]) -> Strategy:
 
 
 def bots_ticket(query: str, min_count: int, max_count: int, properties: Sequence[str] = ()) -> Ticket:
-    """A ticket for a bot of a filler, with ``properties`` as ``NAME=VALUE``.
+    """Return a ticket for a bot of a filler, with ``properties`` as ``NAME=VALUE``.
 
-    It is never matched with such tickets alone: bots carry a mark that their own query excludes, so a match
-    needs a human.
+    Such tickets are never matched with each other alone: bots carry a mark that their query excludes, so a
+    match needs a human.
     """
     texts: dict[str, str] = {}
     numbers: dict[str, float] = {}
     for one in properties:
         name, equals, value = one.partition("=")
         if not name or not equals:
-            raise ConfigError("--property", one, "NAME=VALUE, as mode=duel or rank=12")
+            raise ConfigError("--property", one, "NAME=VALUE, such as mode=duel or rank=12")
         try:
             numbers[name] = float(value)
         except ValueError:
@@ -86,19 +86,19 @@ def bots_ticket(query: str, min_count: int, max_count: int, properties: Sequence
     return Ticket(f"{query} -properties.{_MARK}:yes".strip(), min_count, max_count, texts, numbers or None)
 
 
-def _matchmaker(options: FillOptions, tell: Callable[[str], None]) -> Strategy:
+def _matchmaker(options: FillOptions, log: Callable[[str], None]) -> Strategy:
     ticket = bots_ticket(options.query or "", options.min_count, options.max_count, options.property)
     if options.wait_at_most is None:
         return strategies.Matchmaker(ticket)
     if options.total < options.max_count - 1:
         accepted = f"at least {options.max_count - 1} with --wait-at-most"
         raise ConfigError("--total", options.total, accepted)
-    promise = Promise(options.wait_at_most, ticket, options.seats or 0, tell)
+    promise = Promise(options.wait_at_most, ticket, options.seats or 0, log)
     return strategies.Matchmaker(ticket, promise=promise)
 
 
 def _parties(options: FillOptions) -> Strategy:
-    # One seat more than is kept taken: for a human.
+    # One seat more than is kept taken, for a human.
     size = options.capacity or (options.seats or _SEATS) + 1
     if options.create_parties:
         if size > MOST_MEMBERS:
@@ -123,12 +123,12 @@ def _json(flag: str, text: str, accepted: str) -> object:
 
 
 def fleet_of(
-    options: FillOptions, settings: Settings, target: Target, tell: Callable[[str], None]
+    options: FillOptions, settings: Settings, target: Target, log: Callable[[str], None]
 ) -> tuple[Fleet, SlotLease | None]:
-    """The fleet that ``options`` describe, and the lease of its accounts, where one is wanted.
+    """Return the fleet that ``options`` describe, and the lease of its accounts, if one is wanted.
 
-    ``ConfigError`` for options that do not go together, a ``CallError`` when the lease cannot be taken.
-    ``tell`` receives each kind of problem once.
+    Raises ``ConfigError`` for options that do not go together, ``CallError`` if the lease cannot be taken.
+    ``log`` is called once per kind of problem.
     """
     policy = policy_of(options)
     guard.check_users(settings, policy.total, name="--total")
@@ -137,7 +137,7 @@ def fleet_of(
     world = World(
         target, settings.credentials, settings.timeouts, settings.network, NullObserver(), locales=mix
     )
-    problems = Problems(tell)
+    problems = Problems(log)
     strategy = strategy_of(options, problems.say)
     roster = Roster(Path(options.roster))
     lease = _lease(world, settings, options.lease, roster) if options.lease else None
@@ -149,7 +149,7 @@ def fleet_of(
 
 
 def _lease(world: World, settings: Settings, name: str, roster: Roster) -> SlotLease:
-    """A lease by an account of its own, which ``roster`` remembers for the cleanup."""
+    """Return a lease held by a separate account, which is noted in ``roster`` for the cleanup."""
     client = Client(
         world.target, world.credentials, transport=world.transport(world.network), timeouts=world.timeouts
     )

@@ -1,4 +1,4 @@
-"""Where lobbies come from and how a bot gets a seat in one; a row of ``STRATEGIES`` for each."""
+"""Where lobbies come from and how a bot gets a seat in one."""
 
 from __future__ import annotations
 
@@ -29,30 +29,30 @@ from nakama_bots.types.realtime import MatchmakerMatched
 MATCHMAKER: Final = "matchmaker"
 INVITATIONS: Final = "invitations"
 POOLS: Final = (MATCHMAKER, INVITATIONS)
-"""Lobbies that bots only wait in: for a human, who takes them elsewhere."""
+"""Lobbies in which bots only wait, until a human takes them elsewhere."""
 
 
 class Strategy(Protocol):
-    """``find`` and ``join`` raise what the client raises, and ``ConfigError`` for a query of no use."""
+    """``find`` and ``join`` raise the errors of the client, and ``ConfigError`` for an invalid query."""
 
     final: ClassVar[tuple[type[CallError], ...]] = ()
-    """Failures of ``join`` after which that lobby is given up."""
+    """Failures of ``join`` after which the lobby is given up."""
 
     def find(self, scout: Player) -> list[Found]:
-        """The lobbies to be kept filled, over REST."""
+        """Return the lobbies to keep filled, over REST."""
 
     def join(self, player: Player, lobby_id: str) -> Place:
-        """The place of the connected ``player`` there; entering it joins, and may wait."""
+        """Return the place of the connected ``player`` there; entering it joins, and may wait."""
 
 
 def query_refused(query: str) -> ConfigError:
-    """For a query that the server cannot read."""
-    return ConfigError("--query", query, "a query that the server can read, as +label.mode:duel")
+    """Return the error for a query that the server cannot parse."""
+    return ConfigError("--query", query, "a query that the server can parse, such as +label.mode:duel")
 
 
 @dataclass(frozen=True, slots=True)
 class Listing(Strategy):
-    """Matches by label query, kind and size. Every one found is a lobby."""
+    """Matches by label query, kind and size. Every match found is a lobby."""
 
     query: str | None = None
     authoritative: bool | None = None
@@ -60,13 +60,13 @@ class Listing(Strategy):
     max_size: int | None = None
     capacity: int | None = None
     capacity_field: str | None = None
-    """The field of a JSON label that has a match's capacity."""
+    """The field of a JSON label that holds the capacity of a match."""
 
     def find(self, scout: Player) -> list[Found]:
         try:
             listed = self._list(scout, self.query)
         except InternalError:
-            # What the server answers to a query that it cannot read, but not to such alone.
+            # The server answers this to a query that it cannot parse, but also to other problems.
             if self.query is None:
                 raise
             self._list(scout, None)
@@ -101,7 +101,7 @@ class Listing(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class Matches(Strategy):
-    """Matches by their ids. How many are in one is known from the first bot's seat on."""
+    """Matches by id. The number of users in a match is known once the first bot has a seat."""
 
     final: ClassVar[tuple[type[CallError], ...]] = (MatchNotFound, BadInput)
 
@@ -117,7 +117,7 @@ class Matches(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class Names(Matches):
-    """Relayed matches by name, made where there is none."""
+    """Relayed matches by name, created if they do not exist."""
 
     final: ClassVar[tuple[type[CallError], ...]] = (BadInput,)
 
@@ -127,9 +127,9 @@ class Names(Matches):
 
 @dataclass(slots=True)
 class LobbyRpc(Strategy):
-    """The game's own function gives the match: ``{"match_id": ..}`` or ``{"match_ids": [..]}``.
+    """Matches from a function of the game, which returns ``{"match_id": ..}`` or ``{"match_ids": [..]}``.
 
-    It is asked until ``lobbies`` different ones are known; one that has ended is forgotten.
+    It is called until ``lobbies`` different matches are known; ended matches are dropped.
     """
 
     function: str
@@ -144,7 +144,7 @@ class LobbyRpc(Strategy):
             given = answer if isinstance(answer, dict) else {}
             ids = given.get("match_ids", [given["match_id"]] if "match_id" in given else None)
             if not isinstance(ids, list):
-                msg = f"function {self.function} gave no match_id and no match_ids"
+                msg = f"function {self.function} returned neither match_id nor match_ids"
                 raise ProtocolError(msg)
             self.known.update(dict.fromkeys(map(str, ids)))
         return [Found(one, -1, self.capacity) for one in self.known]
@@ -155,22 +155,22 @@ class LobbyRpc(Strategy):
 
 @dataclass(frozen=True, slots=True)
 class Matchmaker(Strategy):
-    """Tickets of real users. The one lobby is the pool: its seats are the tickets that wait there.
+    """Tickets of bots for human players. The only lobby is the pool, its seats are the waiting tickets.
 
-    The bots' own query keeps them from being matched with each other alone.
+    The query of the bots keeps them from being matched with each other alone.
     """
 
     ticket: Ticket
     timeout: float = 3600.0
     promise: Promise | None = None
-    """How long a human waits; it then says how many tickets there are."""
+    """The limit for the wait of a human; if set, it decides the number of tickets."""
 
     def find(self, scout: Player) -> list[Found]:  # noqa: ARG002
         return [Found(MATCHMAKER, 0, wanted=None if self.promise is None else self.promise.tickets)]
 
     def join(self, player: Player, lobby_id: str) -> Place:  # noqa: ARG002
         join = joining(player, lambda: self._find(player))
-        # Humans among the others may take their time: nobody is waited for.
+        # Some of the others may be humans, who take their time: do not wait for them.
         return Match(player, lambda: (join()[0], 0))
 
     def _find(self, player: Player) -> MatchmakerMatched:
@@ -180,7 +180,7 @@ class Matchmaker(Strategy):
         try:
             return find_opponents(player, self.ticket, self.timeout)
         except RuntimeException:
-            # The server has one text for all that is wrong with a ticket: is it the query?
+            # The server has one text for everything wrong with a ticket: check whether it is the query.
             ticket = replace(self.ticket, query="*")
             player.socket.remove_matchmaker(add_ticket(player, ticket)["ticket"])
             raise query_refused(self.ticket.query) from None

@@ -1,4 +1,4 @@
-"""What a fleet shows of itself: one snapshot, as a JSON line, as metrics, or as a table."""
+"""A snapshot of a fleet, shown as a JSON line, as metrics, or as a table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nakama_bots.fill.promise import Promise
 
 
 class LobbyLine(TypedDict):
-    """A lobby's seats; ``humans`` and ``free`` are null where nobody knows them, or not yet."""
+    """The seats of a lobby; ``humans`` and ``free`` are null while unknown."""
 
     id: str
     humans: int | None
@@ -21,7 +21,7 @@ class LobbyLine(TypedDict):
 
 
 class PromiseLine(TypedDict):
-    """``--wait-at-most``, and what was measured: null until it is. Seconds."""
+    """``--wait-at-most`` and what was measured (null until then), in seconds."""
 
     wait_at_most_s: float
     tickets: int
@@ -31,7 +31,7 @@ class PromiseLine(TypedDict):
 
 
 class Line(TypedDict):
-    """One line of ``--json-lines``: Unix seconds, lobbies, bots by state, problems by how often."""
+    """One line of ``--json-lines``: Unix seconds, lobbies, bots by state, counts of problems."""
 
     time: float
     lobbies: list[LobbyLine]
@@ -51,13 +51,13 @@ class Snapshot:
 
     @classmethod
     def of(cls, fleet: Fleet) -> Snapshot:
-        """The fleet as it is now."""
+        """Return a snapshot of the fleet as it is now."""
         promise = None if fleet.promise is None else _promise(fleet.promise)
         return cls(tuple(fleet.lobbies), dict(fleet.states()), dict(fleet.problems.counts), promise)
 
     @property
     def seats(self) -> dict[str, int]:
-        """Seats of all lobbies by who has them; free ones only where the capacity is known."""
+        """The seats of all lobbies by kind of user; free seats only where the capacity is known."""
         return {
             "human": sum(one.humans for one in self.lobbies if not one.guessed),
             "bot": sum(len(one.bots) for one in self.lobbies),
@@ -66,7 +66,7 @@ class Snapshot:
         }
 
     def line(self, now: float) -> Line:
-        """The snapshot for machines."""
+        """Return the snapshot as a JSON line."""
         lobbies: list[LobbyLine] = [
             {
                 "id": one.lobby_id,
@@ -83,9 +83,9 @@ class Snapshot:
         return line
 
     def metrics(self) -> str:
-        """Prometheus' text format, written here: six gauges are not worth a client library.
+        """Return the text format of Prometheus, written here: six gauges are not worth a client library.
 
-        No lobby's id is a label: lobbies come and go, and each would stay a series for ever.
+        Ids of lobbies are not labels: lobbies come and go, and each would remain a series.
         """
         rows = ["# TYPE nakama_bots_fill_lobbies gauge", f"nakama_bots_fill_lobbies {len(self.lobbies)}"]
         rows.append("# TYPE nakama_bots_fill_seats gauge")
@@ -108,7 +108,7 @@ def _promise(promise: Promise) -> PromiseLine:
 
 
 def promise_text(promise: PromiseLine) -> str:
-    """A line for the table."""
+    """Return a line for the table."""
     if promise["interval_s"] is None:
         state = "the matchmaker is being measured"
     else:

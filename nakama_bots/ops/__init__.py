@@ -1,1 +1,1 @@
-"""Looking after a server: doctor and cleanup."""
+"""What the commands do: doctor, cleanup, capacity, paired runs, project files."""

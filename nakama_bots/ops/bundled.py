@@ -1,6 +1,6 @@
 """The files that come with the package: scenarios, gates, Lua modules, CI and compose examples, manifests.
 
-In a checkout they are the repository's own; the wheel carries them as ``nakama_bots/bundled``.
+In a checkout they are the files of the repository; the wheel contains them as ``nakama_bots/bundled``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nakama_bots.errors import ConfigError
 _PACKAGE: Final = Path(__file__).parent.parent
 _WHEEL: Final = _PACKAGE / "bundled"
 FOLDER: Final = _WHEEL if _WHEEL.is_dir() else _PACKAGE.parent
-"""Where ``scenarios``, ``nakama_modules``, ``reports/gates``, ``deploy`` and ``docs/ci`` are."""
+"""The folder of ``scenarios``, ``nakama_modules``, ``reports/gates``, ``deploy`` and ``docs/ci``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def scenarios() -> list[BundledScenario]:
 
 
 def find_scenario(name: str) -> BundledScenario:
-    """The scenario called ``name``; ``ConfigError`` lists those that exist."""
+    """Return the scenario called ``name``. Raises ``ConfigError``, which lists the existing ones."""
     found = {one.name: one for one in scenarios()}
     key = name.removesuffix(".py").replace("-", "_")
     if key not in found:
@@ -47,7 +47,7 @@ def find_scenario(name: str) -> BundledScenario:
 
 
 def copy_scenario(name: str, folder: Path) -> Path:
-    """Copy a scenario into ``folder``; the new path. ``ConfigError`` when the file exists already."""
+    """Copy a scenario into ``folder`` and return its path. Raises ``ConfigError`` if the file exists."""
     scenario = find_scenario(name)
     target = folder / scenario.path.name
     if target.exists():
@@ -56,7 +56,7 @@ def copy_scenario(name: str, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         target.write_bytes(scenario.path.read_bytes())
     except OSError as error:
-        raise ConfigError("FOLDER", str(folder), f"a folder that can be written ({error.strerror})") from None
+        raise ConfigError("FOLDER", str(folder), f"a writable folder ({error.strerror})") from None
     return target
 
 
@@ -90,7 +90,7 @@ def _value_of(node: ast.stmt, name: str, constants: Mapping[str, str]) -> str:
 
 
 def _text(node: ast.expr, constants: Mapping[str, str]) -> str:
-    """What a literal or an f-string of module constants says; "" for any other expression."""
+    """Return the text of a literal or an f-string of module constants; "" for any other expression."""
     match node:
         case ast.Constant(value=str(text)):
             return text

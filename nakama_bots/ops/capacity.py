@@ -1,8 +1,8 @@
 """Searches for the capacity of a server: one run of Locust per trial, judged by a gate.
 
-Every trial is a process of its own, so that its sockets are closed and its matches ended before the next. A
-trial that is invalid (the generator was too slow, figures are missing) is never counted against the server: it
-is repeated with more processes where there are cores, and otherwise the search goes no higher.
+Every trial is a separate process, so that its sockets are closed and its matches ended before the next. An
+invalid trial (the generator was too slow, figures are missing) never counts against the server: it is repeated
+with more processes if cores are free, and otherwise the search goes no higher.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ ENDING: Final = 120.0
 class CapacityPlan:
     """Loads from ``low`` to ``high`` players; times in seconds.
 
-    A trial lasts ``trial``, of which users come in the first ``ramp``; ``settle`` is the pause before the next.
+    A trial lasts ``trial``; users start during the first ``ramp``; ``settle`` is the pause before the next.
     """
 
     low: int
@@ -54,7 +54,7 @@ class CapacityPlan:
 
 
 class CapacitySearch:
-    """One search. ``run`` may be interrupted at any time; ``answer`` then has what is known so far."""
+    """One search. ``run`` may be interrupted at any time; ``answer`` then returns what is known so far."""
 
     def __init__(self, url: str, gate: Path, plan: CapacityPlan, locust: Sequence[str], reports: Path) -> None:
         self._url = url
@@ -69,7 +69,7 @@ class CapacitySearch:
         self._ended = "it was interrupted"
 
     def answer(self) -> CapacityPart:
-        """What is known."""
+        """Return what is known so far."""
         seconds = monotonic() - self._started
         return answer_of(self._search, self._trials, target=self._url, ended=self._ended, seconds=seconds)
 
@@ -90,13 +90,13 @@ class CapacitySearch:
             elif not self._add_process():
                 self._search.limit = max(self._plan.low, trial["load"] - 1)
                 if trial["load"] <= self._plan.low:
-                    ended = f"the generator cannot make {trial['load']:,} players: {'; '.join(trial['why'])}"
+                    ended = f"the generator cannot run {trial['load']:,} players: {'; '.join(trial['why'])}"
                     break
         self._ended = ended
         return self.answer()
 
     def _over(self) -> str:
-        """Why no further trial is made; "" when one is."""
+        """Return why the search ends; "" if it continues."""
         plan, search = self._plan, self._search
         if search.failed and min(search.failed) <= plan.low:
             return f"the server fails already at {plan.low:,} players"
@@ -109,7 +109,7 @@ class CapacitySearch:
         return ""
 
     def _add_process(self) -> bool:
-        """Use more of the cores; False when all are in use."""
+        """Use more cores; False if all are in use."""
         if self._processes >= self._plan.cores:
             return False
         self._processes = min(self._plan.cores, self._processes * 2)
@@ -165,5 +165,5 @@ def _last_line(log: Path) -> str:
 
 
 def cores() -> int:
-    """The processors that this process may use."""
+    """Return the number of processors that this process may use."""
     return len(os.sched_getaffinity(0))

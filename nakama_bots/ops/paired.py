@@ -1,8 +1,8 @@
 """Compares two servers in one run: two generators take turns, block by block, on one machine.
 
-Whatever makes the machine slow for minutes slows blocks of both servers, and cancels out when neighbours are
-compared (the lesson of MongoDB's and Mozilla's performance teams). Each pair has a random order, so that a
-drift favours neither side.
+Anything that slows the machine for minutes slows blocks of both servers, and cancels out when neighbouring
+blocks are compared (a lesson of MongoDB's and Mozilla's performance teams). Each pair has a random order, so
+that a drift favours neither side.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from nakama_bots.results.compare.profile import Profile, profile_of_periods
 from nakama_bots.results.run_folder import read_summary, read_timeline
 
 LEAST_COUNTED: Final = 1.0
-"""Seconds of a block that have to be left to be counted."""
+"""Fewest seconds of a block that must be left for it to count."""
 ENDING: Final = 60.0
 """Seconds that a generator may take to write its results after the last block."""
 
 
 class PairedError(NakamaError):
-    """A paired run cannot be made or compared: one line that says why."""
+    """A paired run failed or cannot be compared: one line that says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,26 +46,26 @@ class PairedPlan:
 
     @property
     def seconds(self) -> float:
-        """Seconds in all."""
+        """The total length in seconds."""
         return 2 * self.rounds * self.block
 
     def turns(self, side: int) -> list[int]:
-        """Which blocks, counted from 0, belong to ``side`` (0 or 1): one of every two."""
+        """Return the blocks, counted from 0, of ``side`` (0 or 1): one of every two."""
         generator = random.Random(self.seed)
         first = [generator.randrange(2) for _ in range(self.rounds)]
         return [2 * number + (side != begins) for number, begins in enumerate(first)]
 
     def load(self, side: int, users: int) -> str:
-        """The load profile of one side: ``users`` in its turns, none in between."""
+        """Return the load profile of one side: ``users`` in its turns, none in between."""
         turns = set(self.turns(side))
         targets = [users if number in turns else 0 for number in range(2 * self.rounds)]
         stages = [f"{target}/0s,{target}/{self.block:g}s" for target in targets]
         return f"stages:{','.join(stages)}"
 
     def periods(self, side: int, starts: tuple[float, float]) -> list[tuple[float, float]]:
-        """What is counted of one side, in seconds since 1970, for generators that began at ``starts``.
+        """Return the periods that count for one side, in seconds since 1970; generators started at ``starts``.
 
-        Left out is where the turns of both overlap, because they did not begin at the same time.
+        Times where the turns of both overlap, because they did not start together, are left out.
         """
         first, last = min(starts), max(starts)
         return [

@@ -18,18 +18,18 @@ import gevent
 from nakama_bots.errors import NakamaError
 
 PORT: Final = "{port}"
-"""Marks a server command: replaced by a free port, on which the command has to listen."""
+"""Marks a server command: replaced by a free port, on which the command must listen."""
 
 SERVER_START: Final = 60.0
 
 
 class NotServed(NakamaError):
-    """A server that was given as a command does not serve: one line that says why."""
+    """A server given as a command does not serve: one line that says why."""
 
 
 @contextmanager
 def running(command: Sequence[str], output: IO[bytes]) -> Iterator[subprocess.Popen[bytes]]:
-    """The process, which is ended in the end."""
+    """Start the process, and end it on exit."""
     process = subprocess.Popen(  # noqa: S603  -- the user's own command, without a shell
         command, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
     )
@@ -47,7 +47,7 @@ def running(command: Sequence[str], output: IO[bytes]) -> Iterator[subprocess.Po
 
 @contextmanager
 def served(server: str) -> Iterator[str]:
-    """The URL of ``server``, which is started first where it is a command."""
+    """Yield the URL of ``server``, which is started first if it is a command."""
     if PORT not in server:
         yield server
         return

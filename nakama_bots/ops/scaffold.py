@@ -1,4 +1,4 @@
-"""Starts a load test in a game's own repository, from the files of ``ops/project``; replaces no file."""
+"""Sets up a load test in the repository of a game from the files of ``ops/project``; replaces no file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nakama_bots.errors import ConfigError
 _TEMPLATE: Final = Path(__file__).parent / "project"
 
 CI: Final = {"github": ".github/workflows/load-test.yml", "gitlab": ".gitlab-ci.yml", "none": ""}
-"""Where each kind of CI has its file."""
+"""The file of each kind of CI."""
 
 FILES: Final = {
     "locustfile.py": "locustfile.py",
@@ -28,7 +28,7 @@ FILES: Final = {
 
 @dataclass(slots=True)
 class Scaffold:
-    """What was written, and what existed already and was left as it is."""
+    """The files that were written, and those that existed and were kept."""
 
     written: list[Path] = field(default_factory=list)
     kept: list[Path] = field(default_factory=list)
@@ -42,7 +42,7 @@ def guess_ci(folder: Path) -> str:
 
 
 def start_project(folder: Path, ci: str) -> Scaffold:
-    """Write the project into ``folder``; ``ConfigError`` when it cannot be written to."""
+    """Write the project into ``folder``. Raises ``ConfigError`` if it is not writable."""
     files = FILES | ({f"{ci}.yml": CI[ci]} if CI[ci] else {})
     done = Scaffold()
     for template, name in files.items():
@@ -54,7 +54,7 @@ def start_project(folder: Path, ci: str) -> Scaffold:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((_TEMPLATE / template).read_bytes())
         except OSError as error:
-            accepted = f"a folder that can be written ({error.strerror})"
+            accepted = f"a writable folder ({error.strerror})"
             raise ConfigError("DIR", str(folder), accepted) from None
         done.written.append(target)
     return done

@@ -1,7 +1,6 @@
-"""What a run measured: recorded exactly, merged exactly, written down. Knows neither gevent nor Locust.
+"""The results of a run: recorded and merged exactly, and written to files. Uses neither gevent nor Locust.
 
-``histogram`` counts durations, ``recorder`` is the ``Observer`` behind every call, ``ledger`` adds up what
-became of the cids, ``timeline`` keeps it all by the second, ``gauges`` is what processes are asked for each
-second, ``summary`` is the summary file's shape, ``run_folder`` writes and reads the files, ``text`` is what a
-run prints at its end.
+``record`` measures (histograms, counters, the time line by the second, gauges of every process), ``gate``
+judges, ``compare`` compares runs, ``capacity`` searches for the capacity of a server, ``show`` makes texts,
+reports and files. ``summary`` is the shape of the summary file, ``run_folder`` writes and reads the files.
 """

@@ -1,4 +1,4 @@
-"""JSON Schema (draft 2020-12) of the files that others read, made from the TypedDicts that check them."""
+"""JSON Schema (draft 2020-12) of the result files, generated from the TypedDicts that check them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ FILES: Final[Mapping[str, tuple[type, str]]] = {
     "verdict": (verdict.VerdictPart, verdict.SCHEMA),
     "interval": (timeline.Interval, timeline.SCHEMA),
 }
-"""By name: the shape, and what stands in ``schema``. An interval is a line of a time line."""
+"""By name: the shape, and the value of its ``schema`` key. An interval is a line of a time line."""
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    """The schema of one of ``FILES``."""
+    """Return the schema of one of ``FILES``."""
     shape, identity = FILES[name]
     _, definitions = msgspec.json.schema_components([shape], ref_template="#/$defs/{name}")
     for definition in definitions.values():
@@ -38,6 +38,6 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 def as_text(name: str) -> str:
-    """The schema's file."""
+    """Return the content of the schema file."""
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     return orjson.dumps(schema_of(name), option=options).decode()

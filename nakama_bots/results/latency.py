@@ -1,4 +1,4 @@
-"""The times of a histogram as a summary has them: milliseconds, and the percentiles that a reader wants."""
+"""The times of a histogram as in a summary: milliseconds, with the usual percentiles."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PERCENTILES: Final[dict[str, float]] = {
 
 
 class Latency(TypedDict):
-    """Milliseconds with 3 decimals; all but the counts are null when nothing was measured.
+    """Milliseconds with 3 decimals; all but the counts are null if nothing was measured.
 
-    ``overflow`` values were above one hour, ``underflow`` values below zero; they count as those.
+    ``overflow`` values were above one hour, ``underflow`` values below zero; they count as one hour and zero.
     """
 
     count: int
@@ -37,7 +37,7 @@ class Latency(TypedDict):
 
 
 def latency(histogram: Histogram | None) -> Latency:
-    """A histogram's figures; None stands for one in which nothing was recorded."""
+    """Return the figures of a histogram; None stands for an empty one."""
     histogram = histogram or Histogram()
     found = histogram.percentiles(PERCENTILES.values())
     p50, p75, p90, p95, p99, p99_9 = (_ms(found[percent]) for percent in PERCENTILES.values())

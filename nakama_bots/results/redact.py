@@ -1,4 +1,4 @@
-"""Keeps secrets out of everything that is written down."""
+"""Keeps secrets out of everything that is written to files."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _SECRET_WORDS = (
     "secret",
     "credential",
     "proxy",
-)  # a proxy's URL may have a password
+)  # the URL of a proxy may contain a password
 
 Scalar = str | int | float | bool | None
 
 
 def public_settings(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
-    """``settings`` fit to be shown; ``ConfigError`` for a name that says it is a secret, or a nested value."""
+    """Return ``settings`` for display. Raises ``ConfigError`` for a secret, by its name, or a nested value."""
     for name, value in settings.items():
         if any(word in name.lower() for word in _SECRET_WORDS):
-            raise ConfigError(name, "<hidden>", "settings without secrets: this name says that it is one")
+            raise ConfigError(name, "<hidden>", "settings without secrets: this is one by its name")
         if not isinstance(value, Scalar):
             raise ConfigError(name, f"<{type(value).__name__}>", "a text, a number, true, false or null")
     return {

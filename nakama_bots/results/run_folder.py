@@ -1,4 +1,4 @@
-"""The folder of a run: made without collisions, written atomically, read with clear errors."""
+"""The folder of a run: created without collisions, written atomically, read with clear errors."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _NAME_LENGTH: Final = 60
 
 
 def make_run_folder(reports: Path, scenario: str, started: datetime) -> Path:
-    """A new folder ``<reports>/<YYYYmmdd-HHMMSS>-<scenario>``, in the zone of ``started``.
+    """Create the folder ``<reports>/<YYYYmmdd-HHMMSS>-<scenario>``, in the time zone of ``started``.
 
-    A run that starts in the same second gets ``-2``, ``-3`` and so on behind it. ``ConfigError`` when the
-    folder cannot be made.
+    Runs that start in the same second get the suffix ``-2``, ``-3`` and so on. Raises ``ConfigError`` if the
+    folder cannot be created.
     """
     name = f"{started:%Y%m%d-%H%M%S}-{_file_name(scenario)}"
     try:
@@ -42,19 +42,19 @@ def make_run_folder(reports: Path, scenario: str, started: datetime) -> Path:
         while True:
             folder = reports / (name if number == 1 else f"{name}-{number}")
             try:
-                # The one step that tells two processes apart: only one of them makes it.
+                # mkdir decides between two processes: only one of them creates the folder.
                 folder.mkdir()
             except FileExistsError:
                 number += 1
             else:
                 return folder
     except OSError as error:
-        accepted = f"a folder in which one can be made ({error.strerror})"
+        accepted = f"a writable folder ({error.strerror})"
         raise ConfigError(_SETTING, str(reports), accepted) from None
 
 
 def write_summary(folder: Path, summary: Summary) -> Path:
-    """Write ``summary.json``, whole or not at all; ``SummaryError`` when it cannot be written."""
+    """Write ``summary.json`` atomically. Raises ``SummaryError`` if it cannot be written."""
     path = folder / SUMMARY_FILE
     data = orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     try:
@@ -66,7 +66,7 @@ def write_summary(folder: Path, summary: Summary) -> Path:
 
 
 def write_timeline(folder: Path, timeline: Timeline) -> Path:
-    """Write ``timeline.jsonl.gz``, whole or not at all; ``TimelineError`` when it cannot be written."""
+    """Write ``timeline.jsonl.gz`` atomically. Raises ``TimelineError`` if it cannot be written."""
     path = folder / TIMELINE_FILE
     lines = (
         orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in chain([header(timeline)], timeline)
@@ -80,7 +80,7 @@ def write_timeline(folder: Path, timeline: Timeline) -> Path:
 
 
 def read_verdict(path: Path) -> VerdictPart:
-    """The verdict in a run's folder, or in the file itself; ``VerdictError`` in one line when there is none."""
+    """Read the verdict of a run folder or a file. Raises ``VerdictError``, in one line, if there is none."""
     if path.is_dir():
         path /= VERDICT_FILE
     try:
@@ -97,9 +97,9 @@ def read_verdict(path: Path) -> VerdictPart:
 
 
 def read_timeline(path: Path) -> Timeline:
-    """The time line in a run's folder, or in the file itself; ``TimelineError`` says why there is none.
+    """Read the time line of a run folder or a file. Raises ``TimelineError``, which says why there is none.
 
-    A file may also be a worker's own log, which is not compressed.
+    A file may also be the log of a worker, which is not compressed.
     """
     if path.is_dir():
         path /= TIMELINE_FILE
@@ -124,7 +124,7 @@ def _open_lines(path: Path) -> BinaryIO:
 def write_whole(
     path: Path, parts: Iterable[bytes], *, opener: Callable[[BinaryIO], BinaryIO] | None = None
 ) -> None:
-    """Write a file that is there whole or not at all; ``opener`` makes what is written from the raw file."""
+    """Write a file atomically; ``opener`` wraps the raw file, for example to compress it."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with draft.open("wb") as raw:
@@ -139,12 +139,12 @@ def write_whole(
 
 def compressed(raw: BinaryIO) -> BinaryIO:
     """An ``opener`` of ``write_whole``: gzip."""
-    # No time and no name in it: the same rows make the same file.
+    # Without time and name: the same rows produce the same file.
     return cast("BinaryIO", gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
 
 
 def read_summary(path: Path) -> Summary:
-    """The summary in a run's folder, or in the file itself; ``SummaryError`` in one line when there is none."""
+    """Read the summary of a run folder or a file. Raises ``SummaryError``, in one line, if there is none."""
     if path.is_dir():
         path /= SUMMARY_FILE
     try:

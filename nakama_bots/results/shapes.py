@@ -1,4 +1,4 @@
-"""Checks that what came from a file or another process has the shape of a TypedDict."""
+"""Checks that data from a file or another process has the shape of a TypedDict."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import msgspec
 
 
 class ShapeError(ValueError):
-    """What is wrong, and where."""
+    """A value does not have the shape: what is wrong, and where."""
 
 
 def check(value: object, shape: Any, where: str) -> None:
-    """``ShapeError`` unless ``value`` fits ``shape``: a TypedDict, a list or a dict of such, or plain types.
+    """Raise ``ShapeError`` unless ``value`` fits ``shape``: a TypedDict, lists or dicts of it, or plain types.
 
-    ``where`` names the value in the error. Keys that the shape does not have are allowed, so that a later
-    writer may add some.
+    ``where`` names the value in the error. Unknown keys are allowed, so that a later version may add some.
     """
     try:
         msgspec.convert(value, shape)

@@ -1,7 +1,7 @@
-"""The summary of a run: what was measured, in one versioned shape. Milliseconds, as its readers want them.
+"""The summary of a run: everything that was measured, in one versioned shape, with times in milliseconds.
 
-Only measured facts: a verdict is drawn from it elsewhere. ``recorded`` holds the recorder's content whole,
-histograms included, so that a gate, a comparison or a merge of several runs needs nothing but this file.
+It holds measured facts only, no verdict. ``recorded`` is the complete content of the recorder, histograms
+included, so that a gate, a comparison or a merge of several runs needs only this file.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ SCHEMA_VERSION: Final = 1
 SCHEMA: Final = f"{SCHEMA_NAME}{SCHEMA_VERSION}"
 
 MATCHED: Final[CallKey] = ("PUSH", "matchmaker_matched")
-"""The call whose response time is the time to match: from the ticket's request to the push."""
+"""The call whose response time is the time to match: from the request for the ticket to the push."""
 
 
 class SummaryError(NakamaError):
-    """A summary cannot be written, or a file is none that this version reads: the path and why, in one line."""
+    """A summary cannot be written, or this version cannot read a file: the path and why, in one line."""
 
 
 class RunPart(TypedDict):
-    """Times are ISO 8601 in UTC; ``duration_s`` is from the monotonic clock; ``spawn_rate`` users a second."""
+    """Times are ISO 8601 in UTC; ``duration_s`` is monotonic time; ``spawn_rate`` in users per second."""
 
     scenario: str
     started: str
@@ -52,7 +52,7 @@ class RunPart(TypedDict):
 
 
 class TargetPart(TypedDict):
-    """Where the load went; ``is_emulator``: to our own stand-in, not a Nakama server."""
+    """The target of the load; ``is_emulator``: it was the emulator, not a Nakama server."""
 
     url: str
     is_emulator: bool
@@ -69,10 +69,10 @@ class WaitedPart(TypedDict, total=False):
 
 
 class CallPart(WaitedPart):
-    """One kind and name; ``rate`` in calls a second over the run, ``outcomes`` by each of ``OUTCOMES``.
+    """One kind and name; ``rate`` in calls per second over the run, ``outcomes`` by each of ``OUTCOMES``.
 
-    ``ok_ms`` is over the calls that went well only, ``failed_ms`` over the others. A call that was abandoned
-    because its player was stopped is among the others, but no failure.
+    ``ok_ms`` covers successful calls only, ``failed_ms`` the others. A call that was abandoned because its
+    player was stopped is among the others, but is not a failure.
     """
 
     kind: str
@@ -87,7 +87,7 @@ class CallPart(WaitedPart):
 
 
 class TicksPart(TypedDict):
-    """Match-state ticks; ``lateness_ms`` behind the planned time."""
+    """Match-state ticks; ``lateness_ms`` is the delay behind the planned time."""
 
     sent: int
     missed: int
@@ -95,7 +95,7 @@ class TicksPart(TypedDict):
 
 
 class DeliveryEnds(TypedDict, total=False):
-    """Lacking in summaries of before. ``balanced``: every expected delivery has ended exactly once."""
+    """Missing in older summaries. ``balanced``: every expected delivery has ended exactly once."""
 
     missed: int
     unknown: int
@@ -118,11 +118,11 @@ class DeliveryPart(DeliveryEnds):
 
 
 class FunnelPart(TypedDict, total=False):
-    """What came after the match; lacking in summaries of before.
+    """What followed the match; missing in older summaries.
 
-    ``match_sizes``: how many players (by the text of the number) were put together, counted by each ticket.
-    ``interval_s`` is the server's matchmaker interval, null when it is not known, and ``intervals_to_match``
-    the p50 and p95 of the time to match in such intervals.
+    ``match_sizes``: the number of tickets by the number of players (as text) that they were matched with.
+    ``interval_s`` is the matchmaker interval of the server, null if unknown, and ``intervals_to_match`` the p50
+    and p95 of the time to match in these intervals.
     """
 
     tickets_joined: int
@@ -132,7 +132,7 @@ class FunnelPart(TypedDict, total=False):
 
 
 class MatchmakingPart(FunnelPart):
-    """Tickets and what came of them; a ticket that timed out has expired for us and was taken back."""
+    """Tickets and their outcomes; a ticket that timed out has expired for the player and was removed."""
 
     tickets_added: int
     tickets_matched: int
@@ -147,8 +147,9 @@ class ArrivalsPart(TypedDict):
     """Arrivals of an open load; all 0 without one.
 
     ``planned`` = ``started`` + ``dropped``; ``dropped`` = ``dropped_late`` + ``dropped_full`` (no free slot);
-    ``started`` = ``finished`` + ``failed`` + ``cut`` (by the end of the run). ``scheduled`` is what the profile
-    has, ``lost`` what nobody planned of it, a worker having died. ``delay_ms`` is from the plan to the start.
+    ``started`` = ``finished`` + ``failed`` + ``cut`` (by the end of the run). ``scheduled`` is the number in
+    the load profile, ``lost`` the part that was not planned because a worker died. ``delay_ms`` is from the
+    planned time to the start.
     """
 
     scheduled: int
@@ -165,7 +166,7 @@ class ArrivalsPart(TypedDict):
 
 
 class PacedPart(TypedDict):
-    """Sends on a pace: ``raw_ms`` from the send, ``corrected_ms`` from when it was planned.
+    """Paced sends: ``raw_ms`` counts from the send, ``corrected_ms`` from the planned time.
 
     ``name`` is ``delivery`` (match state, up to its arrival), the kind and name of a call, or ``arrival``.
     """
@@ -177,14 +178,14 @@ class PacedPart(TypedDict):
 
 
 class ChatPart(TypedDict):
-    """Chat messages of our own bots."""
+    """Chat messages of the bots of this run."""
 
     sent: int
     received: int
 
 
 class LedgerPart(TypedDict):
-    """``Ledger``, and what follows from them."""
+    """The fields of ``Ledger``, and what follows from them."""
 
     sent: int
     ok: int
@@ -202,7 +203,7 @@ class LedgerPart(TypedDict):
 
 
 class ErrorPart(TypedDict):
-    """One kind of failure; ``first_seen_s`` in seconds after the start."""
+    """One kind of failure; ``first_seen_s`` in seconds since the start."""
 
     kind: str
     name: str
@@ -225,23 +226,23 @@ class TimingPart(TypedDict):
 
 
 class LaterParts(TypedDict, total=False):
-    """Lacking in summaries of before.
+    """Missing in older summaries.
 
-    ``gaps``: what the figures lack; ``cross_check``: Locust's own count of the requests; ``purposes``: the
-    scenarios that say what they are there for.
+    ``gaps``: what the figures lack; ``cross_check``: Locust's own count of the requests; ``purposes``: what
+    scenarios must do, and whether they did.
     """
 
     published: list[PublishedPart]
     timing: TimingPart
     deliveries: dict[str, DeliveryPart]
-    """By kind of messages (match, party, chat, status), those that there were; ``delivery`` is match data."""
+    """By kind of message (match, party, chat, status), only kinds that occurred; ``delivery`` is match data."""
     gaps: list[GapPart]
     cross_check: CrossCheckPart
     purposes: list[PurposePart]
 
 
 class Summary(LaterParts):
-    """``summary.json``. ``samples_ms`` and ``counts`` hold every name, a scenario's own as well.
+    """``summary.json``. ``samples_ms`` and ``counts`` hold every name, including those of scenarios.
 
     ``workers`` is empty for a run of one process.
     """
@@ -270,10 +271,10 @@ class Summary(LaterParts):
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What is known when a run starts. ``started`` is aware of its zone.
+    """What is known when a run starts. ``started`` is timezone-aware.
 
-    ``settings`` come without secrets: a name that tells of one is a ``ConfigError``, here and not at the end,
-    where it would cost the run's results.
+    ``settings`` must not contain secrets: the name of a secret is a ``ConfigError``, here and not at the end,
+    where it would cost the results of the run.
     """
 
     scenario: str
@@ -285,9 +286,9 @@ class RunInfo:
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Scalar] = field(default_factory=dict)
     matchmaker_interval: float = 0.0
-    """The server's, in seconds; 0 when it is not known."""
+    """The interval of the server in seconds; 0 if unknown."""
     workloads: tuple[str, ...] = ()
-    """The published ones that it repeats."""
+    """The published workloads that the run repeats."""
 
     def __post_init__(self) -> None:
         public_settings(self.settings)
@@ -304,7 +305,7 @@ def build_summary(
     server: ServerPart | None = None,
     later: LaterParts | None = None,
 ) -> Summary:
-    """The summary of a run that lasted ``duration`` seconds; the recorder keeps its content."""
+    """Return the summary of a run that lasted ``duration`` seconds; the recorder keeps its content."""
     counts, samples = recorder.counts, recorder.samples
     return {
         **(later or {}),
@@ -353,12 +354,12 @@ def build_summary(
 
 
 def ended(call: CallPart) -> int:
-    """How many of the calls came to an end: all but those whose player was stopped."""
+    """Return the number of calls that ended: all but those whose player was stopped."""
     return call["count"] - call["outcomes"][ABANDONED]
 
 
 def check_summary(value: object) -> Summary:
-    """``value`` as a summary, its histograms included; ``SummaryError`` says what it is instead."""
+    """Return ``value`` as a summary, with its histograms checked. Raises ``SummaryError`` if it is not one."""
     schema = value.get("schema") if isinstance(value, dict) else None
     version = schema.removeprefix(SCHEMA_NAME) if isinstance(schema, str) else ""
     if not isinstance(schema, str) or not schema.startswith(SCHEMA_NAME) or not version.isdecimal():
@@ -378,7 +379,7 @@ def check_summary(value: object) -> Summary:
 
 
 def recorder_of(summary: Summary) -> Recorder:
-    """A recorder with everything that the run recorded; others can be merged to it."""
+    """Return a recorder with everything that the run recorded; others can be merged into it."""
     recorder = Recorder(0.0)
     recorder.merge(summary["recorded"])
     return recorder

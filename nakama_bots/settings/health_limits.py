@@ -12,12 +12,11 @@ _MOST: Final = 1e6
 
 @dataclass(frozen=True, slots=True)
 class HealthLimits:
-    """What a second of a process may show, 0 for no limit, and how many seconds may be beyond it.
+    """Limits for the figures of a process per second, 0 for no limit, and how many seconds may exceed them.
 
-    ``cpu`` in cores, ``loop_busy`` a share of the time, the other figures in seconds. A run is invalid when a
-    figure of one process was beyond its limit in ``share`` of the seconds that it had users, and never for less
-    than ``seconds``.
-    The defaults are drawn from measurements: docs/live.md.
+    ``cpu`` in cores, ``loop_busy`` a share of the time, the other figures in seconds. A run is invalid if a
+    figure of one process exceeded its limit in ``share`` of its seconds with users, and for at least
+    ``seconds``. The defaults are based on measurements: docs/live.md.
     """
 
     cpu: float = 0.9
@@ -34,7 +33,7 @@ ACCEPTED: Final = f"NAME=NUMBER with commas between, of {', '.join(NAMES)}; shar
 
 
 def parse(text: str, *, name: str = "health_limits") -> HealthLimits:
-    """The defaults with what ``text`` says in their place; a ``ConfigError`` says what of it cannot be used."""
+    """Return the defaults overridden by ``text``. Raises ``ConfigError`` for what cannot be used."""
     given: dict[str, float] = {}
     for part in filter(None, text.split(",")):
         key, _, number = (piece.strip() for piece in part.partition("="))

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from nakama_bots.errors import ConfigError
 
 Locales: TypeAlias = tuple[tuple[str, float], ...]
-"""Faker's names of locales, each with its weight."""
+"""Faker's locale names, each with its weight."""
 
 DEFAULT: Final[Locales] = (("en_US", 1.0),)
 DEFAULT_TEXT: Final = "en_US"
@@ -16,14 +16,14 @@ ACCEPTED: Final = "locales with a weight each where it is not 1, as en_US or en_
 
 
 def parse(text: str, *, name: str = "locales") -> Locales:
-    """The mix that ``text`` names; a ``ConfigError`` says what of it cannot be used."""
+    """Parse the mix in ``text``. Raises ``ConfigError`` for what cannot be used."""
     mix: dict[str, float] = {}
     for part in text.split(","):
         locale, _, weight = part.strip().partition(":")
         if locale in mix:
             raise ConfigError(name, part.strip(), "each locale once")
         mix[locale] = _weight(weight, part, name)
-        # Faker is only asked about what it is not known to have: it takes a tenth of a second to import.
+        # Faker is imported only for unknown names: the import takes a tenth of a second.
         if (locale, 1.0) not in DEFAULT and locale not in known():
             raise ConfigError(name, locale, f"{ACCEPTED}; locales: {', '.join(sorted(known()))}")
     return tuple(mix.items())

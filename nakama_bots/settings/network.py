@@ -17,7 +17,7 @@ FROM_ENVIRONMENT: Final = "environment"
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How the server's certificate is verified: by the system's CAs, by the file ``ca``, or not at all."""
+    """How to verify the server certificate: by the CAs of the system, by the file ``ca``, or not at all."""
 
     ca: str = ""
     insecure: bool = False
@@ -67,7 +67,7 @@ class Proxy:
 
     @classmethod
     def from_environment(cls, host: str, *, ssl: bool) -> Self | None:
-        """What ``http_proxy``, or ``https_proxy`` with ``ssl``, names; None for a ``host`` in ``no_proxy``."""
+        """Return the proxy in ``http_proxy`` or, with ``ssl``, ``https_proxy``; None if in ``no_proxy``."""
         name = "https" if ssl else "http"
         text = urllib.request.getproxies_environment().get(name)
         if not text or urllib.request.proxy_bypass(host):
@@ -88,7 +88,7 @@ class Network:
     proxy: str = field(default="", repr=False)
 
     def proxy_for(self, host: str, *, ssl: bool) -> Proxy | None:
-        """The proxy to ``host``, None for a direct connection."""
+        """Return the proxy to ``host``, None for a direct connection."""
         if self.proxy == FROM_ENVIRONMENT:
             return Proxy.from_environment(host, ssl=ssl)
         return Proxy.parse(self.proxy) if self.proxy else None

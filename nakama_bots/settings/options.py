@@ -18,7 +18,7 @@ _CONFIG_OPTION: Final = CONFIG_FLAG.removeprefix("--").replace("-", "_")
 
 
 class Arguments(Protocol):
-    """A parser, or a group of one."""
+    """A parser or an argument group."""
 
     def add_argument(self, *names: str, **options: Any) -> Any:
         """As argparse has it."""
@@ -50,7 +50,7 @@ def add_arguments(parser: Arguments, names: Collection[str] = BY_NAME.keys(), *,
 
 
 def resolve(options: Namespace, names: Collection[str] = BY_NAME.keys(), *, host: str = "--host") -> Settings:
-    """Merge and check what was given; ``ConfigError`` names the first thing that is wrong.
+    """Merge and check the settings. Raises ``ConfigError``, which names the first mistake.
 
     ``names`` are the settings that the command has. ``options.host``, which the user knows as ``host``, is the
     URL before all others.

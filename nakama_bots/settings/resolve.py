@@ -1,6 +1,6 @@
 """Settings from their sources, checked: command line > environment (``NAKAMA_*``) > file (TOML) > default.
 
-Resolved once, in the process that the user started, into one ``Settings``; workers make theirs of ``values``.
+Resolved once, in the process that the user started, into one ``Settings``; workers use its ``values``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ PlainValues = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, checked. Made by ``Settings.resolve``; ``target`` is None when no server was named."""
+    """Every setting, checked. Created by ``Settings.resolve``; ``target`` is None if no server was named."""
 
     target: Target | None
     credentials: Credentials
@@ -95,7 +95,7 @@ class Settings:
 
     @classmethod
     def of(cls, values: PlainValues) -> Settings:
-        """The settings of these checked ``values``."""
+        """Return the settings for these checked ``values``."""
         made = {setting.name: setting.make(values[setting.name]) for setting in SETTINGS}
         del made["profile"]  # "load" is what it says
 
@@ -140,7 +140,7 @@ class _Sources:
         self._table = file.content[TABLE] if file is not None else {}
 
     def value(self, setting: Setting) -> Any:
-        """The checked value of ``setting``."""
+        """Return the checked value of ``setting``."""
         name = setting.name
         written = setting.flag
         given = self._command_line.get(name)

@@ -1,4 +1,4 @@
-"""The one table of what a user may set: Locust's arguments, the environment variables and the file's keys."""
+"""The table of all settings: Locust arguments, environment variables and keys of the file."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _files(value: object) -> str:
 def _folder(value: object) -> str:
     text = _any_text(value)
     path = Path(text)
-    # It may have to be made, by each worker on its machine.
+    # It may have to be created, by each worker on its machine.
     if text and any(part.exists() and not part.is_dir() for part in (path, *path.parents)):
         raise ValueError
     return text
@@ -85,7 +85,7 @@ def _hosts(value: object) -> str:
 
 
 def _parsed(parse: Callable[[str], object], accepted: str) -> Kind:
-    """A text that ``parse`` takes."""
+    """Return the kind of text that ``parse`` accepts."""
 
     def read(value: object) -> str:
         text = _any_text(value)
@@ -189,7 +189,7 @@ _BYTES: Final = whole(1024, 2**30, of="bytes")
 
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("url", _parsed(_or_none(Target.parse), "http://HOST[:PORT] or https://HOST[:PORT]"), "",
-            "server to test (Locust's --host wins)", make=_or_none(Target.parse)),
+            "server to test (Locust's --host has precedence)", make=_or_none(Target.parse)),
     Setting("server_key", _SECRET, DEFAULT_SERVER_KEY, "the server's socket.server_key", secret=True),
     Setting("http_key", _SECRET, DEFAULT_HTTP_KEY, "the server's runtime.http_key", secret=True),
     Setting("id_prefix", Kind(_id_prefix, "1 to 40 letters, digits, - or _"), "nbots",
@@ -216,7 +216,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("max_sent", whole(0, 2**30, of="bytes"), Limits().sent,
             "the server's socket.max_message_size_bytes: a message above it is not sent; 0: unknown"),
     Setting("tick_rate", number(above=0, of="ticks a second"), 10.0, "match state sends a second"),
-    Setting("match_seconds", _SPAN, 15.0, "seconds a match is played"),
+    Setting("match_seconds", _SPAN, 15.0, "seconds that a match is played"),
     Setting("matchmaker_timeout", _SPAN, 60.0, "seconds that a player waits to be matched"),
     Setting("matchmaker_interval", duration(), 0.0,
             "the server's matchmaker.interval_sec, to hold the time to match against (0: unknown)"),
@@ -233,34 +233,34 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             make=_or_none(LoadProfile.parse)),
     Setting("profile", file_of("a TOML file with a [load] table"), "",
             "file with the load model"),
-    Setting("reports", Kind(some_text, "a folder's path"), "reports", "folder in which run folders are made",
+    Setting("reports", Kind(some_text, "a folder's path"), "reports", "folder in which run folders are created",
             make=Path, attempt=_writable),
-    Setting("gate", file_of("a TOML file"), "", "rules that the run has to keep (docs/gates.md)",
+    Setting("gate", file_of("a TOML file"), "", "rules that the run must pass (docs/gates.md)",
             make=_or_none(Path)),
     Setting("allow_emulator", _BOOLEAN, default=False, help="let a run against the emulator pass its gate"),
     Setting("allow_handler_failures", _BOOLEAN, default=False,
             help="let a run pass whose push handlers or taps raised exceptions"),
     Setting("health_limits", _parsed(health_limits.parse, health_limits.ACCEPTED), "",
-            "limits beyond which a run's generator was too slow, as cpu=0.95,hub_lag=0.1 (docs/live.md)",
+            "limits above which the generator was too slow, such as cpu=0.95,hub_lag=0.1 (docs/live.md)",
             make=health_limits.parse),
     Setting("metrics", _parsed(_or_none(_metrics_target), "http://HOST[:PORT][/PATH] or https://.."), "",
             "the server's Prometheus endpoint, read into the time line (docs/live.md)",
             make=_or_none(_metrics_target)),
     Setting("metrics_interval", _SPAN, 5.0, "seconds between two reads of the server's metrics"),
     Setting("live_interval", duration(), 5.0,
-            "seconds between two lines about a headless run while it goes on, 0 for none"),
-    Setting("request_samples", whole(), 0, "requests a second and process that are written down one by one"),
+            "seconds between two lines about a running headless run, 0 for none"),
+    Setting("request_samples", whole(), 0, "requests per second and process to record one by one"),
     Setting("wait_for_server", duration(), 0.0,
             "seconds that a headless run waits at its start for a server that does not answer yet"),
     Setting("worker_logs", Kind(_folder, "a folder's path"), "",
-            "folder in which each worker writes down its own figures, to compare with the run's",
+            "folder in which each worker writes its own figures, to compare with those of the run",
             make=_or_none(Path)),
     Setting("allowed_hosts", Kind(_hosts, _HOSTS), "",
             "the only remote hosts that may be used (this machine always may)",
             make=_split),
     Setting("max_users", whole(), 0, "the most users of a run, 0 for no cap"),
     Setting("confirm_target", _parsed(_or_none(Target), "the target's host name, without scheme and port"), "",
-            "use this remote host in spite of its production-looking name or its default server key"),
+            "use this remote host despite its production-looking name or its default server key"),
 )  # fmt: skip
 
 BY_NAME: Final = {setting.name: setting for setting in SETTINGS}

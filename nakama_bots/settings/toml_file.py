@@ -1,4 +1,4 @@
-"""TOML files that a user writes: read whole, with the line of what is wrong."""
+"""TOML files of a user, with the line numbers of mistakes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KeyPath: TypeAlias = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class TomlFile:
-    """A file's text and what is in it. ``name`` is what errors call it."""
+    """The text and content of a file. ``name`` is its name in errors."""
 
     name: str
     text: str
@@ -23,7 +23,7 @@ class TomlFile:
 
     @classmethod
     def read(cls, path: Path, setting: str) -> Self:
-        """The file at ``path``, which the user named by ``setting``; ``ConfigError`` when it cannot be read."""
+        """Read the file at ``path``, named by ``setting``. Raises ``ConfigError`` if it cannot be read."""
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -41,7 +41,7 @@ class TomlFile:
             raise ConfigError(setting, name, f"a TOML file ({error})") from None
 
     def table(self, name: str, setting: str) -> dict[str, Any]:
-        """The table of that name; ``ConfigError`` when there is none."""
+        """Return the table with that name. Raises ``ConfigError`` if there is none."""
         table = self.content.get(name)
         if not isinstance(table, dict):
             raise ConfigError(setting, self.name, f"a TOML file with a [{name}] table")
@@ -70,6 +70,6 @@ class TomlFile:
         return 1
 
     def refused(self, path: KeyPath, key: str, value: object, accepted: str) -> ConfigError:
-        """The error for the ``value`` at ``path``; ``key`` is how a person calls that place."""
+        """Return the error for the ``value`` at ``path``; ``key`` is the name of that place for the user."""
         shown = without_secrets(value) if isinstance(value, str) else value
         return ConfigError(f"{self.name} line {self.line(path)}: {key}", shown, accepted)

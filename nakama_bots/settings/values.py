@@ -21,7 +21,7 @@ UNITS: Final = {
 """Units of time, in seconds. Exact, so that ``0.7 ms`` is not a neighbour of itself."""
 
 MOST: Final = 10**6
-"""The largest number, or number of seconds, of a setting that has no bound of its own."""
+"""The largest number, or number of seconds, of a setting without a specific bound."""
 
 _PART: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(us|ms|min|m|s|h)\s*")
 _DURATION: Final = re.compile(r"\s*(?:[0-9]+(?:\.[0-9]+)?\s*(?:us|ms|min|m|s|h)\s*)+")
@@ -80,7 +80,7 @@ def some_text(value: object) -> str:
 
 
 def file_of(what: str) -> Kind:
-    """The path of a file that is there, or nothing."""
+    """The path of an existing file, or nothing."""
 
     def read(value: object) -> str:
         if value == "":
@@ -107,7 +107,7 @@ def choice(*names: str) -> Kind:
 
 
 def one_of(known: Collection[str], given: object) -> str:
-    """What is accepted in place of the unknown name ``given``: all that are known, and the one it resembles."""
+    """Return what is accepted instead of the unknown name ``given``: all known names, and a similar one."""
     near = get_close_matches(str(given), known, n=1)
     return ", ".join(known) + (f"; did you mean {near[0]}?" if near else "")
 
@@ -124,5 +124,5 @@ def _bounds(low: float, high: float, above: float | None, unit: str = "") -> str
 
 
 def plain(given: float) -> str:
-    """A number as a person writes it, without an exponent where it can be."""
+    """Format a number for people, without an exponent if possible."""
     return f"{given:.12g}"

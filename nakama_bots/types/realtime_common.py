@@ -6,7 +6,7 @@ from typing import Required, TypedDict
 
 
 class UserPresence(TypedDict, total=False):
-    """Somebody's presence; ``persistence`` only in channels (left out when false), ``status`` in status
+    """The presence of a user; ``persistence`` only in channels (left out when false), ``status`` in status
     events.
     """
 

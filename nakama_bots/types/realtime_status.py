@@ -8,14 +8,14 @@ from nakama_bots.types.realtime_common import UserPresence
 
 
 class StatusFollow(TypedDict, total=False):
-    """Hear of these users' status."""
+    """Follow the status of these users."""
 
     user_ids: list[str]
     usernames: list[str]
 
 
 class StatusUnfollow(TypedDict, total=False):
-    """No longer hear of these users' status."""
+    """Stop following the status of these users."""
 
     user_ids: list[str]
 

@@ -95,9 +95,9 @@ def test_a_tolerance_and_a_choice_of_names(runs):
         (2, "cannot be read", ["{same}", "missing.json"]),
         (2, "neither a run's folder nor a baseline", ["{same}", "{same}/summary.json"]),
         (2, "summary.json: cannot be read", ["{same}/..", "{base}"]),
-        (2, "a file in a folder that can be written", ["{same}", "{base}", "--json", "{same}/no/out.json"]),
+        (2, "a file in a writable folder", ["{same}", "{base}", "--json", "{same}/no/out.json"]),
         (4, "at least 16 s are needed", ["{same}", "{base}", "--warmup", "20"]),
-        (4, "has a name that fits 'nothing'", ["{same}", "{base}", "--name", "nothing"]),
+        (4, "no name of it or of a baseline matches 'nothing'", ["{same}", "{base}", "--name", "nothing"]),
     ],
 )
 def test_what_cannot_be_compared_is_one_line(runs, capsys, code, told, arguments):

@@ -56,13 +56,13 @@ def gate(folder: Path, text: str) -> str:
     ("text", "code", "told"),
     [
         (RULE.format(limit=10), 0, "gate g.toml: PASSED (exit code 0)"),
-        (RULE.format(limit=9), 3, "p50 of WS ping is 10 ms, NOT <= 9 ms (20 samples)"),
+        (RULE.format(limit=9), 3, "p50 10 ms, limit 9 ms (WS ping, 20 samples)"),
         ("[gate]\nwarmup = 1\n" + RULE.format(limit=10), 0, "PASSED"),
         ("[gate]\nwarmup = 5\n" + RULE.format(limit=10), 3, "nothing is left of the run"),
         (
             RULE.format(limit=9).replace("ping", "pong"),
             3,
-            "no call is named 'WS pong' in this run; there are: WS ping",
+            "no call matches 'WS pong' in this run; it has: WS ping",
         ),
     ],
 )
@@ -156,4 +156,4 @@ def test_a_gate_that_is_none(folder: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_verdict_without_rules_is_a_plain_one(folder: Path) -> None:
     info = RunInfo("duel", STARTED, Target("h", 7350), is_emulator=False, users=2, spawn_rate=1.0)
     summary = build_summary(info, recorder(), ended=STARTED, duration=1.0)
-    assert conclude(summary, Gate("g", ())).why == ("every rule of g that can fail the run is kept",)
+    assert conclude(summary, Gate("g", ())).why == ("every rule of g that can fail the run passed",)

@@ -74,7 +74,7 @@ def test_no_secret_comes_into_a_page_a_baseline_or_a_comparison(tmp_path):
     [
         ("cannot be read", ["{tmp}/nothing", "-o", "-"]),
         ("not whole JSON", ["{run}", "--baseline", __file__, "-o", "-"]),
-        ("a file in a folder that can be written", ["{run}", "-o", "{tmp}/no/report.html"]),
+        ("a file in a writable folder", ["{run}", "-o", "{tmp}/no/report.html"]),
     ],
 )
 def test_what_cannot_be_shown_is_one_line(run, tmp_path, capsys, told, arguments):

@@ -92,7 +92,7 @@ def test_the_run_is_counter_by_counter_the_sum_of_its_workers_own_logs(forked: L
         assert part["counts"] == dict(sorted(log.counts.items()))
         assert part["calls"] == sum(row.ok.count + row.failed.count for row in log.calls.values())
         assert (part["state"], part["missing"], part["lost_reports"]) == ("complete", "", 0)
-    assert "workers: 2 of 2 with all of their figures" in forked.output
+    assert "workers: 2 of 2 with complete figures" in forked.output
 
 
 def _figures(row: CallRow) -> tuple[object, ...]:

@@ -309,7 +309,7 @@ def test_the_table(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[str]
     text = capsys.readouterr().out
     assert all(name in text for name in NAMES)
     assert "NAKAMA_SERVER_KEY" in text
-    assert "not fit: 1 failed" in text
+    assert "not ready: 1 failed" in text
 
 
 @pytest.mark.parametrize(

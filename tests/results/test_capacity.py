@@ -61,7 +61,7 @@ def test_the_generators_limit_is_not_the_servers():
     assert search.passed[-1] == 150
     assert search.estimate().at_least
     part = answer_of(search, [trial(150, "passed", 1.0)], target="t", ended="e", seconds=1.0)
-    assert "at least 150 players (the generator ends there, not the server)" in text(part)
+    assert "at least 150 players (the limit of the generator)" in text(part)
 
 
 def test_one_trial_against_the_rule_does_not_decide():

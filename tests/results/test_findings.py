@@ -50,7 +50,7 @@ def test_calls_of_which_none_came_to_its_end_are_no_data(summarise, gate) -> Non
     results = evaluate_all(made, summary, None) if made else ()
     verdict = conclude(summary, made, results)
     assert verdict.exit_code is ExitCode.INVALID
-    assert verdict.why[0] == "no data: none of 1 calls came to its end"
+    assert verdict.why[0] == "no data: none of 1 calls ended"
     assert all(result.measured is None for result in results)
 
 
@@ -127,7 +127,7 @@ def test_a_count_at_its_bound_is_told(summarise) -> None:
         more.count("fish", MOST)
         recorder.merge(more.recorded())
     assert recorder.counts["fish"] == MOST
-    assert no_figures(summarise(recorder)) == ["the count fish is beyond what can be counted"]
+    assert no_figures(summarise(recorder)) == ["the count fish exceeds the largest number that can be counted"]
 
 
 def test_handlers_that_failed_may_be_allowed(run, summarise) -> None:

@@ -236,7 +236,7 @@ def test_the_generators_health_and_the_servers_gauges(
     name = gauge.replace("*", "_max")
     results = [evaluate(one, window(Recorder(0.0), **{name: [value]})) for value in values]
     assert [result.outcome for result in results] == ["passed", "passed", "failed"]
-    assert f"<= {shown} (" in results[0].message
+    assert f"limit {shown} (" in results[0].message
 
 
 def test_a_pattern_holds_each_name_to_the_rule_and_the_worst_is_told() -> None:
@@ -263,14 +263,14 @@ def test_a_value_that_breaks_the_rule_is_told_before_one_that_is_lacking() -> No
 def test_a_name_that_no_run_has_fails_and_tells_what_there_is() -> None:
     result = evaluate(rule('calls = "WS party_*"', "fail_ratio <= 1 %"), window(calls(0.01)))
     assert result.outcome is RuleOutcome.FAILED
-    assert "no call is named 'WS party_*' in this run; there are: WS match_join" in result.message
+    assert "no call matches 'WS party_*' in this run; it has: WS match_join" in result.message
 
 
 def test_too_few_samples_fail_and_enough_do_not() -> None:
     for number, outcome in ((4, RuleOutcome.FAILED), (5, RuleOutcome.PASSED)):
         result = evaluate(rule(JOIN, "p95 <= 50 ms", "min_samples = 5"), window(calls(*ok(number))))
         assert result.outcome is outcome
-    assert "4 samples only, 5 are wanted" in evaluate(
+    assert "p95 not judged: 4 of at least 5 samples (WS match_join)" in evaluate(
         rule(JOIN, "p95 <= 50 ms", "min_samples = 5"), window(calls(*ok(4)))
     ).message  # fmt: skip
 
@@ -341,7 +341,7 @@ def failing(severity: str = "fail") -> str:
 @pytest.mark.parametrize(
     ("text", "outcome", "code", "told"),
     [
-        (failing(), Outcome.FAILED, ExitCode.GATE_FAILED, "joins are quick: p50 of WS match_join is 5."),
+        (failing(), Outcome.FAILED, ExitCode.GATE_FAILED, "joins are quick: p50 5."),
         (failing("warn"), Outcome.PASSED, ExitCode.PASSED, "warning: joins are quick"),
         (failing().replace("1 ms", "9 ms"), Outcome.PASSED, ExitCode.PASSED, "every rule of g.toml"),
     ],
@@ -398,3 +398,17 @@ def test_a_fault_of_the_run_fails_what_the_gate_has_passed(summary: Summary) -> 
     gate = parse_gate(failing().replace("1 ms", "9 ms"), "g.toml")
     verdict = conclude(summary, gate, evaluate_all(gate, summary, None), faults=["a worker is missing"])
     assert (verdict.exit_code, verdict.why) == (ExitCode.FAILURES, ("a worker is missing",))
+
+
+@pytest.mark.parametrize(
+    ("expectation", "message"),
+    [
+        ("p95 <= 200 ms", "p95 10 ms, limit 200 ms (WS match_join, 20 samples)"),
+        ("count >= 100", "count 20, limit >= 100 (WS match_join, 20 samples)"),
+        ("fail_ratio < 1 %", "fail_ratio 0 %, limit < 1 % (WS match_join, 20 samples)"),
+    ],
+)
+def test_a_result_says_value_and_limit_once(expectation: str, message: str) -> None:
+    result = evaluate(rule(JOIN, expectation), window(calls(*[0.01] * 20)))
+    assert result.message == message
+    assert result.rule.heading == "calls WS match_join"

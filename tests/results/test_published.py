@@ -18,7 +18,7 @@ def recorded() -> Recorder:
 def test_each_figure_beside_its_own_measure() -> None:
     rows = side_by_side(["register", "sockets"], recorded(), 10.0)
     found = {row["figure"]: (row["published"], row["measured"], row["unit"]) for row in rows}
-    assert found["accounts made"] == (519, 3.0, "/s")
+    assert found["accounts created"] == (519, 3.0, "/s")
     assert found["sockets opened and held"] == (19_542, 1.0, "")
     published, measured, unit = found["register, mean"]
     assert (published, unit) == (24.60, "ms")

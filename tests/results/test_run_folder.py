@@ -49,7 +49,7 @@ def test_a_scenarios_name_is_made_fit_for_a_folder(tmp_path, scenario, name):
 def test_a_folder_that_cannot_be_made_is_the_settings_error(tmp_path):
     (tmp_path / "file").write_text("")
     for reports in (tmp_path / "file", tmp_path / "file" / "reports"):
-        with pytest.raises(ConfigError, match=r"--nakama-reports: .*accepted: a folder") as raised:
+        with pytest.raises(ConfigError, match=r"--nakama-reports: .*accepted: a writable folder") as raised:
             make_run_folder(reports, "duel", STARTED)
         assert "\n" not in str(raised.value)
 

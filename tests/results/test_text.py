@@ -29,7 +29,7 @@ def test_the_emulator_is_told_loudly(run, recorder):
     assert lines[:4] == [
         "!" * 80,
         "!!! TARGET: THE EMULATOR at http://127.0.0.1:40123, NOT A NAKAMA SERVER",
-        "!!! Its figures tell of this client and the stand-in, nothing of a real server.",
+        "!!! The figures describe this client and the emulator, not a real server.",
         "!" * 80,
     ]
 

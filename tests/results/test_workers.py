@@ -55,7 +55,7 @@ def test_of_one_that_died_it_is_said_what_is_missing(record: WorkerRecord, run, 
     summary = build_summary(run, recorder, ended=ENDED, duration=30.0, workers=parts)
     assert check_summary(summary)["workers"] == parts
     lines = end_of_run(summary).splitlines()
-    at = lines.index("workers: 1 of 3 with all of their figures")
+    at = lines.index("workers: 1 of 3 with complete figures")
     assert lines[at + 1 : at + 5] == [
         "  worker 1 (generator-2, pid 4711) is MISSING: last report 7.0 s before the end, 11 calls counted",
         "    not among the figures: its figures after second 4.0",

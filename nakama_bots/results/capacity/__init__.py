@@ -1,1 +1,1 @@
-"""How many players a server holds: a search over loads, and the law that its throughput follows. Pure."""
+"""How many players a server can hold: a search over loads, and the scalability law it follows. Pure."""

@@ -1,4 +1,4 @@
-"""What a capacity search has found: its document, and the answer in words."""
+"""The result of a capacity search: its document, and the answer as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nakama_bots.results.summary import Summary
 
 SCHEMA: Final = "nakama-bots/capacity/1"
 HEADROOM: Final = 0.25
-"""What Nakama's own guide wants to be left free."""
+"""The share that Nakama's own guide recommends to leave free."""
 
 PASSED, FAILED, INVALID = "passed", "failed", "invalid"
 
@@ -79,7 +79,7 @@ class CapacityPart(TypedDict):
 
 
 def curve_of(summary: Summary) -> list[CurvePart]:
-    """The figures of a trial that are drawn over the load."""
+    """Return the figures of a trial that are drawn over the load."""
     return [
         {
             "kind": call["kind"],
@@ -97,7 +97,7 @@ def curve_of(summary: Summary) -> list[CurvePart]:
 def answer_of(
     search: Search, trials: Sequence[TrialPart], *, target: str, ended: str, seconds: float
 ) -> CapacityPart:
-    """What the search knows, whether or not it came to its end."""
+    """Return what the search knows, whether or not it was completed."""
     law = fit([(trial["load"], trial["rate"]) for trial in trials if trial["outcome"] != INVALID])
     estimate = search.estimate() if search.trials else None
     bound = "interval"
@@ -127,7 +127,7 @@ def answer_of(
 
 
 def exit_code(part: CapacityPart, required: int | None) -> ExitCode:
-    """3 when the server holds fewer players than ``required``, 4 when the search cannot tell."""
+    """Return 3 if the server holds fewer players than ``required``, 4 if the search cannot decide."""
     if part["low"] is None or part["high"] is None:
         return ExitCode.INVALID
     if required is None:
@@ -140,7 +140,7 @@ def exit_code(part: CapacityPart, required: int | None) -> ExitCode:
 
 
 def text(part: CapacityPart) -> str:
-    """The answer for a terminal."""
+    """Return the answer for a terminal."""
     counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
     lines = [
         "",
@@ -165,11 +165,11 @@ def text(part: CapacityPart) -> str:
 
 
 def headline(part: CapacityPart) -> str:
-    """The answer in one line."""
+    """Return the answer in one line."""
     if part["value"] is None or part["low"] is None or part["high"] is None:
         return "capacity: not measured (no trial counted)"
     if part["bound"] == "at least":
-        reason = "the generator ends there, not the server" if part["generator_limit"] else "no trial failed"
+        reason = "the limit of the generator" if part["generator_limit"] else "no trial failed"
         return f"capacity: at least {part['value']:,.0f} players ({reason})"
     if part["bound"] == "below":
         return f"capacity: below {part['high']:,.0f} players (no trial passed)"

@@ -1,8 +1,8 @@
-"""The search for the greatest load that a server bears, where the same load may pass once and fail once.
+"""The search for the highest load that a server can hold, where the same load may pass once and fail once.
 
 A trial at load n passes with probability 1 / (1 + exp((log n - log c) / s)): c is the capacity, s how sharp its
 edge is. Both are unknown, so the search keeps a probability for every pair on a grid, updates it by Bayes' rule
-after each trial, and tries the load next that is expected to tell most (least expected entropy). This is the
+after each trial, and next tries the most informative load (least expected entropy). This is the
 probabilistic bisection of Waeber, Frazier and Henderson (2013) with a logistic edge, and the role of PLRsearch
 among the IETF's methods (draft-vpolak-bmwg-plrsearch); where trials never contradict each other it behaves like
 the bisection of MLRsearch (draft-ietf-bmwg-mlrsearch), a trial for each halving.
@@ -48,7 +48,7 @@ class Estimate:
 
 @dataclass(slots=True)
 class Search:
-    """Loads from ``low`` to ``high``; ``limit`` is set where the generator ends, not the server."""
+    """Loads from ``low`` to ``high``; ``limit`` is set if the generator is the limit, not the server."""
 
     low: int
     high: int
@@ -72,11 +72,11 @@ class Search:
 
     @property
     def trials(self) -> int:
-        """How many trials have counted."""
+        """The number of trials that count."""
         return len(self.passed) + len(self.failed)
 
     def next(self) -> int:
-        """The load to try next."""
+        """Return the load to try next."""
         top = self.high if self.limit is None else min(self.high, self.limit)
         if not self.trials:
             return max(self.low, min(top, round(math.sqrt(self.low * self.high))))
@@ -89,7 +89,7 @@ class Search:
         return min(loads, key=self._expected_entropy, default=self.low)
 
     def add(self, load: int, *, passed: bool) -> None:
-        """A trial at ``load`` has ended."""
+        """Add the result of a trial at ``load``."""
         (self.passed if passed else self.failed).append(load)
         joint = self._joint(load)
         self._weights = _normal([
@@ -98,7 +98,7 @@ class Search:
         ])  # fmt: skip
 
     def estimate(self) -> Estimate:
-        """What is known so far."""
+        """Return what is known so far."""
         low, value, high = (math.exp(place) for place in self._quantiles(TAILS))
         if not self.failed:
             best = float(max(self.passed, default=self.low))
@@ -127,7 +127,7 @@ class Search:
         joint = []
         for edge, row in zip(_EDGES, self._weights, strict=True):
             exponents = (max(-60.0, min(60.0, (there - place) / edge)) for place in self._places)
-            # A trial may fail or pass for reasons of its own: one in fifty proves nothing.
+            # A trial may fail or pass for unrelated reasons: one in fifty proves nothing.
             joint.append([
                 weight * (0.02 + 0.96 / (1 + math.exp(exponent)))
                 for weight, exponent in zip(row, exponents, strict=True)

@@ -1,1 +1,1 @@
-"""One run beside others."""
+"""Comparison of runs."""

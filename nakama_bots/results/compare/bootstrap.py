@@ -1,4 +1,4 @@
-"""How far a run's percentiles could have come out otherwise: a block bootstrap over its time line.
+"""The uncertainty of the percentiles of a run: a block bootstrap over its time line.
 
 Whole blocks are drawn with replacement and their histograms added up, some hundred times. To add a thousand
 buckets at once, a block's running totals stand side by side in one large integer, 64 bits each: no carry can
@@ -22,10 +22,10 @@ from nakama_bots.results.compare.profile import Blocks
 from nakama_bots.results.record import sparse
 
 ROUNDS: Final = 200
-"""Enough for a standard error: it is known to 5 % then."""
+"""Enough for a standard error: it is then known to 5 %."""
 
 _STEP: Final = math.log(1.005)
-"""What is drawn is told apart to half a percent, a third of the buckets or less."""
+"""Drawn values are distinguished to half a percent, a third of the buckets or less."""
 
 _WORD: Final = 8
 
@@ -42,7 +42,7 @@ class Estimate:
 def log_percentiles(
     blocks: Blocks, percents: Sequence[float], generator: random.Random, rounds: int = ROUNDS
 ) -> list[Estimate]:
-    """The natural logarithm of each percentile in seconds; ``blocks`` must have counted something.
+    """Return the natural logarithm of each percentile in seconds; ``blocks`` must not be empty.
 
     Logarithms, because a change of latency is a factor. A value below a microsecond counts as one.
     """
@@ -63,7 +63,7 @@ def log_percentiles(
 def paired_log_percentiles(
     run: Blocks, base: Blocks, percents: Sequence[float], generator: random.Random, rounds: int = ROUNDS
 ) -> list[Estimate]:
-    """The difference of each percentile's natural logarithm, where block i of both was measured side by side.
+    """Return the difference of the logarithms of each percentile; block i of both was measured side by side.
 
     Pairs of blocks are drawn together, so that what made both slow cancels out.
     """
@@ -112,7 +112,7 @@ def paired_failure_share(run: Blocks, base: Blocks, generator: random.Random, ro
 
 
 def failure_share(blocks: Blocks, generator: random.Random, rounds: int = ROUNDS) -> Estimate:
-    """Failures among all calls, 0 to 1; ``blocks`` must have counted something."""
+    """Return the share of failed calls, 0 to 1; ``blocks`` must not be empty."""
     pairs = [(failed, failed + sum(ok.values())) for ok, failed in zip(blocks.ok, blocks.failed, strict=True)]
     drawn = []
     for _ in range(rounds):
@@ -139,7 +139,7 @@ def student(probability: float, freedom: float) -> float:
 
 
 def _thinned(order: Sequence[int]) -> list[int]:
-    """Buckets that are a step apart, the highest among them: each stands for itself and those before it."""
+    """Return buckets that are a step apart, including the highest: each stands for itself and those before."""
     kept: list[int] = []
     last = math.inf
     for bucket in reversed(order):
@@ -163,7 +163,7 @@ def _totals(lanes: int, number: int) -> array[int]:
 
 
 def _drawn(lanes: int, order: Sequence[int], percents: Sequence[float]) -> list[float]:
-    """The logarithm of each percentile of what was drawn; none when that is empty."""
+    """Return the logarithm of each percentile of the drawn blocks; none if they are empty."""
     totals = _totals(lanes, len(order))
     if not totals[-1]:
         return []
@@ -179,7 +179,7 @@ def _log(bucket: int) -> float:
 
 
 def _estimate(point: float, drawn: Sequence[float], blocks: float) -> Estimate:
-    # Drawing from so few blocks shows (n - 1) / n of the variance that there is.
+    # Drawing from few blocks shows only (n - 1) / n of the variance.
     few = len(drawn) < 2 or blocks <= 1
     error = math.inf if few else stdev(drawn) * math.sqrt(blocks / (blocks - 1))
     return Estimate(point, error, max(blocks - 1, 1.0))

@@ -1,4 +1,4 @@
-"""Whether a run became slower than its baseline, or whether that is noise. Pure, and the same for a seed.
+"""Decides whether a run is slower than its baseline, or whether that is noise. Pure, repeatable by seed.
 
 Each percentile of each name is one test. Its error within a run comes from the block bootstrap
 (``bootstrap``), its spread between runs from several baselines. All tests of a comparison hold together with
@@ -48,33 +48,33 @@ from nakama_bots.results.compare.profile import SAMPLE, Blocks, Profile
 from nakama_bots.results.record.recorder import CallKey
 
 CONFIDENCE: Final = 0.99
-"""That no test of a comparison gives a false alarm, one side up and one down."""
+"""The probability that no test of a comparison gives a false alarm, one side up and one down."""
 OF_A_VALUE: Final = 0.95
-"""Of the interval that is shown with a single value."""
+"""The confidence of the interval that is shown with a single value."""
 
 PERCENTILES: Final[dict[str, float]] = {"p50": 50.0, "p95": 95.0, "p99": 99.0}
 STATISTICS: Final = (*PERCENTILES, FAILURES)
 
 BEYOND: Final = 10
-"""A percentile is judged when so many values lie beyond it: 200 calls for p95, 1,000 for p99."""
+"""A percentile is judged if at least this many values lie beyond it: 200 calls for p95, 1,000 for p99."""
 
 FEWEST_SPREAD: Final = 6
-"""And when the calls are spread over the run as over so many evenly filled blocks: a burst tells of itself."""
+"""And if the calls are spread over the run as over this many evenly filled blocks: a burst is not enough."""
 
 SEVERAL: Final = 3
-"""From so many baseline runs on their spread is used; before, ``ASSUMED_SPREAD`` is."""
+"""With at least this many baseline runs their spread is used, otherwise ``ASSUMED_SPREAD``."""
 ASSUMED_SPREAD: Final = 0.02
 """Standard deviation of a percentile between runs of the same build, as a factor."""
 
 GENERATOR: Final = frozenset(
     (SAMPLE, name) for name in (TICK_LATENESS, DELIVERY_LATENCY + CORRECTED, ARRIVAL_DELAY)
 )
-"""What becomes longer when our own bots are late: the server's figures prove nothing then."""
+"""Figures that grow if the bots are late: the figures of the server prove nothing then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """``share`` (0.05: 5 %) holds where ``pattern`` fits ``KIND name statistic``; shell wildcards."""
+    """``share`` (0.05: 5 %) applies where ``pattern`` matches ``KIND name statistic``; shell wildcards."""
 
     pattern: str
     share: float
@@ -82,10 +82,10 @@ class Tolerance:
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
-    """What is no news: changes within a tolerance (the last that fits), or of less than ``floor`` seconds.
+    """Changes to ignore: within a tolerance (the last that matches), or of less than ``floor`` seconds.
 
-    For ``failures`` the tolerance is in percentage points: 0.001 of all calls. When a change of a factor
-    ``1 + noise`` could not have been seen, the verdict is that it is too noisy.
+    For ``failures`` the tolerance is in percentage points: 0.001 of all calls. If a change by a factor of
+    ``1 + noise`` could not have been seen, the figure is too noisy.
     """
 
     tolerances: tuple[Tolerance, ...] = (Tolerance("*", 0.05), Tolerance(f"* {FAILURES}", 0.001))
@@ -99,7 +99,7 @@ class CompareOptions:
     """Patterns of ``KIND name statistic`` that must be judged, by at least one row each."""
 
     def tolerance(self, subject: str) -> float:
-        """The share that holds for ``KIND name statistic``."""
+        """Return the share that applies to ``KIND name statistic``."""
         return [rule.share for rule in self.tolerances if fnmatchcase(subject, rule.pattern)][-1]
 
 
@@ -112,7 +112,7 @@ PAIRED: Final = CompareOptions(
 
 @dataclass(slots=True)
 class _Test:
-    """One row on its way: what was estimated of the run and of each baseline."""
+    """A row in progress: the estimates for the run and for each baseline."""
 
     key: CallKey
     statistic: str
@@ -121,9 +121,9 @@ class _Test:
     counts: tuple[int, int]
     lacking: str = ""
     least: int = 0
-    """Values of the run, or of the baseline, that has the fewest."""
+    """Values of the run or baseline with the fewest."""
     difference: Estimate | None = None
-    """Of run and baseline, where they were measured in pairs."""
+    """The difference of run and baseline, if they were measured in pairs."""
 
     @property
     def subject(self) -> str:
@@ -131,14 +131,14 @@ class _Test:
 
 
 def compare(run: Profile, baselines: Sequence[Profile], options: CompareOptions | None = None) -> Comparison:
-    """``run`` against at least one baseline."""
+    """Compare ``run`` with at least one baseline."""
     options = options or STANDARD
     tests = [test for key in _keys(run, baselines, options) for test in _tests(key, run, baselines, options)]
     return _comparison(tests, run, baselines, options)
 
 
 def compare_pairs(run: Profile, base: Profile, options: CompareOptions | None = None) -> Comparison:
-    """``run`` against ``base``, where block i of both was measured side by side (``ops.paired``).
+    """Compare ``run`` with ``base``; block i of both was measured side by side (``ops.paired``).
 
     The noise of the machine hits both blocks of a pair and cancels out, as does the spread between runs.
     """
@@ -179,7 +179,7 @@ def _comparison(
 
 
 def exit_code(comparison: Comparison) -> ExitCode:
-    """3 when a figure regressed; 4 when the generator was late, a name is missing or nothing was judged.
+    """Return 3 if a figure regressed; 4 if the generator was late, a name is missing or nothing was judged.
 
     A figure that could not be judged is neither good nor bad, unless it is required or it is all there is.
     """
@@ -199,7 +199,7 @@ def _coverage(rows: Sequence[Row]) -> CoveragePart:
 
 
 def _met(pattern: str, rows: Sequence[Row]) -> bool:
-    """Whether ``pattern`` matches a figure, and every figure that it matches could be judged."""
+    """Whether ``pattern`` matches at least one figure, and every match could be judged."""
     matched = [
         row
         for row in rows
@@ -219,7 +219,7 @@ def _totals(rows: Sequence[Row]) -> dict[str, int]:
 
 
 def _verdict(totals: Mapping[str, int], timed: Mapping[str, int]) -> str:
-    """``timed``: of what tells of the server's speed alone."""
+    """Return the verdict; ``timed`` are the rows that depend only on the speed of the server."""
     for verdict in (LATE, REGRESSED, MISSING):
         if totals[verdict]:
             return verdict
@@ -229,7 +229,7 @@ def _verdict(totals: Mapping[str, int], timed: Mapping[str, int]) -> str:
 
 
 def _tells_of_speed(row: Row) -> bool:
-    """Not that as many calls fail as before, nor that our own bots are as punctual."""
+    """Whether a row is about the speed of the server: not failures, nor the punctuality of the bots."""
     return row["statistic"] != FAILURES and (row["kind"], row["name"]) not in GENERATOR
 
 
@@ -256,7 +256,7 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Co
     ready = [test for test in tests if not test.lacking]
     if not ready or mine is None:
         return tests
-    # A generator for each name: whether another name is there must not change this one's verdict.
+    # A generator per name: the presence of another name must not change the verdict on this one.
     estimates = [
         _estimates(blocks, [test.statistic for test in ready], f"{options.seed} {key} {number}")
         for number, blocks in enumerate([mine, *theirs])
@@ -267,7 +267,7 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Co
 
 
 def _lacking(mine: Blocks | None, theirs: Sequence[Blocks], statistic: str) -> str:
-    """Why a name cannot be judged, "" when it can."""
+    """Return why a name cannot be judged, "" if it can."""
     if not theirs:
         return NEW
     if mine is None:
@@ -311,7 +311,7 @@ def _pair_differences(
 
 
 def _spread(tests: Sequence[_Test], statistic: str) -> float:
-    """The standard deviation between runs, typical of all names; assumed while there are few runs."""
+    """Return the typical standard deviation between runs over all names; assumed while there are few runs."""
     own = [_own_spread(test) for test in tests if test.statistic == statistic and _several(test)]
     if statistic == FAILURES:
         return 0.0
@@ -323,7 +323,7 @@ def _several(test: _Test) -> bool:
 
 
 def _own_spread(test: _Test) -> float:
-    """What the baselines differ by beyond their own errors."""
+    """Return the spread of the baselines beyond their own errors."""
     within = fmean(estimate.error**2 for estimate in test.baselines)
     return math.sqrt(max(0.0, variance(estimate.value for estimate in test.baselines) - within))
 
@@ -351,7 +351,7 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Compar
     if test.difference is not None:
         spread = 0.0
     elif _several(test):
-        # A name that differs more from run to run than most do is given that.
+        # A name that differs more from run to run than most keeps its own spread.
         spread = max(spread, _own_spread(test))
     base = _mean(test.baselines)
     difference = test.difference or _difference(test.run, base, spread**2 * (1 + 1 / len(test.baselines)))
@@ -381,7 +381,7 @@ def _judge(
         noisy = False
     else:
         in_seconds = abs(math.exp(test.run.value) - math.exp(base.value))
-        # Down as far as up: half as slow is as far as twice as slow.
+        # Symmetric: half as slow is as far away as twice as slow.
         beyond = abs(change) > math.log1p(tolerance) and in_seconds >= options.floor
         noisy = reach > math.log1p(options.noise)
     if beyond and abs(change) > reach:
@@ -444,7 +444,7 @@ def _source(profile: Profile) -> Source:
 
 
 def _warnings(run: Profile, baselines: Sequence[Profile]) -> list[str]:
-    """Why the figures may differ though the server is the same."""
+    """Return reasons why the figures may differ even if the server is the same."""
     compared: tuple[tuple[str, object, list[object]], ...] = (
         ("scenario", run.run["scenario"], [baseline.run["scenario"] for baseline in baselines]),
         ("users", run.run["users"], [baseline.run["users"] for baseline in baselines]),

@@ -1,4 +1,4 @@
-"""What a comparison finds: its verdicts and its document, shared by those who compute and those who show it."""
+"""The result of a comparison: its verdicts and its document, shared by computation and display."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A comparison for people: a table for a terminal, and Markdown for a pull request."""
+"""A comparison as text: a table for a terminal, and Markdown for a pull request."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NAME: Final = 34
 
 
 def table(comparison: Comparison) -> str:
-    """The text without an end of line: what was judged, then what could not be."""
+    """Return the text without an end of line: judged figures, then those that could not be judged."""
     judged = [row for row in comparison["rows"] if row["verdict"] in JUDGED or row["verdict"] == NOISY]
     lines = [
         f"run:      {_source(comparison['run'])}",
@@ -48,7 +48,7 @@ def table(comparison: Comparison) -> str:
 
 
 def markdown(comparison: Comparison) -> str:
-    """The same for a job's summary or a pull request, with an end of line."""
+    """Return the same for a job summary or a pull request, with an end of line."""
     judged = [row for row in comparison["rows"] if row["verdict"] in JUDGED or row["verdict"] == NOISY]
     others = not_judged(comparison)
     lines = [f"### {verdict_line(comparison)}", "", f"Run: {_escaped(_source(comparison['run']))}", ""]
@@ -82,7 +82,7 @@ def verdict_line(comparison: Comparison) -> str:
 
 
 def not_judged(comparison: Comparison) -> list[str]:
-    """A line for each name of which a statistic could not be judged."""
+    """Return a line for each name with a statistic that could not be judged."""
     lines: dict[tuple[str, str, str], list[Row]] = {}
     for row in comparison["rows"]:
         if row["verdict"] not in JUDGED and row["verdict"] != NOISY:

@@ -45,7 +45,7 @@ class HistoryError(NakamaError):
 class HistoryEntry(TypedDict):
     """One run. ``started`` is ISO 8601 in UTC; ``figures`` by ``KIND name statistic`` are in ms or percent.
 
-    ``label`` is what the user calls the build, such as a commit.
+    ``label`` is the user's name of the build, such as a commit.
     """
 
     schema: str
@@ -59,7 +59,7 @@ class HistoryEntry(TypedDict):
 
 
 def entry_of(summary: Summary, label: str = "") -> HistoryEntry:
-    """What the history keeps of a run: percentiles of calls and samples, and the share of failures."""
+    """Return the history entry of a run: percentiles of calls and samples, and the share of failures."""
     figures: dict[str, float] = {}
     for call in summary["calls"]:
         subject = f"{call['kind']} {call['name']}"
@@ -189,7 +189,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class FigureHistory:
-    """One figure over the runs that have it. ``changes`` is None where it could not be looked for."""
+    """One figure over the runs that have it. ``changes`` is None if they could not be searched for."""
 
     subject: str
     runs: Sequence[HistoryEntry]

@@ -1,7 +1,7 @@
-"""What a comparison needs of a run: each name's figures in blocks of time, from a run's folder or a baseline.
+"""The data of a run for a comparison: figures by name in blocks of time, from a run folder or a baseline.
 
-Answers of one second wait for the same things, so single samples are no independent evidence; stretches of
-several seconds nearly are. A comparison draws whole blocks.
+Answers of one second wait for the same things, so single samples are not independent; stretches of several
+seconds nearly are. A comparison draws whole blocks.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SCHEMA_VERSION: Final = 1
 SCHEMA: Final = f"{SCHEMA_NAME}{SCHEMA_VERSION}"
 
 SAMPLE: Final = "SAMPLE"
-"""The kind under which a measured duration that is no call is compared."""
+"""The kind under which durations that are not calls are compared."""
 
 BLOCKS: Final = 16
 BLOCK_SECONDS: Final = 2.0
-"""A block lasts at least so long; a run that lasts longer than ``BLOCKS`` of them has longer ones."""
+"""The shortest block; a run that is longer than ``BLOCKS`` of these has longer blocks."""
 FEWEST_BLOCKS: Final = 8
 
 
@@ -41,11 +41,11 @@ class ProfileError(NakamaError):
 
 
 class NothingToCompare(ProfileError):
-    """There is too little of it."""
+    """The run is too short or empty."""
 
 
 class WindowPart(TypedDict):
-    """Seconds left out at the run's begin and end, and what is left."""
+    """Seconds that are left out at the start and end of a run, and the rest."""
 
     warmup: float
     cooldown: float
@@ -53,7 +53,7 @@ class WindowPart(TypedDict):
 
 
 class BaselineRow(TypedDict):
-    """One kind and name. Each block: the HDR V2 text of its calls that went well, and how many failed."""
+    """One kind and name. Each block: the HDR V2 text of the successful calls, and the number of failures."""
 
     kind: str
     name: str
@@ -79,35 +79,35 @@ class Baseline(TypedDict):
 
 @dataclass(slots=True)
 class Blocks:
-    """One name: the filled buckets of its calls that went well, and how many failed, block by block."""
+    """One name: the filled buckets of its successful calls, and the failures, block by block."""
 
     ok: list[sparse.Buckets]
     failed: list[int]
 
     @classmethod
     def empty(cls, number: int) -> Blocks:
-        """So many blocks in which nothing happened."""
+        """Return this many empty blocks."""
         return cls([{} for _ in range(number)], [0] * number)
 
     @property
     def count(self) -> int:
-        """The calls that went well."""
+        """The number of successful calls."""
         return sum(sum(block.values()) for block in self.ok)
 
     @property
     def failures(self) -> int:
-        """The calls that failed."""
+        """The number of failed calls."""
         return sum(self.failed)
 
     @property
     def spread_over(self) -> float:
-        """How many evenly filled blocks would tell as much (Kish): 1 when all calls came in one."""
+        """The equivalent number of evenly filled blocks (Kish): 1 if all calls are in one block."""
         counts = [sum(ok.values()) + failed for ok, failed in zip(self.ok, self.failed, strict=True)]
         squares = sum(count**2 for count in counts)
         return sum(counts) ** 2 / squares if squares else 0.0
 
     def whole(self) -> sparse.Buckets:
-        """All blocks as one."""
+        """Merge all blocks."""
         total: sparse.Buckets = {}
         for block in self.ok:
             for bucket, number in block.items():
@@ -130,9 +130,9 @@ class Profile:
 def profile_of(
     label: str, summary: Summary, timeline: Timeline, *, warmup: float = 0.0, cooldown: float = 0.0
 ) -> Profile:
-    """The profile of a run without its first ``warmup`` and last ``cooldown`` seconds.
+    """Return the profile of a run without its first ``warmup`` and last ``cooldown`` seconds.
 
-    ``NothingToCompare`` when less is left than ``FEWEST_BLOCKS`` blocks.
+    Raises ``NothingToCompare`` if fewer than ``FEWEST_BLOCKS`` blocks are left.
     """
     first, last = timeline.started + warmup, timeline.ended - cooldown
     seconds = last - first

@@ -1,1 +1,1 @@
-"""Rules and the verdict."""
+"""Gate rules and the verdict of a run."""

@@ -1,6 +1,6 @@
-"""What a summary itself says against its run: figures that prove nothing, and faults of the run. Pure.
+"""Problems that a summary itself shows: figures that prove nothing, and faults of the run. Pure.
 
-Each is a whole line. A run that is held to another gate later has the same ones.
+Each is a whole line. They do not depend on the gate.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ALLOWED: Final = "allow_handler_failures"
 
 
 def unreachable(summary: Summary) -> str:
-    """Why it is taken that nothing answers at the target; "" when something did, or nothing was tried."""
+    """Return why the target counts as unreachable; "" if something answered, or nothing was tried."""
     errors = call_errors(summary)
     if not errors or any(call["ok_ms"]["count"] for call in summary["calls"]):
         return ""
@@ -35,7 +35,7 @@ def unreachable(summary: Summary) -> str:
 
 
 def no_figures(summary: Summary) -> list[str]:
-    """Why the figures prove nothing, whatever they are."""
+    """Return the reasons why the figures prove nothing, whatever they are."""
     return [
         *_nothing_done(summary),
         *(f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]),
@@ -48,7 +48,7 @@ def no_figures(summary: Summary) -> list[str]:
 
 
 def own_faults(summary: Summary) -> list[str]:
-    """What went wrong in the scenario's own code."""
+    """Return what went wrong in the code of the scenario."""
     counts = summary["counts"]
     lines = []
     number = counts.get(observer.SCENARIO_FAULTS, 0)
@@ -78,7 +78,7 @@ def own_faults(summary: Summary) -> list[str]:
 
 
 def failed_calls(summary: Summary) -> list[str]:
-    """Calls that failed, those that other code made through Locust included."""
+    """Return a line about failed calls, including those that other code made through Locust."""
     failures = sum(call["failures"] for call in summary["calls"])
     foreign = summary["counts"].get(observer.FOREIGN_FAILURES, 0)
     lines = []
@@ -91,7 +91,7 @@ def failed_calls(summary: Summary) -> list[str]:
 
 
 def handler_failures(summary: Summary) -> list[str]:
-    """The failures of push handlers and taps by kind, most first: ``tap.match_data.KeyError 3,780``."""
+    """Return the failures of push handlers and taps by kind, most first: ``tap.match_data.KeyError 3,780``."""
     kinds = [
         (name.removeprefix(observer.HANDLER_FAILED_PREFIX), number)
         for name, number in summary["counts"].items()
@@ -101,7 +101,7 @@ def handler_failures(summary: Summary) -> list[str]:
 
 
 def call_errors(summary: Summary) -> list[ErrorPart]:
-    """The failures of calls, without the faults of scenarios."""
+    """Return the failures of calls, without the faults of scenarios."""
     return [error for error in summary["errors"] if error["kind"] not in FAULTS]
 
 
@@ -115,9 +115,7 @@ def _nothing_done(summary: Summary) -> list[str]:
         lines.append(f"every user died ({died:,} of {started:,})")
     if not any(map(ended, summary["calls"])) and not counts.get(observer.FOREIGN_REQUESTS):
         stopped = sum(call["count"] for call in summary["calls"])
-        lines.append(
-            f"no data: none of {stopped:,} calls came to its end" if stopped else "no data: no call was made"
-        )
+        lines.append(f"no data: none of {stopped:,} calls ended" if stopped else "no data: no call was made")
     return lines
 
 
@@ -135,7 +133,7 @@ def _out_of_files(summary: Summary) -> list[str]:
 
 def _out_of_range(summary: Summary) -> list[str]:
     return [
-        f"the count {name} is beyond what can be counted"
+        f"the count {name} exceeds the largest number that can be counted"
         for name, number in summary["counts"].items()
         if abs(number) >= MOST
     ]

@@ -1,4 +1,4 @@
-"""The gate file: TOML, checked whole before any load; an error names line and key and says what is accepted."""
+"""The gate file: TOML, fully checked before any load; an error names line and key and what is accepted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _EXPECTATION: Final = re.compile(
     rf"\s*([a-z_0-9.]+)\s*({'|'.join(RELATIONS)})\s*([-+]?[0-9][0-9_,]*(?:\.[0-9]+)?)\s*(\S*)\s*"
 )
 _EXPECTATION_FORM: Final = '"METRIC RELATION LIMIT", such as "p95 <= 50 ms" or "fail_ratio < 1 %"'
-# What may stand behind a limit, and what it is times to become the metric's own unit.
+# The unit after a limit, and the factor that converts it to the unit of the metric.
 _UNITS: Final[dict[Unit, dict[str, Decimal]]] = {
     Unit.TIME: {name: seconds * 1000 for name, seconds in UNITS.items()},
     Unit.RATIO: {"%": Decimal("0.01"), "": Decimal(1)},
@@ -52,9 +52,9 @@ _GAUGE_FORMS: Final[dict[str, str]] = {
 
 
 def read_gate(path: Path, *, allow_emulator: bool = False) -> Gate:
-    """The gate in that file; ``ConfigError`` names the first thing that is wrong with it.
+    """Read the gate from a file. Raises ``ConfigError``, which names the first mistake.
 
-    ``allow_emulator`` lets the emulator count, whatever the file says.
+    ``allow_emulator`` allows the emulator as the target, whatever the file says.
     """
     file = TomlFile.read(path, SETTING)
     gate = _Reader(replace(file, name=without_secrets(path.name))).gate()
@@ -62,12 +62,12 @@ def read_gate(path: Path, *, allow_emulator: bool = False) -> Gate:
 
 
 def parse_gate(text: str, file: str) -> Gate:
-    """The gate in ``text``; ``file`` is what errors call it."""
+    """Parse the gate in ``text``; ``file`` is its name in errors."""
     return _Reader(TomlFile.parse(text, file, SETTING)).gate()
 
 
 class _Reader:
-    """Reads one file's tables."""
+    """Reads the tables of one file."""
 
     def __init__(self, file: TomlFile) -> None:
         self._file = file
@@ -78,7 +78,7 @@ class _Reader:
         return self._file.refused(path, ", ".join([table, *keys]), value, accepted)
 
     def gate(self) -> Gate:
-        """The whole file's."""
+        """Return the gate of the file."""
         document = self._file.content
         for key, value in document.items():
             if key not in ("gate", "rule"):
@@ -86,7 +86,7 @@ class _Reader:
             wanted: type = dict if key == "gate" else list
             if not isinstance(value, wanted):
                 raise self._refused(
-                    (key,), value, f"a table that begins with {'[gate]' if wanted is dict else '[[rule]]'}"
+                    (key,), value, f"a table that starts with {'[gate]' if wanted is dict else '[[rule]]'}"
                 )
         top: Any = document.get("gate", {})
         rules: Any = document.get("rule", [])
@@ -152,19 +152,17 @@ class _Reader:
             warmup=values.get("warmup", settings.get("warmup", 0.0)),
             cooldown=values.get("cooldown", settings.get("cooldown", 0.0)),
         )
-        # A number that was counted is whole by itself: only the rule can ask for more.
+        # A count is complete by itself: only the rule can require more samples.
         least = 1 if rule.measure.unit is Unit.COUNT else settings.get("min_samples", 1)
         return replace(rule, min_samples=values.get("min_samples", least))
 
     def _check_abort(self, rule: Rule, path: KeyPath) -> None:
-        """What only the end of a run can tell must not end it."""
+        """Refuse ``abort_on_fail`` for a rule that only the end of a run can decide."""
         if not rule.abort_on_fail:
             return
         early = rule.measure.grows and rule.relation in (">", ">=", "==")
         if early or rule.subjects.whole_run:
-            accepted = (
-                "a rule that can be judged before the run's end: no lower limit of a count, and not the ledger"
-            )
+            accepted = "a rule that can be judged during the run: no lower limit of a count, and not the ledger"
             raise self._refused((*path, "abort_on_fail"), rule.expectation, accepted)
 
     def _expectation(
@@ -187,7 +185,7 @@ class _Reader:
         if unit not in factors:
             raise self._refused(path, text, f"for {name} {form}")
         try:
-            # Decimal: 0.7 % has to be 0.007, not a neighbour of it.
+            # Decimal: 0.7 % must be exactly the float 0.007.
             return name, relation, float(Decimal(re.sub("[_,]", "", number)) * factors[unit])
         except InvalidOperation:
             raise self._refused(path, text, form) from None
@@ -196,7 +194,9 @@ class _Reader:
         seen: set[str] = set()
         for rule in rules:
             if rule.name in seen:
-                raise ConfigError(f"{self._file.name}: rule name", rule.name, "a name that no other rule has")
+                raise ConfigError(
+                    f"{self._file.name}: rule name", rule.name, "a name that is unique in the file"
+                )
             seen.add(rule.name)
 
 

@@ -1,4 +1,4 @@
-"""What a rule can measure: one row for each family of names, with its metrics. Pure, over a ``Window``."""
+"""What a rule can measure: one row per family of names, with its metrics. Pure, over a ``Window``."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from nakama_bots.results.summary import MATCHED
 
 
 class Unit(StrEnum):
-    """What a measured value and its limit are in."""
+    """The unit of a measured value and its limit."""
 
     TIME = "ms"
     RATIO = "ratio"
     RATE = "/s"
     COUNT = ""
     GAUGE = "gauge"
-    """The unit of the gauge itself."""
+    """The unit of the gauge."""
 
 
 Measured = tuple[float | None, int]
-"""The value (None: there is none) and the number of samples that it is made from."""
+"""The value (None: not measured) and the number of samples that it is computed from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """``measure`` adds up the subjects that it is given. ``grows``: never falls while the run goes on.
+    """``measure`` adds up the given subjects. ``grows``: the value never falls during a run.
 
-    ``of_others``: a count of some among others, which are its samples: without any, 0 says nothing.
+    ``of_others``: a count of some of the samples, such as failures of calls: without samples, 0 says nothing.
     """
 
     unit: Unit
@@ -54,9 +54,9 @@ STATISTICS: Final = ("p50", "p99.9 or any other percentile", "mean", "min", "max
 
 @dataclass(frozen=True, slots=True)
 class MetricFamily:
-    """Subjects of one sort. ``times`` have ``STATISTICS`` each, under ``<name>.``, or bare when it is "".
+    """Subjects of one kind. ``times`` have ``STATISTICS`` each, under ``<name>.``, or bare if it is "".
 
-    ``by_pattern``: its rules name the subjects that they are about. ``whole_run``: no window can be cut out.
+    ``by_pattern``: rules select subjects by a name pattern. ``whole_run``: no window can be cut out.
     """
 
     noun: str
@@ -67,7 +67,7 @@ class MetricFamily:
     whole_run: bool = False
 
     def metric(self, name: str) -> Metric | None:
-        """The metric of that name; None when there is none."""
+        """Return the metric with that name, or None."""
         if name in self.numbers:
             return self.numbers[name]
         found = _STATISTIC.fullmatch(name)
@@ -82,7 +82,7 @@ class MetricFamily:
         return _statistic(times, _PLAIN[found["statistic"]])
 
     def metric_names(self) -> str:
-        """What is accepted, for a person."""
+        """Return the accepted names, for an error message."""
         dotted = [
             f"{name}.{statistic}" if name else statistic for name in self.times for statistic in STATISTICS
         ]
@@ -106,7 +106,7 @@ def _statistic(times: Times, of: Callable[[Histogram], float | None]) -> Metric:
 
 
 def call_subject(key: CallKey) -> str:
-    """What the calls of one kind and name are known by: ``WS match_join``."""
+    """Return the name of a row of calls: ``WS match_join``."""
     return f"{key[0]} {key[1]}"
 
 
@@ -137,7 +137,7 @@ def _call_rate(window: Window, subjects: Sequence[str]) -> Measured:
 
 
 def _ended(row: CallRow) -> int:
-    """Without those that were abandoned because their player was stopped."""
+    """Count the calls without those that were abandoned because their player was stopped."""
     return row.ok.count + row.failed.count - row.outcomes.get(ABANDONED, 0)
 
 
@@ -154,7 +154,7 @@ def _ratio(part: int, whole: int) -> Measured:
 
 
 def _counted(name: str, *, of: str = "") -> Metric:
-    """One counter; its samples are those of the counter ``of``."""
+    """Return a metric of one counter; its samples are those of the counter ``of``."""
 
     def measure(window: Window, _: Sequence[str]) -> Measured:
         counts = window.recorder.counts
@@ -234,7 +234,7 @@ def _part(
 
 
 def _delivery(kind: str) -> MetricFamily:
-    """Messages of one kind: ``delivery`` is match data, ``delivery.chat`` chat."""
+    """Return the family for messages of one kind: ``delivery`` is match data, ``delivery.chat`` chat."""
     total = observer.delivery_total(kind)
     expected = f"{total}_expected"
     counted = {
@@ -278,7 +278,7 @@ PATTERNED: Final[dict[str, MetricFamily]] = {
     ),
     "counts": MetricFamily(
         "counter",
-        # One of ours that stands at zero was never counted, and is there all the same.
+        # A counter of ours at zero was never counted, but it exists.
         lambda window: sorted({*window.recorder.counts, *observer.COUNT_NAMES}),
         {"count": Metric(Unit.COUNT, _counts, grows=True), "rate": Metric(Unit.RATE, _count_rate)},
     ),
@@ -293,7 +293,7 @@ PATTERNED: Final[dict[str, MetricFamily]] = {
         },
     ),
 }
-"""By the key that a rule has its pattern under."""
+"""Families by the key under which a rule has its pattern."""
 
 PARTS: Final[dict[str, MetricFamily]] = {
     "ticks": _part(
@@ -320,7 +320,7 @@ PARTS: Final[dict[str, MetricFamily]] = {
         {"time_to_match": lambda window, _: window.calls((MATCHED,)).ok},
     ),
     "chat": _part("chat", {"sent": _counted(observer.CHAT_SENT), "received": _counted(observer.CHAT_RECEIVED)}),
-    # A socket's ledger is counted when the socket has ended, for most of them at the end of the run.
+    # The ledger of a socket is counted when the socket ends, mostly at the end of the run.
     "ledger": _part(
         "ledger",
         {
@@ -335,6 +335,6 @@ PARTS: Final[dict[str, MetricFamily]] = {
         whole_run=True,
     ),
 }
-"""By what a rule says that it is ``on``."""
+"""Families by the value of ``on`` in a rule."""
 
 FAMILIES: Final[dict[str, MetricFamily]] = PATTERNED | PARTS

@@ -1,6 +1,6 @@
-"""A gate's rules, and what a run makes of them. Pure: over a ``Window``, live or afterwards.
+"""The rules of a gate and their evaluation. Pure: over a ``Window``, live or afterwards.
 
-What is not there fails: a rule that matches no name, or has fewer samples than it wants, is no pass.
+Missing data fails: a rule that matches no name or has too few samples does not pass.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ _SHOWN: Final[dict[str, tuple[float, int, str]]] = {
     "cores": (100.0, 4, " %"),
     "bytes": (1e-6, 3, " MB"),
 }
-"""By unit: what a value is times for a reader, its digits, and the text behind it."""
+"""By unit: factor, digits and suffix for display."""
 
 
 class GateError(NakamaError):
-    """A gate cannot be applied to this run: what is missing, in one line."""
+    """A gate cannot be applied to a run: what is missing, in one line."""
 
 
 class Severity(StrEnum):
-    """What becomes of the run when the rule is broken."""
+    """The effect of a broken rule on the run."""
 
     FAIL = "fail"
     WARN = "warn"
 
 
 class RuleOutcome(StrEnum):
-    """How one rule ended."""
+    """The outcome of one rule."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -63,10 +63,10 @@ class RuleOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One expectation: ``metric`` of what ``pattern`` matches in ``family``, its ``relation`` to ``limit``.
+    """An expectation: ``metric`` in ``relation`` to ``limit``, for names of ``family`` that match ``pattern``.
 
-    ``limit`` is in the metric's ``Unit`` (times in milliseconds, ratios from 0 to 1). Each name that matches
-    is held to it by itself; with ``together`` they are added up first. ``warmup`` and ``cooldown`` in seconds.
+    ``limit`` is in the ``Unit`` of the metric (times in milliseconds, ratios from 0 to 1). Each matching name
+    is judged by itself; with ``together`` they are added up first. ``warmup`` and ``cooldown`` in seconds.
     """
 
     name: str
@@ -84,39 +84,44 @@ class Rule:
 
     @property
     def subjects(self) -> MetricFamily:
-        """The family that it is about."""
+        """The family of names that the rule is about."""
         return FAMILIES[self.family]
 
     @property
     def measure(self) -> Metric:
-        """The metric itself."""
+        """The metric of the rule."""
         metric = self.subjects.metric(self.metric)
         assert metric is not None, self
         return metric
 
     @property
     def expectation(self) -> str:
-        """``p95 <= 50 ms``."""
+        """The expectation as text: ``p95 <= 50 ms``."""
         return f"{self.metric} {self.relation} {self.shown(self.limit)}"
 
     @property
+    def heading(self) -> str:
+        """The name without the expectation, for a line that continues with the result."""
+        return self.name.removesuffix(f": {self.expectation}")
+
+    @property
     def needs_timeline(self) -> bool:
-        """Whether a run's total is not enough for it."""
+        """Whether the totals of a run are not enough to judge it."""
         return self.family == "gauges" or bool(any(self.ends))
 
     @property
     def ends(self) -> tuple[float, float]:
-        """What is cut off at both ends, in seconds."""
+        """Seconds that are cut off at the start and at the end."""
         return (0.0, 0.0) if self.subjects.whole_run else (self.warmup, self.cooldown)
 
     @property
     def unit(self) -> str:
-        """What ``limit`` is in: ``ms``, ``ratio``, ``/s``, the gauge's own unit, or "" for a plain number."""
+        """The unit of ``limit``: ``ms``, ``ratio``, ``/s``, the unit of the gauge, or "" for a plain number."""
         unit = self.measure.unit
         return unit.value if unit is not Unit.GAUGE else unit_of(self.pattern) or ""
 
     def shown(self, value: float | None) -> str:
-        """A value of its metric with its unit, for a reader."""
+        """Return a value of the metric with its unit, for display."""
         if value is None:
             return "nothing"
         unit = self.unit
@@ -126,13 +131,13 @@ class Rule:
         return f"{_plain(value * factor, digits)}{text}"
 
     def held_by(self, value: float) -> bool:
-        """Whether ``value`` is as expected."""
+        """Whether ``value`` keeps the rule."""
         return RELATIONS[self.relation](value, self.limit)
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The rules of a file. ``file`` is its name without folders; ``abort_after`` the grace in seconds."""
+    """The rules of a file. ``file`` is its name without folders; ``abort_after`` in seconds."""
 
     file: str
     rules: tuple[Rule, ...]
@@ -142,9 +147,9 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What a run made of ``rule``: the worst of the names that matched, and how many broke it.
+    """The result of ``rule``: the worst of the matching names, and how many of them broke it.
 
-    ``measured`` is None when there was nothing to measure; ``subject`` is "" when no name matched.
+    ``measured`` is None if nothing was measured; ``subject`` is "" if no name matched.
     """
 
     rule: Rule
@@ -158,7 +163,7 @@ class RuleResult:
 
     @property
     def measured_breach(self) -> bool:
-        """Whether it was broken by a value, not by the lack of one."""
+        """Whether it was broken by a value, not by missing data."""
         return self.broken > 0 and self.measured is not None and self.samples >= self.rule.min_samples
 
 
@@ -172,17 +177,17 @@ class _Value:
     enough: bool = True
 
     def badness(self, sign: int) -> tuple[bool, bool, float]:
-        """Sorts the worst last: what broke the rule by its value before what lacks one."""
+        """A sort key, worst last; broken by a value counts as worse than missing data."""
         return (not self.kept, self.enough, sign * (self.measured or 0.0))
 
 
 def evaluate(rule: Rule, window: Window) -> RuleResult:
-    """What ``window`` makes of ``rule``."""
+    """Judge ``window`` by ``rule``."""
     names = rule.subjects.subjects(window)
     matching = [name for name in names if fnmatchcase(name, rule.pattern)]
     if not matching:
         there = ", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")
-        message = f"no {rule.subjects.noun} is named {rule.pattern!r} in this run; there are: {there or 'none'}"
+        message = f"no {rule.subjects.noun} matches {rule.pattern!r} in this run; it has: {there or 'none'}"
         if not window.seconds:
             message = f"nothing is left of the run: warmup {rule.warmup:g} s, cooldown {rule.cooldown:g} s"
         return RuleResult(rule, _outcome(rule, kept=False), message, broken=1)
@@ -213,18 +218,21 @@ def _outcome(rule: Rule, *, kept: bool) -> RuleOutcome:
 def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
     measured, samples = rule.measure.measure(window, group)
     subject = group[0] if len(group) == 1 else rule.pattern
-    of = f"{rule.metric} of {subject}"
-    # A counter is a figure even at zero: only what is computed from samples, or is some of them, needs them.
+    # A counter is a figure even at zero. Values computed from samples, or counts of some of them, need samples.
     needs = rule.measure.unit is not Unit.COUNT or rule.measure.of_others or rule.min_samples > 1
     if measured is None or (needs and not samples):
-        return _Value(subject, None, samples, f"{of}: nothing was measured", kept=False, enough=False)
+        return _Value(
+            subject, None, samples, f"{rule.metric} not measured ({subject})", kept=False, enough=False
+        )
     if needs and samples < rule.min_samples:
-        message = f"{of} is from {samples:,} samples only, {rule.min_samples:,} are wanted"
+        message = f"{rule.metric} not judged: {samples:,} of at least {rule.min_samples:,} samples ({subject})"
         return _Value(subject, measured, samples, message, kept=False, enough=False)
     kept = rule.held_by(measured)
-    limit = f"{rule.relation} {rule.shown(rule.limit)}"
+    # "p95 79.9 ms, limit 200 ms": a limit that is not an upper one keeps its relation.
+    relation = "" if rule.relation == "<=" else f"{rule.relation} "
     message = (
-        f"{of} is {rule.shown(measured)}, {'as it has to be:' if kept else 'NOT'} {limit} ({samples:,} samples)"
+        f"{rule.metric} {rule.shown(measured)}, limit {relation}{rule.shown(rule.limit)} "
+        f"({subject}, {samples:,} samples)"
     )
     return _Value(subject, measured, samples, message, kept)
 
@@ -232,9 +240,9 @@ def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
 def evaluate_all(
     gate: Gate, summary: Summary, timeline: Timeline | None, pause: Callable[[], object] = no_pause
 ) -> tuple[RuleResult, ...]:
-    """What a finished run makes of every rule; ``GateError`` when a rule needs a time line that is none.
+    """Judge a finished run by every rule. Raises ``GateError`` if a rule needs a time line and there is none.
 
-    ``pause`` is called again and again meanwhile, for an event loop that cannot wait for all of them.
+    ``pause`` is called repeatedly meanwhile, for an event loop that must not be blocked.
     """
     windows: dict[tuple[float, float], Window] = {}
     watched = any(rule.family == "gauges" for rule in gate.rules)

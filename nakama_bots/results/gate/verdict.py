@@ -1,7 +1,7 @@
-"""The verdict on a run: drawn from its summary, a gate and what went wrong in the generator; ``verdict.json``.
+"""The verdict on a run, from its summary, a gate and problems of the generator; ``verdict.json``.
 
-The order of what decides: nothing answered, then figures that are missing or prove nothing, then the gate, then
-faults of the run itself. Without a gate any failed call fails the run, as Locust has it.
+In order of precedence: nothing answered; figures that are missing or prove nothing; the gate; faults of the run
+itself. Without a gate any failed call fails the run, as in Locust.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ SCHEMA: Final = "nakama-bots/verdict/1"
 
 
 class VerdictError(NakamaError):
-    """A verdict cannot be written, or a file is none that this version reads: the path and why, in one line."""
+    """A verdict cannot be written, or this version cannot read a file: the path and why, in one line."""
 
 
 class Outcome(StrEnum):
-    """How a run ended."""
+    """The outcome of a run."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -35,10 +35,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How a run ended, its exit code, and why in whole lines.
+    """The outcome of a run, its exit code, and the reasons in whole lines.
 
-    ``gate`` is the gate file's name, if any; ``faults``: what went wrong in the run itself; ``missing``:
-    what its figures lack. Both stay with the run, whatever gate it is held to later.
+    ``gate`` is the name of the gate file, if any; ``faults``: what went wrong in the run itself; ``missing``:
+    what its figures lack. Both belong to the run, whatever gate judges it later.
     """
 
     outcome: Outcome
@@ -51,10 +51,10 @@ class Verdict:
 
 
 class RulePart(TypedDict):
-    """One rule. ``measured`` and ``limit`` in ``unit`` (``ms``, ``ratio``, ``/s``, a gauge's own or none).
+    """A rule. ``measured`` and ``limit`` in ``unit`` (``ms``, ``ratio``, ``/s``, the unit of a gauge or none).
 
-    ``subject`` is the name that it was measured at, the worst of the ``matched`` ones, of which ``broken`` ones
-    broke the rule; ``measured`` is null when there was nothing to measure.
+    ``subject`` is the name that was measured: the worst of the ``matched`` names, of which ``broken`` broke the
+    rule. ``measured`` is null if nothing was measured.
     """
 
     name: str
@@ -74,9 +74,9 @@ class RulePart(TypedDict):
 
 
 class VerdictPart(TypedDict):
-    """``verdict.json``. ``verdict`` is passed, failed or invalid; ``gate`` the gate file's name, if any.
+    """``verdict.json``. ``verdict`` is passed, failed or invalid; ``gate`` the name of the gate file, if any.
 
-    ``faults`` and ``missing`` are facts of the run: a gate that it is held to later takes them from here.
+    ``faults`` and ``missing`` are facts of the run: when another gate judges it later, they are read from here.
     """
 
     schema: str
@@ -103,10 +103,10 @@ def conclude(
     stopped_by: str = "",
     on_failures: int = ExitCode.FAILURES,
 ) -> Verdict:
-    """The verdict.
+    """Return the verdict.
 
     ``faults``: what went wrong in the run itself; ``missing``: what the figures lack; ``stopped_by``: what
-    ended the run early; ``on_failures``: Locust's exit code for failed calls, where there is no gate.
+    ended the run early; ``on_failures``: Locust's exit code for failed calls, used without a gate.
     """
     stopped = [stopped_by] if stopped_by else []
     broken = [_line(result) for result in results if result.outcome is RuleOutcome.FAILED]
@@ -116,7 +116,7 @@ def conclude(
     own = [*faults, *own_faults(summary)]
     failed = [] if gate is not None else failed_calls(summary)
     rest = [*stopped, *broken, *failed, *own, *warned]
-    # The first that holds decides; the other lines are shown all the same.
+    # The first case that applies decides; the other lines are still shown.
     cases: tuple[tuple[object, Outcome, int, list[str]], ...] = (
         (silent, Outcome.INVALID, ExitCode.UNREACHABLE, [silent, *invalid]),
         (invalid, Outcome.INVALID, ExitCode.INVALID, invalid),
@@ -140,7 +140,7 @@ def conclude(
 
 
 def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
-    """What ``verdict.json`` holds."""
+    """Return the content of ``verdict.json``."""
     return {
         "schema": SCHEMA,
         "verdict": verdict.outcome.value,
@@ -158,7 +158,7 @@ def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
 
 
 def check_verdict(value: object) -> VerdictPart:
-    """``value`` as a verdict; ``VerdictError`` says what it is instead."""
+    """Return ``value`` as a verdict. Raises ``VerdictError`` if it is not one."""
     schema = value.get("schema") if isinstance(value, dict) else None
     if schema != SCHEMA:
         msg = f'not a verdict that this nakama-bots reads (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
@@ -177,19 +177,19 @@ def check_verdict(value: object) -> VerdictPart:
 def _not_a_server(summary: Summary, gate: Gate | None) -> list[str]:
     if gate is None or gate.allow_emulator or not summary["target"]["is_emulator"]:
         return []
-    lets_it = f"allow_emulator = true in {gate.file} or --nakama-allow-emulator lets it count"
-    return [f"the target was the emulator, whose speed says nothing of a server's ({lets_it})"]
+    lets_it = f"allow it by allow_emulator = true in {gate.file} or --nakama-allow-emulator"
+    return [f"the target was the emulator, whose speed says nothing about a server ({lets_it})"]
 
 
 def _passed(gate: Gate | None) -> str:
     if gate is None:
         return "no call failed; no gate was given"
-    return f"every rule of {gate.file} that can fail the run is kept"
+    return f"every rule of {gate.file} that can fail the run passed"
 
 
 def _line(result: RuleResult) -> str:
     severity = "" if result.outcome is RuleOutcome.FAILED else "warning: "
-    return f"{severity}{result.rule.name}: {result.message}"
+    return f"{severity}{result.rule.heading}: {result.message}"
 
 
 def _rule(result: RuleResult) -> RulePart:

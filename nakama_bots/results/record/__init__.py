@@ -1,1 +1,1 @@
-"""What a run measured: recorded exactly, merged exactly."""
+"""Records the measurements of a run and merges them exactly over processes."""

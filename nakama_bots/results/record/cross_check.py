@@ -1,4 +1,4 @@
-"""Locust's own count of a run's requests beside the recorder's. Pure."""
+"""Compares Locust's own count of the requests of a run with that of the recorder. Pure."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from nakama_bots.results.record.recorder import ABANDONED, Recorder
 
 
 class CrossCheckPart(TypedDict):
-    """Requests and failures, counted twice: ``locust_..`` must be ``recorded_..`` and ``foreign_..`` together.
+    """Requests and failures, counted twice: ``locust_..`` must equal ``recorded_..`` plus ``foreign_..``.
 
-    ``foreign_..`` were fired by other code, such as an ``HttpUser``. ``compared`` is false when Locust's
-    statistics were reset in the middle of the run.
+    ``foreign_..`` were fired by other code, such as an ``HttpUser``. ``compared`` is false if Locust's
+    statistics were reset during the run.
     """
 
     compared: bool
@@ -25,7 +25,7 @@ class CrossCheckPart(TypedDict):
 
 
 def cross_check(recorder: Recorder, requests: int, failures: int, *, compared: bool = True) -> CrossCheckPart:
-    """Locust's ``requests`` and ``failures`` beside what ``recorder`` has."""
+    """Return Locust's ``requests`` and ``failures`` beside those of ``recorder``."""
     rows = recorder.calls.values()
     failed = sum(row.failed.count - row.outcomes.get(ABANDONED, 0) for row in rows)
     return {
@@ -40,7 +40,7 @@ def cross_check(recorder: Recorder, requests: int, failures: int, *, compared: b
 
 
 def difference(part: CrossCheckPart) -> str:
-    """How the two counts differ, in one line; "" when they agree or were not compared."""
+    """Return how the two counts differ, in one line; "" if they agree or were not compared."""
     if not part["compared"]:
         return ""
     lines = []

@@ -1,6 +1,6 @@
-"""What a run's figures lack: seconds that were not kept, gauges that were not read, and why. Pure.
+"""What the figures of a run lack: seconds that were not kept, gauges that were not read, and why. Pure.
 
-Whoever keeps figures notes here what failed and goes on; the verdict has each gap as a line.
+Code that keeps figures notes failures here and continues; each gap is a line of the verdict.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ GAUGES: Final = "gauges"
 """Some of the values that are read once a second were not read."""
 
 MOST: Final = 100
-"""Gaps that are kept; what comes after is added to the last of its kind, or left out."""
+"""Most gaps that are kept; later ones extend the last of their kind, or are left out."""
 _ADJACENT: Final = 1.5
-"""Seconds between two gaps that are still one."""
+"""Seconds between two gaps up to which they count as one."""
 
 
 class Gap(TypedDict):
-    """``what`` of ``source`` is missing for ``seconds`` from ``at`` (seconds since 1970) on, by ``reason``."""
+    """``what`` of ``source`` is missing for ``seconds`` from ``at`` (since 1970), because of ``reason``."""
 
     source: str
     what: str
@@ -30,7 +30,7 @@ class Gap(TypedDict):
 
 
 class GapPart(TypedDict):
-    """A gap of a run, in seconds after its start."""
+    """A gap in seconds after the start of the run."""
 
     source: str
     what: str
@@ -40,7 +40,7 @@ class GapPart(TypedDict):
 
 
 class Gaps:
-    """The gaps of a run in the order in which they were noted; those that touch each other are one."""
+    """The gaps of a run in the order in which they were noted; adjacent gaps are merged."""
 
     def __init__(self) -> None:
         self._gaps: list[Gap] = []
@@ -52,7 +52,7 @@ class Gaps:
         return iter(list(self._gaps))
 
     def add(self, gap: Gap) -> bool:
-        """Keep ``gap``; whether it is a new one."""
+        """Keep ``gap``; True if it is a new one."""
         for known in reversed(self._gaps):
             if (known["source"], known["what"], known["reason"]) != (gap["source"], gap["what"], gap["reason"]):
                 continue
@@ -66,12 +66,12 @@ class Gaps:
         return True
 
     def take(self) -> list[Gap]:
-        """The gaps since the last time."""
+        """Return the gaps since the last call."""
         taken, self._gaps = self._gaps, []
         return taken
 
     def parts(self, started: float) -> list[GapPart]:
-        """What a summary has of them; ``started`` in seconds since 1970."""
+        """Return the part of the summary; ``started`` in seconds since 1970."""
         return [
             {
                 "source": gap["source"],
@@ -85,7 +85,7 @@ class Gaps:
 
 
 def gap_lines(parts: Iterable[GapPart]) -> list[str]:
-    """The gaps for a reader: ``figures of seconds 3 to 9 are missing: Too many open files``."""
+    """Return a line per gap: ``figures of seconds 3 to 9 are missing: Too many open files``."""
     lines = []
     for part in parts:
         of = f" ({part['source']})" if part["source"] else ""
@@ -95,6 +95,6 @@ def gap_lines(parts: Iterable[GapPart]) -> list[str]:
 
 
 def reason_of(error: BaseException) -> str:
-    """The cause of a gap in a few words, without what differs from time to time."""
+    """Return the cause of a gap in a few words, without details that vary."""
     strerror = getattr(error, "strerror", None)
     return strerror if isinstance(strerror, str) else f"{type(error).__name__}: {error}"[:200]

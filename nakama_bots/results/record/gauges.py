@@ -1,4 +1,4 @@
-"""What is read from a process once an interval, and how the values of several processes become one."""
+"""Values that are read from a process once per interval, and how those of several processes are combined."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TCP_RETRANSMITS: Final = "tcp_retransmits"
 class Gauge:
     """``unit`` is "" for a plain number, ``s``, ``bytes`` or ``cores`` (a share of one core, 1 for all of it).
 
-    ``fold`` makes one value of those that several processes had.
+    ``fold`` combines the values of several processes.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Gauge:
     meaning: str
 
     def show(self, value: float) -> str:
-        """``value`` as a reader wants it: milliseconds, per cent, MB."""
+        """Format ``value`` for display: milliseconds, percent, MB."""
         return _SHOWN[self.unit](value)
 
 
@@ -54,10 +54,10 @@ _SHOWN: Final[dict[str, Callable[[float], str]]] = {
 GAUGES: Final[dict[str, Gauge]] = {
     gauge.name: gauge
     for gauge in (
-        Gauge(USERS, "", sum, "users that run"),
-        Gauge(SOCKETS, "", sum, "sockets that are connected"),
-        Gauge(PENDING, "", sum, "cids that wait for their answer"),
-        # The slowest process decides whether the figures can be believed.
+        Gauge(USERS, "", sum, "running users"),
+        Gauge(SOCKETS, "", sum, "connected sockets"),
+        Gauge(PENDING, "", sum, "cids that wait for an answer"),
+        # The slowest process decides whether the figures can be trusted.
         Gauge(CPU, "cores", max, "CPU of the busiest process"),
         Gauge(CPU_OWN, "cores", max, "CPU spent in nakama_bots"),
         Gauge(CPU_LOCUST, "cores", max, "CPU spent in Locust"),
@@ -68,7 +68,7 @@ GAUGES: Final[dict[str, Gauge]] = {
         Gauge(HUB_LAG_MAX, "s", max, "lateness of a timer, longest"),
         Gauge(RECEIVE_WAIT, "s", max, "how long a message waited in the kernel to be read, mean"),
         Gauge(RECEIVE_WAIT_MAX, "s", max, "how long a message waited in the kernel to be read, longest"),
-        Gauge(RECEIVE_BACKLOG, "bytes", sum, "bytes that sockets have received and nobody has read yet"),
+        Gauge(RECEIVE_BACKLOG, "bytes", sum, "received bytes that the client has not read yet"),
         Gauge(TICK_LATENESS, "s", max, "lateness of match ticks, 95th percentile of the interval"),
         Gauge(TCP_RTT, "s", max, "TCP's smoothed round trip to the server, mean of some sockets"),
         Gauge(TCP_RETRANSMITS, "", sum, "segments that TCP has sent again, of some sockets"),
@@ -77,12 +77,12 @@ GAUGES: Final[dict[str, Gauge]] = {
 
 
 def unit_of(pattern: str) -> str | None:
-    """The unit of the gauges that ``pattern`` matches: "" where none of ours does, None for several units."""
+    """Return the unit of the gauges that match ``pattern``: "" if none of ours does, None for several units."""
     units = {gauge.unit for gauge in GAUGES.values() if fnmatchcase(gauge.name, pattern)} or {""}
     return units.pop() if len(units) == 1 else None
 
 
 def fold(name: str, values: Iterable[float]) -> float:
-    """The value of gauge ``name`` over processes; of a name that is not ours, such as a server's, the sum."""
+    """Combine the values of gauge ``name`` over processes; other names (server metrics) are summed."""
     gauge = GAUGES.get(name)
     return gauge.fold(values) if gauge is not None else sum(values)

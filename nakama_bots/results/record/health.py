@@ -1,8 +1,8 @@
-"""Whether the load generator was fast enough for its figures to be believed. Pure.
+"""Whether the load generator was fast enough for its figures to be trusted. Pure.
 
-A generator that cannot keep up times its own delay and calls it the server's. Each process of a run tells once
-a second how late its event loop was; here that is held to limits. One stall, or the rush of a start, is no
-reason: a figure has to be beyond its limit for a share of the run.
+A generator that cannot keep up measures its own delay as that of the server. Each process of a run reports once
+per second how late its event loop was, and the values are compared with limits. A single stall or the rush at
+the start does not count: a figure must exceed its limit for a share of the run.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ FIGURES: Final[dict[str, str]] = {
     gauges.TICK_LATENESS: "tick lateness",
     gauges.MEMORY: "memory",
 }
-"""The gauges that tell of a process's health, by what a reader calls them."""
+"""The gauges of the health of a process, with their names for display."""
 
 JUDGED: Final = (gauges.CPU, gauges.LOOP_BUSY, gauges.HUB_LAG, gauges.RECEIVE_WAIT, gauges.TICK_LATENESS)
-"""Those that are held to the limit of their name."""
+"""The figures that have a limit, under the same name."""
 
 ALWAYS: Final = (gauges.CPU, gauges.LOOP_BUSY, gauges.HUB_LAG, gauges.RECEIVE_WAIT)
-"""Those that every second with users has; there are no ticks between two matches."""
+"""The figures that every second with users has; there are no ticks between two matches."""
 
 MISSING: Final = 0.2
-"""The share of a process's seconds that a figure may lack to be a figure of the process all the same."""
+"""The largest share of the seconds of a process that a figure may lack and still count as measured."""
 
 _CODE: Final = {gauges.CPU_OWN: "nakama_bots", gauges.CPU_LOCUST: "Locust", gauges.CPU_SCENARIO: "the scenario"}
 
 
 class FigurePart(TypedDict):
-    """One figure of one process over the seconds that it had users; ``over_s`` of them beyond the limit."""
+    """One figure of a process over its seconds with users; ``over_s`` of them above the limit."""
 
     mean: float
     max: float
@@ -60,7 +60,7 @@ class _Unmeasured(TypedDict, total=False):
 class ProcessPart(_Unmeasured):
     """``source`` as in the time line; ``seconds`` with users; ``figures`` by the gauge's name.
 
-    ``unmeasured`` are those of ``FIGURES`` that are missing in more than ``MISSING`` of the seconds. Older
+    ``unmeasured`` are the ``FIGURES`` that are missing in more than ``MISSING`` of the seconds. Older
     summaries do not have it.
     """
 
@@ -71,7 +71,7 @@ class ProcessPart(_Unmeasured):
 
 
 class HealthPart(TypedDict):
-    """The generator's part of a summary: seconds, bytes and cores, as the gauges have them."""
+    """The part of a summary about the generator, in the units of the gauges: seconds, bytes and cores."""
 
     valid: bool
     reasons: list[str]
@@ -98,7 +98,7 @@ class _Process:
 
 
 class Health:
-    """Adds up what the processes of a run tell, row by row; the verdict can be asked for at any time."""
+    """Adds up the reports of the processes row by row; the result is available at any time."""
 
     def __init__(self, limits: HealthLimits | None = None) -> None:
         self.limits = limits or HealthLimits()
@@ -106,7 +106,7 @@ class Health:
         self._processes: dict[str, _Process] = {}
 
     def add(self, row: Interval) -> None:
-        """Take in one interval. A process without users sends nothing, and is not judged."""
+        """Add one interval. A process without users sends nothing and is not judged."""
         if not row["gauges"].get(gauges.USERS):
             return
         process = self._processes.setdefault(row["source"], _Process())
@@ -124,16 +124,16 @@ class Health:
                 figure.over += row["seconds"]
 
     def lose(self, source: str, seconds: float) -> None:
-        """So many seconds of a process are not known."""
+        """Note that this many seconds of a process are unknown."""
         self._processes.setdefault(source, _Process()).seconds += seconds
 
     @property
     def reasons(self) -> list[str]:
-        """Why the generator was too slow, by process and figure; empty when it was not."""
+        """Return why the generator was too slow, by process and figure; empty if it was not."""
         return [line for source in sorted(self._processes) for line in self._reasons(source)]
 
     def part(self) -> HealthPart:
-        """What a summary has of it."""
+        """Return the part of the summary."""
         reasons = self.reasons
         return {
             "valid": not reasons,
@@ -173,7 +173,7 @@ class Health:
         ]
 
     def _is_over(self, figure: _Figure) -> bool:
-        # Of the seconds that had the figure: there are no ticks between two matches.
+        # Counted over the seconds that had the figure: there are no ticks between two matches.
         return figure.over > 0 and figure.over >= max(self.limits.seconds, self.limits.share * figure.seconds)
 
     def _reason(self, source: str, name: str, process: _Process) -> str:
@@ -193,7 +193,7 @@ class Health:
 
 
 def health_of(rows: Iterable[Interval], limits: HealthLimits | None = None) -> HealthPart:
-    """The generator's health over ``rows``; of none it is valid."""
+    """Return the health of the generator over ``rows``; without rows it is valid."""
     health = Health(limits)
     for row in rows:
         health.add(row)
@@ -201,6 +201,6 @@ def health_of(rows: Iterable[Interval], limits: HealthLimits | None = None) -> H
 
 
 def short_source(source: str) -> str:
-    """A worker's Locust id with the first digits of its random part only."""
+    """Shorten the Locust id of a worker to the first digits of its random part."""
     host, _, number = source.rpartition("_")
     return f"{host}_{number[:6]}" if host and len(number) == 32 else source

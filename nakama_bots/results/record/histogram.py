@@ -1,8 +1,8 @@
 """Durations counted in an HDR histogram: microseconds, 3 significant digits, up to 1 hour.
 
-The counts live in the kept library ``hdrhistogram``; its encoding (V2, compressed, base64) is the one other
-HDR tools read. Kept beside it, because the library only knows them to the width of a bucket: the exact
-total, minimum and maximum.
+The counts are kept by the library ``hdrhistogram``; other HDR tools can read its encoding (V2, compressed,
+base64). The exact total, minimum and maximum are kept here, because the library knows them only to the width
+of a bucket.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from hdrh.codec import HdrCookieException, HdrLengthException
 from hdrh.histogram import HdrHistogram
 
 HIGHEST: Final = 3600.0
-"""Seconds; a longer duration is counted as this one, and in ``overflow``."""
+"""Seconds; a longer duration counts as this one, and in ``overflow``."""
 
 _HIGHEST_US: Final = 3_600_000_000
 _DIGITS: Final = 3
 
-# A record only appends; the counting is done for so many at once: 0.3 us a record in all, against 0.95 with the
-# library's ``record_value`` each time, and a fold holds up the event loop for no more than 0.2 ms.
+# A record only appends; counting is done in batches: 0.3 us per record in total, against 0.95 us with the
+# library's ``record_value`` each time, and a batch blocks the event loop for at most 0.2 ms.
 _BATCH: Final = 256
 
-# The library rejects what is no histogram with whatever its own steps raise.
+# For invalid input the library raises whatever its steps raise.
 _DECODE_ERRORS: Final = (
     ValueError, IndexError, TypeError, OverflowError, zlib.error, HdrCookieException, HdrLengthException,
 )  # fmt: skip
 
 
 class EncodedHistogram(TypedDict):
-    """A histogram as plain text and whole numbers, fit for JSON and msgpack.
+    """A histogram as text and integers, for JSON and msgpack.
 
-    ``hdr`` holds the counts in microseconds ("" for none), ``raw_us`` values that are not among them yet.
+    ``hdr`` holds the counts in microseconds ("" for none), ``raw_us`` values that are not counted yet.
     Total, minimum and maximum are exact microseconds (0 when empty); ``overflow`` and ``underflow`` say how
     many values were above ``HIGHEST`` or below 0 and are counted as those.
     """
@@ -49,18 +49,18 @@ class EncodedHistogram(TypedDict):
 
 
 def new_hdr() -> Any:
-    """The library's histogram, empty, of our range and precision."""
+    """Return an empty histogram of the library with our range and precision."""
     return HdrHistogram(1, _HIGHEST_US, _DIGITS)
 
 
 class Histogram:
-    """Counts durations in seconds; adding two gives exactly the one that had heard of everything."""
+    """Counts durations in seconds; adding two histograms gives exactly the one that had recorded everything."""
 
     __slots__ = ("_buffer", "_hdr", "_max", "_min", "_total", "overflow", "underflow")
 
     def __init__(self) -> None:
         self._buffer: list[int] = []
-        # Made when first needed: its counters take 188 kB, and most rows of an interval stay below a batch.
+        # Created when first needed: its counters take 188 kB, and most rows of an interval stay below a batch.
         self._hdr: Any = None
         self._total = 0
         self._min = _HIGHEST_US
@@ -69,7 +69,7 @@ class Histogram:
         self.underflow = 0
 
     def record(self, seconds: float) -> None:
-        """Count one duration; ``ValueError`` for NaN and infinity."""
+        """Count one duration. Raises ``ValueError`` for NaN and infinity."""
         if not 0.0 <= seconds <= HIGHEST:
             seconds = self._clamp(seconds)
         buffer = self._buffer
@@ -88,10 +88,10 @@ class Histogram:
         return 0.0
 
     def _fold(self) -> None:
-        """Count what was appended.
+        """Count the appended values.
 
-        The index is the library's own (``_counts_index_for``) for a lowest value of 1, without its five calls
-        a value; a test holds the two together.
+        The index is computed as in the library (``_counts_index_for``) for a lowest value of 1, without five
+        calls per value; a test compares the two.
         """
         buffer = self._buffer
         if not buffer:
@@ -114,7 +114,7 @@ class Histogram:
         buffer.clear()
 
     def add(self, other: Histogram) -> None:
-        """Count everything that ``other`` has counted; ``other`` stays as it is."""
+        """Add all counts of ``other``; ``other`` is unchanged."""
         if other._hdr is not None:
             if self._hdr is None:
                 self._hdr = new_hdr()
@@ -126,39 +126,39 @@ class Histogram:
         self._buffer += other._buffer
         self.overflow += other.overflow
         self.underflow += other.underflow
-        # At once, not by batches: what others are added to lives as long as the run. A rare name that gets its
-        # counters after an hour would look like a leak.
+        # At once, not in batches: a histogram that others are added to lives as long as the run. A rare name
+        # that gets its counters after an hour would look like a leak.
         self._fold()
 
     @property
     def count(self) -> int:
-        """How many durations were recorded."""
+        """The number of recorded durations."""
         return len(self._buffer) + (self._hdr.total_count if self._hdr is not None else 0)
 
     @property
     def min(self) -> float | None:
-        """The shortest, exact to the microsecond; None when empty."""
+        """The shortest duration, exact to the microsecond; None if empty."""
         self._fold()
         return self._min / 1e6 if self._hdr is not None else None
 
     @property
     def max(self) -> float | None:
-        """The longest, exact to the microsecond; None when empty."""
+        """The longest duration, exact to the microsecond; None if empty."""
         self._fold()
         return self._max / 1e6 if self._hdr is not None else None
 
     @property
     def mean(self) -> float | None:
-        """The arithmetic mean of the exact microseconds, in seconds; None when empty."""
+        """The arithmetic mean of the exact microseconds, in seconds; None if empty."""
         self._fold()
         return self._total / self._hdr.total_count / 1e6 if self._hdr is not None else None
 
     def percentile(self, percent: float) -> float | None:
-        """The duration in seconds that ``percent`` (above 0, at most 100) of all do not exceed."""
+        """Return the duration in seconds that ``percent`` (above 0, at most 100) of all do not exceed."""
         return self.percentiles((percent,))[percent]
 
     def percentiles(self, percents: Iterable[float]) -> dict[float, float | None]:
-        """Several percentiles in one pass, by percent; each None when empty.
+        """Return several percentiles in one pass, by percent; each None if empty.
 
         As in every HDR histogram, a value is the upper end of its bucket (at most 0.1 % above the recorded
         one), here never above the exact maximum or below the exact minimum.
@@ -175,10 +175,10 @@ class Histogram:
         return {percent: min(max(found[percent], self._min), self._max) / 1e6 for percent in wanted}
 
     def encode(self, *, folded: bool = True) -> EncodedHistogram:
-        """Everything, for ``decode``.
+        """Return everything, for ``decode``.
 
-        With ``folded`` false a short histogram is given as its values, which spares both sides the cost of
-        the library's counters (0.3 ms): for what is merged every few seconds, not for a file.
+        With ``folded`` false a short histogram is returned as its values, which saves both sides the cost of
+        the library's counters (0.3 ms): for histograms that are merged every few seconds, not for files.
         """
         if folded or self._hdr is not None:
             self._fold()
@@ -195,7 +195,7 @@ class Histogram:
 
     @classmethod
     def decode(cls, encoded: EncodedHistogram) -> Histogram:
-        """The histogram that was encoded; ``ValueError`` when it is none, or of another range or precision."""
+        """Decode a histogram. Raises ``ValueError`` for other data, or another range or precision."""
         self = cls()
         self.overflow, self.underflow = encoded["overflow"], encoded["underflow"]
         self._buffer = list(encoded["raw_us"])
@@ -210,7 +210,7 @@ class Histogram:
 
 
 def decode_hdr(text: str) -> Any:
-    """The library's histogram of an HDR V2 text; ``ValueError`` for any other text, range or precision."""
+    """Decode HDR V2 text with the library. Raises ``ValueError`` for other text, range or precision."""
     try:
         hdr = HdrHistogram.decode(text)
     except _DECODE_ERRORS as error:

@@ -1,4 +1,4 @@
-"""What each scenario of a run is there for, and whether it was done. Pure."""
+"""What each scenario of a run must do, and whether it was done. Pure."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from nakama_bots.observer import PURPOSE_PREFIX
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What ``scenario`` must do at least once: names of counts or samples, or ``KIND name`` of a call that went
-    well. ``hint`` is what to do when it was not done.
+    """What ``scenario`` must do at least once: names of counts or samples, or ``KIND name`` of a successful
+    call. ``hint`` says what to do if it was not done.
     """
 
     scenario: str
@@ -21,7 +21,7 @@ class Purpose:
 
 
 class PurposePart(TypedDict):
-    """``done``: how often each of the things that must be done was done by the ``users`` of a scenario."""
+    """``done``: how often the ``users`` of a scenario did each thing that must be done."""
 
     scenario: str
     users: int
@@ -30,7 +30,7 @@ class PurposePart(TypedDict):
 
 
 def purpose_parts(purposes: Iterable[Purpose], counts: Mapping[str, int]) -> list[PurposePart]:
-    """The scenarios that had users, from a run's ``counts``."""
+    """Return the scenarios that had users, from the ``counts`` of a run."""
     return [
         {
             "scenario": purpose.scenario,
@@ -46,7 +46,7 @@ def purpose_parts(purposes: Iterable[Purpose], counts: Mapping[str, int]) -> lis
 
 
 def undone_lines(parts: Iterable[PurposePart]) -> list[str]:
-    """The scenarios that never did what they are there for, a line each."""
+    """Return a line for each scenario that never did what it must do."""
     lines = []
     for part in parts:
         undone = ", ".join(f"{name} is 0" for name, number in part["done"].items() if not number)

@@ -1,8 +1,8 @@
-"""The observer that keeps everything a run measures, and merges exactly over processes.
+"""The observer that records everything a run measures, and merges exactly over processes.
 
-A worker's recorder gives what came since the last ``drain`` as a plain structure, the master's takes it with
-``merge``; in a single process one recorder just records. Not thread-safe and never switching: one event loop
-owns a recorder.
+The recorder of a worker returns what was recorded since the last ``drain`` as a plain structure, which the
+recorder of the master adds with ``merge``; in a single process one recorder just records. Not thread-safe and
+never switching greenlets: one event loop owns a recorder.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from nakama_bots.results.shapes import ShapeError, check
 
 SCHEMA: Final = "nakama-bots/recorded/1"
 OTHER: Final = "(other)"
-"""Kind, name and label of the row that counts what came after the limit of rows was reached."""
+"""Kind, name and label of the row that counts everything after the limit of rows was reached."""
 
 LIMIT: Final = 500
 MOST: Final = 2**63 - 1
-"""The largest number that a count or a size may reach."""
+"""The largest value of a count or a size."""
 
 SCENARIO: Final = "SCENARIO"
 USER: Final = "USER"
 FAULTS: Final = (SCENARIO, USER)
-"""Kinds of error rows that are no failed calls, named after the scenario: figures that could not be kept, and
-users that died."""
+"""Kinds of error rows that are not failed calls, named after the scenario: figures that could not be kept,
+and users that died."""
 
 _TEXT_LIMIT: Final = 300
 _NAME_LIMIT: Final = 500
@@ -52,12 +52,12 @@ _ERROR: Final = "None or a CallError"
 
 
 def no_pause() -> None:
-    """What is called between two steps where nobody else wants to run."""
+    """The default for ``pause``: do nothing."""
 
 
 ABANDONED: Final = "abandoned"
 OUTCOMES: Final = ("ok", "server_error", "timeout", "closed", ABANDONED, "failed")
-"""How a call can end; ``failed`` is every error that is none of the four before it."""
+"""How a call can end; ``failed`` is every error except the four before it."""
 
 _OUTCOME_OF: Final[dict[type, str]] = {
     ServerError: "server_error",
@@ -75,7 +75,7 @@ class RecordedWait(TypedDict, total=False):
 
 
 class RecordedCall(RecordedWait):
-    """One row of calls; ``outcomes`` holds the failures by outcome, ``bytes`` every answer's payload."""
+    """One row of calls; ``outcomes`` holds the failures by outcome, ``bytes`` the payload of all answers."""
 
     kind: str
     name: str
@@ -97,7 +97,7 @@ class RecordedError(TypedDict):
 
 
 class Recorded(TypedDict):
-    """What a recorder heard: text, numbers, lists and dicts only, fit for JSON and msgpack."""
+    """The content of a recorder: text, numbers, lists and dicts only, for JSON and msgpack."""
 
     schema: str
     calls: list[RecordedCall]
@@ -108,7 +108,7 @@ class Recorded(TypedDict):
 
 @dataclass(slots=True)
 class CallRow:
-    """The calls of one kind and name: answer times of those that went well and of the failed ones, apart."""
+    """The calls of one kind and name: response times of successful and of failed calls, separately."""
 
     ok: Histogram = field(default_factory=Histogram)
     failed: Histogram = field(default_factory=Histogram)
@@ -118,7 +118,7 @@ class CallRow:
     """How long the answers waited to be read, those whose arrival the kernel stamped."""
 
     def add(self, other: CallRow) -> None:
-        """Take over what ``other`` has."""
+        """Add ``other``."""
         self.ok.add(other.ok)
         self.failed.add(other.failed)
         self.size += other.size
@@ -129,14 +129,14 @@ class CallRow:
 
 @dataclass(slots=True)
 class ErrorRow:
-    """The failures of one label. ``example`` is the earliest one's text; equally early: the first by text."""
+    """The failures of one label. ``example`` is the text of the earliest, ties by text."""
 
     count: int
     first_seen: float
     example: str
 
     def add(self, other: ErrorRow) -> None:
-        """Take over what ``other`` has."""
+        """Add ``other``."""
         self.count += other.count
         self.first_seen, self.example = min((self.first_seen, self.example), (other.first_seen, other.example))
 
@@ -151,9 +151,9 @@ _K = TypeVar("_K", bound=Hashable)
 
 
 class _Names(Generic[_K]):
-    """The first ``limit`` keys stand for themselves as long as the recorder lives, later ones are ``other``.
+    """The first ``limit`` keys are kept as long as the recorder lives, later ones become ``other``.
 
-    Our own names in ``reserved`` are not displaced by a scenario that makes up names without end.
+    Our own names in ``reserved`` cannot be displaced by a scenario with an unbounded number of names.
     """
 
     __slots__ = ("_known", "_limit", "_other", "_reserved")
@@ -173,18 +173,18 @@ class _Names(Generic[_K]):
 
 
 def _is_purpose(key: object) -> bool:
-    """Their number is that of the scenarios' own lists."""
+    """Their number is bounded by the lists of the scenarios."""
     return isinstance(key, str) and key.startswith(PURPOSE_PREFIX)
 
 
 class Recorder:
-    """An ``Observer``. ``origin`` is the run's start on ``time.perf_counter``, which errors are dated from.
+    """An ``Observer``. ``origin`` is the start of the run on ``time.perf_counter``; errors are dated from it.
 
-    At most ``limit`` rows of calls, of samples, of counts and of errors are kept each; what comes under other
-    names afterwards is counted in the row ``OTHER``.
+    At most ``limit`` rows each of calls, samples, counts and errors are kept; names after that are counted in
+    the row ``OTHER``.
 
-    What cannot be kept is refused with a ``ScenarioFault``, and nothing of it is recorded: the observer in
-    front of this one hands that to ``fault``.
+    Invalid values raise ``ScenarioFault``, and nothing of them is recorded: the observer in front of this one
+    passes the fault to ``fault``.
     """
 
     def __init__(self, origin: float, *, limit: int = LIMIT) -> None:
@@ -216,7 +216,7 @@ class Recorder:
         error: CallError | None,
         waited: float | None = None,
     ) -> None:
-        """Count one finished call (``Observer.call``); ``ScenarioFault`` for what cannot be kept."""
+        """Count one finished call (``Observer.call``). Raises ``ScenarioFault`` for invalid values."""
         if type(size) is not int or not 0 <= size <= MOST:
             size = _whole(f"the size of call {_what(name)}", size, 0, _SIZE)
         if error is not None and not isinstance(error, CallError):
@@ -237,20 +237,20 @@ class Recorder:
         outcome = outcome_of(error)
         row.outcomes[outcome] = row.outcomes.get(outcome, 0) + 1
         if outcome != ABANDONED:
-            # One that was abandoned because our player was stopped is no failure.
+            # A call that was abandoned because our player was stopped is not a failure.
             self._failure(self._call_names.admit((kind, name)), seen if isfinite(seen) else 0.0, error)
 
     def _failure(self, key: CallKey, seen: float, error: CallError) -> None:
         label = _short(error.label)
         row = self.errors.get((*key, label))
         if row is not None and row.first_seen < seen:
-            # In a storm of failures a text that is not kept is not made either.
+            # With many failures, do not build texts that are not kept.
             row.count += 1
         else:
             self._add_error((*key, label), ErrorRow(1, seen, _short(without_secrets(str(error)))))
 
     def sample(self, name: str, seconds: float) -> None:
-        """Count one measured duration (``Observer.sample``); ``ScenarioFault`` for what cannot be kept."""
+        """Count one measured duration (``Observer.sample``). Raises ``ScenarioFault`` for invalid values."""
         try:
             (self.samples.get(name) or self._new_sample_row(name, seconds)).record(seconds)
         except (TypeError, ValueError, OverflowError):
@@ -258,7 +258,7 @@ class Recorder:
             raise ScenarioFault(f"sample {_what(name)}", seconds, _SECONDS) from None
 
     def count(self, name: str, number: int = 1) -> None:
-        """Add to a counter (``Observer.count``); ``ScenarioFault`` for what cannot be kept."""
+        """Add to a counter (``Observer.count``). Raises ``ScenarioFault`` for invalid values."""
         if type(number) is not int:
             number = _whole(f"count {_what(name)}", number, -MOST, _WHOLE)
         counts = self.counts
@@ -272,7 +272,7 @@ class Recorder:
         counts[name] = total
 
     def fault(self, kind: str, scenario: str, label: str, example: str, now: float) -> None:
-        """Keep a fault of ``scenario``, of one of ``FAULTS``, at ``now`` (``time.perf_counter``)."""
+        """Record a fault of ``scenario``, one of ``FAULTS``, at ``now`` (``time.perf_counter``)."""
         row = ErrorRow(1, now - self._origin, _short(without_secrets(example)))
         self._add_error((kind, _short(scenario), _short(without_secrets(label))), row)
 
@@ -301,7 +301,7 @@ class Recorder:
             row.add(seen)
 
     def take(self) -> Recorder:
-        """What came since the last time, as a recorder of its own; this one goes on from nothing."""
+        """Return everything since the last call as a separate recorder; this one starts from empty."""
         taken = Recorder(self._origin, limit=self._limit)
         taken.calls, taken.samples, taken.counts, taken.errors = (
             self.calls, self.samples, self.counts, self.errors,
@@ -310,10 +310,10 @@ class Recorder:
         return taken
 
     def recorded(self, *, folded: bool = True, pause: Callable[[], object] = no_pause) -> Recorded:
-        """Everything since the start or the last drain; ``folded`` as in ``Histogram.encode``.
+        """Return everything since the start or the last drain; ``folded`` as in ``Histogram.encode``.
 
-        ``pause`` is called after each row, for an event loop that cannot wait for all of them; whoever uses it
-        must own the recorder meanwhile.
+        ``pause`` is called after each row, for an event loop that must not be blocked; the caller must own the
+        recorder meanwhile.
         """
         calls: list[RecordedCall] = []
         for (kind, name), row in self.calls.items():
@@ -348,14 +348,14 @@ class Recorder:
         }
 
     def drain(self) -> Recorded:
-        """What came since the last drain; the recorder goes on from nothing."""
+        """Return everything since the last drain; the recorder starts from empty."""
         return self.take().recorded(folded=False)
 
     def merge(self, payload: object, *, pause: Callable[[], object] = no_pause) -> int:
-        """Add what another recorder gave; ``ShapeError`` for anything else, and then nothing is added.
+        """Add the content of another recorder. Raises ``ShapeError`` for anything else, and then adds nothing.
 
-        ``pause`` is called after each row, for an event loop that cannot wait for all of them. Gives the number
-        of calls that were added.
+        ``pause`` is called after each row, for an event loop that must not be blocked. Returns the number of
+        calls that were added.
         """
         calls, samples, recorded = _decode(payload, pause)
         added = sum(row.ok.count + row.failed.count for _, row in calls)
@@ -366,7 +366,7 @@ class Recorder:
             self._sample_row(name).add(histogram)
         for name, number in recorded["counts"].items():
             admitted = self._count_names.admit(name)
-            # What is added up over hours and processes ends at the bound: a verdict can see it there.
+            # Sums over hours and processes stop at the bound, where a verdict can see it.
             self.counts[admitted] = max(-MOST, min(MOST, self.counts.get(admitted, 0) + number))
         for error in recorded["errors"]:
             key = (error["kind"], error["name"], error["label"])
@@ -375,24 +375,24 @@ class Recorder:
 
 
 def outcome_of(error: CallError) -> str:
-    """The one of ``OUTCOMES`` that ``error`` is."""
+    """Return the one of ``OUTCOMES`` for ``error``."""
     return next(_OUTCOME_OF[kind] for kind in type(error).__mro__ if kind in _OUTCOME_OF)
 
 
 def _short(text: str) -> str:
     text = text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
-    # A lone surrogate, as from a file name that is not UTF-8, would make the whole record impossible to write.
+    # A lone surrogate, from a file name that is not UTF-8 for example, would make the record unwritable.
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _what(name: object) -> str:
-    """``name`` in the text of a fault."""
+    """Format ``name`` for the text of a fault."""
     shown = isinstance(name, str) and len(name) <= _NAME_LIMIT
     return without_secrets(ascii(name)) if shown else "of a name that is none"
 
 
 def _checked(what: str, name: object) -> str:
-    """``name`` as plain text; ``ScenarioFault`` when it is no name."""
+    """Return ``name`` as plain text. Raises ``ScenarioFault`` if it is not a valid name."""
     if isinstance(name, str) and 0 < len(name) <= _NAME_LIMIT:
         with suppress(UnicodeEncodeError):
             return name.encode().decode()
@@ -400,7 +400,7 @@ def _checked(what: str, name: object) -> str:
 
 
 def _whole(what: str, value: object, least: int, accepted: str) -> int:
-    """``value`` as a plain whole number; ``ScenarioFault`` when it is none."""
+    """Return ``value`` as a plain integer. Raises ``ScenarioFault`` if it is not one."""
     try:
         number = index(cast("SupportsIndex", value))
     except TypeError:

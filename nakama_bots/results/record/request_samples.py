@@ -1,7 +1,7 @@
-"""Some of the calls one by one, so many a second and process: for a look at what no figure shows.
+"""A sample of single calls, a number per second and process, for details that aggregates do not show.
 
-Each interval keeps a uniform choice (Vitter's algorithm R) of what came in it, so that a busy second is not
-represented by its begin. Ids and texts of failures are not kept: a name, a time and an outcome say no secret.
+Each interval keeps a uniform sample (Vitter's algorithm R), so that a busy second is not represented by its
+start only. Ids and error texts are not kept: a name, a time and an outcome contain no secret.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nakama_bots.errors import CallError
 from nakama_bots.results.record.recorder import outcome_of
 
 TOTAL: Final = 1_000_000
-"""Calls that a run keeps at most."""
+"""Most calls that a run keeps."""
 
 COLUMNS: Final = ("second", "source", "kind", "name", "ms", "waited_ms", "bytes", "outcome")
 
@@ -41,7 +41,7 @@ class SampledRequest(TypedDict):
 
 
 class RequestSampler:
-    """One process's choice. ``offset`` makes seconds since 1970 of ``time.perf_counter``."""
+    """The sample of one process. ``offset`` converts ``time.perf_counter`` to seconds since 1970."""
 
     __slots__ = ("_kept", "_limit", "_offset", "_random", "_seen")
 
@@ -62,7 +62,7 @@ class RequestSampler:
         error: CallError | None,
         waited: float | None = None,
     ) -> None:
-        """One call ended (``Observer.call``), which the recorder has accepted."""
+        """Offer a finished call (``Observer.call``) that the recorder has accepted."""
         if not isfinite(started):
             return
         place = self._seen
@@ -86,13 +86,13 @@ class RequestSampler:
             self._kept[place] = request
 
     def take(self) -> list[SampledRequest]:
-        """What was chosen since the last time."""
+        """Return the sample since the last call."""
         kept, self._kept, self._seen = self._kept, [], 0
         return kept
 
 
 class RequestLog:
-    """What all processes chose, compressed; beyond ``limit`` nothing more is taken."""
+    """The samples of all processes, compressed; at most ``limit`` calls."""
 
     def __init__(self, limit: int = TOTAL) -> None:
         self._limit = limit
@@ -103,14 +103,14 @@ class RequestLog:
         return self._number
 
     def add(self, source: str, requests: list[SampledRequest]) -> None:
-        """Keep those of one interval."""
+        """Keep the calls of one interval."""
         requests = requests[: self._limit - self._number]
         if requests:
             self._number += len(requests)
             self._packed.append((source, zlib.compress(orjson.dumps(requests), 1)))
 
     def lines(self, started: float) -> Iterator[bytes]:
-        """A CSV file, interval by interval; ``second`` is counted from ``started``."""
+        """Yield a CSV file, interval by interval; ``second`` counts from ``started``."""
         yield _line(COLUMNS)
         for source, packed in self._packed:
             for request in orjson.loads(zlib.decompress(packed)):

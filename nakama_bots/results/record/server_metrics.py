@@ -1,7 +1,7 @@
 """The server's own metrics, from its Prometheus endpoint, as gauges of the time line. Pure.
 
-Nakama's ``.._latency_ms`` are seconds. Its counters and gauges of its own are written once a minute by default,
-those of its process (CPU, memory, goroutines) at every scrape.
+Nakama's ``.._latency_ms`` are in seconds. It updates its own counters and gauges once per minute by default,
+those of the process (CPU, memory, goroutines) at every scrape.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from nakama_bots.results.record.timeline import SERVER_PREFIX
 
 LIMIT: Final = 8 * 1024 * 1024
-"""Bytes of an answer beyond which it is no metrics page."""
+"""Bytes above which an answer does not count as a metrics page."""
 
 _GAUGES: Final[dict[str, str]] = {
     "nakama_sessions": "sessions",
@@ -29,7 +29,7 @@ _GAUGES: Final[dict[str, str]] = {
     "go_goroutines": "goroutines",
     "process_resident_memory_bytes": "memory",
 }
-# The parser gives every counter's sample the suffix, which Nakama's do not have.
+# The parser adds the suffix to every counter sample; Nakama's counters do not have it.
 _COUNTERS: Final[dict[str, str]] = {
     "nakama_overall_request_count_total": "requests",
     "nakama_overall_message_count_total": "messages",
@@ -45,7 +45,7 @@ _SUMMARIES: Final[dict[str, str]] = {
 _QUANTILES: Final = {"0.5": "p50", "0.95": "p95", "0.99": "p99"}
 _CPU: Final = "process_cpu_seconds_total"
 _MEMORY: Final = ("go_memstats_sys_bytes", "memory")
-"""What the Go runtime has taken, where the process does not tell."""
+"""Memory of the Go runtime, used if the process does not report its own."""
 
 
 class ServerFigure(TypedDict):
@@ -57,7 +57,7 @@ class ServerFigure(TypedDict):
 
 
 class ServerPart(TypedDict):
-    """What the server told of itself; ``url`` "": nobody asked. ``error`` is the first failure's text."""
+    """The metrics of the server; ``url`` is "" if none were requested. ``error`` is the first failure."""
 
     url: str
     scrapes: int
@@ -76,7 +76,7 @@ class _Figure:
 
 @dataclass(slots=True)
 class ServerMetrics:
-    """One run's scrapes of ``url``. Counters are told as what was added since the first scrape of the run."""
+    """The scrapes of ``url`` in a run. Counters are reported as increments since the first scrape."""
 
     url: str = ""
     scrapes: int = 0
@@ -88,7 +88,7 @@ class ServerMetrics:
     _cpu: tuple[float, float] | None = None
 
     def read(self, text: str, now: float) -> dict[str, float]:
-        """The gauges of one scrape at ``now``, by name; ``ValueError`` when it is no metrics page."""
+        """Return the gauges of a scrape at ``now``, by name. Raises ``ValueError`` if it is no metrics page."""
         raw = _sums(text)
         found = {SERVER_PREFIX + name: raw[metric] for metric, name in _GAUGES.items() if metric in raw}
         found.setdefault(SERVER_PREFIX + _MEMORY[1], raw.get(_MEMORY[0], 0.0))
@@ -107,7 +107,7 @@ class ServerMetrics:
         if not found.get(SERVER_PREFIX + _MEMORY[1]):
             del found[SERVER_PREFIX + _MEMORY[1]]
         if not found:
-            msg = "it has none of Nakama's metrics"
+            msg = "it contains no Nakama metrics"
             raise ValueError(msg)
         self.scrapes += 1
         for name, value in found.items():
@@ -119,13 +119,13 @@ class ServerMetrics:
         return found
 
     def failed(self, reason: str) -> bool:
-        """Count a scrape that failed; whether it is the first one."""
+        """Count a failed scrape; True if it is the first one."""
         self.failures += 1
         self.error = self.error or reason
         return self.failures == 1
 
     def part(self) -> ServerPart:
-        """What a summary has of it."""
+        """Return the part of the summary."""
         return {
             "url": self.url,
             "scrapes": self.scrapes,
@@ -146,14 +146,14 @@ class ServerMetrics:
         if before is None:
             self._base[metric] = value
         elif value < before:
-            # It counts from nothing again: the server was started anew.
+            # The counter starts from zero again: the server was restarted.
             self._base[metric] -= before
         self._before[metric] = value
         return value - self._base[metric]
 
 
 def _sums(text: str) -> Mapping[str, float]:
-    """Each value by name, or name and quantile: of several nodes the sum, of quantiles the longest."""
+    """Return each value by name, or name and quantile: sums over nodes, for quantiles the longest."""
     found: dict[str, float] = {}
     wanted = {*_GAUGES, *_COUNTERS, *_SUMMARIES, _CPU, _MEMORY[0]}
     for name, quantile, value in _samples(text):

@@ -1,4 +1,4 @@
-"""An encoded histogram as its filled buckets only, for work on thousands of small ones.
+"""An encoded histogram as its filled buckets only, for work on thousands of small histograms.
 
 ``Histogram`` has counters for every bucket up to one hour (188 kB) and its library walks over them for a
 percentile; an interval's rows mostly hold some dozen values. The buckets are the same: 3 significant digits.
@@ -14,20 +14,20 @@ from typing import Final
 from nakama_bots.results.record.histogram import EncodedHistogram, decode_hdr, new_hdr
 
 Buckets = dict[int, int]
-"""Count by the index of its bucket."""
+"""Counts by the index of the bucket."""
 
 _HALF_BITS: Final = 10
 _HALF: Final = 1 << _HALF_BITS
 
 
 def bucket_of(microseconds: int) -> int:
-    """The bucket that counts a value."""
+    """Return the bucket that counts a value."""
     shift = microseconds.bit_length() - _HALF_BITS - 1
     return microseconds if shift <= 0 else (shift << _HALF_BITS) + (microseconds >> shift)
 
 
 def highest_in(bucket: int) -> int:
-    """The highest value, in microseconds, that ``bucket`` counts."""
+    """Return the highest value, in microseconds, that ``bucket`` counts."""
     if bucket < 2 * _HALF:
         return bucket
     shift = (bucket >> _HALF_BITS) - 1
@@ -35,7 +35,7 @@ def highest_in(bucket: int) -> int:
 
 
 def add_encoded(buckets: Buckets, encoded: EncodedHistogram) -> None:
-    """Count what ``encoded``, which must have been checked, has counted."""
+    """Add the counts of ``encoded``, which must have been checked."""
     for value in encoded["raw_us"]:
         bucket = bucket_of(value)
         buckets[bucket] = buckets.get(bucket, 0) + 1
@@ -45,14 +45,14 @@ def add_encoded(buckets: Buckets, encoded: EncodedHistogram) -> None:
 
 
 def decode(hdr: str) -> Buckets:
-    """The filled buckets of an HDR V2 text; ``ValueError`` when it is none of ours."""
+    """Return the filled buckets of an HDR V2 text. Raises ``ValueError`` if it is not one of ours."""
     counted = decode_hdr(hdr)
     until = bucket_of(int(counted.get_max_value())) + 1
     return {bucket: number for bucket, number in enumerate(counted.counts[:until]) if number}
 
 
 def encode(buckets: Mapping[int, int]) -> str:
-    """HDR V2, the text that other HDR tools read; "" for nothing."""
+    """Return HDR V2 text, which other HDR tools can read; "" for no counts."""
     if not buckets:
         return ""
     counted = new_hdr()
@@ -62,7 +62,7 @@ def encode(buckets: Mapping[int, int]) -> str:
 
 
 def percentiles(buckets: Mapping[int, int], percents: Iterable[float]) -> list[float | None]:
-    """Each percentile in seconds, as ``Histogram`` has it but for its exact ends; None when empty."""
+    """Return each percentile in seconds, as ``Histogram`` but without exact ends; None if empty."""
     order = sorted(buckets)
     totals = list(accumulate(buckets[bucket] for bucket in order))
     if not totals:
@@ -72,5 +72,5 @@ def percentiles(buckets: Mapping[int, int], percents: Iterable[float]) -> list[f
 
 
 def rank(percent: float, count: int) -> int:
-    """Which of ``count`` values in order, counted from 1, is the percentile: the nearest, as in the library."""
+    """Return the rank of the percentile in ``count`` values, from 1: the nearest, as in the library."""
     return max(1, int(percent / 100 * count + 0.5))

@@ -1,4 +1,4 @@
-"""Bytes that a long run keeps until its end, out of its memory: in an unnamed temporary file."""
+"""Keeps bytes of a long run until its end in an unnamed temporary file instead of memory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Final
 
 IN_MEMORY: Final = 512 * 1024
-"""Bytes that are kept in memory first: a run of some minutes needs no file."""
+"""Bytes that are kept in memory first: a run of a few minutes needs no file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Where some bytes are: in the file, or ``kept`` in memory."""
+    """The place of a block of bytes: in the file, or ``kept`` in memory."""
 
     offset: int = 0
     size: int = 0
@@ -22,7 +22,7 @@ class Block:
 
 
 class Spool:
-    """Keeps blocks of bytes. Where no file can be had or written, they stay in memory: none is lost."""
+    """Keeps blocks of bytes. If the file cannot be created or written, they stay in memory: none is lost."""
 
     __slots__ = ("__weakref__", "_descriptor", "_held", "_size", "_whole")
 
@@ -33,7 +33,7 @@ class Spool:
         self._whole = True
 
     def add(self, data: bytes) -> Block:
-        """Keep ``data``; never raises for the disk's sake."""
+        """Keep ``data``; never raises because of the disk."""
         if self._held < IN_MEMORY or not self._write(data):
             self._held += len(data)
             return Block(kept=data)
@@ -42,7 +42,7 @@ class Spool:
         return block
 
     def read(self, block: Block) -> bytes:
-        """The bytes of ``block``."""
+        """Return the bytes of ``block``."""
         return block.kept if block.kept is not None else os.pread(self._descriptor, block.size, block.offset)
 
     def _write(self, data: bytes) -> bool:
@@ -55,6 +55,6 @@ class Spool:
                 os.unlink(path)  # noqa: PTH108 - gone with its last descriptor, whatever becomes of the process
             self._whole = os.pwrite(self._descriptor, data, self._size) == len(data)
         except OSError:
-            # Not tried again: a disk that is full, or no descriptor, would be asked every second.
+            # Not retried: a full disk or a lack of descriptors would be hit every second.
             self._whole = False
         return self._whole

@@ -1,8 +1,7 @@
-"""A run's time line: what each process recorded, interval by interval. Pure; times are given to it.
+"""The time line of a run: what each process recorded, interval by interval. Pure; times are arguments.
 
-Each process closes an interval about once a second, and its figures are kept as they came: a row is never
-merged with another one before somebody asks, because rows of several processes do not begin at the same moment.
-A reader bins or adds up the rows of the window it wants.
+Each process closes an interval about once per second, and rows are kept unmerged, because rows of different
+processes do not start at the same moment. Readers bin or add up the rows of their window.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ from nakama_bots.results.shapes import ShapeError, check
 SCHEMA: Final = "nakama-bots/timeline/1"
 
 SERVER: Final = "server"
-"""The source of what was read from the target's own metrics."""
+"""The source of the target's own metrics."""
 
 SERVER_PREFIX: Final = "server."
-"""Before the gauges' names of that source."""
+"""The prefix of gauge names of that source."""
 
 _LENGTHS: Final = ((600.0, 1.0), (1800.0, 2.0), (3600.0, 5.0))
 _LONGEST: Final = 10.0
 
 _FAST: Final = 1
-"""zlib's level for rows in memory: the event loop waits for it."""
+"""zlib level for rows in memory: the event loop waits for it."""
 
 
 class TimelineError(NakamaError):
-    """A time line cannot be written, or a file is none that this version reads: the path and why."""
+    """A time line cannot be written, or this version cannot read a file: the path and why."""
 
 
 class _Interval(TypedDict):
@@ -49,12 +48,11 @@ class _Interval(TypedDict):
 
 
 class Interval(_Interval, total=False):
-    """One row: what ``source`` recorded in the ``seconds`` from ``at`` (seconds since 1970, wall clock) on.
+    """One row: what ``source`` recorded in ``seconds`` starting at ``at`` (seconds since 1970, wall clock).
 
     ``gauges`` are values at its end, by the names of ``gauges.GAUGES``. ``source`` is a process of the run, or
-    ``server`` for what was read from the target's own metrics. ``requests`` are some of the calls one
-    by one, where that was asked for; they do not stay in the time line. ``gaps`` is what the source could not
-    keep since the interval before.
+    ``server`` for the target's own metrics. ``requests`` are sampled calls, if requested; they are not kept in
+    the time line. ``gaps`` is what the source could not keep since the previous interval.
     """
 
     requests: list[SampledRequest]
@@ -62,22 +60,22 @@ class Interval(_Interval, total=False):
 
 
 class Header(TypedDict):
-    """The first line of a time line's file. ``started`` in seconds since 1970."""
+    """The first line of a time line file. ``started`` in seconds since 1970."""
 
     schema: str
     started: float
 
 
 def interval_length(elapsed: float) -> float:
-    """Seconds that an interval lasts which begins ``elapsed`` seconds after the run's start.
+    """Return the length in seconds of an interval that starts ``elapsed`` seconds after the start of the run.
 
-    A second for ten minutes, then longer ones, or a day's soak would need 86,400 rows of each process.
+    One second for ten minutes, then longer: otherwise a soak of a day would need 86,400 rows per process.
     """
     return next((length for until, length in _LENGTHS if elapsed < until), _LONGEST)
 
 
 _HOLE: Final = 1.5
-"""Seconds between two intervals of a source that are a hole."""
+"""Seconds between two intervals of a source from which on they count as a hole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +87,9 @@ class _Row:
 
 
 class Timeline:
-    """The intervals of a run in the order they came in. ``started`` in seconds since 1970.
+    """The intervals of a run in the order of their arrival. ``started`` in seconds since 1970.
 
-    A row is kept compressed, some kB for 40 names; those of a long run are in a temporary file.
+    Rows are kept compressed, a few kB for 40 names; the rows of a long run are in a temporary file.
     """
 
     def __init__(self, started: float) -> None:
@@ -106,41 +104,40 @@ class Timeline:
         return (self._unpack(row) for row in list(self._rows))
 
     def add(self, interval: Interval) -> None:
-        """Keep ``interval``, which must have been checked (``check_interval``) when it came from outside."""
+        """Keep ``interval``; if it comes from outside, it must have been checked by ``check_interval``."""
         packed = zlib.compress(orjson.dumps(interval), _FAST)
         block = self._spool.add(packed)
         self._rows.append(_Row(interval["source"], interval["at"], interval["seconds"], block))
 
     def in_order(self) -> Iterator[Interval]:
-        """The intervals by the time of their middle, one at a time in memory."""
+        """Yield the intervals by the time of their middle, with one in memory at once."""
         return (self._unpack(row) for row in sorted(self._rows, key=lambda row: row.at + row.seconds / 2))
 
     @property
     def longest(self) -> float:
-        """Seconds of the longest interval; 0 when there is none."""
+        """Seconds of the longest interval; 0 if there is none."""
         return max((row.seconds for row in self._rows), default=0.0)
 
     def since(self, number: int) -> Iterator[Interval]:
-        """The intervals that came after the first ``number``."""
+        """Yield the intervals after the first ``number``."""
         return (self._unpack(row) for row in self._rows[number:])
 
     def within(self, first: float, last: float) -> Iterator[Interval]:
-        """The intervals that lie wholly between ``first`` and ``last``, in seconds since 1970."""
+        """Yield the intervals that lie wholly between ``first`` and ``last``, in seconds since 1970."""
         rows = [row for row in self._rows if first <= row.at and row.at + row.seconds <= last]
         return (self._unpack(row) for row in rows)
 
     def recorder(self, first: float, last: float) -> Recorder:
-        """Everything of the intervals that lie wholly in that window, added up."""
+        """Add up all intervals that lie wholly in that window."""
         total = Recorder(0.0)
         for interval in self.within(first, last):
             total.merge(interval["recorded"])
         return total
 
     def holes(self, whole: str, ended: float) -> Iterator[tuple[str, float, float]]:
-        """The seconds since 1970 from and to which a process has no interval, by its source.
+        """Return the holes of each source: start and end in seconds since 1970.
 
-        The process ``whole`` has been there from the start to ``ended``, others from their first interval to
-        their last.
+        The process ``whole`` exists from the start to ``ended``, others from their first interval to the last.
         """
         until: dict[str, float] = {whole: self.started}
         for row in sorted(self._rows, key=lambda row: row.at):
@@ -155,7 +152,7 @@ class Timeline:
 
     @property
     def ended(self) -> float:
-        """The end of the latest interval, in seconds since 1970; the start when there is none."""
+        """The end of the latest interval, in seconds since 1970; the start if there is none."""
         return max((row.at + row.seconds for row in self._rows), default=self.started)
 
     def _unpack(self, row: _Row) -> Interval:
@@ -163,12 +160,12 @@ class Timeline:
 
 
 def empty_recorded() -> Recorded:
-    """The record of a source that has gauges only."""
+    """Return the record of a source that has gauges only."""
     return Recorder(0.0).recorded()
 
 
 def gauges_only(source: str, at: float, seconds: float, gauges: Mapping[str, float]) -> Interval:
-    """The interval of a source that records nothing."""
+    """Return an interval of a source that records nothing."""
     return {
         "source": source,
         "at": at,
@@ -179,18 +176,18 @@ def gauges_only(source: str, at: float, seconds: float, gauges: Mapping[str, flo
 
 
 def check_interval(value: object) -> Interval:
-    """``value`` as an interval, except for what is recorded in it; ``ShapeError`` says what it is instead."""
+    """Check ``value`` as an interval, except for its recorded content. Raises ``ShapeError``."""
     check(value, Interval, "interval")
     return cast("Interval", value)
 
 
 def header(timeline: Timeline) -> Header:
-    """The first line of its file."""
+    """Return the first line of the file."""
     return {"schema": SCHEMA, "started": timeline.started}
 
 
 def from_lines(lines: Iterator[bytes]) -> Timeline:
-    """The time line whose file has these lines; ``TimelineError`` says what they are instead."""
+    """Read a time line from the lines of its file. Raises ``TimelineError`` if they are not one."""
     try:
         first = orjson.loads(next(lines, b"null"))
         schema = first.get("schema") if isinstance(first, dict) else None

@@ -1,4 +1,4 @@
-"""The part of a run that is judged: what was recorded in it, how long it was, what the gauges showed."""
+"""The part of a run that is judged: its recorded content, its length and its gauges."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nakama_bots.results.record.timeline import Interval, Timeline, gauges_only
 from nakama_bots.results.summary import Summary, recorder_of
 
 _STALE: Final = 1.5
-"""Interval lengths after which a process that is silent counts no more."""
+"""Interval lengths after which a silent process no longer counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Window:
 
     @property
     def seconds(self) -> float:
-        """How long it is."""
+        """The length of the window."""
         return max(0.0, self.last - self.first)
 
     def calls(self, keys: Iterable[CallKey]) -> CallRow:
@@ -47,7 +47,7 @@ class Window:
 
 
 def whole_run(summary: Summary, timeline: Timeline | None = None) -> Window:
-    """Everything; without a time line there are no gauges."""
+    """Return the whole run as a window; without a time line it has no gauges."""
     gauges = gauge_values(timeline.in_order()) if timeline is not None else {}
     return Window(recorder_of(summary), 0.0, summary["run"]["duration_s"], gauges)
 
@@ -55,9 +55,9 @@ def whole_run(summary: Summary, timeline: Timeline | None = None) -> Window:
 def without_ends(
     timeline: Timeline, warmup: float, cooldown: float, pause: Callable[[], object] = no_pause
 ) -> Window:
-    """The run without its first ``warmup`` and its last ``cooldown`` seconds, by whole intervals.
+    """Return the run without its first ``warmup`` and last ``cooldown`` seconds, by whole intervals.
 
-    ``pause`` is called again and again meanwhile, for an event loop that cannot wait for all of them.
+    ``pause`` is called repeatedly meanwhile, for an event loop that must not be blocked.
     """
     first, last = timeline.started + warmup, timeline.ended - cooldown
     recorder = Recorder(0.0)
@@ -74,9 +74,9 @@ def without_ends(
 
 
 def gauge_values(rows: Iterable[Interval]) -> dict[str, list[float]]:
-    """Each gauge's values in the order of ``rows``, those of several processes made one (``gauges.fold``).
+    """Return the values of each gauge in the order of ``rows``, combined over processes (``gauges.fold``).
 
-    A value is taken when a process comes round again: each has then closed an interval since the last time.
+    A value is taken when a process reports again: each has then closed an interval since the last value.
     """
     values: dict[str, list[float]] = defaultdict(list)
     latest: dict[str, Interval] = {}

@@ -1,4 +1,4 @@
-"""A process's own time line, written down as it grows: what it recorded, whether or not anybody got it."""
+"""The time line of a process, written as it grows: it survives even if the master never receives it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _SETTING: Final = "--nakama-worker-logs"
 
 
 class WorkerLog:
-    """``<folder>/<source>.jsonl``: the lines of a time line's file, each there as soon as it is added.
+    """``<folder>/<source>.jsonl``: the lines of a time line file, each written as soon as it is added.
 
-    ``read_timeline`` reads it. A run that is started anew under the same name begins the file anew.
+    ``read_timeline`` reads it. A new run under the same name overwrites the file.
     """
 
     def __init__(self, folder: Path, source: str, started: float) -> None:
@@ -30,11 +30,11 @@ class WorkerLog:
         self._write(header(Timeline(started)))
 
     def add(self, interval: Interval) -> None:
-        """Write one interval; ``OSError`` when the disk does not take it."""
+        """Write one interval. Raises ``OSError`` if that fails."""
         self._write(interval)
 
     def close(self) -> None:
-        """There is no more. Idempotent."""
+        """Close the file. Idempotent."""
         self._file.close()
 
     def _write(self, line: Any) -> None:

@@ -1,4 +1,4 @@
-"""What each worker of a run has contributed, and what is missing of one that died. Pure; times are given."""
+"""What each worker of a run has contributed, and what is missing if it died. Pure; times are arguments."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from nakama_bots.results.record.timeline import Interval
 
 COMPLETE: Final = "complete"
 MISSING: Final = "missing"
-"""The states of a worker at the end: its last figures have come, or they have not."""
+"""The states of a worker at the end: its last figures have arrived, or not."""
 
 
 class ReportHead(TypedDict):
-    """Who sends a report; ``number`` counts those of a run from 1 on."""
+    """The sender of a report; ``number`` counts the reports of a run from 1."""
 
     number: int
     index: int
@@ -22,17 +22,17 @@ class ReportHead(TypedDict):
 
 
 class WorkerReport(ReportHead):
-    """What a worker sends: the intervals since the report before."""
+    """The content of a report: the intervals since the previous report."""
 
     intervals: list[Interval]
 
 
 class WorkerPart(TypedDict):
-    """One worker. Times are seconds of the run; ``counts`` and ``calls`` are what it contributed.
+    """One worker. Times are seconds of the run; ``counts`` and ``calls`` are its contribution.
 
-    ``joined_s`` is when its figures begin, ``figures_until_s`` when they end; null when there are none.
-    ``report_age_s`` is how old its last report is at the end. ``lost_reports`` did not arrive in between.
-    ``missing`` says in words what is not among the run's figures, "" when nothing is.
+    ``joined_s`` is when its figures start, ``figures_until_s`` when they end; null if there are none.
+    ``report_age_s`` is the age of its last report at the end. ``lost_reports`` did not arrive in between.
+    ``missing`` describes what is not among the figures of the run, "" if nothing is.
     """
 
     id: str
@@ -52,7 +52,7 @@ class WorkerPart(TypedDict):
 
 @dataclass(slots=True)
 class WorkerRecord:
-    """A worker as the master knows it, during a run. ``index`` is the one in the names of its accounts."""
+    """A worker as the master sees it during a run. ``index`` is the index in the names of its accounts."""
 
     id: str
     index: int
@@ -68,18 +68,18 @@ class WorkerRecord:
     said: int | None = None
 
     def introduce(self, head: ReportHead) -> None:
-        """Note who it is."""
+        """Note host and process of the worker."""
         self.host, self.pid = head["host"], head["pid"]
 
     def hear(self, report: ReportHead, now: float) -> None:
-        """Note that a report came at ``now`` (monotonic seconds); its intervals are added one by one."""
+        """Note a report at ``now`` (monotonic seconds); its intervals are added one by one."""
         self.introduce(report)
         self.lost += max(0, report["number"] - self.reports - self.lost - 1)
         self.reports += 1
         self.last_report = now
 
     def add(self, interval: Interval, calls: int) -> None:
-        """Count what is among the run's figures now; ``calls`` is how many the interval has."""
+        """Count an interval that is now among the figures of the run; ``calls`` is its number of calls."""
         begun, ended = interval["at"], interval["at"] + interval["seconds"]
         self.first = begun if self.first is None else min(self.first, begun)
         self.until = ended if self.until is None else max(self.until, ended)
@@ -88,12 +88,12 @@ class WorkerRecord:
             self.counts[name] = self.counts.get(name, 0) + number
 
     def end(self, reports: int) -> None:
-        """The worker has stopped, having sent so many reports in all."""
+        """Note that the worker has stopped after sending this many reports in total."""
         self.said = reports
         self.lost = max(self.lost, reports - self.reports)
 
     def part(self, *, started: float, now: float) -> WorkerPart:
-        """Its part of the summary; ``started`` as in the time line (since 1970), ``now`` as for ``hear``."""
+        """Return its part of the summary; ``started`` in seconds since 1970, ``now`` as for ``hear``."""
         until = None if self.until is None else round(max(0.0, self.until - started), 3)
         age = None if self.last_report is None else round(now - self.last_report, 3)
         return {

@@ -1,1 +1,1 @@
-"""Results as people and machines read them."""
+"""Results as text, reports and files, for people and machines."""

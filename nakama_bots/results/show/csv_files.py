@@ -14,7 +14,7 @@ from nakama_bots.results.record.recorder import ABANDONED, CallKey, RecordedCall
 from nakama_bots.results.record.timeline import Interval, Timeline
 
 _BINS: Final = 3600
-"""Rows of a name at most: a longer run has longer bins."""
+"""Most rows per name: a longer run has longer bins."""
 
 _PERCENTS: Final = (50.0, 95.0, 99.0, 100.0)
 CALL_COLUMNS: Final = (
@@ -24,7 +24,7 @@ CALL_COLUMNS: Final = (
 
 
 class _Bin:
-    """The calls of one name in one bin."""
+    """The calls of a name in a bin."""
 
     __slots__ = ("abandoned", "buckets", "failed")
 
@@ -40,7 +40,7 @@ class _Bin:
 
 
 def calls_csv(timeline: Timeline, pause: Callable[[], object] = no_pause) -> Iterator[bytes]:
-    """One row a bin and name, as lines. ``count`` is of all calls; times are of those that went well.
+    """Yield lines with one row per bin and name. ``count`` covers all calls, times only successful ones.
 
     ``pause`` is called after each interval: ten minutes of four processes with 40 names take ten seconds.
     """
@@ -60,7 +60,7 @@ def calls_csv(timeline: Timeline, pause: Callable[[], object] = no_pause) -> Ite
 
 
 def gauges_csv(timeline: Timeline) -> Iterator[bytes]:
-    """One row a bin, one column a gauge: the last value of each process, those of several made one."""
+    """Yield lines with one row per bin, one column per gauge: the last values of the processes, combined."""
     width = _width(timeline)
     table: list[tuple[int, dict[str, float]]] = []
     for second, rows in _binned(timeline, width):
@@ -81,7 +81,7 @@ def _width(timeline: Timeline) -> int:
 
 
 def _binned(timeline: Timeline, width: int) -> Iterator[tuple[int, list[Interval]]]:
-    """The intervals by the bin that their middle lies in, in order."""
+    """Yield the intervals by the bin that contains their middle, in order."""
     bins: dict[int, list[Interval]] = defaultdict(list)
     current: int | None = None
     for row in timeline.in_order():

@@ -1,4 +1,4 @@
-"""A history as text for a terminal and as a page with sparklines, which loads nothing."""
+"""A history as text for a terminal and as a self-contained page with sparklines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WIDTH, _HEIGHT = 240.0, 40.0
 
 
 def history_text(figures: Sequence[FigureHistory], last: int) -> str:
-    """A line for each figure over its ``last`` runs, each change below it, and what could not be looked for."""
+    """Return a line per figure over its ``last`` runs, each change below it, and what could not be judged."""
     lines = []
     for figure in figures:
         shown = figure.values[-last:]
@@ -29,9 +29,9 @@ def history_text(figures: Sequence[FigureHistory], last: int) -> str:
 
 
 def verdict(figures: Sequence[FigureHistory]) -> str:
-    """How many figures changed, and how many could not be judged."""
+    """Return how many figures changed, and how many could not be judged."""
     if not can_detect():
-        return f"change points: not looked for ({LIBRARY} is missing: pip install 'nakama_bots[history]')"
+        return f"change points: not searched for ({LIBRARY} is missing: pip install 'nakama_bots[history]')"
     changed = sum(bool(figure.changes) for figure in figures)
     short = sum(figure.changes is None for figure in figures)
     note = f"; {short} have fewer than {FEWEST_RUNS} runs and were not judged" if short else ""
@@ -49,7 +49,7 @@ def unit(figure: FigureHistory) -> str:
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """The last 30 values as bars between their least and greatest."""
+    """Return the last 30 values as bars between the smallest and the largest."""
     values = values[-30:]
     low, high = min(values), max(values)
     span = high - low or 1.0
@@ -57,7 +57,7 @@ def sparkline(values: Sequence[float]) -> str:
 
 
 def polyline(values: Sequence[float]) -> str:
-    """The points of an SVG polyline over all values, from 0 up."""
+    """Return the points of an SVG polyline over all values, from 0 up."""
     high = max(values) or 1.0
     step = _WIDTH / max(1, len(values) - 1)
     return " ".join(
@@ -67,7 +67,7 @@ def polyline(values: Sequence[float]) -> str:
 
 
 def history_page(figures: Sequence[FigureHistory], title: str) -> str:
-    """The HTML page; changed figures come first."""
+    """Return the HTML page; changed figures come first."""
     environment = Environment(
         loader=PackageLoader("nakama_bots.results.show.report"), autoescape=True, undefined=StrictUndefined
     )

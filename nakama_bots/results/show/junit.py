@@ -1,4 +1,4 @@
-"""The verdict as JUnit XML, by the schema of Jenkins' xunit plug-in: one test case a rule, one for the run."""
+"""The verdict as JUnit XML, by the schema of Jenkins' xunit plug-in: a test case per rule, one for the run."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from nakama_bots.results.gate.rules import RuleOutcome, RuleResult
 from nakama_bots.results.gate.verdict import Outcome, Verdict
 from nakama_bots.results.summary import Summary
 
-# What XML 1.0 cannot hold, not even escaped (section 2.2).
+# Characters that XML 1.0 cannot contain, not even escaped (section 2.2).
 _FORBIDDEN: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SUITE: Final = "nakama_bots gate"
 _RUN: Final = "the run"
 
 
 def junit(verdict: Verdict, summary: Summary) -> bytes:
-    """The file's content. A warning is a skipped test: seen, but not a failure of the job."""
+    """Return the content of the file. A warning is a skipped test: visible, but not a failure of the job."""
     run = summary["run"]
     cases = [_run_case(verdict), *(_rule_case(result) for result in verdict.results)]
     for case in cases:
@@ -51,10 +51,10 @@ def junit(verdict: Verdict, summary: Summary) -> bytes:
 
 
 def _run_case(verdict: Verdict) -> ET.Element:
-    """Whether the run counts at all: an invalid one is an error, whatever its rules say."""
+    """Return the case for the run as a whole: an invalid run is an error, whatever its rules say."""
     case = ET.Element("testcase", name=_RUN)
-    told = {result.message for result in verdict.results}
-    own = [line for line in verdict.why if not any(line.endswith(message) for message in told)]
+    messages = tuple(result.message for result in verdict.results)
+    own = [line for line in verdict.why if not line.endswith(messages)]
     tag = {Outcome.INVALID: "error", Outcome.FAILED: "failure"}.get(verdict.outcome)
     if tag is not None and own:
         _add(case, tag, verdict.outcome.value, own)
@@ -63,13 +63,7 @@ def _run_case(verdict: Verdict) -> ET.Element:
 
 def _rule_case(result: RuleResult) -> ET.Element:
     case = ET.Element("testcase", name=_text(result.rule.name))
-    rule = result.rule
-    facts = [
-        result.message,
-        f"measured: {rule.shown(result.measured)}",
-        f"limit: {rule.metric} {rule.relation} {rule.shown(rule.limit)}",
-        f"samples: {result.samples}, at least {rule.min_samples}",
-    ]
+    facts = [result.message]
     if result.outcome is RuleOutcome.FAILED:
         _add(case, "failure", "rule", facts)
     elif result.outcome is RuleOutcome.WARNED:

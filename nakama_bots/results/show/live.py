@@ -1,6 +1,6 @@
-"""What a run is doing right now: the last minutes second by second, the last seconds by message. Pure.
+"""The current state of a run: the last minutes by second, the last seconds by message. Pure.
 
-Nothing is kept for it while nobody looks: a view reads the time line's new rows when it is asked.
+It costs nothing while the page is closed: a view reads the new rows of the time line when it is asked.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
 from nakama_bots.results.summary import MATCHED, TargetPart
 
 SECONDS: Final = 300
-"""How far back the series go."""
+"""Seconds that the series go back."""
 
 RECENT: Final = 10.0
-"""Seconds before the last interval's end that the figures by message are of."""
+"""Seconds before the end of the last interval that the figures by message cover."""
 
 _ROUND_TRIPS: Final = "WS"
 _CONNECT: Final = "connect"
@@ -32,14 +32,14 @@ _RATES: Final[dict[str, str]] = {
     "data_in": observer.MATCH_RECEIVED,
     "ticks_missed": observer.TICKS_MISSED,
 }
-"""Series that are counts a second, and what of."""
+"""Series that are counts per second, and their counters."""
 
 _SERIES: Final = ("trips", "failures", *_RATES)
 _PATIENCE: Final = 6
-"""Seconds that the page waits for a process; one that is silent for longer has gone."""
+"""Seconds that the page waits for a process; a process that is silent for longer is gone."""
 
 _SHORTEST: Final = 0.5
-"""Seconds that a rate is taken over at least: what is left at a run's end would be one of its own."""
+"""Fewest seconds for a rate: the rest at the end of a run would otherwise become a rate by itself."""
 
 _FUNNEL: Final[dict[str, str]] = {
     "tickets added": observer.TICKETS_ADDED,
@@ -54,7 +54,7 @@ Pause = Callable[[], object]
 
 
 class MessagePart(TypedDict):
-    """One kind and name: ``count`` and ``failures`` of the whole run, the others of the last seconds."""
+    """One kind and name: ``count`` and ``failures`` for the whole run, the others for the last seconds."""
 
     kind: str
     name: str
@@ -67,7 +67,7 @@ class MessagePart(TypedDict):
 
 
 class NowPart(TypedDict):
-    """The last seconds in a line. Times in milliseconds; ``trips`` and ``failures`` a second."""
+    """The last seconds in one line. Times in milliseconds; ``trips`` and ``failures`` per second."""
 
     users: float
     sockets: float
@@ -84,7 +84,7 @@ class NowPart(TypedDict):
 
 
 class LivePart(TypedDict):
-    """What a live page shows. ``seconds`` are those of the series, since the start; null is no value."""
+    """The content of a live page. ``seconds`` of the series count from the start; null is no value."""
 
     state: str
     elapsed: float
@@ -101,7 +101,7 @@ class LivePart(TypedDict):
 
 @dataclass(slots=True)
 class _Told:
-    """What one process told within a second: mostly one row, by its rounding none or two."""
+    """What one process reported in a second: mostly one row; by rounding, none or two."""
 
     length: float
     gauges: Mapping[str, float]
@@ -126,7 +126,7 @@ class _Recent:
 
 
 class Live:
-    """A view of one run; ``update`` it before asking."""
+    """A view of one run; call ``update`` before reading it."""
 
     def __init__(self, timeline: Timeline) -> None:
         self.timeline = timeline
@@ -135,7 +135,7 @@ class Live:
         self._recent: list[_Recent] = []
 
     def update(self, pause: Pause = lambda: None) -> None:
-        """Take in the rows that came since the last time; ``pause`` is called after each."""
+        """Read the rows that were added since the last time; ``pause`` is called after each."""
         timeline = self.timeline
         first = self._heard
         for row in timeline.since(first):
@@ -167,7 +167,7 @@ class Live:
     def part(
         self, recorder: Recorder, health: HealthPart, target: TargetPart, state: str, elapsed: float
     ) -> LivePart:
-        """The page's content. ``recorder`` has the whole run."""
+        """Return the content of the page. ``recorder`` has the whole run."""
         seconds = self._complete()
         matched = recorder.calls.get(MATCHED)
         found = matched.ok.percentiles(_PERCENTS) if matched else {}
@@ -186,7 +186,7 @@ class Live:
         }
 
     def now(self, recorder: Recorder) -> NowPart:
-        """The last seconds, added up."""
+        """Add up the last seconds."""
         window = self._window()
         trips: sparse.Buckets = {}
         rates: dict[str, float] = defaultdict(float)
@@ -228,12 +228,12 @@ class Live:
         return max(1.0, ended - begun)
 
     def _latest(self) -> dict[str, float]:
-        """The gauges of each process's last interval of the last seconds, made one."""
+        """Combine the gauges of the last interval of each process within the last seconds."""
         by_source = {recent.source: recent.row["gauges"] for recent in self._recent}
         return _folded(by_source)
 
     def _complete(self) -> list[int]:
-        """The seconds of which every process has told; a worker reports some at a time."""
+        """Return the seconds that every process has reported; a worker reports several at once."""
         latest: dict[str, int] = {}
         for second in sorted(self._seconds):
             for source in self._seconds[second].told:
@@ -249,7 +249,7 @@ class Live:
         for second in seconds:
             found = self._seconds[second]
             held |= {source: (second, told) for source, told in found.told.items()}
-            # A process whose row was rounded into the second before goes on as it was.
+            # A process whose row was rounded into the previous second keeps its values.
             told = {source: last for source, (since, last) in held.items() if second - since <= last.length + 1}
             values: dict[str, float | None] = dict(
                 _folded({source: last.gauges for source, last in told.items()})
@@ -288,7 +288,7 @@ class Live:
 
 
 def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart) -> str:
-    """The same in one line, for a run without a page."""
+    """Return the same in one line, for a run without a page."""
     parts = [
         f"{now['users']:,.0f} users, {now['sockets']:,.0f} sockets, {now['pending']:,.0f} in flight",
         f"{now['trips']:,.0f} rt/s p50 {_show(now['p50_ms'])} p95 {_show(now['p95_ms'])} ms",
@@ -313,12 +313,12 @@ def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart) -> str:
 
 
 def funnel_of(recorder: Recorder) -> dict[str, int]:
-    """What became of the matchmaker's tickets so far."""
+    """Return the outcomes of the matchmaker tickets so far."""
     return {label: recorder.counts.get(name, 0) for label, name in _FUNNEL.items()}
 
 
 def _rates(row: Interval, trips: sparse.Buckets) -> dict[str, float]:
-    """What came a second in ``row``; the times of its round trips go to ``trips``."""
+    """Return the rates per second in ``row``; the times of its round trips are added to ``trips``."""
     seconds = max(row["seconds"], _SHORTEST)
     found = dict.fromkeys(_SERIES, 0.0)
     for call in row["recorded"]["calls"]:
@@ -337,7 +337,7 @@ def _number(recorded: Recorded, name: str) -> int:
     of = _RATES[name]
     buckets: sparse.Buckets = {}
     for sample, encoded in recorded["samples"].items():
-        # Those of every scenario.
+        # The counts of all scenarios.
         if sample == of or sample.startswith(f"{of}."):
             sparse.add_encoded(buckets, encoded)
     return recorded["counts"].get(of, 0) + sum(buckets.values())

@@ -14,16 +14,16 @@ from nakama_bots.results.summary import CallPart, Summary, ended
 _WORD: Final = {Outcome.PASSED: "✅ passed", Outcome.FAILED: "❌ failed", Outcome.INVALID: "⚠️ invalid"}
 _MARK: Final = {RuleOutcome.PASSED: "✅", RuleOutcome.FAILED: "❌", RuleOutcome.WARNED: "⚠️"}
 _SPECIAL: Final = re.compile(r"([\\`*_{}\[\]<>#|~!&])")
-# What a forge makes a mention, a reference or a link of, escaped or not: it looks at the finished text.
+# What a forge turns into a mention, a reference or a link, escaped or not: it works on the rendered text.
 _ACTIVE: Final = re.compile(r"@(?=\w)|#(?=\d)|\bGH-(?=\d)|:(?=//)|\bwww(?=\.)", re.IGNORECASE)
 _BREAK: Final = "&#8203;"
-"""A space without a width, which it does not see through."""
+"""A zero-width space, which prevents that."""
 _WHY: Final = 10
 _CALLS: Final = 40
 
 
 def job_summary(verdict: Verdict, summary: Summary) -> str:
-    """All of it: the verdict, every rule, every call."""
+    """Return the whole text: the verdict, every rule, every call."""
     calls = summary["calls"]
     lines = [*_head(verdict, summary), *_rules(verdict)]
     if calls:
@@ -39,17 +39,17 @@ def job_summary(verdict: Verdict, summary: Summary) -> str:
 
 
 def pull_request(verdict: Verdict, summary: Summary) -> str:
-    """A comment: the verdict and why, the rules folded. A comparison with a baseline can be put behind it."""
+    """Return a comment: the verdict and why, with the rules folded. A comparison can be appended to it."""
     lines = _head(verdict, summary)
     if verdict.results:
         kept = sum(result.outcome is RuleOutcome.PASSED for result in verdict.results)
-        lines += ["", f"<details><summary>{kept} of {len(verdict.results)} rules kept</summary>"]
+        lines += ["", f"<details><summary>{kept} of {len(verdict.results)} rules passed</summary>"]
         lines += [*_rules(verdict), "", "</details>"]
     return "\n".join(lines) + "\n"
 
 
 def _escaped(text: str) -> str:
-    """``text`` as it is, in a paragraph or in a cell of a table: nobody is mentioned and nothing is linked."""
+    """Return ``text`` literally, for a paragraph or a table cell: without mentions and links."""
     shown = _SPECIAL.sub(r"\\\1", safe_text(" ".join(text.split())))
     return _ACTIVE.sub(lambda match: match[0] + _BREAK, shown)
 

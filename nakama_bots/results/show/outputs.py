@@ -1,4 +1,4 @@
-"""What a run folder has beside summary and time line: for CI, for a pull request, for a spreadsheet."""
+"""Further files of a run folder: for CI, for a pull request, for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GAUGES_FILE: Final = "gauges.csv"
 REQUESTS_FILE: Final = "requests.csv.gz"
 
 STEP_SUMMARY: Final = "GITHUB_STEP_SUMMARY"
-"""Where GitHub Actions takes a step's summary from: the path of a file that steps append to."""
+"""The variable in which GitHub Actions passes the path of the job summary, a file that steps append to."""
 
 
 class OutputError(NakamaError):
@@ -45,11 +45,11 @@ OUTPUTS: Final[Mapping[str, Callable[[Verdict, Summary], bytes]]] = {
     JOB_SUMMARY_FILE: lambda verdict, summary: job_summary(verdict, summary).encode(),
     PULL_REQUEST_FILE: lambda verdict, summary: pull_request(verdict, summary).encode(),
 }
-"""What is made from the verdict, by the file's name."""
+"""The files that are built from the verdict, by name."""
 
 
 def write_output(folder: Path, name: str, summary: Summary, verdict: Verdict) -> Path:
-    """Write one of ``OUTPUTS``, whole or not at all; ``OutputError`` when it cannot be written."""
+    """Write one of ``OUTPUTS`` atomically. Raises ``OutputError`` if it cannot be written."""
     return _write(folder / name, [OUTPUTS[name](verdict, summary)])
 
 
@@ -59,7 +59,7 @@ def write_outputs(folder: Path, summary: Summary, verdict: Verdict) -> list[Path
 
 
 def tell_ci(verdict: Verdict, summary: Summary, environment: Mapping[str, str] = os.environ) -> None:
-    """Show the verdict on the page of the CI job, where there is one."""
+    """Append the verdict to the job summary of the CI, if there is one."""
     step = environment.get(STEP_SUMMARY)
     if not step:
         return
@@ -74,7 +74,7 @@ def tell_ci(verdict: Verdict, summary: Summary, environment: Mapping[str, str] =
 def write_tables(
     folder: Path, timeline: Timeline, requests: RequestLog, *, pause: Callable[[], object] = no_pause
 ) -> list[Path]:
-    """Write the time line as CSV, and the single requests when some were asked for; ``pause`` as in those."""
+    """Write the time line as CSV, and the sampled requests if there are any; ``pause`` as in ``calls_csv``."""
     files = [
         _write(folder / CALLS_FILE, calls_csv(timeline, pause)),
         _write(folder / GAUGES_FILE, gauges_csv(timeline)),

@@ -1,7 +1,7 @@
-"""What others have published about Nakama under load, to be held beside what a run has measured.
+"""Published figures about Nakama under load, to compare with those of a run.
 
 Heroic Labs: https://heroiclabs.com/docs/nakama/getting-started/benchmarks/ (Tsung). Code Wizards: their report
-of two million connected users (Artillery). A figure compares only where hardware, players and workload do.
+of two million connected users (Artillery). Figures are comparable only if hardware, players and workload are.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ RPC: Final[CallKey] = ("POST", "/v2/rpc/{id}")
 PUSH: Final = "PUSH"
 
 Measure = Callable[[Recorder, float], "float | None"]
-"""A figure from what was recorded in so many seconds; None when there is nothing to make it of."""
+"""Computes a figure from what was recorded in a number of seconds; None if the data is missing."""
 
 
 class PublishedPart(TypedDict):
-    """One figure of a published workload; ``measured`` is null when the run has nothing to make it of."""
+    """One figure of a published workload; ``measured`` is null if the run lacks the data."""
 
     workload: str
     figure: str
@@ -37,7 +37,7 @@ class PublishedPart(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One published number and how a run measures its own."""
+    """A published number and how a run measures it."""
 
     workload: str
     figure: str
@@ -67,7 +67,7 @@ def _mean(key: CallKey) -> Measure:
 
 
 def _mean_of_requests(recorder: Recorder, _: float) -> float | None:
-    """Over all that is answered; a push waits for the match's next tick and is none."""
+    """The mean over all answered requests; a push waits for the next tick of the match and is not a request."""
     rows = [row.ok for (kind, _name), row in recorder.calls.items() if kind != PUSH and row.ok.count]
     count = sum(row.count for row in rows)
     return sum((row.mean or 0.0) * row.count for row in rows) / count * 1e3 if count else None
@@ -82,7 +82,7 @@ def _failed(recorder: Recorder, _: float) -> float | None:
 FIGURES: Final[tuple[Figure, ...]] = (
     Figure("sockets", "sockets opened and held", "", 19_542, HEROIC, _count(CONNECT)),
     Figure("sockets", "connect, mean", "ms", 34.21, HEROIC, _mean(CONNECT)),
-    Figure("register", "accounts made", "/s", 519, HEROIC, _rate(LOGIN)),
+    Figure("register", "accounts created", "/s", 519, HEROIC, _rate(LOGIN)),
     Figure("register", "register, mean", "ms", 24.60, HEROIC, _mean(LOGIN)),
     Figure("authenticate", "logins", "/s", 500, HEROIC, _rate(LOGIN)),
     Figure("authenticate", "authenticate, mean", "ms", 24.61, HEROIC, _mean(LOGIN)),
@@ -92,16 +92,16 @@ FIGURES: Final[tuple[Figure, ...]] = (
     Figure("go_rpc", "RPC in Go, mean", "ms", 19.97, HEROIC, _mean(RPC)),
     Figure("match", "all requests, mean", "ms", 15.06, HEROIC, _mean_of_requests),
     Figure("code_wizards", "clients connected", "", 25_000, CODE_WIZARDS, _count(CONNECT)),
-    Figure("code_wizards", "accounts made", "/s", 683, CODE_WIZARDS, _rate(LOGIN)),
+    Figure("code_wizards", "accounts created", "/s", 683, CODE_WIZARDS, _rate(LOGIN)),
     Figure("code_wizards", "failed", "%", 0, CODE_WIZARDS, _failed),
 )
 WORKLOADS: Final = tuple(dict.fromkeys(figure.workload for figure in FIGURES))
 
 
 def side_by_side(workloads: Sequence[str], recorder: Recorder, seconds: float) -> list[PublishedPart]:
-    """The published figures of ``workloads`` beside what was recorded in ``seconds``, all in one recorder.
+    """Return the published figures of ``workloads`` beside those that ``recorder`` has, of ``seconds``.
 
-    Two workloads at once share their calls, and cannot be told apart: run one at a time.
+    Run one workload at a time: the calls of two workloads cannot be distinguished.
     """
     rows: list[PublishedPart] = []
     for figure in FIGURES:
@@ -119,5 +119,5 @@ def side_by_side(workloads: Sequence[str], recorder: Recorder, seconds: float) -
 
 
 def with_unit(value: float | None, row: PublishedPart) -> str:
-    """A figure of ``row`` as it is shown."""
+    """Return a figure of ``row`` with its unit, for display."""
     return "-" if value is None else f"{value:,.2f} {row['unit']}".rstrip()

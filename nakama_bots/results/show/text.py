@@ -1,4 +1,4 @@
-"""What a run prints at its end, from its summary: plain ASCII, at most 110 columns but for file names."""
+"""The end-of-run summary as text: plain ASCII, at most 110 columns except for file names."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _NAME_AT_LEAST: Final = 12
 
 
 def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | None = None) -> str:
-    """The text under Locust's table, without an end of line; parts that saw nothing are left out."""
+    """Return the text under Locust's table, without an end of line; empty parts are left out."""
     run = summary["run"]
     heading = f"{run['scenario']}: {run['users']:,} users for {run['duration_s']:,.1f} s"
     lines = [
@@ -72,7 +72,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_written(files),
         *(verdict_lines(verdict) if verdict is not None else []),
     ]
-    # Parts set themselves apart; between two of them one empty line is enough.
+    # Parts have empty lines around them; one between two of them is enough.
     return "\n".join(line for line, next_ in zip(lines, [*lines[1:], "."], strict=True) if line or next_)
 
 
@@ -91,21 +91,20 @@ def _written(files: Iterable[Path]) -> list[str]:
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
-    """The verdict: what every rule measured, then the reasons that are not a rule's."""
+    """Return the verdict: the reasons that are not about rules, then the result of every rule."""
     of = f"gate {verdict.gate}" if verdict.gate is not None else "run"
     lines = [f"{of}: {verdict.outcome.value.upper()} (exit code {int(verdict.exit_code)})"]
-    told = {result.message for result in verdict.results}
-    lines += [
-        f"  {_ascii(line)}" for line in verdict.why if not any(line.endswith(message) for message in told)
-    ]
+    messages = tuple(result.message for result in verdict.results)
+    lines += [f"  {_ascii(line)}" for line in verdict.why if not line.endswith(messages)]
     for result in verdict.results:
-        lines.append(f"  {_MARKS[result.outcome]}  {shorten(result.rule.name, WIDTH - 8)}")
-        lines += wrap(_ascii(result.message), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+        line = f"{shorten(result.rule.heading, WIDTH - 8)}: {_ascii(result.message)}"
+        mark = f"  {_MARKS[result.outcome]}  "
+        lines += wrap(line, WIDTH, initial_indent=mark, subsequent_indent=_INDENT)
     return lines
 
 
 def shorten(text: str, width: int) -> str:
-    """``text`` in at most ``width`` (5 or more) columns of ASCII, the middle replaced by three dots."""
+    """Return ``text`` in at most ``width`` (5 or more) columns of ASCII, cut in the middle if it is longer."""
     text = _ascii(text)
     if len(text) <= width:
         return text
@@ -124,7 +123,7 @@ def _target(target: TargetPart) -> list[str]:
     return [
         bar,
         shorten(f"!!! TARGET: THE EMULATOR at {target['url']}, NOT A NAKAMA SERVER", WIDTH),
-        "!!! Its figures tell of this client and the stand-in, nothing of a real server.",
+        "!!! The figures describe this client and the emulator, not a real server.",
         bar,
     ]
 
@@ -136,7 +135,7 @@ def _table(calls: list[CallPart]) -> list[str]:
 
 
 def _columns(rows: list[tuple[str, ...]], *, left: int) -> list[str]:
-    """Rows under their header; the first ``left`` columns are text, the last of these gives way to the rest."""
+    """Align rows under their header; the first ``left`` columns are text, the last of these is cut to fit."""
     name = left - 1
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     others = sum(widths) - widths[name] + len(_GAP) * (len(widths) - 1)
@@ -184,7 +183,7 @@ def _ticks(ticks: TicksPart) -> list[str]:
 
 
 def _deliveries(summary: Summary) -> list[str]:
-    """Every kind of messages by itself: chat is never counted as match data."""
+    """Return the lines of each kind of message: chat is never counted as match data."""
     parts = summary.get("deliveries", {"match": summary["delivery"]})
     return [line for kind, part in parts.items() for line in _delivery(kind, part)]
 
@@ -217,7 +216,7 @@ def _reconnects(summary: Summary) -> list[str]:
         return []
     times = summary["samples_ms"].get(observer.RECONNECT)
     spread = f"; back after {_spread(times)}" if times is not None else ""
-    return [f"reconnects: {back:,} came back, {failed:,} failed{spread}"]
+    return [f"reconnects: {back:,} succeeded, {failed:,} failed{spread}"]
 
 
 def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
@@ -228,20 +227,20 @@ def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
         ("matched", matchmaking["tickets_matched"]),
         ("cancelled", matchmaking["tickets_cancelled"]),
         ("timed out", matchmaking["tickets_timed_out"]),
-        ("came into their match", matchmaking.get("tickets_joined", 0)),
+        ("joined their match", matchmaking.get("tickets_joined", 0)),
     )
     sizes = ", ".join(f"{size} x {number:,}" for size, number in matchmaking.get("match_sizes", {}).items())
     return [
         "matchmaking: " + ", ".join(f"{name} {number:,}" for name, number in tickets),
         f"matches: joined {matchmaking['matches_joined']:,}, played {matchmaking['matches_played']:,}"
-        + (f"; players put together: {sizes} tickets" if sizes else ""),
+        + (f"; players per match: {sizes} tickets" if sizes else ""),
         f"time to match: {_spread(matchmaking['time_to_match_ms'])}",
         *_intervals(matchmaking),
     ]
 
 
 def _intervals(matchmaking: MatchmakingPart) -> list[str]:
-    """The time to match in the server's intervals: one that is idle needs half of one on average."""
+    """Return the time to match in intervals of the server: an idle server takes half an interval on average."""
     interval = matchmaking.get("interval_s")
     found = matchmaking.get("intervals_to_match")
     if not interval or not found:
@@ -251,7 +250,7 @@ def _intervals(matchmaking: MatchmakingPart) -> list[str]:
 
 
 def _published(rows: list[PublishedPart]) -> list[str]:
-    """Others' figures beside the run's, with whose they are."""
+    """Return the published figures beside those of the run, with their sources."""
     if not rows:
         return []
     found = [(row["figure"], with_unit(row["published"], row), with_unit(row["measured"], row)) for row in rows]
@@ -273,7 +272,7 @@ def _workers(workers: list[WorkerPart]) -> list[str]:
     if not workers:
         return []
     missing = [worker for worker in workers if worker["state"] == MISSING]
-    lines = [f"workers: {len(workers) - len(missing)} of {len(workers)} with all of their figures"]
+    lines = [f"workers: {len(workers) - len(missing)} of {len(workers)} with complete figures"]
     for worker in missing:
         place = f"{worker['host']}, pid {worker['pid']}" if worker["host"] else worker["id"]
         age = worker["report_age_s"]
@@ -324,7 +323,7 @@ def _health(health: HealthPart) -> list[str]:
         )
         for process in health["processes"]
     ]
-    return ["", *_columns([header, *rows], left=1), "mean / most of a second", ""]
+    return ["", *_columns([header, *rows], left=1), "mean / highest second", ""]
 
 
 def _state(process: ProcessPart) -> str:

@@ -77,7 +77,7 @@ def verdict(run):
         "relation": "<=", "expectation": "WS match_join p99 <= 20 ms",
         "limit": 20.0, "measured": 48.0, "unit": "ms",
         "samples": 600, "min_samples": 1, "matched": 1, "broken": 1,
-        "message": "WS match_join p99 is 48.00 ms, at most 20.00 ms is accepted",
+        "message": "p99 48 ms, limit 20 ms (WS match_join, 600 samples)",
     }  # fmt: skip
     return {
         "schema": SCHEMA, "verdict": Outcome.FAILED.value, "exit_code": 3,

@@ -1,1 +1,1 @@
-"""The HTML report of one or several runs: one file, without scripts needed and without the network."""
+"""The HTML report of one or several runs: one file that needs neither scripts nor the network."""

@@ -1,4 +1,4 @@
-"""Where an axis has its ticks, and what stands beside them. Pure."""
+"""The ticks of an axis and their labels. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _PERCENTS: Final = (0.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999)
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """From ``low`` to ``high`` in the chart's own measure; ``ticks`` are places and texts."""
+    """An axis from ``low`` to ``high`` in units of the chart; ``ticks`` are places and labels."""
 
     low: float
     high: float
@@ -21,7 +21,7 @@ class Axis:
 
 
 def time_axis(seconds: float) -> Axis:
-    """From the run's start on, in seconds."""
+    """Return an axis from the start of the run, in seconds."""
     step = next((step for step in _TIME_STEPS if seconds / step <= _TICKS), _TIME_STEPS[-1])
     ticks = tuple((float(place), clock(place)) for place in range(0, int(seconds) + 1, step))
     return Axis(0.0, max(seconds, 1.0), ticks)
@@ -35,18 +35,18 @@ def clock(seconds: float) -> str:
 
 
 def percentile_place(percent: float) -> float:
-    """Where a percentile stands on an axis of nines: 90, 99 and 99.9 are as far from each other."""
+    """Return the place of a percentile on an axis of nines: 90, 99 and 99.9 are equally spaced."""
     return -math.log10(max(1 - percent / 100, 1e-6))
 
 
 def percentile_axis(highest: float) -> Axis:
-    """From the shortest to the percentile ``highest``."""
+    """Return an axis from the shortest value to the percentile ``highest``."""
     ticks = tuple((percentile_place(percent), f"{percent:g}") for percent in _PERCENTS if percent <= highest)
     return Axis(0.0, max(percentile_place(highest), 1.0), ticks)
 
 
 def linear_axis(highest: float) -> Axis:
-    """From 0 to a round number above ``highest``."""
+    """Return an axis from 0 to a round number above ``highest``."""
     if highest <= 0:
         highest = 1.0
     raw = highest / 4
@@ -57,7 +57,7 @@ def linear_axis(highest: float) -> Axis:
 
 
 def log_axis(lowest: float, highest: float) -> Axis:
-    """Between round numbers around both (above 0); places are decimal logarithms."""
+    """Return an axis between round numbers around both (above 0); places are decimal logarithms."""
     low, high = math.log10(lowest), math.log10(highest)
     factors = (1, 2, 5) if high - low < 2 else (1, 3) if high - low < 3 else (1,)
     places = [
@@ -72,7 +72,7 @@ def log_axis(lowest: float, highest: float) -> Axis:
 
 
 def short(value: float) -> str:
-    """A number for an axis: ``0.5``, ``20``, ``1.5k``, ``3M``."""
+    """Format a number for an axis: ``0.5``, ``20``, ``1.5k``, ``3M``."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             return f"{value / (1e3 if letter == 'k' else size):.4g}{letter}"

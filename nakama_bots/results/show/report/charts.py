@@ -1,4 +1,4 @@
-"""Charts as data, and drawn as SVG: colours and fonts are the page's, nothing in it is dynamic."""
+"""Charts as data and as SVG: colours and fonts come from the page, nothing in it is dynamic."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from nakama_bots.results.show.report import axes
 WIDTH: Final = 640
 HEIGHT: Final = 210
 MOST_LINES: Final = 8
-"""As many colours as the page has."""
+"""The number of colours of the page."""
 
 _DOTS: Final = 45
-"""With fewer points to a line each has a dot: a line would hide how little there is."""
+"""Lines with fewer points show a dot for each: a line would hide how little data there is."""
 
-# Around the plot, and within it, in the SVG's units.
+# Margins around the plot and within it, in SVG units.
 _MARGIN: Final = 6
 _FOOT: Final = 20
 _GAP: Final = 5
@@ -30,7 +30,7 @@ _HALF_LETTER: Final = 3.5
 
 
 class X(Enum):
-    """What the horizontal axis is."""
+    """The kind of horizontal axis."""
 
     TIME = auto()
     """Seconds after the start."""
@@ -40,7 +40,7 @@ class X(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ChartLine:
-    """``points`` in the order of x, without those that have no value."""
+    """A line; ``points`` in the order of x, only those that have a value."""
 
     name: str
     points: tuple[tuple[float, float], ...]
@@ -65,20 +65,20 @@ class Chart:
 
     @property
     def xs(self) -> list[float]:
-        """Every x at which some line has a value, in order."""
+        """Return every x at which some line has a value, in order."""
         return sorted({place for line in self.lines for place, _ in line.points})
 
     def x_text(self, place: float) -> str:
-        """An x for the table."""
+        """Format an x for the table."""
         return axes.clock(place) if self.x is X.TIME else f"p{place:g}"
 
     def table(self) -> list[list[str]]:
-        """A row for each x: its text, then each line's value."""
+        """Return a row per x: its text, then the value of each line."""
         found = [dict(line.points) for line in self.lines]
         return [[self.x_text(place), *(number(points.get(place)) for points in found)] for place in self.xs]
 
-    def told(self) -> str:
-        """What a person who cannot see it is told first."""
+    def description(self) -> str:
+        """Return the text that a screen reader announces."""
         ends = [
             f"{line.name} from {number(min(values))} to {number(max(values))}"
             for line in self.lines
@@ -89,7 +89,7 @@ class Chart:
 
 
 def number(value: float | None) -> str:
-    """For a table: "" for none."""
+    """Format a value for a table; "" for none."""
     if value is None:
         return ""
     if value == int(value):
@@ -98,7 +98,7 @@ def number(value: float | None) -> str:
 
 
 def draw(charts: Sequence[Chart], identity: str) -> list[str]:
-    """Each chart as SVG, all with the same vertical axis, so that runs can be compared by eye."""
+    """Return each chart as SVG, all with the same vertical axis, so that runs can be compared by eye."""
     values = [value for chart in charts for value in chart.values]
     vertical = _vertical(values, log=any(chart.log for chart in charts))
     return [_draw(chart, vertical, f"{identity}-{position}") for position, chart in enumerate(charts)]
@@ -127,8 +127,8 @@ def _draw(chart: Chart, vertical: axes.Axis, identity: str) -> str:
         "svg",
         {
             "xmlns": "http://www.w3.org/2000/svg", "id": f"chart-{identity}", "class": "drawn", "role": "img",
-            "viewBox": f"0 0 {WIDTH} {HEIGHT}", "aria-label": chart.told(),
-            # For the page's script: where each row of the table is.
+            "viewBox": f"0 0 {WIDTH} {HEIGHT}", "aria-label": chart.description(),
+            # For the script of the page: the place of each row of the table.
             "data-places": " ".join(f"{place:.0f}" for place in places.values()),
         },
     )  # fmt: skip
@@ -137,7 +137,7 @@ def _draw(chart: Chart, vertical: axes.Axis, identity: str) -> str:
     _add_axes(plot, [(down(place), text) for place, text in vertical.ticks],
               [(across(place), text) for place, text in horizontal.ticks], wide, high)  # fmt: skip
     dots = max((len(line.points) for line in chart.lines), default=0) < _DOTS
-    # The first line on top: p99 must not hide p95.
+    # Draw the first line on top: p99 must not hide p95.
     for index, line in reversed(list(enumerate(chart.lines))):
         points = [(places[place], down(_up(chart, value, vertical))) for place, value in line.points]
         series = _add(plot, "g", f"series color-{index}")
@@ -173,10 +173,10 @@ def _add(parent: ET.Element, tag: str, kind: str, **attributes: object) -> ET.El
 def _up(chart: Chart, value: float, vertical: axes.Axis) -> float:
     if not chart.log:
         return value
-    # What is 0 stands at the foot.
+    # 0 is at the bottom.
     return math.log10(value) if value > 0 else vertical.low
 
 
 def _scaled(axis: axes.Axis, start: float, length: float, place: float) -> float:
-    """Where ``place`` is on a line that begins at ``start``."""
+    """Return the position of ``place`` on a line that begins at ``start``."""
     return start + (place - axis.low) / (axis.high - axis.low) * length

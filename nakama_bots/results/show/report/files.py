@@ -1,4 +1,4 @@
-"""Runs read for a report, and the report written into a run's folder."""
+"""Reads runs for a report, and writes the report into the folder of a run."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ REPORT_FILE: Final = "report.html"
 
 
 def read_run(folder: Path, label: str) -> RunView:
-    """A run's folder; without a time line or a verdict in it these are not shown.
+    """Read the folder of a run; a missing time line or verdict is not shown.
 
-    ``SummaryError``, ``TimelineError`` or ``VerdictError`` for a file that is none.
+    Raises ``SummaryError``, ``TimelineError`` or ``VerdictError`` for a damaged file.
     """
     summary = read_summary(folder)
     timeline = read_timeline(folder) if (folder / TIMELINE_FILE).exists() else None
@@ -36,7 +36,7 @@ def read_run(folder: Path, label: str) -> RunView:
 
 
 def labels(paths: Sequence[Path]) -> list[str]:
-    """What tells runs apart: the folders' names, or the whole paths where these are the same."""
+    """Return distinct labels: the names of the folders, or the whole paths if the names are equal."""
     names = [path.resolve().name for path in paths]
     times = Counter(names)
     return [str(path) if times[name] > 1 else name for path, name in zip(paths, names, strict=True)]
@@ -50,7 +50,7 @@ def write_report(
     *,
     pause: Callable[[], object] = lambda: None,
 ) -> Path:
-    """Write ``report.html``, whole or not at all (``OSError``); ``pause`` as in ``bins_of``."""
+    """Write ``report.html`` atomically. Raises ``OSError``; ``pause`` as in ``bins_of``."""
     path = folder / REPORT_FILE
     view = RunView(folder.name, summary, bins_of(timeline, pause=pause), verdict)
     write_whole(path, [render([view]).encode()])

@@ -1,4 +1,4 @@
-"""What a report tells of the load generator itself, and of the server's own metrics: gauges over time."""
+"""The sections of a report about the load generator and about the server's own metrics: gauges over time."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _SHOWN_AS: Final[dict[str, tuple[str, float]]] = {
     "cores": ("% of a core", 100.0),
     "bytes": ("MB", 1e-6),
 }
-"""Unit and factor that a gauge's unit is shown in; others as they are."""
+"""Unit and factor for display by the unit of a gauge; other units are shown as they are."""
 
 _TOGETHER: Final[dict[str, tuple[str, ...]]] = {
     "CPU": ("cpu", "cpu_own", "cpu_locust", "cpu_scenario"),
     "Lateness of a timer": ("hub_lag", "hub_lag_max"),
-    "Wait of a frame until it is read": ("receive_wait", "receive_wait_max"),
+    "Time until a frame is read": ("receive_wait", "receive_wait_max"),
 }
-"""Gauges that are lines of one chart."""
+"""Gauges that share a chart."""
 
 
 _QUANTILES: Final = ("p50", "p95", "p99")
@@ -39,11 +39,11 @@ _OF_THE_SERVER: Final[tuple[tuple[str, str, float, tuple[str, ...]], ...]] = (
     ("Requests and messages since the start", "", 1.0, ("requests", "messages", "errors")),
     ("Traffic since the start", "MB", 1e-6, ("received_bytes", "sent_bytes")),
 )
-"""Title, unit, factor and lines of the charts of a server's metrics; others have one each."""
+"""Title, unit, factor and lines of the charts of server metrics; other metrics have one chart each."""
 
 
 def health(run: RunView) -> Items:
-    """Its processes, the gauges over time, and what became of the workers."""
+    """Return its processes, the gauges over time, and the state of the workers."""
     items: dict[str, Item] = dict(_processes(run))
     own = {name: row for name, row in run.bins.gauges.items() if name not in {gauges.USERS, gauges.SOCKETS}}
     for title, names in _TOGETHER.items():
@@ -59,7 +59,7 @@ def health(run: RunView) -> Items:
 
 
 def server(run: RunView) -> Items:
-    """The server's metrics over time, those of a kind in one chart, and their figures over the run."""
+    """Return the metrics of the server over time, grouped into charts, and their figures over the run."""
     items: dict[str, Item] = {}
     part = _part(run, "server")
     if isinstance(part, dict) and part.get("url"):
@@ -93,8 +93,8 @@ def _processes(run: RunView) -> Items:
         for process in processes
     )
     headers = ("process", "state", "s with users", *(name.replace("_", " ") for name in names))
-    reasons = "; ".join(map(str, part.get("reasons") or ["fast enough for its figures to be believed"]))
-    return {"processes": Table("Processes: mean / most of a second", headers, rows, left=2, note=reasons)}
+    reasons = "; ".join(map(str, part.get("reasons") or ["fast enough for its figures to be trusted"]))
+    return {"processes": Table("Processes: mean / highest second", headers, rows, left=2, note=reasons)}
 
 
 def _figure(name: str, figure: Mapping[str, float] | None) -> str:

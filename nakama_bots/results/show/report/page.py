@@ -1,4 +1,4 @@
-"""The page: sections of every run beside each other, filled into the template."""
+"""The page: the sections of all runs side by side, filled into the template."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from nakama_bots.results.show.report.sections import BAR, SECTIONS
 from nakama_bots.results.show.report.view import RunView
 
 BAD: Final = frozenset({"failed", "failures", "lost", "missed"})
-"""Columns in which every number but 0 is bad news."""
+"""Columns in which every number except 0 is a problem."""
 OPEN: Final = frozenset({"load", "realtime", "matchmaking", "delivery", "errors"})
-"""Sections that are unfolded at first."""
+"""Sections that are open initially."""
 FIRST: Final = 4
-"""Rows of a section that are shown at first."""
+"""Rows of a section that are shown initially."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One run's chart or table in a row; both None: this run has none."""
+    """The chart or table of a run in a row; both are None if the run has none."""
 
     chart: Chart | None = None
     svg: Markup | None = None
@@ -49,14 +49,14 @@ class PageRow:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A section with what the runs have in it."""
+    """A section with the items of all runs."""
 
     section: Section
     rows: tuple[PageRow, ...]
 
 
 def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str:
-    """The page of at least one run; ``comparison`` is of the first."""
+    """Return the page for at least one run; ``comparison`` belongs to the first."""
     environment = Environment(
         loader=PackageLoader("nakama_bots.results.show.report"),
         autoescape=True,
@@ -81,7 +81,7 @@ def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str
 
 
 def _shown(value: object) -> object:
-    """A value of the page: of a text, which may be a server's, nothing is acted on. Markup is our own."""
+    """Escape a value for the page: text may come from a server. Markup is always our own."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return safe_text(value, _LONGEST_TEXT)
     return value
@@ -114,9 +114,9 @@ def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str, labels:
 
 
 def _overlay(items: Sequence[Item | None], labels: Sequence[str]) -> Chart | None:
-    """One chart with the lines of several runs; None for a single run, tables, or too many lines.
+    """Return one chart with the lines of several runs; None for a single run, tables, or too many lines.
 
-    Where all lines are too many, those called p95 stand for a latency.
+    If there are too many lines, only those called p95 are shown.
     """
     charts = [(label, item) for label, item in zip(labels, items, strict=True) if isinstance(item, Chart)]
     if len(items) < 2 or len(charts) < len(items):

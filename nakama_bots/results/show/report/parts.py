@@ -1,4 +1,4 @@
-"""What a section of a report is made of: charts, tables, and the two out of a run's bins."""
+"""The parts of a section: charts, tables, and how to build both from the bins of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LATENCY_HEADERS: Final = ("p50 ms", "p90 ms", "p95 ms", "p99 ms", "max ms")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """``left`` columns hold text, the others numbers."""
+    """A table; the first ``left`` columns hold text, the others numbers."""
 
     title: str
     headers: tuple[str, ...]
@@ -36,12 +36,12 @@ class Table:
 
 Item = Chart | Table
 Items = Mapping[str, Item]
-"""By a key that is the same in every run of a report, in the order in which they are shown."""
+"""Items by a key that is the same for every run of a report, in display order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """``items`` gives what a run has to show; a section in which no run has anything is left out."""
+    """A section; ``items`` returns what a run shows. A section in which all runs are empty is left out."""
 
     identity: str
     title: str
@@ -50,18 +50,18 @@ class Section:
 
 
 def over_time(run: RunView, title: str, unit: str, rows: Mapping[str, Sequence[float | None]]) -> Chart:
-    """A line for each row of a value a bin."""
+    """Return a chart with a line for each row of values per bin."""
     lines = tuple(ChartLine(name, _points(run.bins, values)) for name, values in rows.items())
     return Chart(title, unit, lines, seconds=run.seconds)
 
 
 def per_second(run: RunView, numbers: Sequence[int]) -> list[float | None]:
-    """What was counted in each bin, by the second."""
+    """Return what was counted in each bin, per second."""
     return [number / run.bins.width for number in numbers]
 
 
 def latency_over_time(run: RunView, title: str, bins: Mapping[str, Sequence[sparse.Buckets]]) -> Chart:
-    """Percentiles of what was counted in each bin: ``p50``, or ``p50 name`` where there are several names."""
+    """Return percentiles of each bin: ``p50``, or ``p50 name`` if there are several names."""
     lines = []
     for name, blocks in bins.items():
         found = [sparse.percentiles(block, SHOWN.values()) for block in blocks]
@@ -73,11 +73,11 @@ def latency_over_time(run: RunView, title: str, bins: Mapping[str, Sequence[spar
 
 
 def distribution(title: str, names: Mapping[str, sparse.Buckets]) -> Chart:
-    """What share of the calls took at most how long, by nines."""
+    """Return the share of calls by their longest duration, on an axis of nines."""
     lines = []
     for name, buckets in names.items():
         count = sum(buckets.values())
-        # Beyond these a percentile is the longest call.
+        # Higher percentiles are the longest call.
         percents = [percent for percent in _DISTRIBUTION if count * (1 - percent / 100) >= 1] or [50.0]
         values = sparse.percentiles(buckets, percents)
         pairs = zip(percents, values, strict=True)
@@ -87,7 +87,7 @@ def distribution(title: str, names: Mapping[str, sparse.Buckets]) -> Chart:
 
 
 def whole(blocks: Sequence[sparse.Buckets]) -> sparse.Buckets:
-    """All bins as one."""
+    """Merge all bins."""
     total: sparse.Buckets = {}
     for block in blocks:
         for bucket, times in block.items():
@@ -96,22 +96,22 @@ def whole(blocks: Sequence[sparse.Buckets]) -> sparse.Buckets:
 
 
 def figures(times: Latency) -> tuple[str, ...]:
-    """The cells under ``LATENCY_HEADERS``."""
+    """Return the cells under ``LATENCY_HEADERS``."""
     return tuple(milliseconds(times[key]) for key in ("p50", "p90", "p95", "p99", "max"))
 
 
 def milliseconds(value: float | None) -> str:
-    """With two decimals; "-" for none."""
+    """Format with two decimals; "-" for none."""
     return "-" if value is None else f"{value:,.2f}"
 
 
 def facts(title: str, rows: Mapping[str, object], note: str = "") -> Table:
-    """A table of names and what they are."""
+    """Return a table of names and values."""
     return Table(title, ("", ""), tuple((name, text(value)) for name, value in rows.items()), note=note)
 
 
 def text(value: object) -> str:
-    """A value of JSON for a person."""
+    """Format a JSON value for display."""
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -122,12 +122,12 @@ def text(value: object) -> str:
 
 
 def is_rows(part: object) -> bool:
-    """Whether it is a list of objects, and not empty."""
+    """Whether it is a non-empty list of objects."""
     return isinstance(part, list) and bool(part) and all(isinstance(row, dict) for row in part)
 
 
 def rows_table(title: str, rows: list[dict[str, object]]) -> Table:
-    """A row for each object, a column for each of its keys."""
+    """Return a table with a row per object and a column per key."""
     plain = [dict(flat(row)) for row in rows]
     headers = list(dict.fromkeys(key for row in plain for key in row))
     cells = tuple(tuple(text(row.get(key)) for key in headers) for row in plain)
@@ -135,7 +135,7 @@ def rows_table(title: str, rows: list[dict[str, object]]) -> Table:
 
 
 def flat(part: Mapping[str, object]) -> list[tuple[str, object]]:
-    """Its plain values; a latency as its p50, p95, p99 and max."""
+    """Return its plain values; a latency as p50, p95, p99 and max."""
     found: list[tuple[str, object]] = []
     for key, value in part.items():
         if isinstance(value, dict) and value.keys() >= _LATENCY_KEYS:

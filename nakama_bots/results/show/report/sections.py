@@ -1,4 +1,4 @@
-"""The sections of a report, in their order: each takes what a run has and shows nothing of what it has not."""
+"""The sections of a report in their order; each shows only what a run has measured."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _SHOWN: Final = frozenset({
     "chat", "arrivals", "paced", "errors", "samples_ms", "counts", "recorded", "health", "server", "workers",
     "published", "deliveries", "timing",
 })  # fmt: skip
-"""Parts of the summary that have their place; others are shown as they are."""
+"""Parts of the summary that have a section; others are shown as they are."""
 
 
 def _load(run: RunView) -> Items:
@@ -67,7 +67,7 @@ def _load(run: RunView) -> Items:
 
 
 def _calls(run: RunView, title: str, kinds: Iterable[str]) -> Items:
-    """A table of all names, their distributions in one chart, and each over time."""
+    """Return a table of all names, their distributions in one chart, and each over time."""
     wanted = set(kinds)
     calls = [call for call in run.summary["calls"] if call["kind"] in wanted]
     if not calls:
@@ -141,7 +141,7 @@ def _matchmaking(run: RunView) -> Items:
     steps = (
         ("tickets added", part["tickets_added"]),
         ("matched", part["tickets_matched"]),
-        ("came into their match", part.get("tickets_joined", 0)),
+        ("joined their match", part.get("tickets_joined", 0)),
         ("matches joined", part["matches_joined"]),
         ("matches played to the end", part["matches_played"]),
         ("tickets cancelled", part["tickets_cancelled"]),
@@ -198,12 +198,12 @@ def _delivery(run: RunView) -> Items:
             items["distribution"] = distribution("Delivery distribution", _with_corrected(run, "delivery"))
         counts = {_ENDS.get(key, key): cast("Mapping[str, int]", part).get(key, 0) for key in _DELIVERED}
         note = "" if part.get("balanced", True) else "NOT BALANCED: not every expected delivery ended once"
-        items["counts"] = facts("What became of every expected delivery of match data", counts, note)
+        items["counts"] = facts("Outcome of every expected delivery of match data", counts, note)
     return items | dict(_delivery_by_kind(run)) | dict(_reconnects(run))
 
 
 def _reconnects(run: RunView) -> Items:
-    """Connections that were lost or dropped while the players were in a match, and the way back."""
+    """Return connections that were lost or dropped during a match, and the reconnects."""
     counts = run.summary["counts"]
     numbers = {name: counts.get(name, 0) for name in (observer.RECONNECTS, observer.RECONNECTS_FAILED)}
     if not any(numbers.values()):
@@ -211,11 +211,11 @@ def _reconnects(run: RunView) -> Items:
     times = run.summary["samples_ms"].get(observer.RECONNECT)
     cells = figures(times) if times is not None else ("not measured",) * len(LATENCY_HEADERS)
     rows = (("until the player is back", *(f"{number:,}" for number in numbers.values()), *cells),)
-    return {"reconnects": Table("Reconnects", ("", "came back", "failed", *LATENCY_HEADERS), rows)}
+    return {"reconnects": Table("Reconnects", ("", "succeeded", "failed", *LATENCY_HEADERS), rows)}
 
 
 def _delivery_by_kind(run: RunView) -> Items:
-    """Each kind of message, where bots tell it: the sample ``delivery.<kind>`` and the counts behind it."""
+    """Return each kind of message that bots record: the sample ``delivery.<kind>`` and its counts."""
     kinds = {name: times for name, times in run.summary["samples_ms"].items() if _is_a_kind(name)}
     if not kinds:
         return {}
@@ -235,7 +235,7 @@ def _delivery_by_kind(run: RunView) -> Items:
 
 
 def _counted(counts: Mapping[str, int], name: str, field: str) -> int:
-    """A field of the deliveries that the sample ``name`` is of: all of a kind, or those of a scenario."""
+    """Return a field of the deliveries behind the sample ``name``: all of a kind, or those of a scenario."""
     return counts.get(f"{name}_{field}" if name in _TOTALS else f"{name}.{field}", 0)
 
 
@@ -287,7 +287,7 @@ def _arrivals(run: RunView) -> Items:
     delay = part["delay_ms"]
     times = Table("From the plan to the start", ("", "count", *LATENCY_HEADERS),
                   (("delay", f"{delay['count']:,}", *figures(delay)),))  # fmt: skip
-    return {"counts": facts("What became of them", counts), "delay": times}
+    return {"counts": facts("Outcomes", counts), "delay": times}
 
 
 def _errors(run: RunView) -> Items:
@@ -321,12 +321,12 @@ def _ledger(run: RunView) -> Items:
     ledger = dict(run.summary["ledger"])
     balanced = ledger.pop("balanced")
     rows = {name.replace("_", " "): value for name, value in ledger.items()}
-    note = "" if balanced else "NOT BALANCED: not every cid that was sent ended exactly once"
-    return {"table": facts("What became of every cid", {"balanced": balanced, **rows}, note)}
+    note = "" if balanced else "NOT BALANCED: not every sent cid ended exactly once"
+    return {"table": facts("Outcome of every cid", {"balanced": balanced, **rows}, note)}
 
 
 def _own(run: RunView) -> Items:
-    """Names that a scenario made up, and what later versions of the summary add."""
+    """Return names that scenarios define, and parts of later versions of the summary."""
     known = {*_TOTALS, observer.TICK_LATENESS, observer.RECONNECT}
     samples = {
         name: times
@@ -358,7 +358,7 @@ def _about(run: RunView) -> Items:
 
 
 def _generic(summary: Summary, keys: Iterable[str]) -> Items:
-    """Parts of the summary that have no section made for them: objects as facts, lists of them as tables."""
+    """Return parts of the summary without a section: objects as facts, lists of objects as tables."""
     items: dict[str, Item] = {}
     for key in keys:
         part = cast("Mapping[str, object]", summary).get(key)
@@ -376,7 +376,7 @@ def _generic(summary: Summary, keys: Iterable[str]) -> Items:
 
 
 BAR: Final = "\N{FULL BLOCK}"
-"""The heading of a column whose cells are shares, drawn as bars."""
+"""Heading of a column of shares, drawn as bars."""
 
 
 def _bar(share: float) -> str:
@@ -386,16 +386,16 @@ def _bar(share: float) -> str:
 SECTIONS: Final = (
     Section("load", "Load", _load),
     Section("realtime", "Realtime: round trips per message", _realtime,
-            "From the write of a message with a cid to the read of its answer."),
+            "From writing a message with a cid to reading its answer."),
     Section("rest", "REST by route", _rest),
     Section("matchmaking", "Matchmaking", _matchmaking),
-    Section("delivery", "Delivery", _delivery, "Messages between our players, on the clock of one host."),
-    Section("ticks", "Tick lateness", _ticks, "How late our bots send: the generator's doing."),
+    Section("delivery", "Delivery", _delivery, "Messages between players of the run, on one clock."),
+    Section("ticks", "Tick lateness", _ticks, "How late the bots send: caused by the generator."),
     Section("paced", "Corrected for coordinated omission", _paced,
-            "A send that had to wait is late for its player as well: corrected times count from the plan."),
+            "A send that had to wait is late for its player too: corrected times count from the plan."),
     Section("arrivals", "Arrivals of the open load", _arrivals),
-    Section("published", "Published figures beside this run's", _published,
-            "Others' generator and server: a place to start from, not a race."),
+    Section("published", "Published figures", _published,
+            "From another generator and server: a starting point, not a ranking."),
     Section("errors", "Errors", _errors),
     Section("ledger", "Ledger", _ledger),
     Section("health", "Generator health", health),

@@ -1,4 +1,4 @@
-"""A run as its report shows it: the summary, the verdict, and the time line in bins of equal length."""
+"""A run for its report: the summary, the verdict, and the time line in bins of equal length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from nakama_bots.results.record.timeline import Interval, Timeline
 from nakama_bots.results.summary import Summary
 
 SERVER: Final = "server"
-"""The source of what was read from the target's own metrics."""
+"""The source of the target's own metrics."""
 
 _MOST_BINS: Final = 150
 _WIDTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
@@ -25,7 +25,7 @@ _K = TypeVar("_K")
 
 @dataclass(slots=True)
 class CallBins:
-    """One name's calls in each bin."""
+    """The calls of a name in each bin."""
 
     ok: list[sparse.Buckets]
     failures: list[int]
@@ -33,7 +33,7 @@ class CallBins:
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """The time line in ``number`` bins of ``width`` seconds. Gauges: values at a bin's end, None without."""
+    """The time line in ``number`` bins of ``width`` seconds. Gauges: values at the end of a bin, or None."""
 
     width: int
     number: int
@@ -45,13 +45,13 @@ class Bins:
     server: Mapping[str, list[float | None]] = field(default_factory=dict)
 
     def middle(self, position: int) -> float:
-        """Seconds after the start in the middle of a bin."""
+        """Return the middle of each bin in seconds after the start."""
         return (position + 0.5) * self.width
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """``label`` tells the run from others of a report; ``verdict`` is None when none was drawn."""
+    """A run; ``label`` identifies it in the report; ``verdict`` is None if the run has none."""
 
     label: str
     summary: Summary
@@ -60,19 +60,19 @@ class RunView:
 
     @property
     def seconds(self) -> float:
-        """How long the time axis is."""
+        """The length of the time axis in seconds."""
         return max(self.summary["run"]["duration_s"], self.bins.number * self.bins.width)
 
 
 def bin_width(seconds: float) -> int:
-    """Seconds that a bin of a run of that length lasts."""
+    """Return the length of a bin for a run of that length, in seconds."""
     return next((width for width in _WIDTHS if seconds <= width * _MOST_BINS), _WIDTHS[-1])
 
 
 def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = lambda: None) -> Bins:
-    """The time line in bins; without one there are none.
+    """Return the time line in bins; without a time line there are none.
 
-    ``pause`` is called after each interval, for an event loop that cannot wait for all of them.
+    ``pause`` is called after each interval, for an event loop that must not be blocked.
     """
     if timeline is None or not len(timeline):
         return Bins(1, 0)
@@ -87,7 +87,7 @@ def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = lambda: 
 
 
 class _Filling:
-    """Bins that are being filled."""
+    """Bins while they are filled."""
 
     def __init__(self, width: int, number: int) -> None:
         self.number = number
