@@ -18,9 +18,11 @@ from nakama_bots.players.acts.party import Party
 from nakama_bots.players.behaviour import Behaviour, BehaviourError, ChatMessage, Event, State
 from nakama_bots.players.codecs import exact, json_field, keyed, stamped
 from nakama_bots.players.identity import Identity, Newcomers
+from nakama_bots.players.inbox import Inbox
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.player import Player, World
 from nakama_bots.players.rendezvous import Crew
+from nakama_bots.players.replay import Replay
 from nakama_bots.players.seat import Seat
 from nakama_bots.realtime.adapters import Adapter as WebSocketAdapter
 from nakama_bots.realtime.adapters import TextAdapter as WebSocketAdapterText
@@ -50,6 +52,7 @@ __all__ = [
     "Event",
     "GeventTransport",
     "Identity",
+    "Inbox",
     "Match",
     "NakamaApi",
     "NakamaError",
@@ -61,6 +64,7 @@ __all__ = [
     "Persona",
     "Player",
     "RealtimeError",
+    "Replay",
     "RequestTimeout",
     "RequestsTransport",
     "RestError",

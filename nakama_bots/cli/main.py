@@ -26,7 +26,7 @@ class Subcommand:
 
 NAMES: Final = (
     "baseline", "capacity", "cleanup", "compare", "completion", "doctor", "emulator", "fill", "gate", "history",
-    "init", "report", "scenarios", "schema", "settings",
+    "init", "record", "report", "scenarios", "schema", "settings",
 )  # fmt: skip
 
 

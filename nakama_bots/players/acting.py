@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, cast
 
-from nakama_bots.errors import ConfigError
+from nakama_bots.errors import CallError, ConfigError
+from nakama_bots.players import inbox
 from nakama_bots.players.acts import idle, matchmaking, notifications, party, slow_reader, social
 from nakama_bots.players.acts.chat import ChatRoom
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.acts.party import Party
 from nakama_bots.players.acts.status import Followed
 from nakama_bots.players.acts.storage import SaveGame
+from nakama_bots.players.inbox import Inbox
 from nakama_bots.players.rendezvous import PATIENCE, Crew
 from nakama_bots.types.realtime import ChannelType
 
@@ -129,7 +132,18 @@ class Acts:
     def meet(self, size: int, timeout: float = PATIENCE) -> Crew:
         """Meet players of this process and scenario; waits until there are ``size``."""
         player = _player(self)
-        return player.world.rendezvous.meet(player.scenario, size, timeout)
+        return player.world.rendezvous.meet(player.scenario, size, timeout, player)
+
+    def listen(self, *pushes: str) -> Inbox:
+        """Keep the pushes of these keys until they are taken: ``with player.listen("party") as inbox``."""
+        return Inbox(_player(self), pushes)
+
+    def refused(self, *kinds: type[CallError]) -> AbstractContextManager[None]:
+        """Inside, a call must fail with one of ``kinds``: it is counted as ``provoked.refused``, no failure.
+
+        The block ends with that call. A call that goes well is a ``NotRefused``.
+        """
+        return inbox.refused(_player(self), kinds)
 
     def neighbours(self, *distances: int) -> list[str]:
         """User ids of the players of this process whose number has the bits of ``distance`` flipped.

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import defaultdict
 from collections.abc import Hashable
-from typing import Final
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
 
 from gevent.event import AsyncResult, Event
 
 from nakama_bots.errors import RequestTimeout
+
+if TYPE_CHECKING:
+    from nakama_bots.players.player import Player
 
 PATIENCE: Final = 5.0
 """Seconds that a player waits for the others."""
@@ -16,27 +21,51 @@ _MEET: Final = "meet"
 
 
 class Crew:
-    """A player's place among players that met: ``index`` from 0; number 0 ``leads``."""
+    """A player's place among players that met: ``index`` from 0; number 0 ``leads``.
+
+    ``with player.meet(2) as crew`` leaves it at the end.
+    """
 
     def __init__(self, index: int, meeting: _Meeting) -> None:
         self.index = index
         self._meeting = meeting
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+
+    @property
+    def id(self) -> str:
+        """A text that only this crew has."""
+        return self._meeting.id
+
+    @property
+    def members(self) -> list[Player]:
+        """The players, by their ``index``."""
+        return self._meeting.members
 
     @property
     def leads(self) -> bool:
         """True if this player is number 0."""
         return self.index == 0
 
-    def share(self, value: str) -> None:
-        """Share ``value`` with the others; for the leader."""
-        self._meeting.shared.set(value)
+    def share(self, value: str, name: str = "") -> None:
+        """Share ``value`` with the others; one member shares each ``name``."""
+        self._meeting.shared[name].set(value)
 
-    def hear(self, timeout: float = 10.0) -> str:
-        """The value that the leader shares; ``RequestTimeout`` after ``timeout`` seconds."""
-        self._meeting.shared.wait(timeout)
-        value = self._meeting.shared.get_nowait() if self._meeting.shared.ready() else None
+    def hear(self, timeout: float = 10.0, name: str = "") -> str:
+        """The value that a member shares; ``RequestTimeout`` after ``timeout`` seconds."""
+        shared = self._meeting.shared[name]
+        if not self._meeting.ended:
+            shared.wait(timeout)
+        value = shared.get_nowait() if shared.ready() else None
         if value is None:
-            raise RequestTimeout("the leader of the crew shared nothing", operation=_MEET)
+            text = f"nobody of the crew shared {name!r}" if name else "the leader of the crew shared nothing"
+            raise RequestTimeout(text, operation=_MEET)
         return value
 
     def wait(self, timeout: float = 60.0) -> None:
@@ -50,16 +79,18 @@ class Crew:
 
 class _Meeting:
     def __init__(self, size: int) -> None:
-        self.shared: AsyncResult[str | None] = AsyncResult()
+        self.id = secrets.token_hex(8)
+        self.members: list[Player] = []
+        self.shared: defaultdict[str, AsyncResult[str | None]] = defaultdict(AsyncResult)
         self._size = size
         self._here = 0
         self._point = Event()
         """The next point that all wait at; replaced when all have reached it."""
-        self._ended = False
+        self.ended = False
 
     def wait(self, timeout: float) -> None:
         point = self._point
-        if not self._ended:
+        if not self.ended:
             self._here += 1
             if self._here == self._size:
                 self._here, self._point = 0, Event()
@@ -72,9 +103,10 @@ class _Meeting:
         raise RequestTimeout("not all of the crew arrived", operation=_MEET)
 
     def end(self) -> None:
-        if not self.shared.ready():
-            self.shared.set(None)
-        self._ended = True
+        self.ended = True
+        for one in list(self.shared.values()):
+            if not one.ready():
+                one.set(None)
         self._point.set()
 
 
@@ -82,23 +114,26 @@ class Rendezvous:
     """Puts players with the same key into crews of a size, first come, first served."""
 
     def __init__(self) -> None:
-        self._waiting: defaultdict[Hashable, list[AsyncResult[Crew]]] = defaultdict(list)
+        self._waiting: defaultdict[Hashable, dict[AsyncResult[Crew], Player | None]] = defaultdict(dict)
 
-    def meet(self, key: Hashable, size: int, timeout: float = PATIENCE) -> Crew:
-        """A place in a complete crew; ``RequestTimeout`` if too few arrive within ``timeout`` seconds."""
+    def meet(self, key: Hashable, size: int, timeout: float = PATIENCE, player: Player | None = None) -> Crew:
+        """A place for ``player`` in a complete crew.
+
+        ``RequestTimeout`` if too few arrive within ``timeout`` seconds.
+        """
         place: AsyncResult[Crew] = AsyncResult()
         waiting = self._waiting[key, size]
-        waiting.append(place)
+        waiting[place] = player
         if len(waiting) == size:
             meeting = _Meeting(size)
+            meeting.members += [one for one in waiting.values() if one is not None]
             for index, other in enumerate(waiting):
                 other.set(Crew(index, meeting))
             waiting.clear()
         try:
             place.wait(timeout)
         finally:
-            if place in waiting:
-                waiting.remove(place)
+            waiting.pop(place, None)
         if not place.ready():
             msg = f"fewer than {size} players of this process met within {timeout:g} s"
             raise RequestTimeout(msg, operation=_MEET)

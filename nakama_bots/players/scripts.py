@@ -45,7 +45,7 @@ def _load(name: str) -> Any:
             raise ConfigError(_FLAG, name, f"{ACCEPTED} (there are: {known})")
         return next(iter(entries)).load()
     try:
-        module = _module(place)
+        module = module_of(place)
         found = getattr(module, member)
     except AttributeError:
         raise ConfigError(_FLAG, name, f"the name of a class or generator function in {place}") from None
@@ -76,7 +76,8 @@ def _is_behaviour(one: object) -> bool:
     return inspect.isclass(one) and issubclass(one, Behaviour) and one is not Behaviour
 
 
-def _module(place: str) -> Any:
+def module_of(place: str) -> Any:
+    """The module of a file or by its name, without Locust's patches."""
     # The file may also hold a Locust user class. Locust would patch what this process already uses.
     before = os.environ.get(_NO_PATCH)
     os.environ[_NO_PATCH] = "1"

@@ -1,4 +1,7 @@
-"""RFC 6455 frames of a client, bytes in and out. Pure: no socket, no clock, the mask is an argument."""
+"""RFC 6455 frames of a client, bytes in and out. Pure: no socket, no clock, the mask is an argument.
+
+A ``FrameReader`` can also read the other direction, for a recorder between a client and a server.
+"""
 
 from __future__ import annotations
 
@@ -37,9 +40,15 @@ def encode(opcode: int, payload: bytes, mask: bytes) -> bytes:
         head = bytes((0x80 | opcode, 0x80 | 126)) + size.to_bytes(2, "big") + mask
     else:
         head = bytes((0x80 | opcode, 0x80 | 127)) + size.to_bytes(8, "big") + mask
+    return head + masked(payload, mask)
+
+
+def masked(payload: bytes, mask: bytes) -> bytes:
+    """``payload`` with the 4 bytes of ``mask`` applied, which also takes them off again."""
     # One XOR of two big integers: the fastest mask that Python has for frames of this size.
+    size = len(payload)
     key = (mask * (size // 4 + 1))[:size]
-    return head + (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
+    return (int.from_bytes(payload, "little") ^ int.from_bytes(key, "little")).to_bytes(size, "little")
 
 
 def encode_close(code: int, reason: str, mask: bytes) -> bytes:
@@ -68,10 +77,12 @@ class FrameReader:
     """Parses bytes as they arrive into whole messages and control frames.
 
     ``max_size`` is in bytes, of a whole message, 125 or more. After a violation ``error`` is set and
-    everything that follows is ignored; complete frames before it are still returned.
+    everything that follows is ignored; complete frames before it are still returned. With ``from_client`` the
+    frames are a client's, which are masked; otherwise a server's, which are not.
     """
 
     __slots__ = (
+        "_from_client",
         "_kept",
         "_max_size",
         "_message",
@@ -80,8 +91,9 @@ class FrameReader:
         "error",
     )
 
-    def __init__(self, max_size: int = MAX_MESSAGE_SIZE) -> None:
+    def __init__(self, max_size: int = MAX_MESSAGE_SIZE, *, from_client: bool = False) -> None:
         self.error: ProtocolError | None = None
+        self._from_client = from_client
         self._max_size = max_size
         # Buffers, not lists of pieces: a piece of one byte would cost forty.
         self._kept = bytearray()
@@ -103,21 +115,18 @@ class FrameReader:
             first = data[position]
             size = data[position + 1]
             start = position + 2
-            if size > 125:
-                wide = 2 if size == 126 else 8
-                if size > 127:
-                    return self._fail(frames, "the server sent a masked frame")
-                if end - start < wide:
+            mask = b""
+            if size > 125 or self._from_client:
+                head = self._head(data, start, size)
+                if head is None:
                     break
-                size = int.from_bytes(data[start : start + wide], "big")
-                start += wide
-                if size > self._max_size:
-                    self.error = AnswerTooLarge("a frame", self._max_size, "max_received", size)
-                    return frames
+                size, start, mask = head
             if end - start < size:
                 self._missing = start + size - end
                 break
             payload = data[start : start + size]
+            if mask:
+                payload = masked(payload, mask)
             position = start + size
             if first == _FINAL_TEXT and not self._message_opcode:
                 frames.append((TEXT, payload))
@@ -126,6 +135,26 @@ class FrameReader:
         if position < end:
             self._kept += data[position:]
         return frames
+
+    def _head(self, data: bytes, start: int, size: int) -> tuple[int, int, bytes] | None:
+        """Size, start and mask of the payload whose head goes on at ``start``; None: incomplete or wrong."""
+        masks = 4 if self._from_client else 0
+        if (size > 127) != self._from_client:
+            self._fail(
+                [], "the client sent a frame without a mask" if masks else "the server sent a masked frame"
+            )
+            return None
+        size &= 127
+        wide = 0 if size < 126 else 2 if size == 126 else 8
+        if len(data) - start < wide + masks:
+            return None
+        if wide:
+            size = int.from_bytes(data[start : start + wide], "big")
+            start += wide
+        if size > self._max_size:
+            self.error = AnswerTooLarge("a frame", self._max_size, "max_received", size)
+            return None
+        return size, start + masks, data[start : start + masks]
 
     def _join(self, data: bytes) -> bytes:
         """The buffered bytes and ``data``; empty while a frame is known to be incomplete: a large frame that
@@ -167,17 +196,18 @@ class FrameReader:
         return True
 
     def _violation(self, first: int, opcode: int, size: int, *, final: bool) -> str:
+        peer = "the client" if self._from_client else "the server"
         if first & 0x70:
-            return "the server sent a frame with reserved bits"
+            return f"{peer} sent a frame with reserved bits"
         if opcode in _CONTROL:
             if not final or size > 125:
-                return "the server sent a fragmented or too long control frame"
-            return "the server sent a close frame of one byte" if opcode == CLOSE and size == 1 else ""
+                return f"{peer} sent a fragmented or too long control frame"
+            return f"{peer} sent a close frame of one byte" if opcode == CLOSE and size == 1 else ""
         if opcode == _CONTINUATION:
-            return "" if self._message_opcode else "the server continued a message that it had not started"
+            return "" if self._message_opcode else f"{peer} continued a message that it had not started"
         if opcode not in _DATA:
-            return f"the server sent the unknown opcode {opcode}"
-        return "the server started a message inside another one" if self._message_opcode else ""
+            return f"{peer} sent the unknown opcode {opcode}"
+        return f"{peer} started a message inside another one" if self._message_opcode else ""
 
     def _fail(self, frames: list[Frame], message: str) -> list[Frame]:
         self.error = ProtocolError(message)

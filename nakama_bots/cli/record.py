@@ -1,0 +1,121 @@
+"""``nakama-bots record URL``: play a game through a proxy once, and get the scenario."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from nakama_bots.cli.inputs import argument
+from nakama_bots.errors import ConfigError
+from nakama_bots.exit_codes import ExitCode
+from nakama_bots.settings import options
+from nakama_bots.settings.resolve import Settings
+from nakama_bots.settings.target import URL_FORM
+from nakama_bots.settings.values import Kind, duration, file_of
+
+if TYPE_CHECKING:
+    from nakama_bots.record.tape import Tape
+
+HELP: Final = "record a game client's session through a proxy, and write it as a scenario"
+SETTINGS: Final = (
+    "server_key", "http_key", "connect_timeout", "request_timeout", "matchmaker_timeout", "tls_ca",
+    "tls_insecure",
+)  # fmt: skip
+_OUTPUT: Final = "scenarios/recorded.py"
+
+
+def _address(text: object) -> tuple[str, int]:
+    host, colon, port = str(text).rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65535:
+        raise ValueError
+    return host.strip("[]"), int(port)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of this subcommand."""
+    parser.add_argument("host", metavar="URL", nargs="?", default=argparse.SUPPRESS, help="the server")
+    parser.add_argument(
+        "--listen", metavar="HOST:PORT", type=argument(Kind(_address, "HOST:PORT")), default="127.0.0.1:7450",
+        help="where the game client connects to instead of the server",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="FILE.py", default=_OUTPUT, help="the scenario")
+    parser.add_argument(
+        "--pace", choices=("thinking", "recorded"), default="thinking",
+        help="pauses from the distribution of the recorded ones, or as they were",
+    )  # fmt: skip
+    parser.add_argument(
+        "--state", choices=("replay", "model"), default="replay",
+        help="match state: sent again on its own clock, or modelled by op codes, sizes and rate",
+    )  # fmt: skip
+    parser.add_argument("--keep-texts", action="store_true", help="keep chat, display names and other texts")
+    parser.add_argument("--har", metavar="FILE", default=argparse.SUPPRESS, help="read an HAR file, no proxy")
+    parser.add_argument(
+        "--verify", action="store_true", help="play the scenario once, and compare it with the recording"
+    )
+    span = argument(duration(above=0, high=86_400))
+    parser.add_argument(
+        "--seconds", metavar="SECONDS", type=span, default=argparse.SUPPRESS,
+        help="record for so long, without Ctrl-C",
+    )  # fmt: skip
+    pem = argument(file_of("a PEM file"))
+    parser.add_argument(
+        "--tls-cert", metavar="CERT", type=pem, default="", help="PEM file: clients connect with TLS"
+    )
+    parser.add_argument("--tls-key", metavar="KEY", type=pem, default="", help="its private key")
+    options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Record until Ctrl-C, SIGTERM or ``--seconds``; or read an HAR file; or verify a scenario."""
+    har = getattr(arguments, "har", None)
+    settings = options.resolve(arguments, SETTINGS, host="URL")
+    if settings.target is None and har is None:
+        raise ConfigError("URL", "", f"{URL_FORM}; or --har FILE")
+    if har is not None and arguments.verify:
+        raise ConfigError("--verify", "with --har", "one of them at a time")
+    # Late: gevent and the client are wanted by this subcommand only.
+    from nakama_bots.record import session  # noqa: PLC0415
+
+    wanted = session.Options(
+        Path(arguments.output), arguments.pace, arguments.state, keep_texts=arguments.keep_texts
+    )
+    if arguments.verify:
+        return _verify(settings, wanted.output)
+    session.check_output(wanted.output)
+    tape = session.tape_of_har(Path(har)) if har is not None else _proxied(arguments, settings)
+    return ExitCode.PASSED if session.finish(tape, wanted, _say) else ExitCode.FAILURES
+
+
+def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
+    from gevent.event import Event  # noqa: PLC0415
+
+    from nakama_bots.cli.interrupts import told  # noqa: PLC0415
+    from nakama_bots.record.proxy import Proxy, server_tls  # noqa: PLC0415
+    from nakama_bots.record.session import tape_of  # noqa: PLC0415
+
+    assert settings.target is not None
+    tls = server_tls(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None
+    proxy = Proxy(
+        settings.target, arguments.listen, network=settings.network, timeout=settings.timeouts.connect,
+        tls=tls, say=_say,
+    )  # fmt: skip
+    ended = Event()
+    with told(lambda _: ended.set()):
+        proxy.start()
+        _say(f"recording: let the game client connect to {proxy.url} instead of {settings.target.http_url}")
+        _say("play, then press Ctrl-C")
+        ended.wait(getattr(arguments, "seconds", None))
+        proxy.stop()
+        return tape_of(proxy.kept)
+
+
+def _verify(settings: Settings, path: Path) -> int:
+    from nakama_bots.record.verify import verify  # noqa: PLC0415
+
+    return ExitCode.PASSED if verify(path, settings, print) else ExitCode.FAILURES
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

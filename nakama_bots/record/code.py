@@ -1,0 +1,128 @@
+"""Python source from expressions, laid out as ruff format leaves it.
+
+A line that is too long gets one element a line and a trailing comma, which formatters keep at any line length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+WIDTH: Final = 88
+_INDENT: Final = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An expression as its source."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text with expressions in it: an f-string of literal pieces and sources."""
+
+    pieces: tuple[str | Raw, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke:
+    """A call of a function."""
+
+    function: str
+    positional: tuple[Any, ...] = ()
+    named: tuple[tuple[str, Any], ...] = ()
+
+
+def quoted(text: str) -> str:
+    """A literal of ``text`` with the quotes that the formatter prefers."""
+    shown = repr(text)
+    if shown[0] == "'" and '"' not in text:
+        inner = shown[1:-1].replace("\\'", "'")
+        return f'"{inner}"'
+    return shown
+
+
+def flat(value: Any) -> str:
+    """An expression on one line."""
+    for kind, shown in _SHOWN:
+        if isinstance(value, kind):
+            return shown(value)
+    return repr(value)
+
+
+def _bytes(value: bytes) -> str:
+    shown = repr(value)
+    return f'b"{shown[2:-1]}"' if shown[1] == "'" and b'"' not in value else shown
+
+
+def _mapping(value: Mapping[Any, Any]) -> str:
+    return "{" + ", ".join(f"{flat(key)}: {flat(one)}" for key, one in value.items()) + "}"
+
+
+def _tuple(value: tuple[Any, ...]) -> str:
+    inner = ", ".join(map(flat, value))
+    return f"({inner},)" if len(value) == 1 else f"({inner})"
+
+
+def statement(expression: Any, depth: int, before: str = "", after: str = "") -> list[str]:
+    """The lines of ``before``, an expression and ``after``, ``depth`` levels in."""
+    pad = _INDENT * depth
+    line = f"{pad}{before}{flat(expression)}{after}"
+    if len(line) <= WIDTH:
+        return [line]
+    return _split(expression, depth, before, after) or [line]
+
+
+def _split(value: Any, depth: int, before: str, after: str) -> list[str]:
+    pad = _INDENT * depth
+    inner: list[str] = []
+    if isinstance(value, Invoke):
+        opening, closing = f"{value.function}(", ")"
+        for one in value.positional:
+            inner += statement(one, depth + 1, after=",")
+        for name, one in value.named:
+            inner += statement(one, depth + 1, f"{name}=", ",")
+    elif isinstance(value, Mapping):
+        opening, closing = "{", "}"
+        for key, one in value.items():
+            inner += statement(one, depth + 1, f"{flat(key)}: ", ",")
+    elif isinstance(value, (list, tuple)):
+        opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")")
+        for one in value:
+            inner += statement(one, depth + 1, after=",")
+    if not inner:
+        return []
+    return [f"{pad}{before}{opening}", *inner, f"{pad}{closing}{after}"]
+
+
+def _arguments(call: Invoke) -> list[str]:
+    return [*map(flat, call.positional), *(f"{name}={flat(one)}" for name, one in call.named)]
+
+
+def _f_string(value: Text) -> str:
+    parts: Sequence[str] = [
+        f"{{{piece.text}}}"
+        if isinstance(piece, Raw)
+        else quoted(piece)[1:-1].replace("{", "{{").replace("}", "}}")
+        for piece in value.pieces
+    ]
+    text = "".join(parts)
+    # What is put in has quotes of its own: the other kind around it, as Python 3.11 wants.
+    return (
+        f"f'{text}'" if any('"' in one.text for one in value.pieces if isinstance(one, Raw)) else f'f"{text}"'
+    )
+
+
+_SHOWN: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
+    (Raw, lambda value: value.text),
+    (Text, _f_string),
+    (Invoke, lambda value: f"{value.function}({', '.join(_arguments(value))})"),
+    (str, quoted),
+    (bytes, _bytes),
+    (Mapping, _mapping),
+    (tuple, _tuple),
+    (list, lambda value: f"[{', '.join(map(flat, value))}]"),
+)

@@ -1,0 +1,237 @@
+"""Finds the values that an answer gave and a later request used, so that a scenario takes its own."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import orjson
+
+from nakama_bots.record.roles import Role
+from nakama_bots.record.tape import RecordedCall, RecordedPush
+
+_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LONG: Final = re.compile(r"[0-9A-Za-z_.:+/=-]{12,}")
+_ID_KEY: Final = re.compile(r"(?:^|_)(?:id|ids|ticket|token|cursor|version)$")
+_SMALLEST: Final = 10_000
+"""A smaller number that an answer gave and a request has is taken for the same by chance."""
+_MOST_SHOWN: Final = 12
+
+Event: TypeAlias = RecordedCall | RecordedPush
+Path: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A value that ``event`` gave to ``role``, found there at ``path``."""
+
+    role: Role
+    event: Event
+    path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The user id or user name of a role's player."""
+
+    role: Role
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """A text with values of others in it."""
+
+    pieces: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbour:
+    """A user that was not recorded: another player takes its place."""
+
+
+@dataclass(slots=True)
+class Findings:
+    """What was found, and what was left constant and why."""
+
+    found: dict[str, int] = field(default_factory=dict)
+    constant: dict[str, int] = field(default_factory=dict)
+
+    def find(self, what: str) -> None:
+        """Count a value that became a variable."""
+        self.found[what] = self.found.get(what, 0) + 1
+
+    def leave(self, what: str) -> None:
+        """Count a value that stays as it was recorded."""
+        self.constant[what] = self.constant.get(what, 0) + 1
+
+    def lines(self) -> Iterator[str]:
+        """For a person to read."""
+        for title, counts in (("found", self.found), ("left constant", self.constant)):
+            shown = sorted(counts.items(), key=lambda item: -item[1])
+            for what, number in shown[:_MOST_SHOWN]:
+                yield f"{title}: {what}" + (f" ({number} times)" if number > 1 else "")
+            if len(shown) > _MOST_SHOWN:
+                yield f"{title}: {len(shown) - _MOST_SHOWN} more"
+
+
+def parsed(text: Any) -> Any:
+    """The JSON object or list in a text, or the text."""
+    if isinstance(text, str) and text[:1] in ("{", "["):
+        try:
+            return orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+    return text
+
+
+class Correlation:
+    """What each value of the recording came from."""
+
+    def __init__(self, roles: Sequence[Role], usable: Callable[[Ref], bool] = lambda _: True) -> None:
+        """``usable`` says whether a scenario has what an event gave at a path."""
+        self.findings = Findings()
+        self._roles = roles
+        self._users = {role.user: role for role in roles}
+        self._names = {role.username: role for role in roles if role.username}
+        self._sources: dict[str, list[tuple[float, Ref]]] = {}
+        self._asked: dict[str, float] = {}
+        for role in roles:
+            for call in role.calls:
+                for _, value in _leaves((call.request, call.query, list(call.path))):
+                    key = _key(value)
+                    self._asked[key] = min(self._asked.get(key, call.at), call.at)
+        for role in roles:
+            for call in role.calls:
+                if call.answered and not call.error:
+                    self._give(role, call, call.ended, call.answer, usable)
+            for push in role.pushes:
+                if push.key != "match_data":
+                    self._give(role, push, push.at, push.body, usable)
+
+    def _give(self, role: Role, event: Event, at: float, body: Any, usable: Callable[[Ref], bool]) -> None:
+        for path, value in _leaves(body):
+            key = _key(value)
+            # What a client had said before a server repeated it is the client's own.
+            if self._asked.get(key, at) < at and not _looks_given(value):
+                continue
+            ref = Ref(role, event, path)
+            if _carries(path, value) and usable(ref):
+                self._sources.setdefault(key, []).append((at, ref))
+
+    def resolve(self, role: Role, value: Any, at: float, where: str, key: str = "") -> Any:
+        """``value`` of a request at ``at``, with a ``Ref`` or ``Own`` for each part that a server gave."""
+        if isinstance(value, Mapping):
+            return {name: self.resolve(role, one, at, where, name) for name, one in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.resolve(role, one, at, where, key) for one in value]
+        if isinstance(value, bool) or not isinstance(value, (str, int)):
+            return value
+        found = self._single(role, value, at)
+        if found is not None:
+            self.findings.find(f"{where}: {key or 'value'} from {_described(found)}")
+            return found
+        if isinstance(value, str):
+            return self._inside(role, value, at, where, key)
+        return value
+
+    def shared(self, ref: Ref | Own, role: Role) -> bool:
+        """Whether another role has to hand the value over."""
+        return ref.role is not role
+
+    def _single(self, role: Role, value: Any, at: float) -> Ref | Own | None:
+        if value in self._users:
+            return Own(self._users[value], "user_id")
+        if value in self._names:
+            return Own(self._names[value], "username")
+        candidates = [(when, ref) for when, ref in self._sources.get(_key(value), ()) if when <= at]
+        if not candidates:
+            return None
+
+        def rank(item: tuple[float, Ref]) -> tuple[int, float]:
+            when, ref = item
+            own, push = ref.role is role, isinstance(ref.event, RecordedPush)
+            order = 0 if own and not push else 1 if not own and not push else 2 if own else 3
+            # Of a role's own answers the newest, of another's the one that had it first.
+            return order, -when if own else when
+
+        return min(candidates, key=rank)[1]
+
+    def _inside(self, role: Role, text: str, at: float, where: str, key: str) -> Any:
+        """A text that has known ids in it, or an id that nobody gave."""
+        pieces: list[Any] = []
+        end = 0
+        for match in _LONG.finditer(text):
+            for inner in _UUID.finditer(match[0]) if not self._single(role, match[0], at) else (match,):
+                start = inner.start() + (match.start() if inner is not match else 0)
+                found = self._single(role, inner[0], at)
+                if found is None:
+                    continue
+                pieces += [text[end:start], found] if start > end else [found]
+                end = start + len(inner[0])
+                self.findings.find(f"{where}: part of {key or 'value'} from {_described(found)}")
+        if pieces:
+            if end < len(text):
+                pieces.append(text[end:])
+            return Mixed(tuple(pieces))
+        if _UUID.fullmatch(text):
+            if key in ("user_id", "user_ids", "ids", "owner_id", "owner_ids", "id") and "rpc" not in where:
+                self.findings.leave(f"{where}: {key}, a user or object that no answer had; it stays out")
+                return Neighbour()
+            self.findings.leave(f"{where}: {key or 'value'}, an id that no answer had")
+        elif _ID_KEY.search(key) and _looks_given(text):
+            self.findings.leave(f"{where}: {key}, which no answer had: the game's own")
+        return text
+
+
+def _key(value: Any) -> str:
+    return value if isinstance(value, str) else f"#{value}"
+
+
+def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _leaves(one, (*path, name))
+    elif isinstance(value, (list, tuple)):
+        for index, one in enumerate(value):
+            yield from _leaves(one, (*path, index))
+    elif isinstance(value, str):
+        inner = parsed(value)
+        if inner is not value:
+            yield from _leaves(inner, (*path, "json()"))
+        else:
+            yield path, value
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield path, value
+
+
+def _looks_given(value: Any) -> bool:
+    """Whether a value looks made by a server: an id, a token, a large number."""
+    if isinstance(value, int):
+        return abs(value) >= _SMALLEST
+    return bool(_UUID.search(value)) or (len(value) >= 16 and any(map(str.isdigit, value)) and " " not in value)
+
+
+def _carries(path: Path, value: Any) -> bool:
+    """Whether a value of an answer is one that a later request may have from it."""
+    if isinstance(value, int):
+        return abs(value) >= _SMALLEST
+    if len(value) < 4 or len(value) > 4096:
+        return False
+    name = next((one for one in reversed(path) if isinstance(one, str) and one != "json()"), "")
+    return (
+        _looks_given(value)
+        or bool(_ID_KEY.search(name))
+        or (len(value) >= 6 and any(map(str.isdigit, value)) and " " not in value and "/" not in value)
+    )
+
+
+def _described(found: Ref | Own) -> str:
+    if isinstance(found, Own):
+        return f"the {found.role.name}'s {found.what}"
+    event = found.event
+    name = f"{event.kind} {event.name}" if isinstance(event, RecordedCall) else f"the push {event.key}"
+    path = ".".join("n" if isinstance(one, int) else one for one in found.path if one != "json()")
+    return f"{name} ({path})"

@@ -1,0 +1,103 @@
+"""A recording from an HAR file: requests, answers, and the websocket messages of browsers and mitmproxy."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import orjson
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.realtime.frames import BINARY, TEXT
+from nakama_bots.record.scribe import Scribe
+
+_FLAG: Final = "--har"
+_ACCEPTED: Final = "an HAR file: JSON with log.entries"
+_MESSAGES: Final = ("_webSocketMessages", "webSocketMessages")
+
+
+def read(path: Path, scribe: Scribe) -> None:
+    """Write an HAR file on the scribe's tape; ``ConfigError`` if it is none."""
+    try:
+        document = orjson.loads(path.read_bytes())
+        entries = document["log"]["entries"]
+        if not isinstance(entries, list):
+            raise TypeError
+    except OSError as error:
+        raise ConfigError(_FLAG, str(path), f"{_ACCEPTED} ({error.strerror})") from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(_FLAG, str(path), _ACCEPTED) from None
+    starts = [start for entry in entries if (start := _start(entry)) is not None]
+    first = min(starts, default=0.0)
+    for entry in entries:
+        try:
+            _entry(entry, first, scribe)
+        except (KeyError, TypeError, ValueError, AttributeError):
+            scribe.tape.note(f"an entry of {path.name} is not as HAR has it: left out")
+    scribe.tape.sort()
+
+
+def _start(entry: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(entry["startedDateTime"]).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _entry(entry: Mapping[str, Any], first: float, scribe: Scribe) -> None:
+    request, response = entry["request"], entry.get("response") or {}
+    start = _start(entry)
+    at = 0.0 if start is None else start - first
+    parts = urlsplit(request["url"])
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    messages = next((entry[name] for name in _MESSAGES if entry.get(name)), None)
+    if messages is not None or parts.scheme in ("ws", "wss"):
+        _socket(target, messages or (), at, first, scribe)
+        return
+    if not parts.path.startswith(("/v2/", "/healthcheck")):
+        scribe.tape.note("requests that are not to Nakama's API (/v2/..) are left out")
+        return
+    headers = {one["name"].lower(): one["value"] for one in request.get("headers", ())}
+    body = (request.get("postData") or {}).get("text") or ""
+    status = int(response.get("status") or 0)
+    answer = (status, _content(response.get("content") or {})) if status else None
+    ended = at + max(0.0, float(entry.get("time") or 0)) / 1000
+    scribe.rest(request["method"], target, headers, body.encode(), answer, at, ended)
+
+
+def _content(content: Mapping[str, Any]) -> bytes:
+    text = content.get("text") or ""
+    if content.get("encoding") == "base64":
+        return base64.b64decode(text)
+    return str(text).encode()
+
+
+def _socket(target: str, messages: Any, at: float, first: float, scribe: Scribe) -> None:
+    opened = scribe.socket(target, at)
+    last = at
+    for message in messages:
+        moment = message.get("time")
+        last = float(moment) - first if moment is not None else last
+        for opcode, payload in _payload(message):
+            # Browsers write send and receive, some exporters outgoing and incoming.
+            if message.get("type") in ("send", "request", "outgoing"):
+                opened.outgoing(opcode, payload, last)
+            else:
+                opened.incoming(opcode, payload, last)
+    opened.closed(last)
+
+
+def _payload(message: Mapping[str, Any]) -> Iterator[tuple[int, bytes]]:
+    opcode, data = int(message.get("opcode", TEXT)), message.get("data", "")
+    if opcode == TEXT:
+        yield opcode, str(data).encode()
+    elif opcode == BINARY:
+        try:
+            yield opcode, base64.b64decode(data, validate=True)
+        except (binascii.Error, TypeError):
+            yield opcode, str(data).encode("latin-1", "replace")

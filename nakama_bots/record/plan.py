@@ -1,0 +1,442 @@
+"""What each role does, step by step: acts, calls, waits, values that roles hand over, and pauses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any, Final
+
+from nakama_bots.record import invoke, pace
+from nakama_bots.record.acts import Act, Acting, acting_of
+from nakama_bots.record.code import Raw
+from nakama_bots.record.correlate import Correlation, Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record.invoke import Written
+from nakama_bots.record.redact import Redactor
+from nakama_bots.record.roles import Role, roles_of
+from nakama_bots.record.state import Series
+from nakama_bots.record.tape import WS, RecordedCall, RecordedPush, Tape
+
+_REACTION: Final = 0.3
+"""Seconds after a push within which a call is an answer to it."""
+_IDLE: Final = 0.02
+_CAUSE: Final = 2.0
+_FEW_SENDS: Final = 3
+_UNAWAITED: Final = frozenset({
+    "match_presence_event", "channel_presence_event", "party_presence_event", "stream_presence_event",
+})  # fmt: skip
+_FILTERS: Final = {"notifications": "code", "match_data": "op_code", "party_data": "op_code"}
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """One thing that a role does. ``kind`` says which of the fields it has."""
+
+    kind: str
+    """open, close, call, state, take, meet, share, hear, pause or reconnect"""
+    at: float
+    ended: float
+    act: Act | None = None
+    call: RecordedCall | None = None
+    written: Written | None = None
+    push: RecordedPush | None = None
+    series: Series | None = None
+    sends: list[RecordedCall] = field(default_factory=list)
+    value: Ref | None = None
+    name: str = ""
+    number: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Part:
+    """A role and its steps."""
+
+    role: Role
+    acting: Acting
+    steps: list[Step] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Plan:
+    """All that a scenario is written from."""
+
+    parts: list[Part]
+    correlation: Correlation
+    notes: list[str]
+    values: dict[str, Any] = field(default_factory=dict)
+    """Large values that go into the data file."""
+    series: list[Series] = field(default_factory=list)
+
+
+def plan(tape: Tape, redactor: Redactor) -> Plan:
+    """The plan of a scenario."""
+    notes = list(tape.notes)
+    roles = roles_of(tape, notes)
+    parts = [Part(role, acting_of(role)) for role in roles]
+    usable = {id(part.role): part.acting.usable for part in parts}
+    correlation = Correlation(roles, lambda ref: usable[id(ref.role)](ref))
+    made = Plan(parts, correlation, notes)
+    for part in parts:
+        part.steps = list(_Steps(part, made, redactor, len(parts) > 1).all())
+    for part in parts:
+        _take(part, parts)
+    _hand_over(parts)
+    _keep_order(parts)
+    for part in parts:
+        _meet(part, parts)
+        _pause(part)
+    return made
+
+
+class _Steps:
+    """The acts and calls of one role."""
+
+    def __init__(self, part: Part, made: Plan, redactor: Redactor, together: bool) -> None:
+        self._part = part
+        self._role = part.role
+        self._made = made
+        self._redactor = redactor
+        self._together = together
+        self._sends: Step | None = None
+
+    def all(self) -> Iterator[Step]:
+        calls = self._role.calls
+        acting = self._part.acting
+        connection = 1
+        for index, call in enumerate(calls):
+            yield from self._closes(index, call.at)
+            now = self._role.connection_at(call.at)
+            if call.kind == WS and now > connection:
+                connection = now
+                yield from self._sent()
+                yield Step("reconnect", call.at, call.at)
+            if id(call) in acting.part:
+                continue
+            sends = self._sending(index, call)
+            if sends is not None:
+                if self._sends is not None and self._sends.act is not sends:
+                    yield from self._sent()
+                self._sends = self._sends or Step("state", call.at, call.at, act=sends)
+                self._sends.sends.append(call)
+                self._sends.ended = call.at
+                continue
+            yield from self._sent()
+            act = acting.opening(call)
+            if act is not None:
+                since = call if act.ticket is None else act.ticket
+                yield Step(
+                    "open", since.at, call.ended, act=act, call=call,
+                    written=self._resolved(invoke.opening(act, self._mode()), call),
+                )  # fmt: skip
+                continue
+            yield Step(
+                "call",
+                call.at,
+                call.ended,
+                act=self._inside(index, call),
+                call=call,
+                written=self._call(index, call),
+            )
+        yield from self._closes(len(calls), calls[-1].ended if calls else 0.0)
+
+    def _mode(self) -> Any:
+        # Only those who met here find each other.
+        return Raw("crew.id") if self._together else Raw("type(self).__name__")
+
+    def _closes(self, index: int, at: float) -> Iterator[Step]:
+        for act in reversed(self._part.acting.acts):
+            if act.end == index:
+                yield from self._sent()
+                yield Step("close", at, at, act=act)
+
+    def _sending(self, index: int, call: RecordedCall) -> Act | None:
+        if call.name == "match_data_send" and isinstance(call.request, Mapping):
+            return self._part.acting.within("match", call.request.get("match_id", ""), index)
+        if call.name == "party_data_send" and isinstance(call.request, Mapping) and not call.error:
+            return self._part.acting.within("party", call.request.get("party_id", ""), index)
+        return None
+
+    def _sent(self) -> Iterator[Step]:
+        """The state that was sent up to here, as single messages or as a series."""
+        step, self._sends = self._sends, None
+        if step is None:
+            return
+        assert step.act is not None
+        messages = []
+        for call in step.sends:
+            body = call.request
+            messages.append((call.at, int(body.get("op_code", 0) or 0), invoke.payload_of(body.get("data"))))
+        if len(messages) <= _FEW_SENDS or step.act.kind == "party":
+            for call, (at, op_code, data) in zip(step.sends, messages, strict=True):
+                said = self._redactor.data(data)
+                shown: Any = said.decode() if said.isascii() and said.decode().isprintable() else said
+                written = Written("send", [op_code, shown] if said else [op_code], {})
+                yield Step("call", at, call.ended, act=step.act, call=call, written=written)
+            return
+        number = 1 + sum(1 for one in self._made.series if one.name.startswith(self._role.name))
+        step.series = Series(f"{self._role.name} {number}", messages)
+        self._made.series.append(step.series)
+        yield step
+
+    def _inside(self, index: int, call: RecordedCall) -> Act | None:
+        """The room that a call is written on."""
+        request = call.request if isinstance(call.request, Mapping) else {}
+        channel = request.get("channel_id") or (call.path[0] if call.name == "/v2/channel/{channel_id}" else "")
+        return self._part.acting.within("chat", channel, index) if channel else None
+
+    def _call(self, index: int, call: RecordedCall) -> Written:
+        inside = self._inside(index, call)
+        if call.kind == WS:
+            return self._resolved(invoke.over_socket(call, inside), call)
+        if call.name == "/v2/channel/{channel_id}" and (read := invoke.history(call, inside)) is not None:
+            return read
+        return self._resolved(_safe(invoke.over_rest(call), call, self._made.notes), call)
+
+    def _resolved(self, written: Written, call: RecordedCall) -> Written:
+        where = f"{call.kind} {call.name}"
+        resolve = self._made.correlation.resolve
+        written.positional = [
+            self._clean(
+                one if isinstance(one, (Raw, bytes)) else resolve(self._role, one, call.at, where), "", written
+            )
+            for one in written.positional
+        ]
+        written.named = {
+            name: self._clean(resolve(self._role, one, call.at, where, name), name, written)
+            if not isinstance(one, Raw) else one
+            for name, one in written.named.items()
+        }  # fmt: skip
+        return written
+
+    def _clean(self, value: Any, key: str, written: Written) -> Any:
+        """``value`` without what is somebody's; values of answers stay."""
+        made: Any
+        if isinstance(value, (Ref, Own, Raw, Neighbour)):
+            made = value
+        elif isinstance(value, Mixed):
+            pieces = (self._redactor.text(one) if isinstance(one, str) else one for one in value.pieces)
+            made = Mixed(tuple(pieces))
+        elif isinstance(value, Mapping):
+            made = {self._redactor.text(name): self._clean(one, name, written) for name, one in value.items()}
+        elif isinstance(value, list):
+            made = [self._clean(one, key, written) for one in value]
+            if any(isinstance(one, Neighbour) for one in value):
+                made = Raw("self.player.neighbours(1)")
+        elif isinstance(value, bytes):
+            made = self._redactor.data(value)
+        elif isinstance(value, str) and written.personal and key not in ("channel_id", "message_id"):
+            made = self._redactor.personal(value)
+        else:
+            made = self._redactor.value(value, key)
+        return made
+
+
+def _safe(written: Written, call: RecordedCall, notes: list[str]) -> Written:
+    """Names that must be a bot's own, and conditions that hold only once."""
+    method = written.method.rpartition(".")[2]
+    if method == "create_group" and "name" in written.named:
+        written.named["name"] = Raw('f"{self.player.identity.username}-{random.getrandbits(32):x}"')
+    if method == "update_account":
+        for name in ("display_name", "avatar_url", "location", "lang_tag", "timezone"):
+            if written.named.get(name):
+                written.named[name] = Raw(f"self.player.persona.{name}")
+        if written.named.get("username"):
+            written.named["username"] = Raw("self.player.session.username")
+    if method == "write_storage_objects" and not call.error:
+        for one in written.positional[-1]:
+            if isinstance(one, dict) and one.get("version") == "*":
+                del one["version"]
+                note = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
+                if note not in notes:
+                    notes.append(note)
+    return written
+
+
+def refs(value: Any) -> Iterator[Ref | Own]:
+    """The values of others in an argument."""
+    if isinstance(value, (Ref, Own)):
+        yield value
+    elif isinstance(value, Mixed):
+        for one in value.pieces:
+            yield from refs(one)
+    elif isinstance(value, Mapping):
+        for one in value.values():
+            yield from refs(one)
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from refs(one)
+
+
+def refs_of(step: Step) -> Iterator[Ref | Own]:
+    """The values of others in a step."""
+    if step.written is not None:
+        yield from refs(step.written.positional)
+        yield from refs(step.written.named)
+    if step.value is not None:
+        yield step.value
+
+
+def _take(part: Part, parts: Sequence[Part]) -> None:
+    """Wait for the pushes whose values are used, and for those that the client reacted to."""
+    wanted: dict[int, RecordedPush] = {}
+    for other in parts:
+        for step in other.steps:
+            for ref in refs_of(step):
+                if isinstance(ref, Ref) and ref.role is part.role and isinstance(ref.event, RecordedPush):
+                    wanted[id(ref.event)] = ref.event
+    few = sum(1 for push in part.role.pushes if push.key == "match_data") <= _FEW_SENDS
+    for push in part.role.pushes:
+        skipped = push.key in _UNAWAITED or (push.key == "match_data" and not few)
+        if not skipped and id(push) not in part.acting.part and _awaited(push, part, parts):
+            wanted[id(push)] = push
+    for push in sorted(wanted.values(), key=lambda one: one.at):
+        step = Step("take", push.at, push.at, push=push, name=_FILTERS.get(push.key, ""))
+        part.steps.insert(_place(part.steps, push.at), step)
+
+
+def _awaited(push: RecordedPush, part: Part, parts: Sequence[Part]) -> bool:
+    index = _place(part.steps, push.at)
+    if index == len(part.steps) or index == 0:
+        return False
+    before, after = part.steps[index - 1], part.steps[index]
+    if after.kind == "close" or after.at - push.at > _REACTION:
+        return False
+    if any(push.at < one.at <= after.at and one.key == push.key for one in part.role.pushes):
+        return False
+    causes = [
+        (call.at, other is part)
+        for other in parts
+        for call in other.role.calls
+        if push.at - _CAUSE < call.at <= push.at
+    ]
+    if not causes:
+        return False  # of somebody who was not recorded: it would not come again
+    _, own = max(causes)
+    # What the server sends with the answer was not waited for.
+    return not own or push.at - before.ended >= _IDLE
+
+
+def _place(steps: Sequence[Step], at: float) -> int:
+    """Before the first step that began after a time."""
+    return next((index for index, step in enumerate(steps) if step.at > at), len(steps))
+
+
+def _hand_over(parts: Sequence[Part]) -> None:
+    """Have a role share the values that another one uses."""
+    names: dict[tuple[int, Path], str] = {}
+    by_role = {id(part.role): part for part in parts}
+    for part in parts:
+        heard: set[tuple[int, Path]] = set()
+        for step in list(part.steps):
+            for ref in list(refs_of(step)):
+                if not isinstance(ref, Ref) or ref.role is part.role:
+                    continue
+                key = (id(ref.event), ref.path)
+                if key not in names:
+                    names[key] = _shared_name(ref, names.values())
+                    _share(by_role[id(ref.role)], ref, names[key])
+                if key not in heard:
+                    heard.add(key)
+                    at = ref.event.ended if isinstance(ref.event, RecordedCall) else ref.event.at
+                    hear = Step("hear", at, at, value=None, name=names[key])
+                    part.steps.insert(part.steps.index(step), hear)
+
+
+def _share(part: Part, ref: Ref, name: str) -> None:
+    index = next(i for i, one in enumerate(part.steps) if _is_source(one, ref.event))
+    ended = part.steps[index].ended
+    part.steps.insert(index + 1, Step("share", ended, ended, value=ref, name=name))
+
+
+def _is_source(step: Step, event: Event) -> bool:
+    return step.kind in ("call", "open", "take") and event in (step.call, step.push)
+
+
+def _shared_name(ref: Ref, taken: Any) -> str:
+    words = [one for one in ref.path if isinstance(one, str) and one != "json()"]
+    name = words[-1] if words else "value"
+    if name == "id":
+        noun = ref.event.name if isinstance(ref.event, RecordedCall) else ref.event.key
+        name = noun.rpartition("/")[2].replace("_create", "").replace("_join", "") + "_id"
+    name = "".join(one if one.isalnum() else "_" for one in name).strip("_").lower() or "value"
+    found, number = name, 2
+    while found in taken:
+        found, number = f"{name}_{number}", number + 1
+    return found
+
+
+def _keep_order(parts: Sequence[Part]) -> None:
+    """Calls of two roles about the same user or object keep their order."""
+    touched: dict[Any, list[tuple[Part, Step]]] = {}
+    for part in parts:
+        for step in part.steps:
+            if step.kind != "call" or step.call is None or (step.call.kind == WS and not _joins(step.call)):
+                continue
+            users = {part.role.user}
+            for ref in refs_of(step):
+                if isinstance(ref, Own):
+                    users.add(ref.role.user)
+                else:
+                    touched.setdefault((id(ref.event), ref.path), []).append((part, step))
+            if len(users) > 1:
+                touched.setdefault(frozenset(users), []).append((part, step))
+    number = 0
+    done: set[int] = set()
+    for pairs in touched.values():
+        pairs.sort(key=lambda pair: pair[1].at)
+        for (one, earlier), (other, later) in pairwise(pairs):
+            if one is other or id(later) in done or later.at < earlier.ended:
+                continue
+            done.add(id(later))
+            number += 1
+            name = f"step {number}"
+            place = one.steps.index(earlier) + 1
+            one.steps.insert(place, Step("share", earlier.ended, earlier.ended, name=name))
+            other.steps.insert(other.steps.index(later), Step("hear", earlier.ended, earlier.ended, name=name))
+
+
+def _joins(call: RecordedCall) -> bool:
+    return call.name in ("party_join", "party_accept", "party_remove", "party_promote")
+
+
+def _meet(part: Part, parts: Sequence[Part]) -> None:
+    """Wait in a match, a party or a room for the other roles that came before the next step."""
+    for act in part.acting.acts:
+        if act.how.endswith("find_match"):
+            continue
+        others = sorted(
+            other.call.ended
+            for one in parts
+            if one is not part
+            for other in one.acting.acts
+            if other.kind == act.kind and other.id == act.id
+        )
+        inside = [one for one in part.steps if one.act is act and one.kind in ("call", "state")]
+        last = 1
+        for step in inside:
+            present = 1 + sum(1 for at in others if at < step.at)
+            if present > last:
+                last = present
+                at = others[present - 2]
+                index = part.steps.index(step)
+                part.steps.insert(index, Step("meet", at, at, act=act, number=present))
+
+
+def _pause(part: Part) -> None:
+    """Pauses where the player thought; short ones are added to the next."""
+    gaps: list[tuple[Step, float]] = []
+    free = part.steps[0].at if part.steps else 0.0
+    for step in part.steps:
+        if step.kind not in ("close", "share", "hear", "take", "meet"):
+            gaps.append((step, max(0.0, step.at - free)))
+        free = max(free, step.ended)
+    limit = pace.threshold([gap for _, gap in gaps])
+    owed = 0.0
+    for step, gap in gaps:
+        owed += gap if gap >= pace.SHORTEST else 0.0
+        if gap >= limit:
+            index = part.steps.index(step)
+            # A role that waits for another one has thought before.
+            part.steps.insert(index, Step("pause", step.at, step.at, seconds=owed))
+            owed = 0.0

@@ -1,0 +1,99 @@
+"""The players of a recording: each becomes a role of the scenario."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from nakama_bots.record import routes
+from nakama_bots.record.tape import WS, RecordedCall, RecordedPush, RecordedSocket, Tape
+
+NAMES: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+_PERSONAL: Final = ("/v2/account/link/", "/v2/account/unlink/", "/v2/iap/")
+
+
+@dataclass(slots=True, eq=False)
+class Role:
+    """A player: its calls that the scenario makes, its pushes and its connections."""
+
+    name: str
+    user: str
+    username: str = ""
+    calls: list[RecordedCall] = field(default_factory=list)
+    pushes: list[RecordedPush] = field(default_factory=list)
+    sockets: list[RecordedSocket] = field(default_factory=list)
+
+    def connection_at(self, at: float) -> int:
+        """Which of its connections was the newest at a time, from 1; 0 before the first."""
+        return sum(1 for one in self.sockets if one.opened <= at)
+
+    @property
+    def appears_online(self) -> bool:
+        """Whether its first connection asked for a status presence."""
+        return bool(self.sockets) and self.sockets[0].status
+
+
+def roles_of(tape: Tape, notes: list[str]) -> list[Role]:
+    """The players in the order in which they came; ``notes`` gets what is left out, a line each."""
+    _adopt(tape)
+    users = list(dict.fromkeys(call.user for call in tape.calls if call.user))
+    users += [one.user for one in tape.sockets if one.user and one.user not in users]
+    if len(users) > len(NAMES):
+        notes.append(f"{len(users)} players were recorded: those after the first {len(NAMES)} are left out")
+    roles: list[Role] = []
+    for user in users[: len(NAMES)]:
+        name = NAMES[len(roles)] if len(users) > 1 else "player"
+        role = Role(name, user, tape.names.get(user, ""))
+        role.pushes = [one for one in tape.pushes if one.user == user]
+        role.sockets = [one for one in tape.sockets if one.user == user]
+        role.calls = _kept([one for one in tape.calls if one.user == user], notes)
+        roles.append(role)
+    return roles
+
+
+def _adopt(tape: Tape) -> None:
+    """Give a call that nobody was logged in for, such as a refused login, to the only or the next player."""
+    waiting: list[RecordedCall] = []
+    last = ""
+    for call in tape.calls:
+        if call.user:
+            last = last or call.user
+            for one in waiting:
+                one.user = call.user
+            waiting.clear()
+        else:
+            waiting.append(call)
+    for one in waiting:
+        one.user = last
+
+
+def _kept(calls: list[RecordedCall], notes: list[str]) -> list[RecordedCall]:
+    """The calls that the scenario makes: without the login, which is the bot's own, and what is a person's."""
+    kept: list[RecordedCall] = []
+    created = False
+    entered = False
+    for call in calls:
+        shown = f"{call.kind} {call.name}"
+        if call.name.startswith(routes.LOGIN):
+            if call.error:
+                notes.append(f"left out: {shown} ({call.error}); the bots log in with their own accounts")
+            elif not entered:
+                entered, created = True, bool(isinstance(call.answer, dict) and call.answer.get("created"))
+                how = call.name.removeprefix(routes.LOGIN)
+                if how != "device":
+                    notes.append(f"replaced: the login by {how}, by the bots' own by device")
+            else:
+                kept.append(call)
+        elif not call.answered:
+            notes.append(f"left out: {shown}; it was not answered")
+        elif call.error == "Unauthenticated":
+            notes.append(f"left out: {shown} ({call.error}); a bot renews its session")
+        elif call.name.startswith(_PERSONAL):
+            notes.append(f"left out: {shown}; it has a person's identity or purchase")
+        elif created and not call.error and (call.kind, call.name) == ("PUT", "/v2/account"):
+            created = False
+            notes.append(f"left out: {shown}; a bot writes the profile of its new account itself")
+        else:
+            kept.append(call)
+            created = created and call.kind != WS
+    return kept

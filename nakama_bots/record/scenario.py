@@ -1,0 +1,77 @@
+"""From a tape to the files of a scenario: the source and its data, and what to tell about them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from nakama_bots.players.replay import SUFFIX, VERSION
+from nakama_bots.record.plan import plan
+from nakama_bots.record.redact import Redactor
+from nakama_bots.record.state import packed
+from nakama_bots.record.tape import Tape
+from nakama_bots.record.write import Choices, Writer, role_calls
+from nakama_bots.results.run_folder import write_whole
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A scenario that is ready to be written."""
+
+    source: str
+    data: bytes
+    report: list[str]
+    """What was found, left constant, left out and replaced, a line each."""
+    roles: int
+    calls: int
+
+
+def made_of(
+    tape: Tape, path: Path, *, pace: str = "thinking", state: str = "replay", keep_texts: bool = False
+) -> Scenario:
+    """The scenario of a recording, to be written to ``path``."""
+    redactor = Redactor(tape, keep_texts=keep_texts)
+    planned = plan(tape, redactor)
+    source = Writer(planned, Choices(class_name(path), pace, state)).source()
+    notes = list(planned.notes)
+    series = packed(planned.series, redactor, notes) if state == "replay" else {}
+    calls = {part.role.name: role_calls(part.role) for part in planned.parts}
+    document: dict[str, Any] = {"version": VERSION, "calls": calls, "state": series, "values": planned.values}
+    data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if not series else 0) + b"\n"
+    report = [*planned.correlation.findings.lines(), *dict.fromkeys(notes)]
+    if redactor.replaced:
+        report.append(f"replaced: {redactor.replaced} texts that are somebody's")
+    source, leaked = _without(redactor, source)
+    shown, leaked_data = _without(redactor, data.decode())
+    if leaked or leaked_data:
+        report.append("replaced: secrets in names or constants; look at the scenario before you share it")
+    return Scenario(source, shown.encode(), report, len(planned.parts), sum(map(len, calls.values())))
+
+
+def _without(redactor: Redactor, text: str) -> tuple[str, bool]:
+    """The last look at a file: no known secret is in it, wherever it may have come from."""
+    leaks = redactor.leaks(text)
+    for one in leaks:
+        text = text.replace(one, "x" * len(one))
+    return text, bool(leaks)
+
+
+def class_name(path: Path) -> str:
+    """``my_game.py`` is ``MyGame``."""
+    words = [word for word in re.split(r"[^0-9A-Za-z]+", path.stem) if word]
+    name = "".join(word[0].upper() + word[1:] for word in words) or "Recorded"
+    return name if name[0].isalpha() else f"Recorded{name}"
+
+
+def save(scenario: Scenario, path: Path) -> list[Path]:
+    """Write the files, each whole or not at all; ``OSError`` if that is not possible."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = path.with_suffix(SUFFIX)
+    # The data first: a scenario without its data does not run.
+    write_whole(data, [scenario.data])
+    write_whole(path, [scenario.source.encode()])
+    return [path, data]

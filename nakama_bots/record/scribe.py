@@ -1,0 +1,194 @@
+"""Writes requests, answers and frames of the wire on a tape: the one reader of what a proxy or an HAR saw."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections import deque
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import orjson
+
+from nakama_bots.errors import realtime_error, rest_error
+from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
+from nakama_bots.realtime.catalog import REPLIES, Reply
+from nakama_bots.realtime.frames import BINARY, TEXT
+from nakama_bots.record import routes
+from nakama_bots.record.tape import WS, RecordedCall, RecordedPush, RecordedSocket, Tape
+
+_PERSONAL: Final = frozenset({
+    "id", "token", "password", "email", "refresh_token", "signed_player_info", "player_id", "signature", "salt",
+    "public_key_url", "receipt", "purchase",
+})  # fmt: skip
+"""Fields of a login or a link that are somebody's."""
+_LINKS: Final = (
+    "/v2/account/authenticate/",
+    "/v2/account/link/",
+    "/v2/account/unlink/",
+    "/v2/account/session/",
+)
+_SILENT: Final = frozenset(key for key, reply in REPLIES.items() if reply is Reply.NONE)
+
+
+class Scribe:
+    """Fills ``tape``. Times are seconds since the recording began."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+
+    def rest(
+        self,
+        method: str,
+        target: str,
+        headers: dict[str, str],
+        body: bytes,
+        answer: tuple[int, bytes] | None,
+        at: float,
+        ended: float,
+    ) -> None:
+        """One request; ``answer`` is the status and body, None if the connection ended without."""
+        parts = urlsplit(target)
+        if method == "OPTIONS" or parts.path == "/favicon.ico":
+            return  # a browser's own
+        template, path = routes.find(method, parts.path)
+        user, by_key = self._who(headers.get("authorization", ""))
+        call = RecordedCall(
+            user, method, template, at, ended, _json(body), path=path, target=parts.path, by_key=by_key,
+            query=parse_qs(parts.query, keep_blank_values=True),
+        )  # fmt: skip
+        for key in ("http_key", "token"):
+            self.tape.secrets.update(call.query.pop(key, ()))
+            call.by_key = call.by_key or (key == "http_key" and key in parse_qs(parts.query))
+        if template.startswith(_LINKS):
+            self._personal(call.request)
+        if answer is None:
+            call.answered, call.error = False, "no answer"
+        else:
+            status, content = answer
+            call.answer = _json(content)
+            if not 200 <= status < 300:
+                call.error = _refusal(status, call.answer)
+        self._entered(call)
+        self.tape.calls.append(call)
+
+    def socket(self, target: str, at: float) -> SocketScribe:
+        """A websocket that was opened with this request target."""
+        query = dict(parse_qsl(urlsplit(target).query))
+        user = self.tape.user_of(query.get("token", ""))
+        opened = RecordedSocket(user, at, query.get("status") == "true", query.get("format", "json"))
+        self.tape.sockets.append(opened)
+        return SocketScribe(self.tape, opened)
+
+    def _who(self, authorization: str) -> tuple[str, bool]:
+        kind, _, value = authorization.partition(" ")
+        if kind.lower() == "bearer":
+            return self.tape.user_of(value), False
+        if kind.lower() == "basic":
+            try:
+                decoded = base64.b64decode(value).decode("utf-8", "replace")
+            except binascii.Error:
+                decoded = ""
+            self.tape.secrets.update(part for part in (value, *decoded.split(":", 1)) if part)
+            return "", True
+        return "", False
+
+    def _personal(self, body: Any) -> None:
+        if not isinstance(body, dict):
+            return
+        for key, value in body.items():
+            if key in _PERSONAL and isinstance(value, str) and value:
+                self.tape.secrets.add(value)
+            elif isinstance(value, dict):
+                self._personal(value)
+
+    def _entered(self, call: RecordedCall) -> None:
+        """Learn the player of a login or a refresh from its answer."""
+        if isinstance(call.answer, dict) and isinstance(call.answer.get("token"), str) and call.by_key:
+            call.user = self.tape.user_of(call.answer["token"])
+            self.tape.user_of(str(call.answer.get("refresh_token", "")))
+
+
+class SocketScribe:
+    """The messages of one websocket."""
+
+    def __init__(self, tape: Tape, opened: RecordedSocket) -> None:
+        self._tape = tape
+        self._socket = opened
+        self._pending: dict[str, RecordedCall] = {}
+        self._without: deque[RecordedCall] = deque()
+
+    def outgoing(self, opcode: int, payload: bytes, at: float) -> None:
+        """A message of the client."""
+        envelope = self._decode(opcode, payload, "the client")
+        if envelope is None:
+            return
+        cid = envelope.pop("cid", None)
+        for key, body in envelope.items():
+            call = RecordedCall(self._socket.user, WS, key, at, at, body)
+            if key in ("ping", "pong"):
+                return  # the heartbeat, which every client of ours has
+            self._tape.calls.append(call)
+            if cid is not None and key not in _SILENT:
+                call.answered, call.error = False, "no answer"
+                self._pending[str(cid)] = call
+            return
+
+    def incoming(self, opcode: int, payload: bytes, at: float) -> None:
+        """A message of the server."""
+        envelope = self._decode(opcode, payload, "the server")
+        if envelope is None:
+            return
+        cid = envelope.pop("cid", None)
+        call = self._pending.pop(str(cid), None) if cid is not None else None
+        key, body = next(iter(envelope.items()), ("", {}))
+        if call is not None:
+            call.answered, call.ended, call.answer, call.error = True, at, body, ""
+            if key == "error" and isinstance(body, dict):
+                call.error = type(realtime_error(_whole(body.get("code")), "")).__name__
+        elif cid is None and key and key not in ("ping", "pong"):
+            self._tape.pushes.append(RecordedPush(self._socket.user, key, at, body))
+
+    def closed(self, at: float) -> None:
+        """The connection has ended."""
+        if self._socket.closed is None:
+            self._socket.closed = at
+
+    @cached_property
+    def _binary(self) -> Adapter:
+        # Late: most recordings are of text, and protobuf takes its time.
+        from nakama_bots.realtime.protobuf import ProtobufAdapter  # noqa: PLC0415
+
+        return ProtobufAdapter()
+
+    def _decode(self, opcode: int, payload: bytes, peer: str) -> dict[str, Any] | None:
+        if opcode not in (TEXT, BINARY):
+            return None
+        try:
+            envelope = (TEXT_ADAPTER if opcode == TEXT else self._binary).decode(payload)
+        except ValueError:
+            envelope = None
+        if not isinstance(envelope, dict):
+            self._tape.note(f"{peer} sent messages that are not Nakama's: left out")
+            return None
+        return envelope
+
+
+def _json(body: bytes) -> Any:
+    """The JSON value in a body, its text where it is none, None where it is empty."""
+    if not body:
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body.decode("utf-8", "replace")
+
+
+def _refusal(status: int, answer: Any) -> str:
+    code = answer.get("code") if isinstance(answer, dict) else None
+    return type(rest_error(status, _whole(code, -1), "")).__name__
+
+
+def _whole(value: Any, default: int = 0) -> int:
+    return value if isinstance(value, int) else default

@@ -1,0 +1,161 @@
+"""Plays a scenario once and compares its calls with the recorded ones."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any, Final
+
+import gevent
+
+from nakama_bots.errors import CallError, ConfigError
+from nakama_bots.observer import NullObserver
+from nakama_bots.players import scripts
+from nakama_bots.players.identity import Identity
+from nakama_bots.players.inbox import REFUSED
+from nakama_bots.players.player import Player, World
+from nakama_bots.players.replay import Replay
+from nakama_bots.settings.resolve import Settings
+
+TIMEOUT: Final = 600.0
+"""Seconds that one round may take."""
+_ACCEPTED: Final = "a scenario that nakama-bots record wrote"
+_NOT_COMPARED: Final = ("/v2/account/authenticate/",)
+_SUFFIX: Final = f" ({REFUSED})"
+
+Row = tuple[str, str, str]
+"""Kind, name and outcome of a call."""
+
+
+class _Heard(NullObserver):
+    """The calls of one player, in their order."""
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+
+    def call(
+        self,
+        kind: str,
+        name: str,
+        started: float,  # noqa: ARG002
+        elapsed: float,  # noqa: ARG002
+        size: int,  # noqa: ARG002
+        error: CallError | None,
+    ) -> None:
+        """``Observer``."""
+        outcome = "ok" if error is None else type(error).__name__
+        if name.endswith(_SUFFIX):
+            name, outcome = name.removesuffix(_SUFFIX), REFUSED
+        self.rows.append((kind, name, outcome))
+
+
+def verify(path: Path, settings: Settings, show: Callable[[str], object]) -> bool:
+    """Play once against ``settings.target``; ``show`` gets a line for each call. True if all was the same."""
+    kind = _user_class(path)
+    recorded = Replay.beside(str(path)).calls
+    played, failures = _played(kind, settings, max(1, len(recorded)))
+    same = total = 0
+    for name, rows in recorded.items():
+        wanted = _compared(rows)
+        best = max(played, key=lambda found: _likeness(wanted, found), default=[])
+        if best in played:
+            played.remove(best)
+        show(f"{name}:")
+        for mark, row in compare(wanted, best):
+            total += mark != "+"
+            same += mark == " "
+            show(f"  {_MARKS[mark]:<9} {row[0]} {row[1]}: {row[2]}")
+    for failure in failures:
+        show(f"ended early: {failure}")
+    show(f"{same} of {total} recorded calls had the same outcome")
+    return same == total and not failures
+
+
+_MARKS: Final = {" ": "same", "-": "missing", "+": "new", "!": "differs"}
+
+
+def compare(recorded: Sequence[Row], played: Sequence[Row]) -> list[tuple[str, Row]]:
+    """Call by call: " " the same, "!" another outcome than recorded, "-" not played, "+" not recorded."""
+    rows: list[tuple[str, Row]] = []
+    matcher = SequenceMatcher(None, [row[:2] for row in recorded], [row[:2] for row in played], autojunk=False)
+    for what, start, end, other, other_end in matcher.get_opcodes():
+        if what == "equal":
+            for one, two in zip(recorded[start:end], played[other:other_end], strict=True):
+                same = (one[2] == "ok") == (two[2] == "ok") or (one[2] != "ok" and two[2] == REFUSED)
+                rows.append((" " if same else "!", one if same else (*one[:2], f"{one[2]} -> {two[2]}")))
+            continue
+        rows += [("-", row) for row in recorded[start:end]]
+        rows += [("+", row) for row in played[other:other_end]]
+    return rows
+
+
+def _compared(rows: Sequence[Sequence[str]]) -> list[Row]:
+    return [(kind, name, outcome) for kind, name, outcome in rows if not name.startswith(_NOT_COMPARED)]
+
+
+def _likeness(wanted: list[Row], found: list[Row]) -> float:
+    return SequenceMatcher(
+        None, [row[:2] for row in wanted], [row[:2] for row in found], autojunk=False
+    ).ratio()
+
+
+def _user_class(path: Path) -> Any:
+    try:
+        module = scripts.module_of(str(path))
+    except Exception as error:  # an import runs a user's code
+        raise ConfigError("--output", str(path), f"{_ACCEPTED} ({error})") from error
+    found = [
+        one
+        for one in vars(module).values()
+        if isinstance(one, type) and one.__module__ == module.__name__ and getattr(one, "tasks", None)
+    ]
+    if len(found) != 1:
+        raise ConfigError("--output", str(path), f"{_ACCEPTED}: it has {len(found)} user classes")
+    return found[0]
+
+
+def _played(kind: Any, settings: Settings, number: int) -> tuple[list[list[Row]], list[str]]:
+    """One round of every role, each by a player of its own."""
+    assert settings.target is not None
+    world = World(settings.target, settings.credentials, settings.timeouts, settings.network, NullObserver())
+    seed = random.getrandbits(32)
+    failures: list[str] = []
+    heard = [_Heard() for _ in range(number)]
+    users = []
+    for index, one in enumerate(heard):
+        # Locust's part of the class is not needed for one round, and would want a whole run around it.
+        user = object.__new__(kind)
+        identity = Identity(settings.id_prefix, seed, 0, index)
+        user.player = Player(replace(world, observer=one), identity, kind.__name__)
+        user.settings = settings
+        users.append(user)
+
+    def play(user: Any) -> None:
+        try:
+            if kind.needs_socket:
+                user.player.connect(create_status=kind.appear_online)
+            else:
+                user.player.log_in()
+            kind.tasks[0](user)
+        except CallError as error:
+            failures.append(error.label)
+        except (LookupError, TypeError, ValueError) as error:
+            failures.append(f"{type(error).__name__}: {error}")
+        finally:
+            user.player.close()
+
+    jobs = [gevent.spawn(play, user) for user in users]
+    gevent.joinall(jobs, timeout=TIMEOUT)
+    if any(not job.dead for job in jobs):
+        failures.append(f"a role did not end within {TIMEOUT:g} s")
+        gevent.killall(jobs)
+    return [_without_setup(one.rows) for one in heard], failures
+
+
+def _without_setup(rows: list[Row]) -> list[Row]:
+    """The calls after those that the framework makes itself: login, profile and connect."""
+    rows = [row for row in rows if not row[1].startswith(_NOT_COMPARED) and row[:2] != ("WS", "connect")]
+    return rows[1:] if rows[:1] and rows[0][:2] == ("PUT", "/v2/account") else rows

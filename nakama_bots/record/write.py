@@ -1,0 +1,460 @@
+"""The Python source of a scenario from its plan."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from nakama_bots.record import pace
+from nakama_bots.record.acts import Act
+from nakama_bots.record.code import Invoke, Raw, Text, flat, statement
+from nakama_bots.record.correlate import Event, Mixed, Neighbour, Own, Ref
+from nakama_bots.record.invoke import Written
+from nakama_bots.record.plan import Part, Plan, Step, refs_of
+from nakama_bots.record.roles import Role
+from nakama_bots.record.tape import WS, RecordedCall
+from nakama_bots.rest.documents import READERS
+
+_LARGE: Final = 120
+"""Characters of an argument from which on it goes into the data file."""
+_CURSORS: Final = ("cursor", "next_cursor", "prev_cursor", "cacheable_cursor")
+_LONGEST_LOOP: Final = 4
+_WAIT: Final = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """``pace``: thinking or recorded; ``state``: replay or model; ``class_name`` of the user class."""
+
+    class_name: str
+    pace: str = "thinking"
+    state: str = "replay"
+
+
+@dataclass(slots=True)
+class _Names:
+    """Names of the variables of one role, by ``id`` of the event or the act that gave them."""
+
+    of: dict[int, str] = field(default_factory=dict)
+    heard: dict[tuple[int, Any], str] = field(default_factory=dict)
+    taken: set[str] = field(
+        default_factory=lambda: {"self", "crew", "inbox", "random", "json", "math", "gevent"}
+    )
+
+    def new(self, wanted: str, key: int) -> str:
+        found, number = wanted, 2
+        while found in self.taken:
+            found, number = f"{wanted}_{number}", number + 1
+        self.taken.add(found)
+        self.of[key] = found
+        return found
+
+
+class Writer:
+    """Writes one plan."""
+
+    def __init__(self, plan: Plan, choices: Choices) -> None:
+        self._plan = plan
+        self._choices = choices
+        self._together = len(plan.parts) > 1
+        self._pauses = [one.seconds for part in plan.parts for one in part.steps if one.kind == "pause"]
+        self._used = {
+            id(ref.event)
+            for part in plan.parts
+            for step in part.steps
+            for ref in refs_of(step)
+            if isinstance(ref, Ref)
+        }
+        self._shared = {
+            step.name: step.value
+            for part in plan.parts
+            for step in part.steps
+            if step.kind == "share" and step.value
+        }
+        self._errors: set[str] = set()
+        self._names = _Names()
+        self._part: Part
+        self._depth = 0
+        self._filled = True
+        """Whether the innermost block has a statement."""
+
+    def source(self) -> str:
+        """The whole file."""
+        bodies = [self._role(part) for part in self._plan.parts]
+        text = "\n".join(line for body in bodies for line in body)
+        lines = [*self._head(), *self._imports(text), "", *self._constants(text), "", *self._class()]
+        for body in bodies:
+            lines += ["", *body]
+        if "self.think()" in text:
+            lines += [
+                "",
+                "    def think(self) -> None:",
+                '        """Pause for as long as the recorded player thought."""',
+                "        pause = random.lognormvariate(math.log(THINK_MEDIAN), THINK_SPREAD)",
+                "        gevent.sleep(min(pause, THINK_LONGEST))",
+            ]
+        return "\n".join(lines) + "\n"
+
+    def _head(self) -> list[str]:
+        number = len(self._plan.parts)
+        who = "one player" if number == 1 else f"{number} players who meet"
+        return [f'"""Recorded with nakama-bots record: {who}.', "", *self._summary(), '"""', ""]
+
+    def _summary(self) -> Iterator[str]:
+        for part in self._plan.parts:
+            calls = sum(1 for one in part.steps if one.kind in ("call", "open"))
+            acts = [act.how.removeprefix("party.").replace("_", " ") for act in part.acting.acts]
+            does = f"; {', '.join(dict.fromkeys(acts))}" if acts else ""
+            yield f"{part.role.name}: {calls} calls{does}."
+        if self._together:
+            yield f"Run a multiple of {len(self._plan.parts)} users."
+
+    def _imports(self, text: str) -> list[str]:
+        modules = [name for name in ("json", "math", "random") if f"{name}." in text]
+        if "self.think()" in text:
+            modules = sorted({*modules, "math", "random"})
+        if self._choices.state == "model" and self._plan.series:
+            modules = sorted({*modules})
+        lines = [f"import {name}" for name in modules]
+        if "gevent.sleep" in text or "self.think()" in text:
+            lines += ([""] if lines else []) + ["import gevent"]
+        lines += [""] if lines else []
+        names = ["NakamaUser", "between", "task"]
+        if self._needs_data(text):
+            names.append("Replay")
+        if self._together:
+            names.append("Crew")
+        if self._model():
+            names += ["Behaviour", "Seat"]
+        names.sort(key=lambda name: (name[0].islower(), name))
+        lines += statement_of_import("nakama_bots", names)
+        if self._errors:
+            lines += statement_of_import("nakama_bots.errors", sorted(self._errors))
+        return lines
+
+    def _model(self) -> bool:
+        return self._choices.state == "model" and bool(self._plan.series)
+
+    def _needs_data(self, text: str) -> bool:
+        return "DATA." in text
+
+    def _constants(self, text: str) -> list[str]:
+        lines: list[str] = []
+        if self._needs_data(text):
+            lines.append("DATA = Replay.beside(__file__)")
+        if "self.think()" in text:
+            fitted = pace.fitted(self._pauses)
+            lines.append(f"# Seconds; log-normal, from {fitted.number} pauses.")
+            numbers = f"{fitted.median}, {fitted.spread}, {fitted.longest}"
+            lines.append(f"THINK_MEDIAN, THINK_SPREAD, THINK_LONGEST = {numbers}")
+        if self._model():
+            lines.append("# Op code, fewest and most bytes, and how often each was sent.")
+            for series in self._plan.series:
+                rows = tuple(series.model())
+                lines += statement(rows, 0, f"{_constant(series.name)} = ")
+            lines += _MODEL
+        elif lines:
+            lines.append("")
+        return lines
+
+    def _class(self) -> list[str]:
+        what = "As recorded." if not self._together else "Players who meet, each with a role."
+        lines = [f"class {self._choices.class_name}(NakamaUser):", f'    """{what}"""', ""]
+        if not any(part.role.sockets for part in self._plan.parts):
+            lines.append("    needs_socket = False")
+        if any(part.role.appears_online for part in self._plan.parts):
+            lines.append("    appear_online = True")
+        lines.append("    wait_time = between(0.5, 1.5)")
+        if self._together:
+            number = len(self._plan.parts)
+            roles = ", ".join(f"self.{part.role.name}" for part in self._plan.parts)
+            lines += [
+                "",
+                "    @task",
+                "    def play(self) -> None:",
+                '        """Meet the others and take a role."""',
+                f"        with self.player.meet({number}, timeout={_WAIT}) as crew:",
+                f"            ({roles})[crew.index](crew)",
+            ]
+        return lines
+
+    def _role(self, part: Part) -> list[str]:
+        self._part, self._names = part, _Names()
+        self._depth = 2
+        doc = f'"""{_told(part)}"""'
+        if self._together:
+            lines = [f"    def {part.role.name}(self, crew: Crew) -> None:", f"        {doc}"]
+        else:
+            lines = ["    @task", "    def play(self) -> None:", f"        {doc}"]
+        body: list[str] = []
+        keys = list(dict.fromkeys(one.push.key for one in part.steps if one.push is not None))
+        if keys:
+            body += statement(Invoke("self.player.listen", tuple(keys)), self._depth, "with ", " as inbox:")
+            self._depth += 1
+        for step in part.steps:
+            body += self._step(step)
+        if not [line for line in body if not line.lstrip().startswith("with ")]:
+            body.append("    " * self._depth + "self.player.hold(5)" if part.role.sockets else "        pass")
+        return lines + _looped(body)
+
+    def _step(self, step: Step) -> list[str]:
+        if step.kind == "close":
+            self._depth -= 1
+            empty, self._filled = not self._filled, True
+            return self._line("pass", deeper=1) if empty else []
+        self._filled = True
+        write: Callable[[Step], list[str]] = getattr(self, _WRITERS[step.kind])
+        return write(step)
+
+    def _paused(self, step: Step) -> list[str]:
+        thinking = self._choices.pace == "thinking"
+        return self._line("self.think()" if thinking else f"gevent.sleep({step.seconds:.2f})")
+
+    def _reconnected(self, _step: Step) -> list[str]:
+        return [*self._line("self.player.disconnect()"), *self._line("self.player.connect()")]
+
+    def _met(self, step: Step) -> list[str]:
+        assert step.act is not None
+        return self._line(f"{self._names.of[id(step.act)]}.meet({step.number})")
+
+    def _handed(self, step: Step) -> list[str]:
+        value = Raw('"done"') if step.value is None else self._expression(step.value)
+        return statement(Invoke("crew.share", (value, step.name)), self._depth)
+
+    def _line(self, text: str, deeper: int = 0) -> list[str]:
+        return ["    " * (self._depth + deeper) + text]
+
+    def _taken(self, step: Step) -> list[str]:
+        push = step.push
+        assert push is not None
+        named: tuple[tuple[str, Any], ...] = ()
+        if step.name == "code":
+            first: Mapping[str, Any] = next(iter(push.body.get("notifications", ())), {})
+            named = (("code", first.get("code", 0)),)
+        elif step.name == "op_code":
+            named = (("op_code", int(push.body.get("op_code", 0) or 0)),)
+        before = f"{self._names.new(push.key, id(push))} = " if id(push) in self._used else ""
+        return statement(Invoke("inbox.take", (push.key,), named), self._depth, before)
+
+    def _heard(self, step: Step) -> list[str]:
+        ref = self._shared.get(step.name)
+        before = ""
+        if ref is not None:
+            name = self._names.new(step.name, 0)
+            self._names.heard[id(ref.event), ref.path] = name
+            before = f"{name} = "
+        named = (("timeout", _WAIT), ("name", step.name))
+        return statement(Invoke("crew.hear", (), named), self._depth, before)
+
+    def _played(self, step: Step) -> list[str]:
+        assert step.series is not None
+        assert step.act is not None
+        place = self._names.of[id(step.act)]
+        series = step.series
+        if not self._model():
+            return statement(Invoke(f"{place}.replay", (Raw(f'DATA.state["{series.name}"]'),)), self._depth)
+        behaviour = Raw(f"Recorded({_constant(series.name)})")
+        named = (("rate", series.rate), ("seconds", round(max(series.seconds, 0.1), 1)))
+        return statement(Invoke(f"{place}.play", (behaviour,), named), self._depth)
+
+    def _opened(self, step: Step) -> list[str]:
+        act = step.act
+        assert act is not None
+        assert step.written is not None
+        written = step.written
+        if act.party is not None:
+            written.method = f"{self._names.of[id(act.party)]}.find_match"
+        name = self._names.new({"chat": "room"}.get(act.kind, act.kind), id(act))
+        lines = self._statement(written, "with ", f" as {name}:")
+        self._depth += 1
+        self._filled = False
+        return lines
+
+    def _called(self, step: Step) -> list[str]:
+        written, call = step.written, step.call
+        assert written is not None
+        assert call is not None
+        if step.act is not None and "." not in written.method:
+            written.method = f"{self._names.of[id(step.act)]}.{written.method}"
+        before = ""
+        if id(call) in self._used:
+            before = f"{self._names.new(written.noun, id(call))} = "
+        lines: list[str] = []
+        if call.error and call.answered:
+            self._errors.add(call.error)
+            lines += self._line(f"with self.player.refused({call.error}):")
+            self._depth += 1
+            lines += self._statement(written, before)
+            self._depth -= 1
+        else:
+            lines += self._statement(written, before)
+        for line in written.special.splitlines():
+            lines += self._line(line)
+        return lines
+
+    def _statement(self, written: Written, before: str = "", after: str = "") -> list[str]:
+        positional = tuple(self._argument(one) for one in written.positional)
+        named = tuple((name, self._argument(one)) for name, one in written.named.items())
+        return statement(Invoke(written.method, positional, named), self._depth, before, after)
+
+    def _argument(self, value: Any) -> Any:
+        """An argument; a large one that has nothing of others in it goes into the data file."""
+        made = self._expression(value)
+        if isinstance(made, (str, Mapping, list)) and len(flat(made)) > _LARGE and not _has_sources(made):
+            name = f"{self._part.role.name} {len(self._plan.values) + 1}"
+            name = next((key for key, one in self._plan.values.items() if one == made), name)
+            self._plan.values[name] = made
+            return Raw(f'DATA.values["{name}"]')
+        return made
+
+    def _expression(self, value: Any) -> Any:
+        if isinstance(value, (Ref, Own)):
+            return Raw(self._source(value))
+        if isinstance(value, Mixed):
+            return Text(tuple(self._expression(one) for one in value.pieces))
+        if isinstance(value, Neighbour):
+            return Raw("self.player.user_id")
+        if isinstance(value, Mapping):
+            return {name: self._expression(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self._expression(one) for one in value]
+        return value
+
+    def _source(self, ref: Ref | Own) -> str:
+        if isinstance(ref, Own):
+            if ref.role is self._part.role:
+                return "self.player.user_id" if ref.what == "user_id" else "self.player.session.username"
+            index = [part.role for part in self._plan.parts].index(ref.role)
+            return f"crew.members[{index}].{'user_id' if ref.what == 'user_id' else 'session.username'}"
+        if ref.role is not self._part.role:
+            return self._names.heard[id(ref.event), ref.path]
+        act = _act_of(self._part, ref.event)
+        if act is not None:
+            return f"{self._names.of[id(act)]}.id"
+        name = self._names.of.get(id(ref.event))
+        if name is None:  # its call is written as a part of something else
+            return '""'
+        return _path(name, ref)
+
+
+def _act_of(part: Part, event: Event) -> Act | None:
+    return next((act for act in part.acting.acts if act.call is event), None)
+
+
+def _path(name: str, ref: Ref) -> str:
+    """The source of a value in an answer or a push."""
+    text = name
+    event = ref.event
+    read = isinstance(event, RecordedCall) and event.kind != WS
+    previous: Any = ""
+    for one in ref.path:
+        if one == "json()":
+            # The client reads documents itself.
+            if not (read and previous in READERS):
+                text = f"json.loads({text})"
+        elif one in _CURSORS:
+            text = f'{text}.get("{one}")'
+        else:
+            text += f'["{one}"]' if isinstance(one, str) else f"[{one}]"
+        previous = one if isinstance(one, str) else previous
+    return text
+
+
+def _has_sources(value: Any) -> bool:
+    if isinstance(value, (Raw, Text)):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(_has_sources, value.values()))
+    return isinstance(value, list) and any(map(_has_sources, value))
+
+
+def _told(part: Part) -> str:
+    does = [_ACTS[act.how.removeprefix("party.")] for act in part.acting.acts]
+    rest = sum(1 for one in part.steps if one.kind == "call")
+    parts = [*dict.fromkeys(does), *([f"{rest} calls"] if rest else [])]
+    return (", ".join(parts) or "be there").capitalize() + "."
+
+
+# Method of the writer for each kind of step.
+_WRITERS: Final = {
+    "call": "_called", "open": "_opened", "state": "_played", "take": "_taken", "meet": "_met",
+    "share": "_handed", "hear": "_heard", "pause": "_paused", "reconnect": "_reconnected",
+}  # fmt: skip
+_ACTS: Final = {
+    "find_match": "find a match",
+    "join_match": "join a match",
+    "create_match": "create a match",
+    "join_listed_match": "join a match of the server",
+    "chat": "chat",
+    "lead_party": "lead a party",
+    "join_party": "join a party",
+}
+
+_MODEL: Final = [
+    "",
+    "",
+    "class Recorded(Behaviour):",
+    '    """Sends what was recorded: its op codes and sizes, with random bytes."""',
+    "",
+    "    def __init__(self, sent: tuple[tuple[int, int, int, int], ...]) -> None:",
+    "        self.sent = sent",
+    "",
+    "    def on_tick(self, seat: Seat) -> None:",
+    '        """Send one message."""',
+    "        often = [row[3] for row in self.sent]",
+    "        op_code, least, most, _ = seat.random.choices(self.sent, often)[0]",
+    "        seat.send(op_code, seat.random.randbytes(seat.random.randint(least, most)))",
+    "",
+]
+
+
+def _constant(name: str) -> str:
+    return re.sub(r"\W", "_", name).upper()
+
+
+def _looped(lines: Sequence[str]) -> list[str]:
+    """Lines that repeat become a loop."""
+    done: list[str] = []
+    index = 0
+    while index < len(lines):
+        for size in range(1, _LONGEST_LOOP + 1):
+            block = list(lines[index : index + size])
+            number = 1
+            while list(lines[index + number * size : index + (number + 1) * size]) == block:
+                number += 1
+            if number * size >= size + 2 and number > 2 and all(map(_repeatable, block)) and _level(block):
+                pad = block[0][: len(block[0]) - len(block[0].lstrip())]
+                done.append(f"{pad}for _ in range({number}):")
+                done += [f"    {line}" for line in block]
+                index += number * size
+                break
+        else:
+            done.append(lines[index])
+            index += 1
+    return done
+
+
+def _repeatable(line: str) -> bool:
+    text = line.strip()
+    return (
+        text.endswith(")") and text[0].isalpha() and not text.startswith(("with ", "for ")) and len(line) < 85
+    )
+
+
+def _level(block: Sequence[str]) -> bool:
+    return len({len(line) - len(line.lstrip()) for line in block}) == 1
+
+
+def statement_of_import(module: str, names: Sequence[str]) -> list[str]:
+    """``from module import names``."""
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= 88:
+        return [line]
+    return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
+
+
+def role_calls(role: Role) -> list[list[str]]:
+    """What a verification compares: kind, name and outcome of each call."""
+    return [[call.kind, call.name, call.error or "ok"] for call in role.calls if call.answered]
