@@ -134,6 +134,13 @@ class Acts:
         player = _player(self)
         return player.world.rendezvous.meet(player.scenario, size, timeout, player)
 
+    def passing_through(self) -> AbstractContextManager[None]:
+        """Inside, the player has its account; at the end it is deleted, and the next login makes it again.
+
+        For what can be done once with an account.
+        """
+        return inbox.passing_through(_player(self))
+
     def listen(self, *pushes: str) -> Inbox:
         """Keep the pushes of these keys until they are taken: ``with player.listen("party") as inbox``."""
         return Inbox(_player(self), pushes)

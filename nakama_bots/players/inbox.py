@@ -1,10 +1,10 @@
-"""Pushes that a script waits for one after the other, and calls that must be refused."""
+"""Pushes that a script waits for, calls that must be refused, and accounts for one visit."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -93,6 +93,19 @@ def _has(body: Any, name: str, value: object) -> bool:
     if name in body:
         return str(body[name]) == str(value)
     return any(str(one.get(name, 0)) == str(value) for one in body.get("notifications", ()))
+
+
+@contextmanager
+def passing_through(player: Player) -> Iterator[None]:
+    """See ``Player.passing_through``."""
+    try:
+        yield
+    finally:
+        # A failed deletion has been reported; it must not hide what ended the visit.
+        with suppress(CallError):
+            player.client.delete_account(player.session)
+        player.disconnect()
+        player.session.stale = True
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from time import perf_counter
@@ -142,21 +142,23 @@ class Joined:
                 return condition()
         return True
 
-    def meet(self, number: int, timeout: float = 10.0) -> None:
-        """Wait until ``number`` users are present.
+    def meet(self, number: int = 0, timeout: float = 10.0, *, users: Collection[str] = ()) -> None:
+        """Wait until ``number`` users are present, and those with the user ids ``users``.
 
         Otherwise a failed ``PUSH`` of the presence event is reported, and raised as ``RequestTimeout`` or the
         error that ended the connection.
         """
         started = perf_counter()
-        if self.wait(lambda: len(self.presences) >= number, timeout):
+        if self.wait(lambda: len(self.presences) >= number and set(users) <= set(self.presences), timeout):
             joining = self.player.world.exchange.joining
             # The server may announce other players of this process before it answers their own join.
             while any(user in joining for user in self.presences) and perf_counter() - started < timeout:
                 gevent.sleep(_SOON)
             return
         elapsed = perf_counter() - started
-        cause = self.player.lost or RequestTimeout(f"fewer than {number} players within {timeout:g} s")
+        cause = self.player.lost or RequestTimeout(
+            f"fewer than {max(number, len(users))} players within {timeout:g} s"
+        )
         error = cause.for_call(self.presence_event, elapsed)
         self.player.calls.call("PUSH", error.operation, started, elapsed, 0, error)
         self._deserted()

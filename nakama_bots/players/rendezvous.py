@@ -53,6 +53,11 @@ class Crew:
         """True if this player is number 0."""
         return self.index == 0
 
+    @property
+    def users(self) -> list[str]:
+        """The players' user ids, by their ``index``."""
+        return [player.user_id for player in self._meeting.members]
+
     def share(self, value: str, name: str = "") -> None:
         """Share ``value`` with the others; one member shares each ``name``."""
         self._meeting.shared[name].set(value)

@@ -46,6 +46,8 @@ class Step:
     name: str = ""
     number: int = 0
     seconds: float = 0.0
+    others: list[Role] = field(default_factory=list)
+    """Roles that are waited for."""
 
 
 @dataclass(slots=True)
@@ -191,7 +193,7 @@ class _Steps:
             return self._resolved(invoke.over_socket(call, inside), call)
         if call.name == "/v2/channel/{channel_id}" and (read := invoke.history(call, inside)) is not None:
             return read
-        return self._resolved(_safe(invoke.over_rest(call), call, self._made.notes), call)
+        return self._resolved(_safe(invoke.over_rest(call), call, self._role, self._made.notes), call)
 
     def _resolved(self, written: Written, call: RecordedCall) -> Written:
         where = f"{call.kind} {call.name}"
@@ -232,7 +234,7 @@ class _Steps:
         return made
 
 
-def _safe(written: Written, call: RecordedCall, notes: list[str]) -> Written:
+def _safe(written: Written, call: RecordedCall, role: Role, notes: list[str]) -> Written:
     """Names that must be a bot's own, and conditions that hold only once."""
     method = written.method.rpartition(".")[2]
     if method == "create_group" and "name" in written.named:
@@ -243,7 +245,7 @@ def _safe(written: Written, call: RecordedCall, notes: list[str]) -> Written:
                 written.named[name] = Raw(f"self.player.persona.{name}")
         if written.named.get("username"):
             written.named["username"] = Raw("self.player.session.username")
-    if method == "write_storage_objects" and not call.error:
+    if method == "write_storage_objects" and not call.error and not role.created:
         for one in written.positional[-1]:
             if isinstance(one, dict) and one.get("version") == "*":
                 del one["version"]
@@ -406,21 +408,21 @@ def _meet(part: Part, parts: Sequence[Part]) -> None:
         if act.how.endswith("find_match"):
             continue
         others = sorted(
-            other.call.ended
+            (other.call.ended, parts.index(one))
             for one in parts
             if one is not part
             for other in one.acting.acts
             if other.kind == act.kind and other.id == act.id
         )
         inside = [one for one in part.steps if one.act is act and one.kind in ("call", "state")]
-        last = 1
+        last = 0
         for step in inside:
-            present = 1 + sum(1 for at in others if at < step.at)
-            if present > last:
-                last = present
-                at = others[present - 2]
-                index = part.steps.index(step)
-                part.steps.insert(index, Step("meet", at, at, act=act, number=present))
+            here = [index for at, index in others if at < step.at]
+            if len(here) > last:
+                last = len(here)
+                at = others[last - 1][0]
+                roles = [parts[index].role for index in dict.fromkeys(here)]
+                part.steps.insert(part.steps.index(step), Step("meet", at, at, act=act, others=roles))
 
 
 def _pause(part: Part) -> None:

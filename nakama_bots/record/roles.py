@@ -19,6 +19,8 @@ class Role:
     name: str
     user: str
     username: str = ""
+    created: bool = False
+    """Whether its account was new."""
     calls: list[RecordedCall] = field(default_factory=list)
     pushes: list[RecordedPush] = field(default_factory=list)
     sockets: list[RecordedSocket] = field(default_factory=list)
@@ -46,7 +48,7 @@ def roles_of(tape: Tape, notes: list[str]) -> list[Role]:
         role = Role(name, user, tape.names.get(user, ""))
         role.pushes = [one for one in tape.pushes if one.user == user]
         role.sockets = [one for one in tape.sockets if one.user == user]
-        role.calls = _kept([one for one in tape.calls if one.user == user], notes)
+        role.calls = _kept(role, [one for one in tape.calls if one.user == user], notes)
         roles.append(role)
     return roles
 
@@ -67,7 +69,7 @@ def _adopt(tape: Tape) -> None:
         one.user = last
 
 
-def _kept(calls: list[RecordedCall], notes: list[str]) -> list[RecordedCall]:
+def _kept(role: Role, calls: list[RecordedCall], notes: list[str]) -> list[RecordedCall]:
     """The calls that the scenario makes: without the login, which is the bot's own, and what is a person's."""
     kept: list[RecordedCall] = []
     created = False
@@ -79,6 +81,7 @@ def _kept(calls: list[RecordedCall], notes: list[str]) -> list[RecordedCall]:
                 notes.append(f"left out: {shown} ({call.error}); the bots log in with their own accounts")
             elif not entered:
                 entered, created = True, bool(isinstance(call.answer, dict) and call.answer.get("created"))
+                role.created = created
                 how = call.name.removeprefix(routes.LOGIN)
                 if how != "device":
                     notes.append(f"replaced: the login by {how}, by the bots' own by device")

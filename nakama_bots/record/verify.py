@@ -24,6 +24,8 @@ TIMEOUT: Final = 600.0
 """Seconds that one round may take."""
 _ACCEPTED: Final = "a scenario that nakama-bots record wrote"
 _NOT_COMPARED: Final = ("/v2/account/authenticate/",)
+# What the framework adds to a session.
+_OWN: Final = (("WS", "connect"), ("WS", "ping"))
 _SUFFIX: Final = f" ({REFUSED})"
 
 Row = tuple[str, str, str]
@@ -157,5 +159,7 @@ def _played(kind: Any, settings: Settings, number: int) -> tuple[list[list[Row]]
 
 def _without_setup(rows: list[Row]) -> list[Row]:
     """The calls after those that the framework makes itself: login, profile and connect."""
-    rows = [row for row in rows if not row[1].startswith(_NOT_COMPARED) and row[:2] != ("WS", "connect")]
+    rows = [
+        row for row in rows if not row[1].startswith(_NOT_COMPARED) and row[:2] not in _OWN and row[0] != "PUSH"
+    ]
     return rows[1:] if rows[:1] and rows[0][:2] == ("PUT", "/v2/account") else rows

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
 from nakama_bots.record.code import Invoke, Raw, Text, flat, statement
@@ -73,6 +74,8 @@ class Writer:
             for step in part.steps
             if step.kind == "share" and step.value
         }
+        # What can be done once with an account is done with a new one each time.
+        self._created = any(part.role.created for part in plan.parts)
         self._errors: set[str] = set()
         self._names = _Names()
         self._part: Part
@@ -169,14 +172,17 @@ class Writer:
         lines.append("    wait_time = between(0.5, 1.5)")
         if self._together:
             number = len(self._plan.parts)
+            pad = "    " * (3 if self._created else 2)
             roles = ", ".join(f"self.{part.role.name}" for part in self._plan.parts)
             lines += [
                 "",
                 "    @task",
                 "    def play(self) -> None:",
                 '        """Meet the others and take a role."""',
-                f"        with self.player.meet({number}, timeout={_WAIT}) as crew:",
-                f"            ({roles})[crew.index](crew)",
+                *(["        with self.player.passing_through():"] if self._created else []),
+                f"{pad}with self.player.meet({number}, timeout={_WAIT}) as crew:",
+                f"{pad}    ({roles})[crew.index](crew)",
+                f"{pad}    crew.wait()",
             ]
         return lines
 
@@ -189,6 +195,9 @@ class Writer:
         else:
             lines = ["    @task", "    def play(self) -> None:", f"        {doc}"]
         body: list[str] = []
+        if self._created and not self._together:
+            body.append("        with self.player.passing_through():")
+            self._depth += 1
         keys = list(dict.fromkeys(one.push.key for one in part.steps if one.push is not None))
         if keys:
             body += statement(Invoke("self.player.listen", tuple(keys)), self._depth, "with ", " as inbox:")
@@ -217,7 +226,11 @@ class Writer:
 
     def _met(self, step: Step) -> list[str]:
         assert step.act is not None
-        return self._line(f"{self._names.of[id(step.act)]}.meet({step.number})")
+        users = [Raw(self._source(Own(role, "user_id"))) for role in step.others]
+        if len(users) == len(self._plan.parts) - 1:
+            users = [Raw("crew.users")]
+        named = (("users", users[0] if users[0].text == "crew.users" else users),)
+        return statement(Invoke(f"{self._names.of[id(step.act)]}.meet", (), named), self._depth)
 
     def _handed(self, step: Step) -> list[str]:
         value = Raw('"done"') if step.value is None else self._expression(step.value)
@@ -233,6 +246,9 @@ class Writer:
         if step.name == "code":
             first: Mapping[str, Any] = next(iter(push.body.get("notifications", ())), {})
             named = (("code", first.get("code", 0)),)
+        elif push.key == "channel_message":
+            sender = next((p.role for p in self._plan.parts if p.role.user == push.body.get("sender_id")), None)
+            named = () if sender is None else (("sender_id", Raw(self._source(Own(sender, "user_id")))),)
         elif step.name == "op_code":
             named = (("op_code", int(push.body.get("op_code", 0) or 0)),)
         before = f"{self._names.new(push.key, id(push))} = " if id(push) in self._used else ""
@@ -457,4 +473,8 @@ def statement_of_import(module: str, names: Sequence[str]) -> list[str]:
 
 def role_calls(role: Role) -> list[list[str]]:
     """What a verification compares: kind, name and outcome of each call."""
-    return [[call.kind, call.name, call.error or "ok"] for call in role.calls if call.answered]
+    return [
+        [call.kind, call.name, call.error or "ok"]
+        for call in role.calls
+        if call.answered and REPLIES.get(call.name) is not Reply.NONE
+    ]
