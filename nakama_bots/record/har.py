@@ -14,7 +14,7 @@ import orjson
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.realtime.frames import BINARY, TEXT
-from nakama_bots.record.scribe import Scribe
+from nakama_bots.record.scribe import Scribe, SocketScribe
 
 _FLAG: Final = "--har"
 _ACCEPTED: Final = "an HAR file: JSON with log.entries"
@@ -57,17 +57,17 @@ def _entry(entry: Mapping[str, Any], first: float, scribe: Scribe) -> None:
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     messages = next((entry[name] for name in _MESSAGES if entry.get(name)), None)
     if messages is not None or parts.scheme in ("ws", "wss"):
-        _socket(target, messages or (), at, first, scribe)
+        opened = scribe.socket(target, _headers(request), at)
+        _socket(opened, messages or (), at, first)
         return
     if not parts.path.startswith(("/v2/", "/healthcheck")):
         scribe.tape.note("requests that are not to Nakama's API (/v2/..) are left out")
         return
-    headers = {one["name"].lower(): one["value"] for one in request.get("headers", ())}
     body = (request.get("postData") or {}).get("text") or ""
     status = int(response.get("status") or 0)
     answer = (status, _content(response.get("content") or {})) if status else None
     ended = at + max(0.0, float(entry.get("time") or 0)) / 1000
-    scribe.rest(request["method"], target, headers, body.encode(), answer, at, ended)
+    scribe.rest(request["method"], target, _headers(request), body.encode(), answer, at, ended)
 
 
 def _content(content: Mapping[str, Any]) -> bytes:
@@ -77,8 +77,11 @@ def _content(content: Mapping[str, Any]) -> bytes:
     return str(text).encode()
 
 
-def _socket(target: str, messages: Any, at: float, first: float, scribe: Scribe) -> None:
-    opened = scribe.socket(target, at)
+def _headers(request: Mapping[str, Any]) -> dict[str, str]:
+    return {one["name"].lower(): one["value"] for one in request.get("headers", ())}
+
+
+def _socket(opened: SocketScribe, messages: Any, at: float, first: float) -> None:
     last = at
     for message in messages:
         moment = message.get("time")

@@ -217,7 +217,8 @@ class _Steps:
         if isinstance(value, (Ref, Own, Raw, Neighbour)):
             made = value
         elif isinstance(value, Mixed):
-            pieces = (self._redactor.text(one) if isinstance(one, str) else one for one in value.pieces)
+            clean = self._redactor.personal if written.personal else self._redactor.text
+            pieces = (clean(one) if isinstance(one, str) else one for one in value.pieces)
             made = Mixed(tuple(pieces))
         elif isinstance(value, Mapping):
             made = {self._redactor.text(name): self._clean(one, name, written) for name, one in value.items()}

@@ -23,6 +23,7 @@ from nakama_bots.settings.target import Target
 
 READ_SIZE: Final = 64 * 1024
 _END_TIMEOUT: Final = 1.0
+_BACKLOG: Final = 128
 
 
 def server_tls(certificate: str, key: str) -> Any:
@@ -59,20 +60,29 @@ class Proxy:
         self._connections = Pool()
         self._began = perf_counter()
         self._listen = listen
-        self._server = StreamServer(listen, self._serve, spawn=self._connections)
+        self._server: StreamServer | None = None
 
     def start(self) -> None:
         """Begin to listen; ``ConfigError`` if that is not possible."""
+        listener = gevent.socket.socket(
+            stdlib_socket.AF_INET6 if ":" in self._listen[0] else stdlib_socket.AF_INET
+        )
         try:
-            self._server.start()
+            listener.setsockopt(stdlib_socket.SOL_SOCKET, stdlib_socket.SO_REUSEADDR, 1)
+            listener.bind(self._listen)
+            listener.listen(_BACKLOG)
         except OSError as error:
+            listener.close()
             accepted = f"HOST:PORT of this machine that is free ({error.strerror or error})"
             raise ConfigError("--listen", "{}:{}".format(*self._listen), accepted) from None
+        self._server = StreamServer(listener, self._serve, spawn=self._connections)
+        self._server.start()
         self._began = perf_counter()
 
     @property
     def url(self) -> str:
         """Where a client finds the proxy."""
+        assert self._server is not None
         host, port = self._listen[0], self._server.server_port
         host = f"[{host}]" if ":" in host else host
         return f"http{'s' if self._tls else ''}://{host}:{port}"
@@ -84,7 +94,8 @@ class Proxy:
 
     def stop(self) -> None:
         """End all connections."""
-        self._server.stop(timeout=0)
+        if self._server is not None:
+            self._server.stop(timeout=0)
         self._connections.kill(timeout=_END_TIMEOUT)
 
     def _serve(self, client: Any, _address: object) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections import deque
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 from urllib.parse import parse_qs, parse_qsl, urlsplit
@@ -42,7 +42,7 @@ class Scribe:
         self,
         method: str,
         target: str,
-        headers: dict[str, str],
+        headers: Mapping[str, str],
         body: bytes,
         answer: tuple[int, bytes] | None,
         at: float,
@@ -73,10 +73,10 @@ class Scribe:
         self._entered(call)
         self.tape.calls.append(call)
 
-    def socket(self, target: str, at: float) -> SocketScribe:
-        """A websocket that was opened with this request target."""
+    def socket(self, target: str, headers: Mapping[str, str], at: float) -> SocketScribe:
+        """A websocket that was opened with this request; the token is in the query, or in a header."""
         query = dict(parse_qsl(urlsplit(target).query))
-        user = self.tape.user_of(query.get("token", ""))
+        user = self.tape.user_of(query.get("token", "")) or self._who(headers.get("authorization", ""))[0]
         opened = RecordedSocket(user, at, query.get("status") == "true", query.get("format", "json"))
         self.tape.sockets.append(opened)
         return SocketScribe(self.tape, opened)
@@ -117,7 +117,6 @@ class SocketScribe:
         self._tape = tape
         self._socket = opened
         self._pending: dict[str, RecordedCall] = {}
-        self._without: deque[RecordedCall] = deque()
 
     def outgoing(self, opcode: int, payload: bytes, at: float) -> None:
         """A message of the client."""

@@ -126,7 +126,7 @@ class _Reading:
     def _upgraded(self, request: HttpMessage, answer: HttpMessage, at: float) -> None:
         if answer.headers.get("sec-websocket-extensions"):
             raise UnreadableHttp("a compressed websocket")
-        self._socket = self._scribe.socket(request.words[1], request.at)
+        self._socket = self._scribe.socket(request.words[1], request.headers, request.at)
         for reader, rest in (
             (self._from_server, self._answers.rest()),
             (self._from_client, self._requests.rest()),
@@ -141,7 +141,7 @@ class _Reading:
         method, target, _ = request.words
         given = None if answer is None else (answer.status, answer.content)
         ended = at if answer is None else answer.ended
-        self._scribe.rest(method, target, dict(request.headers), request.content, given, request.at, ended)
+        self._scribe.rest(method, target, request.headers, request.content, given, request.at, ended)
 
     def _frames(self, reader: FrameReader, data: bytes, at: float) -> None:
         assert self._socket is not None

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import gevent
+import pytest
+
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.record.proxy import Proxy
+
+from .support import recorder
+
+MakeRecorder = Callable[..., Proxy]
+
+
+@pytest.fixture(autouse=True)
+def watchdog() -> Iterator[None]:
+    """A test that hangs fails instead."""
+    with gevent.Timeout(300, AssertionError("the test hangs")):
+        yield
+
+
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[EmulatorProcess]:
+    long = ("--token-expiry", "7200", "--refresh-token-expiry", "86400")
+    with EmulatorProcess.start(matchmaker_interval=0.1, extra=long) as process:
+        yield process
+        assert process.alive
+
+
+@pytest.fixture
+def record(emulator: EmulatorProcess) -> Iterator[MakeRecorder]:
+    """Makes recorders in front of the emulator, or of another server."""
+    made: list[Proxy] = []
+
+    def make(url: str = "", **options: object) -> Proxy:
+        made.append(recorder(url or emulator.url, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for proxy in made:
+        proxy.stop()
