@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.players import inbox
-from nakama_bots.players.acts import idle, matchmaking, notifications, party, slow_reader, social
+from nakama_bots.players.acts import idle, matchmaking, notifications, party, slow_reader, social, storage
 from nakama_bots.players.acts.chat import ChatRoom
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.acts.party import Party
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from nakama_bots.players.acts.social import Group
     from nakama_bots.players.codecs import Codec
     from nakama_bots.players.player import Player
-    from nakama_bots.types.common import JsonText
+    from nakama_bots.types.common import Json, JsonText
     from nakama_bots.types.notifications import Notification
+    from nakama_bots.types.storage import StorageObject, StorageObjectAck
 
 
 class Acts:
@@ -174,6 +175,17 @@ class Acts:
     def save_game(self, key: str) -> SaveGame:
         """The player's storage object ``key``, saved only if it has not changed."""
         return SaveGame(_player(self), key)
+
+    def save_object(
+        self, collection: str, key: str, value: Json, version: str = "", **permissions: int
+    ) -> StorageObjectAck:
+        """Write one storage object, with ``permission_read`` and ``permission_write`` if given."""
+        return storage.save_object(_player(self), collection, key, value, version, permissions)
+
+    def load_object(self, collection: str, key: str, user_id: str | None = None) -> StorageObject[Json]:
+        """Read one storage object, of the player or of ``user_id``; empty if it is not there."""
+        player = _player(self)
+        return storage.load_object(player, collection, key, player.user_id if user_id is None else user_id)
 
     def notify_myself(self, *, persistent: bool) -> Notification[JsonText]:
         """Make the server's function ``notify_user`` notify the player; timed up to the push."""

@@ -17,6 +17,7 @@ _LONG: Final = re.compile(r"[0-9A-Za-z_.:+/=-]{12,}")
 _ID_KEY: Final = re.compile(r"(?:^|_)(?:id|ids|ticket|token|cursor|version)$")
 _SMALLEST: Final = 10_000
 """A smaller number that an answer gave and a request has is taken for the same by chance."""
+_JOINS: Final = ("channel_join", "match_create", "match_join", "party_create")
 _MOST_SHOWN: Final = 12
 
 Event: TypeAlias = RecordedCall | RecordedPush
@@ -150,12 +151,13 @@ class Correlation:
         if not candidates:
             return None
 
-        def rank(item: tuple[float, Ref]) -> tuple[int, float]:
+        def rank(item: tuple[float, Ref]) -> tuple[bool, bool, bool, float]:
             when, ref = item
-            own, push = ref.role is role, isinstance(ref.event, RecordedPush)
-            order = 0 if own and not push else 1 if not own and not push else 2 if own else 3
-            # Of a role's own answers the newest, of another's the one that had it first.
-            return order, -when if own else when
+            # What the player is in comes first. What made it comes before what lists it, and the first one
+            # before what repeats it.
+            inside = ref.role is role and isinstance(ref.event, RecordedCall) and ref.event.name in _JOINS
+            listed = any(isinstance(one, int) for one in ref.path)
+            return not inside, isinstance(ref.event, RecordedPush), listed, when
 
         return min(candidates, key=rank)[1]
 

@@ -53,10 +53,17 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
 _KINDS: Final = {"ROOM": 1, "DIRECT_MESSAGE": 2, "GROUP": 3}
 _NUMBERS: Final = ("op_code", "min_count", "max_count", "count_multiple", "max_size")
 _HISTORY: Final = 20
+_OBJECT: Final = frozenset({"collection", "key", "value", "version", "permission_read", "permission_write"})
+# How a short form's result is found in the answer.
+UNWRAPPED: Final[Mapping[str, tuple[str | int, ...]]] = {
+    "self.player.save_object": ("acks", 0),
+    "self.player.load_object": ("objects", 0),
+}
 NOUNS: Final = {
     "join_chat": "channel", "write_chat_message": "ack", "say": "ack", "create_match": "match",
     "join_match": "match", "add_matchmaker": "ticket", "add_matchmaker_party": "ticket",
-    "create_party": "party", "follow_users": "status", "update_chat_message": "ack",
+    "create_party": "party", "save_object": "saved", "load_object": "loaded", "follow_users": "status",
+    "update_chat_message": "ack",
 }  # fmt: skip
 
 
@@ -116,7 +123,26 @@ def over_rest(call: RecordedCall) -> Written:
     special = ""
     if made.method == "delete_account":
         special = "self.player.disconnect()\nself.player.session.stale = True  # the next call makes it again"
-    return Written(f"self.player.api.{made.method}", list(made.positional), dict(made.named), special=special)
+    plain = Written(f"self.player.api.{made.method}", list(made.positional), dict(made.named), special=special)
+    return _one_object(made.method, body) or plain
+
+
+def _one_object(method: str, body: Any) -> Written | None:
+    """A write or a read of a single object, which has a shorter form."""
+    if not isinstance(body, Mapping):
+        return None
+    if method == "write_storage_objects" and len(body.get("objects", ())) == 1:
+        one = dict(body["objects"][0])
+        if {"collection", "key", "value"} <= one.keys() <= _OBJECT:
+            positional = [one.pop(name) for name in ("collection", "key", "value")]
+            return Written("self.player.save_object", positional, {k: v for k, v in one.items() if v != ""})
+    if method == "read_storage_objects" and len(body.get("object_ids", ())) == 1:
+        one = dict(body["object_ids"][0])
+        if {"collection", "key", "user_id"} == one.keys():
+            return Written(
+                "self.player.load_object", [one["collection"], one["key"]], {"user_id": one["user_id"]}
+            )
+    return None
 
 
 def _by_key(call: RecordedCall) -> Written:

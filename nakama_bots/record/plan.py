@@ -22,6 +22,7 @@ _REACTION: Final = 0.3
 _IDLE: Final = 0.02
 _CAUSE: Final = 2.0
 _FEW_SENDS: Final = 3
+_ONCE: Final = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
 _UNAWAITED: Final = frozenset({
     "match_presence_event", "channel_presence_event", "party_presence_event", "stream_presence_event",
 })  # fmt: skip
@@ -85,6 +86,7 @@ def plan(tape: Tape, redactor: Redactor) -> Plan:
         _take(part, parts)
     _hand_over(parts)
     _keep_order(parts)
+    _close_last(parts)
     for part in parts:
         _meet(part, parts)
         _pause(part)
@@ -246,13 +248,16 @@ def _safe(written: Written, call: RecordedCall, role: Role, notes: list[str]) ->
                 written.named[name] = Raw(f"self.player.persona.{name}")
         if written.named.get("username"):
             written.named["username"] = Raw("self.player.session.username")
+    if method == "save_object" and written.named.get("version") == "*" and not call.error and not role.created:
+        del written.named["version"]
+        notes.append(_ONCE)
     if method == "write_storage_objects" and not call.error and not role.created:
         for one in written.positional[-1]:
             if isinstance(one, dict) and one.get("version") == "*":
                 del one["version"]
-                note = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
-                if note not in notes:
-                    notes.append(note)
+                notes.append(_ONCE)
+    if method == "load_object" and written.named.get("user_id") == role.user:
+        del written.named["user_id"]
     return written
 
 
@@ -397,6 +402,29 @@ def _keep_order(parts: Sequence[Part]) -> None:
             place = one.steps.index(earlier) + 1
             one.steps.insert(place, Step("share", earlier.ended, earlier.ended, name=name))
             other.steps.insert(other.steps.index(later), Step("hear", earlier.ended, earlier.ended, name=name))
+
+
+def _close_last(parts: Sequence[Part]) -> None:
+    """The leader of a party closes it after the members that left before."""
+    closes = [
+        (part, step)
+        for part in parts
+        for step in part.steps
+        if step.kind == "close" and step.act is not None and step.act.kind == "party"
+    ]
+    number = 0
+    for part, step in closes:
+        for other, earlier in closes:
+            assert step.act is not None
+            assert earlier.act is not None
+            same = step.act.id == earlier.act.id and step.act.how == "lead_party" and other is not part
+            if same and earlier.at < step.at:
+                number += 1
+                name = f"left the party {number}"
+                other.steps.insert(
+                    other.steps.index(earlier) + 1, Step("share", earlier.at, earlier.at, name=name)
+                )
+                part.steps.insert(part.steps.index(step), Step("hear", earlier.at, earlier.at, name=name))
 
 
 def _joins(call: RecordedCall) -> bool:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from nakama_bots.players.replay import SUFFIX, VERSION
-from nakama_bots.record.plan import plan
+from nakama_bots.record.plan import Plan, plan
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.state import packed
 from nakama_bots.record.tape import Tape
-from nakama_bots.record.write import Choices, Writer, role_calls
+from nakama_bots.record.write import LARGE, Choices, Writer, role_calls
 from nakama_bots.results.run_folder import write_whole
+
+MOST_LINES: Final = 100
+"""Lines of a scenario of 60 calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ def made_of(
     """The scenario of a recording, to be written to ``path``."""
     redactor = Redactor(tape, keep_texts=keep_texts)
     planned = plan(tape, redactor)
-    source = Writer(planned, Choices(class_name(path), pace, state)).source()
+    source = _source(planned, Choices(class_name(path), pace, state))
     notes = list(planned.notes)
     series = packed(planned.series, redactor, notes) if state == "replay" else {}
     calls = {part.role.name: role_calls(part.role) for part in planned.parts}
@@ -50,6 +53,17 @@ def made_of(
     if leaked or leaked_data:
         report.append("replaced: secrets in names or constants; look at the scenario before you share it")
     return Scenario(source, shown.encode(), report, len(planned.parts), sum(map(len, calls.values())))
+
+
+def _source(planned: Plan, choices: Choices) -> str:
+    """The source, with as much in the data file as keeps it short."""
+    calls = sum(len(part.role.calls) for part in planned.parts)
+    source = ""
+    for large in LARGE:
+        source = Writer(planned, choices, large).source()
+        if source.count("\n") <= max(MOST_LINES, calls * MOST_LINES // 60):
+            break
+    return source
 
 
 def _without(redactor: Redactor, text: str) -> tuple[str, bool]:

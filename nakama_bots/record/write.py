@@ -11,15 +11,15 @@ from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
 from nakama_bots.record.code import Invoke, Raw, Text, flat, statement
-from nakama_bots.record.correlate import Event, Mixed, Neighbour, Own, Ref
-from nakama_bots.record.invoke import Written
+from nakama_bots.record.correlate import Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record.invoke import UNWRAPPED, Written
 from nakama_bots.record.plan import Part, Plan, Step, refs_of
 from nakama_bots.record.roles import Role
 from nakama_bots.record.tape import WS, RecordedCall
 from nakama_bots.rest.documents import READERS
 
-_LARGE: Final = 120
-"""Characters of an argument from which on it goes into the data file."""
+LARGE: Final = (120, 60, 30)
+"""Characters of an argument from which on it goes into the data file; fewer where there are many lines."""
 _CURSORS: Final = ("cursor", "next_cursor", "prev_cursor", "cacheable_cursor")
 _LONGEST_LOOP: Final = 4
 _WAIT: Final = 60
@@ -39,6 +39,8 @@ class _Names:
     """Names of the variables of one role, by ``id`` of the event or the act that gave them."""
 
     of: dict[int, str] = field(default_factory=dict)
+    inside: dict[int, tuple[str | int, ...]] = field(default_factory=dict)
+    """Where in its answer a call's result is."""
     heard: dict[tuple[int, Any], str] = field(default_factory=dict)
     taken: set[str] = field(
         default_factory=lambda: {"self", "crew", "inbox", "random", "json", "math", "gevent"}
@@ -56,7 +58,9 @@ class _Names:
 class Writer:
     """Writes one plan."""
 
-    def __init__(self, plan: Plan, choices: Choices) -> None:
+    def __init__(self, plan: Plan, choices: Choices, large: int = LARGE[0]) -> None:
+        plan.values.clear()
+        self._large = large
         self._plan = plan
         self._choices = choices
         self._together = len(plan.parts) > 1
@@ -297,6 +301,7 @@ class Writer:
         before = ""
         if id(call) in self._used:
             before = f"{self._names.new(written.noun, id(call))} = "
+            self._names.inside[id(call)] = UNWRAPPED.get(written.method, ())
         lines: list[str] = []
         if call.error and call.answered:
             self._errors.add(call.error)
@@ -318,7 +323,7 @@ class Writer:
     def _argument(self, value: Any) -> Any:
         """An argument; a large one that has nothing of others in it goes into the data file."""
         made = self._expression(value)
-        if isinstance(made, (str, Mapping, list)) and len(flat(made)) > _LARGE and not _has_sources(made):
+        if isinstance(made, (str, Mapping, list)) and len(flat(made)) > self._large and not _has_sources(made):
             name = f"{self._part.role.name} {len(self._plan.values) + 1}"
             name = next((key for key, one in self._plan.values.items() if one == made), name)
             self._plan.values[name] = made
@@ -352,20 +357,21 @@ class Writer:
         name = self._names.of.get(id(ref.event))
         if name is None:  # its call is written as a part of something else
             return '""'
-        return _path(name, ref)
+        inside = self._names.inside.get(id(ref.event), ())
+        path = ref.path[len(inside) :] if ref.path[: len(inside)] == inside else ref.path
+        return _path(name, ref.event, path)
 
 
 def _act_of(part: Part, event: Event) -> Act | None:
     return next((act for act in part.acting.acts if act.call is event), None)
 
 
-def _path(name: str, ref: Ref) -> str:
+def _path(name: str, event: Event, path: Path) -> str:
     """The source of a value in an answer or a push."""
     text = name
-    event = ref.event
     read = isinstance(event, RecordedCall) and event.kind != WS
     previous: Any = ""
-    for one in ref.path:
+    for one in path:
         if one == "json()":
             # The client reads documents itself.
             if not (read and previous in READERS):

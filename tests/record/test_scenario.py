@@ -88,7 +88,7 @@ def test_one_player(binary: bool, tmp_path: Path, record: MakeRecorder, emulator
     assert "room.history()" in source
     assert "with self.player.create_match() as match:" in source
     assert 'match.replay(DATA.state["player 1"])' in source
-    assert '"version": objects["acks"][0]["version"]' in source.replace("storage_", "")
+    assert 'version=saved["version"]' in source
     assert "with self.player.refused(NotFound):" in source
     for private in (name, "my secret plan", "forget it", "about me", "device-of"):
         assert private not in source

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from nakama_bots.errors import InvalidArgument
 from nakama_bots.types.common import Json
-from nakama_bots.types.storage import DeleteStorageObjectId, ReadStorageObjectId, WriteStorageObject
+from nakama_bots.types.storage import (
+    DeleteStorageObjectId,
+    ReadStorageObjectId,
+    StorageObject,
+    StorageObjectAck,
+    WriteStorageObject,
+)
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
@@ -74,3 +80,24 @@ class SaveGame:
             written["version"] = version
         acks = self._player.api.write_storage_objects([written])
         return acks["acks"][0]["version"]
+
+
+def save_object(
+    player: Player, collection: str, key: str, value: Json, version: str, permissions: Mapping[str, int]
+) -> StorageObjectAck:
+    """See ``Player.save_object``."""
+    written: WriteStorageObject[Json] = {"collection": collection, "key": key, "value": value}
+    if version:
+        written["version"] = version
+    if "permission_read" in permissions:
+        written["permission_read"] = permissions["permission_read"]
+    if "permission_write" in permissions:
+        written["permission_write"] = permissions["permission_write"]
+    return player.api.write_storage_objects([written])["acks"][0]
+
+
+def load_object(player: Player, collection: str, key: str, user_id: str) -> StorageObject[Json]:
+    """See ``Player.load_object``."""
+    wanted: ReadStorageObjectId = {"collection": collection, "key": key, "user_id": user_id}
+    found = player.api.read_storage_objects({"object_ids": [wanted]}).get("objects", ())
+    return found[0] if found else {}
