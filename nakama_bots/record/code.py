@@ -5,7 +5,7 @@ A line that is too long gets one element a line and a trailing comma, which form
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text with expressions in it: an f-string of literal pieces and sources."""
+    """A text of literal pieces and expressions."""
 
     pieces: tuple[str | Raw, ...]
 
@@ -102,23 +102,18 @@ def _arguments(call: Invoke) -> list[str]:
     return [*map(flat, call.positional), *(f"{name}={flat(one)}" for name, one in call.named)]
 
 
-def _f_string(value: Text) -> str:
-    parts: Sequence[str] = [
-        f"{{{piece.text}}}"
-        if isinstance(piece, Raw)
-        else quoted(piece)[1:-1].replace("{", "{{").replace("}", "}}")
-        for piece in value.pieces
-    ]
-    text = "".join(parts)
-    # What is put in has quotes of its own: the other kind around it, as Python 3.11 wants.
-    return (
-        f"f'{text}'" if any('"' in one.text for one in value.pieces if isinstance(one, Raw)) else f'f"{text}"'
-    )
+def _mixed(value: Text) -> str:
+    sources = any('"' in one.text for one in value.pieces if isinstance(one, Raw))
+    texts = "".join(one for one in value.pieces if isinstance(one, str))
+    if sources or any(one in texts for one in "\"'\\{}") or not texts.isprintable():
+        # What is put in has quotes of its own, which Python 3.11 does not allow in an f-string.
+        return " + ".join(one.text if isinstance(one, Raw) else quoted(one) for one in value.pieces)
+    return 'f"' + "".join(f"{{{one.text}}}" if isinstance(one, Raw) else one for one in value.pieces) + '"'
 
 
 _SHOWN: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
     (Raw, lambda value: value.text),
-    (Text, _f_string),
+    (Text, _mixed),
     (Invoke, lambda value: f"{value.function}({', '.join(_arguments(value))})"),
     (str, quoted),
     (bytes, _bytes),

@@ -49,6 +49,13 @@ class Mixed:
 
 
 @dataclass(frozen=True, slots=True)
+class Document:
+    """A value that is sent as JSON text."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbour:
     """A user that was not recorded: another player takes its place."""
 
@@ -126,21 +133,17 @@ class Correlation:
         """``value`` of a request at ``at``, with a ``Ref`` or ``Own`` for each part that a server gave."""
         if isinstance(value, Mapping):
             return {name: self.resolve(role, one, at, where, name) for name, one in value.items()}
+        if isinstance(value, Document):
+            return Document(self.resolve(role, value.value, at, where, key))
         if isinstance(value, (list, tuple)):
             return [self.resolve(role, one, at, where, key) for one in value]
         if isinstance(value, bool) or not isinstance(value, (str, int)):
             return value
         found = self._single(role, value, at)
-        if found is not None:
-            self.findings.find(f"{where}: {key or 'value'} from {_described(found)}")
-            return found
-        if isinstance(value, str):
-            return self._inside(role, value, at, where, key)
-        return value
-
-    def shared(self, ref: Ref | Own, role: Role) -> bool:
-        """Whether another role has to hand the value over."""
-        return ref.role is not role
+        if found is None:
+            return self._inside(role, value, at, where, key) if isinstance(value, str) else value
+        self.findings.find(f"{where}: {key or 'value'} from {_described(found)}")
+        return found
 
     def _single(self, role: Role, value: Any, at: float) -> Ref | Own | None:
         if value in self._users:

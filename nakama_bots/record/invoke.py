@@ -12,7 +12,7 @@ from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import routes
 from nakama_bots.record.acts import Act, bot_query
 from nakama_bots.record.code import Raw
-from nakama_bots.record.correlate import parsed
+from nakama_bots.record.correlate import Document, parsed
 from nakama_bots.record.tape import RecordedCall
 from nakama_bots.types.realtime import ChannelType
 
@@ -186,6 +186,8 @@ def over_socket(call: RecordedCall, inside: Act | None) -> Written:
         body["data"] = payload_of(body.get("data"))
     if "content" in body:
         body["content"] = parsed(body["content"])
+    if call.name == "rpc" and isinstance(parsed(body.get("payload")), Mapping):
+        body["payload"] = Document(parsed(body["payload"]))
     if inside is not None and inside.kind == "chat":
         said = _said(call.name, body)
         if said is not None:

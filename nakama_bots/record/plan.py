@@ -10,14 +10,14 @@ from typing import Any, Final
 from nakama_bots.record import invoke, pace
 from nakama_bots.record.acts import Act, Acting, acting_of
 from nakama_bots.record.code import Raw
-from nakama_bots.record.correlate import Correlation, Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record.correlate import Correlation, Document, Event, Mixed, Neighbour, Own, Path, Ref
 from nakama_bots.record.invoke import Written
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
 from nakama_bots.record.tape import WS, RecordedCall, RecordedPush, Tape
 
-_REACTION: Final = 0.3
+_REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""
 _IDLE: Final = 0.02
 _CAUSE: Final = 2.0
@@ -25,6 +25,7 @@ _FEW_SENDS: Final = 3
 _ONCE: Final = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
 _UNAWAITED: Final = frozenset({
     "match_presence_event", "channel_presence_event", "party_presence_event", "stream_presence_event",
+    "status_presence_event",
 })  # fmt: skip
 _FILTERS: Final = {"notifications": "code", "match_data": "op_code", "party_data": "op_code"}
 
@@ -222,6 +223,8 @@ class _Steps:
             clean = self._redactor.personal if written.personal else self._redactor.text
             pieces = (clean(one) if isinstance(one, str) else one for one in value.pieces)
             made = Mixed(tuple(pieces))
+        elif isinstance(value, Document):
+            made = Document(self._clean(value.value, key, written))
         elif isinstance(value, Mapping):
             made = {self._redactor.text(name): self._clean(one, name, written) for name, one in value.items()}
         elif isinstance(value, list):
@@ -265,6 +268,8 @@ def refs(value: Any) -> Iterator[Ref | Own]:
     """The values of others in an argument."""
     if isinstance(value, (Ref, Own)):
         yield value
+    elif isinstance(value, Document):
+        yield from refs(value.value)
     elif isinstance(value, Mixed):
         for one in value.pieces:
             yield from refs(one)
@@ -447,11 +452,30 @@ def _meet(part: Part, parts: Sequence[Part]) -> None:
         last = 0
         for step in inside:
             here = [index for at, index in others if at < step.at]
-            if len(here) > last:
+            if len(here) > last and act.kind == "chat":
+                last = len(here)
+                _after_join(part, step, act, parts)
+            elif len(here) > last:
                 last = len(here)
                 at = others[last - 1][0]
                 roles = [parts[index].role for index in dict.fromkeys(here)]
                 part.steps.insert(part.steps.index(step), Step("meet", at, at, act=act, others=roles))
+
+
+def _after_join(part: Part, step: Step, act: Act, parts: Sequence[Part]) -> None:
+    """Do a step in a room after those who were there before have joined; they may have left meanwhile."""
+    for other in parts:
+        for one in other.acting.acts:
+            if other is part or one.kind != act.kind or one.id != act.id or not one.call.ended < step.at:
+                continue
+            name = f"the {other.role.name} has joined {1 + other.acting.acts.index(one)}"
+            joined = next(
+                index for index, own in enumerate(other.steps) if own.act is one and own.kind == "open"
+            )
+            at = one.call.ended
+            if other.steps[joined + 1 : joined + 2] == [] or other.steps[joined + 1].name != name:
+                other.steps.insert(joined + 1, Step("share", at, at, name=name))
+            part.steps.insert(part.steps.index(step), Step("hear", at, at, name=name))
 
 
 def _pause(part: Part) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
 from nakama_bots.record.code import Invoke, Raw, Text, flat, statement
-from nakama_bots.record.correlate import Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
 from nakama_bots.record.invoke import UNWRAPPED, Written
 from nakama_bots.record.plan import Part, Plan, Step, refs_of
 from nakama_bots.record.roles import Role
@@ -331,17 +332,21 @@ class Writer:
         return made
 
     def _expression(self, value: Any) -> Any:
+        made = value
         if isinstance(value, (Ref, Own)):
-            return Raw(self._source(value))
-        if isinstance(value, Mixed):
-            return Text(tuple(self._expression(one) for one in value.pieces))
-        if isinstance(value, Neighbour):
-            return Raw("self.player.user_id")
-        if isinstance(value, Mapping):
-            return {name: self._expression(one) for name, one in value.items()}
-        if isinstance(value, list):
-            return [self._expression(one) for one in value]
-        return value
+            made = Raw(self._source(value))
+        elif isinstance(value, Mixed):
+            made = Text(tuple(self._expression(one) for one in value.pieces))
+        elif isinstance(value, Document):
+            made = self._expression(value.value)
+            made = Invoke("json.dumps", (made,)) if _has_sources(made) else json.dumps(made)
+        elif isinstance(value, Neighbour):
+            made = Raw("self.player.user_id")
+        elif isinstance(value, Mapping):
+            made = {name: self._expression(one) for name, one in value.items()}
+        elif isinstance(value, list):
+            made = [self._expression(one) for one in value]
+        return made
 
     def _source(self, ref: Ref | Own) -> str:
         if isinstance(ref, Own):
@@ -385,7 +390,7 @@ def _path(name: str, event: Event, path: Path) -> str:
 
 
 def _has_sources(value: Any) -> bool:
-    if isinstance(value, (Raw, Text)):
+    if isinstance(value, (Raw, Text, Invoke)):
         return True
     if isinstance(value, Mapping):
         return any(map(_has_sources, value.values()))
