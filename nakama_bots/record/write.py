@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from nakama_bots.realtime.catalog import REPLIES, Reply
@@ -345,8 +345,22 @@ class Writer:
         elif isinstance(value, Mapping):
             made = {name: self._expression(one) for name, one in value.items()}
         elif isinstance(value, list):
-            made = [self._expression(one) for one in value]
+            made = self._each(value) or [self._expression(one) for one in value]
         return made
+
+    def _each(self, value: Sequence[Any]) -> Raw | None:
+        """The same field of everything that an answer lists."""
+        first = value[0] if len(value) > 1 else None
+        if not isinstance(first, Ref) or first.role is not self._part.role or 0 not in first.path:
+            return None
+        place = first.path.index(0)
+        wanted = [
+            replace(first, path=(*first.path[:place], i, *first.path[place + 1 :])) for i in range(len(value))
+        ]
+        if list(value) != wanted:
+            return None
+        source = self._source(replace(first, path=first.path[:place]))
+        return Raw(f"[{_path('one', first.event, first.path[place + 1 :])} for one in {source}]")
 
     def _source(self, ref: Ref | Own) -> str:
         if isinstance(ref, Own):

@@ -1,0 +1,104 @@
+"""``nakama-bots record`` as a process: play, Ctrl-C, and the scenario is there."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import gevent
+import pytest
+
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.realtime.frames import BINARY, TEXT
+from nakama_bots.record.scenario import MOST_LINES
+from nakama_bots.record.scribe import Scribe
+from nakama_bots.record.state import MOST_STATE
+from nakama_bots.record.tape import Tape
+
+from .conftest import MakeRecorder
+from .support import Game, check_source
+from .test_scenario import written
+
+COMMAND = [sys.executable, "-m", "nakama_bots.cli", "record"]
+
+
+def said_until(process: subprocess.Popen[str], word: str) -> str:
+    """What it said up to the line with a word."""
+    assert process.stderr is not None
+    said = ""
+    while word not in said:
+        line = gevent.get_hub().threadpool.apply(process.stderr.readline)
+        assert line, said
+        said += line
+    return said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_writes_the_scenario(tmp_path: Path, emulator: EmulatorProcess, number: signal.Signals) -> None:
+    path = tmp_path / "scenarios" / "mine.py"
+    process = subprocess.Popen(
+        [*COMMAND, emulator.url, "--listen", "127.0.0.1:0", "-o", str(path)],
+        stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        url = said_until(process, "press Ctrl-C").split("connect to ")[1].split(" ")[0]
+        game = Game(url, f"player-until-{number}").log_in()
+        game.socket.join_chat("hall")  # and it is in the middle of something
+        process.send_signal(number)
+        out, said = gevent.get_hub().threadpool.apply(process.communicate, (), {"timeout": 120})
+        game.close()
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, out) == (0, ""), said
+    assert f"wrote {path}" in said
+    assert 'with self.player.chat("hall") as room:' in check_source(path)
+
+
+def test_nothing_played_is_nothing_written(tmp_path: Path, emulator: EmulatorProcess) -> None:
+    path = tmp_path / "none.py"
+    done = subprocess.run(
+        [*COMMAND, emulator.url, "--listen", "127.0.0.1:0", "-o", str(path), "--seconds", "0.1"],
+        check=False, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "nothing was recorded" in done.stderr
+    assert not path.exists()
+
+
+def test_ten_megabytes_of_state(tmp_path: Path, record: MakeRecorder) -> None:
+    proxy = record()
+    game = Game(proxy.url, "much-to-say").log_in()
+    match = game.socket.create_match()
+    for _ in range(2800):
+        game.socket.send_match_state(match["match_id"], 1, os.urandom(2800))
+    game.socket.leave_match(match["match_id"])
+    game.close()
+    path = tmp_path / "large.py"
+    source, said = written(proxy, path)
+    assert source.count("\n") < MOST_LINES
+    assert any(f"match state beyond {MOST_STATE:,} bytes is left out" in line for line in said)
+    assert MOST_STATE < path.with_suffix(".recorded.json").stat().st_size < 2 * MOST_STATE
+
+
+def test_messages_that_are_not_nakamas() -> None:
+    tape = Tape()
+    scribe = Scribe(tape)
+    socket = scribe.socket("/ws?token=no-token", {}, 0.0)
+    socket.outgoing(TEXT, b"not json", 1.0)
+    socket.outgoing(TEXT, b"[1, 2]", 1.0)
+    socket.incoming(BINARY, b"\xff" * 50, 2.0)
+    socket.incoming(TEXT, b"\xff\xfe", 2.0)
+    socket.incoming(TEXT, b'{"cid": "7", "error": 3}', 2.0)
+    socket.outgoing(TEXT, b'{"cid": "8", "of_the_future": {"a": 1}}', 3.0)
+    socket.incoming(TEXT, b'{"cid": "8", "answer": {"b": 2}}', 3.5)
+    socket.closed(4.0)
+    assert [(call.name, call.answer) for call in tape.calls] == [("of_the_future", {"b": 2})]
+    assert tape.pushes == []
+    assert tape.notes == [
+        "the client sent messages that are not Nakama's: left out",
+        "the server sent messages that are not Nakama's: left out",
+    ]
