@@ -1,12 +1,14 @@
 """Python source from expressions, laid out as ruff format leaves it.
 
-A line that is too long gets one element a line and a trailing comma, which formatters keep at any line length.
+A call that is too long for a line has its arguments on a line of their own, or one a line with a last comma.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 WIDTH: Final = 88
@@ -67,32 +69,53 @@ def _tuple(value: tuple[Any, ...]) -> str:
     return f"({inner},)" if len(value) == 1 else f"({inner})"
 
 
-def statement(expression: Any, depth: int, before: str = "", after: str = "") -> list[str]:
+def width_for(path: Path) -> int:
+    """The line length that ruff has where a file will be: of the nearest configuration, or its default."""
+    for folder in path.absolute().parents:
+        for name in (".ruff.toml", "ruff.toml", "pyproject.toml"):
+            try:
+                found = tomllib.loads((folder / name).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if name == "pyproject.toml":
+                found = found.get("tool", {}).get("ruff")
+            if isinstance(found, dict):
+                length = found.get("line-length", WIDTH)
+                return length if isinstance(length, int) and length >= WIDTH else WIDTH
+    return WIDTH
+
+
+def statement(expression: Any, depth: int, before: str = "", after: str = "", width: int = WIDTH) -> list[str]:
     """The lines of ``before``, an expression and ``after``, ``depth`` levels in."""
     pad = _INDENT * depth
     line = f"{pad}{before}{flat(expression)}{after}"
-    if len(line) <= WIDTH:
+    if len(line) <= width:
         return [line]
-    return _split(expression, depth, before, after) or [line]
+    return _split(expression, depth, before, after, width) or [line]
 
 
-def _split(value: Any, depth: int, before: str, after: str) -> list[str]:
+def _split(value: Any, depth: int, before: str, after: str, width: int) -> list[str]:
     pad = _INDENT * depth
     inner: list[str] = []
     if isinstance(value, Invoke):
         opening, closing = f"{value.function}(", ")"
-        for one in value.positional:
-            inner += statement(one, depth + 1, after=",")
-        for name, one in value.named:
-            inner += statement(one, depth + 1, f"{name}=", ",")
+        together = f"{pad}{_INDENT}{', '.join(_arguments(value))}"
+        # Not after ``with``, where a formatter has other ways to split.
+        if len(together) <= width and not before.startswith("with "):
+            inner = [together] if _arguments(value) else []
+        else:
+            for one in value.positional:
+                inner += statement(one, depth + 1, after=",", width=width)
+            for name, one in value.named:
+                inner += statement(one, depth + 1, f"{name}=", ",", width)
     elif isinstance(value, Mapping):
         opening, closing = "{", "}"
         for key, one in value.items():
-            inner += statement(one, depth + 1, f"{flat(key)}: ", ",")
+            inner += statement(one, depth + 1, f"{flat(key)}: ", ",", width)
     elif isinstance(value, (list, tuple)):
         opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")")
         for one in value:
-            inner += statement(one, depth + 1, after=",")
+            inner += statement(one, depth + 1, after=",", width=width)
     if not inner:
         return []
     return [f"{pad}{before}{opening}", *inner, f"{pad}{closing}{after}"]

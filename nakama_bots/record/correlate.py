@@ -164,18 +164,29 @@ class Correlation:
 
         return min(candidates, key=rank)[1]
 
+    def _known(
+        self, role: Role, text: str, start: int, end: int, at: float
+    ) -> Iterator[tuple[int, int, Ref | Own]]:
+        """Known values in a piece of a text: all of it, or what begins with an id, as a match's does."""
+        whole = self._single(role, text[start:end], at)
+        if whole is not None:
+            yield start, end, whole
+            return
+        for match in _UUID.finditer(text, start, end):
+            for stop in range(end, match.end() - 1, -1):
+                found = self._single(role, text[match.start() : stop], at)
+                if found is not None:
+                    yield match.start(), stop, found
+                    break
+
     def _inside(self, role: Role, text: str, at: float, where: str, key: str) -> Any:
         """A text that has known ids in it, or an id that nobody gave."""
         pieces: list[Any] = []
         end = 0
         for match in _LONG.finditer(text):
-            for inner in _UUID.finditer(match[0]) if not self._single(role, match[0], at) else (match,):
-                start = inner.start() + (match.start() if inner is not match else 0)
-                found = self._single(role, inner[0], at)
-                if found is None:
-                    continue
+            for start, stop, found in self._known(role, text, match.start(), match.end(), at):
                 pieces += [text[end:start], found] if start > end else [found]
-                end = start + len(inner[0])
+                end = stop
                 self.findings.find(f"{where}: part of {key or 'value'} from {_described(found)}")
         if pieces:
             if end < len(text):

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from nakama_bots.players.replay import SUFFIX, VERSION
+from nakama_bots.record.code import width_for
 from nakama_bots.record.plan import Plan, plan
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.state import packed
@@ -39,7 +40,7 @@ def made_of(
     """The scenario of a recording, to be written to ``path``."""
     redactor = Redactor(tape, keep_texts=keep_texts)
     planned = plan(tape, redactor)
-    source = _source(planned, Choices(class_name(path), pace, state))
+    source = _source(planned, Choices(class_name(path), pace, state, width_for(path)))
     notes = list(planned.notes)
     series = packed(planned.series, redactor, notes) if state == "replay" else {}
     calls = {part.role.name: role_calls(part.role) for part in planned.parts}

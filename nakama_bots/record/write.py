@@ -11,7 +11,7 @@ from typing import Any, Final
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
-from nakama_bots.record.code import Invoke, Raw, Text, flat, statement
+from nakama_bots.record.code import WIDTH, Invoke, Raw, Text, flat, statement
 from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
 from nakama_bots.record.invoke import UNWRAPPED, Written
 from nakama_bots.record.plan import Part, Plan, Step, refs_of
@@ -33,6 +33,8 @@ class Choices:
     class_name: str
     pace: str = "thinking"
     state: str = "replay"
+    width: int = WIDTH
+    """Characters of a line."""
 
 
 @dataclass(slots=True)
@@ -137,9 +139,9 @@ class Writer:
         if self._model():
             names += ["Behaviour", "Seat"]
         names.sort(key=lambda name: (name[0].islower(), name))
-        lines += statement_of_import("nakama_bots", names)
+        lines += statement_of_import("nakama_bots", names, self._choices.width)
         if self._errors:
-            lines += statement_of_import("nakama_bots.errors", sorted(self._errors))
+            lines += statement_of_import("nakama_bots.errors", sorted(self._errors), self._choices.width)
         return lines
 
     def _model(self) -> bool:
@@ -161,7 +163,7 @@ class Writer:
             lines.append("# Op code, fewest and most bytes, and how often each was sent.")
             for series in self._plan.series:
                 rows = tuple(series.model())
-                lines += statement(rows, 0, f"{_constant(series.name)} = ")
+                lines += statement(rows, 0, f"{_constant(series.name)} = ", width=self._choices.width)
             lines += _MODEL
         elif lines:
             lines.append("")
@@ -205,7 +207,7 @@ class Writer:
             self._depth += 1
         keys = list(dict.fromkeys(one.push.key for one in part.steps if one.push is not None))
         if keys:
-            body += statement(Invoke("self.player.listen", tuple(keys)), self._depth, "with ", " as inbox:")
+            body += self._lines(Invoke("self.player.listen", tuple(keys)), "with ", " as inbox:")
             self._depth += 1
         for step in part.steps:
             body += self._step(step)
@@ -235,11 +237,14 @@ class Writer:
         if len(users) == len(self._plan.parts) - 1:
             users = [Raw("crew.users")]
         named = (("users", users[0] if users[0].text == "crew.users" else users),)
-        return statement(Invoke(f"{self._names.of[id(step.act)]}.meet", (), named), self._depth)
+        return self._lines(Invoke(f"{self._names.of[id(step.act)]}.meet", (), named))
 
     def _handed(self, step: Step) -> list[str]:
         value = Raw('"done"') if step.value is None else self._expression(step.value)
-        return statement(Invoke("crew.share", (value, step.name)), self._depth)
+        return self._lines(Invoke("crew.share", (value, step.name)))
+
+    def _lines(self, expression: Any, before: str = "", after: str = "") -> list[str]:
+        return statement(expression, self._depth, before, after, self._choices.width)
 
     def _line(self, text: str, deeper: int = 0) -> list[str]:
         return ["    " * (self._depth + deeper) + text]
@@ -257,7 +262,7 @@ class Writer:
         elif step.name == "op_code":
             named = (("op_code", int(push.body.get("op_code", 0) or 0)),)
         before = f"{self._names.new(push.key, id(push))} = " if id(push) in self._used else ""
-        return statement(Invoke("inbox.take", (push.key,), named), self._depth, before)
+        return self._lines(Invoke("inbox.take", (push.key,), named), before)
 
     def _heard(self, step: Step) -> list[str]:
         ref = self._shared.get(step.name)
@@ -267,7 +272,7 @@ class Writer:
             self._names.heard[id(ref.event), ref.path] = name
             before = f"{name} = "
         named = (("timeout", _WAIT), ("name", step.name))
-        return statement(Invoke("crew.hear", (), named), self._depth, before)
+        return self._lines(Invoke("crew.hear", (), named), before)
 
     def _played(self, step: Step) -> list[str]:
         assert step.series is not None
@@ -275,10 +280,10 @@ class Writer:
         place = self._names.of[id(step.act)]
         series = step.series
         if not self._model():
-            return statement(Invoke(f"{place}.replay", (Raw(f'DATA.state["{series.name}"]'),)), self._depth)
+            return self._lines(Invoke(f"{place}.replay", (Raw(f'DATA.state["{series.name}"]'),)))
         behaviour = Raw(f"Recorded({_constant(series.name)})")
         named = (("rate", series.rate), ("seconds", round(max(series.seconds, 0.1), 1)))
-        return statement(Invoke(f"{place}.play", (behaviour,), named), self._depth)
+        return self._lines(Invoke(f"{place}.play", (behaviour,), named))
 
     def _opened(self, step: Step) -> list[str]:
         act = step.act
@@ -319,7 +324,7 @@ class Writer:
     def _statement(self, written: Written, before: str = "", after: str = "") -> list[str]:
         positional = tuple(self._argument(one) for one in written.positional)
         named = tuple((name, self._argument(one)) for name, one in written.named.items())
-        return statement(Invoke(written.method, positional, named), self._depth, before, after)
+        return self._lines(Invoke(written.method, positional, named), before, after)
 
     def _argument(self, value: Any) -> Any:
         """An argument; a large one that has nothing of others in it goes into the data file."""
@@ -488,10 +493,10 @@ def _level(block: Sequence[str]) -> bool:
     return len({len(line) - len(line.lstrip()) for line in block}) == 1
 
 
-def statement_of_import(module: str, names: Sequence[str]) -> list[str]:
+def statement_of_import(module: str, names: Sequence[str], width: int) -> list[str]:
     """``from module import names``."""
     line = f"from {module} import {', '.join(names)}"
-    if len(line) <= 88:
+    if len(line) <= width:
         return [line]
     return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
 

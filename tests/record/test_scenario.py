@@ -78,6 +78,8 @@ def one_player(game: Game) -> None:
 def test_one_player(binary: bool, tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess) -> None:
     proxy = record()
     name = f"single-{binary}"
+    if binary:  # and in a repository with longer lines
+        (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 112\n")
     game = Game(proxy.url, name, adapter=ProtobufAdapter()) if binary else Game(proxy.url, name)
     one_player(game)
     path = tmp_path / "one_game.py"
