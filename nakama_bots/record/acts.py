@@ -182,8 +182,10 @@ def _end(found: Acting, act: Act) -> None:
         field_name = _LEAVES.get(call.name)
         leaves = field_name is not None and call.name.startswith({"chat": "channel"}.get(act.kind, act.kind))
         if leaves and isinstance(call.request, Mapping) and call.request.get(field_name) == act.id:
-            act.end = index
-            if not call.error:
+            # A member that became the leader closes the party itself: leaving it would be another call.
+            inherited = act.how == "join_party" and call.name == "party_close"
+            act.end = index + 1 if inherited else index
+            if not call.error and not inherited:
                 found.part.add(id(call))
             return
 

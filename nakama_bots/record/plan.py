@@ -35,7 +35,7 @@ class Step:
     """One thing that a role does. ``kind`` says which of the fields it has."""
 
     kind: str
-    """open, close, call, state, take, meet, share, hear, pause or reconnect"""
+    """open, close, call, state, take, meet, share, hear, pause, disconnect or connect"""
     at: float
     ended: float
     act: Act | None = None
@@ -110,12 +110,15 @@ class _Steps:
         acting = self._part.acting
         connection = 1
         for index, call in enumerate(calls):
-            yield from self._closes(index, call.at)
-            now = self._role.connection_at(call.at)
-            if call.kind == WS and now > connection:
-                connection = now
+            now = self._role.connection_at(call.at) if call.kind == WS else connection
+            if now > connection:
                 yield from self._sent()
-                yield Step("reconnect", call.at, call.at)
+                # Before what the player was in ends: it did not leave, its connection ended.
+                yield Step("disconnect", call.at, call.at)
+            yield from self._closes(index, call.at)
+            if now > connection:
+                connection = now
+                yield Step("connect", call.at, call.at)
             if id(call) in acting.part:
                 continue
             sends = self._sending(index, call)

@@ -40,16 +40,22 @@ def roles_of(tape: Tape, notes: list[str]) -> list[Role]:
     _adopt(tape)
     users = list(dict.fromkeys(call.user for call in tape.calls if call.user))
     users += [one.user for one in tape.sockets if one.user and one.user not in users]
-    if len(users) > len(NAMES):
-        notes.append(f"{len(users)} players were recorded: those after the first {len(NAMES)} are left out")
     roles: list[Role] = []
-    for user in users[: len(NAMES)]:
-        name = NAMES[len(roles)] if len(users) > 1 else "player"
-        role = Role(name, user, tape.names.get(user, ""))
+    for user in users:
+        role = Role("player", user, tape.names.get(user, ""))
         role.pushes = [one for one in tape.pushes if one.user == user]
         role.sockets = [one for one in tape.sockets if one.user == user]
         role.calls = _kept(role, [one for one in tape.calls if one.user == user], notes)
-        roles.append(role)
+        if role.calls or role.sockets:
+            roles.append(role)
+        else:
+            notes.append("left out: a player who did nothing but log in")
+    if len(roles) > len(NAMES):
+        notes.append(f"{len(roles)} players were recorded: those after the first {len(NAMES)} are left out")
+        del roles[len(NAMES) :]
+    if len(roles) > 1:
+        for name, role in zip(NAMES, roles, strict=False):
+            role.name = name
     return roles
 
 

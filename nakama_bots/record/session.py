@@ -57,7 +57,7 @@ def finish(tape: Tape, options: Options, say: Callable[[str], object]) -> bool:
     scenario = made_of(
         tape, options.output, pace=options.pace, state=options.state, keep_texts=options.keep_texts
     )
-    if not scenario.calls:
+    if not scenario.roles:
         for line in tape.notes:
             say(line)
         say("nothing was recorded: no player made a call")

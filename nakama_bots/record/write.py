@@ -212,7 +212,9 @@ class Writer:
         for step in part.steps:
             body += self._step(step)
         if not [line for line in body if not line.lstrip().startswith("with ")]:
-            body.append("    " * self._depth + "self.player.hold(5)" if part.role.sockets else "        pass")
+            # It was only there.
+            seconds = max((one.closed or one.opened) - one.opened for one in part.role.sockets)
+            body += self._line(f"self.player.hold({max(1, round(seconds))})")
         return lines + _looped(body)
 
     def _step(self, step: Step) -> list[str]:
@@ -228,8 +230,8 @@ class Writer:
         thinking = self._choices.pace == "thinking"
         return self._line("self.think()" if thinking else f"gevent.sleep({step.seconds:.2f})")
 
-    def _reconnected(self, _step: Step) -> list[str]:
-        return [*self._line("self.player.disconnect()"), *self._line("self.player.connect()")]
+    def _connected(self, step: Step) -> list[str]:
+        return self._line(f"self.player.{step.kind}()")
 
     def _met(self, step: Step) -> list[str]:
         assert step.act is not None
@@ -426,7 +428,8 @@ def _told(part: Part) -> str:
 # Method of the writer for each kind of step.
 _WRITERS: Final = {
     "call": "_called", "open": "_opened", "state": "_played", "take": "_taken", "meet": "_met",
-    "share": "_handed", "hear": "_heard", "pause": "_paused", "reconnect": "_reconnected",
+    "share": "_handed", "hear": "_heard", "pause": "_paused", "disconnect": "_connected",
+    "connect": "_connected",
 }  # fmt: skip
 _ACTS: Final = {
     "find_match": "find a match",

@@ -264,3 +264,37 @@ def test_the_command(tmp_path: Path, emulator: EmulatorProcess) -> None:
         assert done.returncode == 2, (arguments, done.stderr)
         assert words in done.stderr
         assert len(done.stderr.splitlines()) == 1, done.stderr
+
+
+def test_a_player_who_loses_its_connection_in_a_party(
+    tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess
+) -> None:
+    proxy = record()
+    ann, ben = Game(proxy.url, "ann-comes-back").log_in(), Game(proxy.url, "ben-stays").log_in()
+    party = ann.socket.create_party(open=True, max_size=2)
+    with ben.socket.expect("party") as joined:
+        ben.socket.join_party(party["party_id"])
+        joined.wait(60)
+    with ben.socket.expect("party_leader") as led:
+        ann.socket.close()
+        led.wait(60)
+    again = Game(proxy.url, "ann-comes-back").log_in()
+    again.socket.join_chat("hall")
+    ben.socket.send_party_data(party["party_id"], 1, b"where are you")
+    ben.socket.close_party(party["party_id"])
+    for game in (ann, again, ben):
+        game.close()
+    path = tmp_path / "lost.py"
+    source, _ = written(proxy, path)
+    block = source[source.index("with self.player.lead_party(2)") :]
+    assert block.index("self.player.disconnect()") < block.index("self.player.connect()")
+    check_plays(path, emulator)
+
+
+def test_a_player_who_is_only_there(tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess) -> None:
+    proxy = record()
+    Game(proxy.url, "only-there").log_in().close()
+    path = tmp_path / "there.py"
+    source, _ = written(proxy, path)
+    assert "self.player.hold(1)" in source
+    check_plays(path, emulator)
