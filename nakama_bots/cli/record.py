@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
     from gevent.event import Event  # noqa: PLC0415
 
-    from nakama_bots.cli.interrupts import told  # noqa: PLC0415
+    from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
     from nakama_bots.record.proxy import Proxy, server_tls  # noqa: PLC0415
     from nakama_bots.record.session import tape_of  # noqa: PLC0415
 
@@ -102,7 +102,7 @@ def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
         tls=tls, say=_say,
     )  # fmt: skip
     ended = Event()
-    with told(lambda _: ended.set()):
+    with notified(lambda _: ended.set()):
         proxy.start()
         _say(f"recording: let the game client connect to {proxy.url} instead of {settings.target.http_url}")
         _say("play, then press Ctrl-C")

@@ -46,6 +46,7 @@ class _Heard(NullObserver):
         elapsed: float,  # noqa: ARG002
         size: int,  # noqa: ARG002
         error: CallError | None,
+        waited: float | None = None,  # noqa: ARG002
     ) -> None:
         """``Observer``."""
         outcome = "ok" if error is None else type(error).__name__
