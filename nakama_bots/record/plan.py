@@ -455,7 +455,7 @@ def _meet(part: Part, parts: Sequence[Part]) -> None:
         last = 0
         for step in inside:
             here = [index for at, index in others if at < step.at]
-            if len(here) > last and act.kind == "chat":
+            if len(here) > last and act.kind != "match":
                 last = len(here)
                 _after_join(part, step, act, parts)
             elif len(here) > last:
@@ -466,7 +466,7 @@ def _meet(part: Part, parts: Sequence[Part]) -> None:
 
 
 def _after_join(part: Part, step: Step, act: Act, parts: Sequence[Part]) -> None:
-    """Do a step in a room after those who were there before have joined; they may have left meanwhile."""
+    """Do a step after those who were there before have joined; they may have left meanwhile."""
     for other in parts:
         for one in other.acting.acts:
             if other is part or one.kind != act.kind or one.id != act.id or not one.call.ended < step.at:
