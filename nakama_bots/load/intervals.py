@@ -37,6 +37,8 @@ class Totals:
     """The figures of the whole run, in the process that the user started: totals and time line."""
 
     def __init__(self) -> None:
+        self.listeners: list[Callable[[Interval], object]] = []
+        """Called with each interval that was taken in. A failure of theirs is logged, and no gap."""
         self._begin(HealthLimits())
 
     def reset(self, limits: HealthLimits) -> None:
@@ -79,7 +81,16 @@ class Totals:
                 step()
             except Exception as error:  # noqa: BLE001 - whatever it is, the other steps run
                 self.miss(_gap(source, what, at, seconds, error))
+        self._notify(checked)
         return calls
+
+    def _notify(self, interval: Interval) -> None:
+        for listener in list(self.listeners):
+            try:
+                listener(interval)
+            except Exception:
+                log.exception("an export of the run's figures failed: it gets no more of them")
+                self.listeners.remove(listener)
 
     def miss(self, gap: Gap) -> None:
         """Record a gap in the figures, and log it the first time."""

@@ -75,6 +75,11 @@ class RunFiles:
         with suppress(NakamaError):
             tell_ci(verdict, self._summary)
 
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder; None where it could not be made."""
+        return self._folder
+
     def _do(self, step: Callable[[], list[Path]]) -> bool:
         try:
             self.files += step()
