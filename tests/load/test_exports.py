@@ -19,9 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nakama_bots.results.run_folder import read_timeline
 
-from .running import LOCUSTFILES, QUICK, TRACE, Locust, assert_no_secret, poll, run
+from .running import LOCUSTFILES, QUICK, ROOT, TRACE, Locust, assert_no_secret, poll, run
 
 NOBODY = LOCUSTFILES / "nobody.py"
+# What the Go runtime of a real server tells of its process; the emulator is none.
+OF_GO = {f"nakama_bots_server_{name}" for name in ("cpu_cores", "goroutines", "memory_bytes")}
 SECRET = "planted-hook-4b1d"
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -72,6 +74,19 @@ def hook(status: int = 200) -> Iterator[tuple[str, list[dict[str, str]]]]:
         server.server_close()
 
 
+def assert_dashboard_shows(served: set[str]) -> None:
+    """Every panel of the Grafana dashboard asks for metrics that this run has served."""
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "nakama-bots.json").read_text(encoding="utf-8"))
+    panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
+    asked = {
+        panel["title"]: set(re.findall(r"nakama_bots_\w+", json.dumps(panel["targets"]))) for panel in panels
+    }
+    assert len(panels) > 15
+    assert all(asked.values())
+    served = served | OF_GO
+    assert {title: sorted(names - served) for title, names in asked.items() if names - served} == {}
+
+
 def test_a_run_is_scraped_written_line_by_line_and_posted(tmp_path: Path) -> None:
     lines = tmp_path / "lines.jsonl"
     with (
@@ -107,6 +122,7 @@ def test_a_run_is_scraped_written_line_by_line_and_posted(tmp_path: Path) -> Non
     assert counted == value(seen, "nakama_bots_calls_total", kind="WS", name="match_join", outcome="ok")
     assert value(seen, "nakama_bots_call_duration_seconds_bucket", le="+Inf", **joins) == counted
     assert 0 < value(seen, "nakama_bots_call_duration_seconds_sum", **joins) < 60 * counted
+    assert_dashboard_shows({name for name, _ in seen})
     # What was written while it went on is the time line of its folder.
     assert list(read_timeline(lines)) == list(locust.timeline)
     [message] = posted
