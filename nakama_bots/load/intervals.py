@@ -22,6 +22,7 @@ from nakama_bots.results.record.health import Health
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestLog, RequestSampler
 from nakama_bots.results.record.timeline import Interval, Timeline, check_interval, interval_length
+from nakama_bots.results.record.traces import TraceLog, Tracer
 from nakama_bots.settings.health_limits import HealthLimits
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ class Totals:
         self.recorder = Recorder(perf_counter())
         self.timeline = Timeline(time())
         self.requests = RequestLog()
+        self.traces = TraceLog()
         self.health = Health(limits)
         self.gaps = Gaps()
         self._users: dict[str, float] = {}
@@ -68,6 +70,7 @@ class Totals:
         for gap in checked.pop("gaps", []):
             self.miss(gap)
         requests = checked.pop("requests", [])
+        self.traces.add(source, checked.pop("traces", []))
         calls = self.recorder.merge(checked["recorded"], pause=let_others_run)
         users = checked["gauges"].get(gauges.USERS, 0.0)
         self._users[source] = max(users, self._users.get(source, 0.0))
@@ -130,6 +133,7 @@ class Intervals:
         self._gauges: list[Gauges] = []
         self._gaps = Gaps()
         self.sampler: RequestSampler | None = None
+        self.tracer: Tracer | None = None
         self._closing = RLock()
         self._keeper: gevent.Greenlet[[], None] | None = None
         self._start = self._since = perf_counter()
@@ -183,6 +187,8 @@ class Intervals:
                     interval["gaps"] = self._gaps.take()
                 if self.sampler is not None:
                     interval["requests"] = self.sampler.take()
+                if self.tracer is not None and self._keeper is None:  # the last one
+                    interval["traces"] = self.tracer.take()
                 self._deliver(interval)
             except Exception as error:
                 log.exception("the figures of an interval are lost")

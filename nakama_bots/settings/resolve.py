@@ -64,6 +64,7 @@ class Settings:
     timeline: Sink | None
     webhook: Webhook | None = field(repr=False)
     request_samples: int
+    traces: int
     wait_for_server: float
     allowed_hosts: tuple[str, ...]
     max_users: int

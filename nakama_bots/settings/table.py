@@ -282,6 +282,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "URL of a Slack-compatible webhook that gets the verdict", secret=True,
             make=_or_none(Webhook.parse)),
     Setting("request_samples", whole(), 0, "requests per second and process to record one by one"),
+    Setting("traces", whole(0, 1000), 0,
+            "of each name so many of the slowest and of the failed calls are kept one by one, and so many "
+            "players whole, at most 10 (docs/traces.md)"),
     Setting("wait_for_server", duration(), 0.0,
             "seconds that a headless run waits at its start for a server that does not answer yet"),
     Setting("worker_logs", Kind(_folder, "a folder's path"), "",
