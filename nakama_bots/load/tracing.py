@@ -84,7 +84,7 @@ class TracedPlayer:
     ) -> None:
         """``Observer``: one call ended."""
         cid = self._cid(name, started) if kind == _SOCKET else ""
-        self._observer.call(kind, name, started, elapsed, size, error)
+        self._observer.call(kind, name, started, elapsed, size, error, waited)
         self._look(kind, name, error)
         why = self._tracer.wants(kind, name, elapsed, error)
         if not why and self._story is None:
