@@ -86,7 +86,7 @@ class TracedPlayer:
         cid = self._cid(name, started) if kind == _SOCKET else ""
         self._observer.call(kind, name, started, elapsed, size, error, waited)
         self._look(kind, name, error)
-        why = self._tracer.wants(kind, name, elapsed, error)
+        why = self._tracer.wants(kind, name, elapsed + (waited or 0.0), error)
         if not why and self._story is None:
             return
         event = event_of(kind, name, started + self._tracer.offset, elapsed, size, error, waited)

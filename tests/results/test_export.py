@@ -63,6 +63,7 @@ def test_every_kind_of_figure_has_a_metric() -> None:
     figures, recorder = Figures(), Recorder(0.0)
     recorder.call("WS", "match_join", 0.0, 0.2, 0, RequestTimeout("no answer within 5 s"))
     recorder.call("WS", "rpc", 0.0, 0.2, 0, realtime_error(3, "no 1b4f0c4e-0000-4000-8000-000000000001"))
+    recorder.call("WS", "rpc", 0.0, 0.2, 0, None, 0.003)
     recorder.sample("delivery", 0.1)
     counts = {"ticks_sent": 7, "tickets_added": 2, "delivery.chat_lost": 1, "ledger.late": 4, "my.count": 9}
     for name, number in counts.items():
@@ -75,6 +76,7 @@ def test_every_kind_of_figure_has_a_metric() -> None:
         of("nakama_bots_calls_total", kind="WS", name="match_join", outcome="ok"): 0,
         of("nakama_bots_errors_total", kind="WS", name="match_join", error="RequestTimeout"): 1,
         of("nakama_bots_sample_duration_seconds_count", name="delivery"): 1,
+        of("nakama_bots_call_waited_seconds_sum", kind="WS", name="rpc"): 0.003,
         of("nakama_bots_ticks_total", state="sent"): 7,
         of("nakama_bots_matchmaker_tickets_total", step="added"): 2,
         of("nakama_bots_deliveries_total", kind="chat", state="lost"): 1,

@@ -68,6 +68,7 @@ class CallFigures:
     failed: Durations = field(default_factory=Durations)
     outcomes: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
+    waited: Durations = field(default_factory=Durations)
 
 
 @dataclass(slots=True)
@@ -103,6 +104,8 @@ class Figures:
             figures.ok.add(call["ok"])
             figures.failed.add(call["failed"])
             figures.bytes += call["bytes"]
+            if "waited" in call:
+                figures.waited.add(call["waited"])
             for outcome, number in call["outcomes"].items():
                 figures.outcomes[outcome] = figures.outcomes.get(outcome, 0) + number
         for name, encoded in recorded["samples"].items():

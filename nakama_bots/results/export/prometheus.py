@@ -185,6 +185,9 @@ def _calls(figures: Figures) -> Iterator[Metric]:
     times = HistogramMetricFamily(
         f"{PREFIX}call_duration_seconds", "From the send to the answer.", labels=[*labels, "result"]
     )
+    waits = HistogramMetricFamily(
+        f"{PREFIX}call_waited_seconds", "How long the answer waited in the generator to be read.", labels=labels
+    )
     received = CounterMetricFamily(f"{PREFIX}call_received_bytes", "Payloads of the answers.", labels=labels)
     for (kind, name), call in list(figures.calls.items()):
         of = [_label(kind), _label(name)]
@@ -194,11 +197,13 @@ def _calls(figures: Figures) -> Iterator[Metric]:
         for result, durations in (("ok", call.ok), ("failed", call.failed)):
             if durations.count:
                 _add_histogram(times, [*of, result], durations)
+        if call.waited.count:
+            _add_histogram(waits, of, call.waited)
         received.add_metric(of, call.bytes)
     errors = CounterMetricFamily(f"{PREFIX}errors", "Failures by class.", labels=[*labels, "error"])
     for key, number in list(figures.errors.items()):
         errors.add_metric([_label(part) for part in key], number)
-    yield from _some(ended, times, received, errors)
+    yield from _some(ended, times, waits, received, errors)
 
 
 def _samples(figures: Figures) -> Iterator[Metric]:

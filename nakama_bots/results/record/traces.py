@@ -67,6 +67,11 @@ def hashed(text: str) -> str:
     return hashlib.blake2s(text.encode(), digest_size=8).hexdigest() if text else ""
 
 
+def total_ms(event: TraceEvent) -> float:
+    """From the send to the read."""
+    return event["ms"] + (event["waited_ms"] or 0.0)
+
+
 class Tracer:
     """One process's choice: of each name the ``limit`` slowest calls that went well and as many failed ones.
 
@@ -88,13 +93,13 @@ class Tracer:
         self._stories.append([])
         return self._stories[-1]
 
-    def wants(self, kind: str, name: str, elapsed: float, error: CallError | None) -> str:
-        """Why a call that has ended is to be kept, or ""."""
+    def wants(self, kind: str, name: str, seconds: float, error: CallError | None) -> str:
+        """Why a call that has ended is to be kept, or ""; ``seconds`` until its answer was read."""
         if error is not None:
             kept = self._failed.get((kind, name), ())
             return FAILED if type(error) is not Abandoned and len(kept) < self._limit else ""
         slowest = self._slow.get((kind, name))
-        return SLOW if slowest is None or len(slowest) < self._limit or elapsed > slowest[0][0] else ""
+        return SLOW if slowest is None or len(slowest) < self._limit or seconds > slowest[0][0] else ""
 
     def keep(self, event: TraceEvent) -> None:
         """Keep a call that ``wants`` has chosen."""
@@ -108,7 +113,7 @@ class Tracer:
                 kept.append(event)
             return
         slowest = self._slow.setdefault(key, [])
-        entry = event["ms"] / 1e3, next(self._number), event
+        entry = total_ms(event) / 1e3, next(self._number), event
         if len(slowest) < self._limit:
             heapq.heappush(slowest, entry)
         else:

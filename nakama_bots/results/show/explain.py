@@ -13,7 +13,7 @@ from nakama_bots.errors import safe_text, scrub
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.gauges import GAUGES
 from nakama_bots.results.record.timeline import SERVER, SERVER_PREFIX, Interval, Timeline
-from nakama_bots.results.record.traces import SLOW, TraceEvent, hashed
+from nakama_bots.results.record.traces import SLOW, TraceEvent, hashed, total_ms
 
 SHOWN: Final = 10
 LINES: Final = 5
@@ -87,11 +87,6 @@ def explain(
     if log is not None:
         lines += _joined(traces, log)
     return lines
-
-
-def total_ms(event: TraceEvent) -> float:
-    """From the send to the read."""
-    return event["ms"] + (event["waited_ms"] or 0.0)
 
 
 def part_of(event: TraceEvent, rows: Iterable[Interval]) -> str:
