@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import llms
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -23,6 +25,30 @@ def test_every_link_of_the_docs_leads_somewhere() -> None:
     for page in (ROOT / "docs").glob("*.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_page_for_assistants_is_in_step_and_has_every_page() -> None:
+    text = llms.DOCUMENT.read_text(encoding="utf-8")
+    assert text == llms.document(), "run: python tests/llms.py > docs/llms.txt"
+    for page in (ROOT / "docs").glob("*.md"):
+        assert page.name == "index.md" or f"({page.name})" in text, f"{page.name} is not in docs/index.md"
+    for target in re.findall(r"\]\(([^)#:]+)\)", text):
+        assert (ROOT / "docs" / target).exists(), target
+
+
+def test_its_example_is_a_scenario_that_runs(tmp_path: Path) -> None:
+    code, commands = re.findall(r"```(?:python|sh)\n(.*?)```", llms.example(), re.DOTALL)
+    first = shlex.split(commands.splitlines()[0], comments=True)
+    assert first[:3] == ["locust", "-f", "fish.py"]
+    (tmp_path / "fish.py").write_text(code, encoding="utf-8")
+    short = ["-t", "4s", "--nakama-match-seconds", "1", "--nakama-emulator-matchmaker-interval", "0.2"]
+    # A busy machine makes every generator too slow.
+    short += ["--nakama-health-limits", "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0"]
+    command = [sys.executable, "-m", "locust", *first[1:], *short]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    [summary] = (tmp_path / "reports").glob("*/summary.json")
+    assert json.loads(summary.read_text())["counts"]["match_sent.swim"] > 0
 
 
 def test_the_reference_has_every_name_of_the_table(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ class Subcommand:
 
 
 NAMES: Final = (
-    "baseline", "capacity", "cleanup", "compare", "completion", "doctor", "emulator", "fill", "gate", "history",
-    "init", "record", "report", "scenarios", "schema", "settings",
+    "baseline", "capacity", "cleanup", "compare", "completion", "doctor", "emulator", "explain", "fill", "gate",
+    "history", "init", "record", "report", "scenarios", "schema", "settings",
 )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from nakama_bots.load.cap import cap_users
 from nakama_bots.load.descriptors import check_descriptors
 from nakama_bots.load.ending import Ending
 from nakama_bots.load.exits import stop_with
+from nakama_bots.load.export.exports import Exports
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.open_model import shapes
 from nakama_bots.load.run import Run
@@ -59,12 +60,14 @@ class Conductor:
         self._finishing = BoundedSemaphore(1)
         self._scraper: ServerScraper | None = None
         settings = run.settings = self._resolve()
-        self._judge = Judge(_gate(settings), run.totals, self._abort)
+        watch_all = settings.prometheus is not None
+        self._judge = Judge(_gate(settings), run.totals, self._abort, watch_all=watch_all)
         self._ending = Ending(environment, run, self._judge)
         select_user_classes(environment, self._options)
         self._check_open_files(settings)
         self._target = RunTarget(environment, self._on_emulator_lost)
         self._target.open(settings, headless=bool(self._options.headless))
+        self._exports = Exports(settings, run.totals, self._judge.outlook)
         self._add_pages(settings)
         cap_users(environment, lambda users: self._check_users(settings, users), self._over_cap)
         events = environment.events
@@ -159,6 +162,7 @@ class Conductor:
                 filter(None, (getattr(found, "workload", "") for found in environment.user_classes))
             ),
         )
+        self._exports.begin(self._info)
 
     def _start_scraper(self, settings: Settings) -> None:
         url = self._target.metrics_url(settings)
@@ -191,7 +195,8 @@ class Conductor:
             ended, duration = datetime.now(UTC), perf_counter() - self._started
             try:
                 self._judge.stop()
-                self._ending.conclude(info, ended, duration, self._stop_scraper())
+                conclusion = self._ending.conclude(info, ended, duration, self._stop_scraper())
+                self._exports.end(conclusion)
             finally:
                 self._info = None
         if self._environment.web_ui is not None:
@@ -214,6 +219,7 @@ class Conductor:
 
     def _on_quit(self, **_: Any) -> None:
         self._ending.show()
+        self._exports.stop()
         self._target.stop()
 
 

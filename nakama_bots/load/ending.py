@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 
 from locust import log as locust_log
 from locust.env import Environment
@@ -25,12 +26,21 @@ from nakama_bots.load.judge import Judge
 from nakama_bots.load.run import Run
 from nakama_bots.load.run_files import RunFiles
 from nakama_bots.load.user_classes import purposes
+from nakama_bots.results.gate.verdict import VerdictPart, verdict_part
 from nakama_bots.results.record.purposes import purpose_parts
 from nakama_bots.results.record.server_metrics import ServerPart
 from nakama_bots.results.show.text import end_of_run
 from nakama_bots.results.summary import LaterParts, RunInfo, Summary, build_summary
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Conclusion:
+    """The verdict on a run, and its folder; None where it could not be made."""
+
+    verdict: VerdictPart
+    folder: Path | None
 
 
 class Ending:
@@ -48,10 +58,12 @@ class Ending:
         log.error("%s", line)
         self._faults.append(line)
 
-    def conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> None:
+    def conclude(
+        self, info: RunInfo, ended: datetime, duration: float, server: ServerPart
+    ) -> Conclusion | None:
         """Compute the verdict on a run that lasted ``duration`` seconds, and write its folder."""
         try:
-            self._conclude(info, ended, duration, server)
+            return self._conclude(info, ended, duration, server)
         except Exception as error:
             log.exception("the verdict could not be computed")
             self._raise_exit_code(ExitCode.INVALID)
@@ -59,6 +71,7 @@ class Ending:
                 f"run: INVALID (exit code {int(ExitCode.INVALID)})\n"
                 f"  the verdict could not be computed: {type(error).__name__}: {error}"
             )
+            return None
 
     def show(self) -> None:
         """Print the output of the finished runs."""
@@ -67,7 +80,7 @@ class Ending:
             # After Locust's tables, and to the same stream.
             console_logger.info("%s", text)
 
-    def _conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> None:
+    def _conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Conclusion:
         missing = self._run.master.collect() if self._run.master is not None else ""
         info = replace(info, users=self._users(info))
         self._run.totals.complete(LOCAL, ended.timestamp())
@@ -87,6 +100,7 @@ class Ending:
             files.write_again(verdict)
         self._raise_exit_code(verdict.exit_code)
         self._texts.append(end_of_run(summary, files.files, verdict))
+        return Conclusion(verdict_part(verdict, summary), files.folder)
 
     def _summary(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Summary:
         totals, master = self._run.totals, self._run.master

@@ -22,6 +22,7 @@ from nakama_bots.results.record.health import Health
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestLog, RequestSampler
 from nakama_bots.results.record.timeline import Interval, Timeline, check_interval, interval_length
+from nakama_bots.results.record.traces import TraceLog, Tracer
 from nakama_bots.settings.health_limits import HealthLimits
 
 log = logging.getLogger(__name__)
@@ -37,6 +38,8 @@ class Totals:
     """The figures of the whole run, in the process that the user started: totals and time line."""
 
     def __init__(self) -> None:
+        self.listeners: list[Callable[[Interval], object]] = []
+        """Called with each interval that was taken in. A failure of theirs is logged, and no gap."""
         self._begin(HealthLimits())
 
     def reset(self, limits: HealthLimits) -> None:
@@ -47,6 +50,7 @@ class Totals:
         self.recorder = Recorder(perf_counter())
         self.timeline = Timeline(time())
         self.requests = RequestLog()
+        self.traces = TraceLog()
         self.health = Health(limits)
         self.gaps = Gaps()
         self._users: dict[str, float] = {}
@@ -66,6 +70,7 @@ class Totals:
         for gap in checked.pop("gaps", []):
             self.miss(gap)
         requests = checked.pop("requests", [])
+        self.traces.add(source, checked.pop("traces", []))
         calls = self.recorder.merge(checked["recorded"], pause=let_others_run)
         users = checked["gauges"].get(gauges.USERS, 0.0)
         self._users[source] = max(users, self._users.get(source, 0.0))
@@ -79,7 +84,16 @@ class Totals:
                 step()
             except Exception as error:  # noqa: BLE001 - whatever it is, the other steps run
                 self.miss(_gap(source, what, at, seconds, error))
+        self._notify(checked)
         return calls
+
+    def _notify(self, interval: Interval) -> None:
+        for listener in list(self.listeners):
+            try:
+                listener(interval)
+            except Exception:
+                log.exception("an export of the run's figures failed: it gets no more of them")
+                self.listeners.remove(listener)
 
     def miss(self, gap: Gap) -> None:
         """Record a gap in the figures, and log it the first time."""
@@ -119,6 +133,7 @@ class Intervals:
         self._gauges: list[Gauges] = []
         self._gaps = Gaps()
         self.sampler: RequestSampler | None = None
+        self.tracer: Tracer | None = None
         self._closing = RLock()
         self._keeper: gevent.Greenlet[[], None] | None = None
         self._start = self._since = perf_counter()
@@ -172,6 +187,8 @@ class Intervals:
                     interval["gaps"] = self._gaps.take()
                 if self.sampler is not None:
                     interval["requests"] = self.sampler.take()
+                if self.tracer is not None and self._keeper is None:  # the last one
+                    interval["traces"] = self.tracer.take()
                 self._deliver(interval)
             except Exception as error:
                 log.exception("the figures of an interval are lost")

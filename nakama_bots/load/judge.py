@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Final
 
 import gevent
 
 from nakama_bots.load.intervals import Totals, let_others_run
-from nakama_bots.results.gate.rules import Gate, Rule, RuleResult, evaluate, evaluate_all
-from nakama_bots.results.gate.verdict import Verdict, conclude
-from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.observer import SCENARIO_FAULTS, USERS_DIED
+from nakama_bots.results.gate.rules import Gate, Rule, RuleOutcome, RuleResult, evaluate, evaluate_all
+from nakama_bots.results.gate.verdict import Outcome, Verdict, conclude
+from nakama_bots.results.record.recorder import ABANDONED, Recorder
 from nakama_bots.results.record.timeline import Interval, gauges_only
 from nakama_bots.results.record.window import Window, gauge_values
 from nakama_bots.results.summary import Summary
@@ -19,22 +21,31 @@ from nakama_bots.results.summary import Summary
 log = logging.getLogger(__name__)
 
 INTERVAL: Final = 1.0
+_OUTLOOK_EVERY: Final = 5
+"""Intervals between two looks at the rules that cannot end the run."""
 
 
 class Judge:
-    """One per process; without a gate it has no rules. ``abort`` ends the run early."""
+    """One per process; without a gate it has no rules. ``abort`` ends the run early.
 
-    def __init__(self, gate: Gate | None, totals: Totals, abort: Callable[[], None]) -> None:
+    With ``watch_all`` the rules that cannot end the run are evaluated too while it goes on, for ``outlook``.
+    """
+
+    def __init__(
+        self, gate: Gate | None, totals: Totals, abort: Callable[[], None], *, watch_all: bool = False
+    ) -> None:
         self.gate = gate
         self._totals = totals
         self._abort = abort
+        self._watch_all = watch_all
         self._stopped_by = ""
+        self._broken = False
         self._watcher: gevent.Greenlet[[Gate], None] | None = None
 
     def start(self) -> None:
         """Start a new run."""
-        self._stopped_by = ""
-        if self.gate is not None and any(rule.abort_on_fail for rule in self.gate.rules):
+        self._stopped_by, self._broken = "", False
+        if self.gate is not None and (self._watch_all or any(rule.abort_on_fail for rule in self.gate.rules)):
             self._watcher = gevent.spawn(self._watch, self.gate)
 
     def stop(self) -> None:
@@ -60,11 +71,23 @@ class Judge:
             on_failures=on_failures,
         )
 
+    def outlook(self) -> str:
+        """The verdict if the run ended now, as far as it can be known before its end: an ``Outcome``."""
+        if self._totals.health.reasons or len(self._totals.gaps):
+            return Outcome.INVALID.value
+        recorder = self._totals.recorder
+        failed = self._broken or bool(self._stopped_by)
+        if self.gate is None:
+            failed = any(row.failed.count > row.outcomes.get(ABANDONED, 0) for row in recorder.calls.values())
+        failed = failed or any(recorder.counts.get(name) for name in (SCENARIO_FAULTS, USERS_DIED))
+        return (Outcome.FAILED if failed else Outcome.PASSED).value
+
     def _watch(self, gate: Gate) -> None:
         heard = 0
         rules = [rule for rule in gate.rules if rule.abort_on_fail]
-        growing = {rule.warmup: _Growing(rule.warmup) for rule in rules}
-        while True:
+        watched = gate.rules if self._watch_all else rules
+        growing = {rule.warmup: _Growing(rule.warmup) for rule in watched}
+        for seconds in count(1):
             gevent.sleep(INTERVAL)
             timeline = self._totals.timeline
             try:
@@ -73,6 +96,8 @@ class Judge:
                     for window in growing.values():
                         window.add(row, timeline.started)
                 broken = _first_broken(gate, rules, growing)
+                if self._watch_all and seconds % _OUTLOOK_EVERY == 0:
+                    self._broken = _any_broken(watched, growing)
             except Exception as error:  # noqa: BLE001 - the run must not continue unwatched in silence
                 self._totals.failed("the rules with abort_on_fail", error)
                 continue
@@ -97,6 +122,16 @@ def _first_broken(gate: Gate, rules: Sequence[Rule], growing: Mapping[float, _Gr
             if result.measured_breach:
                 return result
     return None
+
+
+def _any_broken(rules: Sequence[Rule], growing: Mapping[float, _Growing]) -> bool:
+    """Whether a value breaks a rule that can fail the run."""
+    for rule in rules:
+        let_others_run()
+        result = evaluate(rule, growing[rule.warmup].window())
+        if result.outcome is RuleOutcome.FAILED and result.measured_breach:
+            return True
+    return False
 
 
 class _Growing:

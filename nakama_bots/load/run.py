@@ -22,10 +22,12 @@ from nakama_bots.load.intervals import LOCAL, Intervals, Totals
 from nakama_bots.load.locust_totals import LocustTotals
 from nakama_bots.load.open_model.open_run import OpenRun
 from nakama_bots.load.pruning import keep_pruned
+from nakama_bots.load.tracing import TracedPlayer
 from nakama_bots.load.users import UserGroup
 from nakama_bots.load.workers.master import MasterEnd
 from nakama_bots.load.workers.master_runner import MasterMending
 from nakama_bots.load.workers.worker import WorkerEnd
+from nakama_bots.observer import Observer
 from nakama_bots.players.identity import Identity, NumberPool
 from nakama_bots.players.player import Defaults, Player, World
 from nakama_bots.realtime.arrival import CLOCK, ArrivalCounts
@@ -35,6 +37,7 @@ from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
 from nakama_bots.results.record.timeline import Interval
+from nakama_bots.results.record.traces import Tracer
 from nakama_bots.results.record.worker_log import WorkerLog
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import Target
@@ -128,9 +131,14 @@ class Run:
         worker = max(0, getattr(self._environment.runner, "worker_index", 0))
         number = self._numbers.take()
         identity = Identity(self.settings.id_prefix, self.settings.seed, worker, number)
-        observer = self._observer_of(scenario, must_do)
-        self._players[number] = Player(replace(self.world, observer=observer), identity, scenario)
-        return self._players[number]
+        observer: Observer = self._observer_of(scenario, must_do)
+        tracer = self.intervals.tracer
+        traced = TracedPlayer(observer, tracer) if tracer is not None else None
+        player = Player(replace(self.world, observer=traced or observer), identity, scenario)
+        if traced is not None:
+            traced.follow(player)
+        self._players[number] = player
+        return player
 
     def release(self, player: Player) -> None:
         """Close ``player``, which frees its identity for another player. Idempotent."""
@@ -187,6 +195,7 @@ class Run:
             Defaults(settings.tick_rate, settings.match_seconds, settings.matchmaker_timeout),
         )
         self.observer.sampler = self.intervals.sampler = self._sampler(settings.request_samples)
+        self.intervals.tracer = Tracer(settings.traces, time() - perf_counter()) if settings.traces else None
         self._observers.clear()
         CLOCK.take()
         self._pulse.start()

@@ -17,7 +17,14 @@ from nakama_bots.errors import NakamaError
 from nakama_bots.load.intervals import Totals, let_others_run
 from nakama_bots.load.web.banner import inject
 from nakama_bots.results.gate.verdict import Verdict, verdict_part
-from nakama_bots.results.run_folder import make_run_folder, write_summary, write_timeline, write_whole
+from nakama_bots.results.run_folder import (
+    TraceError,
+    make_run_folder,
+    write_summary,
+    write_timeline,
+    write_traces,
+    write_whole,
+)
 from nakama_bots.results.show.outputs import OUTPUTS, tell_ci, write_output, write_tables
 from nakama_bots.results.show.report.files import REPORT_FILE, write_report
 from nakama_bots.results.summary import RunInfo, Summary
@@ -51,6 +58,7 @@ class RunFiles:
         self._do(lambda: write_tables(folder, totals.timeline, totals.requests, pause=let_others_run))
         self._do(lambda: [self._write_report(folder, verdict)])
         self._do(lambda: [self._write_locust_page(folder)])
+        self._write_traces(folder)
         self._do(lambda: self._tell_ci(verdict))
 
     def write_again(self, verdict: Verdict) -> None:
@@ -75,6 +83,11 @@ class RunFiles:
         with suppress(NakamaError):
             tell_ci(verdict, self._summary)
 
+    @property
+    def folder(self) -> Path | None:
+        """The run's folder; None where it could not be made."""
+        return self._folder
+
     def _do(self, step: Callable[[], list[Path]]) -> bool:
         try:
             self.files += step()
@@ -90,6 +103,18 @@ class RunFiles:
     def _make_folder(self, reports: Path) -> list[Path]:
         self._folder = make_run_folder(reports, self._info.scenario, self._info.started)
         return []
+
+    def _write_traces(self, folder: Path) -> None:
+        """A look at single calls is no figure: where there is no room for it, the verdict stands."""
+        traces = self._totals.traces
+        if not len(traces):
+            return
+        if traces.left_out:
+            log.warning("traces: %d more than %d are left out", traces.left_out, len(traces))
+        try:
+            self.files += write_traces(folder, traces, self._totals.timeline)
+        except TraceError as error:
+            log.error("%s: the run has none", error)
 
     def _write_output(self, folder: Path, name: str, verdict: Verdict) -> list[Path]:
         return [write_output(folder, name, self._summary, verdict)]

@@ -34,6 +34,7 @@ from nakama_bots.players.identity import Identity
 from nakama_bots.players.pacing import PacedCalls
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.rendezvous import Rendezvous
+from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.arrival import TcpPath
 from nakama_bots.realtime.socket import DISCONNECT, Socket, Tap
 from nakama_bots.rest.client import Client
@@ -101,6 +102,8 @@ class Player(Acts):
     """How receivers recognise its messages."""
     op_codes: Mapping[int, str] = {}
     """Names of op codes; messages are also counted under these names."""
+    adapter: Adapter = TEXT_ADAPTER
+    """Encodes the messages of its sockets."""
     allow_reconnect: bool = False
     """True if it reconnects by itself when its connection ends while it plays."""
 
@@ -159,6 +162,11 @@ class Player(Acts):
         if self._session is None:
             raise RuntimeError("the player has no session: call authenticate() first")
         return self._session
+
+    @property
+    def has_session(self) -> bool:
+        """Whether it has logged in."""
+        return self._session is not None
 
     @property
     def socket(self) -> Socket:
@@ -224,6 +232,7 @@ class Player(Acts):
             timeouts=self.world.timeouts,
             network=self.world.network,
             observer=self.calls,
+            adapter=self.adapter,
         )
         for heard in self._taps:
             heard.remove = socket.tap(heard.event, heard.tap)

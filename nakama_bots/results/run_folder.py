@@ -15,18 +15,29 @@ from typing import BinaryIO, Final, cast
 
 import orjson
 
-from nakama_bots.errors import ConfigError
+from nakama_bots.errors import ConfigError, NakamaError
+from nakama_bots.results.export.chrome import trace_json
 from nakama_bots.results.gate.verdict import VerdictError, VerdictPart, check_verdict
 from nakama_bots.results.record.timeline import Timeline, TimelineError, from_lines, header
+from nakama_bots.results.record.traces import SCHEMA as TRACES_SCHEMA
+from nakama_bots.results.record.traces import Header as TraceHeader
+from nakama_bots.results.record.traces import TraceEvent
 from nakama_bots.results.record.worker_log import SUFFIX
+from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary, SummaryError, check_summary
 
 SUMMARY_FILE: Final = "summary.json"
 TIMELINE_FILE: Final = "timeline.jsonl.gz"
+TRACES_FILE: Final = "traces.jsonl.gz"
+TRACE_EVENTS_FILE: Final = "trace.json.gz"
 VERDICT_FILE: Final = "verdict.json"
 
 _SETTING: Final = "--nakama-reports"
 _NAME_LENGTH: Final = 60
+
+
+class TraceError(NakamaError):
+    """Traces cannot be written or read: the path and why, in one line."""
 
 
 def make_run_folder(reports: Path, scenario: str, started: datetime) -> Path:
@@ -77,6 +88,47 @@ def write_timeline(folder: Path, timeline: Timeline) -> Path:
         msg = f"{path}: cannot be written ({error.strerror})"
         raise TimelineError(msg) from None
     return path
+
+
+def write_traces(folder: Path, traces: Iterable[TraceEvent], timeline: Timeline) -> list[Path]:
+    """Write ``traces.jsonl.gz`` and ``trace.json.gz``; ``TraceError`` when one cannot be written."""
+    events = list(traces)
+    head: TraceHeader = {"schema": TRACES_SCHEMA, "started": timeline.started}
+    lines = (orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in chain([head], events))
+    parts = {
+        folder / TRACES_FILE: lines,
+        folder / TRACE_EVENTS_FILE: trace_json(events, timeline, timeline.started),
+    }
+    for path, content in parts.items():
+        try:
+            write_whole(path, content, opener=compressed)
+        except OSError as error:
+            msg = f"{path}: cannot be written ({error.strerror})"
+            raise TraceError(msg) from None
+    return list(parts)
+
+
+def read_traces(path: Path) -> list[TraceEvent]:
+    """The traces in a run's folder, or in the file itself; ``TraceError`` in one line when there are none."""
+    if path.is_dir():
+        path /= TRACES_FILE
+    try:
+        with gzip.open(path, "rb") as file:
+            head, *events = [orjson.loads(line) for line in file] or [None]
+        if not isinstance(head, dict) or head.get("schema") != TRACES_SCHEMA:
+            msg = f"{path}: no traces that this nakama-bots reads"
+            raise TraceError(msg)
+        check(events, list[TraceEvent], "traces")
+    except FileNotFoundError:
+        msg = f"{path}: there are no traces: the run needs --nakama-traces N"
+        raise TraceError(msg) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile, orjson.JSONDecodeError, ShapeError) as error:
+        msg = f"{path}: damaged traces ({error})"
+        raise TraceError(msg) from None
+    except OSError as error:
+        msg = f"{path}: cannot be read ({error.strerror})"
+        raise TraceError(msg) from None
+    return cast("list[TraceEvent]", events)
 
 
 def read_verdict(path: Path) -> VerdictPart:

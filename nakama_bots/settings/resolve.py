@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.settings.exports import Listen, Sink, Webhook
 from nakama_bots.settings.health_limits import HealthLimits
 from nakama_bots.settings.load_profile import PROFILE_FLAG, LoadProfile
 from nakama_bots.settings.locales import Locales
@@ -59,7 +60,11 @@ class Settings:
     metrics: Target | None
     metrics_interval: float
     live_interval: float
+    prometheus: Listen | None
+    timeline: Sink | None
+    webhook: Webhook | None = field(repr=False)
     request_samples: int
+    traces: int
     wait_for_server: float
     allowed_hosts: tuple[str, ...]
     max_users: int

@@ -12,6 +12,15 @@ from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings import health_limits, locales
+from nakama_bots.settings.exports import (
+    LISTEN_ACCEPTED,
+    SINK_ACCEPTED,
+    WEBHOOK_ACCEPTED,
+    Listen,
+    Sink,
+    Webhook,
+    sink_refusal,
+)
 from nakama_bots.settings.load_profile import LoadProfile
 from nakama_bots.settings.network import FROM_ENVIRONMENT, PROXY_ACCEPTED, Limits, Proxy
 from nakama_bots.settings.target import (
@@ -93,6 +102,20 @@ def _parsed(parse: Callable[[str], object], accepted: str) -> Kind:
         return text
 
     return Kind(read, accepted)
+
+
+def _listen(value: object) -> str:
+    text = str(value) if type(value) is int else _any_text(value)
+    if text:
+        Listen.parse(text)
+    return text
+
+
+def _webhook(value: object) -> str:
+    text = _any_text(value).rstrip("\r\n")
+    if text:
+        Webhook.parse(text)
+    return text
 
 
 def _proxy(value: object) -> str:
@@ -249,7 +272,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("metrics_interval", _SPAN, 5.0, "seconds between two reads of the server's metrics"),
     Setting("live_interval", duration(), 5.0,
             "seconds between two lines about a running headless run, 0 for none"),
+    Setting("prometheus", Kind(_listen, LISTEN_ACCEPTED), "",
+            "serve the run's figures to Prometheus on this port of the master (docs/dashboards.md)",
+            make=_or_none(Listen.parse)),
+    Setting("timeline", _parsed(_or_none(Sink.parse), SINK_ACCEPTED), "",
+            "file or fd:N that the time line is written to, as JSON lines, while the run goes on",
+            make=_or_none(Sink.parse), attempt=sink_refusal),
+    Setting("webhook", Kind(_webhook, WEBHOOK_ACCEPTED), "",
+            "URL of a Slack-compatible webhook that gets the verdict", secret=True,
+            make=_or_none(Webhook.parse)),
     Setting("request_samples", whole(), 0, "requests per second and process to record one by one"),
+    Setting("traces", whole(0, 1000), 0,
+            "of each name so many of the slowest and of the failed calls are kept one by one, and so many "
+            "players whole, at most 10 (docs/traces.md)"),
     Setting("wait_for_server", duration(), 0.0,
             "seconds that a headless run waits at its start for a server that does not answer yet"),
     Setting("worker_logs", Kind(_folder, "a folder's path"), "",

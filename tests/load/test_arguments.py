@@ -56,6 +56,10 @@ BAD = {
     "metrics": "ftp://x",
     "metrics_interval": "0",
     "live_interval": "-1",
+    "traces": "1001",
+    "prometheus": "host:70000",
+    "timeline": "fd:stdout",
+    "webhook": "ftp://x",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from argparse import Namespace
@@ -16,6 +17,7 @@ from locust.argument_parser import get_parser
 import nakama_bots.load  # noqa: F401  -- registers the arguments
 from nakama_bots.load import arguments
 from nakama_bots.settings import guard
+from nakama_bots.settings.exports import Listen
 from nakama_bots.settings.resolve import CONFIG_VARIABLE, Settings
 from nakama_bots.settings.table import SETTINGS
 
@@ -142,6 +144,50 @@ def test_compose_is_in_step_with_itself(compose: dict[str, Any], monkeypatch: py
         assert compose[name]["profiles"] == ["locust"]
         # A container that is scaled has no fixed name and no port of the host.
     assert not compose["worker"].keys() & {"container_name", "ports"}
+
+
+def test_prometheus_and_grafana_are_in_step_with_the_run(compose: dict[str, Any]) -> None:
+    master = locust_options(compose["master"]["command"])
+    listen = Listen.parse(master.nakama_prometheus)
+    assert listen.host == "0.0.0.0"  # others than its own container have to reach it
+    mounted: dict[str, str] = {}
+    for name in ("prometheus", "grafana"):
+        assert compose[name]["profiles"] == ["observe"]
+        assert all(port.startswith("127.0.0.1:") for port in compose[name]["ports"])
+        for volume in compose[name]["volumes"]:
+            file, place, mode = volume.split(":")
+            assert (ROOT / file).is_file()
+            assert mode == "ro"
+            mounted[place] = file
+    jobs = read(ROOT / mounted["/etc/prometheus/prometheus.yml"])["scrape_configs"]
+    targets = {job["job_name"]: job["static_configs"][0]["targets"][0] for job in jobs}
+    assert targets["nakama_bots"] == f"master:{listen.port}"
+    assert targets["nakama"].split(":")[0] in compose
+    source = read(ROOT / mounted["/etc/grafana/provisioning/datasources/nakama_bots.yaml"])["datasources"][0]
+    assert source["url"].split("/")[2].split(":")[0] in compose
+    dashboards = read(ROOT / mounted["/etc/grafana/provisioning/dashboards/nakama_bots.yaml"])["providers"][0]
+    assert f"{dashboards['options']['path']}/nakama-bots.json" in mounted
+
+
+def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
+    dashboard = json.loads((ROOT / "deploy" / "grafana" / "nakama-bots.json").read_text(encoding="utf-8"))
+    panels = dashboard["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    variables = {variable["name"] for variable in dashboard["templating"]["list"]}
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(set(cells)) == len(cells)
+    assert max(x for x, _ in cells) < 24
+    for panel in panels:
+        for target in panel.get("targets", ()):
+            used = set(re.findall(r"\$\{?([a-z]+)", json.dumps(target)))
+            assert used <= variables, panel["title"]
+            expression = target["expr"]
+            assert all(expression.count(a) == expression.count(b) for a, b in ("()", "{}", "[]"))
 
 
 def documented() -> Iterator[list[str]]:

@@ -18,6 +18,7 @@ from nakama_bots.results.record.gaps import Gap
 from nakama_bots.results.record.recorder import Recorded, Recorder
 from nakama_bots.results.record.request_samples import SampledRequest
 from nakama_bots.results.record.spool import Block, Spool
+from nakama_bots.results.record.traces import TraceEvent
 from nakama_bots.results.shapes import ShapeError, check
 
 SCHEMA: Final = "nakama-bots/timeline/1"
@@ -52,11 +53,13 @@ class Interval(_Interval, total=False):
 
     ``gauges`` are values at its end, by the names of ``gauges.GAUGES``. ``source`` is a process of the run, or
     ``server`` for the target's own metrics. ``requests`` are sampled calls, if requested; they are not kept in
-    the time line. ``gaps`` is what the source could not keep since the previous interval.
+    the time line. ``gaps`` is what the source could not keep since the previous interval, ``traces`` its traced
+    calls, sent with its last interval.
     """
 
     requests: list[SampledRequest]
     gaps: list[Gap]
+    traces: list[TraceEvent]
 
 
 class Header(TypedDict):

@@ -1,0 +1,40 @@
+"""``nakama-bots explain``: why the slowest calls of a run were slow."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from nakama_bots.errors import ConfigError
+from nakama_bots.results.run_folder import read_timeline, read_traces
+from nakama_bots.results.show.explain import SHOWN, ServerLog, explain
+
+HELP: Final = "explain the slowest calls of a run that was started with --nakama-traces"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The run, and the server's log."""
+    parser.add_argument("folder", metavar="RUN", type=Path, help="the folder of a run")
+    parser.add_argument("--number", metavar="N", type=int, default=SHOWN, help="how many calls are shown")
+    parser.add_argument(
+        "--server-log", metavar="FILE", type=Path, help="Nakama's log as JSON lines, at level debug, to join"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, join, print."""
+    if arguments.number < 1:
+        raise ConfigError("--number", arguments.number, "a whole number from 1 on")
+    traces, timeline = read_traces(arguments.folder), read_timeline(arguments.folder)
+    log = None
+    if arguments.server_log is not None:
+        log = ServerLog()
+        try:
+            with arguments.server_log.open("rb") as file:
+                log.add(file)
+        except OSError as error:
+            accepted = f"a file that can be read ({error.strerror})"
+            raise ConfigError("--server-log", str(arguments.server_log), accepted) from None
+    print("\n".join(explain(traces, timeline, log, arguments.number)))
+    return 0

@@ -1,0 +1,71 @@
+"""Traces of a run: whose calls, which cids, and that nothing of it is there when nobody asked."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import defaultdict
+from pathlib import Path
+
+from nakama_bots.results.record.traces import TraceEvent, total_ms
+from nakama_bots.results.run_folder import read_traces
+
+from .running import TRACE, Locust, assert_no_secret, calls, run
+
+
+def test_a_run_keeps_players_whole_and_the_slowest_calls(tmp_path: Path) -> None:
+    locust = run(tmp_path, "-u", "4", "-r", "4", "-t", "6s", "--nakama-traces", "3")
+    assert locust.finish() == 0
+    assert TRACE not in locust.output
+    [folder] = locust.folders
+    traces = read_traces(folder)
+    # Of a call with a cid it is the one that the socket gave it: counted from 1 in the order of sending.
+    for sent in _connections(traces).values():
+        assert [event["cid"] for event in sent] == [str(number + 1) for number in range(len(sent))]
+    assert len({event["player"] for event in traces if event["why"] == "player"}) == 3
+    # The slowest call of each name is there.
+    for (kind, name), call in calls(locust.summary).items():
+        slowest = max(total_ms(event) for event in traces if (event["kind"], event["name"]) == (kind, name))
+        assert slowest >= call["ok_ms"]["max"] - 0.01, name
+    pushed = {event["name"] for event in traces if event["kind"] == "PUSHED"}
+    assert {"match_data", "matchmaker_matched"} <= pushed
+    assert any("in match" in event["state"] for event in traces)
+    assert any(event["state"] == "in matchmaker" for event in traces)
+    assert all(len(event["sid"]) in {0, 16} and "-" not in event["uid"] for event in traces)
+    document = json.loads(gzip.decompress((folder / "trace.json.gz").read_bytes()))
+    assert len([event for event in document["traceEvents"] if event["ph"] == "X"]) == len(traces)
+    assert_no_secret(locust)
+    # The figures are those of a run without.
+    assert sum(call["count"] for call in locust.summary["calls"]) > 0
+    assert "requests" not in next(iter(locust.timeline))
+    assert "traces" not in list(locust.timeline)[-1]
+
+
+def test_workers_send_theirs_to_the_master(tmp_path: Path) -> None:
+    with Locust(
+        tmp_path, "-u", "4", "-r", "4", "-t", "10s", "--processes", "2", "--nakama-traces", "2"
+    ) as locust:
+        assert locust.finish() == 0
+    [folder] = locust.folders
+    traces = read_traces(folder)
+    workers = {worker["id"] for worker in locust.summary["workers"]}
+    assert {event.get("source") for event in traces} == workers
+    assert len(workers) == 2
+
+
+def test_without_being_asked_for_there_are_none(tmp_path: Path) -> None:
+    locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s")
+    assert locust.finish() == 0
+    [folder] = locust.folders
+    assert not list(folder.glob("trace*"))
+
+
+def _connections(traces: list[TraceEvent]) -> dict[str, list[TraceEvent]]:
+    """The calls with a cid of the players that are whole, by player; in a run without reconnects, one each."""
+    whole = {event["player"] for event in traces if event["why"] == "player"}
+    found: dict[str, list[TraceEvent]] = defaultdict(list)
+    for event in sorted(traces, key=lambda event: event["at"]):
+        if event["player"] in whole and event["kind"] == "WS" and event["name"] != "connect":
+            found[event["player"]].append(event)
+    assert found
+    return found

@@ -1,0 +1,221 @@
+"""What is kept of single calls, how it is explained, and what other tools get of it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from nakama_bots.cli.main import main
+from nakama_bots.errors import Abandoned, CallError, RequestTimeout
+from nakama_bots.results.record.timeline import Interval, Timeline, gauges_only
+from nakama_bots.results.record.traces import (
+    MOST,
+    MOST_NAMES,
+    PLAYERS,
+    TraceEvent,
+    TraceLog,
+    Tracer,
+    event_of,
+    hashed,
+)
+from nakama_bots.results.run_folder import TraceError, read_traces, write_timeline, write_traces
+from nakama_bots.results.show.explain import ServerLog, explain, part_of
+
+UID, SID = "1b4f0c4e-0000-4000-8000-000000000001", "5682bc99-ea08-11f1-a265-7106fdcb5b46"
+START = 1_700_000_000.0
+
+
+def feed(tracer: Tracer, name: str, elapsed: float, error: CallError | None = None, at: float = 0.0) -> None:
+    why = tracer.wants("WS", name, elapsed, error)
+    if why:
+        event = event_of("WS", name, at, elapsed, 0, error, None)
+        event["why"] = why
+        tracer.keep(event)
+
+
+def call(ms: float, at: float = 1.0, **changes: Any) -> TraceEvent:
+    event = event_of("WS", "match_join", START + at, ms / 1e3, 10, None, None)
+    mine = {
+        "source": "local",
+        "why": "slow",
+        "player": "aa",
+        "uid": hashed(UID),
+        "sid": hashed(SID),
+        "cid": "7",
+    }
+    return event | mine | {"state": "in match"} | changes  # type: ignore[return-value, operator]
+
+
+def row(at: float, source: str = "local", **gauges: float) -> Interval:
+    return gauges_only(source, START + at, 1.0, gauges)
+
+
+def test_of_each_name_the_slowest_and_the_first_failures_are_kept() -> None:
+    tracer = Tracer(3, 0.0)
+    for number in range(100):
+        feed(tracer, "rpc", (number * 37 % 100) / 1e3, at=number)
+        feed(tracer, "match_join", 5.0 + number)
+        feed(tracer, "rpc", 1.0, RequestTimeout("x"), at=number)
+        feed(tracer, "rpc", 50.0, Abandoned("stopped"))
+    events = tracer.take()
+    assert sorted(event["ms"] for event in events if (event["name"], event["why"]) == ("rpc", "slow")) == [
+        97,
+        98,
+        99,
+    ]
+    assert [event["at"] for event in events if event["why"] == "failed"] == [0, 1, 2]
+    assert {event["error"] for event in events} == {"", "RequestTimeout"}
+    assert len(events) == 9
+    assert tracer.take() == []
+
+
+def test_names_and_players_and_the_run_have_bounds() -> None:
+    tracer = Tracer(5, 0.0)
+    for number in range(3 * MOST_NAMES):
+        for _ in range(9):
+            feed(tracer, f"name{number}", 0.1)
+            feed(tracer, f"name{number}", 0.1, RequestTimeout("x"))
+    assert len(tracer.take()) <= 2 * 5 * (MOST_NAMES + 1)
+    assert sum(tracer.story() is not None for _ in range(50)) == 5
+    assert sum(Tracer(1000, 0.0).story() is not None for _ in range(1)) == 1
+    many = Tracer(1000, 0.0)
+    assert sum(many.story() is not None for _ in range(50)) == PLAYERS
+    log = TraceLog()
+    log.add("local", [call(1.0)] * (MOST + 5))
+    assert (len(log), log.left_out) == (MOST, 5)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    timeline = Timeline(START)
+    for at in range(10):
+        timeline.add(row(at, cpu=0.2, loop_busy=0.3, hub_lag_max=0.004, receive_wait_max=0.003))
+        timeline.add(row(at, "server", **{"server.latency_p99": 0.5 if at == 4 else 0.01, "server.cpu": 0.7}))
+    events = [
+        call(900.0, at=4.2),
+        call(30.0, at=6.5, cid="8", waited_ms=400.0),
+        call(5.0, at=1.0, cid="9", player="bb"),
+        call(7000.0, kind="PUSH", cid=""),
+        call(1.0, why="player", kind="PUSHED", name="match_data", cid=""),
+    ]
+    write_timeline(tmp_path, timeline)
+    write_traces(tmp_path, events, timeline)
+    return tmp_path
+
+
+def test_explain_names_the_part_and_what_else_happened(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", str(folder)]) == 0
+    first, second, third = capsys.readouterr().out.split("\n\n")[1:]
+    assert first.startswith("1. WS match_join  900.0 ms at 4.2 s, player aa, cid 7 (in match)")
+    assert "-> server or network" in first
+    assert "generator then: cpu 20 %, loop busy 30 %, hub lag max 4.0 ms" in first
+    assert "server then: CPU 70 %, latency p99 500.0 ms" in first
+    assert second.startswith("2. WS match_join  430.0 ms at 6.5 s")
+    assert "on the wire and in the server 30.0 ms, waited in our process 400.0 ms  -> generator" in second
+    assert "latency p99 10.0 ms" in second
+    assert third.startswith("3. WS match_join  5.0 ms")
+    assert main(["explain", str(folder), "--number", "1"]) == 0
+    assert "2. WS" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("ms", "waited", "stall", "part"),
+    [
+        (800.0, None, 0.01, "server or network"),
+        (800.0, None, 0.7, "generator"),
+        (8.0, None, 0.7, ""),  # a stall that does not fit into it: another moment
+        (800.0, 1.0, 0.7, "server or network"),
+        (10.0, 500.0, 0.0, "generator"),
+    ],
+)
+def test_whose_time_it_was(ms: float, waited: float | None, stall: float, part: str) -> None:
+    assert part_of(call(ms, waited_ms=waited), [row(1.0, hub_lag_max=stall)]) == part
+
+
+def log_line(at: float, cid: str = "7", **changes: str) -> bytes:
+    second = f"2023-11-14T22:13:{20 + at:06.3f}Z"  # START and that
+    entry = {"level": "debug", "ts": second, "msg": "Received message", "uid": UID, "sid": SID, "cid": cid}
+    return orjson.dumps(entry | changes) + b"\n"
+
+
+def test_the_servers_own_lines_are_under_the_call(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = folder / "nakama.log"
+    log.write_bytes(
+        log_line(4.3)
+        + log_line(4.4, msg="slow query", error=f"user {UID}")
+        + log_line(4.4, cid="70", msg="of another cid")
+        + log_line(4.4, sid="another", msg="of another session")
+        + log_line(30.0, msg="of another time")
+        + log_line(4.4, uid="another", msg="of another user")
+        + b"not JSON\n[1]\n"
+    )
+    assert main(["explain", str(folder), "--server-log", str(log)]) == 0
+    out = capsys.readouterr().out
+    first = out.split("\n\n")[1]
+    assert [line.strip() for line in first.splitlines() if "log" in line] == [
+        "server's log: 22:13:24.300Z debug Received message",
+        "server's log: 22:13:24.400Z debug slow query error=user <id>",
+    ]
+    assert "of another" not in out
+    assert "server's log: 1 of 3 kept cids have lines of their own (33.3%)" in out
+    assert "server's log: 2 of 8 lines are no JSON with a time" in out
+
+
+def test_a_log_of_another_server_is_one_line(folder: Path) -> None:
+    log = ServerLog()
+    log.add([log_line(4.3, uid="another")])
+    timeline = Timeline(START)
+    lines = explain(read_traces(folder), timeline, log)
+    assert lines[-1] == "server's log: of another server, of another time, or not at level debug"
+
+
+@pytest.mark.parametrize("given", [["--number", "0"], ["--server-log", "/nonexistent"]])
+def test_a_bad_argument_is_one_line(folder: Path, given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(folder), *given]) == 2
+    assert capsys.readouterr().err.startswith(f"nakama-bots explain: {given[0]}: ")
+
+
+def test_no_traces_and_damaged_ones_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(tmp_path)]) == 2
+    assert "the run needs --nakama-traces N" in capsys.readouterr().err
+    for content in (b"x", gzip.compress(b"{}\n"), gzip.compress(b'{"schema": "nakama-bots/traces/1"}\n{}\n')):
+        (tmp_path / "traces.jsonl.gz").write_bytes(content)
+        with pytest.raises(TraceError, match=r"traces\.jsonl\.gz: "):
+            read_traces(tmp_path)
+
+
+def tracks(folder: Path) -> Iterator[tuple[tuple[int, int], list[dict[str, Any]]]]:
+    document = json.loads(gzip.decompress((folder / "trace.json.gz").read_bytes()))
+    calls = [event for event in document["traceEvents"] if event["ph"] == "X"]
+    for track in sorted({(event["pid"], event["tid"]) for event in calls}):
+        yield track, [event for event in calls if (event["pid"], event["tid"]) == track]
+
+
+def test_chrome_trace_events_have_a_track_a_player_without_overlaps(tmp_path: Path) -> None:
+    timeline = Timeline(START)
+    timeline.add(row(0.0, loop_busy=0.5, users=3.0))
+    # Two calls of one player at the same time, and one of another player.
+    events = [call(500.0), call(100.0, at=1.1), call(50.0, at=2.0), call(70.0, player="bb", source="w1")]
+    write_traces(tmp_path, events, timeline)
+    document = json.loads(gzip.decompress((tmp_path / "trace.json.gz").read_bytes()))
+    names = [event["args"]["name"] for event in document["traceEvents"] if event["name"] == "thread_name"]
+    assert sorted(names) == ["player aa", "player aa (2)", "player bb"]
+    counters = {event["name"] for event in document["traceEvents"] if event["ph"] == "C"}
+    assert counters == {"event loop busy", "users"}
+    found = dict(tracks(tmp_path))
+    assert len(found) == 3
+    for on_track in found.values():
+        for before, after in pairwise(on_track):
+            assert before["ts"] + before["dur"] <= after["ts"]
+    first = next(event for event in document["traceEvents"] if event["ph"] == "X")
+    assert (first["ts"], first["dur"], first["name"]) == (1_000_000, 500_000, "WS match_join")
+    assert first["args"]["cid"] == "7"
