@@ -78,7 +78,8 @@ class RunFiles:
                 step()
             except (NakamaError, OSError) as error:
                 log.error("%s has an outdated verdict and is removed: %s", path, error)
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # the folder itself may be gone, and the file with it
+                    path.unlink(missing_ok=True)
                 self.files.remove(path)
         with suppress(NakamaError):
             tell_ci(verdict, self._summary)

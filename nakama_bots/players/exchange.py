@@ -87,7 +87,7 @@ class Member:
     """Times at which its connection ended, and at which it reconnected."""
     sent: int = 0
     newest: dict[Member, int] = field(default_factory=dict)
-    """Number of the newest message received from each sender."""
+    """Number of the newest message received from each sender that is still there."""
 
     def was_away(self, at: float) -> bool:
         """True if it was disconnected at ``at``, or while a message sent then was in flight."""
@@ -171,6 +171,10 @@ class Exchange:
             # Messages that it sent just before may not have left its host.
             member.breaks.append((now, now))
         del channel.members[member]
+        member.newest.clear()
+        for one in channel.members:
+            # Members who stay must not keep all those who ever came.
+            one.newest.pop(member, None)
         channel.users[member.user_id] -= 1
         if not channel.users[member.user_id]:
             del channel.users[member.user_id]
@@ -287,7 +291,7 @@ class Exchange:
             member.channel.passed.add((message.kind, sender is member))
         if message.number < member.newest.get(sender, 0):
             tally.reordered += 1
-        else:
+        elif sender in member.channel.members:
             member.newest[sender] = message.number
         self._drop(message, member)
 

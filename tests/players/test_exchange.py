@@ -157,6 +157,21 @@ def test_a_second_copy_and_a_late_order() -> None:
     assert ends(b.tally) == {"expected": 2, "received": 2, "duplicated": 1, "reordered": 1}
 
 
+def test_who_has_left_is_forgotten() -> None:
+    """A member of a busy channel does not keep all those who ever spoke there."""
+    exchange = Exchange()
+    stays = exchange.join(CHANNEL, "stays", 0.0)
+    for number in range(100):
+        comer = exchange.join(CHANNEL, f"user {number}", 1.0)
+        exchange.send(comer, f"hello {number}", 2.0)
+        exchange.send(comer, f"bye {number}", 2.0)
+        assert exchange.receive(stays, f"hello {number}", 2.1, comer.user_id) is not None
+        exchange.leave(comer, 2.2)
+        assert exchange.receive(stays, f"bye {number}", 2.3, comer.user_id) is not None
+    assert stays.newest == {}
+    assert ends(stays.tally) == {"expected": 200, "received": 200}
+
+
 def test_strangers_and_what_was_sent_before_the_join_are_not_counted() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
