@@ -12,8 +12,9 @@ _SECRET_WORDS = (
     "password",
     "secret",
     "credential",
-    "proxy",
-)  # the URL of a proxy may contain a password
+    "proxy",  # its URL may contain a password
+    "webhook",  # the path of its URL is the secret
+)
 
 Scalar = str | int | float | bool | None
 
