@@ -29,7 +29,8 @@ from nakama_bots.results.summary import CallPart, Summary, ended, recorder_of
 
 ROOT = Path(__file__).parents[2]
 LOCUSTFILES = Path(__file__).parent / "locustfiles"
-TIMEOUT = 60.0
+# Only a run that hangs takes as long: a busy machine may give a process some hundredths of a core.
+TIMEOUT = 240.0
 # A busy machine makes every generator too slow; what that does is for the tests of the health.
 NO_LIMITS = ("--nakama-health-limits", "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0")
 QUICK = ("--nakama-match-seconds", "1", "--nakama-emulator-matchmaker-interval", "0.2", *NO_LIMITS)
@@ -43,6 +44,11 @@ TRACE = "Traceback (most recent call last)"
 SPAWNED = "total users)"
 # A row of the tables that Locust prints as it goes on: by then calls have been answered.
 WORKING = "matchmaker_matched"
+# The same of a user that only pings.
+PINGED = "WS       ping"
+
+UNTIL = ROOT / "tests" / "until.py"
+"""The locustfile that ends a run when it has done what ``until`` names."""
 
 STOPPED = " (stopped)"
 """Behind the name of an abandoned call. Not imported: that would import Locust, which patches the process."""
@@ -64,33 +70,45 @@ class Locust:
         environment: Mapping[str, str] | None = None,
         prefix: Sequence[str] = ("--headless", *QUICK),
         launcher: Sequence[str] = (),
+        cwd: Path = ROOT,
+        stdout: Path | None = None,
+        stdin: str | None = None,
     ) -> None:
+        """``stdout`` is a file for that stream, in place of ``output``; ``stdin`` a text that is typed."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "GITHUB_"))
         }
         if "--processes" in arguments and "--master-bind-port" not in arguments:
             port = str(free_port())  # Locust's own is the same for every run
             arguments += ("--master-bind-port", port, "--master-port", port)
+        environment = dict(environment or {})
+        files = f"{locustfile},{UNTIL}" if "UNTIL" in environment else str(locustfile)
         self.reports = reports
         self._lines: list[str] = []
         self._news = threading.Condition()
-        self._process = subprocess.Popen(
-            [*launcher, sys.executable, "-m", "locust", "-f", str(locustfile), *prefix,
-             "--nakama-reports", str(reports), *arguments],
-            cwd=ROOT,
-            env=inherited | {"PYTHONPATH": str(ROOT)} | dict(environment or {}),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )  # fmt: skip
+        with contextlib.ExitStack() as stack:
+            apart = stack.enter_context(stdout.open("w")) if stdout is not None else None
+            self._process = subprocess.Popen(
+                [*launcher, sys.executable, "-m", "locust", "-f", files, *prefix,
+                 "--nakama-reports", str(reports), *arguments],
+                cwd=cwd,
+                env=inherited | {"PYTHONPATH": str(ROOT)} | environment,
+                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+                stdout=subprocess.PIPE if apart is None else apart,
+                stderr=subprocess.STDOUT if apart is None else subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+            )  # fmt: skip
+        if self._process.stdin is not None:
+            with self._process.stdin as typed:
+                typed.write(stdin or "")
+        self._stream = self._process.stdout or self._process.stderr
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
+        assert self._stream is not None
+        for line in self._stream:
             with self._news:
                 self._lines.append(line)
                 self._news.notify_all()
@@ -148,8 +166,8 @@ class Locust:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self._reader.join(TIMEOUT)
-        assert self._process.stdout is not None
-        self._process.stdout.close()
+        assert self._stream is not None
+        self._stream.close()
 
     @property
     def emulator(self) -> psutil.Process:
@@ -179,9 +197,24 @@ class Locust:
         return read_timeline(folder)
 
 
+def until(*names: str, seconds: float = 0.0) -> dict[str, str]:
+    """The environment of a run that ends when it has done all of ``names``; see ``tests/until.py``."""
+    return {"UNTIL": json.dumps(names), "UNTIL_SECONDS": str(seconds)}
+
+
 def run(reports: Path, *arguments: str, **options: Any) -> Locust:
     """A run that ends by itself."""
     with Locust(reports, *arguments, **options) as locust:
+        locust.finish()
+        return locust
+
+
+def run_until(reports: Path, *said: str, given: Sequence[str] = (), **options: Any) -> Locust:
+    """A run that is interrupted when it has said each of ``said``, in this order."""
+    with Locust(reports, *given, **options) as locust:
+        for text in said:
+            locust.wait_for(text)
+        locust.interrupt()
         locust.finish()
         return locust
 

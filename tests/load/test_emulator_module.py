@@ -11,7 +11,7 @@ import pytest
 
 from nakama_bots.results.run_folder import read_summary
 
-from .running import ROOT, TRACE, calls
+from .running import NO_LIMITS, ROOT, TIMEOUT, TRACE, UNTIL, calls, until
 
 MODULE = """
 import json
@@ -83,13 +83,13 @@ expect = ["count >= 1", "fail_ratio == 0"]
 def locust(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NAKAMA_")}
     return subprocess.run(
-        [sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless", "-u", "2", "-r", "2", "-t", "3s",
-         "--nakama-reports", "reports", *arguments],
+        [sys.executable, "-m", "locust", "-f", f"locustfile.py,{UNTIL}", "--headless", "-u", "2", "-r", "2",
+         *NO_LIMITS, "--nakama-reports", "reports", *arguments],
         cwd=folder,
-        env=environment | {"PYTHONPATH": str(ROOT)} | variables,
+        env=environment | {"PYTHONPATH": str(ROOT)} | until("match_join", "match_leave", seconds=2) | variables,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=TIMEOUT,
         check=False,
     )  # fmt: skip
 

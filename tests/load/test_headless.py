@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -15,8 +13,6 @@ import pytest
 from nakama_bots.load.web.banner import EMULATOR_BANNER
 
 from .running import (
-    QUICK,
-    ROOT,
     SPAWNED,
     TRACE,
     Locust,
@@ -28,6 +24,7 @@ from .running import (
     our_counts,
     refused,
     run,
+    run_until,
 )
 
 MAIN_ROWS = (
@@ -135,14 +132,10 @@ def test_no_token_is_anywhere(headless: Locust) -> None:
 
 def test_json_on_stdout_stays_json(tmp_path: Path) -> None:
     """Our text goes where Locust's tables go to, not to stdout."""
-    done = subprocess.run(
-        [sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless", *QUICK, "-u", "2", "-t", "2s",
-         "--json", "--nakama-reports", str(tmp_path)],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60,
-        check=False,
-    )  # fmt: skip
-    assert any(row["name"] == "connect" for row in json.loads(done.stdout)), done.stderr
-    assert "cid ledger" in done.stderr
+    stdout = tmp_path / "stdout"
+    locust = run_until(tmp_path / "reports", "WS       connect", given=("-u", "2", "--json"), stdout=stdout)
+    assert any(row["name"] == "connect" for row in json.loads(stdout.read_text())), locust.output
+    assert "cid ledger" in locust.output
 
 
 @pytest.mark.parametrize("way", ["ctrl-c", "sigterm"])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,18 @@ import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 
-from .running import LOCUSTFILES, ROOT, SERVER_KEY, SPAWNED, TRACE, Locust, assert_no_secret, calls
+from .running import (
+    LOCUSTFILES,
+    PINGED,
+    SERVER_KEY,
+    SPAWNED,
+    TRACE,
+    Locust,
+    assert_no_secret,
+    calls,
+    poll,
+    run_until,
+)
 
 NOBODY = LOCUSTFILES / "nobody.py"
 
@@ -27,13 +37,16 @@ def guarded() -> Iterator[EmulatorProcess]:
 def test_a_file_for_a_run_with_workers(tmp_path: Path, guarded: EmulatorProcess) -> None:
     (tmp_path / "key").write_text(SERVER_KEY + "\n")
     given = ("--host", guarded.url, "--nakama-server-key", f"@{tmp_path}/key", "--processes", "2")
-    with Locust(tmp_path / "reports", *given, "-u", "4", "-r", "4", "-t", "2s", locustfile=NOBODY) as locust:
+    with Locust(tmp_path / "reports", *given, "-u", "4", "-r", "4", locustfile=NOBODY) as locust:
         locust.wait_for(SPAWNED)
         main = psutil.Process(locust.pid)
         processes = [main, *main.children(recursive=True)]
         assert len(processes) == 3
         for process in processes:
             assert SERVER_KEY not in " ".join(process.cmdline())
+        for _ in poll(lambda: locust.running and _logins(locust.output) >= 4):
+            pass
+        locust.interrupt()
         assert locust.finish() == 0, locust.output
     login = calls(locust.summary)["POST", "/v2/account/authenticate/device"]
     assert (login["count"], login["failures"]) == (4, 0)
@@ -41,19 +54,16 @@ def test_a_file_for_a_run_with_workers(tmp_path: Path, guarded: EmulatorProcess)
     assert_no_secret(locust, SERVER_KEY)
 
 
+def _logins(output: str) -> int:
+    """As many as the last of Locust's tables has."""
+    return int((re.findall(r"^POST +/v2/account/authenticate/device +(\d+)", output, re.M) or ["0"])[-1])
+
+
 def test_a_line_of_standard_input(tmp_path: Path, guarded: EmulatorProcess) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "locust", "-f", str(NOBODY), "--headless", "-u", "1", "-t", "1s",
-         "--host", guarded.url, "--nakama-server-key", "-", "--nakama-reports", str(tmp_path)],
-        cwd=ROOT,
-        input=f"{SERVER_KEY}\n",
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert SERVER_KEY not in done.stdout + done.stderr
+    given = ("-u", "1", "--host", guarded.url, "--nakama-server-key", "-")
+    locust = run_until(tmp_path, PINGED, given=given, locustfile=NOBODY, stdin=f"{SERVER_KEY}\n")
+    assert locust.finish() == 0, locust.output
+    assert SERVER_KEY not in locust.output
 
 
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, guarded: EmulatorProcess) -> None:

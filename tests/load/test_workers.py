@@ -148,7 +148,11 @@ def test_the_time_line_has_every_process(forked: Locust) -> None:
     assert_timeline_adds_up(forked)
     rows = list(forked.timeline)
     assert len({row["source"] for row in rows}) == 3  # the master has gauges only
-    assert sum(row["gauges"]["users"] for row in rows if 2 <= row["at"] - rows[0]["at"] < 3) == 8
+    # By each process's most: a busy one may end two intervals in one second, or none.
+    users = Counter[str]()
+    for row in rows:
+        users[row["source"]] = max(users[row["source"]], int(row["gauges"].get("users", 0)))
+    assert sorted(users.values()) == [0, 4, 4]
 
 
 def test_the_health_of_every_worker_is_told(forked: Locust) -> None:

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from load.running import NO_LIMITS, ROOT, TIMEOUT, UNTIL, until
 
 from nakama_bots.results.run_folder import read_summary
 from nakama_bots.results.show.published import WORKLOADS
 from nakama_bots.results.summary import DeliveryPart, Summary
 
-ROOT = Path(__file__).parents[2]
+FILES = f"locustfile.py,{UNTIL}"
 SCENARIOS = sorted((ROOT / "scenarios").glob("[!_]*.py"))
 DOCS = ROOT / "docs" / "scenarios.md"
 
@@ -40,6 +41,9 @@ class Together:
     scenarios: Mapping[str, Does]
     arguments: tuple[str, ...] = field(default=())
     seconds: int = 8
+    """Of load at least; it goes on until everything is done."""
+    more: tuple[str, ...] = ()
+    """What else must have happened by the end; see ``tests/until.py``."""
 
 
 ACCOUNTS = Together({
@@ -112,7 +116,7 @@ NIGHT = Together({
     "FishNight": Does(
         ("party_create", "party_join"), ("reconnects", "match_sent.swim"), ("reconnect",), users=6
     ),
-}, seconds=22)  # fmt: skip
+}, seconds=22, more=("delivery.match.FishNight.received>=1200",))  # fmt: skip
 GROUPS = {
     "night": NIGHT,
     "accounts": ACCOUNTS,
@@ -123,17 +127,25 @@ GROUPS = {
 }
 
 
+def done_by(together: Together) -> dict[str, str]:
+    """The environment of a run that ends when each has done all that is looked at."""
+    names = [
+        name for does in together.scenarios.values() for name in (*does.calls, *does.counts, *does.samples)
+    ]
+    return until(*names, *together.more, seconds=together.seconds)
+
+
 def run(reports: Path, together: Together) -> tuple[Summary, str]:
     """Everything that the scenarios did in a few seconds against the embedded emulator."""
     users = [{"user_class_name": name, "fixed_count": does.users} for name, does in together.scenarios.items()]
     number = str(sum(does.users for does in together.scenarios.values()))
     done = subprocess.run(
-        [sys.executable, "-m", "locust", "-f", "locustfile.py", *together.scenarios, "--headless",
-         "-t", f"{together.seconds}s", "-u", number, "-r", number,
+        [sys.executable, "-m", "locust", "-f", FILES, *together.scenarios, "--headless",
+         *NO_LIMITS, "-u", number, "-r", number,
          "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
          "--nakama-reports", str(reports), "--config-users", json.dumps(users)],
-        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
-        env=os.environ | {"DAY_IN_THE_LIFE_SCALE": "0.02"},
+        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False,
+        env=os.environ | {"DAY_IN_THE_LIFE_SCALE": "0.02", "PYTHONPATH": str(ROOT)} | done_by(together),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
@@ -223,22 +235,23 @@ def listed() -> list[str]:
     return re.findall(r"^\s+(\w+)$", done.stdout + done.stderr, re.MULTILINE)
 
 
-def locust(reports: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def locust(reports: Path, done: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "locust", "-f", "locustfile.py", "--headless", "-t", "6s", "-u", "2", "-r", "2",
+        [sys.executable, "-m", "locust", "-f", FILES, "--headless", *NO_LIMITS, "-u", "2", "-r", "2",
          "--nakama-reports", str(reports), *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False,
+        env=os.environ | {"PYTHONPATH": str(ROOT)} | until(done),
     )  # fmt: skip
 
 
 def test_without_names_the_calm_mix_runs(tmp_path: Path) -> None:
-    assert locust(tmp_path).returncode == 0
+    assert locust(tmp_path, "connect").returncode == 0
     (folder,) = tmp_path.iterdir()
     assert sorted(read_summary(folder)["run"]["scenario"].split("-")) == ["duel", "townsquare"]
 
 
 def test_what_the_server_lacks_is_told_in_a_line(tmp_path: Path) -> None:
-    done = locust(tmp_path, "HeroicGoRpc", "--nakama-go-rpc", "nobody")
+    done = locust(tmp_path, "failure", "HeroicGoRpc", "--nakama-go-rpc", "nobody")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     (line,) = (line for line in done.stderr.splitlines() if "needs a server with" in line)

@@ -1,4 +1,4 @@
-"""One user, then three."""
+"""One user, then three when its ping was answered."""
 
 from locust import LoadTestShape, constant, task
 
@@ -15,4 +15,6 @@ class Steady(NakamaUser):
 
 class Shape(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
-        return (1 if self.get_run_time() < 1.5 else 3, 10.0)
+        stats = self.runner.stats if self.runner is not None else None
+        pinged = stats is not None and stats.get("ping", "WS").num_requests
+        return (3 if pinged else 1, 10.0)

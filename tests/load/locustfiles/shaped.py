@@ -14,6 +14,17 @@ class Steady(NakamaUser):
 
 
 class Shape(LoadTestShape):
+    step = until = 0
+
     def tick(self) -> tuple[int, float] | None:
-        steps = ((1.5, 3), (3.5, 1), (5.5, 3))
-        return next(((users, 10.0) for end, users in steps if self.get_run_time() < end), None)
+        """The next step when the users of this one are there, for as long as they take to log in."""
+        assert self.runner is not None
+        users = (3, 1, 3)[self.step]
+        logins = self.runner.stats.get("/v2/account/authenticate/device", "POST").num_requests
+        if self.runner.user_count == users and logins >= (3, 3, 5)[self.step]:
+            pings = self.runner.stats.get("ping", "WS").num_requests
+            self.until = self.until or pings + 5
+            if pings >= self.until:
+                self.step, self.until = self.step + 1, 0
+                return self.tick() if self.step < 3 else None
+        return users, 10.0

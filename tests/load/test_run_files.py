@@ -1,0 +1,35 @@
+"""The files of a run whose folder becomes unusable while they are written."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from locust.env import Environment
+
+from nakama_bots.load.intervals import Totals
+from nakama_bots.load.run_files import RunFiles
+from nakama_bots.results.gate.verdict import conclude
+from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.summary import RunInfo, build_summary
+from nakama_bots.settings.target import Target
+
+STARTED = datetime(2026, 7, 1, tzinfo=UTC)
+
+
+def test_a_folder_that_is_gone_before_the_second_writing(tmp_path: Path) -> None:
+    """A file in its place: nothing can be written or removed there, and that is no error of its own."""
+    info = RunInfo("duel", STARTED, Target("h", 7350), is_emulator=False, users=2, spawn_rate=1.0)
+    summary = build_summary(info, Recorder(0.0), ended=STARTED, duration=1.0)
+    environment = Environment()
+    environment.create_local_runner()
+    files = RunFiles(environment, Totals(), info, summary)
+    reports = tmp_path / "reports"
+    files.write(reports, conclude(summary, None, []))
+    assert "verdict.json" in {path.name for path in files.files}
+    shutil.rmtree(reports)
+    reports.write_text("a file in the place of the folder")
+    files.write_again(conclude(summary, None, [], missing=["the results could not be written"]))
+    assert "verdict.json" not in {path.name for path in files.files}
+    assert "report.html" not in {path.name for path in files.files}
