@@ -18,11 +18,11 @@ from typing import Any
 
 import psutil
 import trustme
-from load.running import ROOT, SPAWNED, Locust
+from load.running import ROOT, Locust, until
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 
-from .cell import Cell
+from .cell import NOT_STARTED, Cell
 from .judge import Result, judge
 
 LOCUSTFILE = Path(__file__).parent / "locustfile.py"
@@ -80,6 +80,7 @@ class Bench:
         self.cell = cell
         self.folder = folder
         self.reports = folder / "reports"
+        self._may_end = folder / "may end"
         self.emulator: EmulatorProcess | None = None
         self.peer: Peer | None = None
         self.workers: list[Locust] = []
@@ -115,8 +116,9 @@ class Bench:
             threading.Thread(target=self._watch_memory, daemon=True).start()
             try:
                 if cell.during is not None:
-                    self.locust.wait_for(SPAWNED, timeout=self.left)
+                    self.locust.wait_for("calls are answered", timeout=self.left)
                     cell.during(self)
+                self.may_end()
                 result.code = self.locust.finish(self.left)
             except AssertionError:
                 result.hang = self.locust.running
@@ -137,6 +139,11 @@ class Bench:
             result.problems += cell.after(self)
         return result
 
+    def may_end(self) -> None:
+        """Let the load end when it has done everything."""
+        if self.cell.seconds:
+            self._may_end.touch()
+
     def _watch_memory(self) -> None:
         """Remember the most memory that the run's process has had."""
         with suppress(OSError, IndexError):
@@ -148,11 +155,15 @@ class Bench:
     def _run_locust(self) -> Locust:
         cell = self.cell
         arguments = ["-u", str(cell.users), "-r", str(max(1, cell.users)), *STEADY]
-        if cell.seconds:
+        environment = dict(cell.environment) | self.environment
+        if cell.timed or cell.users < 1 or cell.verdict == NOT_STARTED:
             arguments += ["-t", f"{cell.seconds}s"]
+        else:
+            environment |= until(*cell.done, seconds=cell.seconds) | {"UNTIL_FILE": str(self._may_end)}
+            environment |= {"UNTIL_WELL": "ping"} if cell.recovers else {}
         return Locust(
             self.reports, cell.scenario, *arguments, *cell.arguments, *self.arguments,
-            locustfile=LOCUSTFILE, environment=dict(cell.environment) | self.environment,
+            locustfile=LOCUSTFILE, environment=environment,
             launcher=cell.launcher,
         )  # fmt: skip
 

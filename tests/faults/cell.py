@@ -51,10 +51,22 @@ class Cell:
     """How many of what the scenario raised may be shown; None for any number, as Locust shows each."""
     users: int = 4
     seconds: int = 3
-    """Of load; 0 for no ``--run-time``."""
-    bound: float = 60.0
+    """Of load, from its first call on, and until ``done``; 0 for a cell that ends it itself."""
+    until: tuple[str, ...] = ()
+    """What must have happened by the end of the load; see ``tests/until.py``."""
+    timed: bool = False
+    """Whether Locust's ``--run-time`` ends the load: that of users that never come to a call."""
+    bound: float = 240.0
     """Seconds in which everything must be over, on a busy machine too."""
     needs_root: bool = False
+
+    @property
+    def done(self) -> tuple[str, ...]:
+        """What the load must have done before it may end: what the judge looks for."""
+        done = (*self.until, *(f"ledger.{end}" for end in self.ledger))
+        if self.verdict == FAILED and self.server is not None:  # not by the scenario's own fault
+            done += ("failure", *(f"says:{text}" for text in self.says))
+        return done
 
     @property
     def ledger_text(self) -> str:

@@ -122,7 +122,7 @@ CELLS = (
     happening("refused 2 s", "nothing listens for 2 s", "tries again with growing pauses, goes on",
               restart_after(2.0), ledger=("closed",), seconds=14, recovers=True),
     happening("refused 20 s", "nothing listens for 20 s", "tries again with growing pauses, goes on",
-              restart_after(20.0), ledger=("closed",), seconds=60, recovers=True, bound=150.0),
+              restart_after(20.0), ledger=("closed",), seconds=60, recovers=True),
     happening("state lost", "the server forgets everything, its sockets stay open", "logs in again",
               control("restart"), recovers=True, seconds=12, scenario="Comer", server=()),
     happening("frozen 3 s", "SIGSTOP of the server for 3 s", "calls time out, then it goes on", stop_for(3.0),

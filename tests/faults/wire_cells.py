@@ -12,7 +12,7 @@ def frame(name: str, text: str, does: str = RECONNECTS, *, ok: bool = False, **m
     settings: dict[str, object] = {
         "codes": (0,) if ok else (1,), "verdict": PASSED if ok else FAILED, "server": SLOW,
         "ledger": () if ok else ("closed",), "arguments": () if ok else IMPATIENT, "scenario": "Talker",
-        "peer": ("--frame", name, "--after", "5"),
+        "peer": ("--frame", name, "--after", "5"), "until": ("ping>=20",) if ok else (),
     }  # fmt: skip
     return Cell(f"frame: {name}", text, does, **(settings | more))  # type: ignore[arg-type]
 
@@ -21,7 +21,7 @@ def handshake(name: str, text: str, does: str, **more: object) -> Cell:
     """An answer to a websocket handshake, from the third on."""
     return Cell(
         f"handshake: {name}", text, does, codes=(1,), verdict=FAILED, arguments=IMPATIENT,
-        peer=("--on", "ws", "--reply", name, "--after", "2"), **more,  # type: ignore[arg-type]
+        peer=("--on", "ws", "--reply", name, "--after", "2"), until=("failed:connect",), **more,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -29,6 +29,7 @@ def answer(name: str, text: str, does: str, **more: object) -> Cell:
     """An answer to ``GET /v2/account``."""
     settings: dict[str, object] = {
         "codes": (1,), "verdict": FAILED, "arguments": IMPATIENT, "peer": ("--on", "account", "--reply", name),
+        "until": ("failed:/v2/account",) if name != "no token" else (),
     }  # fmt: skip
     return Cell(f"answer: {name}", text, does, **(settings | more))  # type: ignore[arg-type]
 
