@@ -27,6 +27,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from nakama_bots.observer import FinishedCall, NullObserver
+
 RESULTS: Final = Path(__file__).parent / "results" / "fuzz.json"
 REQUEST_TIMEOUT: Final = 0.25
 BOUND: Final = 20.0
@@ -54,21 +56,15 @@ class Tally:
             self.violations.append(f"session {number}: {text}")
 
 
-class Told:
-    """An observer that counts."""
+class CallCounter(NullObserver):
+    """Counts the calls that have a cid."""
 
     def __init__(self) -> None:
         self.calls = 0
 
-    def call(self, _: str, name: str, *__: object) -> None:
+    def call(self, call: FinishedCall) -> None:
         """``Observer``; a connect has no cid."""
-        self.calls += name != "connect"
-
-    def sample(self, name: str, seconds: float) -> None:
-        """``Observer``."""
-
-    def count(self, name: str, number: int = 1) -> None:
-        """``Observer``."""
+        self.calls += call.name != "connect"
 
 
 def token() -> str:
@@ -88,7 +84,7 @@ class Visit:
         self._number = number
         self._tally = tally
         self._choose = random.Random(f"{seed}-client-{number}")
-        self._told = Told()
+        self._told = CallCounter()
         self._done: Counter[str] = Counter()
         self._socket = Socket(
             Target("127.0.0.1", port),
@@ -158,7 +154,7 @@ class Visit:
                 raise
 
 
-def check(number: int, socket: Any, told: Told, done: Counter[str], tally: Tally) -> None:
+def check(number: int, socket: Any, told: CallCounter, done: Counter[str], tally: Tally) -> None:
     """Compare the three counts of a session."""
     ledger = socket.ledger
     tally.ledger.update(asdict(ledger))

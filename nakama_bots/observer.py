@@ -6,10 +6,30 @@ the recorder to it; a plain program needs none.
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from nakama_bots.errors import CallError
 from nakama_bots.ledger import LEDGER_COUNTS
+
+
+class FinishedCall(NamedTuple):
+    """A call that has ended, whichever way.
+
+    ``kind`` is ``WS`` (a cid, or ``connect``), ``PUSH`` (a push that answers a cause) or an HTTP method;
+    ``name`` a message key or a route template. ``started`` is on ``time.perf_counter``, ``elapsed`` in seconds,
+    ``size`` the answer's payload in bytes. ``error`` is None on success. ``waited`` is how long the answer
+    waited in this process's kernel before it was read, which is not part of ``elapsed``; None if that is not
+    known and ``elapsed`` ends at the read. ``cid`` is that of a message, "" for everything else.
+    """
+
+    kind: str
+    name: str
+    started: float
+    elapsed: float
+    size: int
+    error: CallError | None
+    waited: float | None = None
+    cid: str = ""
 
 
 class Observer(Protocol):
@@ -18,24 +38,8 @@ class Observer(Protocol):
     Its methods must not block and must not raise: some run in the event loop.
     """
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
-        """One call ended.
-
-        ``kind`` is ``WS`` (a cid, or ``connect``), ``PUSH`` (a push that answers a cause) or an HTTP method;
-        ``name`` a message key or a route template. ``started`` is on ``time.perf_counter``, ``elapsed`` in
-        seconds, ``size`` the answer's payload in bytes. ``error`` is None on success. ``waited`` is how long
-        the answer waited in this process's kernel before it was read, which is not part of ``elapsed``; None
-        where that cannot be known and ``elapsed`` ends at the read.
-        """
+    def call(self, call: FinishedCall) -> None:
+        """One call has finished."""
 
     def sample(self, name: str, seconds: float) -> None:
         """One measured duration that is not a call, such as ``tick_lateness`` or ``delivery``."""
@@ -47,16 +51,7 @@ class Observer(Protocol):
 class NullObserver:
     """Ignores everything."""
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
+    def call(self, call: FinishedCall) -> None:
         """Ignore the call."""
 
     def sample(self, name: str, seconds: float) -> None:

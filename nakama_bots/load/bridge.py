@@ -15,7 +15,8 @@ from locust.event import Events
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from nakama_bots import observer as names
-from nakama_bots.errors import Abandoned, CallError, ScenarioFault
+from nakama_bots.errors import Abandoned, ScenarioFault
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import SCENARIO, Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
 
@@ -64,24 +65,16 @@ class LocustObserver:
         other.sampler = self.sampler
         return other
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
+    def call(self, call: FinishedCall) -> None:
         """``Observer``: record a finished call. Seconds become Locust's milliseconds, with fractions."""
         try:
-            self._recorder.call(kind, name, started, elapsed, size, error, waited)
+            self._recorder.call(call)
         except ScenarioFault as fault:
             self._refused(fault)
             return
         if self.sampler is not None:
-            self.sampler.call(kind, name, started, elapsed, size, error, waited)
+            self.sampler.call(call)
+        kind, name, _, elapsed, size, error, waited, _ = call
         if error is None and self._must:
             self._done(f"{kind} {name}")
         abandoned = type(error) is Abandoned

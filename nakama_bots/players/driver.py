@@ -16,6 +16,7 @@ from gevent.event import Event
 
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError
+from nakama_bots.observer import FinishedCall
 from nakama_bots.players.behaviour import Behaviour, BehaviourError, ChatMessage, Together
 from nakama_bots.players.behaviour import names as names_of
 from nakama_bots.players.seat import MOST_SENDS, Flooded, Seat
@@ -169,7 +170,7 @@ class Driver:
     def _report(self, error: BehaviourError) -> None:
         calls = self.place.player.calls
         calls.count(names.BEHAVIOURS_ENDED)
-        calls.call("BOT", error.operation, perf_counter(), 0.0, 0, error)
+        calls.call(FinishedCall("BOT", error.operation, perf_counter(), 0.0, 0, error))
 
 
 def _line(error: BaseException, file: str) -> int:

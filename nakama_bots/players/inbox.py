@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from gevent.event import Event
 
 from nakama_bots.errors import CallError, RequestTimeout
+from nakama_bots.observer import FinishedCall
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
@@ -69,7 +70,7 @@ class Inbox:
         elapsed = perf_counter() - started
         cause = self._player.lost or RequestTimeout(f"no {key} within {timeout:g} s")
         error = cause.for_call(key, elapsed)
-        self._player.calls.call(_PUSH, key, started, elapsed, 0, error)
+        self._player.calls.call(FinishedCall(_PUSH, key, started, elapsed, 0, error))
         raise error
 
     def _keeper(self, key: str) -> Callable[[Any, float, int], None]:
@@ -120,5 +121,5 @@ def refused(player: Player, kinds: Sequence[type[CallError]]) -> Iterator[None]:
     wanted = " or ".join(kind.__name__ for kind in kinds)
     elapsed = perf_counter() - started
     error = NotRefused(f"the call went well; expected: {wanted}", operation=REFUSED, elapsed=elapsed)
-    player.calls.call("BOT", REFUSED, started, elapsed, 0, error)
+    player.calls.call(FinishedCall("BOT", REFUSED, started, elapsed, 0, error))
     raise error

@@ -14,6 +14,7 @@ from gevent.event import Event
 
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError, RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.players.delivery import END, STATE, Stamp, Stream, host
 from nakama_bots.players.exchange import FIELDS, Member, Message, Tally, To
 
@@ -160,7 +161,7 @@ class Joined:
             f"fewer than {max(number, len(users))} players within {timeout:g} s"
         )
         error = cause.for_call(self.presence_event, elapsed)
-        self.player.calls.call("PUSH", error.operation, started, elapsed, 0, error)
+        self.player.calls.call(FinishedCall("PUSH", error.operation, started, elapsed, 0, error))
         self._deserted()
         raise error
 

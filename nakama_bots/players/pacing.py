@@ -16,7 +16,7 @@ import gevent
 from nakama_bots import observer as names
 from nakama_bots.clock import Tick, Ticker
 from nakama_bots.errors import CallError
-from nakama_bots.observer import Observer
+from nakama_bots.observer import FinishedCall, Observer
 
 
 class PacedCalls:
@@ -55,28 +55,19 @@ class PacedCalls:
         """End the step."""
         self._late = None
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
+    def call(self, call: FinishedCall) -> None:
         """``Observer``: one call ended."""
-        if error is not None and self._provoked:
+        if call.error is not None and self._provoked:
             for provoked, kinds in self._provoked.items():
-                if isinstance(error, kinds):
+                if isinstance(call.error, kinds):
                     self._observer.count(names.PROVOKED_PREFIX + provoked)
-                    self._observer.call(kind, f"{name} ({provoked})", started, elapsed, size, None, waited)
+                    self._observer.call(call._replace(name=f"{call.name} ({provoked})", error=None))
                     return
-        self._observer.call(kind, name, started, elapsed, size, error, waited)
-        if self._late is not None and error is None and started >= self._since:
-            paced = f"{names.PACED_PREFIX}{kind} {name}"
-            self._observer.sample(paced, elapsed)
-            self._observer.sample(paced + names.CORRECTED, elapsed + self._late)
+        self._observer.call(call)
+        if self._late is not None and call.error is None and call.started >= self._since:
+            paced = f"{names.PACED_PREFIX}{call.kind} {call.name}"
+            self._observer.sample(paced, call.elapsed)
+            self._observer.sample(paced + names.CORRECTED, call.elapsed + self._late)
 
     def sample(self, name: str, seconds: float) -> None:
         """``Observer``: passed on."""

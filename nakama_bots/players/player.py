@@ -200,6 +200,17 @@ class Player(Acts):
         """TCP's own measurements of the network to the server; None if there are none."""
         return self._socket.path if self._socket is not None else None
 
+    @property
+    def session_id(self) -> str:
+        """The server's id of the connection; "" until a match or a party that it has joined tells it."""
+        own = (
+            one["session_id"]
+            for joined in self.joined
+            for one in joined.presences.sessions.values()
+            if one["user_id"] == self.user_id
+        )
+        return next(own, "")
+
     def authenticate(self) -> None:
         """Log in with the identity's device id; a new account gets its persona, once.
 

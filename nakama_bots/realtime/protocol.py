@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from nakama_bots import errors
 from nakama_bots.ledger import Ledger
-from nakama_bots.observer import Observer
+from nakama_bots.observer import FinishedCall, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.catalog import REPLIES, Reply
 
@@ -116,7 +116,7 @@ class RealtimeProtocol:
         if cid is not None:
             entry = self.pending.pop(cid, None) if isinstance(cid, str) else None
             if entry is not None:
-                self._settle(entry, message, arrived, waited, len(payload))
+                self._settle(cid, entry, message, arrived, waited, len(payload))
             elif isinstance(cid, str) and cid in self._unanswered:
                 del self._unanswered[cid]
                 self.ledger.late += 1
@@ -134,7 +134,7 @@ class RealtimeProtocol:
         return None
 
     def _settle(
-        self, entry: Pending, message: dict[str, Any], arrived: float, waited: float | None, size: int
+        self, cid: str, entry: Pending, message: dict[str, Any], arrived: float, waited: float | None, size: int
     ) -> None:
         key, reply, started, _, waiter = entry
         elapsed = arrived - started
@@ -144,7 +144,7 @@ class RealtimeProtocol:
             body = message.get(reply) if isinstance(reply, str) else {}
             if isinstance(body, dict):
                 self.ledger.ok += 1
-                self._tell(key, started, elapsed, size, None, waited)
+                self._report(FinishedCall(KIND, key, started, elapsed, size, None, waited, cid))
                 waiter.switch(body)
                 return
             failure: errors.CallError = errors.ProtocolError(
@@ -153,24 +153,21 @@ class RealtimeProtocol:
         else:
             failure = _server_error(message["error"], key, elapsed)
         self.ledger.error += 1
-        self._tell(key, started, elapsed, size, failure, waited)
+        self._report(FinishedCall(KIND, key, started, elapsed, size, failure, waited, cid))
         waiter.throw(failure)
 
-    def _tell(
-        self,
-        key: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        failure: errors.CallError | None,
-        waited: float | None = None,
-    ) -> None:
+    def _report(self, call: FinishedCall) -> None:
         try:
-            self._observer.call(KIND, key, started, elapsed, size, failure, waited)
+            self._observer.call(call)
         except Exception:
             # A foreign listener (Locust lets some exceptions of listeners through) must not leave a waiter
             # without its answer.
-            log.exception("the observer of %s failed", key)
+            log.exception("the observer of %s failed", call.name)
+
+    def _report_unanswered(
+        self, key: str, started: float, elapsed: float, failure: errors.CallError, cid: str = ""
+    ) -> None:
+        self._report(FinishedCall(KIND, key, started, elapsed, 0, failure, None, cid))
 
     def expire(self, now: float) -> float | None:
         """End every request whose deadline has passed. Returns the earliest remaining deadline, or None."""
@@ -184,7 +181,7 @@ class RealtimeProtocol:
                 limit = deadline - started
                 elapsed = now - started
                 failure = errors.RequestTimeout(f"no answer within {limit:g} s", operation=key, elapsed=elapsed)
-                self._tell(key, started, elapsed, 0, failure)
+                self._report_unanswered(key, started, elapsed, failure, cid)
                 waiter.throw(failure)
             elif earliest is None or deadline < earliest:
                 earliest = deadline
@@ -200,7 +197,7 @@ class RealtimeProtocol:
         key, _, started, _, _ = entry
         elapsed = now - started
         failure = errors.Abandoned("stopped before the answer came", operation=key, elapsed=elapsed)
-        self._tell(key, started, elapsed, 0, failure)
+        self._report_unanswered(key, started, elapsed, failure, cid)
 
     def close(self, error: errors.CallError, now: float) -> list[tuple[Waiter, errors.CallError]]:
         """The connection ended: end every request at once.
@@ -208,19 +205,19 @@ class RealtimeProtocol:
         Returns the waiters, each with its error, for the caller to throw in the event loop.
         ``error`` is ``Abandoned`` after a local close, else the error that ended the connection.
         """
-        entries = list(self.pending.values())
-        for cid in self.pending:
+        entries = list(self.pending.items())
+        for cid, _ in entries:
             self._remember(cid)
         self.pending.clear()
         waiters: list[tuple[Waiter, errors.CallError]] = []
-        for key, _, started, _, waiter in entries:
+        for cid, (key, _, started, _, waiter) in entries:
             elapsed = now - started
             failure = error.for_call(key, elapsed)
             if isinstance(failure, errors.Abandoned):
                 self.ledger.abandoned += 1
             else:
                 self.ledger.closed += 1
-            self._tell(key, started, elapsed, 0, failure)
+            self._report_unanswered(key, started, elapsed, failure, cid)
             waiters.append((waiter, failure))
         return waiters
 
@@ -237,7 +234,7 @@ class RealtimeProtocol:
         """Report a message with ``key`` that could not be sent. Returns the error to raise."""
         failure = error.for_call(key, now - started)
         self.ledger.refused += 1
-        self._tell(key, started, now - started, 0, failure)
+        self._report_unanswered(key, started, now - started, failure)
         return failure
 
 

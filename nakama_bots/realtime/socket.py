@@ -18,7 +18,7 @@ from gevent.hub import Waiter
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
 from nakama_bots.ledger import Ledger
-from nakama_bots.observer import NullObserver, Observer
+from nakama_bots.observer import FinishedCall, NullObserver, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.arrival import TcpPath
@@ -165,7 +165,7 @@ class Socket(RealtimeApi, PushHandlers):
             raise
         finally:
             self._connecting = False
-            self._observer.call(KIND, CONNECT, started, perf_counter() - started, 0, failure)
+            self._observer.call(FinishedCall(KIND, CONNECT, started, perf_counter() - started, 0, failure))
         self._connection = connection
         self._heartbeat.start(self._beat)
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import gevent
 
 from nakama_bots.errors import CallError, ConfigError
-from nakama_bots.observer import NullObserver
+from nakama_bots.observer import FinishedCall, NullObserver
 from nakama_bots.players import scripts
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.inbox import REFUSED
@@ -38,21 +38,12 @@ class _Heard(NullObserver):
     def __init__(self) -> None:
         self.rows: list[Row] = []
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,  # noqa: ARG002
-        elapsed: float,  # noqa: ARG002
-        size: int,  # noqa: ARG002
-        error: CallError | None,
-        waited: float | None = None,  # noqa: ARG002
-    ) -> None:
+    def call(self, call: FinishedCall) -> None:
         """``Observer``."""
-        outcome = "ok" if error is None else type(error).__name__
+        name, outcome = call.name, "ok" if call.error is None else type(call.error).__name__
         if name.endswith(_SUFFIX):
             name, outcome = name.removesuffix(_SUFFIX), REFUSED
-        self.rows.append((kind, name, outcome))
+        self.rows.append((call.kind, name, outcome))
 
 
 def verify(path: Path, settings: Settings, show: Callable[[str], object]) -> bool:

@@ -13,7 +13,7 @@ import orjson
 
 from nakama_bots.clock import Deadline
 from nakama_bots.errors import Abandoned, CallError, ProtocolError, RestError, rest_error, scrub
-from nakama_bots.observer import NullObserver, Observer
+from nakama_bots.observer import FinishedCall, NullObserver, Observer
 from nakama_bots.rest.retry import RETRIED, RETRIED_ERRORS, RETRIED_STATUS, Retry
 from nakama_bots.rest.route import Query, Route
 from nakama_bots.rest.transports.seam import Response, Transport
@@ -117,7 +117,9 @@ class Caller:
             raise
         if response.resent:
             self._observer.count(RESENT)
-        self._observer.call(route.method, route.template, started, time.perf_counter() - started, size, None)
+        self._observer.call(
+            FinishedCall(route.method, route.template, started, time.perf_counter() - started, size, None)
+        )
         return result
 
     def _send(
@@ -163,7 +165,7 @@ class Caller:
     def _report(self, route: Route[T], started: float, size: int, error: CallError) -> None:
         error.operation = route.template
         error.elapsed = time.perf_counter() - started
-        self._observer.call(route.method, route.template, started, error.elapsed, size, error)
+        self._observer.call(FinishedCall(route.method, route.template, started, error.elapsed, size, error))
 
 
 def basic(username: str, password: str = "") -> str:

@@ -20,8 +20,7 @@ from nakama_bots.results.export.chrome import trace_json
 from nakama_bots.results.gate.verdict import VerdictError, VerdictPart, check_verdict
 from nakama_bots.results.record.timeline import Timeline, TimelineError, from_lines, header
 from nakama_bots.results.record.traces import SCHEMA as TRACES_SCHEMA
-from nakama_bots.results.record.traces import Header as TraceHeader
-from nakama_bots.results.record.traces import TraceEvent
+from nakama_bots.results.record.traces import TraceEvent, TraceHeader
 from nakama_bots.results.record.worker_log import SUFFIX
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary, SummaryError, check_summary

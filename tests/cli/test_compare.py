@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from nakama_bots.cli.main import main
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import write_summary, write_timeline
@@ -26,7 +27,7 @@ def make_run(folder, seed, slower=1.0, also=lambda recorder: None):
     for second in range(SECONDS):
         recorder = Recorder(0.0)
         for _ in range(100):
-            recorder.call("WS", "ping", 0.0, slower * generator.lognormvariate(-5, 0.3), 7, None)
+            recorder.call(FinishedCall("WS", "ping", 0.0, slower * generator.lognormvariate(-5, 0.3), 7, None))
         also(recorder)
         timeline.add({
             "source": "local", "at": STARTED.timestamp() + second, "seconds": 1.0,

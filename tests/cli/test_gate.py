@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.cli.main import main
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.gate.rules import Gate
 from nakama_bots.results.gate.verdict import conclude
 from nakama_bots.results.record.recorder import Recorder
@@ -24,7 +25,7 @@ RULE = '[[rule]]\ncalls = "WS ping"\nexpect = "p50 <= {limit} ms"\n'
 def recorder(calls: int = 20) -> Recorder:
     recorder = Recorder(0.0)
     for _ in range(calls):
-        recorder.call("WS", "ping", 0.0, 0.010, 5, None)
+        recorder.call(FinishedCall("WS", "ping", 0.0, 0.010, 5, None))
     return recorder
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from nakama_bots.cli.main import main
 from nakama_bots.errors import realtime_error
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.run_folder import TIMELINE_FILE
 
 from .test_compare import make_run
@@ -55,7 +56,7 @@ def test_a_run_without_a_time_line_is_shown_without_charts(run, tmp_path, capsys
 def test_no_secret_comes_into_a_page_a_baseline_or_a_comparison(tmp_path):
     def refuse(recorder):
         error = realtime_error(3, f"bad token {SECRET}", operation="rpc", elapsed=0.1)
-        recorder.call("WS", "rpc", 0.0, 0.1, 0, error)
+        recorder.call(FinishedCall("WS", "rpc", 0.0, 0.1, 0, error))
 
     run = make_run(tmp_path / "base", 1, also=refuse)
     outputs = [tmp_path / name for name in ("report.html", "baseline.json", "out.json", "out.md")]

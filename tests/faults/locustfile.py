@@ -34,6 +34,7 @@ if "CLOCK_JUMP" in os.environ:
 
 from nakama_bots.errors import CallError  # noqa: E402
 from nakama_bots.load import NakamaUser  # noqa: E402
+from nakama_bots.observer import FinishedCall  # noqa: E402
 from nakama_bots.realtime.socket import Socket  # noqa: E402
 
 OWN = "the scenario's own fault"
@@ -172,7 +173,7 @@ class Miscounts(_AtFault):
         lambda calls: calls.sample("inf", float("inf")),
         lambda calls: calls.sample("text", "soon"),
         lambda calls: calls.count("delta", timedelta(1)),
-        lambda calls: calls.call("WS", "size", time.perf_counter(), 0.1, 1.5, None),
+        lambda calls: calls.call(FinishedCall("WS", "size", time.perf_counter(), 0.1, 1.5, None)),
     )
 
     def go_wrong(self) -> None:

@@ -16,6 +16,7 @@ from nakama_bots.load import bucketing
 from nakama_bots.load.bridge import LocustObserver
 from nakama_bots.load.run import Run, run_of
 from nakama_bots.load.workers.worker import REPORT_KEY
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 
 from .running import free_port
@@ -53,7 +54,7 @@ def heard() -> Heard:
     ],
 )
 def test_one_event_a_call(error: CallError | None, failures: int, heard: Heard) -> None:
-    heard.observer.call("WS", "channel_join", 5.0, 0.0125, 42, error)
+    heard.observer.call(FinishedCall("WS", "channel_join", 5.0, 0.0125, 42, error))
     (event,) = heard.events
     name = "channel_join (stopped)" if isinstance(error, Abandoned) else "channel_join"
     assert (event["request_type"], event["name"], event["response_length"]) == ("WS", name, 42)
@@ -63,13 +64,13 @@ def test_one_event_a_call(error: CallError | None, failures: int, heard: Heard) 
 
 
 def test_seconds_become_milliseconds_with_fractions(heard: Heard) -> None:
-    heard.observer.call("WS", "ping", 5.0, 0.000421, 9, None)
+    heard.observer.call(FinishedCall("WS", "ping", 5.0, 0.000421, 9, None))
     assert heard.events[0]["response_time"] == pytest.approx(0.421)
 
 
 def test_what_waited_in_the_generator_is_beside_the_response_time(heard: Heard) -> None:
-    heard.observer.call("WS", "ping", 5.0, 0.002, 9, None, 0.0125)
-    heard.observer.call("GET", "/v2/account", 5.0, 0.002, 9, None)
+    heard.observer.call(FinishedCall("WS", "ping", 5.0, 0.002, 9, None, 0.0125))
+    heard.observer.call(FinishedCall("GET", "/v2/account", 5.0, 0.002, 9, None))
     socket, rest = heard.events
     assert (socket["response_time"], socket["context"]) == (2.0, {"waited_ms": 12.5})
     assert rest["context"] == {}
@@ -78,7 +79,7 @@ def test_what_waited_in_the_generator_is_beside_the_response_time(heard: Heard) 
 
 
 def test_an_abandoned_call_has_no_response_time(heard: Heard) -> None:
-    heard.observer.call("WS", "ping", 5.0, 12.5, 0, Abandoned("stopped"))
+    heard.observer.call(FinishedCall("WS", "ping", 5.0, 12.5, 0, Abandoned("stopped")))
     assert heard.events[0]["response_time"] is None
     assert heard.events[0]["exception"] is None
     assert heard.row("WS", "ping (stopped)").num_none_requests == 1
@@ -88,7 +89,7 @@ def test_an_abandoned_call_has_no_response_time(heard: Heard) -> None:
 def test_a_failure_is_a_row_by_its_label(heard: Heard) -> None:
     for number in range(3):
         error = ConnectionClosed(1006, f"00000000-0000-0000-0000-00000000000{number} is gone")
-        heard.observer.call("WS", "ping", 5.0, 0.1, 0, error)
+        heard.observer.call(FinishedCall("WS", "ping", 5.0, 0.1, 0, error))
     (row,) = heard.environment.stats.errors.values()
     assert row.occurrences == 3
     assert repr(row.error) == "ConnectionClosed: 1006 <id> is gone"
@@ -154,7 +155,7 @@ def test_buckets_of_workers_add_up(heard: Heard) -> None:
     other = Heard()
     for one, times in ((heard, (0.0004, 0.0123)), (other, (0.0004, 0.0999))):
         for time in times:
-            one.observer.call("WS", "ping", 0.0, time, 1, None)
+            one.observer.call(FinishedCall("WS", "ping", 0.0, time, 1, None))
     row = heard.row("WS", "ping")
     row.extend(StatsEntry.unserialize(other.row("WS", "ping").get_stripped_report(), heard.environment.stats))
     assert dict(row.response_times) == {0.4: 2, 12: 1, 100: 1}

@@ -9,7 +9,6 @@ import os
 import signal
 from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from realtime.server import Peer, ScriptedServer
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError
-from nakama_bots.observer import DELIVERY_FIELDS
+from nakama_bots.observer import DELIVERY_FIELDS, FinishedCall
 from nakama_bots.players.exchange import Exchange
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
@@ -32,36 +31,17 @@ EXCHANGE = Exchange()
 RENDEZVOUS = Rendezvous()
 
 
-@dataclass(frozen=True)
-class Call:
-    kind: str
-    name: str
-    started: float
-    elapsed: float
-    size: int
-    error: CallError | None
-
-
 class Heard:
     """An observer that keeps everything and lets tests wait for it."""
 
     def __init__(self) -> None:
-        self.calls: list[Call] = []
+        self.calls: list[FinishedCall] = []
         self.samples: defaultdict[str, list[float]] = defaultdict(list)
         self.counts: Counter[str] = Counter()
         self._news = Event()
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
-        self.calls.append(Call(kind, name, started, elapsed, size, error))
+    def call(self, call: FinishedCall) -> None:
+        self.calls.append(call)
         self._news.set()
 
     def sample(self, name: str, seconds: float) -> None:
@@ -77,7 +57,7 @@ class Heard:
             self._news.clear()
             self._news.wait()
 
-    def named(self, kind: str, name: str) -> list[Call]:
+    def named(self, kind: str, name: str) -> list[FinishedCall]:
         return [call for call in self.calls if (call.kind, call.name) == (kind, name)]
 
     def outcomes(self, kind: str, name: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import RequestTimeout
-from nakama_bots.observer import CORRECTED
+from nakama_bots.observer import CORRECTED, FinishedCall
 from nakama_bots.players.pacing import PacedCalls, pace
 from nakama_bots.results.record.histogram import Histogram
 from nakama_bots.settings.target import Target
@@ -53,13 +53,13 @@ def test_a_server_that_pauses_shows_in_the_corrected_times_and_hides_in_the_raw_
 def test_only_what_goes_well_within_a_step_is_paced() -> None:
     heard = Heard()
     calls = PacedCalls(heard)
-    calls.call("WS", "ping", 1.0, 0.5, 2, None)
+    calls.call(FinishedCall("WS", "ping", 1.0, 0.5, 2, None))
     calls.begin(10.0, 0.25)
-    calls.call("WS", "ping", 9.0, 1.5, 2, None)  # begun before the step
-    calls.call("WS", "ping", 10.0, 0.5, 2, RequestTimeout("none"))
-    calls.call("WS", "ping", 10.5, 0.5, 2, None)
+    calls.call(FinishedCall("WS", "ping", 9.0, 1.5, 2, None))  # begun before the step
+    calls.call(FinishedCall("WS", "ping", 10.0, 0.5, 2, RequestTimeout("none")))
+    calls.call(FinishedCall("WS", "ping", 10.5, 0.5, 2, None))
     calls.end()
-    calls.call("WS", "ping", 11.0, 0.5, 2, None)
+    calls.call(FinishedCall("WS", "ping", 11.0, 0.5, 2, None))
     calls.sample("x", 1.0)
     calls.count("y", 3)
     assert len(heard.calls) == 5
@@ -82,5 +82,5 @@ def test_a_loop_that_is_left_keeps_no_pace(leave: str) -> None:
 
     with contextlib.suppress(LookupError, gevent.GreenletExit):
         body()
-    calls.call("WS", "ping", 1e12, 0.5, 2, None)
+    calls.call(FinishedCall("WS", "ping", 1e12, 0.5, 2, None))
     assert heard.samples == {}

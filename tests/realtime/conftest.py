@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from nakama_bots.errors import CallError
+from nakama_bots.observer import FinishedCall
 from nakama_bots.realtime.handlers import FAILURES
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
@@ -35,19 +36,10 @@ class Calls:
         self.counts = Counter[str]()
         self.times: defaultdict[str, list[tuple[float, float | None]]] = defaultdict(list)
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
-        assert elapsed >= 0
-        self.heard.append((kind, name, error))
-        self.times[name].append((elapsed, waited))
+    def call(self, call: FinishedCall) -> None:
+        assert call.elapsed >= 0
+        self.heard.append((call.kind, call.name, call.error))
+        self.times[call.name].append((call.elapsed, call.waited))
 
     def sample(self, name: str, seconds: float) -> None:
         raise AssertionError

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
 from nakama_bots import errors
-from nakama_bots.observer import NullObserver
+from nakama_bots.observer import FinishedCall, NullObserver
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.realtime.protocol import RealtimeProtocol
 
@@ -58,18 +58,9 @@ class CidTable(RuleBasedStateMachine):
         self.late = self.unmatched = self.pushes = self.refused = 0
         self.protocol = RealtimeProtocol(self)
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: errors.CallError | None,
-        waited: float | None = None,
-    ) -> None:
-        assert kind == "WS"
-        self.told.append((name, error))
+    def call(self, call: FinishedCall) -> None:
+        assert call.kind == "WS"
+        self.told.append((call.name, call.error))
 
     def sample(self, name: str, seconds: float) -> None:
         raise AssertionError

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from nakama_bots.errors import CallError
+from nakama_bots.observer import FinishedCall
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import Response, Transport
 from nakama_bots.settings.target import Credentials, Target, Timeouts
@@ -83,17 +84,8 @@ class Recorder:
     calls: list[tuple[str, str, float, float, int, CallError | None]] = field(default_factory=list)
     counts: list[tuple[str, int]] = field(default_factory=list)
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
-        self.calls.append((kind, name, started, elapsed, size, error))
+    def call(self, call: FinishedCall) -> None:
+        self.calls.append(call[:6])
 
     def sample(self, name: str, seconds: float) -> None:
         raise AssertionError(name)

@@ -8,6 +8,7 @@ import pytest
 
 from nakama_bots import observer
 from nakama_bots.errors import Abandoned, ConnectionClosed, HandshakeRefused, RequestTimeout, realtime_error
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
 from nakama_bots.settings.target import Target
@@ -64,15 +65,15 @@ def errors():
 def recorder() -> Recorder:
     recorder = Recorder(ORIGIN)
     for number in range(1, 1001):
-        recorder.call("WS", "match_join", ORIGIN, number / 1e5, 120, None)
+        recorder.call(FinishedCall("WS", "match_join", ORIGIN, number / 1e5, 120, None))
         recorder.sample(observer.TICK_LATENESS, number / 1e6)
         recorder.sample(observer.DELIVERY_LATENCY, number / 4e5)
         recorder.sample(observer.DELIVERY_LATENCY + observer.CORRECTED, number / 2e5)
     for number in range(1, 21):
-        recorder.call("PUSH", "matchmaker_matched", ORIGIN, number / 10, 400, None)
-        recorder.call("POST", "/v2/account/authenticate/device", ORIGIN, number / 1e3, 700, None)
+        recorder.call(FinishedCall("PUSH", "matchmaker_matched", ORIGIN, number / 10, 400, None))
+        recorder.call(FinishedCall("POST", "/v2/account/authenticate/device", ORIGIN, number / 1e3, 700, None))
     for offset, (kind, name, error) in enumerate(errors()):
-        recorder.call(kind, name, ORIGIN + offset, 0.25, 0, error)
+        recorder.call(FinishedCall(kind, name, ORIGIN + offset, 0.25, 0, error))
     for name, number in COUNTS.items():
         recorder.count(name, number)
     recorder.sample("fishing_time", 12.5)

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from nakama_bots.errors import RequestTimeout, realtime_error
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.export.figures import BOUNDS, MOST_NAMES, MOST_PROCESSES, STALE, Figures
 from nakama_bots.results.export.prometheus import RunState, pages
 from nakama_bots.results.export.slack import job_url, message
@@ -46,7 +47,7 @@ def test_a_histogram_counts_what_was_recorded(number: int) -> None:
     figures, recorder = Figures(), Recorder(0.0)
     for half in (times[: number // 2], times[number // 2 :]):
         for time in half:
-            recorder.call("WS", "match_join", 0.0, time, 3, None)
+            recorder.call(FinishedCall("WS", "match_join", 0.0, time, 3, None))
         figures.add(interval(recorder))
     found = served(figures)
     labels = {"kind": "WS", "name": "match_join", "result": "ok"}
@@ -61,9 +62,11 @@ def test_a_histogram_counts_what_was_recorded(number: int) -> None:
 
 def test_every_kind_of_figure_has_a_metric() -> None:
     figures, recorder = Figures(), Recorder(0.0)
-    recorder.call("WS", "match_join", 0.0, 0.2, 0, RequestTimeout("no answer within 5 s"))
-    recorder.call("WS", "rpc", 0.0, 0.2, 0, realtime_error(3, "no 1b4f0c4e-0000-4000-8000-000000000001"))
-    recorder.call("WS", "rpc", 0.0, 0.2, 0, None, 0.003)
+    recorder.call(FinishedCall("WS", "match_join", 0.0, 0.2, 0, RequestTimeout("no answer within 5 s")))
+    recorder.call(
+        FinishedCall("WS", "rpc", 0.0, 0.2, 0, realtime_error(3, "no 1b4f0c4e-0000-4000-8000-000000000001"))
+    )
+    recorder.call(FinishedCall("WS", "rpc", 0.0, 0.2, 0, None, 0.003))
     recorder.sample("delivery", 0.1)
     counts = {"ticks_sent": 7, "tickets_added": 2, "delivery.chat_lost": 1, "ledger.late": 4, "my.count": 9}
     for name, number in counts.items():
@@ -101,7 +104,7 @@ def test_every_kind_of_figure_has_a_metric() -> None:
 def test_names_without_end_end_in_one_series() -> None:
     figures, recorder = Figures(), Recorder(0.0, limit=10_000)
     for number in range(500):
-        recorder.call("WS", f"rpc.{number}", 0.0, 0.001, 0, RequestTimeout("x"))
+        recorder.call(FinishedCall("WS", f"rpc.{number}", 0.0, 0.001, 0, RequestTimeout("x")))
         recorder.sample(f"s.{number}", 0.1)
         recorder.count(f"c.{number}")
     recorder.count("ticks_sent", 5)

@@ -9,6 +9,7 @@ import pytest
 from nakama_bots import observer
 from nakama_bots.errors import Abandoned, ConnectionFailed, RequestTimeout
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.gate.findings import no_figures, own_faults
 from nakama_bots.results.gate.gate_file import parse_gate
 from nakama_bots.results.gate.rules import evaluate_all
@@ -23,7 +24,7 @@ from .conftest import ENDED, ORIGIN
 
 def ok() -> Recorder:
     recorder = Recorder(ORIGIN)
-    recorder.call("WS", "ping", ORIGIN, 0.01, 3, None)
+    recorder.call(FinishedCall("WS", "ping", ORIGIN, 0.01, 3, None))
     return recorder
 
 
@@ -44,7 +45,7 @@ def test_a_run_that_is_all_right_has_none(summarise) -> None:
 @pytest.mark.parametrize("gate", [None, '[[rule]]\non = "ledger"\nexpect = "unanswered == 0"\n'])
 def test_calls_of_which_none_came_to_its_end_are_no_data(summarise, gate) -> None:
     recorder = Recorder(ORIGIN)
-    recorder.call("WS", "ping", ORIGIN, 0.01, 3, Abandoned("stopped"))
+    recorder.call(FinishedCall("WS", "ping", ORIGIN, 0.01, 3, Abandoned("stopped")))
     summary = summarise(recorder)
     made = parse_gate(gate, "g.toml") if gate else None
     results = evaluate_all(made, summary, None) if made else ()
@@ -69,7 +70,7 @@ def test_a_gap_is_a_line_and_makes_the_run_invalid(summarise) -> None:
 
 def test_two_counts_that_differ_are_told_with_both_numbers(summarise) -> None:
     recorder = ok()
-    recorder.call("WS", "ping", ORIGIN, 0.01, 3, RequestTimeout("late"))
+    recorder.call(FinishedCall("WS", "ping", ORIGIN, 0.01, 3, RequestTimeout("late")))
     recorder.count(observer.FOREIGN_REQUESTS, 5)
     assert difference(cross_check(recorder, 7, 1)) == ""
     part = cross_check(recorder, 2350, 2300)
@@ -102,7 +103,9 @@ def test_what_must_be_done_is_asked_of_those_who_had_users() -> None:
 def test_calls_that_found_no_free_file_prove_nothing_of_the_server(summarise) -> None:
     recorder = Recorder(ORIGIN)
     for _ in range(9):
-        recorder.call("WS", "connect", ORIGIN, 0.01, 0, ConnectionFailed("[Errno 24] Too many open files"))
+        recorder.call(
+            FinishedCall("WS", "connect", ORIGIN, 0.01, 0, ConnectionFailed("[Errno 24] Too many open files"))
+        )
     verdict = conclude(summarise(recorder), None)
     # Not 5: whether something answers there is not known.
     assert verdict.exit_code is ExitCode.INVALID

@@ -11,6 +11,7 @@ import pytest
 from nakama_bots import observer
 from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, ConnectionRefused, RequestTimeout
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.gate.gate_file import parse_gate
 from nakama_bots.results.gate.metrics import FAMILIES, PARTS
 from nakama_bots.results.gate.rules import GateError, Rule, RuleOutcome, evaluate, evaluate_all
@@ -36,9 +37,9 @@ def calls(
 ) -> Recorder:
     recorder = Recorder(0.0)
     for each in seconds:
-        recorder.call(kind, name, 0.0, each, 10, None)
+        recorder.call(FinishedCall(kind, name, 0.0, each, 10, None))
     for error in bad:
-        recorder.call(kind, name, 0.0, 1.0, 0, error)
+        recorder.call(FinishedCall(kind, name, 0.0, 1.0, 0, error))
     return recorder
 
 
@@ -59,7 +60,7 @@ def sampled(name: str, *seconds: float) -> Recorder:
 def waited(seconds: float) -> Recorder:
     """A quick answer that waited in the generator."""
     recorder = Recorder(0.0)
-    recorder.call("WS", "match_join", 0.0, 0.001, 0, None, seconds)
+    recorder.call(FinishedCall("WS", "match_join", 0.0, 0.001, 0, None, seconds))
     return recorder
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.cli.main import main
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.compare.history import HistoryError, change_points, figures_of, open_store
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.run_folder import write_summary
@@ -102,7 +103,7 @@ def test_the_command_adds_runs_and_shows_them(tmp_path: Path, capsys: pytest.Cap
     store, run = tmp_path / "store", tmp_path / "run"
     run.mkdir()
     recorder = Recorder(0.0)
-    recorder.call("WS", "ping", 0.0, 0.01, 2, None)
+    recorder.call(FinishedCall("WS", "ping", 0.0, 0.01, 2, None))
     started = datetime(2026, 3, 4, tzinfo=UTC)
     info = RunInfo("duel", started, Target("h", 7350), is_emulator=False, users=2, spawn_rate=1.0)
     write_summary(run, build_summary(info, recorder, ended=started, duration=10.0))

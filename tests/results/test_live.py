@@ -7,6 +7,7 @@ import pytest
 
 from nakama_bots import observer
 from nakama_bots.errors import RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.health import Health
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
@@ -19,10 +20,10 @@ TARGET = {"url": "http://h:1", "is_emulator": True}
 def row(end, *, source="a", trips=10, seconds=1.0, users=5.0, failed=0, milliseconds=2.0):
     recorder = Recorder(0.0)
     for _ in range(trips):
-        recorder.call("WS", "ping", 0.0, milliseconds / 1e3, 10, None)
+        recorder.call(FinishedCall("WS", "ping", 0.0, milliseconds / 1e3, 10, None))
     for _ in range(failed):
-        recorder.call("WS", "ping", 0.0, 1.0, 0, RequestTimeout("late"))
-    recorder.call("WS", "connect", 0.0, 0.5, 0, None)
+        recorder.call(FinishedCall("WS", "ping", 0.0, 1.0, 0, RequestTimeout("late")))
+    recorder.call(FinishedCall("WS", "connect", 0.0, 0.5, 0, None))
     recorder.count(observer.TICKS_SENT, 20)
     recorder.count(observer.MATCH_SENT, 20)
     recorder.count(observer.MATCH_RECEIVED)

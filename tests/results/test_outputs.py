@@ -13,6 +13,7 @@ import pytest
 import xmlschema
 
 from nakama_bots.errors import Abandoned, RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.gate.gate_file import parse_gate
 from nakama_bots.results.gate.rules import evaluate_all
 from nakama_bots.results.gate.verdict import Verdict, conclude
@@ -140,9 +141,9 @@ def timeline() -> Timeline:
     for source, begin in (("a", 0.01), ("b", 0.4)):
         for second in range(3):
             recorder = Recorder(0.0)
-            recorder.call("WS", "ping", 0.0, (second + 1) / 1e3, 5, None)
-            recorder.call("WS", "ping", 0.0, 1.0, 0, RequestTimeout("late"))
-            recorder.call("WS", "ping", 0.0, 1.0, 0, Abandoned("stopped"))
+            recorder.call(FinishedCall("WS", "ping", 0.0, (second + 1) / 1e3, 5, None))
+            recorder.call(FinishedCall("WS", "ping", 0.0, 1.0, 0, RequestTimeout("late")))
+            recorder.call(FinishedCall("WS", "ping", 0.0, 1.0, 0, Abandoned("stopped")))
             line.add({"source": source, "at": 1000.0 + begin + second, "seconds": 1.0,
                       "recorded": recorder.recorded(), "gauges": {"users": 4.0}})  # fmt: skip
     return line
@@ -177,7 +178,7 @@ def test_single_requests_are_a_fair_choice_and_bounded(tmp_path: Path) -> None:
     for seed in range(300):
         sampler = RequestSampler(5, 0.0, seed)
         for number in range(50):
-            sampler.call("WS", "ping", float(number), 0.001, 3, None)
+            sampler.call(FinishedCall("WS", "ping", float(number), 0.001, 3, None))
         kept = sampler.take()
         assert len({request["at"] for request in kept}) == 5
         chosen.update(int(request["at"]) for request in kept)
@@ -199,7 +200,7 @@ def test_single_requests_are_a_fair_choice_and_bounded(tmp_path: Path) -> None:
 
 def test_a_failure_is_an_outcome_without_its_text() -> None:
     sampler = RequestSampler(5, 0.0, 0)
-    sampler.call("WS", "ping", 0.0, 1.0, 0, RequestTimeout("a text with token=s3cret"))
+    sampler.call(FinishedCall("WS", "ping", 0.0, 1.0, 0, RequestTimeout("a text with token=s3cret")))
     (request,) = sampler.take()
     assert request["outcome"] == "timeout"
     assert "s3cret" not in str(request)

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from nakama_bots.errors import Abandoned, RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.compare.profile import (
     BLOCKS,
     NothingToCompare,
@@ -33,9 +34,11 @@ PING = ("WS", "ping")
 def interval(second, pings, source="local"):
     recorder = Recorder(0.0)
     for elapsed in pings:
-        recorder.call("WS", "ping", 0.0, elapsed, 7, None)
-    recorder.call("WS", "match_join", 0.0, 10.0, 0, RequestTimeout("no answer", operation="match_join"))
-    recorder.call("WS", "match_join", 0.0, 1.0, 0, Abandoned("stopped", operation="match_join"))
+        recorder.call(FinishedCall("WS", "ping", 0.0, elapsed, 7, None))
+    recorder.call(
+        FinishedCall("WS", "match_join", 0.0, 10.0, 0, RequestTimeout("no answer", operation="match_join"))
+    )
+    recorder.call(FinishedCall("WS", "match_join", 0.0, 1.0, 0, Abandoned("stopped", operation="match_join")))
     recorder.sample("tick_lateness", 0.002)
     return {
         "source": source, "at": START + second, "seconds": 1.0, "recorded": recorder.drain(), "gauges": {},

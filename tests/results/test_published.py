@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from nakama_bots.errors import RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.show.published import CODE_WIZARDS, HEROIC, WORKLOADS, side_by_side
 
@@ -8,10 +9,10 @@ from nakama_bots.results.show.published import CODE_WIZARDS, HEROIC, WORKLOADS, 
 def recorded() -> Recorder:
     recorder = Recorder(0.0)
     for _ in range(30):
-        recorder.call("POST", "/v2/account/authenticate/device", 0.0, 0.010, 10, None)
-    recorder.call("WS", "connect", 0.0, 0.050, 0, None)
-    recorder.call("PUSH", "match_data (echo)", 0.0, 9.0, 0, None)
-    recorder.call("WS", "rpc", 0.0, 1.0, 0, RequestTimeout("late"))
+        recorder.call(FinishedCall("POST", "/v2/account/authenticate/device", 0.0, 0.010, 10, None))
+    recorder.call(FinishedCall("WS", "connect", 0.0, 0.050, 0, None))
+    recorder.call(FinishedCall("PUSH", "match_data (echo)", 0.0, 9.0, 0, None))
+    recorder.call(FinishedCall("WS", "rpc", 0.0, 1.0, 0, RequestTimeout("late")))
     return recorder
 
 

@@ -22,7 +22,7 @@ from nakama_bots.errors import (
     realtime_error,
     rest_error,
 )
-from nakama_bots.observer import TICK_LATENESS, Observer
+from nakama_bots.observer import TICK_LATENESS, FinishedCall, Observer
 from nakama_bots.results.record.recorder import OTHER, OUTCOMES, Recorder, outcome_of
 from nakama_bots.results.shapes import ShapeError
 
@@ -65,7 +65,10 @@ events = st.lists(
 def feed(recorder, event, times=1):
     method, *arguments = event
     for _ in range(times):
-        getattr(recorder, method)(*arguments)
+        if method == "call":
+            recorder.call(FinishedCall(*arguments))
+        else:
+            getattr(recorder, method)(*arguments)
 
 
 def content(recorder):
@@ -139,7 +142,7 @@ def test_at_the_limit_nothing_is_lost_and_rows_are_bounded(happened):
 def test_late_names_share_one_row_and_known_ones_keep_theirs():
     recorder = Recorder(0.0, limit=1)
     for name in ("first", "second", "third", "first"):
-        recorder.call("WS", name, 0.0, 0.1, 10, RequestTimeout(f"no answer to {name}"))
+        recorder.call(FinishedCall("WS", name, 0.0, 0.1, 10, RequestTimeout(f"no answer to {name}")))
         recorder.sample(name, 0.1)
         recorder.count(name)
     for own in ("ledger.sent", TICK_LATENESS):
@@ -164,7 +167,7 @@ def test_late_names_share_one_row_and_known_ones_keep_theirs():
 @pytest.mark.parametrize(("error", "outcome"), OF_EACH_KIND)
 def test_every_end_of_a_call_has_its_outcome(error, outcome):
     recorder = Recorder(0.0)
-    recorder.call("WS", "ping", 0.0, 0.1, 7, error)
+    recorder.call(FinishedCall("WS", "ping", 0.0, 0.1, 7, error))
     row = recorder.calls["WS", "ping"]
     if error is None:
         assert (row.ok.count, row.failed.count, row.outcomes) == (1, 0, {})
@@ -177,8 +180,8 @@ def test_every_end_of_a_call_has_its_outcome(error, outcome):
 
 def test_response_times_of_failures_stay_out_of_the_percentiles():
     recorder = Recorder(0.0)
-    recorder.call("WS", "ping", 0.0, 0.001, 7, None)
-    recorder.call("WS", "ping", 0.0, 10.0, 0, RequestTimeout("no answer"))
+    recorder.call(FinishedCall("WS", "ping", 0.0, 0.001, 7, None))
+    recorder.call(FinishedCall("WS", "ping", 0.0, 10.0, 0, RequestTimeout("no answer")))
     row = recorder.calls["WS", "ping"]
     assert row.ok.max == 0.001
     assert row.failed.min == 10.0
@@ -188,7 +191,7 @@ def test_failures_with_different_ids_are_one_kind_with_the_earliest_as_its_examp
     recorder = Recorder(100.0)
     for started, last in ((107.0, "7"), (103.0, "3"), (105.0, "5")):
         error = realtime_error(4, f"Match {ID[:-1]}{last} not found", operation="match_join")
-        recorder.call("WS", "match_join", started, 0.5, 0, error)
+        recorder.call(FinishedCall("WS", "match_join", started, 0.5, 0, error))
     ((key, row),) = recorder.errors.items()
     assert key == ("WS", "match_join", "MatchNotFound: 4 MATCH_NOT_FOUND: Match <id> not found")
     assert (row.count, row.first_seen) == (3, 3.5)
@@ -198,7 +201,7 @@ def test_failures_with_different_ids_are_one_kind_with_the_earliest_as_its_examp
 def test_secrets_do_not_get_into_a_record_and_texts_are_bounded():
     recorder = Recorder(0.0)
     for text in (f"refused {TOKEN}", "bad http_key=hunter22", "Basic aHVudGVyMjI6 refused", "x" * 5000):
-        recorder.call("GET", "/v2/account", 0.0, 0.1, 0, rest_error(401, 16, text))
+        recorder.call(FinishedCall("GET", "/v2/account", 0.0, 0.1, 0, rest_error(401, 16, text)))
     dumped = orjson.dumps(recorder.recorded()).decode()
     assert TOKEN not in dumped
     assert "hunter22" not in dumped
@@ -223,7 +226,7 @@ def test_reset_forgets_names_as_well_and_moves_the_origin():
     recorder.count("first")
     recorder.reset(50.0)
     recorder.count("second")
-    recorder.call("WS", "ping", 51.0, 1.0, 0, RequestTimeout("no answer"))
+    recorder.call(FinishedCall("WS", "ping", 51.0, 1.0, 0, RequestTimeout("no answer")))
     assert recorder.counts == {"second": 1}
     assert [row.first_seen for row in recorder.errors.values()] == [2.0]
 
@@ -277,8 +280,8 @@ def test_a_name_that_is_none_is_refused(name: Any) -> None:
     for give in (
         lambda: recorder.count(name),
         lambda: recorder.sample(name, 0.1),
-        lambda: recorder.call(name, "bite", 0.0, 0.1, 1, None),
-        lambda: recorder.call("MINE", name, 0.0, 0.1, 1, None),
+        lambda: recorder.call(FinishedCall(name, "bite", 0.0, 0.1, 1, None)),
+        lambda: recorder.call(FinishedCall("MINE", name, 0.0, 0.1, 1, None)),
     ):
         with pytest.raises(ScenarioFault, match=r"(name|kind) of a"):
             give()
@@ -314,16 +317,16 @@ def test_a_time_that_is_no_finite_number_is_refused(seconds: Any) -> None:
     with pytest.raises(ScenarioFault, match=r"sample 'nap': .* accepted: a finite number of seconds"):
         recorder.sample("nap", seconds)
     with pytest.raises(ScenarioFault, match="time of call 'bite'"):
-        recorder.call("MINE", "bite", 0.0, seconds, 1, None)
+        recorder.call(FinishedCall("MINE", "bite", 0.0, seconds, 1, None))
     assert (recorder.calls, recorder.samples) == ({}, {})
 
 
 @pytest.mark.parametrize("size", [1.5, -1, "1", None, 2**63])
 def test_a_size_that_is_none_is_refused(size: Any) -> None:
     recorder = Recorder(0.0)
-    recorder.call("MINE", "bite", 0.0, 0.1, 7, None)
+    recorder.call(FinishedCall("MINE", "bite", 0.0, 0.1, 7, None))
     with pytest.raises(ScenarioFault, match="size of call 'bite'"):
-        recorder.call("MINE", "bite", 0.0, 0.1, size, None)
+        recorder.call(FinishedCall("MINE", "bite", 0.0, 0.1, size, None))
     row = recorder.calls["MINE", "bite"]
     assert (row.ok.count, row.size) == (1, 7)
 
@@ -332,7 +335,7 @@ def test_a_size_that_is_none_is_refused(size: Any) -> None:
 def test_an_error_that_is_none_of_ours_is_refused(error: Any) -> None:
     recorder = Recorder(0.0)
     with pytest.raises(ScenarioFault, match="accepted: None or a CallError"):
-        recorder.call("MINE", "bite", 0.0, 0.1, 1, error)
+        recorder.call(FinishedCall("MINE", "bite", 0.0, 0.1, 1, error))
     assert recorder.calls == {}
 
 
@@ -340,7 +343,7 @@ def test_whatever_is_kept_can_be_written_and_merged() -> None:
     recorder = Recorder(0.0)
     recorder.count(Word.FISH, True)
     recorder.count("fish", 2)
-    recorder.call("MINE", Word.FISH, float("nan"), 0.1, 1, CallError("a \ud800 surrogate"))
+    recorder.call(FinishedCall("MINE", Word.FISH, float("nan"), 0.1, 1, CallError("a \ud800 surrogate")))
     total = Recorder(0.0)
     total.merge(orjson.loads(orjson.dumps(recorder.recorded())))
     assert total.counts == {"fish": 3}

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from nakama_bots.errors import ConfigError, NakamaError
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.latency import latency
 from nakama_bots.results.record.recorder import OTHER, Recorder
 from nakama_bots.results.shapes import check
@@ -189,8 +190,8 @@ def test_an_empty_run_has_a_summary(run):
 
 def test_the_other_row_stands_last_and_no_time_gives_no_rate(run):
     recorder = Recorder(ORIGIN, limit=1)
-    recorder.call("WS", "ping", ORIGIN, 0.1, 0, None)
-    recorder.call("WS", "match_join", ORIGIN, 0.1, 0, None)
+    recorder.call(FinishedCall("WS", "ping", ORIGIN, 0.1, 0, None))
+    recorder.call(FinishedCall("WS", "match_join", ORIGIN, 0.1, 0, None))
     rows = build_summary(run, recorder, ended=STARTED, duration=0.0)["calls"]
     assert [(row["kind"], row["rate"]) for row in rows] == [("WS", 0.0), (OTHER, 0.0)]
 

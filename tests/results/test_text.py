@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.show.text import WIDTH, end_of_run, shorten
 from nakama_bots.results.summary import build_summary
@@ -65,7 +66,7 @@ def test_long_and_odd_names_stay_within_the_width(run):
     long = "/v2/" + "very/" * 60 + "{id}"
     for kind, name in (("GET", long), ("K" * 50, "x"), ("WS", "名前\n\x1b[31m")):
         for _ in range(1000):
-            recorder.call(kind, name, ORIGIN, 5000.0, 0, None)
+            recorder.call(FinishedCall(kind, name, ORIGIN, 5000.0, 0, None))
     named = replace(run, scenario="s" * 300, target=Target("h.e" * 80, 443, ssl=True), is_emulator=True)
     text = end_of_run(build_summary(named, recorder, ended=ENDED, duration=1e6))
     assert max(map(len, text.splitlines())) <= WIDTH

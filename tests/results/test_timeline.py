@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from nakama_bots.errors import RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, TimelineError, gauges_only, interval_length
@@ -17,8 +18,8 @@ START = 1_700_000_000.0
 def interval(source, at, answers, seconds=1.0):
     recorder = Recorder(0.0)
     for elapsed in answers:
-        recorder.call("WS", "ping", 0.0, elapsed, 7, None)
-    recorder.call("WS", "match_join", 0.0, 10.0, 0, RequestTimeout("no answer"))
+        recorder.call(FinishedCall("WS", "ping", 0.0, elapsed, 7, None))
+    recorder.call(FinishedCall("WS", "match_join", 0.0, 10.0, 0, RequestTimeout("no answer")))
     recorder.count("ticks_sent", len(answers))
     return {
         "source": source,

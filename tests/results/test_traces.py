@@ -14,6 +14,7 @@ import pytest
 
 from nakama_bots.cli.main import main
 from nakama_bots.errors import Abandoned, CallError, RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.timeline import Interval, Timeline, gauges_only
 from nakama_bots.results.record.traces import (
     MOST,
@@ -33,15 +34,16 @@ START = 1_700_000_000.0
 
 
 def feed(tracer: Tracer, name: str, elapsed: float, error: CallError | None = None, at: float = 0.0) -> None:
-    why = tracer.wants("WS", name, elapsed, error)
+    call = FinishedCall("WS", name, at, elapsed, 0, error)
+    why = tracer.wants(call)
     if why:
-        event = event_of("WS", name, at, elapsed, 0, error, None)
+        event = event_of(call, 0.0)
         event["why"] = why
         tracer.keep(event)
 
 
 def call(ms: float, at: float = 1.0, **changes: Any) -> TraceEvent:
-    event = event_of("WS", "match_join", START + at, ms / 1e3, 10, None, None)
+    event = event_of(FinishedCall("WS", "match_join", at, ms / 1e3, 10, None), START)
     mine = {
         "source": "local",
         "why": "slow",

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import TimelineError, gauges_only
 from nakama_bots.results.record.worker_log import WorkerLog
@@ -14,7 +15,7 @@ from nakama_bots.results.run_folder import read_timeline
 def test_what_is_added_is_there_at_once(tmp_path: Path) -> None:
     recorder = Recorder(0.0)
     recorder.count("x", 3)
-    recorder.call("WS", "ping", 0.0, 0.25, 2, None)
+    recorder.call(FinishedCall("WS", "ping", 0.0, 0.25, 2, None))
     log = WorkerLog(tmp_path / "new" / "folder", "host_1", 1000.0)
     row = {**gauges_only("host_1", 1001.0, 1.0, {"users": 2.0}), "recorded": recorder.recorded(folded=False)}
     log.add(row)

@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
 from nakama_bots.errors import RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.players.acts.matchmaking import PUSH
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def alternate(match: Match, every: float, seconds: float) -> None:
         found = sent.pop(state.data, None)
         if found is not None:
             name, started = found
-            player.calls.call(PUSH, name, started, perf_counter() - started, len(state.data), None)
+            player.calls.call(
+                FinishedCall(PUSH, name, started, perf_counter() - started, len(state.data), None)
+            )
 
     remove = match.on_state(on_state)
     try:
@@ -48,4 +51,4 @@ def alternate(match: Match, every: float, seconds: float) -> None:
     for name, started in sent.values():
         elapsed = perf_counter() - started
         cause = player.lost or RequestTimeout(f"the message did not come back within {elapsed:.1f} s")
-        player.calls.call(PUSH, name, started, elapsed, 0, cause.for_call(name, elapsed))
+        player.calls.call(FinishedCall(PUSH, name, started, elapsed, 0, cause.for_call(name, elapsed)))

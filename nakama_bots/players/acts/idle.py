@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gevent.event import Event
 
+from nakama_bots.observer import FinishedCall
 from nakama_bots.realtime.socket import DISCONNECT
 
 if TYPE_CHECKING:
@@ -36,5 +37,5 @@ def hold(player: Player, seconds: float) -> None:
     cause = player.socket.error
     assert cause is not None
     error = cause.for_call(HOLD, elapsed)
-    player.calls.call("WS", HOLD, started, elapsed, 0, error)
+    player.calls.call(FinishedCall("WS", HOLD, started, elapsed, 0, error))
     raise error

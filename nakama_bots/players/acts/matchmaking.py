@@ -21,6 +21,7 @@ from nakama_bots.errors import (
     RealtimeError,
     RequestTimeout,
 )
+from nakama_bots.observer import FinishedCall
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
@@ -138,7 +139,7 @@ def find(
     if own in early:
         # The matchmaker ran between the add and its reply.
         matched, arrived_at, size = early[own]
-        observer.call(PUSH, MATCHED, started, arrived_at - started, size, None)
+        observer.call(FinishedCall(PUSH, MATCHED, started, arrived_at - started, size, None))
     else:
         matched = _await_match(player, own, started, timeout, remove)
     observer.count(names.TICKETS_MATCHED)
@@ -204,5 +205,5 @@ def _await_match(
                 observer.count(outcome)
             ended = expectation.arrived_at or perf_counter()
             size, waited = expectation.size, expectation.waited
-            observer.call(PUSH, MATCHED, started, ended - started, size, failure, waited)
+            observer.call(FinishedCall(PUSH, MATCHED, started, ended - started, size, failure, waited))
     return matched

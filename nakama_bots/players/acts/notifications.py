@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from nakama_bots.errors import CallError
+from nakama_bots.observer import FinishedCall
 from nakama_bots.players.acts.matchmaking import PUSH
 from nakama_bots.types.common import JsonText
 from nakama_bots.types.notifications import Notification
@@ -44,6 +45,6 @@ def notify_myself(player: Player, *, persistent: bool) -> Notification[JsonText]
         finally:
             ended = expectation.arrived_at or perf_counter()
             size, waited = expectation.size, expectation.waited
-            player.calls.call(PUSH, KEY, started, ended - started, size, failure, waited)
+            player.calls.call(FinishedCall(PUSH, KEY, started, ended - started, size, failure, waited))
     found: Notification[JsonText] = next(one for one in body["notifications"] if one.get("subject") == subject)
     return found

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from nakama_bots.errors import Abandoned, ConfigError, RequestTimeout
+from nakama_bots.observer import FinishedCall
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.acts.matchmaking import MATCHED, PUSH, Ticket, find, joining, ticket_of
 from nakama_bots.players.behaviour import State
@@ -110,7 +111,7 @@ class Party(Place):
             elapsed = perf_counter() - started
             cause = self.player.lost or RequestTimeout(f"no {push} within {timeout:g} s")
             error = cause.for_call(push, elapsed)
-            self.player.calls.call(PUSH, push, started, elapsed, 0, error)
+            self.player.calls.call(FinishedCall(PUSH, push, started, elapsed, 0, error))
             raise error
 
     def _listen(self) -> None:

@@ -23,7 +23,7 @@ from nakama_bots.errors import (
     ServerError,
     without_secrets,
 )
-from nakama_bots.observer import COUNT_NAMES, PURPOSE_PREFIX, SAMPLE_NAMES
+from nakama_bots.observer import COUNT_NAMES, PURPOSE_PREFIX, SAMPLE_NAMES, FinishedCall
 from nakama_bots.results.record.histogram import EncodedHistogram, Histogram
 from nakama_bots.results.shapes import ShapeError, check
 
@@ -206,17 +206,9 @@ class Recorder:
         self.counts: dict[str, int] = {}
         self.errors: dict[ErrorKey, ErrorRow] = {}
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
+    def call(self, call: FinishedCall) -> None:
         """Count one finished call (``Observer.call``). Raises ``ScenarioFault`` for invalid values."""
+        kind, name, started, elapsed, size, error, waited, _ = call
         if type(size) is not int or not 0 <= size <= MOST:
             size = _whole(f"the size of call {_what(name)}", size, 0, _SIZE)
         if error is not None and not isinstance(error, CallError):

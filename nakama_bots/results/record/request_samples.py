@@ -16,7 +16,7 @@ from typing import Final, TypedDict
 
 import orjson
 
-from nakama_bots.errors import CallError
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import outcome_of
 
 TOTAL: Final = 1_000_000
@@ -52,18 +52,9 @@ class RequestSampler:
         self._kept: list[SampledRequest] = []
         self._seen = 0
 
-    def call(
-        self,
-        kind: str,
-        name: str,
-        started: float,
-        elapsed: float,
-        size: int,
-        error: CallError | None,
-        waited: float | None = None,
-    ) -> None:
+    def call(self, call: FinishedCall) -> None:
         """Offer a finished call (``Observer.call``) that the recorder has accepted."""
-        if not isfinite(started):
+        if not isfinite(call.started):
             return
         place = self._seen
         self._seen += 1
@@ -72,13 +63,13 @@ class RequestSampler:
             if place >= self._limit:
                 return
         request: SampledRequest = {
-            "at": started + self._offset,
-            "kind": kind,
-            "name": name,
-            "ms": round(elapsed * 1e3, 3),
-            "waited_ms": None if waited is None else round(waited * 1e3, 3),
-            "bytes": size,
-            "outcome": "ok" if error is None else outcome_of(error),
+            "at": call.started + self._offset,
+            "kind": call.kind,
+            "name": call.name,
+            "ms": round(call.elapsed * 1e3, 3),
+            "waited_ms": None if call.waited is None else round(call.waited * 1e3, 3),
+            "bytes": call.size,
+            "outcome": "ok" if call.error is None else outcome_of(call.error),
         }
         if place == len(self._kept):
             self._kept.append(request)

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from itertools import count
 from typing import Final, NotRequired, TypedDict
 
-from nakama_bots.errors import Abandoned, CallError
+from nakama_bots.errors import Abandoned
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import OTHER, CallKey, outcome_of
 
 SCHEMA: Final = "nakama-bots/traces/1"
@@ -55,7 +56,7 @@ class TraceEvent(TypedDict):
     why: str
 
 
-class Header(TypedDict):
+class TraceHeader(TypedDict):
     """The first line of ``traces.jsonl.gz``; ``started`` in seconds since 1970."""
 
     schema: str
@@ -93,12 +94,14 @@ class Tracer:
         self._stories.append([])
         return self._stories[-1]
 
-    def wants(self, kind: str, name: str, seconds: float, error: CallError | None) -> str:
-        """Why a call that has ended is to be kept, or ""; ``seconds`` until its answer was read."""
-        if error is not None:
-            kept = self._failed.get((kind, name), ())
-            return FAILED if type(error) is not Abandoned and len(kept) < self._limit else ""
-        slowest = self._slow.get((kind, name))
+    def wants(self, call: FinishedCall) -> str:
+        """Return why a call is to be kept, or ""."""
+        key = call.kind, call.name
+        if call.error is not None:
+            kept = self._failed.get(key, ())
+            return FAILED if type(call.error) is not Abandoned and len(kept) < self._limit else ""
+        slowest = self._slow.get(key)
+        seconds = call.elapsed + (call.waited or 0.0)
         return SLOW if slowest is None or len(slowest) < self._limit or seconds > slowest[0][0] else ""
 
     def keep(self, event: TraceEvent) -> None:
@@ -136,24 +139,22 @@ class Tracer:
         return sorted(found.values(), key=lambda event: event["at"])
 
 
-def event_of(
-    kind: str, name: str, at: float, elapsed: float, size: int, error: CallError | None, waited: float | None
-) -> TraceEvent:
-    """A call that has ended, without whose it is."""
+def event_of(call: FinishedCall, offset: float) -> TraceEvent:
+    """Return the event of a call, without its player; ``offset`` as for ``Tracer``."""
     return {
-        "at": at,
-        "ms": round(elapsed * 1e3, 3),
-        "waited_ms": None if waited is None else round(waited * 1e3, 3),
-        "kind": kind,
-        "name": name,
-        "outcome": "ok" if error is None else outcome_of(error),
+        "at": call.started + offset,
+        "ms": round(call.elapsed * 1e3, 3),
+        "waited_ms": None if call.waited is None else round(call.waited * 1e3, 3),
+        "kind": call.kind,
+        "name": call.name,
+        "outcome": "ok" if call.error is None else outcome_of(call.error),
         # The class only: the text of a label may be the server's.
-        "error": "" if error is None else type(error).__name__,
-        "bytes": size,
+        "error": "" if call.error is None else type(call.error).__name__,
+        "bytes": call.size,
         "player": "",
         "uid": "",
         "sid": "",
-        "cid": "",
+        "cid": call.cid,
         "state": "",
         "why": "",
     }

@@ -10,6 +10,7 @@ from locust.env import Environment
 
 from nakama_bots.load import NakamaUser
 from nakama_bots.load.run import run_of
+from nakama_bots.observer import FinishedCall
 
 DEATHS = {kind.__name__: kind for kind in (LookupError, BaseException, SystemExit)}
 
@@ -40,8 +41,8 @@ class Mistaken(NakamaUser):
                 calls.count(name, number)  # type: ignore[arg-type]
             for seconds in (float("nan"), float("inf"), "soon", None):
                 calls.sample("nap", seconds)  # type: ignore[arg-type]
-            calls.call("MINE", "bite", 0.0, 0.1, 1.5, None)  # type: ignore[arg-type]
-            calls.call("MINE", "bite", 0.0, 0.1, 1, ValueError("none of ours"))  # type: ignore[arg-type]
+            calls.call(FinishedCall("MINE", "bite", 0.0, 0.1, 1.5, None))  # type: ignore[arg-type]
+            calls.call(FinishedCall("MINE", "bite", 0.0, 0.1, 1, ValueError("none of ours")))  # type: ignore[arg-type]
         calls.sample("nap", 0.001)
         self.player.socket.ping_pong()
 

@@ -9,6 +9,7 @@ import pytest
 
 from nakama_bots import observer
 from nakama_bots.errors import RequestTimeout, realtime_error
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.gate.verdict import SCHEMA, Outcome
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
@@ -23,13 +24,13 @@ START = STARTED.timestamp()
 def record(recorder, second):
     for number in range(20):
         elapsed = (number + 1 + second) / 1000
-        recorder.call("WS", "match_join", 0.0, elapsed, 120, None)
-        recorder.call("WS", "ping", 0.0, elapsed / 2, 7, None)
-        recorder.call("POST", "/v2/account/authenticate/device", 0.0, elapsed * 2, 700, None)
+        recorder.call(FinishedCall("WS", "match_join", 0.0, elapsed, 120, None))
+        recorder.call(FinishedCall("WS", "ping", 0.0, elapsed / 2, 7, None))
+        recorder.call(FinishedCall("POST", "/v2/account/authenticate/device", 0.0, elapsed * 2, 700, None))
         recorder.sample(observer.TICK_LATENESS, elapsed / 10)
         recorder.sample(observer.DELIVERY_LATENCY, elapsed / 3)
         recorder.sample(observer.DELIVERY_LATENCY + observer.CORRECTED, elapsed / 2)
-    recorder.call("PUSH", "matchmaker_matched", 0.0, 1.5, 400, None)
+    recorder.call(FinishedCall("PUSH", "matchmaker_matched", 0.0, 1.5, 400, None))
     recorder.sample("fishing_time", 12.5)
     recorder.sample("delivery.chat", 0.004)
     recorder.count("delivery.chat_lost", 2)
@@ -38,10 +39,10 @@ def record(recorder, second):
     recorder.count("reconnects")
     recorder.sample("reconnect", 0.5)
     error = realtime_error(4, "Match <b>not</b> found", operation="match_join", elapsed=0.02)
-    recorder.call("WS", "match_join", 0.0, 0.02, 0, error)
+    recorder.call(FinishedCall("WS", "match_join", 0.0, 0.02, 0, error))
     if second == 7:
         timeout = RequestTimeout("no answer within 10.0 s", operation="channel_join")
-        recorder.call("WS", "channel_join", 0.0, 10.0, 0, timeout)
+        recorder.call(FinishedCall("WS", "channel_join", 0.0, 10.0, 0, timeout))
     if second == 0:
         for name, number in COUNTS.items():
             recorder.count(name, number)

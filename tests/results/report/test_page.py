@@ -8,6 +8,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+from nakama_bots.observer import FinishedCall
 from nakama_bots.results.compare.compare import compare
 from nakama_bots.results.compare.profile import profile_of
 from nakama_bots.results.record.recorder import Recorder
@@ -220,7 +221,11 @@ def test_ten_minutes_of_forty_names_are_small_enough(run):
         for name in range(40):
             kind, called = ("WS", f"message_{name}") if name < 25 else ("GET", f"/v2/route/{name}")
             for call in range(6):
-                recorder.call(kind, called, 0.0, 0.001 * (1 + (second * 7 + name * 3 + call * 5) % 97), 9, None)
+                recorder.call(
+                    FinishedCall(
+                        kind, called, 0.0, 0.001 * (1 + (second * 7 + name * 3 + call * 5) % 97), 9, None
+                    )
+                )
         timeline.add({
             "source": "local", "at": START + second, "seconds": 1.0, "recorded": recorder.drain(),
             "gauges": {"users": 40.0, "sockets": 40.0},
