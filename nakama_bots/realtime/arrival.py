@@ -23,7 +23,7 @@ CONTROL_SIZE: Final = socket.CMSG_SPACE(16) if hasattr(socket, "CMSG_SPACE") els
 
 # Linux, asm-generic/socket.h; the socket module has no name for it before Python 3.14.
 _SO_TIMESTAMPNS: Final = 35
-_TIMESPEC: Final = struct.Struct("@qq")
+_unpack: Final = struct.Struct("@qq").unpack  # a timespec
 
 # struct tcp_info of linux/tcp.h: the smoothed round trip in microseconds and all retransmitted segments.
 _TCP_INFO_SIZE: Final = 104
@@ -107,18 +107,21 @@ class ArrivalClock:
             self.enable(self._keeper)
 
     def waited(self, control: Control, now: float) -> float | None:
-        """Seconds that data read at ``now`` has waited; None without a stamp that can be trusted."""
+        """Seconds that data read at ``now`` has waited; None without a stamp that can be trusted.
+
+        ``control`` must not be empty.
+        """
         offset = self._offset
         if not -_STEP < self._wall() - now - offset < _STEP:
             offset = self._check(now)
-        for level, kind, data in control:
-            if kind == _SO_TIMESTAMPNS and level == socket.SOL_SOCKET:
-                seconds, nanoseconds = _TIMESPEC.unpack(data)
-                arrived = seconds - offset + nanoseconds * 1e-9
-                if now < arrived < now + _STEP:
-                    return 0.0  # within the error of the conversion
-                return now - arrived if self._since < arrived <= now else None
-        return None
+        _, kind, data = control[0]
+        if kind != _SO_TIMESTAMPNS:  # no other control data was asked for
+            return None
+        seconds, nanoseconds = _unpack(data)
+        waited: float = now - (seconds - offset) - nanoseconds * 1e-9
+        if waited < 0.0:
+            return 0.0 if waited > -_STEP else None  # within the error of the conversion, or of the future
+        return waited if waited < now - self._since else None
 
     def note(self, messages: int, waited: float | None) -> None:
         """Count ``messages`` that one read returned."""
