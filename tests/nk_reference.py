@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from nakama_bots.emulator.runtime.nk import Nk
-from nakama_bots.emulator.runtime.nk.arguments import Family
+from nakama_bots.emulator.runtime.nk.arguments import FunctionFamily
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "modules.md"
 BEGIN, END = "<!-- functions -->\n", "<!-- end of functions -->\n"
@@ -26,7 +26,11 @@ def table() -> str:
     """The whole reference, one part a family."""
     parts: list[str] = []
     for family in Nk.__mro__[1:]:
-        if not issubclass(family, Family) or family is Family or family.__name__.startswith("_"):
+        if (
+            not issubclass(family, FunctionFamily)
+            or family is FunctionFamily
+            or family.__name__.startswith("_")
+        ):
             continue
         title = (inspect.getdoc(family) or "").splitlines()[0]
         rows = [

@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -209,6 +210,9 @@ REALTIME_TYPE_NAMES: Final[Mapping[str, str | None]] = {
     "CreateMatch": "MatchCreate",
     "JoinMatch": "MatchJoin",
     "LeaveMatch": "MatchLeave",
+    "Match": "RealtimeMatch",
+    "Party": "RealtimeParty",
+    "Rpc": "RealtimeRpc",
     "PromiseExecutor": None,
     "Socket": None,
 }
@@ -312,6 +316,7 @@ def here(seed_class: str, kind: str, name: str) -> str:
     return f"{CLASSES[seed_class]}.{'__init__' if kind == 'constructor' else snake(name)}"
 
 
+@cache
 def types() -> dict[str, Any]:
     """Every class of ``nakama_bots.types`` but the realtime ones, by name."""
     found: dict[str, Any] = {}
@@ -331,7 +336,10 @@ def rest_types() -> Iterator[tuple[str, str, list[str]]]:
     for key, fields in SEEDS["interfaces"].items():
         module, _, name = key.partition(":")
         if module in REST_MODULES:
-            yield name, TYPE_NAMES.get(name, name.removeprefix("Api")), fields
+            # "Api" stays where the bare name is that of a class for scenarios, such as a match that one plays.
+            bare = name.removeprefix("Api")
+            ours = f"Api{bare}" if f"Api{bare}" in types() else bare
+            yield name, TYPE_NAMES.get(name, ours), fields
 
 
 def realtime_types() -> Iterator[tuple[str, str, list[str]]]:

@@ -18,7 +18,7 @@ from nakama_bots.settings import guard, options, values
 from nakama_bots.settings.table import BY_NAME
 
 if TYPE_CHECKING:
-    from nakama_bots.ops.cleanup import Cleaner, Search, Tally
+    from nakama_bots.ops.cleanup import AccountSearch, Cleaner, CleanupTally
     from nakama_bots.rest.client import Client
 
 HELP: Final = "list the accounts that bots with a prefix have created, and their groups; --delete deletes them"
@@ -120,11 +120,11 @@ def run(arguments: argparse.Namespace) -> int:
     guard.check_target(settings, settings.target, name="URL")
     ids = _read_ids(arguments.ids, prefix) if "ids" in arguments else ()
     # Imported here: only this subcommand needs gevent and the client.
-    from nakama_bots.ops.cleanup import CONCURRENCY, By, Cleaner, Search  # noqa: PLC0415
+    from nakama_bots.ops.cleanup import CONCURRENCY, AccountSearch, By, Cleaner  # noqa: PLC0415
     from nakama_bots.rest.client import Client  # noqa: PLC0415
     from nakama_bots.rest.transports.transport import GeventTransport  # noqa: PLC0415
 
-    search = Search(
+    search = AccountSearch(
         prefix, getattr(arguments, "seeds", (settings.seed,)), arguments.misses, arguments.worker_misses,
         By(arguments.by), ids,
     )  # fmt: skip
@@ -246,7 +246,7 @@ class _Progress:
         self._deleting = True
         self._bar.update(self._task, description="deleting", total=total)
 
-    def show(self, tally: Tally) -> None:
+    def show(self, tally: CleanupTally) -> None:
         """Show the current state."""
         done = tally.deleted + len(tally.failed) if self._deleting else len(tally.bots)
         self._bar.update(self._task, completed=done)
@@ -254,14 +254,14 @@ class _Progress:
             self._shown_at = perf_counter()
             _say(self.done(tally))
 
-    def done(self, tally: Tally) -> str:
+    def done(self, tally: CleanupTally) -> str:
         """Return the current state as text."""
         if self._deleting:
             return f"{tally.deleted} of {_number(len(tally.bots), 'account')} deleted"
         return f"{_number(len(tally.bots), 'account')} found so far, {tally.tried} ids tried"
 
 
-def _show(tally: Tally, url: str, search: Search, *, delete: bool, finished: bool) -> None:
+def _show(tally: CleanupTally, url: str, search: AccountSearch, *, delete: bool, finished: bool) -> None:
     """Print what was found and deleted, on stdout."""
     found = f"{_number(len(tally.bots), 'account')} and {_number(len(tally.groups), 'group')} of theirs"
     end = "" if finished else ", not finished"

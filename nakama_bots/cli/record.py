@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     # Late: gevent and the client are wanted by this subcommand only.
     from nakama_bots.record import session  # noqa: PLC0415
 
-    wanted = session.Options(
+    wanted = session.RecordOptions(
         Path(arguments.output), arguments.pace, arguments.state, keep_texts=arguments.keep_texts
     )
     if arguments.verify:
@@ -92,12 +92,12 @@ def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
     from gevent.event import Event  # noqa: PLC0415
 
     from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
-    from nakama_bots.record.proxy import Proxy, server_tls  # noqa: PLC0415
+    from nakama_bots.record.proxy import RecordingProxy, server_tls  # noqa: PLC0415
     from nakama_bots.record.session import tape_of  # noqa: PLC0415
 
     assert settings.target is not None
     tls = server_tls(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None
-    proxy = Proxy(
+    proxy = RecordingProxy(
         settings.target, arguments.listen, network=settings.network, timeout=settings.timeouts.connect,
         tls=tls, say=_say,
     )  # fmt: skip

@@ -22,7 +22,7 @@ BANNED: Final[tuple[type[CallError], ...]] = (PermissionDenied,)
 
 
 @dataclass(slots=True)
-class Outcome:
+class BotOutcome:
     """How a visit of a bot ended: what failed, why, and whether the bot had a seat."""
 
     error: CallError | None = None
@@ -56,7 +56,7 @@ class Bot:
         self.place: Place | None = None
         """The place where it has a seat."""
         self.user_id = ""
-        self.outcome = Outcome()
+        self.outcome = BotOutcome()
         self._strategy = strategy
         self._behaviour = behaviour
         self._problems = problems

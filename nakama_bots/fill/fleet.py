@@ -16,12 +16,12 @@ from gevent.event import Event
 from nakama_bots.backoff import Backoff
 from nakama_bots.errors import CallError, ConfigError, MatchNotFound
 from nakama_bots.fill.bot import Bot
-from nakama_bots.fill.lobby import Found, Lobby, Policy
+from nakama_bots.fill.lobby import FoundLobby, Lobby, Policy
 from nakama_bots.fill.planner import Filler, Join
 from nakama_bots.fill.problems import HOPELESS, NEW_SESSION, Problems
 from nakama_bots.fill.promise import Promise
 from nakama_bots.fill.roster import Roster
-from nakama_bots.fill.strategies import POOLS, LobbyRpc, Matchmaker, Strategy
+from nakama_bots.fill.strategies import POOLS, LobbyRpc, MatchmakerStrategy, Strategy
 from nakama_bots.players.behaviour import Make
 from nakama_bots.players.driver import Watchdog
 from nakama_bots.players.identity import Identity
@@ -117,7 +117,7 @@ class Fleet:
     @property
     def promise(self) -> Promise | None:
         """The promise to humans in the matchmaker, if any."""
-        return self._strategy.promise if isinstance(self._strategy, Matchmaker) else None
+        return self._strategy.promise if isinstance(self._strategy, MatchmakerStrategy) else None
 
     def states(self) -> Counter[str]:
         """The number of bots in each state."""
@@ -128,7 +128,7 @@ class Fleet:
         scout = self._player(SCOUT)
         self._roster.note(scout.identity.device_id)
         retry = _Retry()
-        found: list[Found] = []
+        found: list[FoundLobby] = []
         looked = -1e9
         while not self._stopping.is_set():
             now = monotonic()
@@ -175,7 +175,7 @@ class Fleet:
         options = self._options
         return Player(self._world, Identity(options.id_prefix, options.seed, options.worker, number))
 
-    def _act(self, found: Sequence[Found], now: float) -> None:
+    def _act(self, found: Sequence[FoundLobby], now: float) -> None:
         self._gone = {user_id: until for user_id, until in self._gone.items() if now < until}
         self._own_ids = {bot.user_id for bot in self.bots.values()} | self._gone.keys()
         inside: defaultdict[str, list[tuple[int, Bot]]] = defaultdict(list)
@@ -207,7 +207,7 @@ class Fleet:
         retry = self._lobby_retries.get(lobby_id)
         return retry is not None and retry.given_up
 
-    def _view(self, found: Found, bots: Sequence[tuple[int, Bot]]) -> Lobby:
+    def _view(self, found: FoundLobby, bots: Sequence[tuple[int, Bot]]) -> Lobby:
         """The seats of a lobby: as a bot inside sees them, otherwise by the listing."""
         mine = tuple(number for number, _ in bots)
         places = [bot.place for _, bot in bots if bot.place is not None]

@@ -10,7 +10,7 @@ from nakama_bots.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundLobby:
     """A lobby as the server lists it; ``size`` counts all users, ``capacity`` is None if unknown.
 
     ``wanted`` is the number of seats to keep taken, if the policy does not decide it.

@@ -8,7 +8,7 @@ from typing import Final
 import orjson
 
 from nakama_bots.errors import BadInput, InternalError
-from nakama_bots.fill.lobby import Found
+from nakama_bots.fill.lobby import FoundLobby
 from nakama_bots.fill.strategies import INVITATIONS, Strategy, query_refused
 from nakama_bots.players.acts.party import Party, enter
 from nakama_bots.players.place import Place
@@ -16,7 +16,7 @@ from nakama_bots.players.player import Player
 from nakama_bots.types.common import JsonText
 from nakama_bots.types.notifications import Notification
 from nakama_bots.types.realtime import Notifications
-from nakama_bots.types.realtime import Party as PartyBody
+from nakama_bots.types.realtime import RealtimeParty as PartyBody
 
 CREATED: Final = "created-party-"
 MOST_MEMBERS: Final = 256
@@ -48,7 +48,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
-class Parties(Strategy):
+class PartyStrategy(Strategy):
     """Open parties by label query, ``create`` parties to keep, and ``invitable`` bots that wait to be invited.
 
     A created party is known by its number: the server drops an empty party, and a new one replaces it.
@@ -63,7 +63,7 @@ class Parties(Strategy):
     created: dict[str, str] = field(default_factory=dict)
     """Ids of the created parties."""
 
-    def find(self, scout: Player) -> list[Found]:
+    def find(self, scout: Player) -> list[FoundLobby]:
         try:
             listed = scout.client.list_parties(scout.session, limit=100, open=True, query=self.query)
         except InternalError:
@@ -73,13 +73,13 @@ class Parties(Strategy):
             raise query_refused(self.query) from None
         own = set(self.created.values())
         found = [
-            Found(party["party_id"], -1, party.get("max_size") or None)
+            FoundLobby(party["party_id"], -1, party.get("max_size") or None)
             for party in listed.get("parties", ())
             if party["party_id"] not in own
         ]
-        found += [Found(f"{CREATED}{number}", -1, self.max_size) for number in range(1, self.create + 1)]
+        found += [FoundLobby(f"{CREATED}{number}", -1, self.max_size) for number in range(1, self.create + 1)]
         if self.invitable:
-            found.append(Found(INVITATIONS, 0, wanted=self.invitable))
+            found.append(FoundLobby(INVITATIONS, 0, wanted=self.invitable))
         return found
 
     def join(self, player: Player, lobby_id: str) -> Place:

@@ -12,7 +12,7 @@ from nakama_bots.fill import strategies
 from nakama_bots.fill.fleet import Fleet, FleetOptions
 from nakama_bots.fill.lobby import Hours, Policy
 from nakama_bots.fill.options import FillOptions
-from nakama_bots.fill.parties import MOST_MEMBERS, Invitation, Parties
+from nakama_bots.fill.parties import MOST_MEMBERS, Invitation, PartyStrategy
 from nakama_bots.fill.problems import Problems
 from nakama_bots.fill.promise import Promise
 from nakama_bots.fill.roster import Roster, SlotLease
@@ -62,8 +62,8 @@ def strategy_of(options: FillOptions, log: Callable[[str], None]) -> Strategy:
         payload = _json("--payload", options.payload, "a JSON text") if options.payload else None
         return strategies.LobbyRpc(options.rpc, payload, options.lobbies, options.capacity)
     if options.match_name:
-        return strategies.Names(options.match_name, options.capacity)
-    return strategies.Matches(options.match_id, options.capacity)
+        return strategies.NamedMatchStrategy(options.match_name, options.capacity)
+    return strategies.MatchStrategy(options.match_id, options.capacity)
 
 
 def bots_ticket(query: str, min_count: int, max_count: int, properties: Sequence[str] = ()) -> Ticket:
@@ -89,12 +89,12 @@ def bots_ticket(query: str, min_count: int, max_count: int, properties: Sequence
 def _matchmaker(options: FillOptions, log: Callable[[str], None]) -> Strategy:
     ticket = bots_ticket(options.query or "", options.min_count, options.max_count, options.property)
     if options.wait_at_most is None:
-        return strategies.Matchmaker(ticket)
+        return strategies.MatchmakerStrategy(ticket)
     if options.total < options.max_count - 1:
         accepted = f"at least {options.max_count - 1} with --wait-at-most"
         raise ConfigError("--total", options.total, accepted)
     promise = Promise(options.wait_at_most, ticket, options.seats or 0, log)
-    return strategies.Matchmaker(ticket, promise=promise)
+    return strategies.MatchmakerStrategy(ticket, promise=promise)
 
 
 def _parties(options: FillOptions) -> Strategy:
@@ -108,7 +108,7 @@ def _parties(options: FillOptions) -> Strategy:
     accepted = "the text of a JSON object"
     if options.party_label and not isinstance(_json("--party-label", options.party_label, accepted), dict):
         raise ConfigError("--party-label", options.party_label, accepted)
-    return Parties(
+    return PartyStrategy(
         options.query, options.create_parties, options.party_label, size, options.invitable,
         Invitation(options.invitation_code, options.invitation_subject),
     )  # fmt: skip

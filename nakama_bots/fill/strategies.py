@@ -17,7 +17,7 @@ from nakama_bots.errors import (
     ProtocolError,
     RuntimeException,
 )
-from nakama_bots.fill.lobby import Found
+from nakama_bots.fill.lobby import FoundLobby
 from nakama_bots.fill.promise import Promise
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.acts.matchmaking import Ticket, add_ticket, find_opponents, joining
@@ -38,7 +38,7 @@ class Strategy(Protocol):
     final: ClassVar[tuple[type[CallError], ...]] = ()
     """Failures of ``join`` after which the lobby is given up."""
 
-    def find(self, scout: Player) -> list[Found]:
+    def find(self, scout: Player) -> list[FoundLobby]:
         """Return the lobbies to keep filled, over REST."""
 
     def join(self, player: Player, lobby_id: str) -> Place:
@@ -62,7 +62,7 @@ class Listing(Strategy):
     capacity_field: str | None = None
     """The field of a JSON label that holds the capacity of a match."""
 
-    def find(self, scout: Player) -> list[Found]:
+    def find(self, scout: Player) -> list[FoundLobby]:
         try:
             listed = self._list(scout, self.query)
         except InternalError:
@@ -72,7 +72,7 @@ class Listing(Strategy):
             self._list(scout, None)
             raise query_refused(self.query) from None
         return [
-            Found(match["match_id"], match.get("size", 0), self._capacity(match.get("label", "")))
+            FoundLobby(match["match_id"], match.get("size", 0), self._capacity(match.get("label", "")))
             for match in listed.get("matches", ())
         ]
 
@@ -100,7 +100,7 @@ class Listing(Strategy):
 
 
 @dataclass(frozen=True, slots=True)
-class Matches(Strategy):
+class MatchStrategy(Strategy):
     """Matches by id. The number of users in a match is known once the first bot has a seat."""
 
     final: ClassVar[tuple[type[CallError], ...]] = (MatchNotFound, BadInput)
@@ -108,15 +108,15 @@ class Matches(Strategy):
     ids: Sequence[str]
     capacity: int | None = None
 
-    def find(self, scout: Player) -> list[Found]:  # noqa: ARG002
-        return [Found(one, -1, self.capacity) for one in self.ids]
+    def find(self, scout: Player) -> list[FoundLobby]:  # noqa: ARG002
+        return [FoundLobby(one, -1, self.capacity) for one in self.ids]
 
     def join(self, player: Player, lobby_id: str) -> Place:
         return player.join_match(lobby_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Names(Matches):
+class NamedMatchStrategy(MatchStrategy):
     """Relayed matches by name, created if they do not exist."""
 
     final: ClassVar[tuple[type[CallError], ...]] = (BadInput,)
@@ -138,7 +138,7 @@ class LobbyRpc(Strategy):
     capacity: int | None = None
     known: dict[str, None] = field(default_factory=dict)
 
-    def find(self, scout: Player) -> list[Found]:
+    def find(self, scout: Player) -> list[FoundLobby]:
         if len(self.known) < self.lobbies:
             answer = scout.client.rpc(scout.session, self.function, self.payload).get("payload")
             given = answer if isinstance(answer, dict) else {}
@@ -147,14 +147,14 @@ class LobbyRpc(Strategy):
                 msg = f"function {self.function} returned neither match_id nor match_ids"
                 raise ProtocolError(msg)
             self.known.update(dict.fromkeys(map(str, ids)))
-        return [Found(one, -1, self.capacity) for one in self.known]
+        return [FoundLobby(one, -1, self.capacity) for one in self.known]
 
     def join(self, player: Player, lobby_id: str) -> Place:
         return player.join_match(lobby_id)
 
 
 @dataclass(frozen=True, slots=True)
-class Matchmaker(Strategy):
+class MatchmakerStrategy(Strategy):
     """Tickets of bots for human players. The only lobby is the pool, its seats are the waiting tickets.
 
     The query of the bots keeps them from being matched with each other alone.
@@ -165,8 +165,8 @@ class Matchmaker(Strategy):
     promise: Promise | None = None
     """The limit for the wait of a human; if set, it decides the number of tickets."""
 
-    def find(self, scout: Player) -> list[Found]:  # noqa: ARG002
-        return [Found(MATCHMAKER, 0, wanted=None if self.promise is None else self.promise.tickets)]
+    def find(self, scout: Player) -> list[FoundLobby]:  # noqa: ARG002
+        return [FoundLobby(MATCHMAKER, 0, wanted=None if self.promise is None else self.promise.tickets)]
 
     def join(self, player: Player, lobby_id: str) -> Place:  # noqa: ARG002
         join = joining(player, lambda: self._find(player))

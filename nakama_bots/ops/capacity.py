@@ -28,7 +28,7 @@ from nakama_bots.results.capacity.answer import (
     answer_of,
     curve_of,
 )
-from nakama_bots.results.capacity.search import MOST_TRIALS, WIDTH, Search
+from nakama_bots.results.capacity.search import MOST_TRIALS, WIDTH, Bisection
 from nakama_bots.results.run_folder import read_summary, read_verdict
 
 ENDING: Final = 120.0
@@ -62,7 +62,7 @@ class CapacitySearch:
         self._plan = plan
         self._locust = tuple(locust)
         self._reports = reports
-        self._search = Search(plan.low, plan.high)
+        self._search = Bisection(plan.low, plan.high)
         self._trials: list[TrialPart] = []
         self._processes = 1
         self._started = monotonic()

@@ -74,7 +74,7 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class AccountSearch:
     """The identities to try: those of ``seeds``, or ``ids``.
 
     For each worker, numbers count up from 0 until ``misses`` in a row have no account; for each seed, workers
@@ -100,7 +100,7 @@ class BotAccount:
 
 
 @dataclass(slots=True)
-class Tally:
+class CleanupTally:
     """What was found, deleted and kept."""
 
     tried: int = 0
@@ -139,13 +139,13 @@ class Cleaner:
     def __init__(
         self,
         client: Client,
-        search: Search,
+        search: AccountSearch,
         *,
         rate: float,
-        on_progress: Callable[[Tally], object],
+        on_progress: Callable[[CleanupTally], object],
         groups_with_others: bool = False,
     ) -> None:
-        self.tally = Tally()
+        self.tally = CleanupTally()
         self.stop = Event()
         self._client = client
         self._search = search

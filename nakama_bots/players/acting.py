@@ -20,7 +20,7 @@ from nakama_bots.types.realtime import ChannelType
 
 if TYPE_CHECKING:
     from nakama_bots.players.acts.matchmaking import Ticket
-    from nakama_bots.players.acts.social import Group
+    from nakama_bots.players.acts.social import JoinedGroup
     from nakama_bots.players.codecs import Codec
     from nakama_bots.players.player import Player
     from nakama_bots.types.common import Json, JsonText
@@ -165,12 +165,12 @@ class Acts:
         """Invite a user or accept its invitation. Returns the resulting ``FriendState``, or None."""
         return social.befriend(_player(self), user_id)
 
-    def group(self, name: str = "", *, max_count: int = social.MEMBERS) -> Group:
+    def group(self, name: str = "", *, max_count: int = social.MEMBERS) -> JoinedGroup:
         """The group ``name``: joined, or created by the first player, and not left at the end.
 
         Without a name, a new group that is deleted at the end.
         """
-        return social.Group(_player(self), name, max_count)
+        return social.JoinedGroup(_player(self), name, max_count)
 
     def save_game(self, key: str) -> SaveGame:
         """The player's storage object ``key``, saved only if it has not changed."""

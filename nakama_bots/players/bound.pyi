@@ -14,7 +14,7 @@ from nakama_bots.types.account import UpdateAccountRequest
 from nakama_bots.types.authentication import AccountFacebook, AccountSteam
 from nakama_bots.types.channels import ChannelMessageList
 from nakama_bots.types.common import Empty, Json
-from nakama_bots.types.events import Event
+from nakama_bots.types.events import ApiEvent
 from nakama_bots.types.friends import FriendList, FriendsOfFriendsList
 from nakama_bots.types.groups import (
     CreateGroupRequest,
@@ -186,7 +186,7 @@ class BoundClient:
         """
     def demote_group_users(self, group_id: str, ids: Sequence[str] | None = None) -> Empty:
         """Demote members by one role."""
-    def emit_event(self, request: Event) -> Empty:
+    def emit_event(self, request: ApiEvent) -> Empty:
         """Submit an event; the answer does not say how the runtime handled it."""
     def get_account(self) -> AccountObject[Any]:
         """Get the user with wallet, email and devices."""

@@ -73,7 +73,7 @@ host: Final = cache(host_number)
 
 
 @dataclass(slots=True)
-class Stream:
+class StampStream:
     """The messages of one sender, as one receiver sees them. Sequences start at ``first``."""
 
     first: int = 0

@@ -46,7 +46,7 @@ FIELDS: Final = ("expected", "received", "missed", "lost", "unknown", "duplicate
 
 
 @dataclass(slots=True)
-class Tally:
+class DeliveryTally:
     """The deliveries of one receiver. ``duplicated`` and ``reordered`` are not part of the sum."""
 
     expected: int = 0
@@ -62,23 +62,23 @@ class Tally:
         """Expected deliveries that have not ended yet."""
         return self.expected - self.received - self.missed - self.lost - self.unknown
 
-    def take(self) -> Tally:
+    def take(self) -> DeliveryTally:
         """Return the counts since the last call, and reset them."""
-        taken = Tally(*(getattr(self, name) for name in FIELDS))
+        taken = DeliveryTally(*(getattr(self, name) for name in FIELDS))
         for name in FIELDS:
             setattr(self, name, 0)
         return taken
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class ChannelMember:
     """A player of this process in a channel: a match, a party, a chat channel or a followed user."""
 
-    channel: Channel
+    channel: DeliveryChannel
     user_id: str
     since: float
     """When it joined or reconnected."""
-    tally: Tally
+    tally: DeliveryTally
     listens: bool = True
     """True if it receives; otherwise it only sends."""
     waiting: int = 0
@@ -86,7 +86,7 @@ class Member:
     breaks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_BREAKS))
     """Times at which its connection ended, and at which it reconnected."""
     sent: int = 0
-    newest: dict[Member, int] = field(default_factory=dict)
+    newest: dict[ChannelMember, int] = field(default_factory=dict)
     """Number of the newest message received from each sender that is still there."""
 
     def was_away(self, at: float) -> bool:
@@ -104,29 +104,29 @@ class Member:
 
 
 @dataclass(slots=True, eq=False)
-class Message:
+class SentMessage:
     """A sent message. ``late`` is how many seconds after its plan, ``number`` counts the sender's messages."""
 
-    sender: Member
+    sender: ChannelMember
     key: Hashable
     number: int
     at: float
     late: float
     kind: Hashable | None
     """The kind that the server passes on or not (an op code); None if it passes on everything."""
-    waiting: set[Member]
+    waiting: set[ChannelMember]
 
 
-class Channel:
+class DeliveryChannel:
     """A group of members that receive each other's messages. Created by ``Exchange.channel``."""
 
     __slots__ = ("key", "members", "messages", "passed", "users")
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
-        self.members: dict[Member, None] = {}
+        self.members: dict[ChannelMember, None] = {}
         self.users: Counter[str] = Counter()
-        self.messages: dict[Hashable, deque[Message]] = {}
+        self.messages: dict[Hashable, deque[SentMessage]] = {}
         self.passed: set[tuple[Hashable, bool]] = set()
         """Kinds of messages that the server passed on, to the sender (True) or to others (False)."""
 
@@ -139,8 +139,8 @@ class Exchange:
         """User ids of players of this process that are about to join, with the number of joins."""
         self.numbers: set[int] = set()
         """Sender numbers in the stamps of players of this process, for every account used so far."""
-        self._channels: dict[Hashable, Channel] = {}
-        self._order: deque[Message] = deque()
+        self._channels: dict[Hashable, DeliveryChannel] = {}
+        self._order: deque[SentMessage] = deque()
 
     @property
     def outstanding(self) -> int:
@@ -148,18 +148,24 @@ class Exchange:
         return sum(1 for message in self._order if message.waiting)
 
     def join(
-        self, channel: Hashable, user_id: str, now: float, *, tally: Tally | None = None, listens: bool = True
-    ) -> Member:
+        self,
+        channel: Hashable,
+        user_id: str,
+        now: float,
+        *,
+        tally: DeliveryTally | None = None,
+        listens: bool = True,
+    ) -> ChannelMember:
         """``user_id`` is in ``channel`` from ``now`` on: messages sent there are expected to reach it."""
         found = self._channels.get(channel)
         if found is None:
-            found = self._channels[channel] = Channel(channel)
-        member = Member(found, user_id, now, Tally() if tally is None else tally, listens)
+            found = self._channels[channel] = DeliveryChannel(channel)
+        member = ChannelMember(found, user_id, now, DeliveryTally() if tally is None else tally, listens)
         found.members[member] = None
         found.users[user_id] += 1
         return member
 
-    def leave(self, member: Member, now: float) -> None:
+    def leave(self, member: ChannelMember, now: float) -> None:
         """It has left; pending deliveries to it are judged. Idempotent."""
         channel = member.channel
         if member not in channel.members:
@@ -181,12 +187,12 @@ class Exchange:
         if not channel.members:
             self._channels.pop(channel.key, None)
 
-    def away(self, member: Member, now: float) -> None:
+    def away(self, member: ChannelMember, now: float) -> None:
         """Its connection has ended; it is still present."""
         if member.away_since is None:
             member.away_since = now
 
-    def back(self, member: Member, now: float, asked: float | None = None) -> None:
+    def back(self, member: ChannelMember, now: float, asked: float | None = None) -> None:
         """It is connected again and in the channel; it ``asked`` to join at that time."""
         if member.away_since is None:
             return
@@ -200,7 +206,7 @@ class Exchange:
 
     def send(
         self,
-        member: Member,
+        member: ChannelMember,
         key: Hashable,
         now: float,
         *,
@@ -222,7 +228,7 @@ class Exchange:
         member.sent += 1
         if not waiting:
             return
-        message = Message(member, key, member.sent, now, late, kind if to is To.LEARNED else None, waiting)
+        message = SentMessage(member, key, member.sent, now, late, kind if to is To.LEARNED else None, waiting)
         for one in waiting:
             one.tally.expected += 1
             one.waiting += 1
@@ -241,8 +247,8 @@ class Exchange:
                 self._settle(oldest, one, now)
 
     def receive(
-        self, member: Member, key: Hashable, now: float, sender: str = "", *, repeats: bool = False
-    ) -> Message | None:
+        self, member: ChannelMember, key: Hashable, now: float, sender: str = "", *, repeats: bool = False
+    ) -> SentMessage | None:
         """``member`` has received a message with ``key``. Returns that message; None if it was not expected.
 
         ``sender`` is the user id that the server reports; with ``repeats`` a key may arrive more than once.
@@ -265,7 +271,7 @@ class Exchange:
             member.tally.duplicated += 1
         return None
 
-    def settled(self, member: Member) -> bool:
+    def settled(self, member: ChannelMember) -> bool:
         """True if nothing is in flight to ``member``, or from it to connected players."""
         return not any(
             one is member or message.sender is member
@@ -274,17 +280,17 @@ class Exchange:
             if one.away_since is None
         )
 
-    def _waiting_for(self, member: Member) -> list[Message]:
+    def _waiting_for(self, member: ChannelMember) -> list[SentMessage]:
         queues = member.channel.messages.values()
         return [one for queue in queues for one in queue if member in one.waiting]
 
-    def _open(self, channel: Channel) -> Iterator[Message]:
+    def _open(self, channel: DeliveryChannel) -> Iterator[SentMessage]:
         for queue in channel.messages.values():
             for message in queue:
                 if message.kind is None or any(kind == message.kind for kind, _ in channel.passed):
                     yield message
 
-    def _arrived(self, message: Message, member: Member) -> None:
+    def _arrived(self, message: SentMessage, member: ChannelMember) -> None:
         tally, sender = member.tally, message.sender
         tally.received += 1
         if message.kind is not None:
@@ -295,7 +301,7 @@ class Exchange:
             member.newest[sender] = message.number
         self._drop(message, member)
 
-    def _settle(self, message: Message, member: Member, now: float) -> None:
+    def _settle(self, message: SentMessage, member: ChannelMember, now: float) -> None:
         """Judge why it has not arrived."""
         tally = member.tally
         if member.was_away(message.at):
@@ -306,13 +312,13 @@ class Exchange:
             tally.lost += 1
         self._drop(message, member)
 
-    def _explained(self, message: Message, member: Member, now: float) -> bool:
+    def _explained(self, message: SentMessage, member: ChannelMember, now: float) -> bool:
         if now - message.at < IN_FLIGHT or message.sender.broke(message.at):
             return True
         own = message.sender is member
         return message.kind is not None and (message.kind, own) not in member.channel.passed
 
-    def _drop(self, message: Message, member: Member) -> None:
+    def _drop(self, message: SentMessage, member: ChannelMember) -> None:
         message.waiting.discard(member)
         member.waiting -= 1
         if not message.waiting:

@@ -15,8 +15,8 @@ from gevent.event import Event
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError, RequestTimeout
 from nakama_bots.observer import FinishedCall
-from nakama_bots.players.delivery import END, STATE, Stamp, Stream, host
-from nakama_bots.players.exchange import FIELDS, Member, Message, Tally, To
+from nakama_bots.players.delivery import END, STATE, Stamp, StampStream, host
+from nakama_bots.players.exchange import FIELDS, ChannelMember, DeliveryTally, SentMessage, To
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
@@ -94,9 +94,9 @@ class Joined:
         """Why it ended, if the server or another player ended it."""
         self.on_change: Callable[[], object] | None = None
         """Called when a user joins or leaves."""
-        self._member: Member | None = None
-        self._tally = Tally()
-        self._streams: dict[Hashable, Stream] = {}
+        self._member: ChannelMember | None = None
+        self._tally = DeliveryTally()
+        self._streams: dict[Hashable, StampStream] = {}
         self._codec = player.delivery
         self._number = number_of(player.user_id)
         self._sequence = 0
@@ -220,7 +220,7 @@ class Joined:
     def _deserted(self) -> None:
         """Called when too few other players have joined."""
 
-    def _members(self) -> Iterable[Member]:
+    def _members(self) -> Iterable[ChannelMember]:
         """Its key in the exchange."""
         return () if self._member is None else (self._member,)
 
@@ -302,7 +302,9 @@ class Joined:
                 self._member, key, now, to=to, late=late, kind=kind, users=frozenset(users)
             )
 
-    def _arrived(self, key: Hashable, arrived: float, sender: str, *, repeats: bool = False) -> Message | None:
+    def _arrived(
+        self, key: Hashable, arrived: float, sender: str, *, repeats: bool = False
+    ) -> SentMessage | None:
         if self._member is None:
             return None
         message = self.player.world.exchange.receive(self._member, key, arrived, sender, repeats=repeats)
@@ -328,7 +330,7 @@ class Joined:
         stream = self._streams.get(stamp.sender)
         if stream is None:
             # Messages of a sender that was present before are counted from this one on.
-            stream = self._streams[stamp.sender] = Stream(stamp.sequence)
+            stream = self._streams[stamp.sender] = StampStream(stamp.sequence)
         if stamp.kind == END:
             stream.end(stamp.sequence)
             self._changed.set()

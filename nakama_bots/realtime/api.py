@@ -60,19 +60,19 @@ class RealtimeApi(PartyApi):
         reply: types.ChannelMessageAck = self.request("channel_message_remove", body)
         return reply
 
-    def create_match(self, name: str = "") -> types.Match:
+    def create_match(self, name: str = "") -> types.RealtimeMatch:
         """Create a relayed match, or join it if ``name`` already exists."""
-        reply: types.Match = self.request("match_create", {"name": name} if name else {})
+        reply: types.RealtimeMatch = self.request("match_create", {"name": name} if name else {})
         return reply
 
     def join_match(
         self, match_id: str = "", token: str = "", metadata: Mapping[str, str] | None = None
-    ) -> types.Match:
+    ) -> types.RealtimeMatch:
         """Join a match by its id, or by the ``token`` of ``matchmaker_matched``."""
         body: dict[str, object] = {"token": token} if token else {"match_id": match_id}
         if metadata:
             body["metadata"] = dict(metadata)
-        reply: types.Match = self.request("match_join", body)
+        reply: types.RealtimeMatch = self.request("match_join", body)
         return reply
 
     def leave_match(self, match_id: str) -> None:
@@ -127,7 +127,7 @@ class RealtimeApi(PartyApi):
         """Set this user's status: a text (also an empty one) is online, None is offline."""
         self.request("status_update", {} if status is None else {"status": status})
 
-    def rpc(self, id: str, payload: str = "", http_key: str = "") -> types.Rpc:  # noqa: A002
+    def rpc(self, id: str, payload: str = "", http_key: str = "") -> types.RealtimeRpc:  # noqa: A002
         """Call function ``id`` of the server's runtime with a text payload.
 
         Nakama 3.40 ignores ``http_key`` on a socket, whose user is known.
@@ -137,7 +137,7 @@ class RealtimeApi(PartyApi):
             body["payload"] = payload
         if http_key:
             body["http_key"] = http_key
-        reply: types.Rpc = self.request("rpc", body)
+        reply: types.RealtimeRpc = self.request("rpc", body)
         return reply
 
     def ping_pong(self) -> None:

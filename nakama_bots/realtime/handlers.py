@@ -113,7 +113,7 @@ class PushHandlers(ABC):
 
         return self.on("notifications", each)
 
-    def on_channel_message(self, handler: On[channels.ChannelMessage[Json]]) -> Remove:
+    def on_channel_message(self, handler: On[channels.ApiChannelMessage[Json]]) -> Remove:
         """A chat message (code 0), an update or removal (1, 2) or a group event, with its content decoded."""
 
         def read(body: types.ChannelMessage) -> None:
@@ -146,7 +146,7 @@ class PushHandlers(ABC):
         """A ticket was matched."""
         return self.on("matchmaker_matched", handler)
 
-    def on_party(self, handler: On[types.Party]) -> Remove:
+    def on_party(self, handler: On[types.RealtimeParty]) -> Remove:
         """The user is in a party: after creating or joining it, or when its leader accepted the request."""
         return self.on("party", handler)
 

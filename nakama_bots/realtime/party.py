@@ -44,7 +44,14 @@ class PartyApi(ABC):
     def request(self, key: str, body: Mapping[str, object], timeout: float | None = None) -> Any:
         """Send a message and return its reply's body."""
 
-    def create_party(self, open: bool, max_size: int, label: str = "", *, hidden: bool = False) -> types.Party:  # noqa: A002
+    def create_party(
+        self,
+        open: bool,  # noqa: A002
+        max_size: int,
+        label: str = "",
+        *,
+        hidden: bool = False,
+    ) -> types.RealtimeParty:
         """Create a party of ``max_size`` (1 to 256) members and lead it.
 
         Any user may join an ``open`` party; otherwise the leader accepts members. ``label`` is JSON object text
@@ -55,7 +62,7 @@ class PartyApi(ABC):
             body["label"] = label
         if hidden:
             body["hidden"] = True
-        reply: types.Party = self.request("party_create", body)
+        reply: types.RealtimeParty = self.request("party_create", body)
         return reply
 
     def update_party(

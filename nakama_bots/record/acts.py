@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from nakama_bots.record.correlate import Ref, parsed
 from nakama_bots.record.roles import Role
-from nakama_bots.record.tape import WS, RecordedCall, RecordedPush
+from nakama_bots.record.tape import WS, RecordedPush, TapedCall
 
 MATCHED: Final = "matchmaker_matched"
 _OWN_GROUP: Final = re.compile(r"\s*\+properties\.group:bots[0-9a-f]{8}")
@@ -33,12 +33,12 @@ class Act:
     """The player's method, or ``party.find_match``."""
     role: Role
     id: str
-    call: RecordedCall
+    call: TapedCall
     start: int
     end: int
-    ticket: RecordedCall | None = None
+    ticket: TapedCall | None = None
     """The call that added the ticket, for a match of the matchmaker."""
-    function: RecordedCall | None = None
+    function: TapedCall | None = None
     """The call of the function that gave the match."""
     party: Act | None = None
     """The party that looked for the match."""
@@ -61,7 +61,7 @@ class Acting:
             (a for a in self.acts if a.kind == kind and a.id == act_id and a.start < index < a.end), None
         )
 
-    def opening(self, call: RecordedCall) -> Act | None:
+    def opening(self, call: TapedCall) -> Act | None:
         """The act that begins with this call."""
         return next((act for act in self.acts if act.call is call), None)
 
@@ -86,7 +86,7 @@ def acting_of(role: Role) -> Acting:
     return found
 
 
-def _opened(found: Acting, role: Role, index: int, call: RecordedCall) -> Act | None:
+def _opened(found: Acting, role: Role, index: int, call: TapedCall) -> Act | None:
     request = call.request if isinstance(call.request, Mapping) else {}
     answer = call.answer if isinstance(call.answer, Mapping) else {}
 
@@ -144,13 +144,13 @@ def _search(found: Acting, act: Act, request: Mapping[str, Any]) -> None:
             found.part.add(id(before))
 
 
-def _before(found: Acting, act: Act) -> Iterator[RecordedCall]:
+def _before(found: Acting, act: Act) -> Iterator[TapedCall]:
     for call in reversed(act.role.calls[: act.start]):
         if id(call) not in found.part:
             yield call
 
 
-def _ticket(role: Role, ticket: Any, before: float) -> RecordedCall | None:
+def _ticket(role: Role, ticket: Any, before: float) -> TapedCall | None:
     return next(
         (
             call
@@ -164,7 +164,7 @@ def _ticket(role: Role, ticket: Any, before: float) -> RecordedCall | None:
     )
 
 
-def _party(found: Acting, act: Act, ticket: RecordedCall | None) -> Act | None:
+def _party(found: Acting, act: Act, ticket: TapedCall | None) -> Act | None:
     if ticket is not None and ticket.name == "matchmaker_add":
         return None
     inside = (one for one in found.acts if one.kind == "party" and one.start < act.start < one.end)

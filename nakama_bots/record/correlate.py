@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from nakama_bots.record.roles import Role
-from nakama_bots.record.tape import RecordedCall, RecordedPush
+from nakama_bots.record.tape import RecordedPush, TapedCall
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LONG: Final = re.compile(r"[0-9A-Za-z_.:+/=-]{12,}")
@@ -20,7 +20,7 @@ _SMALLEST: Final = 10_000
 _JOINS: Final = ("channel_join", "match_create", "match_join", "party_create")
 _MOST_SHOWN: Final = 12
 
-Event: TypeAlias = RecordedCall | RecordedPush
+Event: TypeAlias = TapedCall | RecordedPush
 Path: TypeAlias = tuple[str | int, ...]
 
 
@@ -158,7 +158,7 @@ class Correlation:
             when, ref = item
             # What the player is in comes first. What made it comes before what lists it, and the first one
             # before what repeats it.
-            inside = ref.role is role and isinstance(ref.event, RecordedCall) and ref.event.name in _JOINS
+            inside = ref.role is role and isinstance(ref.event, TapedCall) and ref.event.name in _JOINS
             listed = any(isinstance(one, int) for one in ref.path)
             return not inside, isinstance(ref.event, RecordedPush), listed, when
 
@@ -248,6 +248,6 @@ def _described(found: Ref | Own) -> str:
     if isinstance(found, Own):
         return f"the {found.role.name}'s {found.what}"
     event = found.event
-    name = f"{event.kind} {event.name}" if isinstance(event, RecordedCall) else f"the push {event.key}"
+    name = f"{event.kind} {event.name}" if isinstance(event, TapedCall) else f"the push {event.key}"
     path = ".".join("n" if isinstance(one, int) else one for one in found.path if one != "json()")
     return f"{name} ({path})"

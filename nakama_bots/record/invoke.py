@@ -13,7 +13,7 @@ from nakama_bots.record import routes
 from nakama_bots.record.acts import Act, bot_query
 from nakama_bots.record.code import Raw
 from nakama_bots.record.correlate import Document, parsed
-from nakama_bots.record.tape import RecordedCall
+from nakama_bots.record.tape import TapedCall
 from nakama_bots.types.realtime import ChannelType
 
 # Message -> method of the socket, and the fields that are its first arguments; further ones go by name.
@@ -101,7 +101,7 @@ def payload_of(text: Any) -> bytes:
         return b""
 
 
-def over_rest(call: RecordedCall) -> Written:
+def over_rest(call: TapedCall) -> Written:
     """A REST call by ``player.api``."""
     if call.name.startswith(routes.LOGIN):
         return Written("self.player.authenticate", [], {})
@@ -145,7 +145,7 @@ def _one_object(method: str, body: Any) -> Written | None:
     return None
 
 
-def _by_key(call: RecordedCall) -> Written:
+def _by_key(call: TapedCall) -> Written:
     """A function called with the server's http key."""
     key = Raw("self.settings.credentials.http_key")
     if "payload" in call.query:
@@ -157,7 +157,7 @@ def _by_key(call: RecordedCall) -> Written:
     return Written("self.player.api.rpc_http_key", [key, *call.path, *([] if body is None else [body])], named)
 
 
-def _document(call: RecordedCall) -> Any:
+def _document(call: TapedCall) -> Any:
     """The body, with the JSON texts in it read."""
     body = call.request
     if call.name == routes.RPC:
@@ -176,7 +176,7 @@ def _read(value: Any) -> Any:
     return {key: parsed(one) if key in ("value", "metadata") else one for key, one in value.items()}
 
 
-def over_socket(call: RecordedCall, inside: Act | None) -> Written:
+def over_socket(call: TapedCall, inside: Act | None) -> Written:
     """A message by the act that it belongs to, or by ``player.socket``."""
     body = dict(call.request) if isinstance(call.request, Mapping) else {}
     for name in _NUMBERS:
@@ -225,7 +225,7 @@ def _said(name: str, body: dict[str, Any]) -> Written | None:
     return None
 
 
-def history(call: RecordedCall, inside: Act | None) -> Written | None:
+def history(call: TapedCall, inside: Act | None) -> Written | None:
     """A look at the newest messages of a room that the player is in."""
     query = {key: one[-1] for key, one in call.query.items()}
     if inside is None or query.pop("forward", "") != "false" or query.keys() - {"limit"}:

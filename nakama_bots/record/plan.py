@@ -15,7 +15,7 @@ from nakama_bots.record.invoke import Written
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
-from nakama_bots.record.tape import WS, RecordedCall, RecordedPush, Tape
+from nakama_bots.record.tape import WS, RecordedPush, Tape, TapedCall
 
 _REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""
@@ -39,11 +39,11 @@ class Step:
     at: float
     ended: float
     act: Act | None = None
-    call: RecordedCall | None = None
+    call: TapedCall | None = None
     written: Written | None = None
     push: RecordedPush | None = None
     series: Series | None = None
-    sends: list[RecordedCall] = field(default_factory=list)
+    sends: list[TapedCall] = field(default_factory=list)
     value: Ref | None = None
     name: str = ""
     number: int = 0
@@ -62,7 +62,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class Plan:
+class ScenarioPlan:
     """All that a scenario is written from."""
 
     parts: list[Part]
@@ -73,14 +73,14 @@ class Plan:
     series: list[Series] = field(default_factory=list)
 
 
-def plan(tape: Tape, redactor: Redactor) -> Plan:
+def plan(tape: Tape, redactor: Redactor) -> ScenarioPlan:
     """The plan of a scenario."""
     notes = list(tape.notes)
     roles = roles_of(tape, notes)
     parts = [Part(role, acting_of(role)) for role in roles]
     usable = {id(part.role): part.acting.usable for part in parts}
     correlation = Correlation(roles, lambda ref: usable[id(ref.role)](ref))
-    made = Plan(parts, correlation, notes)
+    made = ScenarioPlan(parts, correlation, notes)
     for part in parts:
         part.steps = list(_Steps(part, made, redactor, len(parts) > 1).all())
     for part in parts:
@@ -97,7 +97,7 @@ def plan(tape: Tape, redactor: Redactor) -> Plan:
 class _Steps:
     """The acts and calls of one role."""
 
-    def __init__(self, part: Part, made: Plan, redactor: Redactor, together: bool) -> None:
+    def __init__(self, part: Part, made: ScenarioPlan, redactor: Redactor, together: bool) -> None:
         self._part = part
         self._role = part.role
         self._made = made
@@ -158,7 +158,7 @@ class _Steps:
                 yield from self._sent()
                 yield Step("close", at, at, act=act)
 
-    def _sending(self, index: int, call: RecordedCall) -> Act | None:
+    def _sending(self, index: int, call: TapedCall) -> Act | None:
         if call.name == "match_data_send" and isinstance(call.request, Mapping):
             return self._part.acting.within("match", call.request.get("match_id", ""), index)
         if call.name == "party_data_send" and isinstance(call.request, Mapping) and not call.error:
@@ -187,13 +187,13 @@ class _Steps:
         self._made.series.append(step.series)
         yield step
 
-    def _inside(self, index: int, call: RecordedCall) -> Act | None:
+    def _inside(self, index: int, call: TapedCall) -> Act | None:
         """The room that a call is written on."""
         request = call.request if isinstance(call.request, Mapping) else {}
         channel = request.get("channel_id") or (call.path[0] if call.name == "/v2/channel/{channel_id}" else "")
         return self._part.acting.within("chat", channel, index) if channel else None
 
-    def _call(self, index: int, call: RecordedCall) -> Written:
+    def _call(self, index: int, call: TapedCall) -> Written:
         inside = self._inside(index, call)
         if call.kind == WS:
             return self._resolved(invoke.over_socket(call, inside), call)
@@ -201,7 +201,7 @@ class _Steps:
             return read
         return self._resolved(_safe(invoke.over_rest(call), call, self._role, self._made.notes), call)
 
-    def _resolved(self, written: Written, call: RecordedCall) -> Written:
+    def _resolved(self, written: Written, call: TapedCall) -> Written:
         where = f"{call.kind} {call.name}"
         resolve = self._made.correlation.resolve
         written.positional = [
@@ -243,7 +243,7 @@ class _Steps:
         return made
 
 
-def _safe(written: Written, call: RecordedCall, role: Role, notes: list[str]) -> Written:
+def _safe(written: Written, call: TapedCall, role: Role, notes: list[str]) -> Written:
     """Names that must be a bot's own, and conditions that hold only once."""
     method = written.method.rpartition(".")[2]
     if method == "create_group" and "name" in written.named:
@@ -354,7 +354,7 @@ def _hand_over(parts: Sequence[Part]) -> None:
                     _share(by_role[id(ref.role)], ref, names[key])
                 if key not in heard:
                     heard.add(key)
-                    at = ref.event.ended if isinstance(ref.event, RecordedCall) else ref.event.at
+                    at = ref.event.ended if isinstance(ref.event, TapedCall) else ref.event.at
                     hear = Step("hear", at, at, value=None, name=names[key])
                     part.steps.insert(part.steps.index(step), hear)
 
@@ -373,7 +373,7 @@ def _shared_name(ref: Ref, taken: Any) -> str:
     words = [one for one in ref.path if isinstance(one, str) and one != "json()"]
     name = words[-1] if words else "value"
     if name == "id":
-        noun = ref.event.name if isinstance(ref.event, RecordedCall) else ref.event.key
+        noun = ref.event.name if isinstance(ref.event, TapedCall) else ref.event.key
         name = noun.rpartition("/")[2].replace("_create", "").replace("_join", "") + "_id"
     name = "".join(one if one.isalnum() else "_" for one in name).strip("_").lower() or "value"
     found, number = name, 2
@@ -435,7 +435,7 @@ def _close_last(parts: Sequence[Part]) -> None:
                 part.steps.insert(part.steps.index(step), Step("hear", earlier.at, earlier.at, name=name))
 
 
-def _joins(call: RecordedCall) -> bool:
+def _joins(call: TapedCall) -> bool:
     return call.name in ("party_join", "party_accept", "party_remove", "party_promote")
 
 
@@ -451,7 +451,13 @@ def _meet(part: Part, parts: Sequence[Part]) -> None:
             for other in one.acting.acts
             if other.kind == act.kind and other.id == act.id
         )
-        inside = [one for one in part.steps if one.act is act and one.kind in ("call", "state")]
+        inside = [
+            one
+            for one in part.steps
+            # A connection that ends takes the player out of everything that it has joined.
+            if (one.act is act and one.kind in ("call", "state"))
+            or (one.kind == "disconnect" and one.at > act.call.at)
+        ]
         last = 0
         for step in inside:
             here = [index for at, index in others if at < step.at]

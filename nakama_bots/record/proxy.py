@@ -17,7 +17,7 @@ from gevent.server import StreamServer
 from nakama_bots.errors import CallError, ConfigError, safe_text
 from nakama_bots.net.dial import dial
 from nakama_bots.net.turns import Turns
-from nakama_bots.record.wire import Kept, Side, Wire
+from nakama_bots.record.wire import Kept, Wire, WireSide
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target
 
@@ -37,7 +37,7 @@ def server_tls(certificate: str, key: str) -> Any:
     return context
 
 
-class Proxy:
+class RecordingProxy:
     """Listens and forwards. ``start`` before ``url``; ``stop`` ends all connections."""
 
     def __init__(
@@ -107,21 +107,21 @@ class Proxy:
                 with gevent.Timeout(self._timeout, OSError("no TLS handshake in time")):
                     client = self._tls.wrap_socket(client, server_side=True)
             server = dial(self._target, self._network, self._timeout)
-            back = gevent.spawn(self._pump, server, client, wire, Side.SERVER)
+            back = gevent.spawn(self._pump, server, client, wire, WireSide.SERVER)
             try:
-                self._pump(client, server, wire, Side.CLIENT)
+                self._pump(client, server, wire, WireSide.CLIENT)
                 back.join()
             finally:
                 back.kill()
         except (CallError, OSError) as error:
             self._tell(error)
         finally:
-            self.kept.keep(wire, Side.END, self.now, b"")
+            self.kept.keep(wire, WireSide.END, self.now, b"")
             for sock in (client, server):
                 if sock is not None:
                     sock.close()
 
-    def _pump(self, source: Any, sink: Any, wire: Wire, side: Side) -> None:
+    def _pump(self, source: Any, sink: Any, wire: Wire, side: WireSide) -> None:
         """Forward one direction until it ends; what was forwarded is kept."""
         turns = Turns(gevent.sleep)
         with suppress(OSError):

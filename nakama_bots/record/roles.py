@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from nakama_bots.record import routes
-from nakama_bots.record.tape import WS, RecordedCall, RecordedPush, RecordedSocket, Tape
+from nakama_bots.record.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
 
 NAMES: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _PERSONAL: Final = ("/v2/account/link/", "/v2/account/unlink/", "/v2/iap/")
@@ -21,7 +21,7 @@ class Role:
     username: str = ""
     created: bool = False
     """Whether its account was new."""
-    calls: list[RecordedCall] = field(default_factory=list)
+    calls: list[TapedCall] = field(default_factory=list)
     pushes: list[RecordedPush] = field(default_factory=list)
     sockets: list[RecordedSocket] = field(default_factory=list)
 
@@ -61,7 +61,7 @@ def roles_of(tape: Tape, notes: list[str]) -> list[Role]:
 
 def _adopt(tape: Tape) -> None:
     """Give a call that nobody was logged in for, such as a refused login, to the only or the next player."""
-    waiting: list[RecordedCall] = []
+    waiting: list[TapedCall] = []
     last = ""
     for call in tape.calls:
         if call.user:
@@ -75,9 +75,9 @@ def _adopt(tape: Tape) -> None:
         one.user = last
 
 
-def _kept(role: Role, calls: list[RecordedCall], notes: list[str]) -> list[RecordedCall]:
+def _kept(role: Role, calls: list[TapedCall], notes: list[str]) -> list[TapedCall]:
     """The calls that the scenario makes: without the login, which is the bot's own, and what is a person's."""
-    kept: list[RecordedCall] = []
+    kept: list[TapedCall] = []
     created = False
     entered = False
     for call in calls:

@@ -11,7 +11,7 @@ import orjson
 
 from nakama_bots.players.replay import SUFFIX, VERSION
 from nakama_bots.record.code import width_for
-from nakama_bots.record.plan import Plan, plan
+from nakama_bots.record.plan import ScenarioPlan, plan
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.state import packed
 from nakama_bots.record.tape import Tape
@@ -56,7 +56,7 @@ def made_of(
     return Scenario(source, shown.encode(), report, len(planned.parts), sum(map(len, calls.values())))
 
 
-def _source(planned: Plan, choices: Choices) -> str:
+def _source(planned: ScenarioPlan, choices: Choices) -> str:
     """The source, with as much in the data file as keeps it short."""
     calls = sum(len(part.role.calls) for part in planned.parts)
     source = ""

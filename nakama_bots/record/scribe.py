@@ -16,7 +16,7 @@ from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.realtime.frames import BINARY, TEXT
 from nakama_bots.record import routes
-from nakama_bots.record.tape import WS, RecordedCall, RecordedPush, RecordedSocket, Tape
+from nakama_bots.record.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
 
 _PERSONAL: Final = frozenset({
     "id", "token", "password", "email", "refresh_token", "signed_player_info", "player_id", "signature", "salt",
@@ -54,7 +54,7 @@ class Scribe:
             return  # a browser's own
         template, path = routes.find(method, parts.path)
         user, by_key = self._who(headers.get("authorization", ""))
-        call = RecordedCall(
+        call = TapedCall(
             user, method, template, at, ended, _json(body), path=path, target=parts.path, by_key=by_key,
             query=parse_qs(parts.query, keep_blank_values=True),
         )  # fmt: skip
@@ -103,7 +103,7 @@ class Scribe:
             elif isinstance(value, dict):
                 self._personal(value)
 
-    def _entered(self, call: RecordedCall) -> None:
+    def _entered(self, call: TapedCall) -> None:
         """Learn the player of a login or a refresh from its answer."""
         if isinstance(call.answer, dict) and isinstance(call.answer.get("token"), str) and call.by_key:
             call.user = self.tape.user_of(call.answer["token"])
@@ -116,7 +116,7 @@ class SocketScribe:
     def __init__(self, tape: Tape, opened: RecordedSocket) -> None:
         self._tape = tape
         self._socket = opened
-        self._pending: dict[str, RecordedCall] = {}
+        self._pending: dict[str, TapedCall] = {}
 
     def outgoing(self, opcode: int, payload: bytes, at: float) -> None:
         """A message of the client."""
@@ -125,7 +125,7 @@ class SocketScribe:
             return
         cid = envelope.pop("cid", None)
         for key, body in envelope.items():
-            call = RecordedCall(self._socket.user, WS, key, at, at, body)
+            call = TapedCall(self._socket.user, WS, key, at, at, body)
             if key in ("ping", "pong"):
                 return  # the heartbeat, which every client of ours has
             self._tape.calls.append(call)

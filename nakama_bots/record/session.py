@@ -20,7 +20,7 @@ STATES: Final = ("replay", "model")
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class RecordOptions:
     """What a scenario is written like; ``output`` is its file."""
 
     output: Path
@@ -52,7 +52,7 @@ def tape_of_har(path: Path) -> Tape:
     return tape
 
 
-def finish(tape: Tape, options: Options, say: Callable[[str], object]) -> bool:
+def finish(tape: Tape, options: RecordOptions, say: Callable[[str], object]) -> bool:
     """Write the scenario and say what is in it; False if nothing was recorded or nothing could be written."""
     scenario = made_of(
         tape, options.output, pace=options.pace, state=options.state, keep_texts=options.keep_texts

@@ -11,7 +11,7 @@ WS: Final = "WS"
 
 
 @dataclass(slots=True, eq=False)
-class RecordedCall:
+class TapedCall:
     """A request and its answer, over REST or the socket. Times in seconds since the recording began."""
 
     user: str
@@ -63,7 +63,7 @@ class RecordedSocket:
 class Tape:
     """A whole recording, in the order of time once ``sort`` was called."""
 
-    calls: list[RecordedCall] = field(default_factory=list)
+    calls: list[TapedCall] = field(default_factory=list)
     pushes: list[RecordedPush] = field(default_factory=list)
     sockets: list[RecordedSocket] = field(default_factory=list)
     secrets: set[str] = field(default_factory=set, repr=False)

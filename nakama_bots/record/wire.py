@@ -19,7 +19,7 @@ MOST_KEPT: Final = 256 * 1024 * 1024
 MOST_MESSAGE: Final = 64 * 1024 * 1024
 
 
-class Side(Enum):
+class WireSide(Enum):
     """Who sent a piece of the wire."""
 
     CLIENT = "client"
@@ -31,7 +31,7 @@ class Side(Enum):
 class Wire:
     """One connection: the pieces of both directions in the order in which they passed."""
 
-    pieces: list[tuple[Side, float, bytes]] = field(default_factory=list)
+    pieces: list[tuple[WireSide, float, bytes]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -50,7 +50,7 @@ class Kept:
         self.wires.append(wire)
         return wire
 
-    def keep(self, wire: Wire, side: Side, at: float, data: bytes) -> None:
+    def keep(self, wire: Wire, side: WireSide, at: float, data: bytes) -> None:
         """Keep a piece, if there is room for it."""
         if self.size + len(data) > MOST_KEPT:
             self.left_out += len(data)
@@ -88,9 +88,9 @@ class _Reading:
         try:
             for side, at, data in wire.pieces:
                 ended = at
-                if side is Side.CLIENT:
+                if side is WireSide.CLIENT:
                     self._sent(data, at)
-                elif side is Side.SERVER:
+                elif side is WireSide.SERVER:
                     self._received(data, at)
         except UnreadableHttp as error:
             self._scribe.tape.note(f"a connection has {error}: what follows on it is left out")

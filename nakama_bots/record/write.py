@@ -14,9 +14,9 @@ from nakama_bots.record.acts import Act
 from nakama_bots.record.code import WIDTH, Invoke, Raw, Text, flat, statement
 from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
 from nakama_bots.record.invoke import UNWRAPPED, Written
-from nakama_bots.record.plan import Part, Plan, Step, refs_of
+from nakama_bots.record.plan import Part, ScenarioPlan, Step, refs_of
 from nakama_bots.record.roles import Role
-from nakama_bots.record.tape import WS, RecordedCall
+from nakama_bots.record.tape import WS, TapedCall
 from nakama_bots.rest.documents import READERS
 
 LARGE: Final = (120, 60, 30)
@@ -61,7 +61,7 @@ class _Names:
 class Writer:
     """Writes one plan."""
 
-    def __init__(self, plan: Plan, choices: Choices, large: int = LARGE[0]) -> None:
+    def __init__(self, plan: ScenarioPlan, choices: Choices, large: int = LARGE[0]) -> None:
         plan.values.clear()
         self._large = large
         self._plan = plan
@@ -395,7 +395,7 @@ def _act_of(part: Part, event: Event) -> Act | None:
 def _path(name: str, event: Event, path: Path) -> str:
     """The source of a value in an answer or a push."""
     text = name
-    read = isinstance(event, RecordedCall) and event.kind != WS
+    read = isinstance(event, TapedCall) and event.kind != WS
     previous: Any = ""
     for one in path:
         if one == "json()":

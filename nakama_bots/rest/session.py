@@ -16,7 +16,7 @@ from nakama_bots.session import Session
 from nakama_bots.types import session as wire
 from nakama_bots.types.common import Empty
 
-REFRESH: Final = Route[wire.Session]("POST", "/v2/account/session/refresh", Auth.BASIC)
+REFRESH: Final = Route[wire.ApiSession]("POST", "/v2/account/session/refresh", Auth.BASIC)
 _ACCOUNT: Final = "/v2/account"
 LOGOUT: Final = Route[Empty]("POST", "/v2/session/logout", Auth.BEARER)
 
@@ -35,7 +35,7 @@ class RawSessions(Family[str]):
 
     def session_refresh(
         self, basic_auth_username: str, basic_auth_password: str, body: wire.SessionRefreshRequest
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """New tokens for a refresh token; the credentials' user name is the server key."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return self._caller.call(REFRESH, same, authorization, REFRESH.path(), body)

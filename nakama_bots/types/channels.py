@@ -7,7 +7,7 @@ from typing import Generic, TypedDict
 from nakama_bots.types.common import D, Timestamp
 
 
-class ChannelMessage(TypedDict, Generic[D], total=False):
+class ApiChannelMessage(TypedDict, Generic[D], total=False):
     """One chat message. ``code`` and ``persistent`` are there even when 0 and false.
 
     ``code``: 0 chat, 1 update, 2 remove, 3 to 9 group events. ``room_name`` stands for a room, ``group_id``
@@ -32,7 +32,7 @@ class ChannelMessage(TypedDict, Generic[D], total=False):
 class ChannelMessageList(TypedDict, Generic[D], total=False):
     """A page of history; cursors are bound to the direction that they were made in."""
 
-    messages: list[ChannelMessage[D]]
+    messages: list[ApiChannelMessage[D]]
     next_cursor: str
     prev_cursor: str
     cacheable_cursor: str

@@ -8,7 +8,7 @@ from typing import TypedDict
 from nakama_bots.types.common import Timestamp
 
 
-class Event(TypedDict, total=False):
+class ApiEvent(TypedDict, total=False):
     """An event; ``timestamp`` says when it happened, by default now. ``external``: it comes from a client."""
 
     name: str

@@ -7,7 +7,7 @@ from typing import TypedDict
 from nakama_bots.types.common import Timestamp
 
 
-class Match(TypedDict, total=False):
+class ApiMatch(TypedDict, total=False):
     """A running match. Only an authoritative one has ``label``, ``tick_rate`` (a second), ``handler_name``."""
 
     match_id: str
@@ -21,10 +21,10 @@ class Match(TypedDict, total=False):
 class MatchList(TypedDict, total=False):
     """No ``matches`` key: none fits. The listing lags up to a second behind the matches."""
 
-    matches: list[Match]
+    matches: list[ApiMatch]
 
 
-class Party(TypedDict, total=False):
+class ApiParty(TypedDict, total=False):
     """A running party as the listing gives it; hidden ones are not listed."""
 
     party_id: str
@@ -37,7 +37,7 @@ class Party(TypedDict, total=False):
 class PartyList(TypedDict, total=False):
     """A page of parties; the listing lags up to a second behind them."""
 
-    parties: list[Party]
+    parties: list[ApiParty]
     cursor: str
 
 

@@ -25,7 +25,6 @@ from nakama_bots.types.realtime_chat import (
 from nakama_bots.types.realtime_common import UserPresence
 from nakama_bots.types.realtime_match import (
     DecodedMatchData,
-    Match,
     MatchCreate,
     MatchData,
     MatchDataSend,
@@ -37,10 +36,10 @@ from nakama_bots.types.realtime_match import (
     MatchmakerTicket,
     MatchmakerUser,
     MatchPresenceEvent,
+    RealtimeMatch,
 )
 from nakama_bots.types.realtime_party import (
     DecodedPartyData,
-    Party,
     PartyAccept,
     PartyClose,
     PartyCreate,
@@ -58,6 +57,7 @@ from nakama_bots.types.realtime_party import (
     PartyPromote,
     PartyRemove,
     PartyUpdate,
+    RealtimeParty,
 )
 from nakama_bots.types.realtime_status import (
     Status,
@@ -73,12 +73,13 @@ from nakama_bots.types.realtime_status import (
 __all__ = [
     "Channel", "ChannelJoin", "ChannelLeave", "ChannelMessage", "ChannelMessageAck", "ChannelMessageRemove",
     "ChannelMessageSend", "ChannelMessageUpdate", "ChannelPresenceEvent", "ChannelType", "DecodedMatchData",
-    "DecodedPartyData", "Envelope", "Error", "Match", "MatchCreate", "MatchData", "MatchDataSend", "MatchJoin",
+    "DecodedPartyData", "Envelope", "Error", "MatchCreate", "MatchData", "MatchDataSend", "MatchJoin",
     "MatchLeave", "MatchPresenceEvent", "MatchmakerAdd", "MatchmakerMatched", "MatchmakerRemove",
-    "MatchmakerTicket", "MatchmakerUser", "Notifications", "Party", "PartyAccept", "PartyClose", "PartyCreate",
+    "MatchmakerTicket", "MatchmakerUser", "Notifications", "PartyAccept", "PartyClose", "PartyCreate",
     "PartyData", "PartyDataSend", "PartyJoin", "PartyJoinRequest", "PartyJoinRequestList", "PartyLeader",
     "PartyLeave", "PartyMatchmakerAdd", "PartyMatchmakerRemove", "PartyMatchmakerTicket", "PartyPresenceEvent",
-    "PartyPromote", "PartyRemove", "PartyUpdate", "Ping", "Pong", "Rpc", "Status", "StatusFollow",
+    "PartyPromote", "PartyRemove", "PartyUpdate", "Ping", "Pong", "RealtimeMatch", "RealtimeParty",
+    "RealtimeRpc", "Status", "StatusFollow",
     "StatusPresenceEvent", "StatusUnfollow", "StatusUpdate", "Stream", "StreamData", "StreamPresenceEvent",
     "UserPresence",
 ]  # fmt: skip
@@ -106,7 +107,7 @@ class Pong(TypedDict, total=False):
     """The answer to a ping, and nothing in it."""
 
 
-class Rpc(TypedDict, total=False):
+class RealtimeRpc(TypedDict, total=False):
     """A call of a function of the server's runtime, and its reply: the function's id and a text."""
 
     id: str
@@ -128,7 +129,7 @@ class Envelope(TypedDict, total=False):
     channel_message_remove: ChannelMessageRemove
     channel_presence_event: ChannelPresenceEvent
     error: Error
-    match: Match
+    match: RealtimeMatch
     match_create: MatchCreate
     match_data: MatchData
     match_data_send: MatchDataSend
@@ -140,7 +141,7 @@ class Envelope(TypedDict, total=False):
     matchmaker_remove: MatchmakerRemove
     matchmaker_ticket: MatchmakerTicket
     notifications: Notifications
-    party: Party
+    party: RealtimeParty
     party_accept: PartyAccept
     party_close: PartyClose
     party_create: PartyCreate
@@ -160,7 +161,7 @@ class Envelope(TypedDict, total=False):
     party_update: PartyUpdate
     ping: Ping
     pong: Pong
-    rpc: Rpc
+    rpc: RealtimeRpc
     status: Status
     status_follow: StatusFollow
     status_presence_event: StatusPresenceEvent

@@ -40,7 +40,7 @@ class MatchDataSend(TypedDict, total=False):
     reliable: bool
 
 
-class Match(TypedDict, total=False):
+class RealtimeMatch(TypedDict, total=False):
     """Reply to ``match_create`` and ``match_join``; a new joiner is not in ``presences``."""
 
     match_id: Required[str]

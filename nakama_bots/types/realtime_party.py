@@ -100,7 +100,7 @@ class PartyDataSend(TypedDict, total=False):
     data: str
 
 
-class Party(TypedDict, total=False):
+class RealtimeParty(TypedDict, total=False):
     """Reply to ``party_create``, and a push to who comes in, without ``label`` and ``hidden``."""
 
     party_id: Required[str]

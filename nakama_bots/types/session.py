@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 
 
-class Session(TypedDict, total=False):
+class ApiSession(TypedDict, total=False):
     """The answer to an authentication or a refresh; ``created`` stands there only when true."""
 
     created: bool

@@ -16,14 +16,14 @@ from nakama_bots.emulator.formats.documents import go_json, is_object, storable
 from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.handlers.authentication import issue
 from nakama_bots.emulator.options import Options
-from nakama_bots.emulator.store.accounts import Account, Accounts
+from nakama_bots.emulator.store.accounts import Accounts, StoredAccount
 from nakama_bots.emulator.store.boards import Score
 from nakama_bots.emulator.store.core import DISCONNECTED
 from nakama_bots.emulator.store.groups import GroupFilter, Groups, GroupUserNotFound
 from nakama_bots.emulator.store.notifications import FRIEND_JOIN_GAME
 from nakama_bots.emulator.store.purchases import InvalidSignature, Subscription, signed_payload
 from nakama_bots.emulator.store.storage import ObjectKey, StorageWrite
-from nakama_bots.emulator.store.tracker import Mode, Stream
+from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
 from .inprocess import signed_player
 from .support import Clock, Recorder, make_core
@@ -40,12 +40,12 @@ class World:
         self.router = Router(self.core, handlers.ROUTES)
         self.ids: dict[str, str] = {}
         for name in ("ann", "bob", "cid"):
-            account = Account(self.core.new_id(), name, self.core.now(), self.core.now())
+            account = StoredAccount(self.core.new_id(), name, self.core.now(), self.core.now())
             account.identities.append(("device", f"device-of-{name}"))
             self.core.accounts.add(account)
             self.ids[name] = account.id
 
-    def account(self, name: str) -> Account:
+    def account(self, name: str) -> StoredAccount:
         account = self.core.accounts.get(self.ids[name])
         assert account is not None
         return account
@@ -140,7 +140,7 @@ def test_notifications_reach_every_socket_of_a_user() -> None:
 def test_the_last_member_takes_the_group_along() -> None:
     world = World()
     group = world.ok("ann", "POST", "/v2/group", {"name": "g"})
-    stream = Stream(Mode.GROUP, group["id"])
+    stream = PresenceStream(Mode.GROUP, group["id"])
     socket = world.socket("ann")
     dispatcher = MessageDispatcher(world.core, handlers.MESSAGES)
     dispatcher.dispatch(socket, json.dumps({"channel_join": {"target": group["id"], "type": 3}}).encode())
@@ -281,7 +281,7 @@ def test_blocking_ends_the_direct_channel() -> None:
     dispatcher = MessageDispatcher(world.core, handlers.MESSAGES)
     target = json.dumps({"channel_join": {"target": world.ids["ann"], "type": 2}}).encode()
     dispatcher.dispatch(sockets["bob"], target)
-    stream = Stream(Mode.DM, *sorted((world.ids["ann"], world.ids["bob"])))
+    stream = PresenceStream(Mode.DM, *sorted((world.ids["ann"], world.ids["bob"])))
     assert world.core.tracker.count(stream) == 1
     sockets["bob"].frames.clear()
     world.ok("ann", "POST", "/v2/friend/block", ids=world.ids["bob"])
@@ -312,7 +312,7 @@ def test_what_the_database_does_not_keep(key: str, value: str) -> None:
 def test_friends_of_friends_have_pages() -> None:
     world = World()
     core = world.core
-    others = [Account(f"0000000{n}-0000-4000-8000-000000000000", f"o{n}", 1, 1) for n in range(3)]
+    others = [StoredAccount(f"0000000{n}-0000-4000-8000-000000000000", f"o{n}", 1, 1) for n in range(3)]
     ann, bob = world.ids["ann"], world.ids["bob"]
     for account in others:
         core.accounts.add(account)

@@ -6,8 +6,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from nakama_bots.emulator.store.accounts import Account, Accounts
-from nakama_bots.emulator.store.friends import Friends, FriendState
+from nakama_bots.emulator.store.accounts import Accounts, StoredAccount
+from nakama_bots.emulator.store.friends import Friends
+from nakama_bots.types.friends import FriendState
 
 NAMES = ("a", "b", "c", "d")
 USERS = st.sampled_from(NAMES)
@@ -33,7 +34,7 @@ class FriendsMachine(RuleBasedStateMachine):
         self.time = 1
         self.accounts = Accounts(0)
         for name in NAMES:
-            self.accounts.add(Account(name, name, 0, 0))
+            self.accounts.add(StoredAccount(name, name, 0, 0))
         self.friends = Friends(self.accounts, lambda: self.time)
         self.pairs: dict[tuple[str, str], str] = {}
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nakama_bots.emulator.store.accounts import Account, Accounts
+from nakama_bots.emulator.store.accounts import Accounts, StoredAccount
 from nakama_bots.emulator.store.groups import (
     GroupFilter,
     GroupFull,
@@ -35,7 +35,7 @@ class GroupsMachine(RuleBasedStateMachine):
     def start(self, is_open: bool, most: int, states: list[int]) -> None:
         self.accounts = Accounts(0)
         for name in NAMES:
-            self.accounts.add(Account(name, name, 0, 0))
+            self.accounts.add(StoredAccount(name, name, 0, 0))
         numbers = itertools.count()
         self.groups = Groups(self.accounts, lambda: 1, lambda: f"group{next(numbers)}")
         self.state: dict[str, int] | None = None

@@ -16,15 +16,15 @@ from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.handlers.channel import send_message
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
-from nakama_bots.emulator.runtime.matches import Match
+from nakama_bots.emulator.runtime.matches import RunningMatch
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.emulator.store.accounts import Account, SessionCache
+from nakama_bots.emulator.store.accounts import SessionCache, StoredAccount
 from nakama_bots.emulator.store.boards import Score
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.limits import Full, StoreLimits
-from nakama_bots.emulator.store.matchmaker import Entry, Ticket
+from nakama_bots.emulator.store.matchmaker import Entry, QueuedTicket
 from nakama_bots.emulator.store.storage import ObjectKey, StorageDelete, StorageWrite
-from nakama_bots.emulator.store.tracker import Mode, Stream
+from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
 from .support import Clock, RawSocket, Recorder, login, make_core
 
@@ -35,7 +35,7 @@ def bounded(clock: Clock | None = None, **limits: int) -> Core:
 
 def test_the_oldest_messages_go_first() -> None:
     core = bounded(messages=3)
-    rooms = [Stream(Mode.CHANNEL, label=name) for name in ("a", "b")]
+    rooms = [PresenceStream(Mode.CHANNEL, label=name) for name in ("a", "b")]
     for number in range(5):
         send_message(core, rooms[number % 2], json.dumps({"n": number}), "", "")
     left = [core.messages.page(room, 10, None, forward=True).get("messages", []) for room in rooms]
@@ -46,7 +46,7 @@ def test_the_oldest_notifications_go_first() -> None:
     core = bounded(notifications=2)
     now = core.now()
     for name in ("ann", "ben"):
-        core.accounts.add(Account(name, name, now, now))
+        core.accounts.add(StoredAccount(name, name, now, now))
     for user, subject in (("ann", "1"), ("ben", "2"), ("ann", "3"), ("ann", "4")):
         core.notify(user, subject, "{}", 1)
 
@@ -90,7 +90,7 @@ def test_a_record_too_many_ends_the_oldest_period_or_is_refused() -> None:
 def test_groups_parties_and_tickets_too_many_are_refused() -> None:
     core = bounded(groups=1, parties=1, tickets=1)
     now = core.now()
-    core.accounts.add(Account("ann", "ann", now, now))
+    core.accounts.add(StoredAccount("ann", "ann", now, now))
     session = Recorder(core)
     core.groups.create("ann", "one")
     with pytest.raises(Full, match="groups"):
@@ -99,8 +99,8 @@ def test_groups_parties_and_tickets_too_many_are_refused() -> None:
     with pytest.raises(Full, match="parties"):
         core.parties.create("q", session, open_=True, hidden=False, max_size=2, label="")
 
-    def ticket() -> Ticket:
-        return Ticket(core.new_id(), (Entry(session, {}, {}),), query.parse("*"), 2, 2, 1, now)
+    def ticket() -> QueuedTicket:
+        return QueuedTicket(core.new_id(), (Entry(session, {}, {}),), query.parse("*"), 2, 2, 1, now)
 
     core.matchmaker.add(ticket())
     with pytest.raises(Full, match="tickets"):
@@ -159,13 +159,13 @@ class Empty:
         return state
 
 
-def match_of(core: Core, **params: Any) -> Match:
+def match_of(core: Core, **params: Any) -> RunningMatch:
     handler: Any = Empty()
     core.matches.handlers["empty"] = handler
     return core.matches.create(core.new_id(), "empty", params)
 
 
-def joined(core: Core, match: Match, number: int) -> list[Recorder]:
+def joined(core: Core, match: RunningMatch, number: int) -> list[Recorder]:
     members = [Recorder(core) for _ in range(number)]
     dispatch = MessageDispatcher(core, handlers.MESSAGES).dispatch
     for member in members:

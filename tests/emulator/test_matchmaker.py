@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from nakama_bots.emulator.formats import query
 from nakama_bots.emulator.handlers.matchmaker import run_interval
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.matchmaker import Entry, Found, Matchmaker, Ticket, TooManyTickets
+from nakama_bots.emulator.store.matchmaker import (
+    Entry,
+    FoundMatch,
+    MatchmakerQueue,
+    QueuedTicket,
+    TooManyTickets,
+)
 
 from .support import Clock, Recorder, make_core
 
@@ -20,7 +26,7 @@ class Pool:
     def __init__(self, max_intervals: int = 2, *, precise: bool = False) -> None:
         self.clock = Clock()
         self.core: Core = make_core(self.clock)
-        self.matchmaker = Matchmaker(
+        self.matchmaker = MatchmakerQueue(
             max_intervals=max_intervals, max_tickets=3, now=self.clock, precise=precise
         )
         self.names: dict[str, str] = {}
@@ -39,7 +45,7 @@ class Pool:
         texts = {k: v for k, v in properties.items() if isinstance(v, str)}
         numbers = {k: float(v) for k, v in properties.items() if not isinstance(v, str)}
         self.clock.seconds += 0.001
-        ticket = Ticket(
+        ticket = QueuedTicket(
             self.core.new_id(),
             (Entry(session, texts, numbers),),
             query.parse(wanted),
@@ -55,7 +61,7 @@ class Pool:
     def run(self) -> list[set[str]]:
         return [self.named(found) for found in self.matchmaker.run()]
 
-    def named(self, found: Found) -> set[str]:
+    def named(self, found: FoundMatch) -> set[str]:
         return {self.names[ticket.id] for ticket in found.tickets}
 
 
@@ -186,7 +192,7 @@ def test_a_session_that_ends_takes_its_tickets_along() -> None:
     core = make_core()
     gone, there = Recorder(core), Recorder(core)
     for session in (gone, there):
-        ticket = Ticket(core.new_id(), (Entry(session, {}, {}),), query.parse("*"), 2, 2, 1, core.now())
+        ticket = QueuedTicket(core.new_id(), (Entry(session, {}, {}),), query.parse("*"), 2, 2, 1, core.now())
         core.matchmaker.add(ticket)
     core.close_session(gone)
     core.close_session(gone)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from nakama_bots.emulator.formats import query
-from nakama_bots.emulator.store.matchmaker import Entry, Matchmaker, Ticket, TooManyTickets
+from nakama_bots.emulator.store.matchmaker import Entry, MatchmakerQueue, QueuedTicket, TooManyTickets
 
 from .support import Clock, Recorder, make_core
 
@@ -73,13 +73,13 @@ class MatchmakerMachine(RuleBasedStateMachine):
         self.clock = Clock()
         self.core = make_core(self.clock)
         self.sessions = [Recorder(self.core) for _ in PLAYERS]
-        self.matchmaker = Matchmaker(max_intervals=MAX_INTERVALS, max_tickets=MAX_TICKETS, now=self.clock)
+        self.matchmaker = MatchmakerQueue(max_intervals=MAX_INTERVALS, max_tickets=MAX_TICKETS, now=self.clock)
         self.pool: dict[str, Model] = {}
 
     def put(self, model: Model) -> None:
         self.clock.seconds += 0.001
         properties = ({"mode": model.mode}, {"rank": float(model.rank)})
-        ticket = Ticket(
+        ticket = QueuedTicket(
             self.core.new_id(),
             tuple(Entry(self.sessions[player], *properties, model.party) for player in model.players),
             query.parse(model.wanted),

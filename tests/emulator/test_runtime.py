@@ -20,7 +20,7 @@ from nakama_bots.emulator.runtime.initializer import Initializer
 from nakama_bots.emulator.runtime.nk import Nk
 from nakama_bots.emulator.server.process import EmulatorProcess, EmulatorStartError
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.tracker import Presence, Stream
+from nakama_bots.emulator.store.tracker import Presence, PresenceStream
 
 from .support import Clock, Recorder, make_core
 
@@ -363,7 +363,7 @@ def test_streams() -> None:
     game.nk.stream_user_leave(other.user_id, other.id, stream)
     game.nk.stream_close(stream)
     assert game.nk.stream_count(stream) == 0
-    game.core.tracker.track(Stream(0, "x"), Presence(one))
+    game.core.tracker.track(PresenceStream(0, "x"), Presence(one))
     assert len(one.frames) == 1  # the server's own modes without a rule tell nobody
 
 

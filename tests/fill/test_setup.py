@@ -13,14 +13,14 @@ from nakama_bots.cli.main import main
 from nakama_bots.errors import ConfigError
 from nakama_bots.fill.options import FillOptions
 from nakama_bots.fill.setup import bots_ticket, policy_of, strategy_of
-from nakama_bots.fill.strategies import Matchmaker
+from nakama_bots.fill.strategies import MatchmakerStrategy
 
 from .support import finish, seated
 
 
 def test_the_tickets_of_two_bots_exclude_each_other() -> None:
     strategy = strategy_of(FillOptions(matchmaker=True, query="+properties.mode:duel"), print)
-    assert isinstance(strategy, Matchmaker)
+    assert isinstance(strategy, MatchmakerStrategy)
     ticket = strategy.ticket
     assert ticket == bots_ticket("+properties.mode:duel", 2, 4)
     assert ticket.query == "+properties.mode:duel -properties.nakama_bots:yes"

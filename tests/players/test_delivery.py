@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.players.delivery import END, STAMP_SIZE, STATE, Stamp, Stream, host_number
+from nakama_bots.players.delivery import END, STAMP_SIZE, STATE, Stamp, StampStream, host_number
 
 STAMPS = st.builds(
     Stamp,
@@ -61,7 +61,7 @@ def test_stream_counts_like_the_oracle(
     arrivals = [n for n in range(first, total) if n not in lost for _ in range(1 + copies.get(n, 0))]
     shuffle.shuffle(arrivals)
 
-    stream = Stream(first)
+    stream = StampStream(first)
     news = [stream.receive(sequence) for sequence in arrivals]
     if end:
         stream.end(max(first, total))
@@ -82,14 +82,14 @@ def test_stream_counts_like_the_oracle(
 
 
 def test_stream_without_a_message() -> None:
-    stream = Stream()
+    stream = StampStream()
     assert (stream.expected, stream.lost) == (0, 0)
     stream.end(10)
     assert (stream.expected, stream.received, stream.lost) == (10, 0, 10)
 
 
 def test_end_before_the_last_messages() -> None:
-    stream = Stream()
+    stream = StampStream()
     stream.end(3)
     for sequence in (0, 2, 1):
         stream.receive(sequence)

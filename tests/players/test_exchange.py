@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nakama_bots.players.exchange import IN_FLIGHT, PATIENCE, Exchange, Member, Tally, To
+from nakama_bots.players.exchange import IN_FLIGHT, PATIENCE, ChannelMember, DeliveryTally, Exchange, To
 
 CHANNEL = ("match", "m")
 
 
-def players(exchange: Exchange, number: int) -> list[Member]:
+def players(exchange: Exchange, number: int) -> list[ChannelMember]:
     return [exchange.join(CHANNEL, f"user {index}", 0.0) for index in range(number)]
 
 
-def ends(tally: Tally) -> dict[str, int]:
+def ends(tally: DeliveryTally) -> dict[str, int]:
     names = ("expected", "received", "missed", "lost", "unknown", "duplicated", "reordered")
     return {name: getattr(tally, name) for name in names if getattr(tally, name)}
 
@@ -239,13 +239,13 @@ class Deliveries(RuleBasedStateMachine):
     def start(self) -> None:
         self.exchange = Exchange()
         self.now = 0.0
-        self.members: list[Member] = []
-        self.gone: list[Member] = []
+        self.members: list[ChannelMember] = []
+        self.gone: list[ChannelMember] = []
         self.expected: Counter[int] = Counter()
-        self.flying: list[tuple[Member, object]] = []
+        self.flying: list[tuple[ChannelMember, object]] = []
         self.names = 0
 
-    def rooms(self, member: Member) -> Iterable[Member]:
+    def rooms(self, member: ChannelMember) -> Iterable[ChannelMember]:
         return (one for one in self.members if one.channel is member.channel)
 
     @rule(channel=st.sampled_from("ab"), wait=st.floats(0, 5))

@@ -6,11 +6,11 @@ import gevent
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.record.proxy import Proxy
+from nakama_bots.record.proxy import RecordingProxy
 
 from .support import recorder
 
-MakeRecorder = Callable[..., Proxy]
+MakeRecorder = Callable[..., RecordingProxy]
 
 
 @pytest.fixture(autouse=True)
@@ -31,9 +31,9 @@ def emulator() -> Iterator[EmulatorProcess]:
 @pytest.fixture
 def record(emulator: EmulatorProcess) -> Iterator[MakeRecorder]:
     """Makes recorders in front of the emulator, or of another server."""
-    made: list[Proxy] = []
+    made: list[RecordingProxy] = []
 
-    def make(url: str = "", **options: object) -> Proxy:
+    def make(url: str = "", **options: object) -> RecordingProxy:
         made.append(recorder(url or emulator.url, **options))  # type: ignore[arg-type]
         return made[-1]
 

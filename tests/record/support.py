@@ -9,7 +9,7 @@ from pathlib import Path
 from nakama_bots.observer import NullObserver
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.socket import Socket
-from nakama_bots.record.proxy import Proxy
+from nakama_bots.record.proxy import RecordingProxy
 from nakama_bots.record.session import tape_of
 from nakama_bots.record.tape import Tape
 from nakama_bots.rest.client import Client
@@ -45,14 +45,14 @@ class Game:
         self._transport.close()
 
 
-def recorder(url: str, network: Network | None = None, **options: object) -> Proxy:
+def recorder(url: str, network: Network | None = None, **options: object) -> RecordingProxy:
     """A proxy that listens."""
-    proxy = Proxy(Target.parse(url), ("127.0.0.1", 0), network=network, **options)  # type: ignore[arg-type]
+    proxy = RecordingProxy(Target.parse(url), ("127.0.0.1", 0), network=network, **options)  # type: ignore[arg-type]
     proxy.start()
     return proxy
 
 
-def stopped(proxy: Proxy) -> Tape:
+def stopped(proxy: RecordingProxy) -> Tape:
     """What a recorder has, after its end."""
     proxy.stop()
     return tape_of(proxy.kept)

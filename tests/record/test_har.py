@@ -13,7 +13,7 @@ import pytest
 from nakama_bots.errors import ConfigError
 from nakama_bots.players.replay import SUFFIX
 from nakama_bots.realtime.protobuf import ProtobufAdapter
-from nakama_bots.record.session import Options, finish, tape_of_har
+from nakama_bots.record.session import RecordOptions, finish, tape_of_har
 
 from .support import check_source
 
@@ -81,7 +81,7 @@ def test_a_session_in_an_har_file(tmp_path: Path, binary: bool) -> None:
     path.write_text(json.dumps({"log": {"entries": entries}}))
     said: list[str] = []
     scenario = tmp_path / "from_har.py"
-    assert finish(tape_of_har(path), Options(scenario), said.append)
+    assert finish(tape_of_har(path), RecordOptions(scenario), said.append)
     source = check_source(scenario)
     assert "self.player.api.get_account()" in source
     assert 'with self.player.chat("hall") as room:' in source

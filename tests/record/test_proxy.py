@@ -14,8 +14,8 @@ from gevent.server import StreamServer
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, ConfigError
-from nakama_bots.record.proxy import Proxy, server_tls
-from nakama_bots.record.wire import Side
+from nakama_bots.record.proxy import RecordingProxy, server_tls
+from nakama_bots.record.wire import WireSide
 from nakama_bots.settings.network import Network, Tls
 from nakama_bots.settings.target import Target
 
@@ -38,7 +38,7 @@ def echo() -> Iterator[str]:
     server.stop()
 
 
-def dialed(proxy: Proxy) -> gevent.socket.socket:
+def dialed(proxy: RecordingProxy) -> gevent.socket.socket:
     host, port = proxy.url.rpartition("//")[2].split(":")
     return gevent.socket.create_connection((host, int(port)))
 
@@ -60,7 +60,7 @@ def test_garbage_of_megabytes_passes_unchanged_and_is_noted(echo: str, record: M
         reading.join()
     assert bytes(got) == sent
     pieces = proxy.kept.wires[0].pieces
-    for side in (Side.CLIENT, Side.SERVER):
+    for side in (WireSide.CLIENT, WireSide.SERVER):
         assert b"".join(data for one, _, data in pieces if one is side) == sent
     assert "bytes that are not HTTP" in " ".join(stopped(proxy).notes)
 
@@ -77,7 +77,9 @@ def test_tls_on_both_sides(tmp_path: Path, echo: str) -> None:
     with EmulatorProcess.start(extra=("--tls-cert", files["cert"], "--tls-key", files["key"])) as server:
         port = server.url.rpartition(":")[2]
         context = server_tls(files["cert"], files["key"])
-        proxy = Proxy(Target("localhost", int(port), ssl=True), ("127.0.0.1", 0), network=network, tls=context)
+        proxy = RecordingProxy(
+            Target("localhost", int(port), ssl=True), ("127.0.0.1", 0), network=network, tls=context
+        )
         proxy.start()
         game = Game(proxy.url.replace("127.0.0.1", "localhost"), "tess", network=network).log_in()
         game.socket.join_chat("hall")
@@ -123,4 +125,4 @@ def test_a_client_that_is_cut_and_a_server_that_is_killed(record: MakeRecorder) 
 def test_an_address_that_is_taken(record: MakeRecorder, emulator: EmulatorProcess) -> None:
     port = int(record().url.rpartition(":")[2])
     with pytest.raises(ConfigError, match="--listen"):
-        Proxy(Target.parse(emulator.url), ("127.0.0.1", port)).start()
+        RecordingProxy(Target.parse(emulator.url), ("127.0.0.1", port)).start()

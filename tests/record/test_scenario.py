@@ -15,7 +15,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, NotFound
 from nakama_bots.players.replay import SUFFIX
 from nakama_bots.realtime.protobuf import ProtobufAdapter
-from nakama_bots.record.session import Options, finish
+from nakama_bots.record.session import RecordOptions, finish
 from nakama_bots.record.verify import verify
 from nakama_bots.settings.resolve import Settings
 
@@ -27,7 +27,7 @@ def written(proxy: object, path: Path, **options: object) -> tuple[str, list[str
     """The source of the scenario of what a recorder has, and what is said about it."""
     said: list[str] = []
     tape = stopped(proxy)  # type: ignore[arg-type]
-    assert finish(tape, Options(path, **options), said.append), said  # type: ignore[arg-type]
+    assert finish(tape, RecordOptions(path, **options), said.append), said  # type: ignore[arg-type]
     return check_source(path), said
 
 
@@ -243,7 +243,7 @@ def test_nothing_is_lost_when_the_disk_is_full(
     said: list[str] = []
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert not finish(stopped(proxy), Options(blocked / "mine.py"), said.append)
+    assert not finish(stopped(proxy), RecordOptions(blocked / "mine.py"), said.append)
     assert any("could not be written" in line for line in said)
     assert "self.player.api.get_account()" in capsys.readouterr().out
 

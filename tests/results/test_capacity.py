@@ -9,7 +9,7 @@ import pytest
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.capacity.answer import answer_of, exit_code, text
-from nakama_bots.results.capacity.search import MOST_TRIALS, Search
+from nakama_bots.results.capacity.search import MOST_TRIALS, Bisection
 from nakama_bots.results.capacity.usl import Usl, fit
 
 
@@ -17,7 +17,7 @@ def searched(seed, edge, low=50, high=5000):
     """A search of a server that passes at load n with probability 1 / (1 + (n / capacity) ** (1 / edge))."""
     generator = random.Random(seed)
     capacity = math.exp(generator.uniform(math.log(80), math.log(4000)))
-    search = Search(low, high)
+    search = Bisection(low, high)
     while not search.done() and search.trials < MOST_TRIALS:
         load = search.next()
         exponent = max(-60.0, min(60.0, (math.log(load) - math.log(capacity)) / edge))
@@ -35,7 +35,7 @@ def test_twenty_searches_find_the_capacity(edge):
 
 
 def test_a_server_that_holds_everything_is_at_least_the_greatest_load():
-    search = Search(10, 100)
+    search = Bisection(10, 100)
     while not search.done():
         search.add(search.next(), passed=True)
     assert search.passed[-1] == 100
@@ -44,7 +44,7 @@ def test_a_server_that_holds_everything_is_at_least_the_greatest_load():
 
 
 def test_a_server_that_fails_at_the_least_load_is_below_it():
-    search = Search(10, 1000)
+    search = Bisection(10, 1000)
     while not search.done():
         search.add(search.next(), passed=False)
     assert search.failed[-1] == 10
@@ -52,7 +52,7 @@ def test_a_server_that_fails_at_the_least_load_is_below_it():
 
 
 def test_the_generators_limit_is_not_the_servers():
-    search = Search(10, 1000)
+    search = Bisection(10, 1000)
     search.limit = 150
     while not search.done():
         load = search.next()
@@ -65,7 +65,7 @@ def test_the_generators_limit_is_not_the_servers():
 
 
 def test_one_trial_against_the_rule_does_not_decide():
-    search = Search(50, 5000)
+    search = Bisection(50, 5000)
     search.add(1000, passed=False)
     for load in (1000, 1000, 1100, 1200):
         search.add(load, passed=True)
@@ -94,7 +94,7 @@ def test_a_law_without_coherency_has_no_peak_and_few_loads_have_no_law():
 
 
 def test_the_answer_names_what_broke_first_at_the_least_load():
-    search = Search(10, 1000)
+    search = Bisection(10, 1000)
     trials = []
     for load, passed in (
         (100, False),
@@ -128,13 +128,13 @@ def test_the_answer_names_what_broke_first_at_the_least_load():
     ],
 )
 def test_exit_codes_by_what_is_required(passed, required, code):
-    search = Search(10, 1000)
+    search = Bisection(10, 1000)
     search.add(passed[1], passed=passed[0])
     part = answer_of(search, [], target="t", ended="e", seconds=1.0)
     assert exit_code(part, required) == code
 
 
 def test_nothing_measured_is_no_answer():
-    part = answer_of(Search(10, 1000), [], target="t", ended="the server is gone", seconds=1.0)
+    part = answer_of(Bisection(10, 1000), [], target="t", ended="the server is gone", seconds=1.0)
     assert exit_code(part, None) == ExitCode.INVALID
     assert "not measured" in text(part)

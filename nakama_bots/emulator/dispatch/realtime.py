@@ -13,7 +13,7 @@ from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionEr
 from nakama_bots.emulator.runtime.hooks import plain, run
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.limits import Full
-from nakama_bots.emulator.store.tracker import Session
+from nakama_bots.emulator.store.tracker import OnlineSession
 
 RUNTIME_EXCEPTION: Final = 0
 BAD_INPUT: Final = 3
@@ -52,7 +52,7 @@ class Call:
     """A message of a session, with all that its handler needs."""
 
     core: Core
-    session: Session
+    session: OnlineSession
     cid: str
     fields: Fields
     # The answer, for a hook.
@@ -104,7 +104,7 @@ class MessageDispatcher:
         self._rows = {alias: row for row in rows for alias in (row.key, camel(row.key))}
         self._server = {alias for key in SERVER_MESSAGES for alias in (key, camel(key))}
 
-    def dispatch(self, session: Session, content: bytes) -> Awaitable[None] | None:
+    def dispatch(self, session: OnlineSession, content: bytes) -> Awaitable[None] | None:
         """Handle one message. ``Malformed`` and ``NoMessage`` end the connection."""
         call, row = self._read(session, content)
         pending = self._handle(call, row)
@@ -180,7 +180,7 @@ class MessageDispatcher:
         hook = self._core.hooks.rt_after[row.key]
         run(f"after {row.key}", hook, _context(call, "after"), call.answer, plain(call.fields))
 
-    def _read(self, session: Session, content: bytes) -> tuple[Call, MessageRow]:
+    def _read(self, session: OnlineSession, content: bytes) -> tuple[Call, MessageRow]:
         envelope = loads(content)
         if type(envelope) is not dict:
             msg = "not an object"

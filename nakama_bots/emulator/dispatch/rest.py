@@ -208,7 +208,7 @@ TEXTS: Final = QueryType("", str, repeated=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class Endpoint:
     """A row: method and path template, authorization, schemas and handler.
 
     ``body`` None: the handler reads the raw bytes, or the method has no body.
@@ -225,11 +225,11 @@ class Route:
 class Router:
     """Finds the route of a request, runs it and returns the answer."""
 
-    def __init__(self, core: Core, routes: tuple[Route, ...]) -> None:
+    def __init__(self, core: Core, routes: tuple[Endpoint, ...]) -> None:
         self._core = core
-        self._static: dict[str, dict[str, Route]] = {}
-        self._patterns: list[tuple[re.Pattern[str], dict[str, Route]]] = []
-        by_template: dict[str, dict[str, Route]] = {}
+        self._static: dict[str, dict[str, Endpoint]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
+        by_template: dict[str, dict[str, Endpoint]] = {}
         for route in routes:
             by_template.setdefault(route.template, {})[route.method] = route
         for template, methods in by_template.items():
@@ -241,7 +241,7 @@ class Router:
             source = re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{value})", re.escape(template))
             self._patterns.append((re.compile(source), methods))
 
-    def find(self, path: str) -> tuple[dict[str, Route], Mapping[str, str]] | None:
+    def find(self, path: str) -> tuple[dict[str, Endpoint], Mapping[str, str]] | None:
         """Return the routes of a path by method, and the values in the path."""
         methods = self._static.get(path)
         if methods is not None:
@@ -265,7 +265,7 @@ class Router:
             return result
         return ok(result) if isinstance(result, dict) else await result
 
-    def _route(self, request: Request) -> Route:
+    def _route(self, request: Request) -> Endpoint:
         found = self.find(request.path)
         # The root is outside the gateway, which would answer 501 for a wrong method.
         if found is None or (request.path == "/" and request.method not in found[0]):
@@ -276,7 +276,7 @@ class Router:
             raise RestFault(UNIMPLEMENTED, "Method Not Allowed")
         return route
 
-    def _run(self, route: Route, request: Request) -> JsonObject | Answer | Awaitable[Answer]:
+    def _run(self, route: Endpoint, request: Request) -> JsonObject | Answer | Awaitable[Answer]:
         if route.body is not None and request.content:
             check_size(self._core, request)
             try:
@@ -314,7 +314,7 @@ def _message(key: str, request: Request) -> JsonObject:
     return {**plain(request.query), **whole, **request.path_values}
 
 
-def _before(hook: Before, key: str, route: Route, request: Request) -> None:
+def _before(hook: Before, key: str, route: Endpoint, request: Request) -> None:
     """Let the hook see and change the request."""
     try:
         body = hook(_context(request, "before"), _message(key, request))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nakama_bots.emulator.dispatch.realtime import MessageRow
-from nakama_bots.emulator.dispatch.rest import Route
+from nakama_bots.emulator.dispatch.rest import Endpoint
 from nakama_bots.emulator.handlers import (
     account,
     authentication,
@@ -33,7 +33,7 @@ from nakama_bots.emulator.handlers import (
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.tracker import EventRule, Mode
 
-ROUTES: Final[tuple[Route, ...]] = (
+ROUTES: Final[tuple[Endpoint, ...]] = (
     *general.ROUTES,
     *authentication.ROUTES,
     *session.ROUTES,

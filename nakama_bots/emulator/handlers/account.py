@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.dispatch.rest import INTERNAL, NOT_FOUND, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.dispatch.rest import INTERNAL, NOT_FOUND, TEXTS, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, text
 from nakama_bots.emulator.handlers.authentication import check_username, invalid
-from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, Account
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, StoredAccount
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 
@@ -15,7 +15,7 @@ from nakama_bots.emulator.store.core import Core
 _LONGEST: Final = {"display_name": 255, "avatar_url": 512, "lang_tag": 18, "location": 255, "timezone": 255}
 
 
-def own_account(core: Core, request: Request) -> Account:
+def own_account(core: Core, request: Request) -> StoredAccount:
     """Return the caller's account, if it still exists."""
     account = core.accounts.get(request.caller.user_id)
     if account is None:
@@ -82,14 +82,14 @@ def _users(core: Core, request: Request) -> JsonObject:
 
 
 ROUTES: Final = (
-    Route("GET", "/v2/account", session, _get),
-    Route(
+    Endpoint("GET", "/v2/account", session, _get),
+    Endpoint(
         "PUT",
         "/v2/account",
         session,
         _update,
         body=Schema(dict.fromkeys(("username", *_LONGEST), text)),
     ),
-    Route("DELETE", "/v2/account", session, _delete),
-    Route("GET", "/v2/user", session, _users, {"ids": TEXTS, "usernames": TEXTS, "facebook_ids": TEXTS}),
+    Endpoint("DELETE", "/v2/account", session, _delete),
+    Endpoint("GET", "/v2/user", session, _users, {"ids": TEXTS, "usernames": TEXTS, "facebook_ids": TEXTS}),
 )

@@ -16,14 +16,14 @@ from nakama_bots.emulator.dispatch.rest import (
     PERMISSION_DENIED,
     TEXT,
     UNAUTHENTICATED,
+    Endpoint,
     Request,
     RestFault,
-    Route,
     server_key,
 )
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, mapping, text
 from nakama_bots.emulator.formats.tokens import SessionClaims
-from nakama_bots.emulator.store.accounts import Account
+from nakama_bots.emulator.store.accounts import StoredAccount
 from nakama_bots.emulator.store.core import Core
 
 SPACE_OR_CONTROL = re.compile(r"[\x00-\x1f\x7f\s]")
@@ -66,7 +66,7 @@ class _Kind:
 _KINDS: Final = (_Kind("device", "Device ID", 10), _Kind("custom", "Custom ID", 6))
 
 
-def issue(core: Core, account: Account, claims: SessionClaims) -> JsonObject:
+def issue(core: Core, account: StoredAccount, claims: SessionClaims) -> JsonObject:
     """Return both tokens of a login. ``claims`` has what they share; their expiry is set here."""
     options = core.options
     now = core.seconds()
@@ -82,7 +82,7 @@ def issue(core: Core, account: Account, claims: SessionClaims) -> JsonObject:
     }
 
 
-def login(core: Core, request: Request, account: Account, *, created: bool) -> JsonObject:
+def login(core: Core, request: Request, account: StoredAccount, *, created: bool) -> JsonObject:
     """Return Nakama's ``Session`` of a new login."""
     if account.disabled:
         raise RestFault(PERMISSION_DENIED, "User account banned.")
@@ -101,7 +101,10 @@ def asked_username(request: Request) -> str:
 
 
 def create(
-    core: Core, request: Request, identity: tuple[str, str], prepare: Callable[[Account], None] | None = None
+    core: Core,
+    request: Request,
+    identity: tuple[str, str],
+    prepare: Callable[[StoredAccount], None] | None = None,
 ) -> JsonObject:
     """Create an account with an identity, and return it with its first session."""
     if not request.query.flag("create", default=True):
@@ -110,7 +113,7 @@ def create(
     if core.accounts.named(username) is not None:
         raise RestFault(ALREADY_EXISTS, "Username is already in use.")
     now = core.now()
-    account = Account(core.new_id(), username, now, now, identities=[identity])
+    account = StoredAccount(core.new_id(), username, now, now, identities=[identity])
     if prepare is not None:
         prepare(account)
     core.accounts.add(account)
@@ -171,7 +174,7 @@ _BY_EMAIL: Final = Schema({"email": text, "password": text, "vars": mapping(text
 
 ROUTES: Final = (
     *(
-        Route(
+        Endpoint(
             "POST",
             f"/v2/account/authenticate/{kind.name}",
             server_key,
@@ -181,5 +184,5 @@ ROUTES: Final = (
         )
         for kind in _KINDS
     ),
-    Route("POST", "/v2/account/authenticate/email", server_key, _by_email, _QUERY, _BY_EMAIL),
+    Endpoint("POST", "/v2/account/authenticate/email", server_key, _by_email, _QUERY, _BY_EMAIL),
 )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, RUNTIME_EXCEPTION, Call, MessageRow, RealtimeFault
-from nakama_bots.emulator.dispatch.rest import BOOL, INT, TEXT, Request, Route, session
+from nakama_bots.emulator.dispatch.rest import BOOL, INT, TEXT, Endpoint, Request, session
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import go_json, is_object, storable
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text
@@ -19,21 +19,21 @@ from nakama_bots.emulator.store.chat import (
     CHAT_UPDATE,
     Cursor,
     InvalidChannel,
-    Message,
+    StoredMessage,
     channel_id,
     channel_names,
     channel_stream,
     is_uuid,
 )
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.groups import GroupState
 from nakama_bots.emulator.store.notifications import DM_REQUEST
-from nakama_bots.emulator.store.tracker import Mode, Presence, Stream
+from nakama_bots.emulator.store.tracker import Mode, Presence, PresenceStream
+from nakama_bots.types.groups import GroupState
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
+def presence_event(stream: PresenceStream, changes: JsonObject) -> JsonObject:
     """Return the event of joins and leaves for the members."""
     return {"channel_presence_event": {"channel_id": channel_id(stream), **changes, **channel_names(stream)}}
 
@@ -42,29 +42,29 @@ def _target_fault(reason: str) -> RealtimeFault:
     return RealtimeFault(BAD_INPUT, f"{reason}: Invalid channel target")
 
 
-def _room(_: Call, target: str) -> Stream:
+def _room(_: Call, target: str) -> PresenceStream:
     if len(target.encode()) > 64:
         raise _target_fault("Channel name is required and must be 1-64 chars")
     if _CONTROL.search(target):
         raise _target_fault("Channel name must not contain control chars")
-    return Stream(Mode.CHANNEL, label=target)
+    return PresenceStream(Mode.CHANNEL, label=target)
 
 
-def _direct(call: Call, target: str) -> Stream:
+def _direct(call: Call, target: str) -> PresenceStream:
     if not is_uuid(target):
         raise _target_fault("Invalid user ID in direct message join")
     if call.core.accounts.get(target) is None or call.core.friends.blocks(target, call.session.user_id):
         raise _target_fault("User ID not found")
     first, second = sorted((call.session.user_id, target))
-    return Stream(Mode.DM, first, second)
+    return PresenceStream(Mode.DM, first, second)
 
 
-def _group(call: Call, target: str) -> Stream:
+def _group(call: Call, target: str) -> PresenceStream:
     if not is_uuid(target):
         raise _target_fault("Invalid group ID in group channel join")
     if not in_group(call.core, target, call.session.user_id):
         raise _target_fault("Group not found")
-    return Stream(Mode.GROUP, target)
+    return PresenceStream(Mode.GROUP, target)
 
 
 def in_group(core: Core, group_id: str, user_id: str) -> bool:
@@ -75,7 +75,7 @@ def in_group(core: Core, group_id: str, user_id: str) -> bool:
 
 
 # Channel types of ``channel_join``; 0 (or absent) is a room.
-_TARGETS: Final[dict[int, Callable[[Call, str], Stream]]] = {0: _room, 1: _room, 2: _direct, 3: _group}
+_TARGETS: Final[dict[int, Callable[[Call, str], PresenceStream]]] = {0: _room, 1: _room, 2: _direct, 3: _group}
 
 
 def _join(call: Call) -> None:
@@ -100,7 +100,7 @@ def _join(call: Call) -> None:
         _notify_absent(call, stream)
 
 
-def _notify_absent(call: Call, stream: Stream) -> None:
+def _notify_absent(call: Call, stream: PresenceStream) -> None:
     core, me = call.core, call.session
     partner = stream.subcontext if stream.subject == me.user_id else stream.subject
     if any(member.session.user_id == partner for member in core.tracker.presences(stream)):
@@ -109,7 +109,7 @@ def _notify_absent(call: Call, stream: Stream) -> None:
     core.notify(partner, f"{me.username} wants to chat", content, DM_REQUEST, me.user_id)
 
 
-def _stream(identifier: str) -> Stream:
+def _stream(identifier: str) -> PresenceStream:
     try:
         return channel_stream(identifier)
     except InvalidChannel:
@@ -135,7 +135,7 @@ def _check_kept(presence: Presence, content: str, what: str) -> None:
         raise RealtimeFault(RUNTIME_EXCEPTION, f"Could not persist {what} to channel history")
 
 
-def _member(call: Call, stream: Stream, doing: str) -> Presence:
+def _member(call: Call, stream: PresenceStream, doing: str) -> Presence:
     presence = call.core.tracker.get(stream, call.session)
     if presence is None:
         raise RealtimeFault(BAD_INPUT, f"Must join channel before {doing} messages")
@@ -143,11 +143,11 @@ def _member(call: Call, stream: Stream, doing: str) -> Presence:
 
 
 def send_message(
-    core: Core, stream: Stream, content: str, sender_id: str, username: str, *, persistent: bool = True
-) -> Message:
+    core: Core, stream: PresenceStream, content: str, sender_id: str, username: str, *, persistent: bool = True
+) -> StoredMessage:
     """Send a message to all members of a channel, and keep it if persistent; ``content`` is JSON text."""
     now = core.now()
-    message = Message(core.new_id(), stream, CHAT, sender_id, username, content, now, now, persistent)
+    message = StoredMessage(core.new_id(), stream, CHAT, sender_id, username, content, now, now, persistent)
     if persistent:
         core.messages.add(message)
     core.tracker.send(stream, {"channel_message": message.wire()})
@@ -156,7 +156,7 @@ def send_message(
 
 def change_message(
     core: Core,
-    stream: Stream,
+    stream: PresenceStream,
     identifier: str,
     code: int,
     content: str,
@@ -164,7 +164,7 @@ def change_message(
     username: str,
     *,
     persistent: bool,
-) -> Message | None:
+) -> StoredMessage | None:
     """Update or remove a user's kept message; returns the message sent to its channel.
 
     None: the message is persistent and does not exist.
@@ -177,10 +177,10 @@ def change_message(
         kept.content, kept.update_time = content, now
     elif kept is not None:
         core.messages.remove(kept)
-    return Message(identifier, stream, code, sender_id, username, content, created, now, persistent)
+    return StoredMessage(identifier, stream, code, sender_id, username, content, created, now, persistent)
 
 
-def _deliver(call: Call, message: Message) -> None:
+def _deliver(call: Call, message: StoredMessage) -> None:
     # The sender's own copy comes before the ack, as with a new message.
     call.core.tracker.send(message.stream, {"channel_message": message.wire()})
     call.reply("channel_message_ack", message.ack())
@@ -248,7 +248,7 @@ def _history(core: Core, request: Request) -> JsonObject:
 
 
 ROUTES: Final = (
-    Route(
+    Endpoint(
         "GET",
         "/v2/channel/{channel_id}",
         session,

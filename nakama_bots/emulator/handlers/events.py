@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Final
 
-from nakama_bots.emulator.dispatch.rest import Request, Route, session
+from nakama_bots.emulator.dispatch.rest import Endpoint, Request, session
 from nakama_bots.emulator.formats.protojson import JsonObject, Malformed, Schema, flag, mapping, text
 from nakama_bots.emulator.runtime.functions import RpcContext
 from nakama_bots.emulator.runtime.hooks import fire, plain
@@ -33,7 +33,7 @@ def _event(core: Core, request: Request) -> JsonObject:
 
 
 ROUTES: Final = (
-    Route(
+    Endpoint(
         "POST",
         "/v2/event",
         session,

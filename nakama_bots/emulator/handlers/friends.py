@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, TEXTS, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import go_json
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
@@ -14,8 +14,8 @@ from nakama_bots.emulator.store import notifications
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.friends import Friend, FriendOfFriend, InvalidMetadata
-from nakama_bots.emulator.store.tracker import Mode, Stream
+from nakama_bots.emulator.store.friends import FriendOfFriend, InvalidMetadata, StoredFriend
+from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
 _LONGEST_PAGE: Final = 1000
 _SECOND: Final = 10**9
@@ -63,7 +63,7 @@ def block_friends(core: Core, me: str, ids: list[str]) -> None:
     """Block users."""
     for user_id in core.friends.block(me, ids):
         # Their direct channel ends, without an event.
-        core.tracker.drop(Stream(Mode.DM, *sorted((me, user_id))))
+        core.tracker.drop(PresenceStream(Mode.DM, *sorted((me, user_id))))
 
 
 def _add(core: Core, request: Request) -> JsonObject:
@@ -108,7 +108,7 @@ def _list(core: Core, request: Request) -> JsonObject:
     return {name: value for name, value in fields.items() if value}
 
 
-def _friend(core: Core, edge: Friend) -> JsonObject:
+def _friend(core: Core, edge: StoredFriend) -> JsonObject:
     account = core.accounts.get(edge.user_id)
     assert account is not None  # a deleted user's edges go with it
     return {
@@ -141,9 +141,9 @@ def _referred(core: Core, one: FriendOfFriend) -> JsonObject:
 _NAMED: Final = {"ids": TEXTS, "usernames": TEXTS}
 
 ROUTES: Final = (
-    Route("GET", "/v2/friend", session, _list, {"limit": INT, "state": INT, "cursor": TEXT}),
-    Route("POST", "/v2/friend", session, _add, {**_NAMED, "metadata": TEXT}),
-    Route("DELETE", "/v2/friend", session, _delete, _NAMED),
-    Route("POST", "/v2/friend/block", session, _block, _NAMED),
-    Route("GET", "/v2/friend/friends", session, _friends_of_friends, {"limit": INT, "cursor": TEXT}),
+    Endpoint("GET", "/v2/friend", session, _list, {"limit": INT, "state": INT, "cursor": TEXT}),
+    Endpoint("POST", "/v2/friend", session, _add, {**_NAMED, "metadata": TEXT}),
+    Endpoint("DELETE", "/v2/friend", session, _delete, _NAMED),
+    Endpoint("POST", "/v2/friend/block", session, _block, _NAMED),
+    Endpoint("GET", "/v2/friend/friends", session, _friends_of_friends, {"limit": INT, "cursor": TEXT}),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from nakama_bots.emulator.dispatch.realtime import Call, MessageRow
-from nakama_bots.emulator.dispatch.rest import Answer, Request, Route, public
+from nakama_bots.emulator.dispatch.rest import Answer, Endpoint, Request, public
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema
 from nakama_bots.emulator.store.core import Core
 
@@ -27,8 +27,8 @@ def _pong(_: Call) -> None:
 
 
 ROUTES: Final = (
-    Route("GET", "/", public, _root),
-    Route("GET", "/healthcheck", public, _healthcheck),
+    Endpoint("GET", "/", public, _root),
+    Endpoint("GET", "/healthcheck", public, _healthcheck),
 )
 
 MESSAGES: Final = (

@@ -14,9 +14,9 @@ from nakama_bots.emulator.dispatch.rest import (
     NOT_FOUND,
     TEXT,
     TEXTS,
+    Endpoint,
     Request,
     RestFault,
-    Route,
     session,
 )
 from nakama_bots.emulator.formats.cursors import InvalidCursor
@@ -34,7 +34,7 @@ from nakama_bots.emulator.store.chat import (
     GROUP_KICK,
     GROUP_LEAVE,
     GROUP_PROMOTE,
-    Message,
+    StoredMessage,
     is_uuid,
 )
 from nakama_bots.emulator.store.core import Core
@@ -44,11 +44,11 @@ from nakama_bots.emulator.store.groups import (
     GroupNameInUse,
     GroupNotFound,
     GroupPermissionDenied,
-    GroupState,
     GroupUserNotFound,
     LastSuperadmin,
 )
-from nakama_bots.emulator.store.tracker import Mode, Stream
+from nakama_bots.emulator.store.tracker import Mode, PresenceStream
+from nakama_bots.types.groups import GroupState
 
 # The longest value that the server's database columns accept, in characters.
 _LONGEST: Final = {"name": 255, "description": 255, "lang_tag": 18, "avatar_url": 512}
@@ -57,8 +57,8 @@ _DENIED: Final = "Group not found or permission denied."
 
 def say(core: Core, group_id: str, code: int, user_id: str, username: str) -> None:
     """Announce a change of a user in the group's chat, as a persistent message."""
-    now, stream = core.now(), Stream(Mode.GROUP, group_id)
-    message = Message(core.new_id(), stream, code, user_id, username, "{}", now, now, persistent=True)
+    now, stream = core.now(), PresenceStream(Mode.GROUP, group_id)
+    message = StoredMessage(core.new_id(), stream, code, user_id, username, "{}", now, now, persistent=True)
     core.messages.add(message)
     core.tracker.send(stream, {"channel_message": message.wire()})
 
@@ -72,7 +72,7 @@ def _say_all(core: Core, group_id: str, code: int, user_ids: Iterable[str]) -> N
 
 def _silence(core: Core, group_id: str, user_ids: Iterable[str]) -> None:
     """Remove users who left a group from its chat."""
-    gone, stream = set(user_ids), Stream(Mode.GROUP, group_id)
+    gone, stream = set(user_ids), PresenceStream(Mode.GROUP, group_id)
     for presence in core.tracker.presences(stream, hidden=True):
         if presence.session.user_id in gone:
             core.tracker.untrack(stream, presence.session)
@@ -143,7 +143,7 @@ def _delete(core: Core, request: Request) -> JsonObject:
     except GroupPermissionDenied:
         raise invalid("Group not found or you're not allowed to delete.") from None
     core.groups.delete(group)
-    core.tracker.drop(Stream(Mode.GROUP, group_id))
+    core.tracker.drop(PresenceStream(Mode.GROUP, group_id))
     return {}
 
 
@@ -176,7 +176,7 @@ def leave_group(core: Core, group_id: str, user_id: str, username: str) -> None:
     if core.groups.leave(group_id, user_id) is None:
         return
     if core.groups.get(group_id) is None:
-        core.tracker.drop(Stream(Mode.GROUP, group_id))
+        core.tracker.drop(PresenceStream(Mode.GROUP, group_id))
         return
     say(core, group_id, GROUP_LEAVE, user_id, username)
     _silence(core, group_id, [user_id])
@@ -325,21 +325,21 @@ _GROUP: Final = {"name": text, "description": text, "lang_tag": text, "avatar_ur
 _PAGE: Final = {"limit": INT, "state": INT, "cursor": TEXT}
 
 ROUTES: Final = (
-    Route(
+    Endpoint(
         "GET",
         "/v2/group",
         session,
         _list,
         {"name": TEXT, "cursor": TEXT, "limit": INT, "lang_tag": TEXT, "members": INT, "open": BOOL},
     ),
-    Route("POST", "/v2/group", session, _create, body=Schema({**_GROUP, "max_count": int32})),
-    Route("PUT", "/v2/group/{group_id}", session, _update, body=Schema(_GROUP)),
-    Route("DELETE", "/v2/group/{group_id}", session, _delete),
-    Route("POST", "/v2/group/{group_id}/join", session, _join),
-    Route("POST", "/v2/group/{group_id}/leave", session, _leave),
-    Route("POST", "/v2/group/{group_id}/add", session, _add, {"user_ids": TEXTS}),
+    Endpoint("POST", "/v2/group", session, _create, body=Schema({**_GROUP, "max_count": int32})),
+    Endpoint("PUT", "/v2/group/{group_id}", session, _update, body=Schema(_GROUP)),
+    Endpoint("DELETE", "/v2/group/{group_id}", session, _delete),
+    Endpoint("POST", "/v2/group/{group_id}/join", session, _join),
+    Endpoint("POST", "/v2/group/{group_id}/leave", session, _leave),
+    Endpoint("POST", "/v2/group/{group_id}/add", session, _add, {"user_ids": TEXTS}),
     *(
-        Route(
+        Endpoint(
             "POST",
             f"/v2/group/{{group_id}}/{verb}",
             session,
@@ -348,6 +348,6 @@ ROUTES: Final = (
         )
         for verb in _CHANGES
     ),
-    Route("GET", "/v2/group/{group_id}/user", session, _users, _PAGE),
-    Route("GET", "/v2/user/{user_id}/group", session, _of_user, _PAGE),
+    Endpoint("GET", "/v2/group/{group_id}/user", session, _users, _PAGE),
+    Endpoint("GET", "/v2/user/{user_id}/group", session, _of_user, _PAGE),
 )

@@ -13,9 +13,9 @@ from nakama_bots.emulator.dispatch.rest import (
     TEXT,
     TEXTS,
     UINT,
+    Endpoint,
     Request,
     RestFault,
-    Route,
     session,
 )
 from nakama_bots.emulator.formats.cursors import InvalidCursor
@@ -151,8 +151,8 @@ _PAGE: Final = {"limit": INT, "cursor": TEXT, "expiry": INT64}
 _PATH: Final = "/v2/leaderboard/{leaderboard_id}"
 
 ROUTES: Final = (
-    Route("GET", _PATH, session, _list, {**_PAGE, "owner_ids": TEXTS}),
-    Route("POST", _PATH, session, _write, body=RECORD),
-    Route("DELETE", _PATH, session, _delete),
-    Route("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, {**_PAGE, "limit": UINT}),
+    Endpoint("GET", _PATH, session, _list, {**_PAGE, "owner_ids": TEXTS}),
+    Endpoint("POST", _PATH, session, _write, body=RECORD),
+    Endpoint("DELETE", _PATH, session, _delete),
+    Endpoint("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, {**_PAGE, "limit": UINT}),
 )

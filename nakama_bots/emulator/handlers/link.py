@@ -7,9 +7,9 @@ from typing import Final
 from nakama_bots.emulator.dispatch.rest import (
     ALREADY_EXISTS,
     PERMISSION_DENIED,
+    Endpoint,
     Request,
     RestFault,
-    Route,
     session,
 )
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, mapping, text
@@ -20,7 +20,7 @@ from nakama_bots.emulator.handlers.authentication import (
     check_password,
     invalid,
 )
-from nakama_bots.emulator.store.accounts import Account
+from nakama_bots.emulator.store.accounts import StoredAccount
 from nakama_bots.emulator.store.core import Core
 
 
@@ -32,7 +32,7 @@ def last_identity() -> RestFault:
     )
 
 
-def link_only(core: Core, account: Account, kind: str, external: str, in_use: str) -> None:
+def link_only(core: Core, account: StoredAccount, kind: str, external: str, in_use: str) -> None:
     """Set the account's only identity of that kind."""
     owner = core.accounts.identified(kind, external)
     if owner not in (None, account):
@@ -44,7 +44,7 @@ def link_only(core: Core, account: Account, kind: str, external: str, in_use: st
     account.update_time = core.now()
 
 
-def unlink_only(core: Core, account: Account, kind: str, external: str = "") -> None:
+def unlink_only(core: Core, account: StoredAccount, kind: str, external: str = "") -> None:
     """Remove the account's identity of that kind; any if ``external`` is ""."""
     before = account.identity(kind)
     others = any(have != kind for have, _ in account.identities)
@@ -127,10 +127,10 @@ _BY_ID: Final = Schema({"id": text, "vars": mapping(text)})
 _BY_EMAIL: Final = Schema({"email": text, "password": text, "vars": mapping(text)})
 
 ROUTES: Final = (
-    Route("POST", "/v2/account/link/device", session, _link_device, body=_BY_ID),
-    Route("POST", "/v2/account/unlink/device", session, _unlink_device, body=_BY_ID),
-    Route("POST", "/v2/account/link/custom", session, _link_custom, body=_BY_ID),
-    Route("POST", "/v2/account/unlink/custom", session, _unlink_custom, body=_BY_ID),
-    Route("POST", "/v2/account/link/email", session, _link_email, body=_BY_EMAIL),
-    Route("POST", "/v2/account/unlink/email", session, _unlink_email, body=_BY_EMAIL),
+    Endpoint("POST", "/v2/account/link/device", session, _link_device, body=_BY_ID),
+    Endpoint("POST", "/v2/account/unlink/device", session, _unlink_device, body=_BY_ID),
+    Endpoint("POST", "/v2/account/link/custom", session, _link_custom, body=_BY_ID),
+    Endpoint("POST", "/v2/account/unlink/custom", session, _unlink_custom, body=_BY_ID),
+    Endpoint("POST", "/v2/account/link/email", session, _link_email, body=_BY_EMAIL),
+    Endpoint("POST", "/v2/account/unlink/email", session, _unlink_email, body=_BY_EMAIL),
 )

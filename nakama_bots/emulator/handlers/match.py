@@ -27,23 +27,23 @@ from nakama_bots.emulator.formats.protojson import (
 from nakama_bots.emulator.formats.tokens import verify
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.tracker import Mode, Presence, Stream, user_presence
+from nakama_bots.emulator.store.tracker import Mode, Presence, PresenceStream, user_presence
 
 
-def match_id(stream: Stream) -> str:
+def match_id(stream: PresenceStream) -> str:
     """Return ``<uuid>.`` for a relayed match, ``<uuid>.<node>`` for an authoritative one."""
     return f"{stream.subject}.{stream.label}"
 
 
-def match_stream(identifier: str) -> Stream:
+def match_stream(identifier: str) -> PresenceStream:
     """Return the stream of a match id."""
     subject, dot, node = identifier.partition(".")
     if not dot or not is_uuid(subject):
         raise RealtimeFault(BAD_INPUT, "Invalid match ID")
-    return Stream(Mode.MATCH_AUTHORITATIVE if node else Mode.MATCH_RELAYED, subject, label=node)
+    return PresenceStream(Mode.MATCH_AUTHORITATIVE if node else Mode.MATCH_RELAYED, subject, label=node)
 
 
-def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
+def presence_event(stream: PresenceStream, changes: JsonObject) -> JsonObject:
     """Return the event of joins and leaves for the members."""
     return {"match_presence_event": {"match_id": match_id(stream), **changes}}
 
@@ -52,12 +52,12 @@ def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
 _MODES: Final = (Mode.MATCH_RELAYED, Mode.MATCH_AUTHORITATIVE)
 
 
-def _leave_others(call: Call, stream: Stream) -> None:
+def _leave_others(call: Call, stream: PresenceStream) -> None:
     if call.core.options.single_match:
         call.core.tracker.leave_others(call.session, _MODES, stream)
 
 
-def _enter(call: Call, stream: Stream, *, count_self: bool) -> None:
+def _enter(call: Call, stream: PresenceStream, *, count_self: bool) -> None:
     """Join and answer; the presences include the joiner only if it was already present."""
     tracker = call.core.tracker
     before = tracker.presences(stream)
@@ -79,7 +79,7 @@ def _enter(call: Call, stream: Stream, *, count_self: bool) -> None:
 def _create(call: Call) -> None:
     name = call.fields.text("name")
     subject = str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) if name else call.core.new_id()
-    _enter(call, Stream(Mode.MATCH_RELAYED, subject), count_self=True)
+    _enter(call, PresenceStream(Mode.MATCH_RELAYED, subject), count_self=True)
 
 
 def _token_match(core: Core, token: str) -> str:
@@ -110,7 +110,7 @@ def _join(call: Call) -> None:
     _leave_others(call, stream)
 
 
-def _enter_authoritative(call: Call, stream: Stream) -> None:
+def _enter_authoritative(call: Call, stream: PresenceStream) -> None:
     """Run the match's join attempt, join and answer; a present session skips the attempt.
 
     Recorded, 295 of 300: the match's broadcast on the join comes first, then the answer, then the event.

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from nakama_bots.emulator.dispatch.rest import BOOL, INT, INTERNAL, TEXT, Request, RestFault, Route, session
+from nakama_bots.emulator.dispatch.rest import BOOL, INT, INTERNAL, TEXT, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats import query
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.tracker import Mode, Stream
+from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
 _DEFAULT_LIMIT: Final = 10
 
@@ -44,7 +44,7 @@ def find(core: Core, wanted: Wanted) -> list[JsonObject]:
         # An empty query matches all; a query wins over a label.
         parsed = query.parse(wanted.query or "*")
         for identifier, listed in core.matches.index.search(parsed):
-            match = core.matches.get(Stream(Mode.MATCH_AUTHORITATIVE, *_split(identifier)))
+            match = core.matches.get(PresenceStream(Mode.MATCH_AUTHORITATIVE, *_split(identifier)))
             if match is None or (wanted.query is None and wanted.label not in (None, listed.label)):
                 continue
             size = len(match.members)
@@ -97,7 +97,7 @@ def _list(core: Core, request: Request) -> JsonObject:
 
 
 ROUTES: Final = (
-    Route(
+    Endpoint(
         "GET",
         "/v2/match",
         session,

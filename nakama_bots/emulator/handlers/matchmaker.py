@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, RUNTIME_EXCEPTION, Call, MessageRow, RealtimeFault
-from nakama_bots.emulator.dispatch.rest import Request, Route, session
+from nakama_bots.emulator.dispatch.rest import Endpoint, Request, session
 from nakama_bots.emulator.formats import query
 from nakama_bots.emulator.formats.protojson import (
     Fields,
@@ -23,7 +23,7 @@ from nakama_bots.emulator.formats.tokens import sign
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
 from nakama_bots.emulator.runtime.hooks import run
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.matchmaker import Entry, Found, Ticket, TooManyTickets
+from nakama_bots.emulator.store.matchmaker import Entry, FoundMatch, QueuedTicket, TooManyTickets
 
 # Seconds in which the match token must be used (``server/matchmaker.go``).
 _MATCH_TOKEN_EXPIRY: Final = 30
@@ -56,7 +56,7 @@ def _add(call: Call) -> None:
     entry = Entry(call.session, fields.text_map("string_properties"), fields.number_map("numeric_properties"))
     try:
         wanted = query.parse(fields.text("query") or "*")
-        ticket = Ticket(core.new_id(), (entry,), wanted, low, high, multiple, core.now())
+        ticket = QueuedTicket(core.new_id(), (entry,), wanted, low, high, multiple, core.now())
         core.matchmaker.add(ticket)
     except (query.QuerySyntaxError, TooManyTickets):
         raise RealtimeFault(RUNTIME_EXCEPTION, "Error adding to matchmaker") from None
@@ -78,7 +78,7 @@ def run_interval(core: Core) -> None:
         _tell(core, found)
 
 
-def _chosen(core: Core, candidates: list[Found]) -> list[Found]:
+def _chosen(core: Core, candidates: list[FoundMatch]) -> list[FoundMatch]:
     """Return the matches that a hook accepts; the tickets of the others continue to search."""
     override = core.hooks.matchmaker_override
     if override is None or not candidates:
@@ -88,7 +88,7 @@ def _chosen(core: Core, candidates: list[Found]) -> list[Found]:
     if wanted is None:
         return candidates
     kept = {frozenset(entry.session.id for entry in match) for match in wanted}
-    chosen: list[Found] = []
+    chosen: list[FoundMatch] = []
     for found in candidates:
         if frozenset(entry.session.id for entry in found.entries) in kept:
             chosen.append(found)
@@ -98,7 +98,7 @@ def _chosen(core: Core, candidates: list[Found]) -> list[Found]:
     return chosen
 
 
-def _tell(core: Core, found: Found) -> None:
+def _tell(core: Core, found: FoundMatch) -> None:
     match_id = _hooked(core, found)
     if match_id:
         place = {"match_id": match_id}
@@ -112,7 +112,7 @@ def _tell(core: Core, found: Found) -> None:
             core.tracker.send_to([entry.session], {"matchmaker_matched": matched})
 
 
-def _hooked(core: Core, found: Found) -> str:
+def _hooked(core: Core, found: FoundMatch) -> str:
     """Return the match that a hook created for these players, "" without one."""
     if core.hooks.matchmaker_matched is None:
         return ""
@@ -129,7 +129,7 @@ def _stats(core: Core, _: Request) -> JsonObject:
     return core.matchmaker.stats()
 
 
-ROUTES: Final = (Route("GET", "/v2/matchmaker/stats", session, _stats),)
+ROUTES: Final = (Endpoint("GET", "/v2/matchmaker/stats", session, _stats),)
 
 SEARCH: Final[Mapping[str, Parser]] = {
     "min_count": int32,

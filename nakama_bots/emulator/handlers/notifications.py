@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, TEXTS, Request, RestFault, Route, session
+from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, TEXTS, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.handlers.matches import check_limit
@@ -30,6 +30,6 @@ def _delete(core: Core, request: Request) -> JsonObject:
 
 
 ROUTES: Final = (
-    Route("GET", "/v2/notification", session, _list, {"limit": INT, "cacheable_cursor": TEXT}),
-    Route("DELETE", "/v2/notification", session, _delete, {"ids": TEXTS}),
+    Endpoint("GET", "/v2/notification", session, _list, {"limit": INT, "cacheable_cursor": TEXT}),
+    Endpoint("DELETE", "/v2/notification", session, _delete, {"ids": TEXTS}),
 )

@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 
 from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
-from nakama_bots.emulator.dispatch.rest import BOOL, INT, INTERNAL, TEXT, Request, RestFault, Route, session
+from nakama_bots.emulator.dispatch.rest import BOOL, INT, INTERNAL, TEXT, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats import query
 from nakama_bots.emulator.formats.protojson import JsonObject, Parser, Schema, data, flag, int32, int64, text
 from nakama_bots.emulator.handlers.match import USER_PRESENCE
@@ -18,21 +18,21 @@ from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.handlers.matchmaker import SEARCH, counts
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.matchmaker import Entry, Ticket, TooManyTickets
-from nakama_bots.emulator.store.parties import LARGEST, Party, PartyError, party_id
-from nakama_bots.emulator.store.tracker import Mode, Presence, Session, Stream, user_presence
+from nakama_bots.emulator.store.matchmaker import Entry, QueuedTicket, TooManyTickets
+from nakama_bots.emulator.store.parties import LARGEST, OpenParty, PartyError, party_id
+from nakama_bots.emulator.store.tracker import Mode, OnlineSession, Presence, PresenceStream, user_presence
 
 _DEFAULT_LIMIT: Final = 10
 # The stream modes that ``session.single_party`` limits to one per session.
 _MODES: Final = (Mode.PARTY,)
 
 
-def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
+def presence_event(stream: PresenceStream, changes: JsonObject) -> JsonObject:
     """Return the event of joins and leaves for the members."""
     return {"party_presence_event": {"party_id": party_id(stream), **changes}}
 
 
-def changed(core: Core, stream: Stream, joins: Presence | None, leaves: Presence | None) -> None:
+def changed(core: Core, stream: PresenceStream, joins: Presence | None, leaves: Presence | None) -> None:
     """Update a party before its members receive the event of a join or leave."""
     party = core.parties.get(stream)
     if party is not None and joins is not None:
@@ -41,13 +41,13 @@ def changed(core: Core, stream: Stream, joins: Presence | None, leaves: Presence
         _left(core, party, leaves.session)
 
 
-def _joined(core: Core, party: Party, session: Session) -> None:
+def _joined(core: Core, party: OpenParty, session: OnlineSession) -> None:
     party.leader = party.leader or session
     if party.add(session):
         core.tracker.send_to([session], {"party": _info(party, session)})
 
 
-def _left(core: Core, party: Party, session: Session) -> None:
+def _left(core: Core, party: OpenParty, session: OnlineSession) -> None:
     party.requests.pop(session.id, None)
     if party.members.pop(session.id, None) is None:
         return  # a party without room for members, which ``close_idle`` ends
@@ -69,18 +69,18 @@ def close_idle(core: Core) -> None:
         party.idle = idle
 
 
-def _stop(core: Core, party: Party) -> None:
+def _stop(core: Core, party: OpenParty) -> None:
     core.parties.remove(party)
     core.tracker.drop(party.stream)
     core.matchmaker.remove_party_all(party.id)
 
 
-def _leader(party: Party, leader: Session) -> JsonObject:
+def _leader(party: OpenParty, leader: OnlineSession) -> JsonObject:
     return {"party_leader": {"party_id": party.id, "presence": user_presence(leader)}}
 
 
-def _info(party: Party, to: Session, **more: object) -> JsonObject:
-    """Return Nakama's ``Party`` without the fields that its later events omit."""
+def _info(party: OpenParty, to: OnlineSession, **more: object) -> JsonObject:
+    """Return Nakama's ``OpenParty`` without the fields that its later events omit."""
     assert party.leader is not None
     presences = [user_presence(member) for member in party.members.values()] or more.pop("presences", None)
     fields: JsonObject = {
@@ -95,14 +95,14 @@ def _info(party: Party, to: Session, **more: object) -> JsonObject:
     return {name: value for name, value in fields.items() if value}
 
 
-def _stream(identifier: str) -> Stream:
+def _stream(identifier: str) -> PresenceStream:
     subject, dot, node = identifier.partition(".")
     if not dot or not is_uuid(subject):
         raise RealtimeFault(BAD_INPUT, "Invalid party ID")
-    return Stream(Mode.PARTY, subject, label=node)
+    return PresenceStream(Mode.PARTY, subject, label=node)
 
 
-Act = Callable[[Call, Party], None]
+Act = Callable[[Call, OpenParty], None]
 
 
 def _acting(
@@ -128,7 +128,7 @@ def _acting(
 
 
 _NAMED: Final = ("user_id", "session_id", "username")
-_NOBODY: Final = Party(Stream(Mode.PARTY), open=False, max_size=0, create_time=0, leader=None)
+_NOBODY: Final = OpenParty(PresenceStream(Mode.PARTY), open=False, max_size=0, create_time=0, leader=None)
 
 
 def _create(call: Call) -> None:
@@ -147,13 +147,13 @@ def _create(call: Call) -> None:
     _enter(core, party, session)
 
 
-def _enter(core: Core, party: Party, session: Session) -> None:
+def _enter(core: Core, party: OpenParty, session: OnlineSession) -> None:
     core.tracker.track(party.stream, Presence(session))
     if core.options.single_party:
         core.tracker.leave_others(session, _MODES, party.stream)
 
 
-def _join(call: Call, party: Party) -> None:
+def _join(call: Call, party: OpenParty) -> None:
     core, session = call.core, call.session
     leader = party.leader
     if party.ask(session):
@@ -178,7 +178,7 @@ def _presence(call: Call) -> tuple[str, str, str]:
     return given.text("user_id"), given.text("session_id"), given.text("username")
 
 
-def _promote(call: Call, party: Party) -> None:
+def _promote(call: Call, party: OpenParty) -> None:
     party.check_leader(call.session)
     member = party.find(party.members, _presence(call))
     if member is None:
@@ -189,7 +189,7 @@ def _promote(call: Call, party: Party) -> None:
     call.reply()
 
 
-def _accept(call: Call, party: Party) -> None:
+def _accept(call: Call, party: OpenParty) -> None:
     party.check_leader(call.session)
     if len(party.members) >= party.max_size:
         msg = "party full"
@@ -207,7 +207,7 @@ def _accept(call: Call, party: Party) -> None:
     call.core.matchmaker.remove_party_all(party.id)
 
 
-def _remove(call: Call, party: Party) -> None:
+def _remove(call: Call, party: OpenParty) -> None:
     party.check_leader(call.session)
     presence = _presence(call)
     if party.leader is not None and party.find({party.leader.id: party.leader}, presence):
@@ -229,14 +229,14 @@ def _remove(call: Call, party: Party) -> None:
     call.reply()
 
 
-def _close(call: Call, party: Party) -> None:
+def _close(call: Call, party: OpenParty) -> None:
     party.check_leader(call.session)
     call.core.tracker.send(party.stream, {"party_close": {"party_id": party.id}})
     _stop(call.core, party)
     call.reply()
 
 
-def _requests(call: Call, party: Party) -> None:
+def _requests(call: Call, party: OpenParty) -> None:
     party.check_leader(call.session)
     body: JsonObject = {"party_id": call.fields.text("party_id")}
     if party.requests:
@@ -244,7 +244,7 @@ def _requests(call: Call, party: Party) -> None:
     call.reply("party_join_request", body)
 
 
-def _send_data(call: Call, party: Party) -> None:
+def _send_data(call: Call, party: OpenParty) -> None:
     sender = party.members.get(call.session.id)
     if sender is None:
         msg = "party member not found"
@@ -259,14 +259,14 @@ def _send_data(call: Call, party: Party) -> None:
     call.reply()
 
 
-def _update_hidden(call: Call, _: Party) -> None:
+def _update_hidden(call: Call, _: OpenParty) -> None:
     _stream(call.fields.text("party_id"))
     if call.fields.text("label") not in ("", "{}") and call.fields.flag("hidden"):
         message = "Error updating party: party is hidden and label is not empty, invalid operation"
         raise RealtimeFault(BAD_INPUT, message)
 
 
-def _update(call: Call, party: Party) -> None:
+def _update(call: Call, party: OpenParty) -> None:
     party.check_leader(call.session)
     fields = call.fields
     label, open_, hidden = fields.text("label"), fields.flag("open"), fields.flag("hidden")
@@ -278,11 +278,11 @@ def _update(call: Call, party: Party) -> None:
     call.reply()
 
 
-def _search_counts(call: Call, _: Party) -> None:
+def _search_counts(call: Call, _: OpenParty) -> None:
     counts(call.fields)
 
 
-def _matchmake(call: Call, party: Party) -> None:
+def _matchmake(call: Call, party: OpenParty) -> None:
     fields, core = call.fields, call.core
     party.check_leader(call.session)
     texts, numbers = fields.text_map("string_properties"), fields.number_map("numeric_properties")
@@ -292,7 +292,7 @@ def _matchmake(call: Call, party: Party) -> None:
     except query.QuerySyntaxError:
         msg = "matchmaker query invalid"
         raise PartyError(msg) from None
-    ticket = Ticket(core.new_id(), entries, wanted, *counts(fields), core.now(), party.id)
+    ticket = QueuedTicket(core.new_id(), entries, wanted, *counts(fields), core.now(), party.id)
     try:
         core.matchmaker.add(ticket)
     except TooManyTickets:
@@ -304,12 +304,12 @@ def _matchmake(call: Call, party: Party) -> None:
     core.tracker.send_to(others, {"party_matchmaker_ticket": body})
 
 
-def _check_ticket(call: Call, _: Party) -> None:
+def _check_ticket(call: Call, _: OpenParty) -> None:
     if not call.fields.text("ticket"):
         raise RealtimeFault(BAD_INPUT, "Invalid matchmaker ticket")
 
 
-def _stop_matchmaking(call: Call, party: Party) -> None:
+def _stop_matchmaking(call: Call, party: OpenParty) -> None:
     party.check_leader(call.session)
     if not call.core.matchmaker.remove_party(call.fields.text("ticket"), party.id):
         msg = "matchmaker ticket not found"
@@ -334,7 +334,7 @@ def _list(core: Core, request: Request) -> JsonObject:
 def listed(
     core: Core, limit: int, only_open: bool | None, wanted: str, cursor: str, *, hidden: bool = False
 ) -> tuple[list[JsonObject], str]:
-    """Return a page of parties with all fields of a listed ``Party``, and the cursor of the next page.
+    """Return a page of parties with all fields of a listed ``OpenParty``, and the cursor of the next page.
 
     ``QuerySyntaxError``, ``QuerySearchError``; ``ValueError`` for a cursor of another query.
     """
@@ -370,7 +370,7 @@ def _offset(cursor: str, asked: list[object]) -> int:
 
 
 ROUTES: Final = (
-    Route("GET", "/v2/party", session, _list, {"limit": INT, "open": BOOL, "query": TEXT, "cursor": TEXT}),
+    Endpoint("GET", "/v2/party", session, _list, {"limit": INT, "open": BOOL, "query": TEXT, "cursor": TEXT}),
 )
 
 _PARTY: Final[Mapping[str, Parser]] = {"party_id": text}

@@ -15,9 +15,9 @@ from nakama_bots.emulator.dispatch.rest import (
     FAILED_PRECONDITION,
     TEXT,
     UNAUTHENTICATED,
+    Endpoint,
     Request,
     RestFault,
-    Route,
     server_key,
     session,
 )
@@ -185,7 +185,7 @@ _LOGIN: Final = {"create": BOOL, "username": TEXT}
 
 ROUTES: Final = (
     *(
-        Route(
+        Endpoint(
             "POST",
             f"/v2/account/authenticate/{provider.kind}",
             server_key,
@@ -196,7 +196,7 @@ ROUTES: Final = (
         for provider in _PROVIDERS
     ),
     *(
-        Route(
+        Endpoint(
             "POST",
             f"/v2/account/link/{provider.kind}",
             session,
@@ -207,7 +207,7 @@ ROUTES: Final = (
         for provider in _PROVIDERS
     ),
     *(
-        Route(
+        Endpoint(
             "POST",
             f"/v2/account/unlink/{provider.kind}",
             session,
@@ -216,7 +216,7 @@ ROUTES: Final = (
         )
         for provider in _PROVIDERS
     ),
-    Route(
+    Endpoint(
         "POST",
         "/v2/account/authenticate/gamecenter",
         server_key,
@@ -224,9 +224,9 @@ ROUTES: Final = (
         _LOGIN,
         _PLAYER,
     ),
-    Route("POST", "/v2/account/link/gamecenter", session, _link_game_center, body=_PLAYER),
-    Route("POST", "/v2/account/unlink/gamecenter", session, _unlink_game_center, body=_PLAYER),
-    Route(
+    Endpoint("POST", "/v2/account/link/gamecenter", session, _link_game_center, body=_PLAYER),
+    Endpoint("POST", "/v2/account/unlink/gamecenter", session, _unlink_game_center, body=_PLAYER),
+    Endpoint(
         "POST",
         f"/v2/account/authenticate/{_INSTANT}",
         server_key,
@@ -234,8 +234,8 @@ ROUTES: Final = (
         _LOGIN,
         _SIGNED,
     ),
-    Route("POST", f"/v2/account/link/{_INSTANT}", session, _link_instant, body=_SIGNED),
-    Route("POST", f"/v2/account/unlink/{_INSTANT}", session, _unlink_instant, body=_SIGNED),
-    Route("POST", "/v2/friend/facebook", session, _import_facebook, {"reset": BOOL}, _ACCOUNT),
-    Route("POST", "/v2/friend/steam", session, _import_steam, {"reset": BOOL}, _ACCOUNT),
+    Endpoint("POST", f"/v2/account/link/{_INSTANT}", session, _link_instant, body=_SIGNED),
+    Endpoint("POST", f"/v2/account/unlink/{_INSTANT}", session, _unlink_instant, body=_SIGNED),
+    Endpoint("POST", "/v2/friend/facebook", session, _import_facebook, {"reset": BOOL}, _ACCOUNT),
+    Endpoint("POST", "/v2/friend/steam", session, _import_steam, {"reset": BOOL}, _ACCOUNT),
 )

@@ -15,9 +15,9 @@ from nakama_bots.emulator.dispatch.rest import (
     FAILED_PRECONDITION,
     NOT_FOUND,
     UNKNOWN,
+    Endpoint,
     Request,
     RestFault,
-    Route,
     session,
 )
 from nakama_bots.emulator.formats.cursors import InvalidCursor
@@ -105,19 +105,21 @@ _PURCHASE: Final = Schema(
 )
 
 ROUTES: Final = (
-    Route("POST", "/v2/iap/purchase/apple", session, _apple, body=_PURCHASE),
-    Route("POST", "/v2/iap/purchase/google", session, partial(_not_configured, "Google"), body=_PURCHASE),
-    Route("POST", "/v2/iap/purchase/huawei", session, partial(_not_configured, "Huawei"), body=_PURCHASE),
-    Route("POST", "/v2/iap/purchase/facebookinstant", session, _facebook_instant, body=_PURCHASE),
-    Route("POST", "/v2/iap/purchase/samsung", session, _samsung, body=_PURCHASE),
-    Route("POST", "/v2/iap/subscription/apple", session, partial(_not_configured, "Apple"), body=_PURCHASE),
-    Route("POST", "/v2/iap/subscription/google", session, partial(_not_configured, "Google"), body=_PURCHASE),
-    Route(
+    Endpoint("POST", "/v2/iap/purchase/apple", session, _apple, body=_PURCHASE),
+    Endpoint("POST", "/v2/iap/purchase/google", session, partial(_not_configured, "Google"), body=_PURCHASE),
+    Endpoint("POST", "/v2/iap/purchase/huawei", session, partial(_not_configured, "Huawei"), body=_PURCHASE),
+    Endpoint("POST", "/v2/iap/purchase/facebookinstant", session, _facebook_instant, body=_PURCHASE),
+    Endpoint("POST", "/v2/iap/purchase/samsung", session, _samsung, body=_PURCHASE),
+    Endpoint("POST", "/v2/iap/subscription/apple", session, partial(_not_configured, "Apple"), body=_PURCHASE),
+    Endpoint(
+        "POST", "/v2/iap/subscription/google", session, partial(_not_configured, "Google"), body=_PURCHASE
+    ),
+    Endpoint(
         "POST",
         "/v2/iap/subscription",
         session,
         _subscriptions,
         body=Schema({"limit": int32, "cursor": text}),
     ),
-    Route("GET", "/v2/iap/subscription/{product_id}", session, _subscription),
+    Endpoint("GET", "/v2/iap/subscription/{product_id}", session, _subscription),
 )

@@ -24,8 +24,8 @@ from nakama_bots.emulator.dispatch.rest import (
     RPC_PATH,
     UNAUTHENTICATED,
     Answer,
+    Endpoint,
     Request,
-    Route,
     basic_user,
     bearer,
     check_size,
@@ -177,7 +177,7 @@ def _reply(call: Call, identifier: str, result: str) -> None:
 
 
 # ``public``: this endpoint does its own authorization, with other refusals; it also answers for an empty id.
-ROUTES: Final = tuple(Route(method, RPC_PATH, public, _rest) for method in ("POST", "GET"))
+ROUTES: Final = tuple(Endpoint(method, RPC_PATH, public, _rest) for method in ("POST", "GET"))
 
 MESSAGES: Final = (
     MessageRow("rpc", Schema({"id": text, "payload": text, "http_key": text}, strict=True), _call),

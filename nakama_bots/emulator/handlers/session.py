@@ -7,9 +7,9 @@ from typing import Final
 from nakama_bots.emulator.dispatch.rest import (
     PERMISSION_DENIED,
     UNAUTHENTICATED,
+    Endpoint,
     Request,
     RestFault,
-    Route,
     server_key,
     session,
 )
@@ -62,12 +62,14 @@ def _logout(core: Core, request: Request) -> JsonObject:
 
 
 ROUTES: Final = (
-    Route(
+    Endpoint(
         "POST",
         "/v2/account/session/refresh",
         server_key,
         _refresh,
         body=Schema({"token": text, "vars": mapping(text)}),
     ),
-    Route("POST", "/v2/session/logout", session, _logout, body=Schema({"token": text, "refresh_token": text})),
+    Endpoint(
+        "POST", "/v2/session/logout", session, _logout, body=Schema({"token": text, "refresh_token": text})
+    ),
 )

@@ -9,19 +9,19 @@ from nakama_bots.emulator.formats.protojson import JsonObject, Schema, repeated,
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.tracker import Mode, Presence, Session, Stream
+from nakama_bots.emulator.store.tracker import Mode, OnlineSession, Presence, PresenceStream
 
 _LONGEST: Final = 2048
 
 
-def presence_event(_: Stream, changes: JsonObject) -> JsonObject:
+def presence_event(_: PresenceStream, changes: JsonObject) -> JsonObject:
     """Return the event of joins and leaves for the followers."""
     return {"status_presence_event": changes}
 
 
-def appear(core: Core, session: Session, status: str) -> None:
+def appear(core: Core, session: OnlineSession, status: str) -> None:
     """Set a status; "" means online without a status text."""
-    core.tracker.update(Stream(Mode.STATUS, session.user_id), Presence(session, status=status))
+    core.tracker.update(PresenceStream(Mode.STATUS, session.user_id), Presence(session, status=status))
 
 
 def _update(call: Call) -> None:
@@ -30,7 +30,7 @@ def _update(call: Call) -> None:
         raise RealtimeFault(BAD_INPUT, "Status must be 2048 characters or less")
     call.reply()  # recorded: always before the event
     if status is None:
-        call.core.tracker.untrack(Stream(Mode.STATUS, call.session.user_id), call.session)
+        call.core.tracker.untrack(PresenceStream(Mode.STATUS, call.session.user_id), call.session)
     else:
         appear(call.core, call.session, status)
 
@@ -54,7 +54,7 @@ def _follow(call: Call) -> None:
     for user_id in dict.fromkeys(account.id for account in accounts if account is not None):
         if user_id not in (own, SYSTEM_USER_ID):
             core.follow(call.session, user_id)
-            presences += [p.wire() for p in core.tracker.presences(Stream(Mode.STATUS, user_id))]
+            presences += [p.wire() for p in core.tracker.presences(PresenceStream(Mode.STATUS, user_id))]
     call.reply("status", {"presences": presences} if presences else {})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, Request, RestFault, Route, session
+from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import is_object
 from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Schema, int32, repeated, text
@@ -125,9 +125,9 @@ _DELETE: Final = Schema({"object_ids": repeated(Schema(dict.fromkeys(("collectio
 _LIST: Final = {"limit": INT, "cursor": TEXT}
 
 ROUTES: Final = (
-    Route("PUT", "/v2/storage", session, _write, body=_WRITE),
-    Route("POST", "/v2/storage", session, _read, body=_READ),
-    Route("PUT", "/v2/storage/delete", session, _delete, body=_DELETE),
-    Route("GET", "/v2/storage/{collection}", session, _list, {**_LIST, "user_id": TEXT}),
-    Route("GET", "/v2/storage/{collection}/{user_id}", session, _list, _LIST),
+    Endpoint("PUT", "/v2/storage", session, _write, body=_WRITE),
+    Endpoint("POST", "/v2/storage", session, _read, body=_READ),
+    Endpoint("PUT", "/v2/storage/delete", session, _delete, body=_DELETE),
+    Endpoint("GET", "/v2/storage/{collection}", session, _list, {**_LIST, "user_id": TEXT}),
+    Endpoint("GET", "/v2/storage/{collection}/{user_id}", session, _list, _LIST),
 )

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from nakama_bots.emulator.formats.protojson import JsonObject
-from nakama_bots.emulator.store.tracker import Stream
+from nakama_bots.emulator.store.tracker import PresenceStream
 
 
-def stream_wire(stream: Stream) -> JsonObject:
-    """Return Nakama's ``Stream`` without unset fields."""
+def stream_wire(stream: PresenceStream) -> JsonObject:
+    """Return Nakama's ``PresenceStream`` without unset fields."""
     fields: JsonObject = {
         "mode": int(stream.mode),
         "subject": stream.subject,
@@ -17,6 +17,6 @@ def stream_wire(stream: Stream) -> JsonObject:
     return {name: value for name, value in fields.items() if value}
 
 
-def presence_event(stream: Stream, changes: JsonObject) -> JsonObject:
+def presence_event(stream: PresenceStream, changes: JsonObject) -> JsonObject:
     """Return the event of joins and leaves for the presences of the stream."""
     return {"stream_presence_event": {"stream": stream_wire(stream), **changes}}

@@ -16,9 +16,9 @@ from nakama_bots.emulator.dispatch.rest import (
     TEXTS,
     UINT,
     UNKNOWN,
+    Endpoint,
     Request,
     RestFault,
-    Route,
     session,
 )
 from nakama_bots.emulator.formats import cursors
@@ -36,7 +36,7 @@ from nakama_bots.emulator.store.boards import (
     JoinRequired,
     Leaderboard,
     OutsideDuration,
-    Tournament,
+    StoredTournament,
     TournamentFull,
 )
 from nakama_bots.emulator.store.core import Core
@@ -65,7 +65,7 @@ class _Place(NamedTuple):
     tournament_id: str
 
 
-def _get(core: Core, request: Request) -> tuple[Leaderboard, Tournament]:
+def _get(core: Core, request: Request) -> tuple[Leaderboard, StoredTournament]:
     if not request.path_values["tournament_id"]:
         raise invalid("Tournament ID must be provided")
     try:
@@ -74,8 +74,8 @@ def _get(core: Core, request: Request) -> tuple[Leaderboard, Tournament]:
         raise RestFault(NOT_FOUND, _NOT_FOUND) from None
 
 
-def tournament_fields(board: Leaderboard, tournament: Tournament, now: int) -> JsonObject:
-    """Return all fields of Nakama's ``Tournament``, including empty ones."""
+def tournament_fields(board: Leaderboard, tournament: StoredTournament, now: int) -> JsonObject:
+    """Return all fields of Nakama's ``StoredTournament``, including empty ones."""
     period = board.period(now)
     started = tournament.start_time <= now
     reset = board.schedule.previous(now) if board.schedule is not None and started else 0
@@ -105,7 +105,7 @@ def tournament_fields(board: Leaderboard, tournament: Tournament, now: int) -> J
     }
 
 
-def _wire(board: Leaderboard, tournament: Tournament, now: int) -> JsonObject:
+def _wire(board: Leaderboard, tournament: StoredTournament, now: int) -> JsonObject:
     return {name: value for name, value in tournament_fields(board, tournament, now).items() if value}
 
 
@@ -225,11 +225,11 @@ _FILTERS: Final = dict.fromkeys(("category_start", "category_end", "start_time",
 _PATH: Final = "/v2/tournament/{tournament_id}"
 
 ROUTES: Final = (
-    Route("GET", "/v2/tournament", session, _list, {**_FILTERS, "limit": INT, "cursor": TEXT}),
-    Route("GET", _PATH, session, _records, {**_PAGE, "owner_ids": TEXTS}),
-    Route("PUT", _PATH, session, _write, body=RECORD),
-    Route("POST", _PATH, session, _write, body=RECORD),
-    Route("DELETE", _PATH, session, _delete),
-    Route("POST", f"{_PATH}/join", session, _join),
-    Route("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, {**_PAGE, "limit": UINT}),
+    Endpoint("GET", "/v2/tournament", session, _list, {**_FILTERS, "limit": INT, "cursor": TEXT}),
+    Endpoint("GET", _PATH, session, _records, {**_PAGE, "owner_ids": TEXTS}),
+    Endpoint("PUT", _PATH, session, _write, body=RECORD),
+    Endpoint("POST", _PATH, session, _write, body=RECORD),
+    Endpoint("DELETE", _PATH, session, _delete),
+    Endpoint("POST", f"{_PATH}/join", session, _join),
+    Endpoint("GET", f"{_PATH}/owner/{{owner_id}}", session, _around, {**_PAGE, "limit": UINT}),
 )

@@ -19,7 +19,7 @@ from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
 from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled, label_fields
 from nakama_bots.emulator.store.limits import Full
-from nakama_bots.emulator.store.tracker import Mode, Session, Stream, Tracker
+from nakama_bots.emulator.store.tracker import Mode, OnlineSession, PresenceStream, Tracker
 
 _DISCONNECTED: Final = (1000, "server-side session disconnect")
 _FASTEST: Final = 60
@@ -135,7 +135,7 @@ FUNCTIONS: Final = (
 class Dispatcher:
     """The operations of a match function on its match."""
 
-    def __init__(self, match: Match) -> None:
+    def __init__(self, match: RunningMatch) -> None:
         self._match = match
 
     def broadcast_message(
@@ -201,25 +201,25 @@ class Dispatcher:
         self._match.set_label(label)
 
 
-def _chosen(members: Mapping[str, Session], presences: Iterable[MatchPresence]) -> list[Session]:
+def _chosen(members: Mapping[str, OnlineSession], presences: Iterable[MatchPresence]) -> list[OnlineSession]:
     return [members[p.session_id] for p in presences if p.session_id in members]
 
 
 @dataclass(slots=True, eq=False)
-class Match:
-    """A running match, created by ``Matches.create``."""
+class RunningMatch:
+    """A running match, created by ``MatchRegistry.create``."""
 
-    stream: Stream
+    stream: PresenceStream
     handler_name: str
     handler: MatchHandler
-    matches: Matches
+    matches: MatchRegistry
     create_time: int
     rate: int = 1
     label: str = ""
     state: State = None
     tick_number: int = 0
     stopped: bool = False
-    members: dict[str, Session] = field(default_factory=dict)
+    members: dict[str, OnlineSession] = field(default_factory=dict)
     _input: list[MatchMessage] = field(default_factory=list)
     _calls: deque[Callable[[], object]] = field(default_factory=deque)
     _deferred: list[Callable[[], object]] = field(default_factory=list)
@@ -236,7 +236,7 @@ class Match:
         """The tracker of its members' presences."""
         return self.matches.tracker
 
-    def presence(self, session: Session) -> MatchPresence:
+    def presence(self, session: OnlineSession) -> MatchPresence:
         """Return a session as its handler sees it."""
         return MatchPresence(session.user_id, session.id, session.username, self.stream.label)
 
@@ -294,7 +294,7 @@ class Match:
             raise RuntimeFunctionError(msg)
         self._deferred.append(broadcast)
 
-    def join_attempt(self, session: Session, metadata: Mapping[str, str]) -> tuple[bool, str]:
+    def join_attempt(self, session: OnlineSession, metadata: Mapping[str, str]) -> tuple[bool, str]:
         """Return whether a session may join, and why not."""
         allowed: list[object] = []
 
@@ -317,7 +317,7 @@ class Match:
         reason = allowed[1] if len(allowed) > 1 else ""
         return alive and bool(allowed and allowed[0]), str(reason or "")
 
-    def joined(self, session: Session) -> None:
+    def joined(self, session: OnlineSession) -> None:
         """Called when an admitted session has joined."""
         self.members[session.id] = session
 
@@ -326,7 +326,7 @@ class Match:
 
         self.later(lambda: self._run("match_join", join))
 
-    def left(self, session: Session) -> None:
+    def left(self, session: OnlineSession) -> None:
         """Called when a session has left."""
         if self.members.pop(session.id, None) is None or self.stopped:
             return
@@ -336,7 +336,7 @@ class Match:
 
         self.later(lambda: self._run("match_leave", leave))
 
-    def queue(self, session: Session, op_code: int, data: bytes, *, reliable: bool) -> None:
+    def queue(self, session: OnlineSession, op_code: int, data: bytes, *, reliable: bool) -> None:
         """Keep a message for the next tick; it is dropped silently if the queue is full."""
         if len(self._input) < self.matches.options.match_input_queue_size:
             now = self.matches.now() // 10**6
@@ -395,7 +395,7 @@ class ListedMatch(Labelled):
     handler_name: str
 
 
-class Matches:
+class MatchRegistry:
     """All authoritative matches. ``handlers``: by the name that a match is created with.
 
     ``started`` is called with each new match, to start its ticks.
@@ -408,23 +408,23 @@ class Matches:
         self.handlers: dict[str, MatchHandler] = {}
         # Creates the handler of a match whose name is not registered; None: there is none.
         self.resolve: Callable[[str], MatchHandler | None] = lambda _: None
-        self.started: Callable[[Match], None] = lambda _: None
+        self.started: Callable[[RunningMatch], None] = lambda _: None
         self._node = options.node
-        self._matches: dict[Stream, Match] = {}
+        self._matches: dict[PresenceStream, RunningMatch] = {}
         self.index: LabelIndex[ListedMatch] = LabelIndex(now, options.label_update_interval)
 
     def __len__(self) -> int:
         return len(self._matches)
 
-    def all(self) -> list[Match]:
+    def all(self) -> list[RunningMatch]:
         """Return the running matches, oldest first."""
         return list(self._matches.values())
 
-    def get(self, stream: Stream) -> Match | None:
+    def get(self, stream: PresenceStream) -> RunningMatch | None:
         """Return the match of a stream."""
         return self._matches.get(stream)
 
-    def create(self, identifier: str, handler_name: str, params: Mapping[str, Any]) -> Match:
+    def create(self, identifier: str, handler_name: str, params: Mapping[str, Any]) -> RunningMatch:
         """Start a match; ``RuntimeFunctionError`` with the server's text on failure."""
         handler = self.handlers.get(handler_name) or self.resolve(handler_name)
         if handler is None:
@@ -432,8 +432,8 @@ class Matches:
             raise RuntimeFunctionError(msg)
         if len(self._matches) >= self.options.limits.matches:
             raise RuntimeFunctionError(str(Full("matches", self.options.limits.matches)))
-        stream = Stream(Mode.MATCH_AUTHORITATIVE, identifier, label=self._node)
-        match = Match(stream, handler_name, handler, self, self.now())
+        stream = PresenceStream(Mode.MATCH_AUTHORITATIVE, identifier, label=self._node)
+        match = RunningMatch(stream, handler_name, handler, self, self.now())
         context = MatchContext(match.id, self._node, "", 0)
         # A module may return anything.
         initial: tuple[State, Any, Any] = handler.match_init(context, params)
@@ -458,7 +458,7 @@ class Matches:
         self.started(match)
         return match
 
-    def show(self, match: Match) -> None:
+    def show(self, match: RunningMatch) -> None:
         """Copy a match's label to the list."""
         fields = {
             "node": self._node,
@@ -471,13 +471,13 @@ class Matches:
         listed = ListedMatch(match.label, match.create_time, document(fields), match.rate, match.handler_name)
         self.index.put(match.id, listed)
 
-    def forget(self, match: Match) -> None:
+    def forget(self, match: RunningMatch) -> None:
         """Remove a stopped match."""
         self._matches.pop(match.stream, None)
         self.tracker.drop(match.stream)
         self.index.put(match.id, None)
 
-    def changed(self, stream: Stream, leaves: Session | None) -> None:
+    def changed(self, stream: PresenceStream, leaves: OnlineSession | None) -> None:
         """Called when a presence has left a match's stream, for any reason."""
         match = self._matches.get(stream)
         if match is not None and leaves is not None:

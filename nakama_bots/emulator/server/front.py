@@ -37,7 +37,7 @@ from nakama_bots.emulator.runtime import loader
 from nakama_bots.emulator.runtime.calendar import Calendar
 from nakama_bots.emulator.runtime.functions import RpcContext
 from nakama_bots.emulator.runtime.hooks import run
-from nakama_bots.emulator.runtime.matches import Match
+from nakama_bots.emulator.runtime.matches import RunningMatch
 from nakama_bots.emulator.server.connection import SocketSession, handshake
 from nakama_bots.emulator.server.faults import CONNECT, Fault, Faults, Plan, mangle
 from nakama_bots.emulator.server.incoming import Protocol
@@ -309,7 +309,7 @@ class Front:
         except OSError as error:
             _LOG.error("--save: %s: %s", path, error.strerror)
 
-    def _start_match(self, match: Match) -> None:
+    def _start_match(self, match: RunningMatch) -> None:
         """Tick a match at its rate until it stops, on a fixed grid; missed ticks are skipped."""
         loop = asyncio.get_running_loop()
         period = 1.0 / match.rate / self._core.options.speed

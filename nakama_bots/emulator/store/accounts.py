@@ -28,7 +28,7 @@ PROVIDER_FIELDS: Final = {
 
 
 @dataclass(slots=True)
-class Account:
+class StoredAccount:
     """One user. Times are Unix nanoseconds; ``identities`` are (kind, external id), oldest first."""
 
     id: str
@@ -81,7 +81,7 @@ class Account:
         return {name: value for name, value in fields.items() if value}
 
     def account(self, *, online: bool = False) -> JsonObject:
-        """Nakama's ``Account``."""
+        """Nakama's ``StoredAccount``."""
         fields: JsonObject = {
             "user": self.user(online=online),
             "wallet": self.wallet,
@@ -113,30 +113,30 @@ class Accounts:
 
     def __init__(self, now: int, most: int = UNBOUNDED.accounts) -> None:
         self._most = most
-        system = Account(SYSTEM_USER_ID, "", now, now)
+        system = StoredAccount(SYSTEM_USER_ID, "", now, now)
         self._by_id = {system.id: system}
-        self._by_username: dict[str, Account] = {}
-        self._by_identity: dict[tuple[str, str], Account] = {}
+        self._by_username: dict[str, StoredAccount] = {}
+        self._by_identity: dict[tuple[str, str], StoredAccount] = {}
         # By user id, the oldest change first.
         self.ledger: dict[str, list[LedgerItem]] = {}
 
-    def all(self) -> list[Account]:
+    def all(self) -> list[StoredAccount]:
         """Return all accounts, including the system user's."""
         return list(self._by_id.values())
 
-    def get(self, user_id: str) -> Account | None:
+    def get(self, user_id: str) -> StoredAccount | None:
         """Return the account with that id."""
         return self._by_id.get(user_id)
 
-    def named(self, username: str) -> Account | None:
+    def named(self, username: str) -> StoredAccount | None:
         """Return the account with exactly that name."""
         return self._by_username.get(username)
 
-    def identified(self, kind: str, external: str) -> Account | None:
+    def identified(self, kind: str, external: str) -> StoredAccount | None:
         """Return the account with that identity."""
         return self._by_identity.get((kind, external))
 
-    def add(self, account: Account) -> None:
+    def add(self, account: StoredAccount) -> None:
         """Add an account, whose name and identities must be free. ``Full``."""
         if len(self._by_id) > self._most:  # one of them is the system user
             raise Full("accounts", self._most)
@@ -145,23 +145,23 @@ class Accounts:
         for identity in account.identities:
             self._by_identity[identity] = account
 
-    def link(self, account: Account, kind: str, external: str) -> None:
+    def link(self, account: StoredAccount, kind: str, external: str) -> None:
         """Add an identity, which must be free, to an account."""
         account.identities.append((kind, external))
         self._by_identity[kind, external] = account
 
-    def unlink(self, account: Account, kind: str, external: str) -> None:
+    def unlink(self, account: StoredAccount, kind: str, external: str) -> None:
         """Remove an identity from an account, which frees it."""
         account.identities.remove((kind, external))
         del self._by_identity[kind, external]
 
-    def rename(self, account: Account, username: str) -> None:
+    def rename(self, account: StoredAccount, username: str) -> None:
         """Rename an account; the name must be free."""
         del self._by_username[account.username]
         account.username = username
         self._by_username[username] = account
 
-    def remove(self, account: Account) -> None:
+    def remove(self, account: StoredAccount) -> None:
         """Remove an account, which frees its name and identities."""
         self.ledger.pop(account.id, None)
         del self._by_id[account.id]

@@ -87,7 +87,7 @@ class Period:
 
 
 @dataclass(slots=True)
-class Tournament:
+class StoredTournament:
     """The properties that a tournament adds to a leaderboard. Times in Unix seconds; ``end_time`` 0: none."""
 
     duration: int
@@ -119,7 +119,7 @@ class Leaderboard:
     schedule: Schedule | None = None
     metadata: str = "{}"
     enable_ranks: bool = True
-    tournament: Tournament | None = None
+    tournament: StoredTournament | None = None
 
     @property
     def descending(self) -> bool:

@@ -15,7 +15,7 @@ import orjson
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
 from nakama_bots.emulator.store.limits import UNBOUNDED
-from nakama_bots.emulator.store.tracker import Mode, Stream
+from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
 CHAT: Final = 0
 CHAT_UPDATE: Final = 1
@@ -42,12 +42,12 @@ def is_uuid(text: str) -> bool:
         return False
 
 
-def channel_id(stream: Stream) -> str:
+def channel_id(stream: PresenceStream) -> str:
     """Return ``<mode>.<subject>.<subcontext>.<label>``."""
     return f"{int(stream.mode)}.{stream.subject}.{stream.subcontext}.{stream.label}"
 
 
-def channel_stream(identifier: str) -> Stream:
+def channel_stream(identifier: str) -> PresenceStream:
     """Return the stream of a channel id. ``InvalidChannel``."""
     parts = identifier.split(".", 3)
     if len(parts) != 4:
@@ -60,10 +60,10 @@ def channel_stream(identifier: str) -> Stream:
     }
     if not valid.get(mode, False):
         raise InvalidChannel(identifier)
-    return Stream(int(mode), subject, subcontext, label)
+    return PresenceStream(int(mode), subject, subcontext, label)
 
 
-def channel_names(stream: Stream) -> JsonObject:
+def channel_names(stream: PresenceStream) -> JsonObject:
     """Return the fields besides the id that name the channel in every message and event."""
     names: dict[int, JsonObject] = {
         Mode.CHANNEL: {"room_name": stream.label},
@@ -74,11 +74,11 @@ def channel_names(stream: Stream) -> JsonObject:
 
 
 @dataclass(slots=True)
-class Message:
+class StoredMessage:
     """One channel message. Times are Unix nanoseconds."""
 
     id: str
-    stream: Stream
+    stream: PresenceStream
     code: int
     sender_id: str
     username: str
@@ -156,15 +156,15 @@ class Messages:
 
     def __init__(self, most: int = UNBOUNDED.messages) -> None:
         self._most = most
-        self._channels: dict[Stream, list[Message]] = {}
+        self._channels: dict[PresenceStream, list[StoredMessage]] = {}
         # By id, in order of arrival.
-        self._all: dict[str, Message] = {}
+        self._all: dict[str, StoredMessage] = {}
 
-    def everything(self) -> list[Message]:
+    def everything(self) -> list[StoredMessage]:
         """Return all kept messages, oldest first within a channel."""
         return [message for kept in self._channels.values() for message in kept]
 
-    def add(self, message: Message) -> None:
+    def add(self, message: StoredMessage) -> None:
         """Keep a message; it is newer than all others of its channel, except those kept in seconds."""
         self._all[message.id] = message
         if len(self._all) > self._most:
@@ -177,12 +177,12 @@ class Messages:
         else:
             bisect.insort(kept, message, key=lambda one: one.position)
 
-    def find(self, message_id: str, sender_id: str) -> Message | None:
+    def find(self, message_id: str, sender_id: str) -> StoredMessage | None:
         """Return the message of that id, if that user sent it; as on the server, in any channel."""
         message = self._all.get(message_id)
         return message if message is not None and message.sender_id == sender_id else None
 
-    def remove(self, message: Message) -> None:
+    def remove(self, message: StoredMessage) -> None:
         """Remove a kept message."""
         del self._all[message.id]
         kept = self._channels[message.stream]
@@ -190,9 +190,9 @@ class Messages:
         if not kept:
             del self._channels[message.stream]
 
-    def page(self, stream: Stream, limit: int, cursor: Cursor | None, *, forward: bool) -> JsonObject:
+    def page(self, stream: PresenceStream, limit: int, cursor: Cursor | None, *, forward: bool) -> JsonObject:
         """Return Nakama's ``ChannelMessageList``: ``limit`` messages from ``cursor``, in reading direction."""
-        ordered: Iterable[Message] = self._channels.get(stream, [])
+        ordered: Iterable[StoredMessage] = self._channels.get(stream, [])
         history = list(ordered) if forward else list(ordered)[::-1]
         first, last = self._window(history, limit, cursor, forward=forward)
         messages = history[first:last]
@@ -200,7 +200,7 @@ class Messages:
             return {"cacheable_cursor": cursor.encode()} if cursor else {}
         channel = channel_id(stream)
 
-        def at(message: Message, *, ahead: bool, direction: bool = forward) -> str:
+        def at(message: StoredMessage, *, ahead: bool, direction: bool = forward) -> str:
             return Cursor(channel, *message.position, direction, ahead).encode()
 
         answer: JsonObject = {"messages": [message.stored() for message in messages]}
@@ -212,7 +212,9 @@ class Messages:
         return answer
 
     @staticmethod
-    def _window(history: list[Message], limit: int, cursor: Cursor | None, *, forward: bool) -> tuple[int, int]:
+    def _window(
+        history: list[StoredMessage], limit: int, cursor: Cursor | None, *, forward: bool
+    ) -> tuple[int, int]:
         if cursor is None:
             return 0, min(limit, len(history))
         place = (cursor.create_time, cursor.message_id)

@@ -17,18 +17,23 @@ from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import FUNCTIONS, RpcContext, RpcFunction
 from nakama_bots.emulator.runtime.hooks import EventHook, Hooks, run
-from nakama_bots.emulator.runtime.matches import Matches
-from nakama_bots.emulator.store.accounts import Account, Accounts, SessionCache
+from nakama_bots.emulator.runtime.matches import MatchRegistry
+from nakama_bots.emulator.store.accounts import Accounts, SessionCache, StoredAccount
 from nakama_bots.emulator.store.chat import Messages
 from nakama_bots.emulator.store.friends import Friends
 from nakama_bots.emulator.store.groups import Groups
 from nakama_bots.emulator.store.leaderboards import Leaderboards
-from nakama_bots.emulator.store.matchmaker import Matchmaker
-from nakama_bots.emulator.store.notifications import SINGLE_SOCKET, USER_BANNED, Notification, Notifications
-from nakama_bots.emulator.store.parties import Parties
+from nakama_bots.emulator.store.matchmaker import MatchmakerQueue
+from nakama_bots.emulator.store.notifications import (
+    SINGLE_SOCKET,
+    USER_BANNED,
+    NotificationStore,
+    StoredNotification,
+)
+from nakama_bots.emulator.store.parties import PartyRegistry
 from nakama_bots.emulator.store.purchases import Purchases
 from nakama_bots.emulator.store.storage import Storage
-from nakama_bots.emulator.store.tracker import Mode, Session, Stream, Tracker
+from nakama_bots.emulator.store.tracker import Mode, OnlineSession, PresenceStream, Tracker
 
 # The reason of a close by the server.
 DISCONNECTED: Final = "server-side session disconnect"
@@ -47,44 +52,44 @@ class Core:
     hooks: Hooks = field(default_factory=Hooks)
     # Values that modules cache in the server's memory, and their expiry (Unix seconds, 0: never).
     cache: dict[str, tuple[object, int]] = field(default_factory=dict)
-    sessions: dict[str, Session] = field(default_factory=dict)
+    sessions: dict[str, OnlineSession] = field(default_factory=dict)
     # User id -> the sessions that follow its status; every session follows its own user.
-    followers: dict[str, dict[str, Session]] = field(default_factory=dict)
+    followers: dict[str, dict[str, OnlineSession]] = field(default_factory=dict)
     _followed: dict[str, set[str]] = field(default_factory=dict)
     # Further cleanup when a session ends, beyond its presences.
-    on_session_end: list[Callable[[Core, Session], None]] = field(default_factory=list)
+    on_session_end: list[Callable[[Core, OnlineSession], None]] = field(default_factory=list)
     accounts: Accounts = field(init=False)
     messages: Messages = field(init=False)
-    notifications: Notifications = field(init=False)
+    notifications: NotificationStore = field(init=False)
     session_cache: SessionCache = field(init=False)
     friends: Friends = field(init=False)
     groups: Groups = field(init=False)
     storage: Storage = field(init=False)
     leaderboards: Leaderboards = field(init=False)
-    matchmaker: Matchmaker = field(init=False)
-    matches: Matches = field(init=False)
-    parties: Parties = field(init=False)
+    matchmaker: MatchmakerQueue = field(init=False)
+    matches: MatchRegistry = field(init=False)
+    parties: PartyRegistry = field(init=False)
 
     def __post_init__(self) -> None:
         options, limits = self.options, self.options.limits
         self.accounts = Accounts(self.now(), limits.accounts)
         self.messages = Messages(limits.messages)
-        self.notifications = Notifications(limits.notifications)
+        self.notifications = NotificationStore(limits.notifications)
         longest = max(options.token_expiry, options.refresh_token_expiry)
         self.session_cache = SessionCache(self.seconds, longest)
         self.friends = Friends(self.accounts, self.now)
         self.groups = Groups(self.accounts, self.now, self.new_id, limits.groups)
         self.storage = Storage(self.now, limits.objects)
         self.leaderboards = Leaderboards(self.now, limits.records)
-        self.matchmaker = Matchmaker(
+        self.matchmaker = MatchmakerQueue(
             max_intervals=options.matchmaker_max_intervals,
             max_tickets=options.matchmaker_max_tickets,
             now=self.now,
             precise=options.matchmaker_rev_precision,
             most=limits.tickets,
         )
-        self.matches = Matches(self.tracker, self.now, options)
-        self.parties = Parties(self.now, options.label_update_interval, options.node, limits.parties)
+        self.matches = MatchRegistry(self.tracker, self.now, options)
+        self.parties = PartyRegistry(self.now, options.label_update_interval, options.node, limits.parties)
 
     def seconds(self) -> int:
         """The Unix time in whole seconds, as tokens count."""
@@ -110,11 +115,11 @@ class Core:
         """Return the claims of a refresh token, likewise."""
         return SessionClaims.verify(token, self.options.refresh_encryption_key, self.now() / 1e9)
 
-    def online(self, account: Account) -> bool:
+    def online(self, account: StoredAccount) -> bool:
         """True if the user shows a status; an open socket alone does not count."""
-        return self.tracker.count(Stream(Mode.STATUS, account.id)) > 0
+        return self.tracker.count(PresenceStream(Mode.STATUS, account.id)) > 0
 
-    def sessions_of(self, user_id: str) -> list[Session]:
+    def sessions_of(self, user_id: str) -> list[OnlineSession]:
         """Return the open sessions of a user."""
         return [session for session in self.sessions.values() if session.user_id == user_id]
 
@@ -134,7 +139,7 @@ class Core:
         """
         if self.accounts.get(user_id) is None:
             return
-        notification = Notification(
+        notification = StoredNotification(
             self.new_id(), subject, content, code, sender_id, self.now(), persistent=persistent
         )
         if persistent:
@@ -143,7 +148,7 @@ class Core:
         if sessions:
             self.tracker.send_to(sessions, {"notifications": {"notifications": [notification.wire()]}})
 
-    def delete_account(self, account: Account) -> None:
+    def delete_account(self, account: StoredAccount) -> None:
         """Delete a user with all its data, invalidate its tokens and close its sockets."""
         self.accounts.remove(account)
         for family in (
@@ -159,7 +164,7 @@ class Core:
         for session in self.sessions_of(account.id):
             session.disconnect(1000, DISCONNECTED)
 
-    def ban(self, account: Account) -> None:
+    def ban(self, account: StoredAccount) -> None:
         """Ban a user: invalidate tokens of earlier seconds, notify and close its sockets."""
         account.disabled = True
         self.session_cache.revoke_before(account.id, self.seconds())
@@ -167,7 +172,7 @@ class Core:
         for session in self.sessions_of(account.id):
             session.disconnect(1000, DISCONNECTED)
 
-    def open_session(self, session: Session) -> None:
+    def open_session(self, session: OnlineSession) -> None:
         """Register a connected session."""
         if self.options.single_socket:
             others = self.sessions_of(session.user_id)
@@ -178,7 +183,7 @@ class Core:
         self.follow(session, session.user_id)
         self._tell(self.hooks.session_start, session, {"name": "session_start"})
 
-    def close_session(self, session: Session) -> None:
+    def close_session(self, session: OnlineSession) -> None:
         """Remove an ended session. Idempotent."""
         if self.sessions.pop(session.id, None) is None:
             return
@@ -191,19 +196,19 @@ class Core:
         self.tracker.untrack_all(session)
         self._tell(self.hooks.session_end, session, {"name": "session_end", "properties": {"reason": ""}})
 
-    def _tell(self, listeners: list[EventHook], session: Session, event: JsonObject) -> None:
+    def _tell(self, listeners: list[EventHook], session: OnlineSession, event: JsonObject) -> None:
         context = RpcContext(
             session.user_id, session.username, session.id, session.lang, session.vars, mode="event"
         )
         for listener in listeners:
             run("event", listener, context, {**event, "timestamp": timestamp(self.now())})
 
-    def follow(self, session: Session, user_id: str) -> None:
+    def follow(self, session: OnlineSession, user_id: str) -> None:
         """Let a session follow a user's status."""
         self.followers.setdefault(user_id, {})[session.id] = session
         self._followed.setdefault(session.id, set()).add(user_id)
 
-    def unfollow(self, session: Session, user_id: str) -> None:
+    def unfollow(self, session: OnlineSession, user_id: str) -> None:
         """Stop following a user's status."""
         followed = self._followed.get(session.id, set())
         if user_id not in followed:

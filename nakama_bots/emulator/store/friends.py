@@ -6,7 +6,6 @@ has (``server/core_friend.go``).
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -17,15 +16,7 @@ from nakama_bots.emulator.formats import cursors
 from nakama_bots.emulator.formats.documents import storable
 from nakama_bots.emulator.formats.protojson import jsonb
 from nakama_bots.emulator.store.accounts import Accounts
-
-
-class FriendState(enum.IntEnum):
-    """States of an edge, with the server's numbers."""
-
-    FRIEND = 0
-    INVITE_SENT = 1
-    INVITE_RECEIVED = 2
-    BLOCKED = 3
+from nakama_bots.types.friends import FriendState
 
 
 class InvalidMetadata(ValueError):
@@ -33,7 +24,7 @@ class InvalidMetadata(ValueError):
 
 
 @dataclass(slots=True)
-class Friend:
+class StoredFriend:
     """One edge. ``position`` orders the edges of a state; ``update_time`` is Unix nanoseconds."""
 
     user_id: str
@@ -77,18 +68,18 @@ class Friends:
         self._accounts = accounts
         self._now = now
         self._last = 0
-        self._edges: dict[str, dict[str, Friend]] = {}
+        self._edges: dict[str, dict[str, StoredFriend]] = {}
 
-    def edges(self) -> list[tuple[str, Friend]]:
+    def edges(self) -> list[tuple[str, StoredFriend]]:
         """Return all edges with their sources."""
         return [(source, edge) for source, edges in self._edges.items() for edge in edges.values()]
 
-    def restore(self, source: str, edge: Friend) -> None:
+    def restore(self, source: str, edge: StoredFriend) -> None:
         """Restore an edge unchanged."""
         self._put(source, edge)
         self._last = max(self._last, edge.position)
 
-    def edge(self, user_id: str, friend_id: str) -> Friend | None:
+    def edge(self, user_id: str, friend_id: str) -> StoredFriend | None:
         """Return the edge from ``user_id`` to ``friend_id``."""
         return self._edges.get(user_id, {}).get(friend_id)
 
@@ -124,8 +115,8 @@ class Friends:
         if mine is not None or theirs is not None or self._accounts.get(friend_id) is None:
             return None
         position = self._position()
-        self._put(user_id, Friend(friend_id, FriendState.INVITE_SENT, position, self._now(), metadata))
-        self._put(friend_id, Friend(user_id, FriendState.INVITE_RECEIVED, position, self._now()))
+        self._put(user_id, StoredFriend(friend_id, FriendState.INVITE_SENT, position, self._now(), metadata))
+        self._put(friend_id, StoredFriend(user_id, FriendState.INVITE_RECEIVED, position, self._now()))
         self._count(user_id, 1)
         self._count(friend_id, 1)
         return False
@@ -152,7 +143,7 @@ class Friends:
             elif self._accounts.get(friend_id) is None:
                 continue
             else:
-                self._put(user_id, Friend(friend_id, FriendState.BLOCKED, self._position(), self._now()))
+                self._put(user_id, StoredFriend(friend_id, FriendState.BLOCKED, self._position(), self._now()))
                 self._count(user_id, 1)
             blocked.append(friend_id)
             self._unless_blocked(friend_id, user_id)
@@ -168,7 +159,7 @@ class Friends:
 
     def page(
         self, user_id: str, limit: int, state: int | None = None, cursor: str = ""
-    ) -> tuple[list[Friend], str]:
+    ) -> tuple[list[StoredFriend], str]:
         """Return the edges of a user by state, oldest first, and the cursor of the next page, "" at the end.
 
         ``InvalidCursor``: the cursor is invalid, or of another state.
@@ -219,7 +210,7 @@ class Friends:
         for edges in self._edges.values():
             edges.pop(user_id, None)
 
-    def _put(self, source: str, edge: Friend) -> None:
+    def _put(self, source: str, edge: StoredFriend) -> None:
         edge.metadata = jsonb(edge.metadata)
         self._edges.setdefault(source, {})[edge.user_id] = edge
 

@@ -5,7 +5,6 @@ The rules are those of ``server/core_group.go``; the handlers announce changes i
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -15,18 +14,9 @@ from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.formats.regexp import Pattern, like
 from nakama_bots.emulator.store.accounts import Accounts
 from nakama_bots.emulator.store.limits import UNBOUNDED, Full
+from nakama_bots.types.groups import GroupState
 
 _SECOND: Final = 10**9
-
-
-class GroupState(enum.IntEnum):
-    """The role of a user in a group, with the server's numbers."""
-
-    SUPERADMIN = 0
-    ADMIN = 1
-    MEMBER = 2
-    JOIN_REQUEST = 3
-    BANNED = 4
 
 
 class GroupError(Exception):
@@ -58,7 +48,7 @@ class LastSuperadmin(GroupError):
 
 
 @dataclass(slots=True)
-class Member:
+class GroupMember:
     """A user in a group; ``position`` orders the users of a state."""
 
     user_id: str
@@ -67,7 +57,7 @@ class Member:
 
 
 @dataclass(slots=True)
-class Group:
+class StoredGroup:
     """One group. Times are Unix nanoseconds; ``edge_count`` counts members, not requests or bans."""
 
     id: str
@@ -82,10 +72,10 @@ class Group:
     open: bool = False
     edge_count: int = 1
     max_count: int = 100
-    members: dict[str, Member] = field(default_factory=dict)
+    members: dict[str, GroupMember] = field(default_factory=dict)
 
     def wire(self) -> JsonObject:
-        """Return Nakama's ``Group``; ``open`` is included even if false."""
+        """Return Nakama's ``StoredGroup``; ``open`` is included even if false."""
         fields: JsonObject = {
             "id": self.id,
             "creator_id": self.creator_id,
@@ -125,7 +115,7 @@ class _GroupPlace(NamedTuple):
     id: str
 
 
-def _place(group: Group) -> _GroupPlace:
+def _place(group: StoredGroup) -> _GroupPlace:
     return _GroupPlace(
         group.name, group.lang_tag, group.edge_count, int(not group.open), group.update_time, group.id
     )
@@ -192,40 +182,40 @@ class Groups:
         self._now = now
         self._new_id = new_id
         self._last = 0
-        self._groups: dict[str, Group] = {}
-        self._names: dict[str, Group] = {}
-        self._of_user: dict[str, dict[str, Group]] = {}
+        self._groups: dict[str, StoredGroup] = {}
+        self._names: dict[str, StoredGroup] = {}
+        self._of_user: dict[str, dict[str, StoredGroup]] = {}
 
-    def get(self, group_id: str) -> Group | None:
+    def get(self, group_id: str) -> StoredGroup | None:
         """Return the group with that id."""
         return self._groups.get(group_id)
 
-    def all(self) -> list[Group]:
+    def all(self) -> list[StoredGroup]:
         """Return all groups."""
         return list(self._groups.values())
 
-    def restore(self, group: Group) -> None:
+    def restore(self, group: StoredGroup) -> None:
         """Restore a group unchanged, with its members."""
         self._groups[group.id] = self._names[group.name] = group
         for member in group.members.values():
             self._of_user.setdefault(member.user_id, {})[group.id] = group
             self._last = max(self._last, member.position)
 
-    def create(self, creator_id: str, name: str, *, max_count: int = 100, **fields: str | bool) -> Group:
+    def create(self, creator_id: str, name: str, *, max_count: int = 100, **fields: str | bool) -> StoredGroup:
         """Create a group, with its creator as superadmin. ``GroupNameInUse``, ``Full``."""
         if len(self._groups) >= self._most:
             raise Full("groups", self._most)
         if name in self._names:
             raise GroupNameInUse(name)
         now = self._now()
-        group = Group(self._new_id(), creator_id, name, now, now, max_count=max_count)
+        group = StoredGroup(self._new_id(), creator_id, name, now, now, max_count=max_count)
         for key, value in fields.items():
             setattr(group, key, value)
         self._groups[group.id] = self._names[name] = group
         self._add_member(group, creator_id, GroupState.SUPERADMIN)
         return group
 
-    def allowed(self, group_id: str, user_id: str, lowest: GroupState = GroupState.ADMIN) -> Group:
+    def allowed(self, group_id: str, user_id: str, lowest: GroupState = GroupState.ADMIN) -> StoredGroup:
         """Return the group if the user has at least that role; ``GroupPermissionDenied``, also without a group.
 
         The user id "" is the runtime, which has every permission.
@@ -236,7 +226,7 @@ class Groups:
             raise GroupPermissionDenied(group_id)
         return group
 
-    def update(self, group: Group, **fields: str | bool | int) -> None:
+    def update(self, group: StoredGroup, **fields: str | bool | int) -> None:
         """Change fields of a group. ``GroupNameInUse``."""
         name = fields.get("name")
         if isinstance(name, str):
@@ -248,7 +238,7 @@ class Groups:
             setattr(group, key, value)
         group.update_time = self._now()
 
-    def delete(self, group: Group) -> None:
+    def delete(self, group: StoredGroup) -> None:
         """Delete a group and its memberships."""
         del self._groups[group.id], self._names[group.name]
         for user_id in list(group.members):
@@ -269,7 +259,7 @@ class Groups:
             self._count(group, 1)
         return state
 
-    def leave(self, group_id: str, user_id: str) -> Group | None:
+    def leave(self, group_id: str, user_id: str) -> StoredGroup | None:
         """Leave, or withdraw a request. Returns the group, if the user had a state in it. ``LastSuperadmin``.
 
         When a superadmin leaves as the last member, the group is deleted.
@@ -328,7 +318,7 @@ class Groups:
             if self._drop(group, user_id):
                 gone.append(user_id)
             if ban:
-                group.members[user_id] = Member(user_id, GroupState.BANNED, self._position())
+                group.members[user_id] = GroupMember(user_id, GroupState.BANNED, self._position())
         return gone
 
     def promote(self, group_id: str, caller: str, user_ids: Iterable[str]) -> list[str]:
@@ -362,14 +352,14 @@ class Groups:
             changed.append(user_id)
         return changed
 
-    def members(self, group_id: str) -> list[Member]:
+    def members(self, group_id: str) -> list[GroupMember]:
         """Return all users of a group, in any state."""
         group = self._groups.get(group_id)
         return [] if group is None else list(group.members.values())
 
     def users(
         self, group_id: str, limit: int, state: int | None = None, cursor: str = ""
-    ) -> tuple[list[Member], str]:
+    ) -> tuple[list[GroupMember], str]:
         """Return a group's users by state, oldest first, bans only on request, and the cursor of the next page.
 
         ``InvalidCursor``. An unknown group has no users.
@@ -378,7 +368,7 @@ class Groups:
 
     def of_user(
         self, user_id: str, limit: int, state: int | None = None, cursor: str = ""
-    ) -> tuple[list[tuple[Group, GroupState]], str]:
+    ) -> tuple[list[tuple[StoredGroup, GroupState]], str]:
         """Return the groups of a user with its role in each, in the order of ``users``. ``InvalidCursor``."""
         groups = self._of_user.get(user_id, {}).values()
         by_member = {id(group.members[user_id]): group for group in groups}
@@ -390,8 +380,8 @@ class Groups:
 
     @staticmethod
     def _page(
-        members: Iterable[Member], limit: int, state: int | None, cursor: str
-    ) -> tuple[list[Member], str]:
+        members: Iterable[GroupMember], limit: int, state: int | None, cursor: str
+    ) -> tuple[list[GroupMember], str]:
         place = cursors.decode(cursor, _Place) if cursor else _Place(-1, 0)
         if cursor and state is not None and state != place.state:
             raise cursors.InvalidCursor(cursor)
@@ -407,7 +397,7 @@ class Groups:
         following = found[limit : limit + 1]
         return found[:limit], "".join(cursors.encode(_Place(m.state, m.position)) for m in following)
 
-    def page(self, wanted: GroupFilter, limit: int, cursor: str = "") -> tuple[list[Group], str]:
+    def page(self, wanted: GroupFilter, limit: int, cursor: str = "") -> tuple[list[StoredGroup], str]:
         """Return the groups that pass a filter, and the cursor of the next page. ``InvalidCursor``."""
         name = wanted.name.lstrip("% ")
         order = _ORDERS[wanted.open is not None, bool(wanted.lang_tag), wanted.members is not None]
@@ -419,7 +409,7 @@ class Groups:
             return tuple(getattr(place, column) for column in names)
 
         compared = order.after or order.order
-        found: list[tuple[_GroupPlace, Group]] = []
+        found: list[tuple[_GroupPlace, StoredGroup]] = []
         pattern = like(name) if name else None
         for group in self._groups.values():
             place = _place(group)
@@ -434,7 +424,7 @@ class Groups:
         return page, cursors.encode(_place(page[-1])) if len(found) > limit else ""
 
     @staticmethod
-    def _lets_through(wanted: GroupFilter, pattern: Pattern | None, group: Group) -> bool:
+    def _lets_through(wanted: GroupFilter, pattern: Pattern | None, group: StoredGroup) -> bool:
         if pattern is not None:
             return pattern.fullmatch(group.name) is not None
         return (
@@ -455,7 +445,7 @@ class Groups:
                 continue
             self._drop(group, user_id)
 
-    def _drop(self, group: Group, user_id: str) -> bool:
+    def _drop(self, group: StoredGroup, user_id: str) -> bool:
         """Remove a user; True if it was a member, and so counted."""
         member = self._remove_member(group, user_id)
         counted = member.state <= GroupState.MEMBER
@@ -463,15 +453,15 @@ class Groups:
             self._count(group, -1)
         return counted
 
-    def _count(self, group: Group, change: int) -> None:
+    def _count(self, group: StoredGroup, change: int) -> None:
         group.edge_count += change
         group.update_time = self._now()
 
-    def _add_member(self, group: Group, user_id: str, state: GroupState) -> None:
-        group.members[user_id] = Member(user_id, state, self._position())
+    def _add_member(self, group: StoredGroup, user_id: str, state: GroupState) -> None:
+        group.members[user_id] = GroupMember(user_id, state, self._position())
         self._of_user.setdefault(user_id, {})[group.id] = group
 
-    def _remove_member(self, group: Group, user_id: str) -> Member:
+    def _remove_member(self, group: StoredGroup, user_id: str) -> GroupMember:
         self._of_user.get(user_id, {}).pop(group.id, None)
         return group.members.pop(user_id)
 

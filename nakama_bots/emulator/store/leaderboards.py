@@ -29,7 +29,7 @@ from nakama_bots.emulator.store.boards import (
     OutsideDuration,
     Record,
     Score,
-    Tournament,
+    StoredTournament,
     TournamentFull,
 )
 from nakama_bots.emulator.store.limits import UNBOUNDED, Full
@@ -128,7 +128,7 @@ class Leaderboards:
                 "change/disable reset schedule"
             )
             raise ValueError(msg)
-        board.tournament = Tournament(
+        board.tournament = StoredTournament(
             duration,
             start or self._seconds(),
             options.get("title", ""),
@@ -162,7 +162,7 @@ class Leaderboards:
             raise BoardNotFound(leaderboard_id)
         return board
 
-    def get_tournament(self, tournament_id: str) -> tuple[Leaderboard, Tournament]:
+    def get_tournament(self, tournament_id: str) -> tuple[Leaderboard, StoredTournament]:
         """Return the tournament of that id. ``BoardNotFound``, also for a leaderboard."""
         board = self.get(tournament_id)
         if board.tournament is None:
@@ -362,7 +362,7 @@ class Leaderboards:
         return self._now() // _SECOND
 
     @staticmethod
-    def _enter(tournament: Tournament, tournament_id: str) -> None:
+    def _enter(tournament: StoredTournament, tournament_id: str) -> None:
         if not tournament.limited:
             return
         if tournament.size >= tournament.max_size:

@@ -15,7 +15,7 @@ from typing import Final
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.formats.query import Query, QuerySearchError, Value, document
 from nakama_bots.emulator.store.limits import UNBOUNDED, Full
-from nakama_bots.emulator.store.tracker import Session
+from nakama_bots.emulator.store.tracker import OnlineSession
 
 _COMPLETIONS_KEPT: Final = 10
 
@@ -28,7 +28,7 @@ class TooManyTickets(Exception):
 class Entry:
     """A player of a ticket, with the properties that other tickets' queries match."""
 
-    session: Session
+    session: OnlineSession
     string_properties: dict[str, str]
     numeric_properties: dict[str, float]
     party_id: str = ""
@@ -55,7 +55,7 @@ class Entry:
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
+class QueuedTicket:
     """A request to be matched. ``create_time`` in Unix nanoseconds."""
 
     id: str
@@ -91,10 +91,10 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundMatch:
     """A match: its tickets, the searching one last."""
 
-    tickets: tuple[Ticket, ...]
+    tickets: tuple[QueuedTicket, ...]
 
     @property
     def entries(self) -> list[Entry]:
@@ -102,7 +102,7 @@ class Found:
         return [entry for ticket in self.tickets for entry in ticket.entries]
 
 
-class Matchmaker:
+class MatchmakerQueue:
     """The pool of tickets. ``now`` returns Unix nanoseconds; ``precise``: all in a match must accept
     each other.
 
@@ -123,14 +123,14 @@ class Matchmaker:
         self._max_intervals = max_intervals
         self._max_tickets = max_tickets
         self._now = now
-        self._tickets: dict[str, Ticket] = {}
-        self._active: dict[str, Ticket] = {}
+        self._tickets: dict[str, QueuedTicket] = {}
+        self._active: dict[str, QueuedTicket] = {}
         self._by_session: dict[str, set[str]] = {}
         self._by_party: dict[str, set[str]] = {}
         self._completions: deque[JsonObject] = deque(maxlen=_COMPLETIONS_KEPT)
         self._stats: JsonObject = {}
 
-    def add(self, ticket: Ticket) -> None:
+    def add(self, ticket: QueuedTicket) -> None:
         """Add a ticket to the pool. ``TooManyTickets`` of one session or party, ``Full``."""
         if len(self._tickets) >= self._most:
             raise Full("tickets", self._most)
@@ -144,7 +144,7 @@ class Matchmaker:
         if ticket.party_id:
             self._by_party.setdefault(ticket.party_id, set()).add(ticket.id)
 
-    def remove(self, ticket_id: str, session: Session) -> bool:
+    def remove(self, ticket_id: str, session: OnlineSession) -> bool:
         """Remove a session's ticket; False if it has none of that id, or only as part of a party."""
         ticket = self._tickets.get(ticket_id)
         if ticket is None or ticket.party_id or session.id not in ticket.sessions:
@@ -174,12 +174,12 @@ class Matchmaker:
         """The number of tickets that still search."""
         return len(self._active)
 
-    def remove_all(self, session: Session) -> None:
+    def remove_all(self, session: OnlineSession) -> None:
         """Remove all tickets of a session."""
         for ticket_id in list(self._by_session.get(session.id, ())):
             self._drop(self._tickets[ticket_id])
 
-    def _drop(self, ticket: Ticket) -> None:
+    def _drop(self, ticket: QueuedTicket) -> None:
         del self._tickets[ticket.id]
         self._active.pop(ticket.id, None)
         for session in ticket.sessions:
@@ -191,9 +191,9 @@ class Matchmaker:
         """Return Nakama's ``MatchmakerStats`` as of the last run."""
         return self._stats
 
-    def run(self) -> list[Found]:
+    def run(self) -> list[FoundMatch]:
         """Run one interval. Returns the matches found, and removes their tickets from the pool."""
-        matches: list[Found] = []
+        matches: list[FoundMatch] = []
         for ticket in list(self._active.values()):
             if ticket.id not in self._active:
                 continue  # found by an earlier one in this run
@@ -211,7 +211,7 @@ class Matchmaker:
         self._refresh_stats()
         return matches
 
-    def _complete(self, found: Found) -> None:
+    def _complete(self, found: FoundMatch) -> None:
         now = timestamp(self._now())
         for ticket in found.tickets:
             self._drop(ticket)
@@ -226,9 +226,9 @@ class Matchmaker:
         if self._completions:
             self._stats["completions"] = list(self._completions)
 
-    def _hits(self, ticket: Ticket) -> list[Ticket]:
+    def _hits(self, ticket: QueuedTicket) -> list[QueuedTicket]:
         """Return the hits of a ticket's search, best first, equals by age, with its sessions' other tickets."""
-        found: list[tuple[float, Ticket]] = []
+        found: list[tuple[float, QueuedTicket]] = []
         for other in self._tickets.values():
             # Ranges must fit too: 2-4 does not match with 6-8.
             if (
@@ -244,10 +244,10 @@ class Matchmaker:
             found.sort(key=lambda pair: -pair[0])  # stable
         return [other for _, other in found]
 
-    def _search(self, ticket: Ticket, *, last: bool) -> Found | None:
+    def _search(self, ticket: QueuedTicket, *, last: bool) -> FoundMatch | None:
         """Fill groups with the hits until one is full; in the last run, accept the last group added to."""
         own = len(ticket.entries)
-        groups: list[list[Ticket]] = []
+        groups: list[list[QueuedTicket]] = []
         hits = self._hits(ticket)
         for other in hits:
             if other.sessions & ticket.sessions or (self._precise and not _accepts(other, ticket)):
@@ -261,7 +261,9 @@ class Matchmaker:
                     return found
         return None
 
-    def _fitting_group(self, groups: list[list[Ticket]], other: Ticket, room: int) -> list[Ticket]:
+    def _fitting_group(
+        self, groups: list[list[QueuedTicket]], other: QueuedTicket, room: int
+    ) -> list[QueuedTicket]:
         for group in groups:
             if _size(group) + len(other.entries) <= room:
                 if any(member.sessions & other.sessions for member in group):
@@ -275,7 +277,7 @@ class Matchmaker:
         return groups[-1]
 
     @staticmethod
-    def _settle(ticket: Ticket, group: list[Ticket]) -> Found | None:
+    def _settle(ticket: QueuedTicket, group: list[QueuedTicket]) -> FoundMatch | None:
         """Return a match of ``ticket`` with ``group``, reduced to fit its count multiple."""
         spare = (len(ticket.entries) + _size(group)) % ticket.count_multiple
         left_out = _oldest(group, spare)
@@ -283,10 +285,10 @@ class Matchmaker:
             return None
         kept = [member for member in group if member not in left_out]
         size = len(ticket.entries) + _size(kept)
-        return Found((*kept, ticket)) if all(member.takes(size) for member in (ticket, *kept)) else None
+        return FoundMatch((*kept, ticket)) if all(member.takes(size) for member in (ticket, *kept)) else None
 
 
-def _accepts(ticket: Ticket, other: Ticket) -> bool:
+def _accepts(ticket: QueuedTicket, other: QueuedTicket) -> bool:
     """True if the query of ``ticket`` matches ``other``."""
     try:
         return ticket.query.score(other.document) is not None
@@ -294,13 +296,13 @@ def _accepts(ticket: Ticket, other: Ticket) -> bool:
         return False
 
 
-def _oldest(group: list[Ticket], size: int) -> tuple[Ticket, ...] | None:
+def _oldest(group: list[QueuedTicket], size: int) -> tuple[QueuedTicket, ...] | None:
     """Return the tickets of exactly ``size`` players in total that are oldest on average, or None.
 
     The server intends to drop the youngest, but sorts the other way round (``matchmaker_process.go``).
     """
     # The lowest sum of times by (players, tickets).
-    best: dict[tuple[int, int], tuple[int, tuple[Ticket, ...]]] = {(0, 0): (0, ())}
+    best: dict[tuple[int, int], tuple[int, tuple[QueuedTicket, ...]]] = {(0, 0): (0, ())}
     for member in group:
         for (players, number), (times, chosen) in list(best.items()):
             key = (players + len(member.entries), number + 1)
@@ -315,7 +317,7 @@ def _oldest(group: list[Ticket], size: int) -> tuple[Ticket, ...] | None:
     return min(fitting, key=lambda pair: pair[0])[1] if fitting else None
 
 
-def _size(group: list[Ticket]) -> int:
+def _size(group: list[QueuedTicket]) -> int:
     return sum(len(member.entries) for member in group)
 
 

@@ -26,7 +26,7 @@ _SECOND: Final = 10**9
 
 
 @dataclass(frozen=True, slots=True)
-class Notification:
+class StoredNotification:
     """One notification. ``content`` is JSON text; ``create_time`` Unix nanoseconds; ``sender_id`` "": none."""
 
     id: str
@@ -38,7 +38,7 @@ class Notification:
     persistent: bool
 
     def wire(self) -> JsonObject:
-        """Nakama's ``Notification`` as it is pushed."""
+        """Nakama's ``StoredNotification`` as it is pushed."""
         fields: JsonObject = {
             "id": self.id,
             "subject": self.subject,
@@ -62,17 +62,17 @@ class _Place(NamedTuple):
     number: int
 
 
-class Notifications:
+class NotificationStore:
     """The kept notifications of every user, oldest first; beyond ``most`` the oldest of all are dropped."""
 
     def __init__(self, most: int = UNBOUNDED.notifications) -> None:
         self._most = most
         self._numbers = itertools.count(1)
-        self._users: dict[str, dict[int, Notification]] = {}
+        self._users: dict[str, dict[int, StoredNotification]] = {}
         # Number -> receiver, in order of arrival.
         self._receivers: dict[int, str] = {}
 
-    def keep(self, user_id: str, notification: Notification) -> None:
+    def keep(self, user_id: str, notification: StoredNotification) -> None:
         """Keep a notification for its receiver."""
         number = next(self._numbers)
         self._users.setdefault(user_id, {})[number] = notification
@@ -100,11 +100,11 @@ class Notifications:
         kept = self._users.get(user_id, {})
         self._forget(user_id, [number for number, notification in kept.items() if notification.id in ids])
 
-    def of(self, user_id: str) -> list[Notification]:
+    def of(self, user_id: str) -> list[StoredNotification]:
         """Return all notifications of a user, oldest first."""
         return list(self._users.get(user_id, {}).values())
 
-    def find(self, ids: list[str], user_id: str = "") -> list[tuple[str, Notification]]:
+    def find(self, ids: list[str], user_id: str = "") -> list[tuple[str, StoredNotification]]:
         """Return notifications by id, with the user's id; of one user, or of all users."""
         return [
             (owner, one)

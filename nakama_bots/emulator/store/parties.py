@@ -16,7 +16,7 @@ import orjson
 from nakama_bots.emulator.formats.query import document
 from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled
 from nakama_bots.emulator.store.limits import UNBOUNDED, Full
-from nakama_bots.emulator.store.tracker import Mode, Session, Stream
+from nakama_bots.emulator.store.tracker import Mode, OnlineSession, PresenceStream
 
 LARGEST: Final = 256
 
@@ -25,22 +25,22 @@ class PartyError(Exception):
     """A refusal of a party; the text is the server's."""
 
 
-def party_id(stream: Stream) -> str:
+def party_id(stream: PresenceStream) -> str:
     """``<uuid>.<node>``."""
     return f"{stream.subject}.{stream.label}"
 
 
 @dataclass(slots=True, eq=False)
-class Party:
+class OpenParty:
     """One party. ``create_time`` in Unix nanoseconds; members and requests by session id, oldest first."""
 
-    stream: Stream
+    stream: PresenceStream
     open: bool
     max_size: int
     create_time: int
-    leader: Session | None
-    members: dict[str, Session] = field(default_factory=dict)
-    requests: dict[str, Session] = field(default_factory=dict)
+    leader: OnlineSession | None
+    members: dict[str, OnlineSession] = field(default_factory=dict)
+    requests: dict[str, OnlineSession] = field(default_factory=dict)
     # Whether the party was empty at the last check.
     idle: bool = False
 
@@ -49,20 +49,20 @@ class Party:
         """The party's id."""
         return party_id(self.stream)
 
-    def check_leader(self, session: Session) -> None:
+    def check_leader(self, session: OnlineSession) -> None:
         """Raise ``PartyError`` for any session but the leader's."""
         if self.leader is None or self.leader.id != session.id:
             msg = "party leader only"
             raise PartyError(msg)
 
-    def add(self, session: Session) -> bool:
+    def add(self, session: OnlineSession) -> bool:
         """Add a session as a member; False if there is no room."""
         if session.id not in self.members and len(self.members) >= self.max_size:
             return False
         self.members[session.id] = session
         return True
 
-    def ask(self, session: Session) -> bool:
+    def ask(self, session: OnlineSession) -> bool:
         """Handle a join request: True if the session joins at once, False if the leader has to decide."""
         if len(self.members) >= self.max_size:
             msg = "party full"
@@ -80,7 +80,7 @@ class Party:
         return False
 
     @staticmethod
-    def find(sessions: dict[str, Session], presence: tuple[str, str, str]) -> Session | None:
+    def find(sessions: dict[str, OnlineSession], presence: tuple[str, str, str]) -> OnlineSession | None:
         """Return the session with exactly that user id, session id and username."""
         user_id, session_id, username = presence
         session = sessions.get(session_id)
@@ -96,7 +96,7 @@ class ListedParty(Labelled):
     max_size: int
 
 
-class Parties:
+class PartyRegistry:
     """All parties, and the list of them."""
 
     def __init__(
@@ -105,39 +105,39 @@ class Parties:
         self._most = most
         self._now = now
         self._node = node
-        self._parties: dict[Stream, Party] = {}
+        self._parties: dict[PresenceStream, OpenParty] = {}
         self.index: LabelIndex[ListedParty] = LabelIndex(now, interval)
 
     def __len__(self) -> int:
         return len(self._parties)
 
     def create(
-        self, identifier: str, leader: Session, *, open_: bool, hidden: bool, max_size: int, label: str
-    ) -> Party:
+        self, identifier: str, leader: OnlineSession, *, open_: bool, hidden: bool, max_size: int, label: str
+    ) -> OpenParty:
         """Create a party with its leader as its first member, if it has room for one. ``Full``."""
         if len(self._parties) >= self._most:
             raise Full("parties", self._most)
-        stream = Stream(Mode.PARTY, identifier, label=self._node)
-        party = Party(stream, open_, max_size, self._now(), leader)
+        stream = PresenceStream(Mode.PARTY, identifier, label=self._node)
+        party = OpenParty(stream, open_, max_size, self._now(), leader)
         self.list(party, open_=open_, hidden=hidden, label=label)
         party.add(leader)
         self._parties[stream] = party
         return party
 
-    def get(self, stream: Stream) -> Party | None:
+    def get(self, stream: PresenceStream) -> OpenParty | None:
         """Return the party of a stream."""
         return self._parties.get(stream)
 
-    def all(self) -> list[Party]:
+    def all(self) -> list[OpenParty]:
         """The parties, oldest first."""
         return list(self._parties.values())
 
-    def remove(self, party: Party) -> None:
+    def remove(self, party: OpenParty) -> None:
         """Remove a party."""
         self._parties.pop(party.stream, None)
         self.index.put(party.id, None)
 
-    def list(self, party: Party, *, open_: bool, hidden: bool, label: str) -> None:
+    def list(self, party: OpenParty, *, open_: bool, hidden: bool, label: str) -> None:
         """Set a party's entry in the list; ``PartyError`` for an invalid label."""
         label = label or "{}"
         if len(label.encode()) > LONGEST:

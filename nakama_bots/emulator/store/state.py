@@ -18,23 +18,25 @@ import orjson
 from nakama_bots.emulator.formats.documents import go_json
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.formats.schedule import Schedule
-from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, Account, LedgerItem
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, LedgerItem, StoredAccount
 from nakama_bots.emulator.store.boards import (
     BoardNotFound,
     Leaderboard,
     Operator,
     Record,
     SortOrder,
-    Tournament,
+    StoredTournament,
 )
-from nakama_bots.emulator.store.chat import Message, channel_id, channel_stream
+from nakama_bots.emulator.store.chat import StoredMessage, channel_id, channel_stream
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.friends import Friend, FriendState
-from nakama_bots.emulator.store.groups import Group, GroupState, Member
+from nakama_bots.emulator.store.friends import StoredFriend
+from nakama_bots.emulator.store.groups import GroupMember, StoredGroup
 from nakama_bots.emulator.store.limits import Full
-from nakama_bots.emulator.store.notifications import Notification
-from nakama_bots.emulator.store.storage import ObjectKey, StorageObject, StorageWrite
+from nakama_bots.emulator.store.notifications import StoredNotification
+from nakama_bots.emulator.store.storage import ObjectKey, StorageWrite, StoredObject
 from nakama_bots.errors import ConfigError
+from nakama_bots.types.friends import FriendState
+from nakama_bots.types.groups import GroupState
 
 Row = dict[str, Any]
 _DOCUMENTS: Final = ("metadata", "wallet", "content", "value")
@@ -120,7 +122,7 @@ def _accounts(core: Core) -> list[Row]:
 def _account(core: Core, row: _Row) -> None:
     secrets = {name: bytes.fromhex(row.row.get(name, "")) for name in ("salt", "password")}
     identities = [(str(kind), str(external)) for kind, external in row.row.get("identities", ())]
-    core.accounts.add(row.make(Account, identities=identities, **secrets))
+    core.accounts.add(row.make(StoredAccount, identities=identities, **secrets))
 
 
 def _friends(core: Core) -> list[Row]:
@@ -129,11 +131,11 @@ def _friends(core: Core) -> list[Row]:
 
 def _friend(core: Core, row: _Row) -> None:
     state = FriendState(row.row["state"])
-    core.friends.restore(row.row["source"], row.make(Friend, state=state))
+    core.friends.restore(row.row["source"], row.make(StoredFriend, state=state))
 
 
 def _groups(core: Core) -> list[Row]:
-    def members(group: Group) -> list[Row]:
+    def members(group: StoredGroup) -> list[Row]:
         return [_plain(one, state=int(one.state)) for one in group.members.values()]
 
     return [_plain(group, members=members(group)) for group in core.groups.all()]
@@ -141,9 +143,9 @@ def _groups(core: Core) -> list[Row]:
 
 def _group(core: Core, row: _Row) -> None:
     members = {
-        one["user_id"]: Member(**{**one, "state": GroupState(one["state"])}) for one in row.row["members"]
+        one["user_id"]: GroupMember(**{**one, "state": GroupState(one["state"])}) for one in row.row["members"]
     }
-    core.groups.restore(row.make(Group, members=members))
+    core.groups.restore(row.make(StoredGroup, members=members))
 
 
 def _storage(core: Core) -> list[Row]:
@@ -157,7 +159,7 @@ def _object(core: Core, row: _Row) -> None:
     value = _read("value", given["value"])
     read, write = given.get("permission_read", 1), given.get("permission_write", 1)
     if "version" in given:
-        core.storage.put(row.make(StorageObject, key=key, permission_read=read, permission_write=write))
+        core.storage.put(row.make(StoredObject, key=key, permission_read=read, permission_write=write))
     else:
         core.storage.write([StorageWrite(key, value, "", read, write)], authoritative=True)
 
@@ -180,7 +182,7 @@ def _boards(core: Core) -> list[Row]:
 def _board(core: Core, row: _Row) -> None:
     given = row.row
     schedule = Schedule.parse(given["schedule"]) if given.get("schedule") else None
-    tournament = Tournament(**given["tournament"]) if given.get("tournament") else None
+    tournament = StoredTournament(**given["tournament"]) if given.get("tournament") else None
     order, operator = SortOrder(given.get("sort_order", 1)), Operator(given.get("operator", 1))
     made = row.make(
         Leaderboard,
@@ -223,7 +225,7 @@ def _notifications(core: Core) -> list[Row]:
 
 def _notification(core: Core, row: _Row) -> None:
     sender = row.row.get("sender_id", SYSTEM_USER_ID)
-    core.notifications.keep(row.row["user_id"], row.make(Notification, sender_id=sender, persistent=True))
+    core.notifications.keep(row.row["user_id"], row.make(StoredNotification, sender_id=sender, persistent=True))
 
 
 def _messages(core: Core) -> list[Row]:
@@ -236,7 +238,9 @@ def _message(core: Core, row: _Row) -> None:
     given = row.row
     defaults = {"code": 0, "sender_id": SYSTEM_USER_ID, "username": ""}
     fields = {name: given.get(name, value) for name, value in defaults.items()}
-    core.messages.add(row.make(Message, stream=channel_stream(given["channel_id"]), persistent=True, **fields))
+    core.messages.add(
+        row.make(StoredMessage, stream=channel_stream(given["channel_id"]), persistent=True, **fields)
+    )
 
 
 def _ledger(core: Core) -> list[Row]:

@@ -67,7 +67,7 @@ class StorageDelete:
 
 
 @dataclass(frozen=True, slots=True)
-class StorageObject:
+class StoredObject:
     """A stored object. Times are Unix nanoseconds; ``value`` is as sent."""
 
     key: ObjectKey
@@ -86,7 +86,7 @@ class StorageObject:
         return self.permission_read >= (OWNER_READ if own else PUBLIC_READ)
 
     def wire(self) -> JsonObject:
-        """Return Nakama's ``StorageObject``: the value through PostgreSQL, times in whole seconds."""
+        """Return Nakama's ``StoredObject``: the value through PostgreSQL, times in whole seconds."""
         fields: JsonObject = {
             **self.key._asdict(),
             "value": jsonb(self.value),
@@ -133,26 +133,26 @@ class Storage:
         self._now = now
         self._most = most
         self._count = 0
-        self._collections: dict[str, dict[ObjectKey, StorageObject]] = {}
+        self._collections: dict[str, dict[ObjectKey, StoredObject]] = {}
 
-    def get(self, key: ObjectKey) -> StorageObject | None:
+    def get(self, key: ObjectKey) -> StoredObject | None:
         """Return the object of that key, without a permission check."""
         return self._collections.get(key.collection, {}).get(key)
 
-    def read(self, user_id: str, keys: Iterable[ObjectKey]) -> list[StorageObject]:
+    def read(self, user_id: str, keys: Iterable[ObjectKey]) -> list[StoredObject]:
         """Return the existing objects that the user may read, each once; "": the runtime."""
         found = [self.get(key) for key in dict.fromkeys(keys)]
         return [one for one in found if one is not None and one.readable_by(user_id)]
 
-    def write(self, writes: list[StorageWrite], *, authoritative: bool = False) -> list[StorageObject]:
+    def write(self, writes: list[StorageWrite], *, authoritative: bool = False) -> list[StoredObject]:
         """Write objects, all or none; returns the results. ``StorageRejected``, ``Unstorable``, ``Full``.
 
         ``authoritative``: permissions are not checked.
         """
         # As the server does: in the order of their names, so a duplicate is written twice.
         ordered = sorted(range(len(writes)), key=lambda index: writes[index].key)
-        changed: dict[ObjectKey, StorageObject] = {}
-        results: dict[int, StorageObject] = {}
+        changed: dict[ObjectKey, StoredObject] = {}
+        results: dict[int, StoredObject] = {}
         for index in ordered:
             write = writes[index]
             before = changed.get(write.key) or self.get(write.key)
@@ -166,8 +166,8 @@ class Storage:
         return [results[index] for index in range(len(writes))]
 
     def _written(
-        self, write: StorageWrite, before: StorageObject | None, *, authoritative: bool
-    ) -> StorageObject:
+        self, write: StorageWrite, before: StoredObject | None, *, authoritative: bool
+    ) -> StoredObject:
         if not storable(write.value):
             raise Unstorable(write.key)
         now = self._now()
@@ -195,7 +195,7 @@ class Storage:
             if unchanged and not write.version:
                 return before
             created = before.create_time
-        return StorageObject(
+        return StoredObject(
             write.key, write.value, version, write.permission_read, write.permission_write, created, now
         )
 
@@ -204,7 +204,7 @@ class Storage:
 
         ``authoritative``: permissions are not checked, and missing objects are ignored.
         """
-        gone: dict[ObjectKey, StorageObject] = {}
+        gone: dict[ObjectKey, StoredObject] = {}
         for delete in sorted(deletes, key=attrgetter("key")):
             before = None if delete.key in gone else self.get(delete.key)
             rejected = (
@@ -221,7 +221,7 @@ class Storage:
 
     def page(
         self, caller: str, collection: str, owner: str | None, limit: int, cursor: str = ""
-    ) -> tuple[list[StorageObject], str]:
+    ) -> tuple[list[StoredObject], str]:
         """Return what ``caller`` ("": the runtime) may read of a collection, and the cursor of the next page.
 
         ``owner`` None: objects of all users. ``InvalidCursor``. Readable by the owner comes before public.
@@ -240,7 +240,7 @@ class Storage:
         else:
             order = _ORDERS["own" if caller in ("", owner) else "other"]
 
-        def place(stored: StorageObject) -> tuple[int | str, ...]:
+        def place(stored: StoredObject) -> tuple[int | str, ...]:
             return order(_Place(stored.key.key, stored.key.user_id, stored.permission_read))
 
         if after is not None:
@@ -252,12 +252,12 @@ class Storage:
         last = page[-1]
         return page, cursors.encode(_Place(last.key.key, last.key.user_id, last.permission_read))
 
-    def put(self, stored: StorageObject) -> None:
+    def put(self, stored: StoredObject) -> None:
         """Restore an object unchanged."""
         self._count += self.get(stored.key) is None
         self._collections.setdefault(stored.key.collection, {})[stored.key] = stored
 
-    def of_user(self, user_id: str) -> list[StorageObject]:
+    def of_user(self, user_id: str) -> list[StoredObject]:
         """Return all objects of a user."""
         return [
             one
@@ -266,11 +266,11 @@ class Storage:
             if key.user_id == user_id
         ]
 
-    def snapshot(self) -> dict[str, dict[ObjectKey, StorageObject]]:
+    def snapshot(self) -> dict[str, dict[ObjectKey, StoredObject]]:
         """Return the current objects, for ``restore``."""
         return {name: dict(objects) for name, objects in self._collections.items()}
 
-    def restore(self, snapshot: dict[str, dict[ObjectKey, StorageObject]]) -> None:
+    def restore(self, snapshot: dict[str, dict[ObjectKey, StoredObject]]) -> None:
         """Undo all changes since ``snapshot``."""
         self._collections = snapshot
         self._count = sum(map(len, snapshot.values()))
@@ -290,7 +290,7 @@ class Storage:
         self._count -= len(keys)
 
 
-def _listed(stored: StorageObject, caller: str) -> bool:
+def _listed(stored: StoredObject, caller: str) -> bool:
     return not caller or stored.permission_read >= PUBLIC_READ
 
 

@@ -26,7 +26,7 @@ class Mode(enum.IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stream:
+class PresenceStream:
     """The name of one stream; ``subject`` and ``subcontext`` are ids, "" without one."""
 
     mode: int
@@ -35,7 +35,7 @@ class Stream:
     label: str = ""
 
 
-class Session(Protocol):
+class OnlineSession(Protocol):
     """A realtime session as handlers see it. None of its methods waits."""
 
     id: str
@@ -58,7 +58,7 @@ class Session(Protocol):
 class Presence:
     """One session in one stream. ``status`` None: streams without a status."""
 
-    session: Session
+    session: OnlineSession
     hidden: bool = False
     persistence: bool = False
     status: str | None = None
@@ -77,17 +77,17 @@ class Presence:
         return shape
 
 
-def user_presence(session: Session) -> JsonObject:
+def user_presence(session: OnlineSession) -> JsonObject:
     """Return Nakama's ``UserPresence`` of a session, in any stream."""
     return {"user_id": session.user_id, "session_id": session.id, "username": session.username}
 
 
 # Builds the envelope of an event in a stream: (stream, joins and leaves in wire form).
-PresenceEvent = Callable[[Stream, JsonObject], JsonObject]
+PresenceEvent = Callable[[PresenceStream, JsonObject], JsonObject]
 # Returns the receivers of a change besides the presences of the stream.
-Audience = Callable[[Stream], Iterable[Session]]
+Audience = Callable[[PresenceStream], Iterable[OnlineSession]]
 # Called on a change: (stream, joined, left).
-Listener = Callable[[Stream, "Presence | None", "Presence | None"], None]
+Listener = Callable[[PresenceStream, "Presence | None", "Presence | None"], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,30 +114,30 @@ class Tracker:
         self.other: EventRule | None = None
         self.total = 0
         """The number of presences."""
-        self._streams: dict[Stream, dict[str, Presence]] = {}
-        self._sessions: dict[str, set[Stream]] = {}
+        self._streams: dict[PresenceStream, dict[str, Presence]] = {}
+        self._sessions: dict[str, set[PresenceStream]] = {}
 
-    def get(self, stream: Stream, session: Session) -> Presence | None:
+    def get(self, stream: PresenceStream, session: OnlineSession) -> Presence | None:
         """Return the presence of a session in a stream."""
         return self._streams.get(stream, {}).get(session.id)
 
-    def presences(self, stream: Stream, *, hidden: bool = False) -> list[Presence]:
+    def presences(self, stream: PresenceStream, *, hidden: bool = False) -> list[Presence]:
         """Return the presences of a stream, oldest first; hidden ones only on request."""
         return [p for p in self._streams.get(stream, {}).values() if hidden or not p.hidden]
 
-    def count(self, stream: Stream) -> int:
+    def count(self, stream: PresenceStream) -> int:
         """Return the number of presences of a stream, including hidden ones."""
         return len(self._streams.get(stream, ()))
 
-    def streams(self, mode: int) -> list[Stream]:
+    def streams(self, mode: int) -> list[PresenceStream]:
         """The streams of a mode that have presences, oldest first."""
         return [stream for stream in self._streams if stream.mode == mode]
 
-    def streams_of(self, session: Session) -> set[Stream]:
+    def streams_of(self, session: OnlineSession) -> set[PresenceStream]:
         """The streams that a session is in."""
         return set(self._sessions.get(session.id, ()))
 
-    def track(self, stream: Stream, presence: Presence) -> bool:
+    def track(self, stream: PresenceStream, presence: Presence) -> bool:
         """Add a presence and announce it; False, without a change, if the session was already present."""
         members = self._streams.setdefault(stream, {})
         if presence.session.id in members:
@@ -148,7 +148,7 @@ class Tracker:
         self._tell(stream, joins=presence)
         return True
 
-    def update(self, stream: Stream, presence: Presence) -> None:
+    def update(self, stream: PresenceStream, presence: Presence) -> None:
         """Add or replace a presence; the same event announces a replaced one as having left."""
         members = self._streams.setdefault(stream, {})
         before = members.get(presence.session.id)
@@ -157,7 +157,7 @@ class Tracker:
         self._sessions.setdefault(presence.session.id, set()).add(stream)
         self._tell(stream, joins=presence, leaves=before)
 
-    def untrack(self, stream: Stream, session: Session) -> bool:
+    def untrack(self, stream: PresenceStream, session: OnlineSession) -> bool:
         """Remove a presence and announce it; False if there was none."""
         members = self._streams.get(stream, {})
         presence = members.pop(session.id, None)
@@ -170,38 +170,42 @@ class Tracker:
         self._tell(stream, leaves=presence)
         return True
 
-    def untrack_all(self, session: Session) -> None:
+    def untrack_all(self, session: OnlineSession) -> None:
         """Remove every presence of a session that ended."""
         for stream in sorted(self._sessions.get(session.id, ()), key=lambda s: (s.mode, s.subject, s.label)):
             self.untrack(stream, session)
         self._sessions.pop(session.id, None)
 
-    def drop(self, stream: Stream) -> None:
+    def drop(self, stream: PresenceStream) -> None:
         """Empty a stream without events."""
         members = self._streams.pop(stream, {})
         self.total -= len(members)
         for session_id in members:
             self._sessions[session_id].discard(stream)
 
-    def leave_others(self, session: Session, modes: Iterable[int], kept: Stream) -> None:
+    def leave_others(self, session: OnlineSession, modes: Iterable[int], kept: PresenceStream) -> None:
         """Untrack a session from all streams of these modes but one (``session.single_match`` and the like)."""
         wanted = frozenset(modes)
         for stream in [s for s in self._sessions.get(session.id, ()) if s.mode in wanted and s != kept]:
             self.untrack(stream, session)
 
-    def send(self, stream: Stream, envelope: JsonObject, *, without: Session | None = None) -> None:
+    def send(
+        self, stream: PresenceStream, envelope: JsonObject, *, without: OnlineSession | None = None
+    ) -> None:
         """Send an envelope to all presences of a stream, including hidden ones; encoded once."""
         members = self._streams.get(stream, {})
         self.send_to([p.session for p in members.values() if p.session is not without], envelope)
 
     @staticmethod
-    def send_to(sessions: Iterable[Session], envelope: JsonObject) -> None:
+    def send_to(sessions: Iterable[OnlineSession], envelope: JsonObject) -> None:
         """Send an envelope to these sessions; encoded once. A push may end a session, so pass a copy."""
         frame = orjson.dumps(envelope)
         for session in sessions:
             session.push(frame)
 
-    def _tell(self, stream: Stream, *, joins: Presence | None = None, leaves: Presence | None = None) -> None:
+    def _tell(
+        self, stream: PresenceStream, *, joins: Presence | None = None, leaves: Presence | None = None
+    ) -> None:
         rule = self.rules.get(stream.mode) or (self.other if stream.mode > Mode.PARTY else None)
         if rule is None:
             return
@@ -212,7 +216,7 @@ class Tracker:
             rule.after(stream, joins, leaves)
 
     def _send_event(
-        self, rule: EventRule, stream: Stream, joins: Presence | None, leaves: Presence | None
+        self, rule: EventRule, stream: PresenceStream, joins: Presence | None, leaves: Presence | None
     ) -> None:
         changes: JsonObject = {}
         if joins and not joins.hidden:

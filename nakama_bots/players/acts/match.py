@@ -18,8 +18,8 @@ from nakama_bots.players.seat import payload
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
-    from nakama_bots.types.realtime import Match as MatchBody
     from nakama_bots.types.realtime import MatchData
+    from nakama_bots.types.realtime import RealtimeMatch as MatchBody
 
 _MEET: Final = 10.0
 

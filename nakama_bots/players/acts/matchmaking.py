@@ -25,8 +25,8 @@ from nakama_bots.observer import FinishedCall
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
-    from nakama_bots.types.realtime import Match as MatchBody
     from nakama_bots.types.realtime import MatchmakerMatched, MatchmakerTicket
+    from nakama_bots.types.realtime import RealtimeMatch as MatchBody
 
 MATCHED: Final = "matchmaker_matched"
 PUSH: Final = "PUSH"

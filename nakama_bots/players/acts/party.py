@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nakama_bots.players.player import Player
     from nakama_bots.players.rendezvous import Crew
     from nakama_bots.types.realtime import MatchmakerMatched, PartyData
-    from nakama_bots.types.realtime import Party as PartyBody
+    from nakama_bots.types.realtime import RealtimeParty as PartyBody
 
 TIMEOUT: Final = 10.0
 

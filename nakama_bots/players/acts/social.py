@@ -31,7 +31,7 @@ def befriend(player: Player, user_id: str) -> int | None:
     return next((friend["state"] for friend in friends if friend["user"]["id"] == user_id), None)
 
 
-class Group:
+class JoinedGroup:
     """A group that the player is in; created by ``player.group``. A context manager."""
 
     def __init__(self, player: Player, name: str, max_count: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from nakama_bots.players.exchange import Member
+from nakama_bots.players.exchange import ChannelMember
 from nakama_bots.players.joined import Joined
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ class Followed(Joined):
     def __init__(self, player: Player, user_ids: Sequence[str]) -> None:
         super().__init__(player)
         self.user_ids = user_ids
-        self._followed: dict[str, Member] = {}
+        self._followed: dict[str, ChannelMember] = {}
 
     def show(self, status: str) -> None:
         """Show ``status`` to all followers of this player."""
@@ -59,7 +59,7 @@ class Followed(Joined):
         if self.user_ids:
             self.player.socket.unfollow_users(self.user_ids)
 
-    def _members(self) -> Iterable[Member]:
+    def _members(self) -> Iterable[ChannelMember]:
         return tuple(self._followed.values())
 
     def _on_status(self, event: StatusPresenceEvent, arrived: float, _size: int) -> None:

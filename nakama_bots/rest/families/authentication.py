@@ -14,17 +14,17 @@ from nakama_bots.types import session as wire
 
 R = TypeVar("R")
 
-APPLE: Final = Route[wire.Session]("POST", "/v2/account/authenticate/apple", Auth.BASIC)
-CUSTOM: Final = Route[wire.Session]("POST", "/v2/account/authenticate/custom", Auth.BASIC)
-DEVICE: Final = Route[wire.Session]("POST", "/v2/account/authenticate/device", Auth.BASIC)
-EMAIL: Final = Route[wire.Session]("POST", "/v2/account/authenticate/email", Auth.BASIC)
-FACEBOOK: Final = Route[wire.Session]("POST", "/v2/account/authenticate/facebook", Auth.BASIC)
-FACEBOOK_INSTANT_GAME: Final = Route[wire.Session](
+APPLE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/apple", Auth.BASIC)
+CUSTOM: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/custom", Auth.BASIC)
+DEVICE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/device", Auth.BASIC)
+EMAIL: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/email", Auth.BASIC)
+FACEBOOK: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/facebook", Auth.BASIC)
+FACEBOOK_INSTANT_GAME: Final = Route[wire.ApiSession](
     "POST", "/v2/account/authenticate/facebookinstantgame", Auth.BASIC
 )
-GAME_CENTER: Final = Route[wire.Session]("POST", "/v2/account/authenticate/gamecenter", Auth.BASIC)
-GOOGLE: Final = Route[wire.Session]("POST", "/v2/account/authenticate/google", Auth.BASIC)
-STEAM: Final = Route[wire.Session]("POST", "/v2/account/authenticate/steam", Auth.BASIC)
+GAME_CENTER: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/gamecenter", Auth.BASIC)
+GOOGLE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/google", Auth.BASIC)
+STEAM: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/steam", Auth.BASIC)
 
 
 class AuthenticationFamily:
@@ -158,7 +158,7 @@ class AuthenticationFamily:
 
     def _authenticate(
         self,
-        route: Route[wire.Session],
+        route: Route[wire.ApiSession],
         body: Mapping[str, object],
         create: bool,
         username: str | None,
@@ -184,7 +184,7 @@ class RawAuthentication:
         account: identities.AccountApple,
         create: bool | None = None,
         username: str | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_apple``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, APPLE, same, account, create, username)
@@ -196,7 +196,7 @@ class RawAuthentication:
         account: identities.AccountCustom,
         create: bool | None = None,
         username: str | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_custom``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, CUSTOM, same, account, create, username)
@@ -208,7 +208,7 @@ class RawAuthentication:
         account: identities.AccountDevice,
         create: bool | None = None,
         username: str | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_device``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, DEVICE, same, account, create, username)
@@ -220,7 +220,7 @@ class RawAuthentication:
         account: identities.AccountEmail,
         create: bool | None = None,
         username: str | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_email``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, EMAIL, same, account, create, username)
@@ -233,7 +233,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
         sync: bool | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_facebook``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, FACEBOOK, same, account, create, username, sync)
@@ -245,7 +245,7 @@ class RawAuthentication:
         account: identities.AccountFacebookInstantGame,
         create: bool | None = None,
         username: str | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_facebook_instant_game``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(
@@ -259,7 +259,7 @@ class RawAuthentication:
         account: identities.AccountGameCenter,
         create: bool | None = None,
         username: str | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_game_center``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, GAME_CENTER, same, account, create, username)
@@ -271,7 +271,7 @@ class RawAuthentication:
         account: identities.AccountGoogle,
         create: bool | None = None,
         username: str | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_google``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, GOOGLE, same, account, create, username)
@@ -284,7 +284,7 @@ class RawAuthentication:
         create: bool | None = None,
         username: str | None = None,
         sync: bool | None = None,
-    ) -> wire.Session:
+    ) -> wire.ApiSession:
         """See ``AuthenticationFamily.authenticate_steam``."""
         authorization = basic(basic_auth_username, basic_auth_password)
         return _authenticate(self._caller, authorization, STEAM, same, account, create, username, sync)
@@ -293,8 +293,8 @@ class RawAuthentication:
 def _authenticate(
     caller: Caller,
     authorization: str,
-    route: Route[wire.Session],
-    read: Callable[[wire.Session], R],
+    route: Route[wire.ApiSession],
+    read: Callable[[wire.ApiSession], R],
     account: Mapping[str, object],
     create: bool | None,
     username: str | None,
@@ -304,7 +304,7 @@ def _authenticate(
     return caller.call(route, read, authorization, path, account)
 
 
-def to_session(answer: wire.Session) -> Session:
+def to_session(answer: wire.ApiSession) -> Session:
     """The session of an answer; a ``ProtocolError`` when its tokens are none."""
     try:
         return Session(answer.get("token", ""), answer.get("refresh_token", ""), answer.get("created", False))

@@ -7,7 +7,7 @@ from typing import Final
 from nakama_bots.rest.caller import A, Family
 from nakama_bots.rest.route import Auth, Route
 from nakama_bots.types.common import Empty
-from nakama_bots.types.events import Event
+from nakama_bots.types.events import ApiEvent
 
 EMIT: Final = Route[Empty]("POST", "/v2/event", Auth.BEARER)
 
@@ -15,7 +15,7 @@ EMIT: Final = Route[Empty]("POST", "/v2/event", Auth.BEARER)
 class EventsFamily(Family[A]):
     """Send events to the server's runtime."""
 
-    def emit_event(self, session: A, request: Event) -> Empty:
+    def emit_event(self, session: A, request: ApiEvent) -> Empty:
         """Submit an event; the answer does not say how the runtime handled it."""
         return self._by_token(EMIT, session, body=request)
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, TypedDict
 
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.results.capacity.search import Search
+from nakama_bots.results.capacity.search import Bisection
 from nakama_bots.results.capacity.usl import fit
 from nakama_bots.results.summary import Summary
 
@@ -95,7 +95,7 @@ def curve_of(summary: Summary) -> list[CurvePart]:
 
 
 def answer_of(
-    search: Search, trials: Sequence[TrialPart], *, target: str, ended: str, seconds: float
+    search: Bisection, trials: Sequence[TrialPart], *, target: str, ended: str, seconds: float
 ) -> CapacityPart:
     """Return what the search knows, whether or not it was completed."""
     law = fit([(trial["load"], trial["rate"]) for trial in trials if trial["outcome"] != INVALID])

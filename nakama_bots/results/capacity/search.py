@@ -28,7 +28,7 @@ WIDTH: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class CapacityEstimate:
     """The capacity in units of load, with its 90 % interval.
 
     ``at_least``: no trial failed, so the capacity is this or more. ``below``: none passed.
@@ -47,7 +47,7 @@ class Estimate:
 
 
 @dataclass(slots=True)
-class Search:
+class Bisection:
     """Loads from ``low`` to ``high``; ``limit`` is set if the generator is the limit, not the server."""
 
     low: int
@@ -97,16 +97,16 @@ class Search:
             for old, row in zip(self._weights, joint, strict=True)
         ])  # fmt: skip
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> CapacityEstimate:
         """Return what is known so far."""
         low, value, high = (math.exp(place) for place in self._quantiles(TAILS))
         if not self.failed:
             best = float(max(self.passed, default=self.low))
-            return Estimate(best, best, best, at_least=True)
+            return CapacityEstimate(best, best, best, at_least=True)
         if not self.passed:
             worst = float(min(self.failed))
-            return Estimate(low, min(value, worst), worst, below=True)
-        return Estimate(low, value, high)
+            return CapacityEstimate(low, min(value, worst), worst, below=True)
+        return CapacityEstimate(low, value, high)
 
     def done(self, width: float = WIDTH) -> bool:
         """Whether more trials would not narrow it, or not by much."""

@@ -62,7 +62,7 @@ class Interval(_Interval, total=False):
     traces: list[TraceEvent]
 
 
-class Header(TypedDict):
+class TimelineHeader(TypedDict):
     """The first line of a time line file. ``started`` in seconds since 1970."""
 
     schema: str
@@ -184,7 +184,7 @@ def check_interval(value: object) -> Interval:
     return cast("Interval", value)
 
 
-def header(timeline: Timeline) -> Header:
+def header(timeline: Timeline) -> TimelineHeader:
     """Return the first line of the file."""
     return {"schema": SCHEMA, "started": timeline.started}
 
@@ -199,7 +199,7 @@ def from_lines(lines: Iterator[bytes]) -> Timeline:
                 f'not a time line that this nakama-bots reads (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
             )
             raise TimelineError(msg)
-        check(first, Header, "header")
+        check(first, TimelineHeader, "header")
         timeline = Timeline(float(first["started"]))
         for line in lines:
             interval = check_interval(orjson.loads(line))

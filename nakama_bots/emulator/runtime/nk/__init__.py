@@ -8,7 +8,7 @@ server is a ``RuntimeFunctionError`` with its words.
 from __future__ import annotations
 
 from nakama_bots.emulator.runtime.nk.accounts import AccountFunctions, IdentityFunctions
-from nakama_bots.emulator.runtime.nk.arguments import Family
+from nakama_bots.emulator.runtime.nk.arguments import FunctionFamily
 from nakama_bots.emulator.runtime.nk.boards import LeaderboardFunctions, TournamentFunctions
 from nakama_bots.emulator.runtime.nk.chat import ChatFunctions
 from nakama_bots.emulator.runtime.nk.encoding import EncodingFunctions
@@ -47,7 +47,7 @@ FUNCTIONS: tuple[str, ...] = tuple(
     sorted(
         name
         for family in Nk.__mro__
-        if issubclass(family, Family) and family is not Family
+        if issubclass(family, FunctionFamily) and family is not FunctionFamily
         for name, value in vars(family).items()
         if callable(value) and not name.startswith("_")
     )

@@ -11,8 +11,8 @@ from nakama_bots.emulator.formats.protojson import JsonObject, jsonb
 from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
     Field,
+    FunctionFamily,
     Table,
     any_text_field,
     document,
@@ -33,7 +33,7 @@ from nakama_bots.emulator.runtime.nk.arguments import (
     texts,
 )
 from nakama_bots.emulator.runtime.nk.asking import ask
-from nakama_bots.emulator.store.accounts import PROVIDER_FIELDS, SYSTEM_USER_ID, Account
+from nakama_bots.emulator.store.accounts import PROVIDER_FIELDS, SYSTEM_USER_ID, StoredAccount
 from nakama_bots.emulator.store.core import Core
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -59,7 +59,7 @@ _UPDATE: Final[dict[str, Field]] = {
 _LIST: Final = ("each user id must be a string", "each user id must be a valid id string")
 
 
-def user(core: Core, account: Account) -> JsonObject:
+def user(core: Core, account: StoredAccount) -> JsonObject:
     """Return a user as a module receives it."""
     return {
         "user_id": account.id,
@@ -78,7 +78,7 @@ def user(core: Core, account: Account) -> JsonObject:
     }
 
 
-def _account(core: Core, account: Account) -> JsonObject:
+def _account(core: Core, account: StoredAccount) -> JsonObject:
     devices = [{"id": external} for kind, external in account.identities if kind == "device"]
     return {
         **user(core, account),
@@ -130,7 +130,7 @@ def apply_changes(core: Core, changes: list[dict[str, Any]]) -> None:
         account.update_time = core.now()
 
 
-class AccountFunctions(Family):
+class AccountFunctions(FunctionFamily):
     """Accounts, by user id."""
 
     def account_get_id(self, user_id: str) -> JsonObject:
@@ -201,7 +201,7 @@ class AccountFunctions(Family):
         found += [self.core.accounts.identified("facebook", one) for one in facebook]
         return self.__users(found)
 
-    def __users(self, found: list[Account | None]) -> list[JsonObject]:
+    def __users(self, found: list[StoredAccount | None]) -> list[JsonObject]:
         return [user(self.core, account) for account in found if account is not None]
 
     def users_get_username(self, usernames: Table) -> list[JsonObject]:
@@ -250,7 +250,7 @@ class AccountFunctions(Family):
         for account in self.__to_ban(user_ids):
             account.disabled = False
 
-    def __to_ban(self, user_ids: Table) -> list[Account]:
+    def __to_ban(self, user_ids: Table) -> list[StoredAccount]:
         given = optional_table(1, user_ids)
         if given is None:
             raise ArgumentError(1, "invalid user id list")
@@ -258,7 +258,7 @@ class AccountFunctions(Family):
         return [account for account in found if account is not None]
 
 
-class IdentityFunctions(Family):
+class IdentityFunctions(FunctionFamily):
     """Authentication as a user, and its identities."""
 
     def authenticate_device(

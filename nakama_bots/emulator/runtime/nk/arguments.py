@@ -263,7 +263,7 @@ def owner(user_id: str) -> str | None:
     return None if user_id == SYSTEM_USER_ID else user_id
 
 
-class Family:
+class FunctionFamily:
     """A family of functions. Those without a leading ``_`` belong to ``nk``."""
 
     def __init__(self, core: Core) -> None:

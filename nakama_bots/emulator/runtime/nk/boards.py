@@ -10,7 +10,7 @@ from nakama_bots.emulator.formats.schedule import Schedule, ScheduleError
 from nakama_bots.emulator.handlers.tournaments import ends_within, tournament_fields
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
+    FunctionFamily,
     Table,
     document,
     fail,
@@ -145,7 +145,7 @@ def _page(page: Page) -> tuple[list[JsonObject], list[JsonObject], str | None, s
     )
 
 
-class _Boards(Family):
+class _Boards(FunctionFamily):
     """The common functions of both kinds of boards."""
 
     def _made(self, order: Any, operator: Any, reset: Any, at: int) -> dict[str, str]:

@@ -10,7 +10,7 @@ from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.handlers.channel import change_message, in_group, send_message
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
+    FunctionFamily,
     Table,
     document,
     fail,
@@ -28,12 +28,12 @@ from nakama_bots.emulator.store.chat import (
     CHAT_UPDATE,
     Cursor,
     InvalidChannel,
-    Message,
+    StoredMessage,
     channel_id,
     channel_stream,
     is_uuid,
 )
-from nakama_bots.emulator.store.tracker import Mode, Stream
+from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
 _SENDER: Final = "expects sender id to either be not set, empty string or a valid UUID"
 # Lua's names for the fields of a message's channel.
@@ -45,7 +45,7 @@ _NAMES: Final = {
 }
 
 
-def _ack(message: Message) -> JsonObject:
+def _ack(message: StoredMessage) -> JsonObject:
     return {
         "channelId": channel_id(message.stream),
         "messageId": message.id,
@@ -57,7 +57,7 @@ def _ack(message: Message) -> JsonObject:
     }
 
 
-class ChatFunctions(Family):
+class ChatFunctions(FunctionFamily):
     """Channels. ``channel_id_build`` creates a channel id."""
 
     def channel_id_build(self, sender_id: str, target: str, chan_type: int) -> str:
@@ -70,11 +70,11 @@ class ChatFunctions(Family):
         if reason is not None:
             raise ArgumentError(1, f"{reason}: Invalid channel target" if reason else "Invalid channel target")
         if kind == 2 and sender != SYSTEM_USER_ID:
-            return channel_id(Stream(Mode.DM, *sorted((sender, wanted.lower()))))
+            return channel_id(PresenceStream(Mode.DM, *sorted((sender, wanted.lower()))))
         if kind == 3:
-            return channel_id(Stream(Mode.GROUP, wanted.lower()))
+            return channel_id(PresenceStream(Mode.GROUP, wanted.lower()))
         # The system user has no direct channels: the server returns the id of a room without a name.
-        return channel_id(Stream(Mode.CHANNEL, label=wanted if kind == 1 else ""))
+        return channel_id(PresenceStream(Mode.CHANNEL, label=wanted if kind == 1 else ""))
 
     def __refused(self, sender: str, target: str, kind: int) -> str | None:
         """Return why a target is invalid, or None."""
@@ -118,7 +118,7 @@ class ChatFunctions(Family):
         return _ack(send_message(self.core, stream, body, sender, name, persistent=kept))
 
     @staticmethod
-    def __stream(given: Any) -> Stream:
+    def __stream(given: Any) -> PresenceStream:
         try:
             return channel_stream(text(1, given))
         except InvalidChannel:

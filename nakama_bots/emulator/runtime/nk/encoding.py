@@ -15,7 +15,7 @@ from nakama_bots.emulator.formats.tokens import sign
 from nakama_bots.emulator.runtime.nk import aes
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
+    FunctionFamily,
     Table,
     fail,
     fields,
@@ -46,7 +46,7 @@ _STANDARD = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _URL = _STANDARD.replace(b"+/", b"-_")
 
 
-class EncodingFunctions(Family):
+class EncodingFunctions(FunctionFamily):
     """Functions that need no server state."""
 
     def base64_encode(self, input: str, padding: bool | None = None) -> str:  # noqa: A002

@@ -10,7 +10,7 @@ from nakama_bots.emulator.handlers.friends import add_friends, block_friends, de
 from nakama_bots.emulator.runtime.nk.accounts import user
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
+    FunctionFamily,
     Table,
     document,
     fail,
@@ -25,12 +25,12 @@ from nakama_bots.emulator.runtime.nk.arguments import (
 )
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import is_uuid
-from nakama_bots.emulator.store.friends import Friend
+from nakama_bots.emulator.store.friends import StoredFriend
 
 _USER: Final = "expects user ID to be a valid identifier"
 
 
-class FriendFunctions(Family):
+class FriendFunctions(FunctionFamily):
     """Friends. The acting user is given by id and username."""
 
     def friends_list(
@@ -58,7 +58,7 @@ class FriendFunctions(Family):
             raise ArgumentError(2, "expects limit to be 1-1000")
         return number
 
-    def __edge(self, edge: Friend) -> JsonObject:
+    def __edge(self, edge: StoredFriend) -> JsonObject:
         account = self.core.accounts.get(edge.user_id)
         assert account is not None  # a deleted user's edges go with it
         # A list of friends omits their ``edge_count``.

@@ -18,7 +18,7 @@ from nakama_bots.emulator.runtime.functions import LOG, RpcContext, RuntimeFunct
 from nakama_bots.emulator.runtime.hooks import fire
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
+    FunctionFamily,
     Table,
     fail,
     fields,
@@ -74,7 +74,7 @@ def _when(of: Table) -> int:
     return int(moment.timestamp() * 1000)
 
 
-class GeneralFunctions(Family):
+class GeneralFunctions(FunctionFamily):
     """Functions of general use."""
 
     def time(self, of: Table | None = None) -> int:

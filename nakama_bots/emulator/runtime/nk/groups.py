@@ -11,7 +11,7 @@ from nakama_bots.emulator.handlers.groups import add_users, change_users, join_g
 from nakama_bots.emulator.runtime.nk.accounts import user
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
+    FunctionFamily,
     Table,
     document,
     fail,
@@ -28,7 +28,6 @@ from nakama_bots.emulator.runtime.nk.arguments import (
 )
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.groups import (
-    Group,
     GroupError,
     GroupFilter,
     GroupFull,
@@ -37,8 +36,9 @@ from nakama_bots.emulator.store.groups import (
     GroupPermissionDenied,
     GroupUserNotFound,
     LastSuperadmin,
+    StoredGroup,
 )
-from nakama_bots.emulator.store.tracker import Mode, Stream
+from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
 _GROUP: Final = "expects group ID to be a valid identifier"
 _USER: Final = "expects user ID to be a valid identifier"
@@ -52,7 +52,7 @@ _FAULTS: Final[dict[type[GroupError], str]] = {
 }
 
 
-def group(of: Group) -> JsonObject:
+def group(of: StoredGroup) -> JsonObject:
     """Return a group as a module receives it."""
     return {
         "id": of.id,
@@ -77,7 +77,7 @@ def _optional_id(number: int, value: Any, reason: str) -> str:
     return "" if found == SYSTEM_USER_ID else found
 
 
-class GroupFunctions(Family):
+class GroupFunctions(FunctionFamily):
     """Groups. Without ``caller_id`` permissions are not checked."""
 
     def groups_get_id(self, group_ids: Table) -> list[JsonObject]:
@@ -175,7 +175,7 @@ class GroupFunctions(Family):
         found = self.core.groups.get(wanted)
         if found is not None:
             self.core.groups.delete(found)
-        self.core.tracker.drop(Stream(Mode.GROUP, wanted))
+        self.core.tracker.drop(PresenceStream(Mode.GROUP, wanted))
 
     def group_user_join(self, group_id: str, user_id: str, username: str) -> None:
         """Join a user to a group, or request it."""

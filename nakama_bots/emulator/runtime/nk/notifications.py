@@ -10,8 +10,8 @@ from nakama_bots.emulator.formats.documents import go_json
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
     Field,
+    FunctionFamily,
     Table,
     any_text_field,
     document_field,
@@ -31,7 +31,7 @@ from nakama_bots.emulator.runtime.nk.arguments import (
 )
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import is_uuid
-from nakama_bots.emulator.store.notifications import Notification
+from nakama_bots.emulator.store.notifications import StoredNotification
 
 
 def _uuid(name: str, value: Any) -> str:
@@ -99,7 +99,7 @@ _UPDATE: Final[dict[str, Field]] = {
 }
 
 
-def _shown(notification: Notification, user_id: str) -> JsonObject:
+def _shown(notification: StoredNotification, user_id: str) -> JsonObject:
     sender = notification.sender_id
     return {
         "code": notification.code,
@@ -112,7 +112,7 @@ def _shown(notification: Notification, user_id: str) -> JsonObject:
     }
 
 
-class NotificationFunctions(Family):
+class NotificationFunctions(FunctionFamily):
     """Notifications; only those that are persistent are kept, and can be listed."""
 
     def notification_send(

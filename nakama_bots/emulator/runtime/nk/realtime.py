@@ -16,7 +16,7 @@ from nakama_bots.emulator.handlers.stream import stream_wire
 from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
+    FunctionFamily,
     Table,
     fail,
     fields,
@@ -34,12 +34,12 @@ from nakama_bots.emulator.runtime.nk.arguments import (
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import DISCONNECTED
-from nakama_bots.emulator.store.tracker import Presence, Session, Stream
+from nakama_bots.emulator.store.tracker import OnlineSession, Presence, PresenceStream
 
 _LOG = logging.getLogger(__name__)
 
 
-def _stream(number: int, value: Any, reported: int = 0) -> Stream:
+def _stream(number: int, value: Any, reported: int = 0) -> PresenceStream:
     """Return the stream of a table; ``reported``: the argument number in the server's errors, if different."""
     given = table(number, value)
     of = given if isinstance(given, Mapping) else {}
@@ -54,7 +54,7 @@ def _stream(number: int, value: Any, reported: int = 0) -> Stream:
             raise ArgumentError(reported or number, f"stream {name} must be a valid identifier")
     ids = [str(of.get(name) or "").lower() for name in ("subject", "subcontext")]
     subject, subcontext = ("" if one == SYSTEM_USER_ID else one for one in ids)
-    return Stream(int(mode) % 256, subject, subcontext, of.get("label") or "")
+    return PresenceStream(int(mode) % 256, subject, subcontext, of.get("label") or "")
 
 
 def _sessions(value: Any) -> list[str] | None:
@@ -72,10 +72,10 @@ def _sessions(value: Any) -> list[str] | None:
     return found or None
 
 
-class StreamFunctions(Family):
+class StreamFunctions(FunctionFamily):
     """Streams: a stream is a table with ``mode``, and any of ``subject``, ``subcontext`` and ``label``."""
 
-    def __session(self, user_id: Any, session_id: Any, *, must: bool = True) -> Session | None:
+    def __session(self, user_id: Any, session_id: Any, *, must: bool = True) -> OnlineSession | None:
         # The server does not check whose session it is.
         identifier(1, user_id, "expects valid user id", "expects user id")
         wanted = identifier(2, session_id, "expects valid session id", "expects session id")
@@ -207,7 +207,7 @@ class StreamFunctions(Family):
         flag(4, reliable)
         self.__send(place, body, chosen)
 
-    def __send(self, stream: Stream, envelope: JsonObject, chosen: list[str] | None) -> None:
+    def __send(self, stream: PresenceStream, envelope: JsonObject, chosen: list[str] | None) -> None:
         if chosen is None:
             self.core.tracker.send(stream, envelope)
             return
@@ -215,7 +215,7 @@ class StreamFunctions(Family):
         self.core.tracker.send_to(found, envelope)
 
 
-class SessionFunctions(Family):
+class SessionFunctions(FunctionFamily):
     """Sessions, and the statuses that they follow."""
 
     def session_disconnect(self, session_id: str, reason: int | None = None) -> None:
@@ -258,7 +258,7 @@ class SessionFunctions(Family):
             if session is not None:
                 self.core.unfollow(session, user_id)
 
-    def __following(self, session_id: str, user_ids: Table) -> tuple[Session | None, list[str]]:
+    def __following(self, session_id: str, user_ids: Table) -> tuple[OnlineSession | None, list[str]]:
         wanted = identifier(1, session_id, "expects a valid session id")
         ids = identifiers(
             2,
@@ -270,7 +270,7 @@ class SessionFunctions(Family):
         return self.core.sessions.get(wanted), ids
 
 
-class MatchFunctions(Family):
+class MatchFunctions(FunctionFamily):
     """Matches and parties."""
 
     def match_create(self, module: str, params: Table | None = None) -> str:

@@ -11,8 +11,8 @@ from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
 from nakama_bots.emulator.runtime.nk.accounts import apply_changes, check_changes, read_changes
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
     Field,
+    FunctionFamily,
     Table,
     changeset_field,
     document_field,
@@ -34,9 +34,9 @@ from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.storage import (
     ObjectKey,
     StorageDelete,
-    StorageObject,
     StorageRejected,
     StorageWrite,
+    StoredObject,
     Unstorable,
 )
 
@@ -60,7 +60,7 @@ def _key(row: dict[str, Any]) -> ObjectKey:
     return ObjectKey(row["collection"], row["key"], row.get("user_id", SYSTEM_USER_ID))
 
 
-def shown(stored: StorageObject) -> JsonObject:
+def shown(stored: StoredObject) -> JsonObject:
     """Return an object as a module receives it; the server's objects have the nil UUID as owner."""
     return {
         **stored.key._asdict(),
@@ -93,11 +93,11 @@ def _deletes(number: int, given: Table | None) -> list[StorageDelete]:
     ]
 
 
-def _acks(written: list[StorageObject]) -> list[JsonObject]:
+def _acks(written: list[StoredObject]) -> list[JsonObject]:
     return [{**one.key._asdict(), "version": one.version} for one in written]
 
 
-class StorageFunctions(Family):
+class StorageFunctions(FunctionFamily):
     """Storage. An object is named by ``collection``, ``key`` and ``user_id`` (absent: the server's)."""
 
     def storage_read(self, object_ids: Table) -> list[JsonObject]:
@@ -109,7 +109,7 @@ class StorageFunctions(Family):
         """Write objects, all or none: ``value`` (a table), ``version``, ``permission_read``, ``.._write``."""
         return _acks(self.__write(_writes(1, objects), "failed to write storage objects"))
 
-    def __write(self, writes: list[StorageWrite], doing: str) -> list[StorageObject]:
+    def __write(self, writes: list[StorageWrite], doing: str) -> list[StoredObject]:
         try:
             return self.core.storage.write(writes, authoritative=True)
         except StorageRejected as error:

@@ -11,8 +11,8 @@ from nakama_bots.emulator.formats.documents import go_json
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
     Field,
+    FunctionFamily,
     Table,
     changeset_field,
     document,
@@ -88,7 +88,7 @@ def _shown(item: LedgerItem) -> JsonObject:
     }
 
 
-class WalletFunctions(Family):
+class WalletFunctions(FunctionFamily):
     """Wallets: a changeset is a table of whole numbers to add, by name."""
 
     def wallet_update(

@@ -12,7 +12,7 @@ from typing import Any, Final
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
-    Family,
+    FunctionFamily,
     Table,
     fail,
     fields,
@@ -34,7 +34,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class WebFunctions(Family):
+class WebFunctions(FunctionFamily):
     """Requests to other servers."""
 
     def http_request(
