@@ -33,8 +33,8 @@ def run(url: str, codec: str, matches: int, seconds: float) -> dict[str, float]:
     import gevent
     from locust.env import Environment
 
-    from nakama_bots.load import bridge, bucketing
-    from nakama_bots.players.codecs import exact, keyed, stamped
+    from nakama_bots.load.figures import bridge, bucketing
+    from nakama_bots.players.delivery.codecs import exact, keyed, stamped
     from nakama_bots.players.identity import Identity
     from nakama_bots.players.player import Player, World
     from nakama_bots.results.record.recorder import Recorder

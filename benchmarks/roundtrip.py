@@ -58,7 +58,7 @@ def run_full(url: str, sockets: int, seconds: float, server_key: str) -> dict[st
     import gevent
     from locust.env import Environment
 
-    from nakama_bots.load import bridge, bucketing
+    from nakama_bots.load.figures import bridge, bucketing
     from nakama_bots.realtime.socket import Socket
     from nakama_bots.results.record.recorder import Recorder
     from nakama_bots.session import Session

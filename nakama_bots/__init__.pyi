@@ -15,15 +15,15 @@ from nakama_bots.players.acts.chat import ChatRoom
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.acts.matchmaking import Ticket
 from nakama_bots.players.acts.party import Party
-from nakama_bots.players.behaviour import Behaviour, BehaviourError, ChatMessage, Event, State
-from nakama_bots.players.codecs import exact, json_field, keyed, stamped
+from nakama_bots.players.behaviours.behaviour import Behaviour, BehaviourError, ChatMessage, Event, State
+from nakama_bots.players.behaviours.seat import Seat
+from nakama_bots.players.delivery.codecs import exact, json_field, keyed, stamped
 from nakama_bots.players.identity import Identity, Newcomers
 from nakama_bots.players.inbox import Inbox
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.player import Player, World
 from nakama_bots.players.rendezvous import Crew
 from nakama_bots.players.replay import Replay
-from nakama_bots.players.seat import Seat
 from nakama_bots.realtime.adapters import Adapter as WebSocketAdapter
 from nakama_bots.realtime.adapters import TextAdapter as WebSocketAdapterText
 from nakama_bots.realtime.socket import Socket

@@ -8,7 +8,7 @@ from typing import Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.run_folder import read_timeline, read_traces
-from nakama_bots.results.show.explain import SHOWN, ServerLog, explain
+from nakama_bots.results.traces.explain import SHOWN, ServerLog, explain
 
 HELP: Final = "explain the slowest calls of a run that was started with --nakama-traces"
 

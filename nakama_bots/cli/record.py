@@ -16,7 +16,7 @@ from nakama_bots.settings.target import URL_FORM
 from nakama_bots.settings.values import Kind, duration, file_of
 
 if TYPE_CHECKING:
-    from nakama_bots.record.tape import Tape
+    from nakama_bots.record.capture.tape import Tape
 
 HELP: Final = "record a game client's session through a proxy, and write it as a scenario"
 SETTINGS: Final = (
@@ -92,7 +92,7 @@ def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
     from gevent.event import Event  # noqa: PLC0415
 
     from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
-    from nakama_bots.record.proxy import RecordingProxy, server_tls  # noqa: PLC0415
+    from nakama_bots.record.capture.proxy import RecordingProxy, server_tls  # noqa: PLC0415
     from nakama_bots.record.session import tape_of  # noqa: PLC0415
 
     assert settings.target is not None

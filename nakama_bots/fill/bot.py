@@ -11,8 +11,8 @@ from typing import Final
 from nakama_bots.errors import CallError, ConfigError, PermissionDenied
 from nakama_bots.fill.problems import Problems
 from nakama_bots.fill.strategies import Strategy
-from nakama_bots.players.behaviour import Behaviour, BehaviourError
-from nakama_bots.players.driver import Driver, Wait
+from nakama_bots.players.behaviours.behaviour import Behaviour, BehaviourError
+from nakama_bots.players.behaviours.driver import Driver, Wait
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.place import Place
 from nakama_bots.players.player import Player

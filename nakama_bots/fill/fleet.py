@@ -22,8 +22,8 @@ from nakama_bots.fill.problems import HOPELESS, NEW_SESSION, Problems
 from nakama_bots.fill.promise import Promise
 from nakama_bots.fill.roster import Roster
 from nakama_bots.fill.strategies import POOLS, LobbyRpc, MatchmakerStrategy, Strategy
-from nakama_bots.players.behaviour import Make
-from nakama_bots.players.driver import Watchdog
+from nakama_bots.players.behaviours.behaviour import Make
+from nakama_bots.players.behaviours.driver import Watchdog
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
 

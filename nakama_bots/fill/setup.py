@@ -18,8 +18,8 @@ from nakama_bots.fill.promise import Promise
 from nakama_bots.fill.roster import Roster, SlotLease
 from nakama_bots.fill.strategies import Strategy
 from nakama_bots.observer import NullObserver
-from nakama_bots.players import scripts
 from nakama_bots.players.acts.matchmaking import Ticket
+from nakama_bots.players.behaviours import scripts
 from nakama_bots.players.player import World
 from nakama_bots.rest.client import Client
 from nakama_bots.settings import guard, locales
@@ -28,7 +28,7 @@ from nakama_bots.settings.target import Target
 
 _MARK: Final = "nakama_bots"
 _SEATS: Final = 8
-_SCRIPT: Final = "nakama_bots.players.behaviours:Wanderer"
+_SCRIPT: Final = "nakama_bots.players.behaviours.bundled:Wanderer"
 
 
 def policy_of(options: FillOptions) -> Policy:

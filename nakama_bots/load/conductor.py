@@ -23,14 +23,14 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
 from nakama_bots.load.cap import cap_users
-from nakama_bots.load.descriptors import check_descriptors
 from nakama_bots.load.ending import Ending
-from nakama_bots.load.exits import stop_with
 from nakama_bots.load.export.exports import Exports
+from nakama_bots.load.figures.server_scrape import ServerScraper
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.open_model import shapes
+from nakama_bots.load.process.descriptors import check_descriptors
+from nakama_bots.load.process.exits import stop_with
 from nakama_bots.load.run import Run
-from nakama_bots.load.server_scrape import ServerScraper
 from nakama_bots.load.target import RunTarget
 from nakama_bots.load.user_classes import select_user_classes
 from nakama_bots.load.web.live_page import add_live_page

@@ -21,7 +21,7 @@ from locust.stats import console_logger
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ledger import Ledger
-from nakama_bots.load.intervals import LOCAL
+from nakama_bots.load.figures.intervals import LOCAL
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.run import Run
 from nakama_bots.load.run_files import RunFiles

@@ -9,7 +9,7 @@ from typing import Final
 
 import gevent
 
-from nakama_bots.load.intervals import Totals, let_others_run
+from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.observer import SCENARIO_FAULTS, USERS_DIED
 from nakama_bots.results.gate.rules import Gate, Rule, RuleOutcome, RuleResult, evaluate, evaluate_all
 from nakama_bots.results.gate.verdict import Outcome, Verdict, conclude

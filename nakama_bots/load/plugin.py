@@ -9,15 +9,16 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from nakama_bots.load import arguments, bucketing
+from nakama_bots.load import arguments
 from nakama_bots.load.conductor import Conductor
-from nakama_bots.load.descriptors import raise_soft_limit
-from nakama_bots.load.faults import contain_exits
+from nakama_bots.load.figures import bucketing
 from nakama_bots.load.generator.stall_guard import StallGuard
-from nakama_bots.load.logs import make_logs_safe
+from nakama_bots.load.process.descriptors import raise_soft_limit
+from nakama_bots.load.process.faults import contain_exits
+from nakama_bots.load.process.logs import make_logs_safe
+from nakama_bots.load.process.signals import handle_signals
+from nakama_bots.load.process.stopping import bound_stop, stop_once
 from nakama_bots.load.run import Run
-from nakama_bots.load.signals import handle_signals
-from nakama_bots.load.stopping import bound_stop, stop_once
 
 
 def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:

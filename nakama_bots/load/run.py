@@ -16,13 +16,13 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRu
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.load import arguments
-from nakama_bots.load.bridge import LocustObserver
+from nakama_bots.load.figures.bridge import LocustObserver
+from nakama_bots.load.figures.intervals import LOCAL, Intervals, Totals
+from nakama_bots.load.figures.locust_totals import LocustTotals
+from nakama_bots.load.figures.pruning import keep_pruned
+from nakama_bots.load.figures.tracing import TracedPlayer
 from nakama_bots.load.generator.pulse import Pulse
-from nakama_bots.load.intervals import LOCAL, Intervals, Totals
-from nakama_bots.load.locust_totals import LocustTotals
 from nakama_bots.load.open_model.open_run import OpenRun
-from nakama_bots.load.pruning import keep_pruned
-from nakama_bots.load.tracing import TracedPlayer
 from nakama_bots.load.users import UserGroup
 from nakama_bots.load.workers.master import MasterEnd
 from nakama_bots.load.workers.master_runner import MasterMending
@@ -37,8 +37,8 @@ from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
 from nakama_bots.results.record.timeline import Interval
-from nakama_bots.results.record.traces import Tracer
 from nakama_bots.results.record.worker_log import WorkerLog
+from nakama_bots.results.traces.tracer import Tracer
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import Target
 

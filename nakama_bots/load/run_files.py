@@ -14,7 +14,7 @@ from locust.env import Environment
 from locust.html import get_html_report
 
 from nakama_bots.errors import NakamaError
-from nakama_bots.load.intervals import Totals, let_others_run
+from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.load.web.banner import inject
 from nakama_bots.results.gate.verdict import Verdict, verdict_part
 from nakama_bots.results.run_folder import (

@@ -13,9 +13,9 @@ from locust.env import Environment
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.load.exits import stop_with
-from nakama_bots.load.probe import probe
-from nakama_bots.load.server_scrape import metrics_url
+from nakama_bots.load.figures.server_scrape import metrics_url
+from nakama_bots.load.process.exits import stop_with
+from nakama_bots.load.process.probe import probe
 from nakama_bots.load.web.banner import EMULATOR_BANNER
 from nakama_bots.results.summary import TargetPart
 from nakama_bots.settings.resolve import Settings

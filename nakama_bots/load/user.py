@@ -16,10 +16,10 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 from nakama_bots.backoff import Backoff
 from nakama_bots.clock import Tick
 from nakama_bots.errors import CallError, NotFound, RuntimeFunctionNotFound
-from nakama_bots.load.faults import ends_process, fault_of, report_fault
+from nakama_bots.load.process.faults import ends_process, fault_of, report_fault
 from nakama_bots.load.run import run_of
-from nakama_bots.players.behaviour import BehaviourError
-from nakama_bots.players.codecs import Codec, exact
+from nakama_bots.players.behaviours.behaviour import BehaviourError
+from nakama_bots.players.delivery.codecs import Codec, exact
 from nakama_bots.players.pacing import pace
 from nakama_bots.players.player import Player, checked_op_codes
 from nakama_bots.settings.resolve import Settings

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from locust.env import Environment
 
-from nakama_bots.load.exits import stop_with
+from nakama_bots.load.process.exits import stop_with
 from nakama_bots.results.record.purposes import Purpose
 
 

@@ -13,7 +13,7 @@ from gevent.pool import Group
 from locust import User
 
 from nakama_bots import observer as names
-from nakama_bots.load.faults import user_of
+from nakama_bots.load.process.faults import user_of
 from nakama_bots.results.record.recorder import USER, Recorder
 
 log = logging.getLogger(__name__)

@@ -21,7 +21,7 @@ from nakama_bots.types.realtime import ChannelType
 if TYPE_CHECKING:
     from nakama_bots.players.acts.matchmaking import Ticket
     from nakama_bots.players.acts.social import JoinedGroup
-    from nakama_bots.players.codecs import Codec
+    from nakama_bots.players.delivery.codecs import Codec
     from nakama_bots.players.player import Player
     from nakama_bots.types.common import Json, JsonText
     from nakama_bots.types.notifications import Notification

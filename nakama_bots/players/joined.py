@@ -15,8 +15,8 @@ from gevent.event import Event
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError, RequestTimeout
 from nakama_bots.observer import FinishedCall
-from nakama_bots.players.delivery import END, STATE, Stamp, StampStream, host
-from nakama_bots.players.exchange import FIELDS, ChannelMember, DeliveryTally, SentMessage, To
+from nakama_bots.players.delivery.exchange import FIELDS, ChannelMember, DeliveryTally, SentMessage, To
+from nakama_bots.players.delivery.stamps import END, STATE, Stamp, StampStream, host
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player

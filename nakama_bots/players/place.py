@@ -12,10 +12,10 @@ import gevent
 from nakama_bots import observer as names
 from nakama_bots.clock import Tick, Ticker
 from nakama_bots.errors import Abandoned
-from nakama_bots.players.behaviour import State, behaviour_of
-from nakama_bots.players.driver import Driver, Wait
+from nakama_bots.players.behaviours.behaviour import State, behaviour_of
+from nakama_bots.players.behaviours.driver import Driver, Wait
+from nakama_bots.players.behaviours.seat import Seat
 from nakama_bots.players.joined import Joined
-from nakama_bots.players.seat import Seat
 
 if TYPE_CHECKING:
     from nakama_bots.players.acts.chat import ChatRoom

@@ -26,10 +26,10 @@ from nakama_bots.errors import (
 from nakama_bots.ledger import Ledger
 from nakama_bots.observer import Observer
 from nakama_bots.players.acting import Acts
+from nakama_bots.players.behaviours.driver import Watchdog
 from nakama_bots.players.bound import BoundClient
-from nakama_bots.players.codecs import Codec, Exact
-from nakama_bots.players.driver import Watchdog
-from nakama_bots.players.exchange import Exchange
+from nakama_bots.players.delivery.codecs import Codec, Exact
+from nakama_bots.players.delivery.exchange import Exchange
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.pacing import PacedCalls
 from nakama_bots.players.persona import Persona

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nakama_bots.record.capture.tape import WS, RecordedPush, TapedCall
 from nakama_bots.record.correlate import Ref, parsed
 from nakama_bots.record.roles import Role
-from nakama_bots.record.tape import WS, RecordedPush, TapedCall
 
 MATCHED: Final = "matchmaker_matched"
 _OWN_GROUP: Final = re.compile(r"\s*\+properties\.group:bots[0-9a-f]{8}")

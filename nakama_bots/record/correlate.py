@@ -9,8 +9,8 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from nakama_bots.record.capture.tape import RecordedPush, TapedCall
 from nakama_bots.record.roles import Role
-from nakama_bots.record.tape import RecordedPush, TapedCall
 
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LONG: Final = re.compile(r"[0-9A-Za-z_.:+/=-]{12,}")

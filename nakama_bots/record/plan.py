@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
-from nakama_bots.record import invoke, pace
+from nakama_bots.record import pace
 from nakama_bots.record.acts import Act, Acting, acting_of
-from nakama_bots.record.code import Raw
+from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall
 from nakama_bots.record.correlate import Correlation, Document, Event, Mixed, Neighbour, Own, Path, Ref
-from nakama_bots.record.invoke import Written
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
-from nakama_bots.record.tape import WS, RecordedPush, Tape, TapedCall
+from nakama_bots.record.writing import invoke
+from nakama_bots.record.writing.code import Raw
+from nakama_bots.record.writing.invoke import Written
 
 _REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""

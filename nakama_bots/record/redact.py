@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import orjson
 
-from nakama_bots.record.tape import Tape
+from nakama_bots.record.capture.tape import Tape
 
 FILLER: Final = "the quick brown fox jumps over the lazy dog and runs on "
 _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from nakama_bots.record import routes
-from nakama_bots.record.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
+from nakama_bots.record.capture.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
+from nakama_bots.record.writing import routes
 
 NAMES: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _PERSONAL: Final = ("/v2/account/link/", "/v2/account/unlink/", "/v2/iap/")

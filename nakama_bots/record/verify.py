@@ -13,7 +13,7 @@ import gevent
 
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.observer import FinishedCall, NullObserver
-from nakama_bots.players import scripts
+from nakama_bots.players.behaviours import scripts
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.inbox import REFUSED
 from nakama_bots.players.player import Player, World

@@ -16,14 +16,14 @@ from typing import BinaryIO, Final, cast
 import orjson
 
 from nakama_bots.errors import ConfigError, NakamaError
-from nakama_bots.results.export.chrome import trace_json
 from nakama_bots.results.gate.verdict import VerdictError, VerdictPart, check_verdict
 from nakama_bots.results.record.timeline import Timeline, TimelineError, from_lines, header
-from nakama_bots.results.record.traces import SCHEMA as TRACES_SCHEMA
-from nakama_bots.results.record.traces import TraceEvent, TraceHeader
 from nakama_bots.results.record.worker_log import SUFFIX
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary, SummaryError, check_summary
+from nakama_bots.results.traces.chrome import trace_json
+from nakama_bots.results.traces.tracer import SCHEMA as TRACES_SCHEMA
+from nakama_bots.results.traces.tracer import TraceEvent, TraceHeader
 
 SUMMARY_FILE: Final = "summary.json"
 TIMELINE_FILE: Final = "timeline.jsonl.gz"

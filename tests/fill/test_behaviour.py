@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.players.scripts import load
+from nakama_bots.players.behaviours.scripts import load
 
 
 @pytest.mark.parametrize(

@@ -315,7 +315,7 @@ def test_a_bot_plays_tic_tac_toe(
         "--seats",
         "2",
         "--script",
-        "nakama_bots.players.behaviours:TicTacToePlayer",
+        "nakama_bots.players.behaviours.bundled:TicTacToePlayer",
     )
     with filler(emulator, tmp_path, *arguments) as process:
         player.socket.join_match(match_id)

@@ -12,8 +12,8 @@ from locust.env import Environment
 from locust.stats import StatsEntry
 
 from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, RequestTimeout
-from nakama_bots.load import bucketing
-from nakama_bots.load.bridge import LocustObserver
+from nakama_bots.load.figures import bucketing
+from nakama_bots.load.figures.bridge import LocustObserver
 from nakama_bots.load.run import Run, run_of
 from nakama_bots.load.workers.worker import REPORT_KEY
 from nakama_bots.observer import FinishedCall

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.load.intervals import LOCAL, Intervals, Totals
+from nakama_bots.load.figures.intervals import LOCAL, Intervals, Totals
 from nakama_bots.results.record.gaps import FIGURES, GAUGES
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.settings.health_limits import HealthLimits

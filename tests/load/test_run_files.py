@@ -8,7 +8,7 @@ from pathlib import Path
 
 from locust.env import Environment
 
-from nakama_bots.load.intervals import Totals
+from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.load.run_files import RunFiles
 from nakama_bots.results.gate.verdict import conclude
 from nakama_bots.results.record.recorder import Recorder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nakama_bots.load.server_scrape import metrics_url
+from nakama_bots.load.figures.server_scrape import metrics_url
 from nakama_bots.settings.target import Target
 
 from .running import LOCUSTFILES, TRACE, free_port, run

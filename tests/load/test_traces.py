@@ -7,8 +7,8 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from nakama_bots.results.record.traces import TraceEvent, total_ms
 from nakama_bots.results.run_folder import read_traces
+from nakama_bots.results.traces.tracer import TraceEvent, total_ms
 
 from .running import TRACE, Locust, assert_no_secret, calls, run
 

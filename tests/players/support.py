@@ -18,7 +18,7 @@ from realtime.server import Peer, ScriptedServer
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError
 from nakama_bots.observer import DELIVERY_FIELDS, FinishedCall
-from nakama_bots.players.exchange import Exchange
+from nakama_bots.players.delivery.exchange import Exchange
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
 from nakama_bots.players.rendezvous import Rendezvous

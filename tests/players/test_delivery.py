@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nakama_bots.players.delivery import END, STAMP_SIZE, STATE, Stamp, StampStream, host_number
+from nakama_bots.players.delivery.stamps import END, STAMP_SIZE, STATE, Stamp, StampStream, host_number
 
 STAMPS = st.builds(
     Stamp,
@@ -97,7 +97,7 @@ def test_end_before_the_last_messages() -> None:
 
 
 def test_two_processes_of_a_host_have_one_number() -> None:
-    code = "from nakama_bots.players.delivery import host_number; print(host_number())"
+    code = "from nakama_bots.players.delivery.stamps import host_number; print(host_number())"
     assert int(subprocess.check_output([sys.executable, "-c", code])) == host_number()
 
 

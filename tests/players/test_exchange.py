@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from nakama_bots.players.exchange import IN_FLIGHT, PATIENCE, ChannelMember, DeliveryTally, Exchange, To
+from nakama_bots.players.delivery.exchange import (
+    IN_FLIGHT,
+    PATIENCE,
+    ChannelMember,
+    DeliveryTally,
+    Exchange,
+    To,
+)
 
 CHANNEL = ("match", "m")
 

@@ -12,9 +12,9 @@ import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import Abandoned, ConfigError, PermissionDenied
-from nakama_bots.players.behaviour import Behaviour, BehaviourError, ChatMessage, State, behaviour_of
-from nakama_bots.players.driver import MOST_EVENTS, Watchdog
-from nakama_bots.players.seat import MOST_SENDS, Seat
+from nakama_bots.players.behaviours.behaviour import Behaviour, BehaviourError, ChatMessage, State, behaviour_of
+from nakama_bots.players.behaviours.driver import MOST_EVENTS, Watchdog
+from nakama_bots.players.behaviours.seat import MOST_SENDS, Seat
 
 from .conftest import MakePlayer
 from .support import failure

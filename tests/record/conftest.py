@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.record.proxy import RecordingProxy
+from nakama_bots.record.capture.proxy import RecordingProxy
 
 from .support import recorder
 

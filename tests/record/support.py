@@ -9,9 +9,9 @@ from pathlib import Path
 from nakama_bots.observer import NullObserver
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.socket import Socket
-from nakama_bots.record.proxy import RecordingProxy
+from nakama_bots.record.capture.proxy import RecordingProxy
+from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.session import tape_of
-from nakama_bots.record.tape import Tape
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session

@@ -6,7 +6,7 @@ import gzip
 
 import pytest
 
-from nakama_bots.record.http import HttpMessage, HttpReader, UnreadableHttp
+from nakama_bots.record.capture.http import HttpMessage, HttpReader, UnreadableHttp
 
 
 def read(data: bytes, size: int, *, answers: bool) -> list[HttpMessage]:

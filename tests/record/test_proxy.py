@@ -14,8 +14,8 @@ from gevent.server import StreamServer
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, ConfigError
-from nakama_bots.record.proxy import RecordingProxy, server_tls
-from nakama_bots.record.wire import WireSide
+from nakama_bots.record.capture.proxy import RecordingProxy, server_tls
+from nakama_bots.record.capture.wire import WireSide
 from nakama_bots.settings.network import Network, Tls
 from nakama_bots.settings.target import Target
 

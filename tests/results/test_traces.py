@@ -16,7 +16,9 @@ from nakama_bots.cli.main import main
 from nakama_bots.errors import Abandoned, CallError, RequestTimeout
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.timeline import Interval, Timeline, gauges_only
-from nakama_bots.results.record.traces import (
+from nakama_bots.results.run_folder import TraceError, read_traces, write_timeline, write_traces
+from nakama_bots.results.traces.explain import ServerLog, explain, part_of
+from nakama_bots.results.traces.tracer import (
     MOST,
     MOST_NAMES,
     PLAYERS,
@@ -26,8 +28,6 @@ from nakama_bots.results.record.traces import (
     event_of,
     hashed,
 )
-from nakama_bots.results.run_folder import TraceError, read_traces, write_timeline, write_traces
-from nakama_bots.results.show.explain import ServerLog, explain, part_of
 
 UID, SID = "1b4f0c4e-0000-4000-8000-000000000001", "5682bc99-ea08-11f1-a265-7106fdcb5b46"
 START = 1_700_000_000.0

@@ -11,7 +11,7 @@ from nakama_bots.load.ending import Conclusion
 from nakama_bots.load.export.line_writer import LineWriter
 from nakama_bots.load.export.metrics_server import MetricsServer
 from nakama_bots.load.export.webhook import post_verdict
-from nakama_bots.load.intervals import Totals
+from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.results.export.figures import Figures
 from nakama_bots.results.export.prometheus import RunState, pages
 from nakama_bots.results.gate.verdict import Outcome

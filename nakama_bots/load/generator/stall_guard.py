@@ -17,8 +17,8 @@ from weakref import WeakSet
 import gevent
 from gevent.monkey import get_original
 
-from nakama_bots.load.faults import UserFault, user_of
 from nakama_bots.load.generator.code_sampler import SCENARIO, owner_of
+from nakama_bots.load.process.faults import UserFault, user_of
 
 LIMIT: Final = 10.0
 """Seconds without a turn of the event loop."""

@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 from locust.env import Environment
 
-from nakama_bots.load.intervals import Totals
+from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.results.show.live import Live, LivePart, funnel_of, line
 from nakama_bots.results.summary import TargetPart
 

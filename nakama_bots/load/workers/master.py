@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 import gevent
 from locust.runners import STATE_MISSING, MasterRunner
 
-from nakama_bots.load.intervals import Totals
+from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.load.workers.worker import HELLO, REPORT_KEY, STOP, STOPPED
 from nakama_bots.results.record.gaps import FIGURES
 from nakama_bots.results.record.workers import MISSING, ReportHead, WorkerPart, WorkerRecord, WorkerReport

@@ -11,7 +11,7 @@ from nakama_bots.players.acts.matchmaking import PUSH
 
 if TYPE_CHECKING:
     from nakama_bots.players.acts.match import Match
-    from nakama_bots.players.behaviour import State
+    from nakama_bots.players.behaviours.behaviour import State
 
 FIND: Final = "find_benchmark_match"
 ECHO: Final = 1

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from nakama_bots import observer as names
-from nakama_bots.players.codecs import Stamped
-from nakama_bots.players.delivery import Stamp
-from nakama_bots.players.exchange import To
+from nakama_bots.players.delivery.codecs import Stamped
+from nakama_bots.players.delivery.exchange import To
+from nakama_bots.players.delivery.stamps import Stamp
 from nakama_bots.players.joined import Joined
 from nakama_bots.types.realtime import ChannelType
 

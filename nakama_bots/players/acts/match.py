@@ -8,13 +8,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from nakama_bots import observer as names
-from nakama_bots.players.behaviour import State
-from nakama_bots.players.codecs import Codec, Exact, Stamped
-from nakama_bots.players.delivery import Stamp
-from nakama_bots.players.exchange import To
+from nakama_bots.players.behaviours.behaviour import State
+from nakama_bots.players.behaviours.seat import payload
+from nakama_bots.players.delivery.codecs import Codec, Exact, Stamped
+from nakama_bots.players.delivery.exchange import To
+from nakama_bots.players.delivery.stamps import Stamp
 from nakama_bots.players.joined import number_of
 from nakama_bots.players.place import Place
-from nakama_bots.players.seat import payload
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player

@@ -10,14 +10,14 @@ from nakama_bots.errors import Abandoned, ConfigError, RequestTimeout
 from nakama_bots.observer import FinishedCall
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.acts.matchmaking import MATCHED, PUSH, Ticket, find, joining, ticket_of
-from nakama_bots.players.behaviour import State
-from nakama_bots.players.exchange import To
+from nakama_bots.players.behaviours.behaviour import State
+from nakama_bots.players.behaviours.seat import payload
+from nakama_bots.players.delivery.exchange import To
 from nakama_bots.players.place import Place
-from nakama_bots.players.seat import payload
 from nakama_bots.realtime.party import data_text
 
 if TYPE_CHECKING:
-    from nakama_bots.players.codecs import Codec
+    from nakama_bots.players.delivery.codecs import Codec
     from nakama_bots.players.player import Player
     from nakama_bots.players.rendezvous import Crew
     from nakama_bots.types.realtime import MatchmakerMatched, PartyData

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from nakama_bots.players.exchange import ChannelMember
+from nakama_bots.players.delivery.exchange import ChannelMember
 from nakama_bots.players.joined import Joined
 
 if TYPE_CHECKING:

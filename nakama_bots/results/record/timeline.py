@@ -18,8 +18,8 @@ from nakama_bots.results.record.gaps import Gap
 from nakama_bots.results.record.recorder import Recorded, Recorder
 from nakama_bots.results.record.request_samples import SampledRequest
 from nakama_bots.results.record.spool import Block, Spool
-from nakama_bots.results.record.traces import TraceEvent
 from nakama_bots.results.shapes import ShapeError, check
+from nakama_bots.results.traces.tracer import TraceEvent
 
 SCHEMA: Final = "nakama-bots/timeline/1"
 

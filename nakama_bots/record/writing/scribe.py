@@ -15,8 +15,8 @@ from nakama_bots.errors import realtime_error, rest_error
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.realtime.frames import BINARY, TEXT
-from nakama_bots.record import routes
-from nakama_bots.record.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
+from nakama_bots.record.capture.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
+from nakama_bots.record.writing import routes
 
 _PERSONAL: Final = frozenset({
     "id", "token", "password", "email", "refresh_token", "signed_player_info", "player_id", "signature", "salt",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final
 
-from nakama_bots.players.behaviour import Behaviour, ChatMessage, State
-from nakama_bots.players.seat import Seat
+from nakama_bots.players.behaviours.behaviour import Behaviour, ChatMessage, State
+from nakama_bots.players.behaviours.seat import Seat
 
 POSITION: Final = 1
 EMOTE: Final = 2

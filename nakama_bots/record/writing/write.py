@@ -11,12 +11,12 @@ from typing import Any, Final
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
-from nakama_bots.record.code import WIDTH, Invoke, Raw, Text, flat, statement
+from nakama_bots.record.capture.tape import WS, TapedCall
 from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
-from nakama_bots.record.invoke import UNWRAPPED, Written
 from nakama_bots.record.plan import Part, ScenarioPlan, Step, refs_of
 from nakama_bots.record.roles import Role
-from nakama_bots.record.tape import WS, TapedCall
+from nakama_bots.record.writing.code import WIDTH, Invoke, Raw, Text, flat, statement
+from nakama_bots.record.writing.invoke import UNWRAPPED, Written
 from nakama_bots.rest.documents import READERS
 
 LARGE: Final = (120, 60, 30)

@@ -13,8 +13,8 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.players.delivery import STAMP_SIZE, STATE, Stamp
-from nakama_bots.players.exchange import To
+from nakama_bots.players.delivery.exchange import To
+from nakama_bots.players.delivery.stamps import STAMP_SIZE, STATE, Stamp
 
 __all__ = ["Codec", "Exact", "JsonField", "Keyed", "Stamped", "To", "exact", "json_field", "keyed", "stamped"]
 

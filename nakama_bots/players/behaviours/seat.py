@@ -12,7 +12,7 @@ import orjson
 from nakama_bots.errors import ConfigError
 
 if TYPE_CHECKING:
-    from nakama_bots.players.behaviour import State
+    from nakama_bots.players.behaviours.behaviour import State
     from nakama_bots.players.persona import Persona
     from nakama_bots.players.place import Place
 

@@ -18,7 +18,7 @@ from gevent.lock import RLock
 from locust.env import Environment
 from locust.runners import STATE_CLEANUP, Runner
 
-from nakama_bots.load.faults import UserFault, report_fault, user_of, where
+from nakama_bots.load.process.faults import UserFault, report_fault, user_of, where
 
 LIMIT: Final = 8.0
 """Seconds without a stopped user, after Locust's ``--stop-timeout``, until the rest is abandoned."""

@@ -17,7 +17,7 @@ from gevent.server import StreamServer
 from nakama_bots.errors import CallError, ConfigError, safe_text
 from nakama_bots.net.dial import dial
 from nakama_bots.net.turns import Turns
-from nakama_bots.record.wire import Kept, Wire, WireSide
+from nakama_bots.record.capture.wire import Kept, Wire, WireSide
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target
 

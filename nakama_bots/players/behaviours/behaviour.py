@@ -16,7 +16,7 @@ import orjson
 from nakama_bots.errors import CallError, ConfigError
 
 if TYPE_CHECKING:
-    from nakama_bots.players.seat import Seat
+    from nakama_bots.players.behaviours.seat import Seat
     from nakama_bots.types.realtime import ChannelMessage, MatchData, PartyData
 
 HOOKS: Final = ("on_join", "on_tick", "on_state", "on_chat", "on_leave")

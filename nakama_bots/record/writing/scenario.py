@@ -10,12 +10,12 @@ from typing import Any, Final
 import orjson
 
 from nakama_bots.players.replay import SUFFIX, VERSION
-from nakama_bots.record.code import width_for
+from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.plan import ScenarioPlan, plan
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.state import packed
-from nakama_bots.record.tape import Tape
-from nakama_bots.record.write import LARGE, Choices, Writer, role_calls
+from nakama_bots.record.writing.code import width_for
+from nakama_bots.record.writing.write import LARGE, Choices, Writer, role_calls
 from nakama_bots.results.run_folder import write_whole
 
 MOST_LINES: Final = 100

@@ -12,7 +12,7 @@ import orjson
 
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.timeline import SERVER, Interval
-from nakama_bots.results.record.traces import TraceEvent
+from nakama_bots.results.traces.tracer import TraceEvent
 
 _COUNTERS: Final = {
     "event loop busy": gauges.LOOP_BUSY, "hub lag (s)": gauges.HUB_LAG_MAX,

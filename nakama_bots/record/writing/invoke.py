@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from nakama_bots.realtime.catalog import REPLIES, Reply
-from nakama_bots.record import routes
 from nakama_bots.record.acts import Act, bot_query
-from nakama_bots.record.code import Raw
+from nakama_bots.record.capture.tape import TapedCall
 from nakama_bots.record.correlate import Document, parsed
-from nakama_bots.record.tape import TapedCall
+from nakama_bots.record.writing import routes
+from nakama_bots.record.writing.code import Raw
 from nakama_bots.types.realtime import ChannelType
 
 # Message -> method of the socket, and the fields that are its first arguments; further ones go by name.

@@ -10,7 +10,7 @@ from typing import Final
 import gevent
 
 from nakama_bots.errors import CallError
-from nakama_bots.load.intervals import Totals
+from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.results.record.server_metrics import LIMIT, ServerMetrics
 from nakama_bots.results.record.timeline import SERVER, gauges_only

@@ -22,7 +22,7 @@ from nakama_bots.results.record.health import Health
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestLog, RequestSampler
 from nakama_bots.results.record.timeline import Interval, Timeline, check_interval, interval_length
-from nakama_bots.results.record.traces import TraceLog, Tracer
+from nakama_bots.results.traces.tracer import TraceLog, Tracer
 from nakama_bots.settings.health_limits import HealthLimits
 
 log = logging.getLogger(__name__)

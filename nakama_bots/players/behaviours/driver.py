@@ -17,9 +17,9 @@ from gevent.event import Event
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError
 from nakama_bots.observer import FinishedCall
-from nakama_bots.players.behaviour import Behaviour, BehaviourError, ChatMessage, Together
-from nakama_bots.players.behaviour import names as names_of
-from nakama_bots.players.seat import MOST_SENDS, Flooded, Seat
+from nakama_bots.players.behaviours.behaviour import Behaviour, BehaviourError, ChatMessage, Together
+from nakama_bots.players.behaviours.behaviour import names as names_of
+from nakama_bots.players.behaviours.seat import MOST_SENDS, Flooded, Seat
 
 if TYPE_CHECKING:
     from nakama_bots.players.place import Place

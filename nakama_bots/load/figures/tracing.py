@@ -9,7 +9,7 @@ from typing import Final
 from nakama_bots.observer import FinishedCall, Observer
 from nakama_bots.players.player import Player
 from nakama_bots.realtime.catalog import PUSHES
-from nakama_bots.results.record.traces import PLAYER, STORY, TraceEvent, Tracer, event_of, hashed
+from nakama_bots.results.traces.tracer import PLAYER, STORY, TraceEvent, Tracer, event_of, hashed
 
 _SOCKET: Final = "WS"
 _CONNECT: Final = "connect"

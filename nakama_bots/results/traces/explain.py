@@ -13,7 +13,7 @@ from nakama_bots.errors import safe_text, scrub
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.gauges import GAUGES
 from nakama_bots.results.record.timeline import SERVER, SERVER_PREFIX, Interval, Timeline
-from nakama_bots.results.record.traces import SLOW, TraceEvent, hashed, total_ms
+from nakama_bots.results.traces.tracer import SLOW, TraceEvent, hashed, total_ms
 
 SHOWN: Final = 10
 LINES: Final = 5

@@ -14,7 +14,7 @@ import orjson
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.realtime.frames import BINARY, TEXT
-from nakama_bots.record.scribe import Scribe, SocketScribe
+from nakama_bots.record.writing.scribe import Scribe, SocketScribe
 
 _FLAG: Final = "--har"
 _ACCEPTED: Final = "an HAR file: JSON with log.entries"

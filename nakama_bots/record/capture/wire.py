@@ -11,8 +11,8 @@ from enum import Enum
 from typing import Final
 
 from nakama_bots.realtime.frames import FrameReader
-from nakama_bots.record.http import HttpMessage, HttpReader, UnreadableHttp
-from nakama_bots.record.scribe import Scribe, SocketScribe
+from nakama_bots.record.capture.http import HttpMessage, HttpReader, UnreadableHttp
+from nakama_bots.record.writing.scribe import Scribe, SocketScribe
 
 MOST_KEPT: Final = 256 * 1024 * 1024
 """Bytes that a recording keeps in memory."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.players.behaviour import HOOKS, Behaviour, Make, Script, Together, check_hooks
+from nakama_bots.players.behaviours.behaviour import HOOKS, Behaviour, Make, Script, Together, check_hooks
 
 ENTRY_POINTS: Final = "nakama_bots.behaviours"
 ACCEPTED: Final = f"FILE.py:NAME, MODULE:NAME, or the name of an entry point of {ENTRY_POINTS}"

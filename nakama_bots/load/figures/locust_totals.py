@@ -8,7 +8,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner
 
 from nakama_bots import observer as names
-from nakama_bots.load.bridge import CallContext
+from nakama_bots.load.figures.bridge import CallContext
 from nakama_bots.results.record.cross_check import CrossCheckPart, cross_check
 from nakama_bots.results.record.recorder import Recorder
 

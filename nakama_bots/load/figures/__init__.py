@@ -1,0 +1,1 @@
+"""From finished calls to the figures of a run, beside Locust's own."""

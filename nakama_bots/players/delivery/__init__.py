@@ -1,0 +1,1 @@
+"""Which messages have to reach whom, and whether they did."""

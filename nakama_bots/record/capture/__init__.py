@@ -1,0 +1,1 @@
+"""What is recorded: through the proxy, or from an HAR file."""
