@@ -29,7 +29,7 @@ def table() -> str:
         if (
             not issubclass(family, FunctionFamily)
             or family is FunctionFamily
-            or family.__name__.startswith("_")
+            or all(name.startswith("_") for name in vars(family))
         ):
             continue
         title = (inspect.getdoc(family) or "").splitlines()[0]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, Final
 
-from nakama_bots.record import pace
-from nakama_bots.record.acts import Act, Acting, acting_of
+from nakama_bots.record import meeting, pace
+from nakama_bots.record.acts import Act, acting_of
 from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall
 from nakama_bots.record.correlate import Correlation, Document, Event, Mixed, Neighbour, Own, Path, Ref
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
+from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import invoke
 from nakama_bots.record.writing.code import Raw
 from nakama_bots.record.writing.invoke import Written
@@ -29,37 +29,6 @@ _UNAWAITED: Final = frozenset({
     "status_presence_event",
 })  # fmt: skip
 _FILTERS: Final = {"notifications": "code", "match_data": "op_code", "party_data": "op_code"}
-
-
-@dataclass(slots=True, eq=False)
-class Step:
-    """One thing that a role does. ``kind`` says which of the fields it has."""
-
-    kind: str
-    """open, close, call, state, take, meet, share, hear, pause, disconnect or connect"""
-    at: float
-    ended: float
-    act: Act | None = None
-    call: TapedCall | None = None
-    written: Written | None = None
-    push: RecordedPush | None = None
-    series: Series | None = None
-    sends: list[TapedCall] = field(default_factory=list)
-    value: Ref | None = None
-    name: str = ""
-    number: int = 0
-    seconds: float = 0.0
-    others: list[Role] = field(default_factory=list)
-    """Roles that are waited for."""
-
-
-@dataclass(slots=True)
-class Part:
-    """A role and its steps."""
-
-    role: Role
-    acting: Acting
-    steps: list[Step] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -87,10 +56,10 @@ def plan(tape: Tape, redactor: Redactor) -> ScenarioPlan:
     for part in parts:
         _take(part, parts)
     _hand_over(parts)
-    _keep_order(parts)
-    _close_last(parts)
+    meeting.keep_order(parts)
+    meeting.close_last(parts)
     for part in parts:
-        _meet(part, parts)
+        meeting.meet(part, parts)
         _pause(part)
     return made
 
@@ -268,32 +237,6 @@ def _safe(written: Written, call: TapedCall, role: Role, notes: list[str]) -> Wr
     return written
 
 
-def refs(value: Any) -> Iterator[Ref | Own]:
-    """The values of others in an argument."""
-    if isinstance(value, (Ref, Own)):
-        yield value
-    elif isinstance(value, Document):
-        yield from refs(value.value)
-    elif isinstance(value, Mixed):
-        for one in value.pieces:
-            yield from refs(one)
-    elif isinstance(value, Mapping):
-        for one in value.values():
-            yield from refs(one)
-    elif isinstance(value, (list, tuple)):
-        for one in value:
-            yield from refs(one)
-
-
-def refs_of(step: Step) -> Iterator[Ref | Own]:
-    """The values of others in a step."""
-    if step.written is not None:
-        yield from refs(step.written.positional)
-        yield from refs(step.written.named)
-    if step.value is not None:
-        yield step.value
-
-
 def _take(part: Part, parts: Sequence[Part]) -> None:
     """Wait for the pushes whose values are used, and for those that the client reacted to."""
     wanted: dict[int, RecordedPush] = {}
@@ -381,111 +324,6 @@ def _shared_name(ref: Ref, taken: Any) -> str:
     while found in taken:
         found, number = f"{name}_{number}", number + 1
     return found
-
-
-def _keep_order(parts: Sequence[Part]) -> None:
-    """Calls of two roles about the same user or object keep their order."""
-    touched: dict[Any, list[tuple[Part, Step]]] = {}
-    for part in parts:
-        for step in part.steps:
-            if step.kind != "call" or step.call is None or (step.call.kind == WS and not _joins(step.call)):
-                continue
-            users = {part.role.user}
-            for ref in refs_of(step):
-                if isinstance(ref, Own):
-                    users.add(ref.role.user)
-                else:
-                    touched.setdefault((id(ref.event), ref.path), []).append((part, step))
-            if len(users) > 1:
-                touched.setdefault(frozenset(users), []).append((part, step))
-    number = 0
-    done: set[int] = set()
-    for pairs in touched.values():
-        pairs.sort(key=lambda pair: pair[1].at)
-        for (one, earlier), (other, later) in pairwise(pairs):
-            if one is other or id(later) in done or later.at < earlier.ended:
-                continue
-            done.add(id(later))
-            number += 1
-            name = f"step {number}"
-            place = one.steps.index(earlier) + 1
-            one.steps.insert(place, Step("share", earlier.ended, earlier.ended, name=name))
-            other.steps.insert(other.steps.index(later), Step("hear", earlier.ended, earlier.ended, name=name))
-
-
-def _close_last(parts: Sequence[Part]) -> None:
-    """The leader of a party closes it after the members that left before."""
-    closes = [
-        (part, step)
-        for part in parts
-        for step in part.steps
-        if step.kind == "close" and step.act is not None and step.act.kind == "party"
-    ]
-    number = 0
-    for part, step in closes:
-        for other, earlier in closes:
-            assert step.act is not None
-            assert earlier.act is not None
-            same = step.act.id == earlier.act.id and step.act.how == "lead_party" and other is not part
-            if same and earlier.at < step.at:
-                number += 1
-                name = f"left the party {number}"
-                other.steps.insert(
-                    other.steps.index(earlier) + 1, Step("share", earlier.at, earlier.at, name=name)
-                )
-                part.steps.insert(part.steps.index(step), Step("hear", earlier.at, earlier.at, name=name))
-
-
-def _joins(call: TapedCall) -> bool:
-    return call.name in ("party_join", "party_accept", "party_remove", "party_promote")
-
-
-def _meet(part: Part, parts: Sequence[Part]) -> None:
-    """Wait in a match, a party or a room for the other roles that came before the next step."""
-    for act in part.acting.acts:
-        if act.how.endswith("find_match"):
-            continue
-        others = sorted(
-            (other.call.ended, parts.index(one))
-            for one in parts
-            if one is not part
-            for other in one.acting.acts
-            if other.kind == act.kind and other.id == act.id
-        )
-        inside = [
-            one
-            for one in part.steps
-            # A connection that ends takes the player out of everything that it has joined.
-            if (one.act is act and one.kind in ("call", "state"))
-            or (one.kind == "disconnect" and one.at > act.call.at)
-        ]
-        last = 0
-        for step in inside:
-            here = [index for at, index in others if at < step.at]
-            if len(here) > last and act.kind != "match":
-                last = len(here)
-                _after_join(part, step, act, parts)
-            elif len(here) > last:
-                last = len(here)
-                at = others[last - 1][0]
-                roles = [parts[index].role for index in dict.fromkeys(here)]
-                part.steps.insert(part.steps.index(step), Step("meet", at, at, act=act, others=roles))
-
-
-def _after_join(part: Part, step: Step, act: Act, parts: Sequence[Part]) -> None:
-    """Do a step after those who were there before have joined; they may have left meanwhile."""
-    for other in parts:
-        for one in other.acting.acts:
-            if other is part or one.kind != act.kind or one.id != act.id or not one.call.ended < step.at:
-                continue
-            name = f"the {other.role.name} has joined {1 + other.acting.acts.index(one)}"
-            joined = next(
-                index for index, own in enumerate(other.steps) if own.act is one and own.kind == "open"
-            )
-            at = one.call.ended
-            if other.steps[joined + 1 : joined + 2] == [] or other.steps[joined + 1].name != name:
-                other.steps.insert(joined + 1, Step("share", at, at, name=name))
-            part.steps.insert(part.steps.index(step), Step("hear", at, at, name=name))
 
 
 def _pause(part: Part) -> None:

@@ -26,6 +26,7 @@ from nakama_bots.results.record.workers import WorkerPart
 from nakama_bots.results.redact import Scalar, public_settings
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.show.published import PublishedPart, side_by_side
+from nakama_bots.results.timing import TimingPart, timing_part
 from nakama_bots.settings.target import Target
 
 SCHEMA_NAME: Final = "nakama-bots/summary/"
@@ -213,18 +214,6 @@ class ErrorPart(TypedDict):
     example: str
 
 
-class TimingPart(TypedDict):
-    """How the messages of sockets were timed: up to when the kernel received them, or to when they were read.
-
-    ``waited_ms`` is over the answers of the first kind: from their arrival to the read, outside their times.
-    """
-
-    by_kernel: int
-    in_process: int
-    clock_steps: int
-    waited_ms: Latency
-
-
 class LaterParts(TypedDict, total=False):
     """Missing in older summaries.
 
@@ -323,7 +312,7 @@ def build_summary(
         "settings": public_settings(run.settings),
         "ledger": _ledger(Ledger.from_counts(counts)),
         "calls": [_call(key, recorder.calls[key], duration) for key in sorted(recorder.calls, key=_order)],
-        "timing": _timing(recorder),
+        "timing": timing_part(recorder),
         "ticks": {
             "sent": counts.get(observer.TICKS_SENT, 0),
             "missed": counts.get(observer.TICKS_MISSED, 0),
@@ -407,18 +396,6 @@ def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:
         "ok_ms": latency(row.ok),
         "failed_ms": latency(row.failed),
         "waited_ms": latency(row.waited),
-    }
-
-
-def _timing(recorder: Recorder) -> TimingPart:
-    waited = Histogram()
-    for row in recorder.calls.values():
-        waited.add(row.waited)
-    return {
-        "by_kernel": recorder.counts.get(observer.MESSAGES_STAMPED, 0),
-        "in_process": recorder.counts.get(observer.MESSAGES_UNSTAMPED, 0),
-        "clock_steps": recorder.counts.get(observer.CLOCK_STEPS, 0),
-        "waited_ms": latency(waited),
     }
 
 

@@ -13,8 +13,10 @@ from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
 from nakama_bots.record.capture.tape import WS, TapedCall
 from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
-from nakama_bots.record.plan import Part, ScenarioPlan, Step, refs_of
+from nakama_bots.record.plan import ScenarioPlan
 from nakama_bots.record.roles import Role
+from nakama_bots.record.steps import Part, Step, refs_of
+from nakama_bots.record.writing import loops
 from nakama_bots.record.writing.code import WIDTH, Invoke, Raw, Text, flat, statement
 from nakama_bots.record.writing.invoke import UNWRAPPED, Written
 from nakama_bots.rest.documents import READERS
@@ -22,7 +24,6 @@ from nakama_bots.rest.documents import READERS
 LARGE: Final = (120, 60, 30)
 """Characters of an argument from which on it goes into the data file; fewer where there are many lines."""
 _CURSORS: Final = ("cursor", "next_cursor", "prev_cursor", "cacheable_cursor")
-_LONGEST_LOOP: Final = 4
 _WAIT: Final = 60
 
 
@@ -125,8 +126,6 @@ class Writer:
         modules = [name for name in ("json", "math", "random") if f"{name}." in text]
         if "self.think()" in text:
             modules = sorted({*modules, "math", "random"})
-        if self._choices.state == "model" and self._plan.series:
-            modules = sorted({*modules})
         lines = [f"import {name}" for name in modules]
         if "gevent.sleep" in text or "self.think()" in text:
             lines += ([""] if lines else []) + ["import gevent"]
@@ -215,7 +214,7 @@ class Writer:
             # It was only there.
             seconds = max((one.closed or one.opened) - one.opened for one in part.role.sockets)
             body += self._line(f"self.player.hold({max(1, round(seconds))})")
-        return lines + _looped(body)
+        return lines + loops.folded(body)
 
     def _step(self, step: Step) -> list[str]:
         if step.kind == "close":
@@ -461,39 +460,6 @@ _MODEL: Final = [
 
 def _constant(name: str) -> str:
     return re.sub(r"\W", "_", name).upper()
-
-
-def _looped(lines: Sequence[str]) -> list[str]:
-    """Lines that repeat become a loop."""
-    done: list[str] = []
-    index = 0
-    while index < len(lines):
-        for size in range(1, _LONGEST_LOOP + 1):
-            block = list(lines[index : index + size])
-            number = 1
-            while list(lines[index + number * size : index + (number + 1) * size]) == block:
-                number += 1
-            if number * size >= size + 2 and number > 2 and all(map(_repeatable, block)) and _level(block):
-                pad = block[0][: len(block[0]) - len(block[0].lstrip())]
-                done.append(f"{pad}for _ in range({number}):")
-                done += [f"    {line}" for line in block]
-                index += number * size
-                break
-        else:
-            done.append(lines[index])
-            index += 1
-    return done
-
-
-def _repeatable(line: str) -> bool:
-    text = line.strip()
-    return (
-        text.endswith(")") and text[0].isalpha() and not text.startswith(("with ", "for ")) and len(line) < 85
-    )
-
-
-def _level(block: Sequence[str]) -> bool:
-    return len({len(line) - len(line.lstrip()) for line in block}) == 1
 
 
 def statement_of_import(module: str, names: Sequence[str], width: int) -> list[str]:

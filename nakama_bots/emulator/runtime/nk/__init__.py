@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from nakama_bots.emulator.runtime.nk.accounts import AccountFunctions, IdentityFunctions
 from nakama_bots.emulator.runtime.nk.arguments import FunctionFamily
-from nakama_bots.emulator.runtime.nk.boards import LeaderboardFunctions, TournamentFunctions
+from nakama_bots.emulator.runtime.nk.boards import LeaderboardFunctions
 from nakama_bots.emulator.runtime.nk.chat import ChatFunctions
 from nakama_bots.emulator.runtime.nk.encoding import EncodingFunctions
 from nakama_bots.emulator.runtime.nk.friends import FriendFunctions
@@ -18,6 +18,7 @@ from nakama_bots.emulator.runtime.nk.groups import GroupFunctions
 from nakama_bots.emulator.runtime.nk.notifications import NotificationFunctions
 from nakama_bots.emulator.runtime.nk.realtime import MatchFunctions, SessionFunctions, StreamFunctions
 from nakama_bots.emulator.runtime.nk.storage import StorageFunctions
+from nakama_bots.emulator.runtime.nk.tournaments import TournamentFunctions
 from nakama_bots.emulator.runtime.nk.wallets import WalletFunctions
 from nakama_bots.emulator.runtime.nk.web import WebFunctions
 
