@@ -24,6 +24,8 @@ _IDLE: Final = 0.02
 _CAUSE: Final = 2.0
 _FEW_SENDS: Final = 3
 _ONCE: Final = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
+_ENABLING: Final = frozenset({"party_leader"})
+"""Pushes from which on the player may do more: waited for, however late it did something."""
 _UNAWAITED: Final = frozenset({
     "match_presence_event", "channel_presence_event", "party_presence_event", "stream_presence_event",
     "status_presence_event",
@@ -260,6 +262,8 @@ def _awaited(push: RecordedPush, part: Part, parts: Sequence[Part]) -> bool:
     if index == len(part.steps) or index == 0:
         return False
     before, after = part.steps[index - 1], part.steps[index]
+    if push.key in _ENABLING:
+        return True
     if after.kind == "close" or after.at - push.at > _REACTION:
         return False
     if any(push.at < one.at <= after.at and one.key == push.key for one in part.role.pushes):
