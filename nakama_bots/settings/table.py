@@ -63,11 +63,11 @@ def _split(text: str) -> tuple[str, ...]:
     return tuple(filter(None, text.split(",")))
 
 
-def _files(value: object) -> str:
-    files = [_PYTHON.read(some_text(item)) for item in _items(value)]
-    if any("," in file for file in files):
+def _modules(value: object) -> str:
+    paths = _items(value)
+    if not all(Path(path).exists() and "," not in path for path in paths):
         raise ValueError
-    return ",".join(files)
+    return ",".join(paths)
 
 
 def _folder(value: object) -> str:
@@ -204,7 +204,6 @@ _SECRET: Final = Kind(
     lambda value: some_text(some_text(value).rstrip("\r\n")),
     "a non-empty text; on the command line also @FILE, or - for standard input",
 )
-_PYTHON: Final = file_of("a Python file")
 _BOOLEAN: Final = Kind(_flag, "true or false")
 _HOSTS: Final = "host names with commas between, as a.example.com,*.b.example.com"
 _SPAN: Final = duration(above=0)
@@ -248,8 +247,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "the server's Go function that answers with its payload, for the benchmark of it"),
     Setting("emulator_matchmaker_interval", _SPAN, 2.0,
             "the embedded emulator's matchmaker interval (a real server's default is 15)"),
-    Setting("emulator_module", Kind(_files, "the path of a Python file, or several with commas between"), "",
-            "runtime module that the embedded emulator loads; may be repeated (docs/emulator.md)",
+    Setting("emulator_module",
+            Kind(_modules, "paths of Lua or Python files, or of folders, with commas between"), "",
+            "server module or folder that the embedded emulator loads; may be repeated (docs/emulator.md)",
             make=_split, many=True),
     Setting("load", Kind(_load, "stages:.., steps:.., spike:.., soak:.. or open:.. (docs/load-models.md)"), "",
             "load model in place of --users and --spawn-rate, such as stages:50/30s,50/2m,0/30s",

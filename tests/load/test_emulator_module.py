@@ -71,6 +71,10 @@ class Angler(NakamaUser):
             answer.wait(timeout=30)
         socket.leave_match(match_id)
 """
+SPECIES_IN_LUA = """
+local nk = require("nakama")
+nk.register_rpc(function(context, payload) return "perch" end, "species")
+"""
 GATE = """
 [gate]
 allow_emulator = true
@@ -103,7 +107,7 @@ def game(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("way", ["flag", "environment", "file"])
+@pytest.mark.parametrize("way", ["flag", "environment", "file", "folder"])
 def test_a_run_and_its_gate_use_the_modules(way: str, game: Path) -> None:
     given: tuple[str, ...] = ("--nakama-gate", "gates.toml")
     variables: dict[str, str] = {}
@@ -111,6 +115,10 @@ def test_a_run_and_its_gate_use_the_modules(way: str, game: Path) -> None:
         given += ("--nakama-emulator-module", "pond.py", "--nakama-emulator-module", "species.py")
     elif way == "environment":
         variables["NAKAMA_EMULATOR_MODULE"] = "pond.py,species.py"
+    elif way == "folder":
+        (game / "lua").mkdir()
+        (game / "lua" / "species.lua").write_text(SPECIES_IN_LUA)
+        given += ("--nakama-emulator-module", "pond.py", "--nakama-emulator-module", "lua")
     else:
         (game / "bots.toml").write_text('[nakama]\nemulator_module = ["pond.py", "species.py"]\n')
         given += ("--nakama-config", "bots.toml")
@@ -123,7 +131,9 @@ def test_a_run_and_its_gate_use_the_modules(way: str, game: Path) -> None:
     assert joined["count"] > 0
     assert joined["failures"] == 0
     assert not summary["errors"]
-    assert summary["settings"]["emulator_module"] == "pond.py,species.py"
+    assert summary["settings"]["emulator_module"] == (
+        "pond.py,lua" if way == "folder" else "pond.py,species.py"
+    )
 
 
 @pytest.mark.parametrize(

@@ -136,11 +136,12 @@ class _Reader:
         key = next(key for key in (*PATTERNED, "on") if key in values)
         family, pattern = (values["on"], "*") if key == "on" else (key, values[key])
         metric, relation, limit = self._expectation(expectation, (*path, "expect"), FAMILIES[family], pattern)
-        name = values.get("name", family if key == "on" else f"{family} {pattern}")
+        name = heading = values.get("name", family if key == "on" else f"{family} {pattern}")
         if "name" not in values or len(values["expect"]) > 1:
             name += f": {' '.join(expectation.split())}"
         rule = Rule(
             name,
+            heading,
             family,
             metric,
             relation,

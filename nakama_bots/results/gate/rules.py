@@ -70,6 +70,8 @@ class Rule:
     """
 
     name: str
+    heading: str
+    """The name without the expectation, for a line that continues with the result."""
     family: str
     metric: str
     relation: str
@@ -98,11 +100,6 @@ class Rule:
     def expectation(self) -> str:
         """The expectation as text: ``p95 <= 50 ms``."""
         return f"{self.metric} {self.relation} {self.shown(self.limit)}"
-
-    @property
-    def heading(self) -> str:
-        """The name without the expectation, for a line that continues with the result."""
-        return self.name.removesuffix(f": {self.expectation}")
 
     @property
     def needs_timeline(self) -> bool:
