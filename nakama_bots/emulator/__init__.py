@@ -1,1 +1,1 @@
-"""."""
+"""The emulator: a Nakama server in one process, for tests and first steps."""

@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from nakama_bots.emulator.server.faults import Fault
 from nakama_bots.emulator.store.limits import StoreLimits
-
-VERSION: Final = "3.40.0"
-"""The server version that modules read."""
-
-SERVER_NAME: Final = "nakama-bots-emulator"
-"""The ``Server`` header of every answer."""
 
 
 @dataclass(frozen=True, slots=True)

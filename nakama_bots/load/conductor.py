@@ -15,7 +15,6 @@ from importlib.metadata import version
 from time import perf_counter
 from typing import Any
 
-from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.runners import STATE_INIT, MasterRunner, Runner
 
@@ -57,7 +56,6 @@ class Conductor:
         self._options: Namespace = environment.parsed_options
         self._info: RunInfo | None = None
         self._started = 0.0
-        self._finishing = BoundedSemaphore(1)
         self._scraper: ServerScraper | None = None
         settings = run.settings = self._resolve()
         watch_all = settings.prometheus is not None
@@ -188,7 +186,7 @@ class Conductor:
 
     def _finish(self) -> None:
         """Conclude the run, once. It may wait for workers, and Ctrl-C may call it again meanwhile."""
-        with self._finishing:
+        with self._run.concluding:
             info = self._info
             if info is None:
                 return

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import gevent
 from gevent.event import Event
+from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
 
@@ -27,7 +28,6 @@ from nakama_bots.load.users import UserGroup
 from nakama_bots.load.workers.master import MasterEnd
 from nakama_bots.load.workers.master_runner import MasterMending
 from nakama_bots.load.workers.worker import WorkerEnd
-from nakama_bots.observer import Observer
 from nakama_bots.players.identity import Identity, NumberPool
 from nakama_bots.players.player import Defaults, Player, World
 from nakama_bots.realtime.arrival import CLOCK, ArrivalCounts
@@ -92,6 +92,8 @@ class Run:
         self.intervals.add_gauges(self._pulse.read)
         self._complaints: set[str] = set()
         self.open = OpenRun(environment, self.observer)
+        self.concluding = BoundedSemaphore(1)
+        """Held while the results of a run are computed; the next run starts after that."""
         self._log: WorkerLog | None = None
         self._settings: Settings | None = None
         self._world: World | None = None
@@ -131,10 +133,12 @@ class Run:
         worker = max(0, getattr(self._environment.runner, "worker_index", 0))
         number = self._numbers.take()
         identity = Identity(self.settings.id_prefix, self.settings.seed, worker, number)
-        observer: Observer = self._observer_of(scenario, must_do)
+        observer = self._observer_of(scenario, must_do)
         tracer = self.intervals.tracer
-        traced = TracedPlayer(observer, tracer) if tracer is not None else None
-        player = Player(replace(self.world, observer=traced or observer), identity, scenario)
+        traced = TracedPlayer(tracer) if tracer is not None else None
+        if traced is not None:
+            observer = observer.of_player(traced)
+        player = Player(replace(self.world, observer=observer), identity, scenario)
         if traced is not None:
             traced.follow(player)
         self._players[number] = player
@@ -171,6 +175,10 @@ class Run:
             log.warning("%s", line)
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
+        with self.concluding:
+            self._start(environment)
+
+    def _start(self, environment: Environment) -> None:
         if self._worker is not None:
             assert environment.parsed_options is not None
             self._settings = arguments.received(environment.parsed_options)

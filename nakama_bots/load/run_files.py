@@ -106,7 +106,7 @@ class RunFiles:
         return []
 
     def _write_traces(self, folder: Path) -> None:
-        """A look at single calls is no figure: where there is no room for it, the verdict stands."""
+        """Traces are not figures: if they cannot be written, the verdict stands."""
         traces = self._totals.traces
         if not len(traces):
             return
@@ -116,6 +116,8 @@ class RunFiles:
             self.files += write_traces(folder, traces, self._totals.timeline)
         except TraceError as error:
             log.error("%s: the run has none", error)
+        except Exception:
+            log.exception("the traces could not be written")
 
     def _write_output(self, folder: Path, name: str, verdict: Verdict) -> list[Path]:
         return [write_output(folder, name, self._summary, verdict)]

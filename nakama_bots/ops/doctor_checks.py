@@ -18,7 +18,7 @@ import gevent
 import gevent.socket
 import gevent.ssl
 
-from nakama_bots.emulator.options import SERVER_NAME
+from nakama_bots.emulator.identity import SERVER_NAME
 from nakama_bots.errors import (
     AlreadyExists,
     CallError,

@@ -63,6 +63,30 @@ def test_one_event_a_call(error: CallError | None, failures: int, heard: Heard) 
     assert heard.recorder.calls["WS", "channel_join"].size == 42
 
 
+def test_a_tap_receives_only_what_has_been_recorded(heard: Heard) -> None:
+    received: list[object] = []
+
+    class Collecting:
+        def call(self, call: FinishedCall) -> None:
+            received.append(call)
+
+        def sample(self, name: str, seconds: float) -> None:
+            received.append((name, seconds))
+
+    player = heard.observer.of_scenario("Duel").of_player(Collecting())
+    call = FinishedCall("WS", "ping", 5.0, 0.01, 9, None)
+    player.call(call)
+    player.sample("round", 2.0)
+    for value in (math.nan, math.inf, "2", None):
+        player.sample("round", value)  # type: ignore[arg-type]
+        player.call(call._replace(elapsed=value))  # type: ignore[arg-type]
+    player.call(call._replace(name="\ud800"))
+    assert received == [call, ("round", 2.0)]
+    heard.observer.call(call)  # of another player
+    assert len(received) == 2
+    assert heard.recorder.calls["WS", "ping"].ok.count == 2
+
+
 def test_seconds_become_milliseconds_with_fractions(heard: Heard) -> None:
     heard.observer.call(FinishedCall("WS", "ping", 5.0, 0.000421, 9, None))
     assert heard.events[0]["response_time"] == pytest.approx(0.421)

@@ -20,7 +20,7 @@ import orjson
 from nakama_bots.emulator.dispatch.operations import BODY_FIELDS, MESSAGELESS, operation
 from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Malformed, Schema, camel, loads_first
 from nakama_bots.emulator.formats.tokens import SessionClaims
-from nakama_bots.emulator.options import SERVER_NAME
+from nakama_bots.emulator.identity import SERVER_NAME
 from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionError
 from nakama_bots.emulator.runtime.hooks import After, Before, plain, run
 from nakama_bots.emulator.store.core import Core

@@ -7,8 +7,9 @@ the event loop. A value that cannot be recorded counts as a fault of the scenari
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from copy import copy
 from time import perf_counter, time
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import gevent
 from locust.event import Events
@@ -34,17 +35,27 @@ class CallContext(dict[str, Any]):
     """
 
 
+class Tap(Protocol):
+    """Receives the calls and samples of one player that could be recorded."""
+
+    def call(self, call: FinishedCall) -> None:
+        """As ``Observer.call``."""
+
+    def sample(self, name: str, seconds: float) -> None:
+        """As ``Observer.sample``."""
+
+
 class LocustObserver:
     """Fires Locust's ``request`` event once for every finished call and passes everything to ``recorder``.
 
     ``sampler``, if given, writes a sample of the calls one by one. ``complain(line, kind)`` logs one line per
-    kind. ``of_scenario`` creates the observer of a scenario's players.
+    kind. ``of_scenario`` creates the observer of a scenario's players, ``of_player`` that of one player.
 
     A call that was abandoned because its player was stopped is neither a success nor a failure of the server:
     its event has no response time, and its name ends in ``STOPPED``.
     """
 
-    __slots__ = ("_complain", "_fire", "_must", "_recorder", "_scenario", "sampler")
+    __slots__ = ("_complain", "_fire", "_must", "_recorder", "_scenario", "_tap", "sampler")
 
     def __init__(
         self, events: Events, recorder: Recorder, complain: Callable[[str, str], object] = lambda *_: None
@@ -54,15 +65,20 @@ class LocustObserver:
         self._complain = complain
         self._scenario = "-"
         self._must: dict[str, str] = {}
+        self._tap: Tap | None = None
         self.sampler: RequestSampler | None = None
 
     def of_scenario(self, scenario: str, must_do: Collection[str] = ()) -> LocustObserver:
         """Return the observer of the players of ``scenario``, which also counts what they ``must_do``."""
-        other = LocustObserver.__new__(LocustObserver)
-        other._fire, other._recorder, other._complain = self._fire, self._recorder, self._complain
+        other = copy(self)
         other._scenario = scenario
         other._must = {name: f"{names.PURPOSE_PREFIX}{scenario}.{name}" for name in must_do}
-        other.sampler = self.sampler
+        return other
+
+    def of_player(self, tap: Tap) -> LocustObserver:
+        """Return the observer of one player; ``tap`` receives what has been recorded."""
+        other = copy(self)
+        other._tap = tap
         return other
 
     def call(self, call: FinishedCall) -> None:
@@ -74,6 +90,8 @@ class LocustObserver:
             return
         if self.sampler is not None:
             self.sampler.call(call)
+        if self._tap is not None:
+            self._tap.call(call)
         kind, name, _, elapsed, size, error, waited, _ = call
         if error is None and self._must:
             self._done(f"{kind} {name}")
@@ -100,6 +118,8 @@ class LocustObserver:
         except ScenarioFault as fault:
             self._refused(fault)
             return
+        if self._tap is not None:
+            self._tap.sample(name, seconds)
         if self._must:
             self._done(name)
 

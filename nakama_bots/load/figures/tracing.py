@@ -1,4 +1,4 @@
-"""Feeds the tracer from a player's observer and its pushes; only there with ``--nakama-traces``."""
+"""Passes the calls, samples and pushes of a player to the tracer, if ``--nakama-traces`` is set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from functools import partial
 from time import perf_counter
 from typing import Final
 
-from nakama_bots.observer import FinishedCall, Observer
+from nakama_bots.observer import FinishedCall
 from nakama_bots.players.player import Player
 from nakama_bots.realtime.catalog import PUSHES
 from nakama_bots.results.traces.tracer import PLAYER, STORY, TraceEvent, Tracer, event_of, hashed
@@ -17,10 +17,9 @@ _MATCHED: Final = "matchmaker_matched"
 
 
 class TracedPlayer:
-    """The observer of one player: passes everything on, and keeps what the tracer wants."""
+    """The tap of one player: keeps what the tracer wants."""
 
-    def __init__(self, observer: Observer, tracer: Tracer) -> None:
-        self._observer = observer
+    def __init__(self, tracer: Tracer) -> None:
         self._tracer = tracer
         self._story = tracer.story()
         self._player: Player | None = None
@@ -29,7 +28,7 @@ class TracedPlayer:
         self._in_matchmaker = False
 
     def follow(self, player: Player) -> None:
-        """Set the player; its world has this observer."""
+        """Set the player, whose observer has this tap."""
         self._player = player
         self._track = hashed(player.identity.device_id)
         if self._story is not None:
@@ -37,8 +36,7 @@ class TracedPlayer:
                 player.tap(event, partial(self._pushed, event))
 
     def call(self, call: FinishedCall) -> None:
-        """``Observer``: one call ended."""
-        self._observer.call(call)
+        """``Tap``: a call has ended."""
         self._look(call)
         why = self._tracer.wants(call)
         if not why and self._story is None:
@@ -50,14 +48,9 @@ class TracedPlayer:
         self._add_to_story(event)
 
     def sample(self, name: str, seconds: float) -> None:
-        """``Observer``: passed on; part of the story of a player that is kept whole."""
-        self._observer.sample(name, seconds)
+        """``Tap``: part of the story of a player that is kept whole."""
         if self._story is not None:
             self._note("SAMPLE", name, perf_counter() - max(0.0, seconds), max(0.0, seconds), 0)
-
-    def count(self, name: str, number: int = 1) -> None:
-        """``Observer``: passed on."""
-        self._observer.count(name, number)
 
     def _look(self, call: FinishedCall) -> None:
         if call.error is not None:

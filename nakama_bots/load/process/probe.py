@@ -9,7 +9,7 @@ from typing import Final
 import gevent
 
 from nakama_bots.clock import Deadline
-from nakama_bots.emulator.options import SERVER_NAME
+from nakama_bots.emulator.identity import SERVER_NAME
 from nakama_bots.errors import (
     ConnectionClosed,
     ConnectionFailed,

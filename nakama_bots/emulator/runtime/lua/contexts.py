@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from nakama_bots.emulator.formats.protojson import JsonObject
-from nakama_bots.emulator.options import VERSION, Options
+from nakama_bots.emulator.identity import VERSION
+from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import RpcContext
 from nakama_bots.emulator.runtime.matches import MatchContext
 
