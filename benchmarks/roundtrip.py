@@ -59,6 +59,7 @@ def run_full(url: str, sockets: int, seconds: float, server_key: str) -> dict[st
     from locust.env import Environment
 
     from nakama_bots.load.figures import bridge, bucketing
+    from nakama_bots.load.figures.locust_totals import LocustTotals
     from nakama_bots.realtime.socket import Socket
     from nakama_bots.results.record.recorder import Recorder
     from nakama_bots.session import Session
@@ -67,7 +68,11 @@ def run_full(url: str, sockets: int, seconds: float, server_key: str) -> dict[st
     bucketing.install()
     environment = Environment()
     environment.create_local_runner()
-    observer = bridge.LocustObserver(environment.events, Recorder(time.perf_counter()))
+    recorder = Recorder(time.perf_counter())
+    observer = bridge.LocustObserver(environment.events, recorder)
+    locust = LocustTotals(environment, recorder)
+    observer.table = locust.table
+    locust.reset()
     counters = [0] * sockets
     target = Target.parse(url)
 
@@ -80,7 +85,10 @@ def run_full(url: str, sockets: int, seconds: float, server_key: str) -> dict[st
 
     for number in range(sockets):
         gevent.spawn(play, number)
-    return measure(seconds, counters, gevent.sleep)
+    figures = measure(seconds, counters, gevent.sleep)
+    locust.table.flush()
+    assert environment.stats.total.num_requests >= figures["round_trips"]
+    return figures
 
 
 def run_websocket_client(url: str, sockets: int, seconds: float, server_key: str) -> dict[str, float]:

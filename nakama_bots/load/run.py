@@ -70,6 +70,7 @@ class Run:
         self._observers: dict[str, LocustObserver] = {}
         self.totals = Totals()
         self.locust = LocustTotals(environment, recorder)
+        self.observer.table = self.locust.table
         runner = environment.runner
         if runner is not None:
             runner.user_greenlets = UserGroup(recorder, self.warn)

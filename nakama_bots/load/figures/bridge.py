@@ -1,4 +1,4 @@
-"""Passes observed calls to Locust's request event and to the recorder: one event per call.
+"""Passes observed calls to the recorder and to Locust.
 
 No value from a scenario raises here: an observer is called in the middle of a protocol's work, partly in
 the event loop. A value that cannot be recorded counts as a fault of the scenario and fires no event.
@@ -17,6 +17,7 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 
 from nakama_bots import observer as names
 from nakama_bots.errors import Abandoned, ScenarioFault
+from nakama_bots.load.figures.locust_table import LocustTable
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import SCENARIO, Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
@@ -48,14 +49,15 @@ class Tap(Protocol):
 class LocustObserver:
     """Fires Locust's ``request`` event once for every finished call and passes everything to ``recorder``.
 
-    ``sampler``, if given, writes a sample of the calls one by one. ``complain(line, kind)`` logs one line per
+    ``sampler``, if given, writes a sample of the calls one by one; ``table``, if given, enters successful calls
+    into Locust's statistics while nothing else listens to the event. ``complain(line, kind)`` logs one line per
     kind. ``of_scenario`` creates the observer of a scenario's players, ``of_player`` that of one player.
 
     A call that was abandoned because its player was stopped is neither a success nor a failure of the server:
     its event has no response time, and its name ends in ``STOPPED``.
     """
 
-    __slots__ = ("_complain", "_fire", "_must", "_recorder", "_scenario", "_tap", "sampler")
+    __slots__ = ("_complain", "_fire", "_must", "_recorder", "_scenario", "_tap", "sampler", "table")
 
     def __init__(
         self, events: Events, recorder: Recorder, complain: Callable[[str, str], object] = lambda *_: None
@@ -67,6 +69,7 @@ class LocustObserver:
         self._must: dict[str, str] = {}
         self._tap: Tap | None = None
         self.sampler: RequestSampler | None = None
+        self.table: LocustTable | None = None
 
     def of_scenario(self, scenario: str, must_do: Collection[str] = ()) -> LocustObserver:
         """Return the observer of the players of ``scenario``, which also counts what they ``must_do``."""
@@ -95,6 +98,8 @@ class LocustObserver:
         kind, name, _, elapsed, size, error, waited, _ = call
         if error is None and self._must:
             self._done(f"{kind} {name}")
+        if error is None and self.table is not None and self.table.add(kind, name, elapsed, size):
+            return
         abandoned = type(error) is Abandoned
         try:
             self._fire(

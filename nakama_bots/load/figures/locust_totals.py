@@ -9,6 +9,7 @@ from locust.runners import MasterRunner
 
 from nakama_bots import observer as names
 from nakama_bots.load.figures.bridge import CallContext
+from nakama_bots.load.figures.locust_table import LocustTable
 from nakama_bots.results.record.cross_check import CrossCheckPart, cross_check
 from nakama_bots.results.record.recorder import Recorder
 
@@ -22,6 +23,7 @@ class LocustTotals:
         self._taken = (0, 0)
         self._was_reset = False
         environment.events.request.add_listener(self._on_request)
+        self.table = LocustTable(environment, self._on_request)
         environment.events.reset_stats.add_listener(self._on_reset)
         environment.events.spawning_complete.add_listener(self._on_spawning_complete)
 
@@ -33,6 +35,7 @@ class LocustTotals:
         if requests or failures:
             self._recorder.count(names.FOREIGN_REQUESTS, requests)
             self._recorder.count(names.FOREIGN_FAILURES, failures)
+        self.table.start()
 
     def take(self) -> None:
         """Note that the recorder was just emptied: later calls are in no interval."""
@@ -45,6 +48,7 @@ class LocustTotals:
         return cross_check(recorder, requests, failures, compared=not self._was_reset)
 
     def _now(self) -> tuple[int, int]:
+        self.table.flush()
         total = self._environment.stats.total
         return total.num_requests, total.num_failures
 
