@@ -42,7 +42,7 @@ class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
         return action.help if action.default in (None, [], "") else super()._get_help_string(action)
 
 
-class _Parser(argparse.ArgumentParser):
+class _CommandParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # One line that says what is accepted; argparse would print its usage first.
         self.exit(ExitCode.USAGE, f"{self.prog}: {message} (see {self.prog} --help)\n")
@@ -50,7 +50,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
     """Return the parser for these subcommands."""
-    top = _Parser(prog="nakama-bots", description="Load testing and bots for the Nakama game server.")
+    top = _CommandParser(prog="nakama-bots", description="Load testing and bots for the Nakama game server.")
     top.add_argument("--version", action="version", version=f"nakama-bots {version('nakama_bots')}")
     commands = top.add_subparsers(dest="command", required=True, metavar="|".join(NAMES))
     for name, subcommand in subcommands(names).items():

@@ -151,7 +151,7 @@ class LoadProfile:
         model, colon, rest = text.strip().partition(":")
         try:
             return _build(_known(model), _items(rest) if colon else {})
-        except _Refused as error:
+        except _StepRefused as error:
             shown = text if error.value is None else str(error.value)
             named = error.path and error.path[0] not in (_MODEL, error.value)
             accepted = f"{_named(error.path)}: {error.accepted}" if named else error.accepted
@@ -164,7 +164,7 @@ class LoadProfile:
         given = dict(file.table(TABLE, PROFILE_FLAG))
         try:
             return _build(_known(given.pop(_MODEL, None)), given)
-        except _Refused as error:
+        except _StepRefused as error:
             missing = error.value is None
             place = (TABLE,) if missing else (TABLE, *error.path)
             value = "nothing" if missing else error.value
@@ -203,7 +203,7 @@ def _unit_poisson(seed: int) -> Iterator[float]:
         yield total
 
 
-class _Refused(ValueError):
+class _StepRefused(ValueError):
     """What is at ``path`` in the profile cannot have ``value``, None where it is missing."""
 
     def __init__(self, path: KeyPath, value: object, accepted: str) -> None:
@@ -263,7 +263,7 @@ _OVER: Final = "over"
 def _make_steps(given: Mapping[str, Any]) -> list[Stage]:
     first, last, by = given["from"], given["to"], given["by"]
     if abs(last - first) / by > _MOST_STEPS:
-        raise _Refused(("by",), by, f"a number that makes no more than {_MOST_STEPS} steps")
+        raise _StepRefused(("by",), by, f"a number that makes no more than {_MOST_STEPS} steps")
     levels = [*range(first, last, by if last >= first else -by), last]
     return [stage for users in levels for stage in (Stage(users, 0.0), Stage(users, given["each"]))]
 
@@ -323,14 +323,14 @@ def _items(text: str) -> dict[str, Any]:
         name, equals, value = item.partition("=")
         key = name.strip().replace("-", "_")
         if not equals or key in given or key == _STAGES:
-            raise _Refused((), item, "items TARGET/DURATION or name=value, each name once")
+            raise _StepRefused((), item, "items TARGET/DURATION or name=value, each name once")
         given[key] = value.strip()
     return given
 
 
 def _known(name: object) -> str:
     if not isinstance(name, str) or name not in MODELS:
-        raise _Refused((_MODEL,), name, f"one of {one_of(MODELS, name)}")
+        raise _StepRefused((_MODEL,), name, f"one of {one_of(MODELS, name)}")
     return name
 
 
@@ -341,18 +341,20 @@ def _build(name: str, given: Mapping[str, Any]) -> LoadProfile:
     accepted = ", ".join([*needed, *([_STAGES] if model.takes_stages else [])])
     for key in given:
         if key not in needed and not (staged and key == _STAGES):
-            raise _Refused((key,), key, f"for {name}: {accepted}" + (" (TARGET/DURATION)" if staged else ""))
+            raise _StepRefused(
+                (key,), key, f"for {name}: {accepted}" + (" (TARGET/DURATION)" if staged else "")
+            )
     values = {
         key: _value((key,), given[key], row.kind) if key in given else row.default
         for key, row in needed.items()
     }
     missing = [key for key, value in values.items() if value is None]
     if missing:
-        raise _Refused((missing[0],), None, f"{needed[missing[0]].kind.accepted}; {name} needs it")
+        raise _StepRefused((missing[0],), None, f"{needed[missing[0]].kind.accepted}; {name} needs it")
     stages = _stages(given.get(_STAGES), model) if staged or model.make is None else model.make(values)
     curve = Curve(tuple(stages))
     if not curve.seconds or not curve.peak:
-        raise _Refused(
+        raise _StepRefused(
             (_STAGES if staged else _MODEL,), name, f"a profile with some {model.target} for some time"
         )
     items = [
@@ -367,7 +369,7 @@ def _value(path: KeyPath, value: object, kind: Kind) -> Any:
     try:
         return kind.read(value)
     except ValueError:
-        raise _Refused(path, value, kind.accepted) from None
+        raise _StepRefused(path, value, kind.accepted) from None
 
 
 def _stages(given: object, model: _Model) -> list[Stage]:
@@ -375,14 +377,14 @@ def _stages(given: object, model: _Model) -> list[Stage]:
     target = model.target
     form = f'{{{target} = 50, {_OVER} = "30s"}}'
     if not isinstance(given, list) or not given:
-        raise _Refused((_STAGES,), given, f"stages such as 50/30s, in TOML [{form}]")
+        raise _StepRefused((_STAGES,), given, f"stages such as 50/30s, in TOML [{form}]")
     kind = _RATE if target == "rate" else _USERS
     stages = []
     for index, row in enumerate(given):
         pair = row if isinstance(row, tuple) else None
         if pair is None:
             if not isinstance(row, dict) or set(row) != {target, _OVER}:
-                raise _Refused((_STAGES, index), row, form)
+                raise _StepRefused((_STAGES, index), row, form)
             pair = row[target], row[_OVER]
         level = _value((_STAGES, index, target), pair[0], kind)
         stages.append(Stage(level, _value((_STAGES, index, _OVER), pair[1], _SPAN)))

@@ -186,7 +186,7 @@ def _tokens(text: str) -> Iterator[_Token]:
             yield _Token("number" if plain else "string", taken)
 
 
-class _Parser:
+class _QueryParser:
     """The grammar (``query_string.y``): one or more of sign, base and suffix."""
 
     def __init__(self, text: str) -> None:
@@ -322,7 +322,7 @@ def parse(text: str) -> Query:
         return _MATCH_ALL
     if not text:
         return Query(should=(_Clause("", "", (_never,), 1.0),))
-    parser = _Parser(text)
+    parser = _QueryParser(text)
     clauses = parser.clauses()
     by_sign = {sign: tuple(clause for clause in clauses if clause.sign == sign) for sign in ("+", "-", "")}
     return Query(by_sign["+"], by_sign["-"], by_sign[""], parser.fault)

@@ -39,7 +39,7 @@ from nakama_bots.emulator.store.core import Core
 _NOT_A_STRING: Final = "json: cannot unmarshal object into Go value of type string"
 
 
-class _Refused(Exception):
+class _RpcRefused(Exception):
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
         self.code = code
@@ -62,18 +62,18 @@ def _authorize(core: Core, request: Request) -> None:
     key = request.parameters.get("http_key")
     if key:
         if not same(key[0], core.options.http_key):
-            raise _Refused(UNAUTHENTICATED, "HTTP key invalid")
+            raise _RpcRefused(UNAUTHENTICATED, "HTTP key invalid")
         return
     header = request.headers.get("authorization")
     if header is None:
-        raise _Refused(UNAUTHENTICATED, "Auth token or HTTP key required")
+        raise _RpcRefused(UNAUTHENTICATED, "Auth token or HTTP key required")
     if header.startswith("Basic "):
         if not same(basic_user(header), core.options.http_key):
-            raise _Refused(UNAUTHENTICATED, "HTTP key invalid")
+            raise _RpcRefused(UNAUTHENTICATED, "HTTP key invalid")
         return
     request.claims = bearer(core, header)
     if request.claims is None:
-        raise _Refused(UNAUTHENTICATED, "Auth token invalid")
+        raise _RpcRefused(UNAUTHENTICATED, "Auth token invalid")
 
 
 def _context(request: Request) -> RpcContext:
@@ -104,7 +104,7 @@ def _payload(request: Request, *, unwrap: bool) -> str:
     if payload is None:
         return ""
     if not isinstance(payload, str):
-        raise _Refused(INVALID_ARGUMENT, _NOT_A_STRING)
+        raise _RpcRefused(INVALID_ARGUMENT, _NOT_A_STRING)
     # Go replaces half of a surrogate pair.
     return re.sub("[\ud800-\udfff]", "\ufffd", payload)
 
@@ -115,14 +115,14 @@ def _rest(core: Core, request: Request) -> Answer | Awaitable[Answer]:
         _authorize(core, request)
         identifier = request.path_values.get("id", "").lower()
         if not identifier:
-            raise _Refused(INVALID_ARGUMENT, "RPC ID must be set")
+            raise _RpcRefused(INVALID_ARGUMENT, "RPC ID must be set")
         function = core.functions.get(identifier)
         if function is None:
-            raise _Refused(NOT_FOUND, "RPC function not found")
+            raise _RpcRefused(NOT_FOUND, "RPC function not found")
         if request.method == "POST":
             check_size(core, request)
         result = function(_context(request), _payload(request, unwrap=unwrap))
-    except _Refused as refused:
+    except _RpcRefused as refused:
         return _refusal(refused.code, refused.message)
     except RuntimeFunctionError as error:
         return _failure(error)

@@ -61,7 +61,7 @@ _JOIN_FAULTS: Final[dict[type[BoardError], tuple[int, str]]] = {
 }
 
 
-class _Place(NamedTuple):
+class _TournamentPlace(NamedTuple):
     tournament_id: str
 
 
@@ -112,7 +112,7 @@ def _wire(board: Leaderboard, tournament: StoredTournament, now: int) -> JsonObj
 def _cursor(request: Request) -> str:
     text = request.query.text("cursor")
     try:
-        return cursors.decode(text, _Place).tournament_id if text else ""
+        return cursors.decode(text, _TournamentPlace).tournament_id if text else ""
     except InvalidCursor:
         raise RestFault(UNKNOWN, "leaderboard cursor invalid") from None
 
@@ -147,7 +147,7 @@ def _list(core: Core, request: Request) -> JsonObject:
     page = [_wire(board, tournament, now) for board, tournament in found[:limit]]
     fields: JsonObject = {"tournaments": page}
     if len(found) > limit:
-        fields["cursor"] = cursors.encode(_Place(found[limit - 1][0].id))
+        fields["cursor"] = cursors.encode(_TournamentPlace(found[limit - 1][0].id))
     return fields if page else {}
 
 

@@ -34,7 +34,7 @@ class StoredFriend:
     metadata: str = "{}"
 
 
-class _Place(NamedTuple):
+class _FriendPlace(NamedTuple):
     state: int
     position: int
 
@@ -164,7 +164,7 @@ class Friends:
 
         ``InvalidCursor``: the cursor is invalid, or of another state.
         """
-        place = cursors.decode(cursor, _Place) if cursor else _Place(-1, 0)
+        place = cursors.decode(cursor, _FriendPlace) if cursor else _FriendPlace(-1, 0)
         if cursor and state is not None and state != place.state:
             raise cursors.InvalidCursor(cursor)
         found = sorted(
@@ -176,7 +176,7 @@ class Friends:
             key=lambda edge: (edge.state, edge.position),
         )
         following = found[limit : limit + 1]
-        return found[:limit], "".join(cursors.encode(_Place(e.state, e.position)) for e in following)
+        return found[:limit], "".join(cursors.encode(_FriendPlace(e.state, e.position)) for e in following)
 
     def friends_of_friends(
         self, user_id: str, limit: int, cursor: str = ""

@@ -101,7 +101,7 @@ class StoredGroup:
         return sum(m.state in states for m in self.members.values() if m.user_id != user_id)
 
 
-class _Place(NamedTuple):
+class _EdgePlace(NamedTuple):
     state: int
     position: int
 
@@ -382,7 +382,7 @@ class Groups:
     def _page(
         members: Iterable[GroupMember], limit: int, state: int | None, cursor: str
     ) -> tuple[list[GroupMember], str]:
-        place = cursors.decode(cursor, _Place) if cursor else _Place(-1, 0)
+        place = cursors.decode(cursor, _EdgePlace) if cursor else _EdgePlace(-1, 0)
         if cursor and state is not None and state != place.state:
             raise cursors.InvalidCursor(cursor)
         found = sorted(
@@ -395,7 +395,7 @@ class Groups:
             key=lambda member: (member.state, member.position),
         )
         following = found[limit : limit + 1]
-        return found[:limit], "".join(cursors.encode(_Place(m.state, m.position)) for m in following)
+        return found[:limit], "".join(cursors.encode(_EdgePlace(m.state, m.position)) for m in following)
 
     def page(self, wanted: GroupFilter, limit: int, cursor: str = "") -> tuple[list[StoredGroup], str]:
         """Return the groups that pass a filter, and the cursor of the next page. ``InvalidCursor``."""

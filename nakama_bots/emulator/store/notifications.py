@@ -58,7 +58,7 @@ class StoredNotification:
         return fields
 
 
-class _Place(NamedTuple):
+class _NotificationPlace(NamedTuple):
     number: int
 
 
@@ -86,13 +86,13 @@ class NotificationStore:
 
         ``InvalidCursor``: the cursor is invalid.
         """
-        after = cursors.decode(cursor, _Place).number if cursor else 0
+        after = cursors.decode(cursor, _NotificationPlace).number if cursor else 0
         kept = [item for item in self._users.get(user_id, {}).items() if item[0] > after][:limit]
         if not kept:
-            return {"cacheable_cursor": cursor or cursors.encode(_Place(0))}
+            return {"cacheable_cursor": cursor or cursors.encode(_NotificationPlace(0))}
         return {
             "notifications": [notification.stored() for _, notification in kept],
-            "cacheable_cursor": cursors.encode(_Place(kept[-1][0])),
+            "cacheable_cursor": cursors.encode(_NotificationPlace(kept[-1][0])),
         }
 
     def delete(self, user_id: str, ids: list[str]) -> None:

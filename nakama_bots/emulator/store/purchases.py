@@ -80,7 +80,7 @@ class Subscription:
         return {name: value for name, value in fields.items() if value}
 
 
-class _Place(NamedTuple):
+class _PurchasePlace(NamedTuple):
     user_id: str
     purchase_time: int
     following: bool
@@ -118,7 +118,7 @@ class Purchases:
         Recorded: a page begins after the subscription that its cursor names, which no page shows (the server
         writes the cursor's transaction id under another name than it reads).
         """
-        place = cursors.decode(cursor, _Place) if cursor else None
+        place = cursors.decode(cursor, _PurchasePlace) if cursor else None
         if place is not None and place.user_id != user_id:
             raise cursors.InvalidCursor(cursor)
         backwards = place is not None and not place.following
@@ -136,8 +136,8 @@ class Purchases:
         found.sort(key=lambda one: one.purchase_time, reverse=not backwards)
         page, more = found[:limit], found[limit : limit + 1]
         # In reading order: the first entry has the previous cursor, the first omitted one the next cursor.
-        back = [_Place(user_id, one.purchase_time, backwards) for one in page[:1] if place is not None]
-        onward = [_Place(user_id, one.purchase_time, not backwards) for one in more]
+        back = [_PurchasePlace(user_id, one.purchase_time, backwards) for one in page[:1] if place is not None]
+        onward = [_PurchasePlace(user_id, one.purchase_time, not backwards) for one in more]
         before, after = (onward, back) if backwards else (back, onward)
         fields: JsonObject = {
             "validated_subscriptions": [

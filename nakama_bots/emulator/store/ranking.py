@@ -11,7 +11,7 @@ from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.store.boards import Leaderboard, Record, RecordKey
 
 
-class _Place(NamedTuple):
+class _RecordPlace(NamedTuple):
     leaderboard_id: str
     expiry: int
     score: int
@@ -95,11 +95,11 @@ class Ranking:
 
     def place(self, record: Record, rank: int, *, following: bool) -> str:
         """Return the cursor of the records after or before a record."""
-        return cursors.encode(_Place(self.board.id, self.expiry, *record.key, rank, following))
+        return cursors.encode(_RecordPlace(self.board.id, self.expiry, *record.key, rank, following))
 
     def page(self, limit: int, cursor: str, now: int) -> Page:
         """Return ``limit`` records from a cursor on. ``InvalidCursor``: it is not of these records."""
-        place = cursors.decode(cursor, _Place) if cursor else None
+        place = cursors.decode(cursor, _RecordPlace) if cursor else None
         if place is None:
             records = self.slice(0, limit)
             page = Page([(record, number) for number, record in enumerate(records, 1)])
@@ -120,7 +120,7 @@ class Ranking:
             page.prev_cursor = self.place(first, first_rank, following=False)
         return page
 
-    def _from(self, place: _Place, limit: int) -> tuple[Page, bool]:
+    def _from(self, place: _RecordPlace, limit: int) -> tuple[Page, bool]:
         key = RecordKey(place.score, place.subscore, place.owner_id)
         before = self.better(key)
         if not place.following:

@@ -66,7 +66,7 @@ def load(core: Core, path: Path) -> None:
     for name, (_, take) in _FAMILIES.items():
         for number, row in enumerate(state.get(name, ()), 1):
             try:
-                take(core, _Row(core, row))
+                take(core, _StateRow(core, row))
             except (BoardNotFound, Full, KeyError, TypeError, ValueError) as error:
                 what = f"{name}, row {number}: {type(error).__name__}: {error}"
                 raise ConfigError("--load", str(path), f"{_ACCEPTED} ({what})") from None
@@ -78,7 +78,7 @@ def dump(core: Core) -> JsonObject:
     return {name: rows for name, rows in found.items() if rows}
 
 
-class _Row:
+class _StateRow:
     """A row of a file, read into its class."""
 
     def __init__(self, core: Core, row: Mapping[str, Any]) -> None:
@@ -119,7 +119,7 @@ def _accounts(core: Core) -> list[Row]:
     ]
 
 
-def _account(core: Core, row: _Row) -> None:
+def _account(core: Core, row: _StateRow) -> None:
     secrets = {name: bytes.fromhex(row.row.get(name, "")) for name in ("salt", "password")}
     identities = [(str(kind), str(external)) for kind, external in row.row.get("identities", ())]
     core.accounts.add(row.make(StoredAccount, identities=identities, **secrets))
@@ -129,7 +129,7 @@ def _friends(core: Core) -> list[Row]:
     return [_plain(edge, source=source, state=int(edge.state)) for source, edge in core.friends.edges()]
 
 
-def _friend(core: Core, row: _Row) -> None:
+def _friend(core: Core, row: _StateRow) -> None:
     state = FriendState(row.row["state"])
     core.friends.restore(row.row["source"], row.make(StoredFriend, state=state))
 
@@ -141,7 +141,7 @@ def _groups(core: Core) -> list[Row]:
     return [_plain(group, members=members(group)) for group in core.groups.all()]
 
 
-def _group(core: Core, row: _Row) -> None:
+def _group(core: Core, row: _StateRow) -> None:
     members = {
         one["user_id"]: GroupMember(**{**one, "state": GroupState(one["state"])}) for one in row.row["members"]
     }
@@ -153,7 +153,7 @@ def _storage(core: Core) -> list[Row]:
     return [{**one.key._asdict(), **_plain(one, key=one.key.key, value=one.value)} for one in objects]
 
 
-def _object(core: Core, row: _Row) -> None:
+def _object(core: Core, row: _StateRow) -> None:
     given = row.row
     key = ObjectKey(given["collection"], given["key"], given.get("user_id", SYSTEM_USER_ID))
     value = _read("value", given["value"])
@@ -179,7 +179,7 @@ def _boards(core: Core) -> list[Row]:
     ]
 
 
-def _board(core: Core, row: _Row) -> None:
+def _board(core: Core, row: _StateRow) -> None:
     given = row.row
     schedule = Schedule.parse(given["schedule"]) if given.get("schedule") else None
     tournament = StoredTournament(**given["tournament"]) if given.get("tournament") else None
@@ -200,7 +200,7 @@ def _records(core: Core) -> list[Row]:
     return [_plain(record) for record in core.leaderboards.records()]
 
 
-def _record(core: Core, row: _Row) -> None:
+def _record(core: Core, row: _StateRow) -> None:
     defaults = {
         "subscore": 0,
         "num_score": 1,
@@ -223,7 +223,7 @@ def _notifications(core: Core) -> list[Row]:
     ]
 
 
-def _notification(core: Core, row: _Row) -> None:
+def _notification(core: Core, row: _StateRow) -> None:
     sender = row.row.get("sender_id", SYSTEM_USER_ID)
     core.notifications.keep(row.row["user_id"], row.make(StoredNotification, sender_id=sender, persistent=True))
 
@@ -234,7 +234,7 @@ def _messages(core: Core) -> list[Row]:
     ]
 
 
-def _message(core: Core, row: _Row) -> None:
+def _message(core: Core, row: _StateRow) -> None:
     given = row.row
     defaults = {"code": 0, "sender_id": SYSTEM_USER_ID, "username": ""}
     fields = {name: given.get(name, value) for name, value in defaults.items()}
@@ -247,13 +247,13 @@ def _ledger(core: Core) -> list[Row]:
     return [_plain(item) for items in core.accounts.ledger.values() for item in items]
 
 
-def _item(core: Core, row: _Row) -> None:
+def _item(core: Core, row: _StateRow) -> None:
     item = row.make(LedgerItem)
     core.accounts.ledger.setdefault(item.user_id, []).append(item)
 
 
 # In reading order: a user must be read before a row that names it.
-_FAMILIES: Final[Mapping[str, tuple[Callable[[Core], list[Row]], Callable[[Core, _Row], None]]]] = {
+_FAMILIES: Final[Mapping[str, tuple[Callable[[Core], list[Row]], Callable[[Core, _StateRow], None]]]] = {
     "accounts": (_accounts, _account),
     "friends": (_friends, _friend),
     "groups": (_groups, _group),

@@ -108,7 +108,7 @@ class StoredObject:
         }
 
 
-class _Place(NamedTuple):
+class _ObjectPlace(NamedTuple):
     """The end of a page. A cursor of one kind of list works in another, which reads only its part."""
 
     key: str
@@ -118,7 +118,7 @@ class _Place(NamedTuple):
 
 # The sort keys of lists, and the parts of a cursor that they read: the caller's objects, another user's public
 # ones, all users' public ones, and the runtime's list of all users' objects.
-_ORDERS: Final[dict[str, Callable[[_Place], tuple[int | str, ...]]]] = {
+_ORDERS: Final[dict[str, Callable[[_ObjectPlace], tuple[int | str, ...]]]] = {
     "own": lambda place: (place.read, place.key),
     "other": lambda place: (place.key,),
     "public": lambda place: (place.key, place.user_id),
@@ -226,7 +226,7 @@ class Storage:
 
         ``owner`` None: objects of all users. ``InvalidCursor``. Readable by the owner comes before public.
         """
-        after = cursors.decode(cursor, _Place) if cursor else None
+        after = cursors.decode(cursor, _ObjectPlace) if cursor else None
         found = [
             stored
             for stored in self._collections.get(collection, {}).values()
@@ -241,7 +241,7 @@ class Storage:
             order = _ORDERS["own" if caller in ("", owner) else "other"]
 
         def place(stored: StoredObject) -> tuple[int | str, ...]:
-            return order(_Place(stored.key.key, stored.key.user_id, stored.permission_read))
+            return order(_ObjectPlace(stored.key.key, stored.key.user_id, stored.permission_read))
 
         if after is not None:
             found = [one for one in found if place(one) > order(after)]
@@ -250,7 +250,7 @@ class Storage:
         if len(found) <= limit:
             return page, ""
         last = page[-1]
-        return page, cursors.encode(_Place(last.key.key, last.key.user_id, last.permission_read))
+        return page, cursors.encode(_ObjectPlace(last.key.key, last.key.user_id, last.permission_read))
 
     def put(self, stored: StoredObject) -> None:
         """Restore an object unchanged."""

@@ -22,7 +22,7 @@ PERIOD: Final = 0.5
 _RUNNER: Final = "locust.runners"
 
 
-class _Row:
+class _Batch:
     """The calls of one kind and name since the last batch; ``times`` in seconds."""
 
     __slots__ = ("size", "times")
@@ -43,7 +43,7 @@ class LocustTable:
         self._bystander = bystander
         self._handlers: list[Callable[..., object]] = getattr(environment.events.request, "_handlers", [])
         self._known: list[Callable[..., object]] | None = None
-        self._rows: dict[tuple[str, str], _Row] = {}
+        self._rows: dict[tuple[str, str], _Batch] = {}
         self._keeper: gevent.Greenlet[[], None] | None = None
         # Before the listeners of test_stop, which may read Locust's statistics.
         environment.events.test_stopping.add_listener(self._on_test_stopping)
@@ -62,7 +62,7 @@ class LocustTable:
             return False
         row = self._rows.get((kind, name))
         if row is None:
-            row = self._rows[kind, name] = _Row()
+            row = self._rows[kind, name] = _Batch()
         row.times.append(elapsed)
         row.size += size
         return True

@@ -177,7 +177,7 @@ def _exchange(
 ) -> Response:
     """Write ``request``, read the answer; keep the connection or close it, whatever happens."""
     kept = False
-    answer = _Answer(method, pool.limits)
+    answer = _PooledAnswer(method, pool.limits)
     try:
         broken: OSError | None = None
         try:
@@ -203,7 +203,7 @@ def _exchange(
             sock.close()
 
 
-def _read_within(seconds: float, sock: Any, answer: _Answer, broken: OSError | None) -> None:
+def _read_within(seconds: float, sock: Any, answer: _PooledAnswer, broken: OSError | None) -> None:
     limit = gevent.Timeout.start_new(seconds)
     try:
         _read(sock, answer, broken)
@@ -215,7 +215,7 @@ def _read_within(seconds: float, sock: Any, answer: _Answer, broken: OSError | N
         limit.close()
 
 
-class _Answer(HTTPResponse):
+class _PooledAnswer(HTTPResponse):
     """An answer whose body is unpacked as it comes in."""
 
     def __init__(self, method: str, limits: Limits) -> None:
@@ -245,7 +245,7 @@ class _Answer(HTTPResponse):
         return self._body
 
 
-def _read(sock: Any, answer: _Answer, broken: OSError | None) -> None:
+def _read(sock: Any, answer: _PooledAnswer, broken: OSError | None) -> None:
     """Feed ``answer`` until it is complete; an interim (1xx) answer is not the end (RFC 9110 section 15.2)."""
     received = 0
     limits = answer.limits
@@ -269,7 +269,7 @@ def _read(sock: Any, answer: _Answer, broken: OSError | None) -> None:
         turns.give_way()
 
 
-def _ended(answer: _Answer, received: int, broken: OSError | None) -> None:
+def _ended(answer: _PooledAnswer, received: int, broken: OSError | None) -> None:
     """The server has closed: that is the end of a body that has neither length nor chunks, and of no other."""
     if not received:
         raise _Unanswered(1006, "closed without an answer") from broken
@@ -282,6 +282,6 @@ def _ended(answer: _Answer, received: int, broken: OSError | None) -> None:
         raise ConnectionClosed(1006, "closed inside the answer")
 
 
-def _response(answer: _Answer, *, resent: bool) -> Response:
+def _response(answer: _PooledAnswer, *, resent: bool) -> Response:
     headers = {name.lower(): value for name, value in answer.items()}
     return Response(answer.get_code(), headers, answer.body(), resent)

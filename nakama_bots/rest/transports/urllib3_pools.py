@@ -76,7 +76,7 @@ class _WholeAnswer(io.RawIOBase):
         super().close()
 
 
-class _Answer(http.client.HTTPResponse):
+class _BoundedAnswer(http.client.HTTPResponse):
     limits = Limits()
 
     def __init__(self, sock: Any, *args: Any, **options: Any) -> None:
@@ -107,10 +107,10 @@ class _Answer(http.client.HTTPResponse):
         return data
 
 
-class _Watched(urllib3.connection.HTTPConnection):
+class _WatchedConnection(urllib3.connection.HTTPConnection):
     """Knows when it answered last, and gives every address of a host what is left of the deadline."""
 
-    response_class = _Answer
+    response_class = _BoundedAnswer
     network = Network()
     _answered: float | None = None
 
@@ -178,7 +178,7 @@ def _left(deadline: Deadline) -> float | None:
     return left
 
 
-class _WatchedTls(_Watched, urllib3.connection.HTTPSConnection):
+class _WatchedTls(_WatchedConnection, urllib3.connection.HTTPSConnection):
     pass
 
 
@@ -189,10 +189,10 @@ def pool_classes(network: Network) -> Mapping[str, type[urllib3.connectionpool.H
     Made for it: a pool manager takes no options that it does not know.
     """
 
-    class Answer(_Answer):
+    class Answer(_BoundedAnswer):
         limits = network.limits
 
-    class Plain(_Watched):
+    class Plain(_WatchedConnection):
         response_class = Answer
 
     class Secure(_WatchedTls):

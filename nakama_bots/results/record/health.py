@@ -80,7 +80,7 @@ class HealthPart(TypedDict):
 
 
 @dataclass(slots=True)
-class _Figure:
+class _HealthFigure:
     seconds: float = 0.0
     weighted: float = 0.0
     most: float = 0.0
@@ -94,7 +94,7 @@ class _Figure:
 @dataclass(slots=True)
 class _Process:
     seconds: float = 0.0
-    figures: dict[str, _Figure] = field(default_factory=dict)
+    figures: dict[str, _HealthFigure] = field(default_factory=dict)
 
 
 class Health:
@@ -115,7 +115,7 @@ class Health:
             if name not in row["gauges"]:
                 continue
             value = row["gauges"][name]
-            figure = process.figures.setdefault(name, _Figure())
+            figure = process.figures.setdefault(name, _HealthFigure())
             figure.seconds += row["seconds"]
             figure.weighted += value * row["seconds"]
             figure.most = max(figure.most, value)
@@ -162,7 +162,7 @@ class Health:
     def _unmeasured(self, source: str) -> list[str]:
         process = self._processes[source]
         least = (1 - MISSING) * process.seconds
-        return [name for name in ALWAYS if process.figures.get(name, _Figure()).seconds < least]
+        return [name for name in ALWAYS if process.figures.get(name, _HealthFigure()).seconds < least]
 
     def _reasons(self, source: str) -> list[str]:
         process = self._processes[source]
@@ -172,7 +172,7 @@ class Health:
             if name in process.figures and self._is_over(process.figures[name])
         ]
 
-    def _is_over(self, figure: _Figure) -> bool:
+    def _is_over(self, figure: _HealthFigure) -> bool:
         # Counted over the seconds that had the figure: there are no ticks between two matches.
         return figure.over > 0 and figure.over >= max(self.limits.seconds, self.limits.share * figure.seconds)
 

@@ -150,7 +150,7 @@ ErrorKey = tuple[str, str, str]
 _K = TypeVar("_K", bound=Hashable)
 
 
-class _Names(Generic[_K]):
+class _BoundedNames(Generic[_K]):
     """The first ``limit`` keys are kept as long as the recorder lives, later ones become ``other``.
 
     Our own names in ``reserved`` cannot be displaced by a scenario with an unbounded number of names.
@@ -194,10 +194,10 @@ class Recorder:
     def reset(self, origin: float) -> None:
         """Forget everything and date errors from ``origin`` on."""
         self._origin = origin
-        self._call_names: _Names[CallKey] = _Names(self._limit, (OTHER, OTHER))
-        self._sample_names: _Names[str] = _Names(self._limit, OTHER, SAMPLE_NAMES)
-        self._count_names: _Names[str] = _Names(self._limit, OTHER, COUNT_NAMES)
-        self._error_names: _Names[ErrorKey] = _Names(self._limit, (OTHER, OTHER, OTHER))
+        self._call_names: _BoundedNames[CallKey] = _BoundedNames(self._limit, (OTHER, OTHER))
+        self._sample_names: _BoundedNames[str] = _BoundedNames(self._limit, OTHER, SAMPLE_NAMES)
+        self._count_names: _BoundedNames[str] = _BoundedNames(self._limit, OTHER, COUNT_NAMES)
+        self._error_names: _BoundedNames[ErrorKey] = _BoundedNames(self._limit, (OTHER, OTHER, OTHER))
         self._clear()
 
     def _clear(self) -> None:

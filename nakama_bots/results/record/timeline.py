@@ -82,7 +82,7 @@ _HOLE: Final = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
+class _TimelineRow:
     source: str
     at: float
     seconds: float
@@ -97,7 +97,7 @@ class Timeline:
 
     def __init__(self, started: float) -> None:
         self.started = started
-        self._rows: list[_Row] = []
+        self._rows: list[_TimelineRow] = []
         self._spool = Spool()
 
     def __len__(self) -> int:
@@ -110,7 +110,7 @@ class Timeline:
         """Keep ``interval``; if it comes from outside, it must have been checked by ``check_interval``."""
         packed = zlib.compress(orjson.dumps(interval), _FAST)
         block = self._spool.add(packed)
-        self._rows.append(_Row(interval["source"], interval["at"], interval["seconds"], block))
+        self._rows.append(_TimelineRow(interval["source"], interval["at"], interval["seconds"], block))
 
     def in_order(self) -> Iterator[Interval]:
         """Yield the intervals by the time of their middle, with one in memory at once."""
@@ -158,7 +158,7 @@ class Timeline:
         """The end of the latest interval, in seconds since 1970; the start if there is none."""
         return max((row.at + row.seconds for row in self._rows), default=self.started)
 
-    def _unpack(self, row: _Row) -> Interval:
+    def _unpack(self, row: _TimelineRow) -> Interval:
         return cast("Interval", orjson.loads(zlib.decompress(self._spool.read(row.block))))
 
 

@@ -65,7 +65,7 @@ _BOARD_FAULTS: Final[dict[type[BoardError], str]] = {
 }
 
 
-class _Place(NamedTuple):
+class _BoardPlace(NamedTuple):
     board_id: str
 
 
@@ -346,14 +346,14 @@ def listed(
 ) -> tuple[list[Leaderboard], str | None]:
     given = optional_text(number, cursor)
     try:
-        after = cursors.decode(given, _Place).board_id if given else ""
+        after = cursors.decode(given, _BoardPlace).board_id if given else ""
     except cursors.InvalidCursor:
         raise ArgumentError(number, "expects cursor to be valid when provided") from None
     if after:
         first = next((at for at, board in enumerate(boards, 1) if board.id == after), len(boards))
         boards = boards[first:]
     page = boards[:limit]
-    return page, cursors.encode(_Place(page[-1].id)) if len(boards) > limit else None
+    return page, cursors.encode(_BoardPlace(page[-1].id)) if len(boards) > limit else None
 
 
 def boards_of(core: Core, ids: Any, *, tournaments: bool) -> list[Leaderboard]:

@@ -39,7 +39,7 @@ _UPDATE: Final[dict[str, Field]] = {
 }
 
 
-class _Place(NamedTuple):
+class _LedgerPlace(NamedTuple):
     item_id: str
 
 
@@ -143,11 +143,11 @@ class WalletFunctions(FunctionFamily):
         given = optional_text(3, cursor)
         items = self.core.accounts.ledger.get(user, [])[::-1]
         try:
-            start = cursors.decode(given, _Place).item_id if given else ""
+            start = cursors.decode(given, _LedgerPlace).item_id if given else ""
         except cursors.InvalidCursor:
             message = "failed to retrieve user wallet ledger: wallet ledger cursor invalid"
             raise fail(message) from None
         first = next((at for at, item in enumerate(items) if item.id == start), 0)
         page, rest = items[first : first + number], items[first + number :]
-        following = cursors.encode(_Place(rest[0].id)) if rest else ""
+        following = cursors.encode(_LedgerPlace(rest[0].id)) if rest else ""
         return [_shown(item) for item in page], following
