@@ -146,9 +146,10 @@ def test_lines_that_were_not_read_in_time_are_counted_and_never_written(
 
 
 def metrics(port: int) -> bytes:
-    with socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
+    with suppress(ConnectionError), socket.create_connection(("127.0.0.1", port), timeout=30) as sock:
         sock.sendall(b"GET /metrics HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
         return b"".join(iter(lambda: sock.recv(65536), b""))
+    return b""
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /", b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n"])
@@ -165,7 +166,9 @@ def test_connections_that_send_or_read_nothing_do_not_block_the_endpoint(
             sock.sendall(sent)
         for _ in poll(lambda: not pages):
             gevent.sleep(0.01)
-        assert b"the page" in gevent.get_hub().threadpool.apply(metrics, (server.port,))
+        # A busy machine may be too slow for this patience, but not each time.
+        for _ in poll(lambda: b"the page" in gevent.get_hub().threadpool.apply(metrics, (server.port,))):
+            pass
     finally:
         for sock in held:
             sock.close()
