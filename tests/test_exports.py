@@ -93,6 +93,13 @@ def test_load_has_the_user_class() -> None:
     assert told == "NakamaUser task"
 
 
+def test_what_only_some_runs_need_is_not_imported() -> None:
+    python(
+        "import sys, nakama_bots.load.conductor\n"
+        "assert not {'prometheus_client', 'nakama_bots.load.export.line_writer'} & set(sys.modules)"
+    )
+
+
 @pytest.mark.parametrize("module", UNPATCHED)
 def test_importing_it_patches_nothing(module: str) -> None:
     python(

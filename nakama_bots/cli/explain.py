@@ -1,4 +1,4 @@
-"""``nakama-bots explain``: why the slowest calls of a run were slow."""
+"""``nakama-bots explain``: explains the slowest calls of a run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HELP: Final = "explain the slowest calls of a run that was started with --nakama
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, and the server's log."""
     parser.add_argument("folder", metavar="RUN", type=Path, help="the folder of a run")
-    parser.add_argument("--number", metavar="N", type=int, default=SHOWN, help="how many calls are shown")
+    parser.add_argument("--number", metavar="N", type=int, default=SHOWN, help="the number of calls to show")
     parser.add_argument(
         "--server-log", metavar="FILE", type=Path, help="Nakama's log as JSON lines, at level debug, to join"
     )
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     traces, timeline = read_traces(arguments.folder), read_timeline(arguments.folder)
     log = None
     if arguments.server_log is not None:
-        log = ServerLog()
+        log = ServerLog(traces)
         try:
             with arguments.server_log.open("rb") as file:
                 log.add(file)

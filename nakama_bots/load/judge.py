@@ -28,7 +28,7 @@ _OUTLOOK_EVERY: Final = 5
 class Judge:
     """One per process; without a gate it has no rules. ``abort`` ends the run early.
 
-    With ``watch_all`` the rules that cannot end the run are evaluated too while it goes on, for ``outlook``.
+    With ``watch_all`` the rules that cannot end the run are evaluated too during the run, for ``outlook``.
     """
 
     def __init__(
@@ -40,11 +40,12 @@ class Judge:
         self._watch_all = watch_all
         self._stopped_by = ""
         self._broken = False
+        self._blind = False
         self._watcher: gevent.Greenlet[[Gate], None] | None = None
 
     def start(self) -> None:
         """Start a new run."""
-        self._stopped_by, self._broken = "", False
+        self._stopped_by, self._broken, self._blind = "", False, False
         if self.gate is not None and (self._watch_all or any(rule.abort_on_fail for rule in self.gate.rules)):
             self._watcher = gevent.spawn(self._watch, self.gate)
 
@@ -96,14 +97,23 @@ class Judge:
                     for window in growing.values():
                         window.add(row, timeline.started)
                 broken = _first_broken(gate, rules, growing)
-                if self._watch_all and seconds % _OUTLOOK_EVERY == 0:
-                    self._broken = _any_broken(watched, growing)
             except Exception as error:  # noqa: BLE001 - the run must not continue unwatched in silence
                 self._totals.failed("the rules with abort_on_fail", error)
                 continue
             if broken is not None:
                 self._end(broken, growing[broken.rule.warmup].last)
                 return
+            if self._watch_all and seconds % _OUTLOOK_EVERY == 0:
+                self._look_ahead(watched, growing)
+
+    def _look_ahead(self, rules: Sequence[Rule], growing: Mapping[float, _Growing]) -> None:
+        """Update ``outlook``. A failure is logged, and does not count: only an export shows it."""
+        try:
+            self._broken = _any_broken(rules, growing)
+        except Exception:
+            if not self._blind:
+                self._blind = True
+                log.exception("gate: what the verdict would be now cannot be computed")
 
     def _end(self, result: RuleResult, after: float) -> None:
         self._stopped_by = f"stopped after {after:.0f} s by the rule {result.rule.name!r}: {result.message}"
@@ -125,7 +135,7 @@ def _first_broken(gate: Gate, rules: Sequence[Rule], growing: Mapping[float, _Gr
 
 
 def _any_broken(rules: Sequence[Rule], growing: Mapping[float, _Growing]) -> bool:
-    """Whether a value breaks a rule that can fail the run."""
+    """Return True if a value breaks a rule that can fail the run."""
     for rule in rules:
         let_others_run()
         result = evaluate(rule, growing[rule.warmup].window())

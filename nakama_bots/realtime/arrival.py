@@ -24,6 +24,8 @@ CONTROL_SIZE: Final = socket.CMSG_SPACE(16) if hasattr(socket, "CMSG_SPACE") els
 # Linux, asm-generic/socket.h; the socket module has no name for it before Python 3.14.
 _SO_TIMESTAMPNS: Final = 35
 _unpack: Final = struct.Struct("@qq").unpack  # a timespec
+_64_BIT: Final = struct.calcsize("P") == 8
+"""A 32-bit kernel has a timespec of half the size."""
 
 # struct tcp_info of linux/tcp.h: the smoothed round trip in microseconds and all retransmitted segments.
 _TCP_INFO_SIZE: Final = 104
@@ -88,8 +90,8 @@ class ArrivalClock:
         self._waited = self._longest = 0.0
 
     def enable(self, sock: Any) -> bool:
-        """Have the kernel stamp what ``sock`` receives; False where it does not."""
-        if sys.platform != "linux" or not hasattr(sock, "recvmsg"):
+        """Make the kernel stamp what ``sock`` receives. Return False if it does not, or in another format."""
+        if sys.platform != "linux" or not hasattr(sock, "recvmsg") or not _64_BIT:
             return False
         try:
             sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -98,9 +100,9 @@ class ArrivalClock:
         return True
 
     def prepare(self) -> None:
-        """Have the kernel begin to stamp.
+        """Make the kernel start to stamp. It starts a moment after the first socket of the machine asks for it.
 
-        It does so a moment after the first socket of the machine asks for it: that shall not be a player's.
+        Without this, the first messages of the first player would have no stamps.
         """
         if self._keeper is None:
             self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

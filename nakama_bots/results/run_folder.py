@@ -90,7 +90,10 @@ def write_timeline(folder: Path, timeline: Timeline) -> Path:
 
 
 def write_traces(folder: Path, traces: Iterable[TraceEvent], timeline: Timeline) -> list[Path]:
-    """Write ``traces.jsonl.gz`` and ``trace.json.gz``; ``TraceError`` when one cannot be written."""
+    """Write ``traces.jsonl.gz`` and ``trace.json.gz``; ``TraceError`` if one cannot be written.
+
+    ``traces`` are in the order of their start.
+    """
     events = list(traces)
     head: TraceHeader = {"schema": TRACES_SCHEMA, "started": timeline.started}
     lines = (orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE) for line in chain([head], events))
@@ -108,14 +111,14 @@ def write_traces(folder: Path, traces: Iterable[TraceEvent], timeline: Timeline)
 
 
 def read_traces(path: Path) -> list[TraceEvent]:
-    """The traces in a run's folder, or in the file itself; ``TraceError`` in one line when there are none."""
+    """Read the traces of a run folder or a file. Raises ``TraceError``, in one line, if there are none."""
     if path.is_dir():
         path /= TRACES_FILE
     try:
         with gzip.open(path, "rb") as file:
             head, *events = [orjson.loads(line) for line in file] or [None]
         if not isinstance(head, dict) or head.get("schema") != TRACES_SCHEMA:
-            msg = f"{path}: no traces that this nakama-bots reads"
+            msg = f"{path}: unsupported trace schema"
             raise TraceError(msg)
         check(events, list[TraceEvent], "traces")
     except FileNotFoundError:

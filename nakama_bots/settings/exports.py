@@ -13,7 +13,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.settings.target import Target
 
 LISTEN_ACCEPTED: Final = "PORT or HOST:PORT, as 9646 or 0.0.0.0:9646 (0: any free port)"
-SINK_ACCEPTED: Final = "the path of a file in a folder that is there, or fd:N for an open file descriptor"
+SINK_ACCEPTED: Final = "the path of a file in an existing folder, or fd:N for an open file descriptor"
 WEBHOOK_ACCEPTED: Final = "http://HOST[:PORT]/PATH or https://.."
 
 _LISTEN: Final = re.compile(r"(?:(?P<host>[^\s:]+|\[[0-9A-Fa-f:.]+\]):)?(?P<port>\d{1,5})")
@@ -22,7 +22,7 @@ _DESCRIPTOR: Final = re.compile(r"fd:(\d{1,5})")
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """An address to listen on: this machine only where no host is named. Port 0 is any free one."""
+    """An address to listen on: this machine only if no host is named. Port 0 is any free one."""
 
     host: str
     port: int
@@ -38,7 +38,7 @@ class Listen:
 
 @dataclass(frozen=True, slots=True)
 class Sink:
-    """Where lines are written: the file ``path``, or the open file ``descriptor`` where ``path`` is None."""
+    """Where lines are written: the file ``path``, or the open ``descriptor`` if ``path`` is None."""
 
     path: Path | None
     descriptor: int = -1
@@ -55,12 +55,12 @@ class Sink:
 
     @property
     def name(self) -> str:
-        """It, for a reader."""
+        """The name to show."""
         return f"fd:{self.descriptor}" if self.path is None else str(self.path)
 
 
 def sink_refusal(text: str) -> str:
-    """What would be accepted instead of ``text``, as far as can be seen without writing to it; or ""."""
+    """Return what is accepted instead of ``text``, as far as is known without writing to it; or ""."""
     if not text:
         return ""
     sink = Sink.parse(text)
@@ -78,7 +78,7 @@ def sink_refusal(text: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """Where a message is posted to. Its path often holds a secret: only ``target``'s host may be shown."""
+    """The URL that a message is posted to. Its path is often a secret: only ``target``'s host may be shown."""
 
     target: Target
     path: str

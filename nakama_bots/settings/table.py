@@ -282,9 +282,10 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "URL of a Slack-compatible webhook that gets the verdict", secret=True,
             make=_or_none(Webhook.parse)),
     Setting("request_samples", whole(), 0, "requests per second and process to record one by one"),
-    Setting("traces", whole(0, 1000), 0,
-            "of each name so many of the slowest and of the failed calls are kept one by one, and so many "
-            "players whole, at most 10 (docs/traces.md)"),
+    # With 100 names a process has at most 40,200 events, fewer than a run keeps.
+    Setting("traces", whole(0, 100), 0,
+            "keep the N slowest and the first N failed calls of each name, and all calls of N players "
+            "(at most 10)"),
     Setting("wait_for_server", duration(), 0.0,
             "seconds that a headless run waits at its start for a server that does not answer yet"),
     Setting("worker_logs", Kind(_folder, "a folder's path"), "",

@@ -56,7 +56,7 @@ BAD = {
     "metrics": "ftp://x",
     "metrics_interval": "0",
     "live_interval": "-1",
-    "traces": "1001",
+    "traces": "101",
     "prometheus": "host:70000",
     "timeline": "fd:stdout",
     "webhook": "ftp://x",

@@ -6,12 +6,8 @@ import json
 import os
 import re
 import socket
-import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -19,12 +15,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nakama_bots.results.run_folder import read_timeline
 
+from .hook import SECRET, hook
 from .running import LOCUSTFILES, QUICK, ROOT, TRACE, Locust, assert_no_secret, poll, run
 
 NOBODY = LOCUSTFILES / "nobody.py"
 # What the Go runtime of a real server tells of its process; the emulator is none.
 OF_GO = {f"nakama_bots_server_{name}" for name in ("cpu_cores", "goroutines", "memory_bytes")}
-SECRET = "planted-hook-4b1d"
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -46,32 +42,6 @@ def value(samples: Samples, metric: str, /, **labels: str) -> float:
     """The sum of the samples that have these labels."""
     wanted = frozenset(labels.items())
     return sum(number for (name, of), number in samples.items() if name == metric and wanted <= of)
-
-
-@contextmanager
-def hook(status: int = 200) -> Iterator[tuple[str, list[dict[str, str]]]]:
-    """A webhook's URL, and what was posted to it."""
-    posted: list[dict[str, str]] = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            posted.append({"path": self.path, **json.loads(body)})
-            self.send_response(status)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Quiet."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/services/{SECRET}?a=b", posted
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def assert_dashboard_shows(served: set[str]) -> None:
@@ -142,11 +112,11 @@ def test_what_cannot_be_had_is_one_line_each_and_changes_nothing(tmp_path: Path)
         assert locust.finish() == 0
     assert TRACE not in locust.output
     errors = [line.split(": ", 1)[1] for line in locust.output.splitlines() if "/ERROR/" in line]
-    on = "the run goes on without it"
+    on = "the run continues without it"
     assert errors == [
-        f"--nakama-prometheus: 127.0.0.1:{port} cannot be listened on (Address already in use): {on}",
+        f"--nakama-prometheus: cannot listen on 127.0.0.1:{port} (Address already in use): {on}",
         f"--nakama-timeline: /dev/full cannot be written (No space left on device): {on}",
-        f"--nakama-webhook: {url.split('/')[2]} did not take the verdict (HTTP 500)",
+        f"--nakama-webhook: {url.split('/')[2]} did not accept the verdict (HTTP 500)",
     ]
     assert len(posted) == 1
     assert "gaps" not in locust.summary or locust.summary["gaps"] == []

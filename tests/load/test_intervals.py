@@ -11,6 +11,7 @@ import pytest
 from nakama_bots.load.figures.intervals import LOCAL, Intervals, Totals
 from nakama_bots.results.record.gaps import FIGURES, GAUGES
 from nakama_bots.results.record.recorder import Recorder
+from nakama_bots.results.record.timeline import gauges_only
 from nakama_bots.settings.health_limits import HealthLimits
 
 EMFILE = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -93,3 +94,21 @@ def test_a_hole_of_the_time_line_is_a_gap_and_one_that_is_known_is_not_told_twic
     assert len(totals.gaps) == 1
     totals.reset(HealthLimits())
     assert len(totals.gaps) == 0
+
+
+def test_an_export_that_failed_once_gets_the_next_interval(caplog: pytest.LogCaptureFixture) -> None:
+    totals = Totals()
+    heard: list[float] = []
+
+    def listen(interval: Any) -> None:
+        heard.append(interval["at"])
+        raise EMFILE
+
+    totals.listeners.append(listen)
+    for run in (1, 2):
+        totals.reset(HealthLimits())
+        for at in (1.0, 2.0, 3.0):
+            totals.add(gauges_only(LOCAL, at, 1.0, {}))
+        assert caplog.text.count("an export missed an interval") == run
+    assert heard == [1.0, 2.0, 3.0] * 2
+    assert list(totals.gaps) == []

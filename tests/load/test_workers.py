@@ -10,8 +10,12 @@ from pathlib import Path
 
 import psutil
 import pytest
+from locust.env import Environment
 
 from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.load.figures.intervals import Totals
+from nakama_bots.load.workers.master import MasterEnd
+from nakama_bots.load.workers.worker import REPORT_KEY
 from nakama_bots.results.record.recorder import CallRow, Recorder
 from nakama_bots.results.run_folder import read_timeline
 from nakama_bots.results.summary import recorder_of
@@ -237,3 +241,19 @@ def test_master_and_worker_started_apart(tmp_path: Path) -> None:
     # The worker has the master's settings: it was given none.
     assert master.summary["settings"]["id_prefix"] == "apart"
     assert calls(master.summary)["WS", "ping"]["count"] > 0
+
+
+def test_an_unreadable_worker_is_named_once_in_each_run(caplog: pytest.LogCaptureFixture) -> None:
+    environment = Environment()
+    runner = environment.create_master_runner("127.0.0.1", free_port())
+    try:
+        end = MasterEnd(runner, Totals())
+        for run_number in (1, 2):
+            for _ in range(3):
+                report: dict[str, object] = {REPORT_KEY: "nonsense"}
+                environment.events.report_to_master.fire(client_id="w1", data=report)
+                environment.events.worker_report.fire(client_id="w1", data=report)
+            assert caplog.text.count("worker w1 sent a report that this version cannot read") == run_number
+            end.reset()
+    finally:
+        runner.quit()

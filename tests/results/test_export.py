@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from nakama_bots.errors import RequestTimeout, realtime_error
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.export.figures import BOUNDS, MOST_NAMES, MOST_PROCESSES, STALE, Figures
-from nakama_bots.results.export.prometheus import RunState, pages
-from nakama_bots.results.export.slack import job_url, message
+from nakama_bots.results.export.prometheus import LABEL_LENGTH, RunState, pages
+from nakama_bots.results.export.slack import LONGEST_LINK, job_url, message
 from nakama_bots.results.gate.verdict import SCHEMA, VerdictPart
 from nakama_bots.results.record.recorder import OTHER, Recorder
 from nakama_bots.results.record.timeline import Interval, gauges_only
@@ -118,6 +118,40 @@ def test_names_without_end_end_in_one_series() -> None:
     assert len(found) < 5000
 
 
+def test_long_names_have_labels_of_a_bounded_length_and_of_their_own() -> None:
+    figures, recorder = Figures(), Recorder(0.0)
+    for number in (1, 2):
+        recorder.call(FinishedCall("RPC", "x" * 400 + str(number), 0.0, 0.001, 0, None))
+    figures.add(interval(recorder))
+    names = {dict(labels)["name"] for name, labels in served(figures) if name == "nakama_bots_calls_total"}
+    assert [len(name) for name in names] == [LABEL_LENGTH, LABEL_LENGTH]
+
+
+def test_others_run_between_two_names() -> None:
+    recorder, paused = Recorder(0.0), []
+    for number in range(50):
+        recorder.call(FinishedCall("WS", f"rpc.{number}", 0.0, 0.001, 0, None))
+        recorder.sample(f"s.{number}", 0.1)
+    figures = Figures()
+    figures.add(interval(recorder), pause=lambda: paused.append((len(figures.calls), len(figures.samples))))
+    assert paused == [*((n, 0) for n in range(1, 51)), *((50, n) for n in range(1, 51))]
+    # Calls that are added while the page is written are in none of its metrics, or in all of them.
+    parts = pages(figures, STATE)
+    page = next(part for part in parts if b"calls_total" in part)
+    recorder.call(FinishedCall("WS", "rpc.49", 0.0, 0.001, 0, None))
+    figures.add(interval(recorder))
+    page += b"".join(parts)
+    (ended,) = {
+        line.split()[-1] for line in page.splitlines() if b'calls_total{kind="WS",name="rpc.49"' in line
+    }
+    (counted,) = {
+        line.split()[-1]
+        for line in page.splitlines()
+        if b'duration_seconds_count{kind="WS",name="rpc.49"' in line
+    }
+    assert ended == counted
+
+
 def test_processes_that_have_gone_have_no_gauges_and_there_is_a_bound() -> None:
     figures = Figures()
     for number in range(2 * MOST_PROCESSES):
@@ -149,6 +183,12 @@ def test_a_message_notifies_nobody_and_is_bounded() -> None:
     long = message(verdict(why=["x" * 1000] * 500), "")["text"]
     assert len(long) < 5000
     assert long.endswith("and 490 more")
+
+
+@pytest.mark.parametrize("link", ["https://ci.example.com/" + "x" * 1000, "reports/" + "x" * 1000])
+def test_a_link_is_whole_or_left_out(link: str) -> None:
+    assert link in message(verdict(), link)["text"]
+    assert "xxx" not in message(verdict(), link + "x" * LONGEST_LINK)["text"]
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -17,11 +19,12 @@ from nakama_bots.errors import Abandoned, CallError, RequestTimeout
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.timeline import Interval, Timeline, gauges_only
 from nakama_bots.results.run_folder import TraceError, read_traces, write_timeline, write_traces
-from nakama_bots.results.traces.explain import ServerLog, explain, part_of
+from nakama_bots.results.traces.explain import LINES, ServerLog, explain, part_of
 from nakama_bots.results.traces.tracer import (
     MOST,
     MOST_NAMES,
     PLAYERS,
+    STORY,
     TraceEvent,
     TraceLog,
     Tracer,
@@ -33,13 +36,16 @@ UID, SID = "1b4f0c4e-0000-4000-8000-000000000001", "5682bc99-ea08-11f1-a265-7106
 START = 1_700_000_000.0
 
 
-def feed(tracer: Tracer, name: str, elapsed: float, error: CallError | None = None, at: float = 0.0) -> None:
+def feed(
+    tracer: Tracer, name: str, elapsed: float, error: CallError | None = None, at: float = 0.0
+) -> TraceEvent:
+    """As the observer of a player that is kept whole does it."""
     call = FinishedCall("WS", name, at, elapsed, 0, error)
-    why = tracer.wants(call)
-    if why:
-        event = event_of(call, 0.0)
-        event["why"] = why
+    event = event_of(call, 0.0)
+    event["why"] = tracer.wants(call) or "player"
+    if event["why"] != "player":
         tracer.keep(event)
+    return event
 
 
 def call(ms: float, at: float = 1.0, **changes: Any) -> TraceEvent:
@@ -84,14 +90,48 @@ def test_names_and_players_and_the_run_have_bounds() -> None:
         for _ in range(9):
             feed(tracer, f"name{number}", 0.1)
             feed(tracer, f"name{number}", 0.1, RequestTimeout("x"))
-    assert len(tracer.take()) <= 2 * 5 * (MOST_NAMES + 1)
+    assert len(tracer.take()) == 2 * 5 * (MOST_NAMES + 1)
     assert sum(tracer.story() is not None for _ in range(50)) == 5
-    assert sum(Tracer(1000, 0.0).story() is not None for _ in range(1)) == 1
-    many = Tracer(1000, 0.0)
+    assert sum(Tracer(100, 0.0).story() is not None for _ in range(1)) == 1
+    many = Tracer(100, 0.0)
     assert sum(many.story() is not None for _ in range(50)) == PLAYERS
+    # With the largest value of the setting one process stays below what a run keeps.
+    assert 2 * 100 * (MOST_NAMES + 1) + PLAYERS * STORY < MOST
     log = TraceLog()
     log.add("local", [call(1.0)] * (MOST + 5))
     assert (len(log), log.left_out) == (MOST, 5)
+
+
+def test_names_beyond_the_bound_share_their_slowest_calls() -> None:
+    tracer = Tracer(2, 0.0)
+    for number in range(2 * MOST_NAMES):
+        for elapsed in (0.2, 0.3):
+            feed(tracer, f"name{number}", elapsed)
+    call = FinishedCall("WS", "another", 0.0, 0.25, 0, None)
+    assert tracer.wants(call) == ""
+    assert tracer.wants(call._replace(elapsed=0.35)) == "slow"
+
+
+def test_a_call_that_is_no_longer_among_the_slowest_is_not_counted_as_one() -> None:
+    tracer = Tracer(1, 0.0)
+    story = tracer.story()
+    assert story is not None
+    story += [feed(tracer, "rpc", elapsed) for elapsed in (0.1, 0.2, 0.3)]
+    events = tracer.take()
+    assert sorted((event["ms"], event["why"]) for event in events) == [
+        (100.0, "player"), (200.0, "player"), (300.0, "slow"),
+    ]  # fmt: skip
+    assert "the 1 slowest calls of 1 that were kept" in explain(events, Timeline(0.0))[0]
+
+
+@pytest.mark.parametrize(
+    ("started", "elapsed"), [(0.0, 1e300), (-1e300, 1e300), (1e300, 0.1), (math.nan, 0.1), (0.0, -1e300)]
+)
+def test_times_beyond_any_run_can_be_written_and_read(tmp_path: Path, started: float, elapsed: float) -> None:
+    events = [event_of(FinishedCall("SAMPLE", "x", started, elapsed, 0, None, elapsed), START)]
+    write_traces(tmp_path, events, Timeline(START))
+    assert read_traces(tmp_path) == events
+    assert json.loads(gzip.decompress((tmp_path / "trace.json.gz").read_bytes()))["traceEvents"]
 
 
 @pytest.fixture
@@ -168,16 +208,33 @@ def test_the_servers_own_lines_are_under_the_call(folder: Path, capsys: pytest.C
         "server's log: 22:13:24.400Z debug slow query error=user <id>",
     ]
     assert "of another" not in out
-    assert "server's log: 1 of 3 kept cids have lines of their own (33.3%)" in out
-    assert "server's log: 2 of 8 lines are no JSON with a time" in out
+    assert "server's log: 1 of 3 kept calls with a cid have lines (33.3%)" in out
+    assert "server's log: 2 of 8 lines are not JSON with a timestamp" in out
 
 
 def test_a_log_of_another_server_is_one_line(folder: Path) -> None:
-    log = ServerLog()
+    traces = read_traces(folder)
+    log = ServerLog(traces)
     log.add([log_line(4.3, uid="another")])
-    timeline = Timeline(START)
-    lines = explain(read_traces(folder), timeline, log)
-    assert lines[-1] == "server's log: of another server, of another time, or not at level debug"
+    lines = explain(traces, Timeline(START), log)
+    assert lines[-1] == "server's log: from another server or another time, or not at level debug"
+
+
+def test_of_a_large_log_only_what_is_shown_is_kept(folder: Path) -> None:
+    traces = read_traces(folder)
+    log = ServerLog(traces)
+    long = "x" * 250
+    kinds: tuple[dict[str, str], ...] = ({"cid": "70"}, {"uid": "another"}, {"sid": "another"}, {})
+    lines = (log_line(at, msg=long, **changes) for _ in range(500) for changes in kinds for at in (4.3, 30.0))
+    tracemalloc.start()
+    try:
+        log.add(lines)
+        assert tracemalloc.get_traced_memory()[0] < 50_000
+    finally:
+        tracemalloc.stop()
+    assert log.read == 4000
+    (found,) = (event for event in traces if event["cid"] == "7")
+    assert len(log.of(found)) == LINES
 
 
 @pytest.mark.parametrize("given", [["--number", "0"], ["--server-log", "/nonexistent"]])
@@ -191,7 +248,7 @@ def test_no_traces_and_damaged_ones_are_one_line(tmp_path: Path, capsys: pytest.
     assert "the run needs --nakama-traces N" in capsys.readouterr().err
     for content in (b"x", gzip.compress(b"{}\n"), gzip.compress(b'{"schema": "nakama-bots/traces/1"}\n{}\n')):
         (tmp_path / "traces.jsonl.gz").write_bytes(content)
-        with pytest.raises(TraceError, match=r"traces\.jsonl\.gz: "):
+        with pytest.raises(TraceError, match=r"traces\.jsonl\.gz: (unsupported trace schema|damaged traces)"):
             read_traces(tmp_path)
 
 

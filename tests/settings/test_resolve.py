@@ -234,7 +234,7 @@ BAD = {
     "metrics_interval": [0],
     "live_interval": ["-1", "x"],
     "prometheus": ["x", "65536", "host:", "a b:1", -1, 1.5],
-    "traces": ["-1", "x", 1001],
+    "traces": ["-1", "x", 101],
     "timeline": ["fd:x", "fd:", 5],
     "webhook": ["ftp://h/x", "hooks.example.com/x", "http://u:p@h/x", "https://h/a b", "https://h/x#y", 5],
     "request_samples": ["-1", "x", 1.5, 10**6 + 1],

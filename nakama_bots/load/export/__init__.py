@@ -1,1 +1,1 @@
-"""Sends a run's figures to other tools while it goes on and at its end; a failure of that fails no run."""
+"""Sends a run's figures to other tools during the run and at its end; a failure of that fails no run."""

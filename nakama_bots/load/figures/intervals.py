@@ -39,7 +39,7 @@ class Totals:
 
     def __init__(self) -> None:
         self.listeners: list[Callable[[Interval], object]] = []
-        """Called with each interval that was taken in. A failure of theirs is logged, and no gap."""
+        """Called with each interval after it was added. A failure is logged once a run, and is no gap."""
         self._begin(HealthLimits())
 
     def reset(self, limits: HealthLimits) -> None:
@@ -54,6 +54,7 @@ class Totals:
         self.health = Health(limits)
         self.gaps = Gaps()
         self._users: dict[str, float] = {}
+        self._failing: set[Callable[[Interval], object]] = set()
 
     @property
     def most_users(self) -> int:
@@ -92,8 +93,9 @@ class Totals:
             try:
                 listener(interval)
             except Exception:
-                log.exception("an export of the run's figures failed: it gets no more of them")
-                self.listeners.remove(listener)
+                if listener not in self._failing:
+                    self._failing.add(listener)
+                    log.exception("an export missed an interval of the run (further ones are not logged)")
 
     def miss(self, gap: Gap) -> None:
         """Record a gap in the figures, and log it the first time."""

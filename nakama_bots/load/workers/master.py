@@ -40,6 +40,7 @@ class MasterEnd:
     def reset(self) -> None:
         """Start a new run."""
         self._records.clear()
+        self._unreadable.clear()
 
     def collect(self) -> str:
         """Make every worker stop its users and report. Returns a line on missing figures, "" for none."""

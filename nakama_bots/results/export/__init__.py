@@ -1,1 +1,1 @@
-"""A run's figures in the forms that other tools take. Pure."""
+"""A run's figures in the forms that other tools accept. Pure."""

@@ -1,20 +1,20 @@
 """Everything that a run has counted so far, in the buckets of a dashboard. Pure.
 
 Kept besides the run's own total because of its cost: an interval has some dozen values of a name, a percentile
-of the total walks over all counters of its histogram. Nothing is kept while nobody asks for it.
+of the total walks over all counters of its histogram.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Hashable, MutableMapping
+from collections.abc import Callable, Hashable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from nakama_bots.observer import COUNT_NAMES
-from nakama_bots.results.record import gauges, sparse
+from nakama_bots.results.record import sparse
 from nakama_bots.results.record.histogram import EncodedHistogram
-from nakama_bots.results.record.recorder import OTHER, CallKey
+from nakama_bots.results.record.recorder import OTHER, CallKey, no_pause
 from nakama_bots.results.record.timeline import SERVER, Interval
 
 BOUNDS: Final = (
@@ -23,11 +23,11 @@ BOUNDS: Final = (
 """Upper bounds of the buckets of durations, in seconds."""
 
 MOST_NAMES: Final = 100
-"""Names of calls, samples and counts that have series of their own; those that come later are ``OTHER``."""
+"""Names of calls and of samples with their own series, twice as many of counts; later ones are ``OTHER``."""
 MOST_ERRORS: Final = 200
 MOST_PROCESSES: Final = 100
 STALE: Final = 15.0
-"""Seconds without an interval after which a process has no gauges any more. Workers report every 3 s."""
+"""Seconds without an interval after which the gauges of a process are dropped. Workers report every 3 s."""
 
 _BOUNDS_US: Final = tuple(round(bound * 1e6) for bound in BOUNDS)
 
@@ -39,14 +39,14 @@ _V = TypeVar("_V")
 class Durations:
     """How many durations were up to each of ``BOUNDS`` and above the bound before; the last is of longer ones.
 
-    Exact but for what a process counted more than 256 of in an interval: then to 0.1 % of the bound.
+    Exact, except for names with more than 256 values of a process in an interval: then to 0.1 % of the bound.
     """
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
     total_us: int = 0
 
     def add(self, encoded: EncodedHistogram) -> None:
-        """Count what ``encoded``, which must have been checked, has counted."""
+        """Add the counts of ``encoded``, which must have been checked."""
         for value in encoded["raw_us"]:
             self.counts[bisect_left(_BOUNDS_US, value)] += 1
         if encoded["hdr"]:
@@ -56,8 +56,12 @@ class Durations:
 
     @property
     def count(self) -> int:
-        """How many there are."""
+        """The number of durations."""
         return sum(self.counts)
+
+    def copy(self) -> Durations:
+        """Return a copy that later durations do not change."""
+        return Durations(self.counts.copy(), self.total_us)
 
 
 @dataclass(slots=True)
@@ -70,17 +74,23 @@ class CallFigures:
     bytes: int = 0
     waited: Durations = field(default_factory=Durations)
 
+    def copy(self) -> CallFigures:
+        """Return a copy that later calls do not change."""
+        return CallFigures(
+            self.ok.copy(), self.failed.copy(), self.outcomes.copy(), self.bytes, self.waited.copy()
+        )
+
 
 @dataclass(slots=True)
 class Process:
-    """The newest gauges of a process, which ``ended`` in seconds since 1970."""
+    """The gauges of a process at the end of its newest interval, ``ended`` in seconds since 1970."""
 
     ended: float
     gauges: dict[str, float]
 
 
 class Figures:
-    """Adds up the intervals of a run. ``folded`` says which kinds of names had more than fit."""
+    """Adds up the intervals of a run. ``folded`` has the kinds of names of which there were too many."""
 
     def __init__(self) -> None:
         self.calls: dict[CallKey, CallFigures] = {}
@@ -91,8 +101,11 @@ class Figures:
         self.server: dict[str, float] = {}
         self.folded: dict[str, None] = {}
 
-    def add(self, row: Interval) -> None:
-        """Take in one interval, which must have been checked."""
+    def add(self, row: Interval, *, pause: Callable[[], object] = no_pause) -> None:
+        """Add one interval, which must have been checked.
+
+        ``pause`` is called after each name, for an event loop that must not be blocked.
+        """
         ended = row["at"] + row["seconds"]
         if row["source"] == SERVER:
             self.server = dict(row["gauges"])
@@ -108,11 +121,13 @@ class Figures:
                 figures.waited.add(call["waited"])
             for outcome, number in call["outcomes"].items():
                 figures.outcomes[outcome] = figures.outcomes.get(outcome, 0) + number
+            pause()
         for name, encoded in recorded["samples"].items():
             admitted = self._admit("samples", self.samples, name, OTHER, MOST_NAMES)
             self.samples.setdefault(admitted, Durations()).add(encoded)
+            pause()
         for name, number in recorded["counts"].items():
-            # Our own are not displaced by a scenario's.
+            # A scenario's own counts do not displace ours.
             own = name in COUNT_NAMES
             counted = name if own else self._admit("counts", self.counts, name, OTHER, 2 * MOST_NAMES)
             self.counts[counted] = self.counts.get(counted, 0) + number
@@ -123,10 +138,10 @@ class Figures:
                 "errors", self.errors, (error["kind"], error["name"], label), (OTHER, OTHER, OTHER), MOST_ERRORS
             )
             self.errors[of] = self.errors.get(of, 0) + error["count"]
-        self._hear(row["source"], ended, row["gauges"])
+        self._set_gauges(row["source"], ended, row["gauges"])
 
     def current(self) -> dict[str, dict[str, float]]:
-        """The gauges by process, of those that are heard of; a share of the run's newest interval."""
+        """Return the gauges by process, of those with an interval in the last ``STALE`` seconds."""
         newest = max((process.ended for process in self.processes.values()), default=0.0)
         return {
             source: process.gauges
@@ -134,13 +149,9 @@ class Figures:
             if process.ended >= newest - STALE
         }
 
-    def total(self, name: str) -> float:
-        """Gauge ``name`` over all processes; 0 while there is none."""
-        return gauges.fold(name, [found[name] for found in self.current().values() if name in found] or [0.0])
-
-    def _hear(self, source: str, ended: float, values: dict[str, float]) -> None:
+    def _set_gauges(self, source: str, ended: float, values: dict[str, float]) -> None:
         if source not in self.processes and len(self.processes) >= MOST_PROCESSES:
-            oldest = min(self.processes, key=lambda one: self.processes[one].ended)
+            oldest = min(self.processes, key=lambda name: self.processes[name].ended)
             if self.processes[oldest].ended >= ended - STALE:
                 self.folded["processes"] = None
                 return

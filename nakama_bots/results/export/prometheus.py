@@ -1,12 +1,13 @@
 """A run's figures as Prometheus metrics, in the text format. Pure.
 
-Names follow the conventions of Prometheus: base units, ``_total`` behind what only grows. Labels are names of
+Names follow the conventions of Prometheus: base units, ``_total`` for what only grows. Labels are names of
 messages, routes, counts and processes, each of a bounded number; never an id, a user or a text of the server.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -30,8 +31,9 @@ PREFIX: Final = "nakama_bots_"
 VERDICTS: Final = ("passed", "failed", "invalid")
 
 LABEL_LENGTH: Final = 120
+"""Characters of a label; a longer name ends in a hash, so that two names never have the same label."""
 _PART: Final = 100
-"""Samples that are written as text in one go: about a millisecond."""
+"""Samples that are built and written as text in one go: about a millisecond."""
 _HEADER_LINES: Final = 2
 
 
@@ -53,7 +55,7 @@ class RunState:
 
 @dataclass(frozen=True, slots=True)
 class _Family:
-    """Counts that are one metric: ``label`` takes the value that each count's name is mapped to."""
+    """Counts that are one metric. ``of`` maps the name of each count to its value of ``label``."""
 
     name: str
     help: str
@@ -103,24 +105,24 @@ _QUANTILES: Final = {"_p50": "0.5", "_p95": "0.95", "_p99": "0.99"}
 
 
 def pages(figures: Figures, state: RunState) -> Iterator[bytes]:
-    """The whole page in parts, each of which takes about a millisecond to make."""
+    """Return the whole page in parts; other code may run between two of them.
+
+    Each part takes about a millisecond. The figures of all calls are of the same moment.
+    """
+    name = ""
     for metric in metrics(figures, state):
-        yield from text(metric)
-
-
-def text(metric: Metric) -> Iterator[bytes]:
-    """One metric in parts; other code may run between two of them."""
-    samples = metric.samples
-    for first in range(0, len(samples), _PART):
-        metric.samples = samples[first : first + _PART]
-        part = generate_latest(_One(metric))
-        if first:
-            part = part.split(b"\n", _HEADER_LINES)[_HEADER_LINES]
-        yield part
+        samples = metric.samples
+        for first in range(0, len(samples), _PART):
+            metric.samples = samples[first : first + _PART]
+            part = generate_latest(_One(metric))
+            if metric.name == name:
+                part = part.split(b"\n", _HEADER_LINES)[_HEADER_LINES]
+            name = metric.name
+            yield part
 
 
 def metrics(figures: Figures, state: RunState) -> Iterator[Metric]:
-    """Every metric that has a sample. Each is whole: nothing is added between two samples of one."""
+    """Return every metric that has a sample; a large one comes in several parts, one behind the other."""
     yield from _state(state)
     yield from _calls(figures)
     yield from _samples(figures)
@@ -150,13 +152,16 @@ def _some(*families: Metric) -> Iterator[Metric]:
 
 
 def _label(value: str) -> str:
-    return value if len(value) <= LABEL_LENGTH else value[: LABEL_LENGTH - 3] + "..."
+    if len(value) <= LABEL_LENGTH:
+        return value
+    end = "..." + hashlib.blake2s(value.encode(), digest_size=4).hexdigest()
+    return value[: LABEL_LENGTH - len(end)] + end
 
 
 def _state(state: RunState) -> Iterator[Metric]:
     if not state.started:
         return
-    info = InfoMetricFamily(f"{PREFIX}run", "The run that goes on, or the last one.")
+    info = InfoMetricFamily(f"{PREFIX}run", "The run in progress, or the last one.")
     info.add_metric([], {
         "scenario": _label(state.scenario),
         "target": _label(state.target),
@@ -165,56 +170,78 @@ def _state(state: RunState) -> Iterator[Metric]:
     })  # fmt: skip
     started = GaugeMetricFamily(f"{PREFIX}run_start_time_seconds", "When the run started, since 1970.")
     started.add_metric([], state.started)
-    active = GaugeMetricFamily(f"{PREFIX}run_active", "1 while the run goes on.")
+    active = GaugeMetricFamily(f"{PREFIX}run_active", "1 during the run.")
     active.add_metric([], int(state.active))
     verdict = GaugeMetricFamily(
         f"{PREFIX}run_verdict", "1 for what the verdict would be now, or was at the end.", labels=["verdict"]
     )
     if state.verdict:
-        for one in VERDICTS:
-            verdict.add_metric([one], int(one == state.verdict))
+        for name in VERDICTS:
+            verdict.add_metric([name], int(name == state.verdict))
     yield from _some(info, started, active, verdict)
 
 
 def _calls(figures: Figures) -> Iterator[Metric]:
     labels = ["kind", "name"]
+    calls = [([_label(kind), _label(name)], call.copy()) for (kind, name), call in figures.calls.items()]
     ended = CounterMetricFamily(
         f"{PREFIX}calls", "Calls that ended: messages with a cid, requests, awaited pushes.",
         labels=[*labels, "outcome"],
     )  # fmt: skip
-    times = HistogramMetricFamily(
-        f"{PREFIX}call_duration_seconds", "From the send to the answer.", labels=[*labels, "result"]
-    )
-    waits = HistogramMetricFamily(
-        f"{PREFIX}call_waited_seconds", "How long the answer waited in the generator to be read.", labels=labels
-    )
     received = CounterMetricFamily(f"{PREFIX}call_received_bytes", "Payloads of the answers.", labels=labels)
-    for (kind, name), call in list(figures.calls.items()):
-        of = [_label(kind), _label(name)]
+    for of, call in calls:
         ended.add_metric([*of, "ok"], call.ok.count)
         for outcome, number in sorted(call.outcomes.items()):
             ended.add_metric([*of, outcome], number)
-        for result, durations in (("ok", call.ok), ("failed", call.failed)):
-            if durations.count:
-                _add_histogram(times, [*of, result], durations)
-        if call.waited.count:
-            _add_histogram(waits, of, call.waited)
         received.add_metric(of, call.bytes)
     errors = CounterMetricFamily(f"{PREFIX}errors", "Failures by class.", labels=[*labels, "error"])
-    for key, number in list(figures.errors.items()):
+    for key, number in figures.errors.items():
         errors.add_metric([_label(part) for part in key], number)
-    yield from _some(ended, times, waits, received, errors)
+    yield from _some(ended, received, errors)
+    yield from _histograms(
+        lambda: HistogramMetricFamily(
+            f"{PREFIX}call_duration_seconds", "From the send to the answer.", labels=[*labels, "result"]
+        ),
+        (
+            ([*of, result], durations)
+            for of, call in calls
+            for result, durations in (("ok", call.ok), ("failed", call.failed))
+        ),
+    )
+    yield from _histograms(
+        lambda: HistogramMetricFamily(
+            f"{PREFIX}call_waited_seconds",
+            "How long the answer waited in the generator to be read.",
+            labels=labels,
+        ),
+        ((of, call.waited) for of, call in calls),
+    )
 
 
 def _samples(figures: Figures) -> Iterator[Metric]:
-    times = HistogramMetricFamily(
-        f"{PREFIX}sample_duration_seconds",
-        "Durations that are no calls, such as tick_lateness and delivery.",
-        labels=["name"],
+    samples = [([_label(name)], durations.copy()) for name, durations in figures.samples.items()]
+    return _histograms(
+        lambda: HistogramMetricFamily(
+            f"{PREFIX}sample_duration_seconds",
+            "Durations that are no calls, such as tick_lateness and delivery.",
+            labels=["name"],
+        ),
+        samples,
     )
-    for name, durations in list(figures.samples.items()):
-        _add_histogram(times, [_label(name)], durations)
-    yield from _some(times)
+
+
+def _histograms(
+    new: Callable[[], HistogramMetricFamily], rows: Iterable[tuple[list[str], Durations]]
+) -> Iterator[Metric]:
+    """Return a family in parts: ``rows`` are labels and durations, those without any are left out."""
+    family = new()
+    for labels, durations in rows:
+        if durations.count:
+            _add_histogram(family, labels, durations)
+        if len(family.samples) >= _PART:
+            yield family
+            family = new()
+    yield from _some(family)
 
 
 def _add_histogram(family: HistogramMetricFamily, labels: list[str], durations: Durations) -> None:

@@ -8,13 +8,16 @@ from typing import Final
 from nakama_bots.errors import safe_text
 from nakama_bots.results.gate.verdict import VerdictPart
 
+LONGEST_LINK: Final = 2000
+"""Characters of a link; a longer one is left out, because a link that is cut leads nowhere."""
+
 _LINES: Final = 10
 _LINE_LENGTH: Final = 300
 _MARKS: Final = {"passed": ":white_check_mark:", "failed": ":x:", "invalid": ":warning:"}
 
 
 def message(verdict: VerdictPart, link: str) -> dict[str, str]:
-    """What is posted: the verdict, why, and where the run is; ``link`` is a URL, a path or ""."""
+    """Return what is posted: the verdict, why, and where the run is; ``link`` is a URL, a path or ""."""
     what = "the emulator" if verdict["is_emulator"] else verdict["target"]
     outcome = verdict["verdict"]
     head = (
@@ -25,12 +28,11 @@ def message(verdict: VerdictPart, link: str) -> dict[str, str]:
     more = len(verdict["why"]) - _LINES
     if more > 0:
         why.append(f"• and {more} more")
-    where = f"<{_escaped(link)}|the job>" if link.startswith(("http://", "https://")) else _escaped(link)
-    return {"text": "\n".join(filter(None, (head, *why, where)))}
+    return {"text": "\n".join(filter(None, (head, *why, _where(link))))}
 
 
 def job_url(environment: Mapping[str, str]) -> str:
-    """The page of the CI job that this is; "" where there is none, or none that is known."""
+    """Return the page of the CI job that runs this; "" outside of one, or of a CI that is not known."""
     if environment.get("CI_JOB_URL"):
         return environment["CI_JOB_URL"]
     server, repository, run = (
@@ -39,7 +41,12 @@ def job_url(environment: Mapping[str, str]) -> str:
     return f"{server}/{repository}/actions/runs/{run}" if server and repository and run else ""
 
 
-def _escaped(text: str) -> str:
-    """``text`` without what Slack acts on, such as a mention of everybody: its own three escapes."""
-    text = safe_text(text, _LINE_LENGTH)
+def _where(link: str) -> str:
+    shown = _escaped(link, LONGEST_LINK) if len(link) <= LONGEST_LINK else ""
+    return f"<{shown}|the job>" if shown.startswith(("http://", "https://")) else shown
+
+
+def _escaped(text: str, limit: int = _LINE_LENGTH) -> str:
+    """Return ``text`` without what Slack acts on, such as a mention of everybody: its own three escapes."""
+    text = safe_text(text, limit)
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -16,7 +16,7 @@ from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.gate.findings import failed_calls, no_figures, own_faults, unreachable
 from nakama_bots.results.gate.rules import Gate, RuleOutcome, RuleResult
 from nakama_bots.results.shapes import ShapeError, check
-from nakama_bots.results.summary import Summary
+from nakama_bots.results.summary import RunInfo, Summary
 
 SCHEMA: Final = "nakama-bots/verdict/1"
 
@@ -154,6 +154,24 @@ def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
         "target": summary["target"]["url"],
         "is_emulator": summary["target"]["is_emulator"],
         "rules": [_rule(result) for result in verdict.results],
+    }
+
+
+def no_verdict(run: RunInfo) -> VerdictPart:
+    """Return what is known of a run whose verdict could not be computed: it is invalid."""
+    return {
+        "schema": SCHEMA,
+        "verdict": Outcome.INVALID.value,
+        "exit_code": int(ExitCode.INVALID),
+        "why": ["the verdict could not be computed (see the log)"],
+        "faults": [],
+        "missing": [],
+        "gate": None,
+        "scenario": run.scenario,
+        "started": run.started.isoformat(),
+        "target": run.target.http_url,
+        "is_emulator": run.is_emulator,
+        "rules": [],
     }
 
 

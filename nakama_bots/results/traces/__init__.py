@@ -1,1 +1,1 @@
-"""Single calls and players of a run: which are kept, and what is made of them."""
+"""Single calls and players of a run: which are kept, how they are written and explained."""

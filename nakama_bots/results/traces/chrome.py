@@ -1,6 +1,6 @@
-"""Traces as Chrome trace events: a track a player, and the generator's gauges above them. Pure.
+"""Traces as Chrome trace events: one track per player, and the generator's gauges above them. Pure.
 
-The form of ``chrome://tracing`` and ``ui.perfetto.dev``: "Trace Event Format", JSON object form.
+The format of ``chrome://tracing`` and ``ui.perfetto.dev``: "Trace Event Format", JSON object form.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SHOWN: Final = ("outcome", "error", "cid", "bytes", "waited_ms", "state", "why"
 
 
 def trace_json(events: Iterable[TraceEvent], rows: Iterable[Interval], started: float) -> Iterator[bytes]:
-    """The file in parts; microseconds count from ``started``."""
+    """Return the file in parts; ``events`` are in the order of their start, times relative to ``started``."""
     yield b'{"displayTimeUnit":"ms","traceEvents":[\n'
     first = True
     for record in _records(events, rows, started):
@@ -45,7 +45,7 @@ def _records(
                 yield {"ph": "C", "name": name, "pid": processes[row["source"]], "ts": round(at),
                        "args": {name: row["gauges"][gauge]}}  # fmt: skip
     lanes = _Lanes()
-    for event in sorted(events, key=lambda event: event["at"]):
+    for event in events:
         source = event.get("source", "")
         yield from _process(processes, source)
         pid = processes[source]
@@ -71,14 +71,14 @@ def _process(processes: dict[str, int], source: str) -> Iterator[dict[str, Any]]
 
 
 class _Lanes:
-    """Calls of a player that overlap are in lanes of its own: in one they would have to be nested."""
+    """The tracks of each player. Calls that overlap have one each: in the same they would have to be nested."""
 
     def __init__(self) -> None:
         self._ends: dict[tuple[int, str], list[tuple[int, float]]] = {}
         self._tids = 0
 
     def place(self, pid: int, event: TraceEvent) -> tuple[int, str]:
-        """The track of ``event``, and its name if it is a new one."""
+        """Return the track of ``event``, and its name if it is a new one."""
         lanes = self._ends.setdefault((pid, event["player"]), [])
         ends = event["at"] + max(event["ms"], 0.001) / 1e3
         for number, (tid, until) in enumerate(lanes):

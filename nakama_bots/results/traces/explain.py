@@ -1,9 +1,8 @@
-"""Why the slowest calls of a run were slow, as far as traces, time line and the server's log say. Pure."""
+"""Explains the slowest calls of a run from its traces, its time line and the server's log. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -17,9 +16,9 @@ from nakama_bots.results.traces.tracer import SLOW, TraceEvent, hashed, total_ms
 
 SHOWN: Final = 10
 LINES: Final = 5
-"""Lines of the server's log that are shown under a call."""
+"""Lines of the server's log that are kept and shown under a call: the first ones."""
 SKEW: Final = 2.0
-"""Seconds that the server's clock may be off."""
+"""Seconds by which the server's clock may differ from ours."""
 
 _HALF: Final = 0.5
 _LONGER: Final = 1.2
@@ -33,16 +32,25 @@ _SERVER_SHOWN: Final = {
 _SERVER_WORDS: Final = {"cpu": "CPU", "db_connections": "database connections"}
 
 
-@dataclass(slots=True)
 class ServerLog:
-    """The lines of a Nakama log that have a cid, by the hash of the user id and the cid; ``read`` of all."""
+    """The lines of a Nakama log that are about ``traces``: at the time of a call, of its user, session and cid.
 
-    read: int = 0
-    bad: int = 0
-    by_cid: dict[tuple[str, str], list[tuple[float, str, str]]] = field(default_factory=dict)
+    ``read`` counts all lines, ``bad`` those that are not JSON with a timestamp. No others are kept: the log
+    of a server at level debug may be larger than memory.
+    """
+
+    def __init__(self, traces: Iterable[TraceEvent]) -> None:
+        self.read = 0
+        self.bad = 0
+        self._calls: dict[str, dict[str, list[_Lines]]] = {}
+        self._lines: dict[int, _Lines] = {}
+        for event in traces:
+            if event["cid"]:
+                kept = self._lines[id(event)] = _Lines(event)
+                self._calls.setdefault(event["cid"], {}).setdefault(event["uid"], []).append(kept)
 
     def add(self, lines: Iterable[bytes]) -> None:
-        """Take in JSON lines; others are counted in ``bad``."""
+        """Read JSON lines."""
         for line in lines:
             self.read += 1
             try:
@@ -52,17 +60,33 @@ class ServerLog:
                 self.bad += 1
                 continue
             cid, uid = entry.get("cid"), entry.get("uid")
-            if isinstance(cid, str) and cid and isinstance(uid, str):
-                key = hashed(uid), cid
-                self.by_cid.setdefault(key, []).append((at, hashed(str(entry.get("sid", ""))), _shown(entry)))
+            if isinstance(cid, str) and isinstance(uid, str) and cid in self._calls:
+                for kept in self._calls[cid].get(hashed(uid), ()):
+                    kept.add(entry, at)
 
     def of(self, event: TraceEvent) -> list[str]:
-        """The server's lines about a call: at its time, of its session, or of its user if that is not known."""
-        found = self.by_cid.get((event["uid"], event["cid"]), [])
-        first, last = event["at"] - SKEW, event["at"] + event["ms"] / 1e3 + SKEW
-        return [
-            text for at, sid, text in found if first <= at <= last and (not event["sid"] or sid == event["sid"])
-        ]
+        """Return the first ``LINES`` lines about one of ``traces``."""
+        kept = self._lines.get(id(event))
+        return kept.texts if kept is not None else []
+
+
+class _Lines:
+    """The lines about one call of which user and cid fit."""
+
+    __slots__ = ("_first", "_last", "_sid", "texts")
+
+    def __init__(self, event: TraceEvent) -> None:
+        self.texts: list[str] = []
+        self._first = event["at"] - SKEW
+        self._last = event["at"] + event["ms"] / 1e3 + SKEW
+        self._sid = event["sid"]
+
+    def add(self, entry: Mapping[str, Any], at: float) -> None:
+        """Keep ``entry`` if its time fits, and its session where that is known."""
+        if len(self.texts) >= LINES or not self._first <= at <= self._last:
+            return
+        if not self._sid or hashed(str(entry.get("sid", ""))) == self._sid:
+            self.texts.append(_shown(entry))
 
 
 def _shown(entry: Mapping[str, Any]) -> str:
@@ -75,11 +99,11 @@ def _shown(entry: Mapping[str, Any]) -> str:
 def explain(
     traces: Sequence[TraceEvent], timeline: Timeline, log: ServerLog | None = None, number: int = SHOWN
 ) -> list[str]:
-    """The slowest calls, slowest first, each with a line of time and what else happened then."""
+    """Return the lines that explain the slowest calls, slowest first; ``log`` was created with ``traces``."""
     calls = [event for event in traces if event["why"] == SLOW and event["kind"] != _WAITS_FOR_OTHERS]
     slowest = sorted(calls, key=lambda event: -total_ms(event))[:number]
     if not slowest:
-        return ["no call that went well was kept"]
+        return ["no successful call was kept"]
     rows = list(timeline.in_order())
     lines = [f"the {len(slowest)} slowest calls of {len(calls):,} that were kept (pushes left out):"]
     for place, event in enumerate(slowest, 1):
@@ -90,11 +114,11 @@ def explain(
 
 
 def part_of(event: TraceEvent, rows: Iterable[Interval]) -> str:
-    """The part that took the most: ``generator`` or ``server or network``; "" where it cannot be told.
+    """Return the part that took the most: ``generator`` or ``server or network``, "" if it is not known.
 
-    Where it is not known how long the answer waited, the longest stall of the generator then decides: one that
-    is half as long as the call may be its cause. A longer one than the call was at another moment, and hides
-    what there was at this one.
+    If it is not known how long the answer waited, the longest stall of the generator in that time decides: one
+    that is at least half as long as the call may be its cause. A stall longer than the call was at another
+    moment, and hides any at this one.
     """
     whole = total_ms(event)
     if event["waited_ms"] is not None:
@@ -112,7 +136,7 @@ def part_of(event: TraceEvent, rows: Iterable[Interval]) -> str:
 
 
 def rows_of(event: TraceEvent, rows: Iterable[Interval], source: str) -> list[Interval]:
-    """The intervals of ``source`` in which the call went on."""
+    """Return the intervals of ``source`` that the call was in."""
     first, last = event["at"], event["at"] + total_ms(event) / 1e3
     return [
         row
@@ -147,8 +171,7 @@ def _explained(
     ]
     lines.append(f"   server then: {', '.join(shown) or 'not measured'}")
     if log is not None and event["cid"]:
-        said = log.of(event)
-        lines += [f"   server's log: {text}" for text in said[:LINES] or ["nothing of this cid"]]
+        lines += [f"   server's log: {text}" for text in log.of(event) or ["nothing of this cid"]]
     return lines
 
 
@@ -167,9 +190,9 @@ def _joined(traces: Sequence[TraceEvent], log: ServerLog) -> list[str]:
     with_cid = [event for event in traces if event["cid"]]
     joined = sum(bool(log.of(event)) for event in with_cid)
     share = f"{joined / len(with_cid):.1%}" if with_cid else "none"
-    lines = ["", f"server's log: {joined:,} of {len(with_cid):,} kept cids have lines of their own ({share})"]
+    lines = ["", f"server's log: {joined:,} of {len(with_cid):,} kept calls with a cid have lines ({share})"]
     if log.bad:
-        lines.append(f"server's log: {log.bad:,} of {log.read:,} lines are no JSON with a time")
+        lines.append(f"server's log: {log.bad:,} of {log.read:,} lines are not JSON with a timestamp")
     if with_cid and not joined:
-        lines.append("server's log: of another server, of another time, or not at level debug")
+        lines.append("server's log: from another server or another time, or not at level debug")
     return lines

@@ -1,6 +1,6 @@
 """The story of some calls: the slowest and the failed ones of each name, and all of a few players. Pure.
 
-Chosen when a call has ended ("tail sampling"), so that what is kept is what somebody will ask about. Memory has
+Chosen when a call has ended ("tail sampling"), so that what is kept is what a user will ask about. Memory has
 a bound; ids are hashed, payloads and texts of the server are not kept.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import count
 from typing import Final, NotRequired, TypedDict
 
@@ -25,6 +25,10 @@ PLAYERS: Final = 10
 """Players of a process that are kept whole, at most."""
 STORY: Final = 2000
 """Events of a player that is kept whole: its first ones."""
+LONGEST: Final = 86_400.0
+"""Seconds of an event at most. Any finite number is a valid duration, and not every one fits the files."""
+
+_LATEST: Final = 2.0**33
 
 SLOW: Final = "slow"
 FAILED: Final = "failed"
@@ -64,7 +68,7 @@ class TraceHeader(TypedDict):
 
 
 def hashed(text: str) -> str:
-    """What stands for an id: the same for the same id, in every run; "" for none."""
+    """Return the hash that replaces an id: the same for the same id, in every run; "" for none."""
     return hashlib.blake2s(text.encode(), digest_size=8).hexdigest() if text else ""
 
 
@@ -74,9 +78,9 @@ def total_ms(event: TraceEvent) -> float:
 
 
 class Tracer:
-    """One process's choice: of each name the ``limit`` slowest calls that went well and as many failed ones.
+    """One process's choice: the ``limit`` slowest and the first ``limit`` failed calls of each name.
 
-    Of the failed ones the first. ``offset`` makes seconds since 1970 of ``time.perf_counter``.
+    ``offset`` converts ``time.perf_counter`` to seconds since 1970.
     """
 
     def __init__(self, limit: int, offset: float) -> None:
@@ -88,7 +92,7 @@ class Tracer:
         self._stories: list[list[TraceEvent]] = []
 
     def story(self) -> list[TraceEvent] | None:
-        """Where the events of a further player go that is kept whole; None when there are enough."""
+        """Return a list for the events of one more player that is kept whole; None if there are enough."""
         if len(self._stories) >= min(PLAYERS, self._limit):
             return None
         self._stories.append([])
@@ -96,34 +100,28 @@ class Tracer:
 
     def wants(self, call: FinishedCall) -> str:
         """Return why a call is to be kept, or ""."""
-        key = call.kind, call.name
         if call.error is not None:
-            kept = self._failed.get(key, ())
+            kept = self._failed.get(_key(self._failed, call.kind, call.name), ())
             return FAILED if type(call.error) is not Abandoned and len(kept) < self._limit else ""
-        slowest = self._slow.get(key)
+        slowest = self._slow.get(_key(self._slow, call.kind, call.name))
         seconds = call.elapsed + (call.waited or 0.0)
         return SLOW if slowest is None or len(slowest) < self._limit or seconds > slowest[0][0] else ""
 
     def keep(self, event: TraceEvent) -> None:
         """Keep a call that ``wants`` has chosen."""
-        key = event["kind"], event["name"]
-        rows = self._failed if event["why"] == FAILED else self._slow
-        if key not in rows and len(rows) >= MOST_NAMES:
-            key = OTHER, OTHER
         if event["why"] == FAILED:
-            kept = self._failed.setdefault(key, [])
-            if len(kept) < self._limit:
-                kept.append(event)
+            self._failed.setdefault(_key(self._failed, event["kind"], event["name"]), []).append(event)
             return
-        slowest = self._slow.setdefault(key, [])
+        slowest = self._slow.setdefault(_key(self._slow, event["kind"], event["name"]), [])
         entry = total_ms(event) / 1e3, next(self._number), event
         if len(slowest) < self._limit:
             heapq.heappush(slowest, entry)
         else:
-            heapq.heappushpop(slowest, entry)
+            # It may still be in a story.
+            heapq.heappushpop(slowest, entry)[2]["why"] = PLAYER
 
     def take(self) -> list[TraceEvent]:
-        """Everything, once: calls that are kept for two reasons are there once."""
+        """Return everything and forget it; a call that is kept for two reasons is there once. In no order."""
         found: dict[int, TraceEvent] = {}
         for events in (
             (event for heap in self._slow.values() for _, _, event in heap),
@@ -136,15 +134,20 @@ class Tracer:
         self._failed.clear()
         for story in self._stories:
             story.clear()
-        return sorted(found.values(), key=lambda event: event["at"])
+        return list(found.values())
+
+
+def _key(rows: Mapping[CallKey, Sized], kind: str, name: str) -> CallKey:
+    """Return the row of a call: names beyond ``MOST_NAMES`` share one."""
+    return (kind, name) if (kind, name) in rows or len(rows) < MOST_NAMES else (OTHER, OTHER)
 
 
 def event_of(call: FinishedCall, offset: float) -> TraceEvent:
     """Return the event of a call, without its player; ``offset`` as for ``Tracer``."""
     return {
-        "at": call.started + offset,
-        "ms": round(call.elapsed * 1e3, 3),
-        "waited_ms": None if call.waited is None else round(call.waited * 1e3, 3),
+        "at": _within(call.started + offset, _LATEST),
+        "ms": round(_within(call.elapsed, LONGEST) * 1e3, 3),
+        "waited_ms": None if call.waited is None else round(_within(call.waited, LONGEST) * 1e3, 3),
         "kind": call.kind,
         "name": call.name,
         "outcome": "ok" if call.error is None else outcome_of(call.error),
@@ -160,8 +163,13 @@ def event_of(call: FinishedCall, offset: float) -> TraceEvent:
     }
 
 
+def _within(seconds: float, most: float) -> float:
+    """Return ``seconds`` as at least 0, which NaN becomes too, and at most ``most``."""
+    return max(0.0, min(seconds, most))
+
+
 class TraceLog:
-    """The events of all processes; beyond ``MOST`` nothing more is taken, and ``left_out`` counts it."""
+    """The events of all processes, in the order of their start; ``left_out`` counts those beyond ``MOST``."""
 
     def __init__(self) -> None:
         self._events: list[TraceEvent] = []
@@ -174,7 +182,7 @@ class TraceLog:
         return iter(sorted(self._events, key=lambda event: event["at"]))
 
     def add(self, source: str, events: Iterable[TraceEvent]) -> None:
-        """Keep those of a process."""
+        """Add the events of a process."""
         for event in events:
             if len(self._events) >= MOST:
                 self.left_out += 1
