@@ -194,11 +194,12 @@ class Conductor:
             try:
                 self._judge.stop()
                 conclusion = self._ending.conclude(info, ended, duration, self._stop_scraper())
-                self._exports.end(conclusion)
+                self._exports.end(info, conclusion)
             finally:
                 self._info = None
         if self._environment.web_ui is not None:
             self._ending.show()
+        self._exports.post(info, conclusion)
 
     def _over_cap(self, line: str) -> None:
         """Called when a shape wants more users than allowed."""

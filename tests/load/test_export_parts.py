@@ -49,7 +49,7 @@ def test_a_run_without_a_verdict_is_posted_as_invalid(monkeypatch: pytest.Monkey
     with hook() as (url, posted):
         sent = exports(Totals(), webhook=url)
         sent.begin(INFO)
-        sent.end(None)
+        sent.post(INFO, None)
     [message] = posted
     assert message["text"] == (
         ":warning: *INVALID* (exit code 4): duel against http://h:7350\n"
@@ -84,7 +84,7 @@ def test_a_second_run_is_appended(tmp_path: Path) -> None:
         totals.reset(HealthLimits())
         written.begin(INFO)
         totals.add(gauges_only("local", number, 1.0, {"users": number}))
-        written.end(None)
+        written.end(INFO, None)
     lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     assert [line.get("at") for line in lines] == [None, 1.0, None, 2.0]
 

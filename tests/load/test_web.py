@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import socket
+import threading
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -20,6 +22,7 @@ from .running import (
     LOCUSTFILES,
     QUICK,
     SERVER_KEY,
+    TIMEOUT,
     TRACE,
     Locust,
     assert_no_secret,
@@ -107,6 +110,28 @@ def test_two_runs_in_one_process_have_a_folder_each(web: Web) -> None:
     assert ("PUT", "/v2/account") in counted[0]
     assert ("PUT", "/v2/account") not in counted[1]  # the same accounts again
     assert TRACE not in web.locust.output
+
+
+def test_a_run_may_start_while_a_webhook_is_silent(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/hook"
+        web = Web(tmp_path / "reports", "--nakama-webhook", url)
+        with web.locust:
+            web.swarm()
+            web.locust.wait_for("All users spawned")
+            stopping = threading.Thread(target=web.stop)
+            stopping.start()
+            silent.settimeout(TIMEOUT)
+            with silent.accept()[0]:  # the first run is over, and posts its verdict
+                assert web.swarm()["success"]
+                web.locust.wait_for("All users spawned", 2)
+            stopping.join()
+            web.locust.interrupt()
+            with silent.accept()[0]:
+                pass
+            assert web.locust.finish() == 0
+        assert TRACE not in web.locust.output
+        assert [read_summary(folder)["run"]["users"] for folder in web.locust.folders] == [2, 2]
 
 
 @pytest.mark.parametrize("host", ["nonsense", "", "http://user:secret-word@127.0.0.1"])

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from nakama_bots.load.ending import Conclusion
 from nakama_bots.load.figures.intervals import Totals
-from nakama_bots.results.gate.verdict import no_verdict
+from nakama_bots.results.gate.verdict import VerdictPart, no_verdict
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings.resolve import Settings
 
@@ -30,7 +30,6 @@ class Exports:
 
     def __init__(self, settings: Settings, totals: Totals, outlook: Callable[[], str]) -> None:
         self._settings = settings
-        self._info: RunInfo | None = None
         self._parts: list[RunExport] = []
         # The lines first: they are in the order of the time line, and counting lets other rows in between.
         if settings.timeline is not None:
@@ -44,26 +43,29 @@ class Exports:
 
     def begin(self, info: RunInfo) -> None:
         """A run has started."""
-        self._info = info
         for part in self._parts:
             part.begin(info)
 
-    def end(self, conclusion: Conclusion | None) -> None:
+    def end(self, info: RunInfo, conclusion: Conclusion | None) -> None:
         """The run has ended; None if there is no verdict."""
-        info, self._info = self._info, None
-        if info is None:
-            return
-        verdict = conclusion.verdict if conclusion is not None else no_verdict(info)
+        verdict = _verdict_of(info, conclusion)
         for part in self._parts:
             part.end(verdict["verdict"])
+
+    def post(self, info: RunInfo, conclusion: Conclusion | None) -> None:
+        """Post the verdict to the webhook, if there is one. It may take seconds, and the next run may start."""
         webhook = self._settings.webhook
         if webhook is not None:
             from nakama_bots.load.export.webhook import post_verdict  # noqa: PLC0415
 
             folder = conclusion.folder if conclusion is not None else None
-            post_verdict(webhook, self._settings.network, verdict, folder)
+            post_verdict(webhook, self._settings.network, _verdict_of(info, conclusion), folder)
 
     def stop(self) -> None:
         """The process ends. Idempotent."""
         for part in self._parts:
             part.stop()
+
+
+def _verdict_of(info: RunInfo, conclusion: Conclusion | None) -> VerdictPart:
+    return conclusion.verdict if conclusion is not None else no_verdict(info)

@@ -9,7 +9,7 @@ from typing import Final
 from nakama_bots.observer import FinishedCall
 from nakama_bots.players.player import Player
 from nakama_bots.realtime.catalog import PUSHES
-from nakama_bots.results.traces.tracer import PLAYER, STORY, TraceEvent, Tracer, event_of, hashed
+from nakama_bots.results.traces.tracer import LONGEST, PLAYER, STORY, TraceEvent, Tracer, event_of, hashed
 
 _SOCKET: Final = "WS"
 _CONNECT: Final = "connect"
@@ -50,7 +50,8 @@ class TracedPlayer:
     def sample(self, name: str, seconds: float) -> None:
         """``Tap``: part of the story of a player that is kept whole."""
         if self._story is not None:
-            self._note("SAMPLE", name, perf_counter() - max(0.0, seconds), max(0.0, seconds), 0)
+            seconds = min(max(0.0, seconds), LONGEST)
+            self._note("SAMPLE", name, perf_counter() - seconds, seconds, 0)
 
     def _look(self, call: FinishedCall) -> None:
         if call.error is not None:
