@@ -12,13 +12,16 @@ import gevent.ssl
 from nakama_bots.errors import RequestTimeout
 from nakama_bots.net.failures import DIAL_ERRORS, mapped
 from nakama_bots.net.tls import ssl_context
+from nakama_bots.net.tls_stream import TlsStream
 from nakama_bots.net.tunnel import open_tunnel
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target
 
 
-def dial(target: Target, network: Network, seconds: float) -> Any:
+def dial(target: Target, network: Network, seconds: float, *, in_memory: bool = False) -> Any:
     """A connection to ``target``, TLS included; other greenlets run meanwhile, patched or not.
+
+    With ``in_memory`` it is a ``TlsStream`` where there is TLS, otherwise a socket.
 
     Raises ``HostNotFound``, ``ConnectionRefused``, ``TlsError``, ``RequestTimeout`` or ``ConnectionFailed``,
     and a ``ConfigError`` for a CA file or a proxy that cannot be used.
@@ -36,8 +39,7 @@ def dial(target: Target, network: Network, seconds: float) -> Any:
                     sock.sendall, sock.recv, target.authority, proxy, network.limits.headers, gevent.sleep
                 )
             if context is not None:
-                sock = context.wrap_socket(sock, server_hostname=target.host, do_handshake_on_connect=False)
-                sock.do_handshake()
+                sock = _secured(sock, context, target.host, in_memory=in_memory)
         except BaseException:
             sock.close()
             raise
@@ -50,3 +52,13 @@ def dial(target: Target, network: Network, seconds: float) -> Any:
     finally:
         limit.close()
     return sock
+
+
+def _secured(sock: Any, context: Any, host: str, *, in_memory: bool) -> Any:
+    if in_memory:
+        stream = TlsStream(sock, context, host)
+        stream.handshake()
+        return stream
+    secured = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
+    secured.do_handshake()
+    return secured

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import random
-import ssl
 import sys
 import termios
 from collections import deque
@@ -20,7 +19,6 @@ from time import perf_counter
 from typing import Any, Final, Protocol
 
 import gevent
-import gevent.ssl
 import websocket
 from gevent.event import Event
 
@@ -28,14 +26,13 @@ from nakama_bots import errors
 from nakama_bots.clock import Deadline
 from nakama_bots.net.dial import dial
 from nakama_bots.net.failures import text_of
+from nakama_bots.net.tls_stream import TlsStream
 from nakama_bots.realtime import frames
 from nakama_bots.realtime.arrival import CLOCK, CONTROL_SIZE, Control, TcpPath, tcp_path
 from nakama_bots.realtime.handshake import OPERATION, HandshakeStream
 from nakama_bots.settings.network import Limits, Network
 from nakama_bots.settings.target import Target
 
-# More than the 16 KiB of a TLS record: OpenSSL reads one at a time, so no decrypted data is left that no
-# readiness event would announce.
 RECEIVE_SIZE: Final = 65536
 HIGH_WATER: Final = 1024 * 1024
 """Send backlog in bytes beyond which a sender waits."""
@@ -43,16 +40,12 @@ HIGH_WATER: Final = 1024 * 1024
 _DEFAULT_LIMITS: Final = Limits()
 _TOO_BIG: Final = 1009
 _LIMIT_HINT: Final = ", and the server's socket.max_message_size_bytes is 4,096 by default"
-_TLS_SOCKETS: Final = (ssl.SSLSocket, gevent.ssl.SSLSocket)
 _READ: Final = 1  # libev's EV_READ and EV_WRITE
 _WRITE: Final = 2
 _FOREIGN: Final = {
     frames.TEXT: "the server sent a text message on a protobuf socket",
     frames.BINARY: "the server sent a binary message on a JSON socket",
 }
-# A send continues when the descriptor is writable (it never needs a read: no renegotiation).
-_WANTS: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
-
 
 # As ``socket.recvmsg``.
 _Receive = Callable[[int, int], tuple[bytes, Control, int, Any]]
@@ -76,9 +69,9 @@ class Connection:
     """An open websocket. Created by ``open_connection``; ``error`` says how it ended, None while it is open."""
 
     __slots__ = (
-        "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_raw", "_read_wants_write", "_reader",
-        "_receive", "_receiver", "_send", "_socket", "_watcher", "_write_watcher", "backlogged", "closing",
-        "error", "largest_sent",
+        "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_raw", "_reader", "_receive",
+        "_receiver", "_send", "_socket", "_tls", "_watcher", "_write_watcher", "backlogged", "closing", "error",
+        "largest_sent",
     )  # fmt: skip
 
     def __init__(
@@ -100,14 +93,13 @@ class Connection:
         self._receiver = receiver
         self._opcode = opcode
         self._reader = frames.FrameReader(limits.received)
-        self._raw = _non_blocking(self._socket)
-        # Of TLS, only the records below have stamps.
-        stamped = not isinstance(self._raw, _TLS_SOCKETS) and CLOCK.enable(self._raw)
+        self._tls = sock if isinstance(sock, TlsStream) else None
+        self._raw = _non_blocking(sock.sock if isinstance(sock, TlsStream) else sock)
+        stamped = CLOCK.enable(self._raw)
         self._receive: _Receive = self._raw.recvmsg if stamped else _unstamped(self._raw.recv)
         self._send: Callable[[bytes], int] = self._raw.send
         self._outgoing: deque[bytes] = deque()
         self._outgoing_size = 0
-        self._read_wants_write = False
         self._drained = Event()
         self._ended = Event()
         loop = gevent.get_hub().loop
@@ -116,11 +108,11 @@ class Connection:
         self._write_watcher = loop.io(descriptor, _WRITE)
         self._watcher.start(self._on_readable)
         # Already read during the handshake: no readiness event will announce it.
-        if isinstance(self._raw, _TLS_SOCKETS) and self._raw.pending():
-            loop.run_callback(self._on_readable)
-        if early:
-            self._receive = self._receive_early(early)
-            loop.run_callback(self._on_readable)
+        if self._tls is not None:
+            self._tls.put_back(early)
+            loop.run_callback(self._on_readable, b"")
+        elif early:
+            loop.run_callback(self._on_readable, early)
 
     def write_message(self, payload: bytes) -> None:
         """Send one message without blocking; the hub sends what the kernel does not accept now."""
@@ -179,34 +171,38 @@ class Connection:
         self._ended.set()
         self._receiver.on_lost(error)
 
-    def _receive_early(self, early: bytes) -> _Receive:
-        """Return ``early`` once, and then the socket's data."""
-        receive = self._receive
-
-        def receive_once(_: int, __: int) -> tuple[bytes, Control, int, Any]:
-            self._receive = receive
-            return early, (), 0, None
-
-        return receive_once
-
-    def _on_readable(self) -> None:
+    def _on_readable(self, early: bytes | None = None) -> None:
+        """Read what has arrived; or act on ``early``, what the handshake's last read had behind it."""
         if self.error is not None:
             return
+        control: Control = ()
         try:
-            data, control, _, _ = self._receive(RECEIVE_SIZE, CONTROL_SIZE)
+            if early is None:
+                data, control, _, _ = self._receive(RECEIVE_SIZE, CONTROL_SIZE)
+                ended = not data
+            else:
+                data, ended = early, False
+            if self._tls is not None:
+                data = self._opened(data)
+                ended = ended or self._tls.ended
             if data:
                 self._handle(data, control)
-            else:
+            if ended:
                 self.abort(errors.ConnectionClosed(1006, "the server ended the stream"))
-        except ssl.SSLWantWriteError:
-            self._read_wants_write = True
-            self._write_watcher.start(self._on_writable)
-        except (BlockingIOError, ssl.SSLWantReadError):
+        except BlockingIOError:
             pass
         except errors.ProtocolError as error:
             self._violation(error)
         except OSError as error:
             self.abort(errors.ConnectionClosed(1006, text_of(error)))
+
+    def _opened(self, data: bytes) -> bytes:
+        """Decrypt ``data``, and send what TLS itself has to answer."""
+        assert self._tls is not None
+        plain = self._tls.opened(data)
+        if self._tls.has_answer:
+            self._write(b"")
+        return plain
 
     def _handle(self, data: bytes, control: Control) -> None:
         """Act on the frames in ``data``."""
@@ -257,22 +253,25 @@ class Connection:
         if not self.closing and not self._outgoing:
             self.closing = True
             with contextlib.suppress(OSError):
-                self._send(frames.encode_close(code, reason, _mask()))
+                close = frames.encode_close(code, reason, _mask())
+                self._send(close if self._tls is None else self._tls.sealed(close))
         self.abort(error)
 
     def _write(self, data: bytes) -> None:
         if self.error is not None:
             return
+        try:
+            if self._tls is not None:
+                data = self._tls.sealed(data)
+            sent = 0 if self._outgoing else self._send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self.abort(errors.ConnectionClosed(1006, text_of(error)))
+            return
+        if sent == len(data):
+            return
         if not self._outgoing:
-            try:
-                sent = self._send(data)
-            except _WANTS:
-                sent = 0
-            except OSError as error:
-                self.abort(errors.ConnectionClosed(1006, text_of(error)))
-                return
-            if sent == len(data):
-                return
             data = data[sent:]
             self._write_watcher.start(self._on_writable)
         self._outgoing.append(data)
@@ -282,12 +281,8 @@ class Connection:
             self._drained = Event()
 
     def _on_writable(self) -> None:
-        if self.error is not None:
-            return
-        self._flush()
-        if self._read_wants_write and self.error is None:
-            self._read_wants_write = False
-            self._on_readable()
+        if self.error is None:
+            self._flush()
 
     def _flush(self) -> None:
         try:
@@ -299,7 +294,7 @@ class Connection:
                     self._outgoing[0] = data[sent:]
                     return
                 self._outgoing.popleft()
-        except _WANTS:
+        except BlockingIOError:
             return
         except OSError as error:
             self.abort(errors.ConnectionClosed(1006, text_of(error)))
@@ -332,7 +327,7 @@ def open_connection(
     limit = gevent.Timeout.start_new(timeout)
     sock: Any = None
     try:
-        sock = dial(target, network, timeout)
+        sock = dial(target, network, timeout, in_memory=True)
         stream = HandshakeStream(sock, network.limits.headers)
         _upgrade(stream, f"{target.ws_url}?{query}", headers)
         return Connection(sock, receiver, opcode, limits=network.limits, early=stream.rest)
@@ -381,10 +376,8 @@ def _non_blocking(sock: Any) -> Any:
     """The object whose recv and send never block.
 
     A gevent socket wraps a plain non-blocking one with less overhead; if that private
-    attribute is missing, or for TLS, a timeout of 0 makes the public methods raise instead of blocking.
+    attribute is missing, a timeout of 0 makes the public methods raise instead of blocking.
     """
     sock.settimeout(0)
     raw = getattr(sock, "_sock", None)
-    if not isinstance(sock, _TLS_SOCKETS) and hasattr(raw, "recv") and hasattr(raw, "send"):
-        return raw
-    return sock
+    return raw if hasattr(raw, "recv") and hasattr(raw, "send") else sock

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import time
 from collections.abc import Iterator
 from time import perf_counter
 
+import gevent.ssl
 import pytest
+import trustme
 
 from nakama_bots.realtime.arrival import CONTROL_SIZE, ArrivalClock, tcp_path
 from nakama_bots.realtime.protocol import RealtimeProtocol
+from nakama_bots.settings.network import Tls
 
 from .conftest import Calls, Open
 from .server import Peer, ScriptedServer, text, upgraded
@@ -152,13 +156,19 @@ def test_where_the_kernel_refuses() -> None:
 
 
 @pytest.mark.usefixtures("stamps")
-def test_the_delay_of_this_process_is_not_in_the_time_of_an_answer(open_socket: Open, calls: Calls) -> None:
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_the_delay_of_this_process_is_not_in_the_time_of_an_answer(
+    open_socket: Open, calls: Calls, *, encrypted: bool
+) -> None:
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+
     def script(peer: Peer) -> None:
         peer.answer(peer.request(), pong={})
         time.sleep(HELD)  # the answer is in the kernel, and this process does something else
 
-    with ScriptedServer(upgraded(script)) as server:
-        socket = open_socket(server)
+    with ScriptedServer(upgraded(script), tls=context if encrypted else None) as server:
+        socket = open_socket(server, Tls(insecure=True) if encrypted else None)
         started = perf_counter()
         socket.ping_pong()
         took = perf_counter() - started
