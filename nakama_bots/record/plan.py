@@ -201,7 +201,7 @@ class _Steps:
         elif isinstance(value, Document):
             made = Document(self._clean(value.value, key, written))
         elif isinstance(value, Mapping):
-            made = {self._redactor.text(name): self._clean(one, name, written) for name, one in value.items()}
+            made = {self._redactor.part(name): self._clean(one, name, written) for name, one in value.items()}
         elif isinstance(value, list):
             made = [self._clean(one, key, written) for one in value]
             if any(isinstance(one, Neighbour) for one in value):

@@ -14,6 +14,7 @@ from nakama_bots.record.acts import Act
 from nakama_bots.record.capture.tape import WS, TapedCall
 from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
 from nakama_bots.record.plan import ScenarioPlan
+from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role
 from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import loops
@@ -470,10 +471,10 @@ def statement_of_import(module: str, names: Sequence[str], width: int) -> list[s
     return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
 
 
-def role_calls(role: Role) -> list[list[str]]:
+def role_calls(role: Role, redactor: Redactor) -> list[list[str]]:
     """What a verification compares: kind, name and outcome of each call."""
     return [
-        [call.kind, call.name, call.error or "ok"]
+        [call.kind, redactor.part(call.name), call.error or "ok"]
         for call in role.calls
         if call.answered and REPLIES.get(call.name) is not Reply.NONE
     ]
