@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nakama_bots.record import meeting, pace
+from nakama_bots.record import pace
 from nakama_bots.record.acts import Act, acting_of
 from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall
 from nakama_bots.record.correlate import Correlation, Document, Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record.meeting import CAUSE, Order
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
@@ -21,7 +22,6 @@ from nakama_bots.record.writing.invoke import Written
 _REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""
 _IDLE: Final = 0.02
-_CAUSE: Final = 2.0
 _FEW_SENDS: Final = 3
 _ONCE: Final = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
 _ENABLING: Final = frozenset({"party_leader"})
@@ -58,10 +58,8 @@ def plan(tape: Tape, redactor: Redactor) -> ScenarioPlan:
     for part in parts:
         _take(part, parts)
     _hand_over(parts)
-    meeting.keep_order(parts)
-    meeting.close_last(parts)
+    Order(parts).all()
     for part in parts:
-        meeting.meet(part, parts)
         _pause(part)
     return made
 
@@ -118,7 +116,8 @@ class _Steps:
                 call=call,
                 written=self._call(index, call),
             )
-        yield from self._closes(len(calls), calls[-1].ended if calls else 0.0)
+        # What it did not leave it was in until its connection ended.
+        yield from self._closes(len(calls), max((one.closed or 0.0 for one in self._role.sockets), default=0.0))
 
     def _mode(self) -> Any:
         # Only those who met here find each other.
@@ -272,7 +271,7 @@ def _awaited(push: RecordedPush, part: Part, parts: Sequence[Part]) -> bool:
         (call.at, other is part)
         for other in parts
         for call in other.role.calls
-        if push.at - _CAUSE < call.at <= push.at
+        if push.at - CAUSE < call.at <= push.at
     ]
     if not causes:
         return False  # of somebody who was not recorded: it would not come again
