@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nakama_bots.players.player import Player
     from nakama_bots.types.common import Json, JsonText
     from nakama_bots.types.notifications import Notification
+    from nakama_bots.types.realtime import MatchmakerTicket, PartyMatchmakerTicket
     from nakama_bots.types.storage import StorageObject, StorageObjectAck
 
 
@@ -60,6 +61,25 @@ class Acts:
         limit = player.world.defaults.matchmaker_timeout if timeout is None else timeout
         join = matchmaking.joining(player, lambda: matchmaking.find_opponents(player, ticket, limit))
         return Match(player, join, delivery=delivery)
+
+    def add_ticket(
+        self,
+        mode: str = "",
+        *,
+        players: int | None = None,
+        min_count: int | None = None,
+        max_count: int | None = None,
+        count_multiple: int | None = None,
+        query: str = "",
+        properties: Mapping[str, str | float] | None = None,
+        party_id: str = "",
+    ) -> MatchmakerTicket | PartyMatchmakerTicket:
+        """Add a ticket as ``find_match`` does, or one for a party, without waiting for a match."""
+        player = _player(self)
+        ticket = matchmaking.ticket_of(
+            player, mode, players, min_count, max_count, count_multiple, query, properties
+        )
+        return matchmaking.add_ticket(player, ticket, party_id)
 
     def join_match(
         self,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nakama_bots.record import pace
-from nakama_bots.record.acts import Act, acting_of
-from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall
+from nakama_bots.record.acts import MATCHED, TICKETS, Act, acting_of
+from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall, objects, whole
 from nakama_bots.record.correlate import Correlation, Document, Event, Mixed, Neighbour, Own, Path, Ref
 from nakama_bots.record.meeting import CAUSE, Order
 from nakama_bots.record.redact import Redactor
@@ -123,6 +123,16 @@ class _Steps:
         # Only those who met here find each other.
         return Raw("crew.id") if self._together else Raw("type(self).__name__")
 
+    def _ticket_mode(self, call: TapedCall) -> Any:
+        ticket = call.answer.get("ticket") if isinstance(call.answer, Mapping) else None
+        matched = any(
+            push.key == MATCHED and ticket is not None and push.body.get("ticket") == ticket
+            for part in self._made.parts
+            for push in part.role.pushes
+        )
+        # A ticket that was not matched must find nobody here either.
+        return self._mode() if matched else Raw("self.player.user_id")
+
     def _closes(self, index: int, at: float) -> Iterator[Step]:
         for act in reversed(self._part.acting.acts):
             if act.end == index:
@@ -145,7 +155,7 @@ class _Steps:
         messages = []
         for call in step.sends:
             body = call.request
-            messages.append((call.at, int(body.get("op_code", 0) or 0), invoke.payload_of(body.get("data"))))
+            messages.append((call.at, whole(body.get("op_code")), invoke.payload_of(body.get("data"))))
         if len(messages) <= _FEW_SENDS or step.act.kind == "party":
             for call, (at, op_code, data) in zip(step.sends, messages, strict=True):
                 said = self._redactor.data(data)
@@ -166,6 +176,8 @@ class _Steps:
 
     def _call(self, index: int, call: TapedCall) -> Written:
         inside = self._inside(index, call)
+        if call.name in TICKETS and not call.error:
+            return self._resolved(invoke.ticket(call, self._ticket_mode(call)), call)
         if call.kind == WS:
             return self._resolved(invoke.over_socket(call, inside), call)
         if call.name == "/v2/channel/{channel_id}" and (read := invoke.history(call, inside)) is not None:
@@ -229,7 +241,7 @@ def _safe(written: Written, call: TapedCall, role: Role, notes: list[str]) -> Wr
         del written.named["version"]
         notes.append(_ONCE)
     if method == "write_storage_objects" and not call.error and not role.created:
-        for one in written.positional[-1]:
+        for one in objects(written.positional[-1]):
             if isinstance(one, dict) and one.get("version") == "*":
                 del one["version"]
                 notes.append(_ONCE)

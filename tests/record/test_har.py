@@ -15,13 +15,7 @@ from nakama_bots.players.replay import SUFFIX
 from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.record.session import RecordOptions, finish, tape_of_har
 
-from .support import check_source
-
-
-def token(user_id: str, name: str) -> str:
-    claims = base64.urlsafe_b64encode(json.dumps({"uid": user_id, "usn": name, "exp": 2_000_000_000}).encode())
-    return f"eyJhbGciOiJIUzI1NiJ9.{claims.decode().rstrip('=')}.c2lnbmF0dXJl"
-
+from .support import check_source, token
 
 USER = "11111111-2222-4333-8444-555555555555"
 TOKEN = token(USER, "harriet-of-har")

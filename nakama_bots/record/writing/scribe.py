@@ -125,7 +125,7 @@ class SocketScribe:
             return
         cid = envelope.pop("cid", None)
         for key, body in envelope.items():
-            call = TapedCall(self._socket.user, WS, key, at, at, body)
+            call = TapedCall(self._socket.user, WS, key, at, at, _fields(body))
             if key in ("ping", "pong"):
                 return  # the heartbeat, which every client of ours has
             self._tape.calls.append(call)
@@ -143,11 +143,12 @@ class SocketScribe:
         call = self._pending.pop(str(cid), None) if cid is not None else None
         key, body = next(iter(envelope.items()), ("", {}))
         if call is not None:
-            call.answered, call.ended, call.answer, call.error = True, at, body, ""
-            if key == "error" and isinstance(body, dict):
+            call.answered, call.ended, call.answer, call.error = True, at, _fields(body), ""
+            if key == "error":
+                body = _fields(body)
                 call.error = type(realtime_error(_whole(body.get("code")), "")).__name__
         elif cid is None and key and key not in ("ping", "pong"):
-            self._tape.pushes.append(RecordedPush(self._socket.user, key, at, body))
+            self._tape.pushes.append(RecordedPush(self._socket.user, key, at, _fields(body)))
 
     def closed(self, at: float) -> None:
         """The connection has ended."""
@@ -172,6 +173,11 @@ class SocketScribe:
             self._tape.note(f"{peer} sent messages that are not Nakama's: left out")
             return None
         return envelope
+
+
+def _fields(body: Any) -> dict[str, Any]:
+    """The fields of a message. A field that is null is not set, as the server reads it."""
+    return {key: one for key, one in body.items() if one is not None} if isinstance(body, dict) else {}
 
 
 def _json(body: bytes) -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
-from nakama_bots.record.capture.tape import WS, TapedCall
+from nakama_bots.record.capture.tape import WS, TapedCall, objects, whole
 from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
 from nakama_bots.record.plan import ScenarioPlan
 from nakama_bots.record.redact import Redactor
@@ -256,13 +256,13 @@ class Writer:
         assert push is not None
         named: tuple[tuple[str, Any], ...] = ()
         if step.name == "code":
-            first: Mapping[str, Any] = next(iter(push.body.get("notifications", ())), {})
+            first = next(iter(objects(push.body.get("notifications"))), {})
             named = (("code", first.get("code", 0)),)
         elif push.key == "channel_message":
             sender = next((p.role for p in self._plan.parts if p.role.user == push.body.get("sender_id")), None)
             named = () if sender is None else (("sender_id", Raw(self._source(Own(sender, "user_id")))),)
         elif step.name == "op_code":
-            named = (("op_code", int(push.body.get("op_code", 0) or 0)),)
+            named = (("op_code", whole(push.body.get("op_code"))),)
         before = f"{self._names.new(push.key, id(push))} = " if id(push) in self._used else ""
         return self._lines(Invoke("inbox.take", (push.key,), named), before)
 
