@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from nakama_bots.emulator.server.process import EmulatorProcess
 
 from .conftest import MakeRecorder
@@ -84,3 +86,20 @@ def test_a_closed_party_that_is_matched_with_a_single_player(
     assert "self.player.add_ticket(self.player.user_id, players=2)" in source
     for _ in range(2):
         check_plays(path, emulator)
+
+
+@pytest.mark.parametrize("befriends", [True, False])
+def test_what_an_account_can_do_once_is_done_with_a_new_one(
+    tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess, befriends: bool
+) -> None:
+    for name in ("ann-of-old", "ben-of-old"):
+        Game(emulator.url, name).log_in(connect=False).close()
+    proxy = record()
+    ann, ben = (Game(proxy.url, name).log_in(connect=False) for name in ("ann-of-old", "ben-of-old"))
+    if befriends:
+        ann.client.add_friends(ann.session, ids=[ben.session.user_id])
+    for game in (ann, ben):
+        game.client.get_account(game.session)
+        game.close()
+    source, _ = written(proxy, tmp_path / "old.py")
+    assert ("with self.player.passing_through():" in source) == befriends

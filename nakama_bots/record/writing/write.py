@@ -84,7 +84,7 @@ class Writer:
             if step.kind == "share" and step.value
         }
         # What can be done once with an account is done with a new one each time.
-        self._created = any(part.role.created for part in plan.parts)
+        self._passing = any(part.role.passes for part in plan.parts)
         self._errors: set[str] = set()
         self._names = _Names()
         self._part: Part
@@ -179,14 +179,14 @@ class Writer:
         lines.append("    wait_time = between(0.5, 1.5)")
         if self._together:
             number = len(self._plan.parts)
-            pad = "    " * (3 if self._created else 2)
+            pad = "    " * (3 if self._passing else 2)
             roles = ", ".join(f"self.{part.role.name}" for part in self._plan.parts)
             lines += [
                 "",
                 "    @task",
                 "    def play(self) -> None:",
                 '        """Meet the others and take a role."""',
-                *(["        with self.player.passing_through():"] if self._created else []),
+                *(["        with self.player.passing_through():"] if self._passing else []),
                 f"{pad}with self.player.meet({number}, timeout={_WAIT}) as crew:",
                 f"{pad}    ({roles})[crew.index](crew)",
                 f"{pad}    crew.wait()",
@@ -202,7 +202,7 @@ class Writer:
         else:
             lines = ["    @task", "    def play(self) -> None:", f"        {doc}"]
         body: list[str] = []
-        if self._created and not self._together:
+        if self._passing and not self._together:
             body.append("        with self.player.passing_through():")
             self._depth += 1
         keys = list(dict.fromkeys(one.push.key for one in part.steps if one.push is not None))
