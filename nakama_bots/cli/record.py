@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the game client connects to instead of the server",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE.py", default=_OUTPUT, help="the scenario")
+    parser.add_argument("--force", action="store_true", help="replace a file of the same name")
     parser.add_argument(
         "--pace", choices=("thinking", "recorded"), default="thinking",
         help="pauses from the distribution of the recorded ones, or as they were",
@@ -75,6 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("URL", "", f"{URL_FORM}; or --har FILE")
     if har is not None and arguments.verify:
         raise ConfigError("--verify", "with --har", "one of them at a time")
+    if arguments.tls_key and not arguments.tls_cert:
+        raise ConfigError("--tls-key", arguments.tls_key, "with --tls-cert, the certificate of this key")
+    if settings.target is not None and (settings.target.host, settings.target.port) == arguments.listen:
+        raise ConfigError("--listen", "{}:{}".format(*arguments.listen), "another address than the server's")
     # Late: gevent and the client are wanted by this subcommand only.
     from nakama_bots.record import session  # noqa: PLC0415
 
@@ -83,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.verify:
         return _verify(settings, wanted.output)
-    session.check_output(wanted.output)
+    session.check_output(wanted.output, replace=arguments.force)
     tape = session.tape_of_har(Path(har)) if har is not None else _proxied(arguments, settings)
     return ExitCode.PASSED if session.finish(tape, wanted, _say) else ExitCode.FAILURES
 

@@ -12,14 +12,16 @@ import gevent
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.errors import CallError
 from nakama_bots.realtime.frames import BINARY, TEXT
 from nakama_bots.record.capture.tape import Tape
+from nakama_bots.record.session import RecordOptions, finish
 from nakama_bots.record.state import MOST_STATE
 from nakama_bots.record.writing.scenario import MOST_LINES
 from nakama_bots.record.writing.scribe import Scribe
 
 from .conftest import MakeRecorder
-from .support import Game, check_source
+from .support import Game, check_source, stopped
 from .test_scenario import written
 
 COMMAND = [sys.executable, "-m", "nakama_bots.cli", "record"]
@@ -67,6 +69,17 @@ def test_nothing_played_is_nothing_written(tmp_path: Path, emulator: EmulatorPro
     assert done.returncode == 1
     assert "nothing was recorded" in done.stderr
     assert not path.exists()
+
+
+def test_calls_without_a_login_are_counted(tmp_path: Path, record: MakeRecorder) -> None:
+    proxy = record()
+    game = Game(proxy.url, "nobody")
+    with pytest.raises(CallError):
+        game.client.rpc_http_key("no-key", "own")
+    game.close()
+    said: list[str] = []
+    assert not finish(stopped(proxy), RecordOptions(tmp_path / "none.py"), said.append)
+    assert said[-1] == "nothing was recorded: 1 call passed, but no player had logged in"
 
 
 def test_ten_megabytes_of_state(tmp_path: Path, record: MakeRecorder) -> None:
