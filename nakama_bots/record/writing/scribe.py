@@ -114,7 +114,7 @@ class SocketScribe:
     """The messages of one websocket."""
 
     def __init__(self, tape: Tape, opened: RecordedSocket) -> None:
-        self._tape = tape
+        self.tape = tape
         self._socket = opened
         self._pending: dict[str, TapedCall] = {}
 
@@ -128,7 +128,7 @@ class SocketScribe:
             call = TapedCall(self._socket.user, WS, key, at, at, _fields(body))
             if key in ("ping", "pong"):
                 return  # the heartbeat, which every client of ours has
-            self._tape.calls.append(call)
+            self.tape.calls.append(call)
             if cid is not None and key not in _SILENT:
                 call.answered, call.error = False, "no answer"
                 self._pending[str(cid)] = call
@@ -148,7 +148,7 @@ class SocketScribe:
                 body = _fields(body)
                 call.error = type(realtime_error(_whole(body.get("code")), "")).__name__
         elif cid is None and key and key not in ("ping", "pong"):
-            self._tape.pushes.append(RecordedPush(self._socket.user, key, at, _fields(body)))
+            self.tape.pushes.append(RecordedPush(self._socket.user, key, at, _fields(body)))
 
     def closed(self, at: float) -> None:
         """The connection has ended."""
@@ -170,7 +170,7 @@ class SocketScribe:
         except ValueError:
             envelope = None
         if not isinstance(envelope, dict):
-            self._tape.note(f"{peer} sent messages that are not Nakama's: left out")
+            self.tape.note(f"{peer} sent messages that are not Nakama's: left out")
             return None
         return envelope
 
