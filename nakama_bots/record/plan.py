@@ -23,6 +23,8 @@ _REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""
 _IDLE: Final = 0.02
 _FEW_SENDS: Final = 3
+_SHORT_SEND: Final = 64
+"""Bytes of match state that are written into the scenario, if there are few of them."""
 _ONCE: Final = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
 _ENABLING: Final = frozenset({"party_leader"})
 """Pushes from which on the player may do more: waited for, however late it did something."""
@@ -156,7 +158,8 @@ class _Steps:
         for call in step.sends:
             body = call.request
             messages.append((call.at, whole(body.get("op_code")), invoke.payload_of(body.get("data"))))
-        if len(messages) <= _FEW_SENDS or step.act.kind == "party":
+        short = len(messages) <= _FEW_SENDS and all(len(data) <= _SHORT_SEND for _, _, data in messages)
+        if short or step.act.kind == "party":
             for call, (at, op_code, data) in zip(step.sends, messages, strict=True):
                 said = self._redactor.data(data)
                 shown: Any = said.decode() if said.isascii() and said.decode().isprintable() else said

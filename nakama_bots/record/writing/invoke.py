@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
+from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record.acts import Act, bot_query
 from nakama_bots.record.capture.tape import TapedCall, fields, objects, whole
@@ -42,6 +45,7 @@ _SOCKET: Final[Mapping[str, tuple[str, ...]]] = {
     "party_matchmaker_remove": ("remove_matchmaker_party", "party_id", "ticket"),
     "rpc": ("rpc", "id", "payload"),
     "status_follow": ("follow_users", "user_ids"),
+    "status_update": ("update_status", "status"),
     "status_unfollow": ("unfollow_users", "user_ids"),
 }
 # What the wire leaves out because it is the default, where the method wants it.
@@ -176,11 +180,17 @@ def _read(value: Any) -> Any:
     return {key: parsed(one) if key in ("value", "metadata") else one for key, one in value.items()}
 
 
+@cache
+def _parameters(method: str) -> frozenset[str]:
+    """What a method of the socket has arguments for."""
+    return frozenset(inspect.signature(getattr(RealtimeApi, method)).parameters)
+
+
 def over_socket(call: TapedCall, inside: Act | None) -> Written:
     """A message by the act that it belongs to, or by ``player.socket``."""
     body = dict(fields(call.request))
-    row = _SOCKET.get(call.name)
-    if row is None and call.name != "status_update":
+    method, *order = _SOCKET.get(call.name, ("",))
+    if not method or not body.keys() <= _parameters(method) | set(order):
         how = "send" if REPLIES.get(call.name) is Reply.NONE else "request"
         return Written(f"self.player.socket.{how}", [call.name, body], {})
     for name in _NUMBERS:
@@ -196,11 +206,10 @@ def over_socket(call: TapedCall, inside: Act | None) -> Written:
         said = _said(call.name, body)
         if said is not None:
             return said
-    if row is None:
+    if call.name == "status_update":
         return Written("self.player.show", [body.get("status")], {}, personal=True)
     if call.name == "channel_join":
         body["type"] = _channel_kind(body)
-    method, *order = row
     wanted = [name for name in order if name in body]
     last = order.index(wanted[-1]) + 1 if wanted else 0
     positional = [body.pop(name, _DEFAULTS.get(name, "")) for name in order[:last]]

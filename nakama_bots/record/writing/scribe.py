@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
 
 import orjson
 
@@ -49,7 +48,7 @@ class Scribe:
         ended: float,
     ) -> None:
         """One request; ``answer`` is the status and body, None if the connection ended without."""
-        parts = urlsplit(target)
+        parts = _split(target)
         if method == "OPTIONS" or parts.path == "/favicon.ico":
             return  # a browser's own
         template, path = routes.find(method, parts.path)
@@ -75,7 +74,7 @@ class Scribe:
 
     def socket(self, target: str, headers: Mapping[str, str], at: float) -> SocketScribe:
         """A websocket that was opened with this request; the token is in the query, or in a header."""
-        query = dict(parse_qsl(urlsplit(target).query))
+        query = dict(parse_qsl(_split(target).query))
         user = self.tape.user_of(query.get("token", "")) or self._who(headers.get("authorization", ""))[0]
         opened = RecordedSocket(user, at, query.get("status") == "true", query.get("format", "json"))
         self.tape.sockets.append(opened)
@@ -88,7 +87,7 @@ class Scribe:
         if kind.lower() == "basic":
             try:
                 decoded = base64.b64decode(value).decode("utf-8", "replace")
-            except binascii.Error:
+            except ValueError:
                 decoded = ""
             self.tape.secrets.update(part for part in (value, *decoded.split(":", 1)) if part)
             return "", True
@@ -173,6 +172,14 @@ class SocketScribe:
             self.tape.note(f"{peer} sent messages that are not Nakama's: left out")
             return None
         return envelope
+
+
+def _split(target: str) -> SplitResult:
+    try:
+        return urlsplit(target)
+    except ValueError:  # an odd host: the server has answered it, whatever it is
+        path, _, query = target.partition("?")
+        return SplitResult("", "", path, query, "")
 
 
 def _fields(body: Any) -> dict[str, Any]:

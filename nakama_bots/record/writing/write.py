@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -124,7 +125,7 @@ class Writer:
             yield f"Run a multiple of {len(self._plan.parts)} users."
 
     def _imports(self, text: str) -> list[str]:
-        modules = [name for name in ("json", "math", "random") if f"{name}." in text]
+        modules = [name for name in ("base64", "json", "math", "random") if f"{name}." in text]
         if "self.think()" in text:
             modules = sorted({*modules, "math", "random"})
         lines = [f"import {name}" for name in modules]
@@ -331,12 +332,20 @@ class Writer:
     def _argument(self, value: Any) -> Any:
         """An argument; a large one that has nothing of others in it goes into the data file."""
         made = self._expression(value)
-        if isinstance(made, (str, Mapping, list)) and len(flat(made)) > self._large and not _has_sources(made):
-            name = f"{self._part.role.name} {len(self._plan.values) + 1}"
-            name = next((key for key, one in self._plan.values.items() if one == made), name)
-            self._plan.values[name] = made
-            return Raw(f'DATA.values["{name}"]')
-        return made
+        if not isinstance(made, (str, bytes, Mapping, list)) or _has_sources(made):
+            return made
+        if len(flat(made)) <= self._large:
+            return made
+        if isinstance(made, bytes):
+            return Raw(f"base64.b64decode({self._stored(base64.b64encode(made).decode())})")
+        return Raw(self._stored(made))
+
+    def _stored(self, value: Any) -> str:
+        """The source of a value in the data file."""
+        name = f"{self._part.role.name} {len(self._plan.values) + 1}"
+        name = next((key for key, one in self._plan.values.items() if one == value), name)
+        self._plan.values[name] = value
+        return f'DATA.values["{name}"]'
 
     def _expression(self, value: Any) -> Any:
         made = value
