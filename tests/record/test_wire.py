@@ -50,7 +50,11 @@ def test_a_message_with_fields_that_the_client_has_not() -> None:
         "channel_join", {"target": "hall", "type": 1, "hidden": True, "of the future": 1}, {"channel": {}}
     )
     own.message("of_the_future", {}, {"x": {}})
+    own.message("channel_leave", {}, {"error": {"code": 3}})
+    own.rest("GET", "/v2/group/mine/user?group_id=other")
     source = own.files()[0]
+    assert 'self.player.socket.request("channel_leave", {})' in source
+    assert 'self.player.api.call("GET", "/v2/group/mine/user", query={"group_id": "other"})' in source
     assert 'self.player.socket.request("status_follow", {"usernames": ' in source
     assert 'self.player.socket.request("of_the_future", {})' in source
     assert '"of the future": 1' in source

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import binascii
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Final
 
 from nakama_bots.realtime.api import RealtimeApi
@@ -45,7 +43,6 @@ _SOCKET: Final[Mapping[str, tuple[str, ...]]] = {
     "party_matchmaker_remove": ("remove_matchmaker_party", "party_id", "ticket"),
     "rpc": ("rpc", "id", "payload"),
     "status_follow": ("follow_users", "user_ids"),
-    "status_update": ("update_status", "status"),
     "status_unfollow": ("unfollow_users", "user_ids"),
 }
 # What the wire leaves out because it is the default, where the method wants it.
@@ -180,19 +177,9 @@ def _read(value: Any) -> Any:
     return {key: parsed(one) if key in ("value", "metadata") else one for key, one in value.items()}
 
 
-@cache
-def _parameters(method: str) -> frozenset[str]:
-    """What a method of the socket has arguments for."""
-    return frozenset(inspect.signature(getattr(RealtimeApi, method)).parameters)
-
-
 def over_socket(call: TapedCall, inside: Act | None) -> Written:
     """A message by the act that it belongs to, or by ``player.socket``."""
     body = dict(fields(call.request))
-    method, *order = _SOCKET.get(call.name, ("",))
-    if not method or not body.keys() <= _parameters(method) | set(order):
-        how = "send" if REPLIES.get(call.name) is Reply.NONE else "request"
-        return Written(f"self.player.socket.{how}", [call.name, body], {})
     for name in _NUMBERS:
         if isinstance(body.get(name), str) and body[name].lstrip("-").isdigit():
             body[name] = int(body[name])
@@ -208,11 +195,26 @@ def over_socket(call: TapedCall, inside: Act | None) -> Written:
             return said
     if call.name == "status_update":
         return Written("self.player.show", [body.get("status")], {}, personal=True)
+    return _method(call, body) or _message(call)
+
+
+def _message(call: TapedCall) -> Written:
+    """A message as it was sent, for what no method of the socket sends."""
+    how = "send" if REPLIES.get(call.name) is Reply.NONE else "request"
+    return Written(f"self.player.socket.{how}", [call.name, dict(fields(call.request))], {})
+
+
+def _method(call: TapedCall, body: dict[str, Any]) -> Written | None:
+    if call.name not in _SOCKET:
+        return None
     if call.name == "channel_join":
         body["type"] = _channel_kind(body)
+    method, *order = _SOCKET[call.name]
     wanted = [name for name in order if name in body]
     last = order.index(wanted[-1]) + 1 if wanted else 0
     positional = [body.pop(name, _DEFAULTS.get(name, "")) for name in order[:last]]
+    if not routes.binds(getattr(RealtimeApi, method), positional, body):
+        return None
     personal = call.name.startswith("channel_message")
     return Written(f"self.player.socket.{method}", positional, body, personal=personal)
 
