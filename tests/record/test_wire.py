@@ -31,6 +31,7 @@ def recorded(*odd: tuple[bytes, bytes]) -> Tape:
     [
         (b"GET http://[odd/v2/account HTTP/1.1\r\n\r\n", ANSWER),
         (b"GET //[odd?a=b HTTP/1.1\r\n\r\n", ANSWER),
+        (b"GET v2/odd HTTP/1.1\r\n\r\n", ANSWER),
         (b"GET /ws?token=[ HTTP/1.1\r\nAuthorization: Basic \xff\xff\r\n\r\n", ANSWER),
         (b"GET /v2/account HTTP/1.1\r\nAuthorization: Basic \xff\xff\r\n\r\n", ANSWER),
         (GOOD, b"HTTP/1.1 2\xb90 OK\r\n\r\n"),
@@ -41,6 +42,16 @@ def recorded(*odd: tuple[bytes, bytes]) -> Tape:
 def test_odd_bytes(request_: bytes, answer: bytes) -> None:
     tape = recorded((request_, answer))
     assert [(call.name, call.answer) for call in tape.calls][-1] == ("/v2/account", {})
+
+
+def test_paths_that_can_be_sent_again() -> None:
+    own = Recorded()
+    own.rest("GET", '/v2/own/a|b"c%20d', None)
+    own.rest("GET", "http://[odd/v2/own", None)
+    source = own.files()[0]
+    assert 'self.player.api.call("GET", "/v2/own/a%7Cb%22c%20d")' in source
+    assert "[odd" not in source
+    assert own.tape.notes == ["a request whose path does not begin with a slash is left out"]
 
 
 def test_a_message_with_fields_that_the_client_has_not() -> None:

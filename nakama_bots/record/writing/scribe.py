@@ -6,7 +6,7 @@ import base64
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import SplitResult, parse_qs, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, urlsplit
 
 import orjson
 
@@ -28,6 +28,8 @@ _LINKS: Final = (
     "/v2/account/unlink/",
     "/v2/account/session/",
 )
+_IN_PATHS: Final = "/%!$&'()*+,;=:@~"
+"""Characters that a path has as they are, besides letters and digits; it is percent-encoded already."""
 _SILENT: Final = frozenset(key for key, reply in REPLIES.items() if reply is Reply.NONE)
 
 
@@ -51,10 +53,14 @@ class Scribe:
         parts = _split(target)
         if method == "OPTIONS" or parts.path == "/favicon.ico":
             return  # a browser's own
+        if not parts.path.startswith("/"):
+            self.tape.note("a request whose path does not begin with a slash is left out")
+            return
         template, path = routes.find(method, parts.path)
         user, by_key = self._who(headers.get("authorization", ""))
         call = TapedCall(
-            user, method, template, at, ended, _json(body), path=path, target=parts.path, by_key=by_key,
+            user, method, template, at, ended, _json(body), path=path, by_key=by_key,
+            target=quote(parts.path, _IN_PATHS),
             query=parse_qs(parts.query, keep_blank_values=True),
         )  # fmt: skip
         for key in ("http_key", "token"):
