@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nakama_bots.players.acts.social import JoinedGroup
     from nakama_bots.players.delivery.codecs import Codec
     from nakama_bots.players.player import Player
+    from nakama_bots.session import Session
     from nakama_bots.types.common import Json, JsonText
     from nakama_bots.types.notifications import Notification
     from nakama_bots.types.realtime import MatchmakerTicket, PartyMatchmakerTicket
@@ -180,6 +181,13 @@ class Acts:
         """
         player = _player(self)
         return social.user_ids(player, [player.identity.neighbour(one) for one in distances])
+
+    def bystanders(self, number: int = 1) -> AbstractContextManager[list[Session]]:
+        """Inside, there are so many new accounts that no player plays; they are deleted at the end.
+
+        For what needs another user: ``with player.bystanders() as others``, then ``others[0].user_id``.
+        """
+        return social.bystanders(_player(self), number)
 
     def befriend(self, user_id: str) -> int | None:
         """Invite a user or accept its invitation. Returns the resulting ``FriendState``, or None."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 from nakama_bots.record import pace
 from nakama_bots.record.acts import MATCHED, TICKETS, Act, acting_of
 from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall, objects, whole
-from nakama_bots.record.correlate import Correlation, Document, Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record.correlate import Bystander, Correlation, Document, Event, Mixed, Own, Path, Ref
 from nakama_bots.record.meeting import CAUSE, Order
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role, roles_of
@@ -189,6 +189,7 @@ class _Steps:
 
     def _resolved(self, written: Written, call: TapedCall) -> Written:
         where = f"{call.kind} {call.name}"
+        written.refused = bool(call.error)
         resolve = self._made.correlation.resolve
         written.positional = [
             self._clean(
@@ -206,8 +207,10 @@ class _Steps:
     def _clean(self, value: Any, key: str, written: Written) -> Any:
         """``value`` without what is somebody's; values of answers stay."""
         made: Any
-        if isinstance(value, (Ref, Own, Raw, Neighbour)):
+        if isinstance(value, (Ref, Own, Raw)):
             made = value
+        elif isinstance(value, Bystander):
+            made = self._bystander(value, written)
         elif isinstance(value, Mixed):
             clean = self._redactor.personal if written.personal else self._redactor.text
             pieces = (clean(one) if isinstance(one, str) else one for one in value.pieces)
@@ -218,8 +221,6 @@ class _Steps:
             made = {self._redactor.part(name): self._clean(one, name, written) for name, one in value.items()}
         elif isinstance(value, list):
             made = [self._clean(one, key, written) for one in value]
-            if any(isinstance(one, Neighbour) for one in value):
-                made = Raw("self.player.neighbours(1)")
         elif isinstance(value, bytes):
             made = self._redactor.data(value)
         elif isinstance(value, str) and written.personal and key not in ("channel_id", "message_id"):
@@ -227,6 +228,12 @@ class _Steps:
         else:
             made = self._redactor.value(value, key)
         return made
+
+    def _bystander(self, value: Bystander, written: Written) -> Any:
+        if written.refused:
+            return self._redactor.text(value.recorded)  # it may be refused because there is no such user
+        number = self._role.bystanders.setdefault(value.recorded, len(self._role.bystanders))
+        return Raw(f"others[{number}].{value.what}")
 
 
 def _safe(written: Written, call: TapedCall, role: Role, notes: list[str]) -> Written:

@@ -30,6 +30,8 @@ class Role:
     calls: list[TapedCall] = field(default_factory=list)
     pushes: list[RecordedPush] = field(default_factory=list)
     sockets: list[RecordedSocket] = field(default_factory=list)
+    bystanders: dict[str, int] = field(default_factory=dict)
+    """Users that were not recorded and whom its calls need, by id or name: their number."""
 
     def connection_at(self, at: float) -> int:
         """Which of its connections was the newest at a time, from 1; 0 before the first."""

@@ -75,6 +75,8 @@ class Written:
     positional: list[Any]
     named: dict[str, Any]
     personal: bool = False
+    refused: bool = False
+    """Whether it failed."""
     special: str = ""
     """A statement that follows it."""
 

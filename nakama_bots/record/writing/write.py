@@ -13,13 +13,13 @@ from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
 from nakama_bots.record.capture.tape import WS, TapedCall, objects, whole
-from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record.correlate import Document, Event, Mixed, Own, Path, Ref
 from nakama_bots.record.plan import ScenarioPlan
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role
 from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import loops
-from nakama_bots.record.writing.code import WIDTH, Invoke, Raw, Text, flat, statement
+from nakama_bots.record.writing.code import WIDTH, Invoke, Raw, Text, flat, statement, statement_of_import
 from nakama_bots.record.writing.invoke import UNWRAPPED, Written
 from nakama_bots.rest.documents import READERS
 
@@ -49,7 +49,17 @@ class _Names:
     """Where in its answer a call's result is."""
     heard: dict[tuple[int, Any], str] = field(default_factory=dict)
     taken: set[str] = field(
-        default_factory=lambda: {"self", "crew", "inbox", "random", "json", "math", "gevent"}
+        default_factory=lambda: {
+            "self",
+            "crew",
+            "inbox",
+            "others",
+            "base64",
+            "random",
+            "json",
+            "math",
+            "gevent",
+        }
     )
 
     def new(self, wanted: str, key: int) -> str:
@@ -206,6 +216,10 @@ class Writer:
         if self._passing and not self._together:
             body.append("        with self.player.passing_through():")
             self._depth += 1
+        if part.role.bystanders:
+            number = len(part.role.bystanders)
+            body += self._line(f"with self.player.bystanders({'' if number == 1 else number}) as others:")
+            self._depth += 1
         keys = list(dict.fromkeys(one.push.key for one in part.steps if one.push is not None))
         if keys:
             body += self._lines(Invoke("self.player.listen", tuple(keys)), "with ", " as inbox:")
@@ -356,8 +370,6 @@ class Writer:
         elif isinstance(value, Document):
             made = self._expression(value.value)
             made = Invoke("json.dumps", (made,)) if _has_sources(made) else json.dumps(made)
-        elif isinstance(value, Neighbour):
-            made = Raw("self.player.user_id")
         elif isinstance(value, Mapping):
             made = {name: self._expression(one) for name, one in value.items()}
         elif isinstance(value, list):
@@ -470,14 +482,6 @@ _MODEL: Final = [
 
 def _constant(name: str) -> str:
     return re.sub(r"\W", "_", name).upper()
-
-
-def statement_of_import(module: str, names: Sequence[str], width: int) -> list[str]:
-    """``from module import names``."""
-    line = f"from {module} import {', '.join(names)}"
-    if len(line) <= width:
-        return [line]
-    return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
 
 
 def role_calls(role: Role, redactor: Redactor) -> list[list[str]]:
