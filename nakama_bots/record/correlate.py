@@ -62,7 +62,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
-    """A user that was not recorded: a new account takes its place."""
+    """A user that was not recorded: a new account takes its place where it must exist."""
 
     what: str
     """user_id or username"""
@@ -191,7 +191,6 @@ class Correlation:
     def _inside(self, role: Role, text: str, at: float, where: str, key: str) -> Any:
         """A text that has known ids in it, or an id that nobody gave."""
         if key == "usernames" and "rpc" not in where:
-            self.findings.find(f"{where}: {key} from an account that is new, as it was not recorded")
             return Bystander("username", text)
         pieces: list[Any] = []
         end = 0
@@ -206,9 +205,6 @@ class Correlation:
             return Mixed(tuple(pieces))
         if _UUID.fullmatch(text):
             if "rpc" not in where and (key in _USERS or (not key and any(one in where for one in _OF_USERS))):
-                self.findings.find(
-                    f"{where}: {key or 'user'} from an account that is new, as it was not recorded"
-                )
                 return Bystander("user_id", text)
             self.findings.leave(f"{where}: {key or 'value'}, an id that no answer had")
         elif _ID_KEY.search(key) and _looks_given(text):

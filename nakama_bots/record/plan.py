@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from nakama_bots.record import pace
 from nakama_bots.record.acts import MATCHED, TICKETS, Act, acting_of
-from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall, objects, whole
+from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall, fields, objects, whole
 from nakama_bots.record.correlate import Bystander, Correlation, Document, Event, Mixed, Own, Path, Ref
 from nakama_bots.record.meeting import CAUSE, Order
 from nakama_bots.record.redact import Redactor
@@ -18,6 +18,7 @@ from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import invoke
 from nakama_bots.record.writing.code import Raw
 from nakama_bots.record.writing.invoke import Written
+from nakama_bots.rest.families import friends, groups, users
 
 _REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""
@@ -26,6 +27,10 @@ _FEW_SENDS: Final = 3
 _SHORT_SEND: Final = 64
 """Bytes of match state that are written into the scenario, if there are few of them."""
 _ONCE: Final = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
+_NEED_USERS: Final = frozenset({
+    (WS, "status_follow"), (WS, "channel_join"),
+    *((route.method, route.template) for route in (friends.ADD, friends.BLOCK, groups.ADD_USERS)),
+})  # fmt: skip
 _ENABLING: Final = frozenset({"party_leader"})
 """Pushes from which on the player may do more: waited for, however late it did something."""
 _UNAWAITED: Final = frozenset({
@@ -189,7 +194,7 @@ class _Steps:
 
     def _resolved(self, written: Written, call: TapedCall) -> Written:
         where = f"{call.kind} {call.name}"
-        written.refused = bool(call.error)
+        written.call = call
         resolve = self._made.correlation.resolve
         written.positional = [
             self._clean(
@@ -210,7 +215,7 @@ class _Steps:
         if isinstance(value, (Ref, Own, Raw)):
             made = value
         elif isinstance(value, Bystander):
-            made = self._bystander(value, written)
+            made = self._bystander(value, key, written)
         elif isinstance(value, Mixed):
             clean = self._redactor.personal if written.personal else self._redactor.text
             pieces = (clean(one) if isinstance(one, str) else one for one in value.pieces)
@@ -229,11 +234,25 @@ class _Steps:
             made = self._redactor.value(value, key)
         return made
 
-    def _bystander(self, value: Bystander, written: Written) -> Any:
-        if written.refused:
-            return self._redactor.text(value.recorded)  # it may be refused because there is no such user
+    def _bystander(self, value: Bystander, key: str, written: Written) -> Any:
+        assert written.call is not None
+        where = f"{written.call.kind} {written.call.name}: {key or 'user'}"
+        if not _must_exist(value, written.call):
+            self._made.correlation.findings.leave(f"{where}, a user that was not recorded")
+            return self._redactor.text(value.recorded)
+        self._made.correlation.findings.find(f"{where} from a new account, for a user that was not recorded")
         number = self._role.bystanders.setdefault(value.recorded, len(self._role.bystanders))
         return Raw(f"others[{number}].{value.what}")
+
+
+def _must_exist(user: Bystander, call: TapedCall) -> bool:
+    """Whether a call has its outcome only if the user exists."""
+    if call.error:
+        return False
+    if (call.kind, call.name) == ("GET", users.GET.template):
+        found = objects(fields(call.answer).get("users"))
+        return any(user.recorded in (one.get("id"), one.get("username")) for one in found)
+    return (call.kind, call.name) in _NEED_USERS
 
 
 def _safe(written: Written, call: TapedCall, role: Role, notes: list[str]) -> Written:

@@ -99,7 +99,7 @@ def _likeness(wanted: list[Row], found: list[Row]) -> float:
 def _user_class(path: Path) -> Any:
     try:
         module = scripts.module_of(str(path))
-    except Exception as error:  # an import runs a user's code
+    except (Exception, SystemExit) as error:  # an import runs a user's code
         raise ConfigError("--output", str(path), f"{_ACCEPTED} ({error})") from error
     found = [
         one

@@ -25,6 +25,15 @@ def test_one_player_and_users_of_the_server(
     client.add_friends(session, usernames=["by-name"])
     with pytest.raises(CallError):
         client.add_friends(session, usernames=["nobody-has-this-name"])
+    client.get_users(session, usernames=["nobody-has-it-either"])
+    client.read_storage_objects(
+        session,
+        {
+            "object_ids": [
+                {"collection": "saves", "key": "one", "user_id": "11111111-2222-4333-8444-555555555555"}
+            ]
+        },
+    )
     socket.follow_users([friend.session.user_id])
     socket.request("status_follow", {"usernames": ["by-name"]})
     room = socket.join_chat(friend.session.user_id, 2)

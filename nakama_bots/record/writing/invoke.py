@@ -75,8 +75,8 @@ class Written:
     positional: list[Any]
     named: dict[str, Any]
     personal: bool = False
-    refused: bool = False
-    """Whether it failed."""
+    call: TapedCall | None = None
+    """What was recorded."""
     special: str = ""
     """A statement that follows it."""
 
