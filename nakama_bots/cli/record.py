@@ -117,9 +117,15 @@ def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
 
 
 def _verify(settings: Settings, path: Path) -> int:
+    from nakama_bots.cli.interrupts import Interrupted, raised  # noqa: PLC0415
     from nakama_bots.record.verify import verify  # noqa: PLC0415
 
-    return ExitCode.PASSED if verify(path, settings, print) else ExitCode.FAILURES
+    try:
+        with raised():
+            return ExitCode.PASSED if verify(path, settings, print) else ExitCode.FAILURES
+    except Interrupted as interrupted:
+        _say(f"nakama-bots record: stopped by {interrupted}")
+        return interrupted.exit_code
 
 
 def _say(text: str) -> None:

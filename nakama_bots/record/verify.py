@@ -142,10 +142,12 @@ def _played(kind: Any, settings: Settings, number: int) -> tuple[list[list[Row]]
             user.player.close()
 
     jobs = [gevent.spawn(play, user) for user in users]
-    gevent.joinall(jobs, timeout=TIMEOUT)
-    if any(not job.dead for job in jobs):
-        failures.append(f"a role did not end within {TIMEOUT:g} s")
-        gevent.killall(jobs)
+    try:
+        gevent.joinall(jobs, timeout=TIMEOUT)
+        if any(not job.dead for job in jobs):
+            failures.append(f"a role did not end within {TIMEOUT:g} s")
+    finally:
+        gevent.killall(jobs)  # each deletes the accounts that it has created
     return [_without_setup(one.rows) for one in heard], failures
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -58,6 +59,46 @@ def test_ctrl_c_writes_the_scenario(tmp_path: Path, emulator: EmulatorProcess, n
     assert (process.returncode, out) == (0, ""), said
     assert f"wrote {path}" in said
     assert 'with self.player.chat("hall") as room:' in check_source(path)
+
+
+WAITING = """
+import gevent
+from nakama_bots import NakamaUser, Replay, task
+
+DATA = Replay.beside(__file__)
+
+
+class Waiting(NakamaUser):
+    @task
+    def play(self) -> None:
+        with self.player.passing_through():
+            print(f"playing {self.player.user_id}", flush=True)
+            gevent.sleep(600)
+"""
+
+
+def test_a_verification_that_is_stopped_deletes_its_accounts(tmp_path: Path, emulator: EmulatorProcess) -> None:
+    path = tmp_path / "waiting.py"
+    path.write_text(WAITING)
+    data = {"version": 1, "calls": {"player": []}, "state": {}, "values": {}}
+    path.with_suffix(".recorded.json").write_text(json.dumps(data))
+    process = subprocess.Popen(
+        [*COMMAND, emulator.url, "--verify", "-o", str(path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = gevent.get_hub().threadpool.apply(process.stdout.readline)
+        process.send_signal(signal.SIGINT)
+        _, said = gevent.get_hub().threadpool.apply(process.communicate, (), {"timeout": 120})
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said) == (130, "nakama-bots record: stopped by SIGINT\n")
+    game = Game(emulator.url, "looks-for-it").log_in(connect=False)
+    assert line.startswith("playing ")
+    assert game.client.get_users(game.session, ids=[line.split()[1]]) == {}
+    game.close()
 
 
 def test_nothing_played_is_nothing_written(tmp_path: Path, emulator: EmulatorProcess) -> None:
