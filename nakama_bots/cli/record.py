@@ -16,6 +16,8 @@ from nakama_bots.settings.target import URL_FORM
 from nakama_bots.settings.values import Kind, duration, file_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nakama_bots.record.capture.tape import Tape
 
 HELP: Final = "record a game client's session through a proxy, and write it as a scenario"
@@ -89,11 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verify:
         return _verify(settings, wanted.output)
     session.check_output(wanted.output, replace=arguments.force)
-    tape = session.tape_of_har(Path(har)) if har is not None else _proxied(arguments, settings)
-    return ExitCode.PASSED if session.finish(tape, wanted, _say) else ExitCode.FAILURES
+    if har is None:
+        return _proxied(arguments, settings, lambda tape: session.finish(tape, wanted, _say))
+    return (
+        ExitCode.PASSED if session.finish(session.tape_of_har(Path(har)), wanted, _say) else ExitCode.FAILURES
+    )
 
 
-def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
+def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable[[Tape], bool]) -> int:
     from gevent.event import Event  # noqa: PLC0415
 
     from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
@@ -113,7 +118,8 @@ def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
         _say("play, then press Ctrl-C")
         ended.wait(getattr(arguments, "seconds", None))
         proxy.stop()
-        return tape_of(proxy.kept)
+        # Still inside: a second Ctrl-C must not end the writing, as the session cannot be played again.
+        return ExitCode.PASSED if finish(tape_of(proxy.kept)) else ExitCode.FAILURES
 
 
 def _verify(settings: Settings, path: Path) -> int:

@@ -61,6 +61,30 @@ def test_ctrl_c_writes_the_scenario(tmp_path: Path, emulator: EmulatorProcess, n
     assert 'with self.player.chat("hall") as room:' in check_source(path)
 
 
+def test_impatient_ctrl_c_loses_nothing(tmp_path: Path, emulator: EmulatorProcess) -> None:
+    path = tmp_path / "mine.py"
+    process = subprocess.Popen(
+        [*COMMAND, emulator.url, "--listen", "127.0.0.1:0", "-o", str(path)],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        url = said_until(process, "press Ctrl-C").split("connect to ")[1].split(" ")[0]
+        game = Game(url, "impatient").log_in(connect=False)
+        for number in range(200):
+            game.client.list_friends(game.session, limit=1 + number)
+        game.close()
+        with gevent.Timeout(120):
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                gevent.sleep(0.01)
+        _, said = process.communicate()
+    finally:
+        process.kill()
+        process.wait()
+    assert f"wrote {path}" in said
+    assert "list_friends(limit=200)" in path.read_text()
+
+
 WAITING = """
 import gevent
 from nakama_bots import NakamaUser, Replay, task
