@@ -16,6 +16,8 @@ from nakama_bots.settings.target import URL_FORM
 from nakama_bots.settings.values import Kind, duration, file_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nakama_bots.record.capture.tape import Tape
 
 HELP: Final = "record a game client's session through a proxy, and write it as a scenario"
@@ -41,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where the game client connects to instead of the server",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE.py", default=_OUTPUT, help="the scenario")
+    parser.add_argument("--force", action="store_true", help="replace a file of the same name")
     parser.add_argument(
         "--pace", choices=("thinking", "recorded"), default="thinking",
         help="pauses from the distribution of the recorded ones, or as they were",
@@ -75,6 +78,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("URL", "", f"{URL_FORM}; or --har FILE")
     if har is not None and arguments.verify:
         raise ConfigError("--verify", "with --har", "one of them at a time")
+    if arguments.tls_key and not arguments.tls_cert:
+        raise ConfigError("--tls-key", arguments.tls_key, "with --tls-cert, the certificate of this key")
+    if settings.target is not None and (settings.target.host, settings.target.port) == arguments.listen:
+        raise ConfigError("--listen", "{}:{}".format(*arguments.listen), "another address than the server's")
     # Late: gevent and the client are wanted by this subcommand only.
     from nakama_bots.record import session  # noqa: PLC0415
 
@@ -83,12 +90,15 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.verify:
         return _verify(settings, wanted.output)
-    session.check_output(wanted.output)
-    tape = session.tape_of_har(Path(har)) if har is not None else _proxied(arguments, settings)
-    return ExitCode.PASSED if session.finish(tape, wanted, _say) else ExitCode.FAILURES
+    session.check_output(wanted.output, replace=arguments.force)
+    if har is None:
+        return _proxied(arguments, settings, lambda tape: session.finish(tape, wanted, _say))
+    return (
+        ExitCode.PASSED if session.finish(session.tape_of_har(Path(har)), wanted, _say) else ExitCode.FAILURES
+    )
 
 
-def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
+def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable[[Tape], bool]) -> int:
     from gevent.event import Event  # noqa: PLC0415
 
     from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
@@ -108,13 +118,20 @@ def _proxied(arguments: argparse.Namespace, settings: Settings) -> Tape:
         _say("play, then press Ctrl-C")
         ended.wait(getattr(arguments, "seconds", None))
         proxy.stop()
-        return tape_of(proxy.kept)
+        # Still inside: a second Ctrl-C must not end the writing, as the session cannot be played again.
+        return ExitCode.PASSED if finish(tape_of(proxy.kept)) else ExitCode.FAILURES
 
 
 def _verify(settings: Settings, path: Path) -> int:
+    from nakama_bots.cli.interrupts import Interrupted, raised  # noqa: PLC0415
     from nakama_bots.record.verify import verify  # noqa: PLC0415
 
-    return ExitCode.PASSED if verify(path, settings, print) else ExitCode.FAILURES
+    try:
+        with raised():
+            return ExitCode.PASSED if verify(path, settings, print) else ExitCode.FAILURES
+    except Interrupted as interrupted:
+        _say(f"nakama-bots record: stopped by {interrupted}")
+        return interrupted.exit_code
 
 
 def _say(text: str) -> None:

@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from nakama_bots.players.acts.social import JoinedGroup
     from nakama_bots.players.delivery.codecs import Codec
     from nakama_bots.players.player import Player
+    from nakama_bots.session import Session
     from nakama_bots.types.common import Json, JsonText
     from nakama_bots.types.notifications import Notification
+    from nakama_bots.types.realtime import MatchmakerTicket, PartyMatchmakerTicket
     from nakama_bots.types.storage import StorageObject, StorageObjectAck
 
 
@@ -60,6 +62,25 @@ class Acts:
         limit = player.world.defaults.matchmaker_timeout if timeout is None else timeout
         join = matchmaking.joining(player, lambda: matchmaking.find_opponents(player, ticket, limit))
         return Match(player, join, delivery=delivery)
+
+    def add_ticket(
+        self,
+        mode: str = "",
+        *,
+        players: int | None = None,
+        min_count: int | None = None,
+        max_count: int | None = None,
+        count_multiple: int | None = None,
+        query: str = "",
+        properties: Mapping[str, str | float] | None = None,
+        party_id: str = "",
+    ) -> MatchmakerTicket | PartyMatchmakerTicket:
+        """Add a ticket as ``find_match`` does, or one for a party, without waiting for a match."""
+        player = _player(self)
+        ticket = matchmaking.ticket_of(
+            player, mode, players, min_count, max_count, count_multiple, query, properties
+        )
+        return matchmaking.add_ticket(player, ticket, party_id)
 
     def join_match(
         self,
@@ -160,6 +181,13 @@ class Acts:
         """
         player = _player(self)
         return social.user_ids(player, [player.identity.neighbour(one) for one in distances])
+
+    def bystanders(self, number: int = 1) -> AbstractContextManager[list[Session]]:
+        """Inside, there are so many new accounts that no player plays; they are deleted at the end.
+
+        For what needs another user: ``with player.bystanders() as others``, then ``others[0].user_id``.
+        """
+        return social.bystanders(_player(self), number)
 
     def befriend(self, user_id: str) -> int | None:
         """Invite a user or accept its invitation. Returns the resulting ``FriendState``, or None."""

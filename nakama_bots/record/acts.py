@@ -7,11 +7,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nakama_bots.record.capture.tape import WS, RecordedPush, TapedCall
+from nakama_bots.record.capture.tape import WS, RecordedPush, TapedCall, fields
 from nakama_bots.record.correlate import Ref, parsed
 from nakama_bots.record.roles import Role
 
 MATCHED: Final = "matchmaker_matched"
+TICKETS: Final = ("matchmaker_add", "party_matchmaker_add")
 _OWN_GROUP: Final = re.compile(r"\s*\+properties\.group:bots[0-9a-f]{8}")
 _LEAVES: Final = {
     "match_leave": "match_id",
@@ -87,8 +88,7 @@ def acting_of(role: Role) -> Acting:
 
 
 def _opened(found: Acting, role: Role, index: int, call: TapedCall) -> Act | None:
-    request = call.request if isinstance(call.request, Mapping) else {}
-    answer = call.answer if isinstance(call.answer, Mapping) else {}
+    request, answer = fields(call.request), fields(call.answer)
 
     def act(kind: str, how: str, act_id: Any) -> Act:
         return Act(kind, how, role, str(act_id), call, index, len(role.calls))
@@ -103,7 +103,7 @@ def _opened(found: Acting, role: Role, index: int, call: TapedCall) -> Act | Non
         return act("chat", "chat", answer["id"])
     if call.name == "party_create" and request.get("open") and answer.get("party_id"):
         return act("party", "lead_party", answer["party_id"])
-    if call.name == "party_join":
+    if call.name == "party_join" and request.get("party_id"):
         joined = _push(role, "party", call.at, lambda body: body.get("party_id") == request.get("party_id"))
         if joined is not None and joined.at - call.at < _JOIN_SOON and _open_to_all(joined):
             found.part.add(id(joined))
@@ -130,8 +130,8 @@ def _search(found: Acting, act: Act, request: Mapping[str, Any]) -> None:
         if (token and body.get("token") == token) or (match_id and body.get("match_id") == match_id):
             ticket = _ticket(act.role, body.get("ticket"), push.at)
             party = _party(found, act, ticket)
-            if ticket is None and party is None:
-                return
+            if party is None and (ticket is None or ticket.name != "matchmaker_add"):
+                return  # of a party that is written call by call
             act.how = "find_match" if party is None else "party.find_match"
             act.ticket, act.party, act.size = ticket, party, len(body.get("users", ()))
             found.part.update(map(id, (push, ticket)))
@@ -156,7 +156,7 @@ def _ticket(role: Role, ticket: Any, before: float) -> TapedCall | None:
             call
             for call in reversed(role.calls)
             if call.at <= before
-            and call.name in ("matchmaker_add", "party_matchmaker_add")
+            and call.name in TICKETS
             and isinstance(call.answer, Mapping)
             and call.answer.get("ticket") == ticket
         ),
@@ -201,8 +201,8 @@ def _nest(acts: list[Act]) -> None:
 def bot_query(request: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Query and properties of a ticket, without what our own bots add to theirs."""
     query = str(request.get("query", "*"))
-    texts = dict(request.get("string_properties") or {})
+    texts = dict(fields(request.get("string_properties")))
     bare = _OWN_GROUP.sub("", query).strip()
     if bare != query:
         texts.pop("group", None)
-    return ("" if bare == "*" else bare), {**texts, **(request.get("numeric_properties") or {})}
+    return ("" if bare == "*" else bare), {**texts, **fields(request.get("numeric_properties"))}

@@ -18,6 +18,11 @@ _ID_KEY: Final = re.compile(r"(?:^|_)(?:id|ids|ticket|token|cursor|version)$")
 _SMALLEST: Final = 10_000
 """A smaller number that an answer gave and a request has is taken for the same by chance."""
 _JOINS: Final = ("channel_join", "match_create", "match_join", "party_create")
+_USERS: Final = frozenset({"user", "user_id", "user_ids", "ids", "owner_id", "owner_ids", "id"})
+_OF_USERS: Final = ("{user_id}", "{owner_id}", "status_follow", "status_unfollow")
+"""Requests whose id without a name is a user's."""
+_SORTED: Final = ("user_id_one", "user_id_two")
+"""The users of a direct chat in the order of their ids: another one for other users."""
 _MOST_SHOWN: Final = 12
 
 Event: TypeAlias = TapedCall | RecordedPush
@@ -56,8 +61,12 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbour:
-    """A user that was not recorded: another player takes its place."""
+class Bystander:
+    """A user that was not recorded: a new account takes its place where it must exist."""
+
+    what: str
+    """user_id or username"""
+    recorded: str
 
 
 @dataclass(slots=True)
@@ -181,6 +190,8 @@ class Correlation:
 
     def _inside(self, role: Role, text: str, at: float, where: str, key: str) -> Any:
         """A text that has known ids in it, or an id that nobody gave."""
+        if key == "usernames" and "rpc" not in where:
+            return Bystander("username", text)
         pieces: list[Any] = []
         end = 0
         for match in _LONG.finditer(text):
@@ -193,9 +204,8 @@ class Correlation:
                 pieces.append(text[end:])
             return Mixed(tuple(pieces))
         if _UUID.fullmatch(text):
-            if key in ("user_id", "user_ids", "ids", "owner_id", "owner_ids", "id") and "rpc" not in where:
-                self.findings.leave(f"{where}: {key}, a user or object that no answer had; it stays out")
-                return Neighbour()
+            if "rpc" not in where and (key in _USERS or (not key and any(one in where for one in _OF_USERS))):
+                return Bystander("user_id", text)
             self.findings.leave(f"{where}: {key or 'value'}, an id that no answer had")
         elif _ID_KEY.search(key) and _looks_given(text):
             self.findings.leave(f"{where}: {key}, which no answer had: the game's own")
@@ -237,6 +247,8 @@ def _carries(path: Path, value: Any) -> bool:
     if len(value) < 4 or len(value) > 4096:
         return False
     name = next((one for one in reversed(path) if isinstance(one, str) and one != "json()"), "")
+    if name in _SORTED:
+        return False
     return (
         _looks_given(value)
         or bool(_ID_KEY.search(name))

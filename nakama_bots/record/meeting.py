@@ -1,117 +1,192 @@
-"""Roles that wait for each other, so that what one does finds what another one did before."""
+"""Roles that wait for each other, so that what one does finds what another one did before.
+
+Every wait is for a step that had ended before in the recording: roles cannot wait for each other in a circle.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Final
 
 from nakama_bots.record.acts import Act
-from nakama_bots.record.capture.tape import WS, TapedCall
+from nakama_bots.record.capture.tape import WS, RecordedPush, TapedCall
 from nakama_bots.record.correlate import Own
 from nakama_bots.record.steps import Part, Step, refs_of
 
-
-def keep_order(parts: Sequence[Part]) -> None:
-    """Calls of two roles about the same user or object keep their order."""
-    touched: dict[Any, list[tuple[Part, Step]]] = {}
-    for part in parts:
-        for step in part.steps:
-            if step.kind != "call" or step.call is None or (step.call.kind == WS and not _joins(step.call)):
-                continue
-            users = {part.role.user}
-            for ref in refs_of(step):
-                if isinstance(ref, Own):
-                    users.add(ref.role.user)
-                else:
-                    touched.setdefault((id(ref.event), ref.path), []).append((part, step))
-            if len(users) > 1:
-                touched.setdefault(frozenset(users), []).append((part, step))
-    number = 0
-    done: set[int] = set()
-    for pairs in touched.values():
-        pairs.sort(key=lambda pair: pair[1].at)
-        for (one, earlier), (other, later) in pairwise(pairs):
-            if one is other or id(later) in done or later.at < earlier.ended:
-                continue
-            done.add(id(later))
-            number += 1
-            name = f"step {number}"
-            place = one.steps.index(earlier) + 1
-            one.steps.insert(place, Step("share", earlier.ended, earlier.ended, name=name))
-            other.steps.insert(other.steps.index(later), Step("hear", earlier.ended, earlier.ended, name=name))
+CAUSE: Final = 2.0
+"""Seconds before a push within which a call may have caused it."""
+_JOINS: Final = frozenset({"party_join", "party_accept", "party_remove", "party_promote"})
+_ENTERS: Final = frozenset({"channel_join", "match_join", "party_join", "status_follow"})
+# Pushes that only those get who are in the same place at that time.
+_FLEETING: Final = frozenset({"channel_message", "match_data", "party_data", "status_presence_event"})
+_STAYED_IN: Final = ("match", "party")
 
 
-def close_last(parts: Sequence[Part]) -> None:
-    """The leader of a party closes it after the members that left before."""
-    closes = [
-        (part, step)
-        for part in parts
-        for step in part.steps
-        if step.kind == "close" and step.act is not None and step.act.kind == "party"
-    ]
-    number = 0
-    for part, step in closes:
-        for other, earlier in closes:
-            assert step.act is not None
-            assert earlier.act is not None
-            same = step.act.id == earlier.act.id and step.act.how == "lead_party" and other is not part
-            if same and earlier.at < step.at:
-                number += 1
-                name = f"left the party {number}"
-                other.steps.insert(
-                    other.steps.index(earlier) + 1, Step("share", earlier.at, earlier.at, name=name)
-                )
-                part.steps.insert(part.steps.index(step), Step("hear", earlier.at, earlier.at, name=name))
+class Order:
+    """Lets steps wait for steps of other roles."""
 
+    def __init__(self, parts: Sequence[Part]) -> None:
+        self._parts = parts
+        self._number = 0
 
-def _joins(call: TapedCall) -> bool:
-    return call.name in ("party_join", "party_accept", "party_remove", "party_promote")
+    def all(self) -> None:
+        """Keep the order in which things were done in the recording, as far as it matters."""
+        self._same_things()
+        self._arrivals()
+        self._pushes()
+        self._departures()
 
+    def _after(self, part: Part, step: Step, other: Part, earlier: Step) -> None:
+        """Do ``step`` of ``part`` after ``earlier`` of ``other``."""
+        start, end = other.steps.index(earlier) + 1, part.steps.index(step)
+        shared = {one.name for one in other.steps[start:] if one.kind == "share"}
+        if any(one.kind == "hear" and one.name in shared for one in part.steps[:end]):
+            return  # it waits for something later already
+        if other.steps[start : start + 1] and other.steps[start].kind == "share":
+            name = other.steps[start].name
+        else:
+            self._number += 1
+            name = f"step {self._number}"
+            other.steps.insert(start, Step("share", earlier.ended, earlier.ended, name=name))
+        part.steps.insert(end, Step("hear", earlier.ended, earlier.ended, name=name))
 
-def meet(part: Part, parts: Sequence[Part]) -> None:
-    """Wait in a match, a party or a room for the other roles that came before the next step."""
-    for act in part.acting.acts:
-        if act.how.endswith("find_match"):
-            continue
+    def _same_things(self) -> None:
+        """Calls of two roles about the same user or object keep their order."""
+        touched: dict[Any, list[tuple[Part, Step]]] = {}
+        for part in self._parts:
+            for step in part.steps:
+                if step.kind != "call" or step.call is None:
+                    continue
+                if step.call.kind == WS and step.call.name not in _JOINS:
+                    continue
+                users = {part.role.user}
+                for ref in refs_of(step):
+                    if isinstance(ref, Own):
+                        users.add(ref.role.user)
+                    else:
+                        touched.setdefault((id(ref.event), ref.path), []).append((part, step))
+                if len(users) > 1:
+                    touched.setdefault(frozenset(users), []).append((part, step))
+        for pairs in touched.values():
+            pairs.sort(key=lambda pair: pair[1].at)
+            for (one, earlier), (other, later) in pairwise(pairs):
+                if one is not other and earlier.ended <= later.at:
+                    self._after(other, later, one, earlier)
+
+    def _arrivals(self) -> None:
+        """In a match, a party or a room, wait for those who came before the next step."""
+        for part in self._parts:
+            for act in part.acting.acts:
+                if not act.how.endswith("find_match"):
+                    self._arrivals_in(part, act)
+
+    def _arrivals_in(self, part: Part, act: Act) -> None:
         others = sorted(
-            (other.call.ended, parts.index(one))
-            for one in parts
-            if one is not part
-            for other in one.acting.acts
-            if other.kind == act.kind and other.id == act.id
+            ((one.call.ended, _left(other, one), other, one) for other, one in self._together(part, act)),
+            key=lambda item: item[0],
         )
-        inside = [
-            one
-            for one in part.steps
-            # A connection that ends takes the player out of everything that it has joined.
-            if (one.act is act and one.kind in ("call", "state"))
-            or (one.kind == "disconnect" and one.at > act.call.at)
-        ]
         last = 0
-        for step in inside:
-            here = [index for at, index in others if at < step.at]
-            if len(here) > last and act.kind != "match":
-                last = len(here)
-                _after_join(part, step, act, parts)
-            elif len(here) > last:
-                last = len(here)
-                at = others[last - 1][0]
-                roles = [parts[index].role for index in dict.fromkeys(here)]
-                part.steps.insert(part.steps.index(step), Step("meet", at, at, act=act, others=roles))
-
-
-def _after_join(part: Part, step: Step, act: Act, parts: Sequence[Part]) -> None:
-    """Do a step after those who were there before have joined; they may have left meanwhile."""
-    for other in parts:
-        for one in other.acting.acts:
-            if other is part or one.kind != act.kind or one.id != act.id or not one.call.ended < step.at:
+        for step in _inside(part, act):
+            here = [item for item in others if item[0] < step.at]
+            if len(here) <= last:
                 continue
-            name = f"the {other.role.name} has joined {1 + other.acting.acts.index(one)}"
-            joined = next(
-                index for index, own in enumerate(other.steps) if own.act is one and own.kind == "open"
-            )
-            at = one.call.ended
-            if other.steps[joined + 1 : joined + 2] == [] or other.steps[joined + 1].name != name:
-                other.steps.insert(joined + 1, Step("share", at, at, name=name))
-            part.steps.insert(part.steps.index(step), Step("hear", at, at, name=name))
+            last = len(here)
+            if act.kind == "match":
+                # Presences show who is in a match: not those who have left again.
+                roles = list(dict.fromkeys(other.role for _, left, other, _ in here if left >= step.at))
+                if roles:
+                    met = Step("meet", step.at, step.at, act=act, others=roles)
+                    part.steps.insert(part.steps.index(step), met)
+            else:
+                for _, _, other, one in here:
+                    self._after(part, step, other, _opening(other, one))
+
+    def _pushes(self) -> None:
+        """A push that a role waits for is caused after the role is where it gets it."""
+        for part in self._parts:
+            for step in list(part.steps):
+                if step.kind != "take" or step.push is None or step.push.key not in _FLEETING:
+                    continue
+                found = self._cause(part, step.push)
+                if found is None:
+                    continue
+                other, cause = found
+                entered = [
+                    one for one in part.steps if one.kind != "close" and one.ended <= cause.at and _enters(one)
+                ]
+                if entered:
+                    self._after(other, cause, part, entered[-1])
+
+    def _cause(self, part: Part, push: RecordedPush) -> tuple[Part, Step] | None:
+        calls = [
+            (call.at, other, call)
+            for other in self._parts
+            for call in other.role.calls
+            if push.at - CAUSE < call.at <= push.at
+        ]
+        _, other, call = max(calls, key=lambda item: item[0], default=(0.0, part, None))
+        if call is None or other is part:
+            return None
+        return next(((other, one) for one in other.steps if call is one.call or call in one.sends), None)
+
+    def _departures(self) -> None:
+        """Leave a match or a party after what the others did in it before, and its leader as the last one."""
+        for part in self._parts:
+            for act in part.acting.acts:
+                if act.kind not in _STAYED_IN:
+                    continue
+                close = _closing(part, act)
+                for other, one in self._together(part, act):
+                    ends = act.how == "lead_party"
+                    done = [
+                        step
+                        for step in other.steps
+                        if step.act is one and step.ended <= close.at and (ends or step.kind != "close")
+                    ]
+                    if done and _opening(part, act).at < done[-1].ended:
+                        self._after(part, close, other, done[-1])
+
+    def _together(self, part: Part, act: Act) -> Iterator[tuple[Part, Act]]:
+        for other in self._parts:
+            if other is not part:
+                yield from (
+                    (other, one) for one in other.acting.acts if (one.kind, one.id) == (act.kind, act.id)
+                )
+
+
+def _inside(part: Part, act: Act) -> list[Step]:
+    """The steps in an act, and the end of the connection, which takes the player out of everything."""
+    return [
+        one
+        for one in part.steps
+        if (one.act is act and one.kind in ("call", "state"))
+        or (one.kind == "disconnect" and one.at > act.call.at)
+    ]
+
+
+def _opening(part: Part, act: Act) -> Step:
+    return next(one for one in part.steps if one.act is act and one.kind == "open")
+
+
+def _closing(part: Part, act: Act) -> Step:
+    """The step with which a role leaves: the end of the act, or that of its connection just before."""
+    index = next(i for i, one in enumerate(part.steps) if one.act is act and one.kind == "close")
+    while index and part.steps[index - 1].kind == "close":
+        index -= 1
+    before = part.steps[index - 1] if index else None
+    if before is not None and before.kind == "disconnect":
+        return before
+    return next(one for one in part.steps if one.act is act and one.kind == "close")
+
+
+def _left(part: Part, act: Act) -> float:
+    return _closing(part, act).at
+
+
+def _enters(step: Step) -> bool:
+    if step.kind == "take":
+        return step.push is not None and step.push.key == "party"
+    return step.kind == "open" or (
+        step.kind == "call" and isinstance(step.call, TapedCall) and step.call.name in _ENTERS
+    )

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nakama_bots.record import meeting, pace
-from nakama_bots.record.acts import Act, acting_of
-from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall
-from nakama_bots.record.correlate import Correlation, Document, Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record import pace
+from nakama_bots.record.acts import MATCHED, TICKETS, Act, acting_of
+from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall, fields, objects, whole
+from nakama_bots.record.correlate import Bystander, Correlation, Document, Event, Mixed, Own, Path, Ref
+from nakama_bots.record.meeting import CAUSE, Order
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
@@ -17,13 +18,19 @@ from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import invoke
 from nakama_bots.record.writing.code import Raw
 from nakama_bots.record.writing.invoke import Written
+from nakama_bots.rest.families import friends, groups, users
 
 _REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""
 _IDLE: Final = 0.02
-_CAUSE: Final = 2.0
 _FEW_SENDS: Final = 3
+_SHORT_SEND: Final = 64
+"""Bytes of match state that are written into the scenario, if there are few of them."""
 _ONCE: Final = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
+_NEED_USERS: Final = frozenset({
+    (WS, "status_follow"), (WS, "channel_join"),
+    *((route.method, route.template) for route in (friends.ADD, friends.BLOCK, groups.ADD_USERS)),
+})  # fmt: skip
 _ENABLING: Final = frozenset({"party_leader"})
 """Pushes from which on the player may do more: waited for, however late it did something."""
 _UNAWAITED: Final = frozenset({
@@ -58,10 +65,8 @@ def plan(tape: Tape, redactor: Redactor) -> ScenarioPlan:
     for part in parts:
         _take(part, parts)
     _hand_over(parts)
-    meeting.keep_order(parts)
-    meeting.close_last(parts)
+    Order(parts).all()
     for part in parts:
-        meeting.meet(part, parts)
         _pause(part)
     return made
 
@@ -118,11 +123,22 @@ class _Steps:
                 call=call,
                 written=self._call(index, call),
             )
-        yield from self._closes(len(calls), calls[-1].ended if calls else 0.0)
+        # What it did not leave it was in until its connection ended.
+        yield from self._closes(len(calls), max((one.closed or 0.0 for one in self._role.sockets), default=0.0))
 
     def _mode(self) -> Any:
         # Only those who met here find each other.
         return Raw("crew.id") if self._together else Raw("type(self).__name__")
+
+    def _ticket_mode(self, call: TapedCall) -> Any:
+        ticket = call.answer.get("ticket") if isinstance(call.answer, Mapping) else None
+        matched = any(
+            push.key == MATCHED and ticket is not None and push.body.get("ticket") == ticket
+            for part in self._made.parts
+            for push in part.role.pushes
+        )
+        # A ticket that was not matched must find nobody here either.
+        return self._mode() if matched else Raw("self.player.user_id")
 
     def _closes(self, index: int, at: float) -> Iterator[Step]:
         for act in reversed(self._part.acting.acts):
@@ -146,8 +162,9 @@ class _Steps:
         messages = []
         for call in step.sends:
             body = call.request
-            messages.append((call.at, int(body.get("op_code", 0) or 0), invoke.payload_of(body.get("data"))))
-        if len(messages) <= _FEW_SENDS or step.act.kind == "party":
+            messages.append((call.at, whole(body.get("op_code")), invoke.payload_of(body.get("data"))))
+        short = len(messages) <= _FEW_SENDS and all(len(data) <= _SHORT_SEND for _, _, data in messages)
+        if short or step.act.kind == "party":
             for call, (at, op_code, data) in zip(step.sends, messages, strict=True):
                 said = self._redactor.data(data)
                 shown: Any = said.decode() if said.isascii() and said.decode().isprintable() else said
@@ -167,6 +184,8 @@ class _Steps:
 
     def _call(self, index: int, call: TapedCall) -> Written:
         inside = self._inside(index, call)
+        if call.name in TICKETS and not call.error:
+            return self._resolved(invoke.ticket(call, self._ticket_mode(call)), call)
         if call.kind == WS:
             return self._resolved(invoke.over_socket(call, inside), call)
         if call.name == "/v2/channel/{channel_id}" and (read := invoke.history(call, inside)) is not None:
@@ -175,6 +194,7 @@ class _Steps:
 
     def _resolved(self, written: Written, call: TapedCall) -> Written:
         where = f"{call.kind} {call.name}"
+        written.call = call
         resolve = self._made.correlation.resolve
         written.positional = [
             self._clean(
@@ -192,8 +212,10 @@ class _Steps:
     def _clean(self, value: Any, key: str, written: Written) -> Any:
         """``value`` without what is somebody's; values of answers stay."""
         made: Any
-        if isinstance(value, (Ref, Own, Raw, Neighbour)):
+        if isinstance(value, (Ref, Own, Raw)):
             made = value
+        elif isinstance(value, Bystander):
+            made = self._bystander(value, key, written)
         elif isinstance(value, Mixed):
             clean = self._redactor.personal if written.personal else self._redactor.text
             pieces = (clean(one) if isinstance(one, str) else one for one in value.pieces)
@@ -201,11 +223,9 @@ class _Steps:
         elif isinstance(value, Document):
             made = Document(self._clean(value.value, key, written))
         elif isinstance(value, Mapping):
-            made = {self._redactor.text(name): self._clean(one, name, written) for name, one in value.items()}
+            made = {self._redactor.part(name): self._clean(one, name, written) for name, one in value.items()}
         elif isinstance(value, list):
             made = [self._clean(one, key, written) for one in value]
-            if any(isinstance(one, Neighbour) for one in value):
-                made = Raw("self.player.neighbours(1)")
         elif isinstance(value, bytes):
             made = self._redactor.data(value)
         elif isinstance(value, str) and written.personal and key not in ("channel_id", "message_id"):
@@ -213,6 +233,26 @@ class _Steps:
         else:
             made = self._redactor.value(value, key)
         return made
+
+    def _bystander(self, value: Bystander, key: str, written: Written) -> Any:
+        assert written.call is not None
+        where = f"{written.call.kind} {written.call.name}: {key or 'user'}"
+        if not _must_exist(value, written.call):
+            self._made.correlation.findings.leave(f"{where}, a user that was not recorded")
+            return self._redactor.text(value.recorded)
+        self._made.correlation.findings.find(f"{where} from a new account, for a user that was not recorded")
+        number = self._role.bystanders.setdefault(value.recorded, len(self._role.bystanders))
+        return Raw(f"others[{number}].{value.what}")
+
+
+def _must_exist(user: Bystander, call: TapedCall) -> bool:
+    """Whether a call has its outcome only if the user exists."""
+    if call.error:
+        return False
+    if (call.kind, call.name) == ("GET", users.GET.template):
+        found = objects(fields(call.answer).get("users"))
+        return any(user.recorded in (one.get("id"), one.get("username")) for one in found)
+    return (call.kind, call.name) in _NEED_USERS
 
 
 def _safe(written: Written, call: TapedCall, role: Role, notes: list[str]) -> Written:
@@ -230,7 +270,7 @@ def _safe(written: Written, call: TapedCall, role: Role, notes: list[str]) -> Wr
         del written.named["version"]
         notes.append(_ONCE)
     if method == "write_storage_objects" and not call.error and not role.created:
-        for one in written.positional[-1]:
+        for one in objects(written.positional[-1]):
             if isinstance(one, dict) and one.get("version") == "*":
                 del one["version"]
                 notes.append(_ONCE)
@@ -272,7 +312,7 @@ def _awaited(push: RecordedPush, part: Part, parts: Sequence[Part]) -> bool:
         (call.at, other is part)
         for other in parts
         for call in other.role.calls
-        if push.at - _CAUSE < call.at <= push.at
+        if push.at - CAUSE < call.at <= push.at
     ]
     if not causes:
         return False  # of somebody who was not recorded: it would not come again

@@ -7,9 +7,15 @@ from typing import Final
 
 from nakama_bots.record.capture.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
 from nakama_bots.record.writing import routes
+from nakama_bots.rest.families import friends, groups, notifications
 
 NAMES: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _PERSONAL: Final = ("/v2/account/link/", "/v2/account/unlink/", "/v2/iap/")
+# Not the same the second time: friends, members and notifications that were deleted stay so.
+_ONCE: Final = frozenset({
+    (route.method, route.template)
+    for route in (friends.ADD, friends.BLOCK, friends.DELETE, groups.JOIN, notifications.DELETE)
+})  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -24,10 +30,17 @@ class Role:
     calls: list[TapedCall] = field(default_factory=list)
     pushes: list[RecordedPush] = field(default_factory=list)
     sockets: list[RecordedSocket] = field(default_factory=list)
+    bystanders: dict[str, int] = field(default_factory=dict)
+    """Users that were not recorded and whom its calls need, by id or name: their number."""
 
     def connection_at(self, at: float) -> int:
         """Which of its connections was the newest at a time, from 1; 0 before the first."""
         return sum(1 for one in self.sockets if one.opened <= at)
+
+    @property
+    def passes(self) -> bool:
+        """Whether each round needs a new account: it was new, or did what an account can do once."""
+        return self.created or any((one.kind, one.name) in _ONCE and not one.error for one in self.calls)
 
     @property
     def appears_online(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.players.replay import SUFFIX
 from nakama_bots.record.capture import har
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.capture.wire import Kept
@@ -29,13 +31,20 @@ class RecordOptions:
     keep_texts: bool = False
 
 
-def check_output(path: Path) -> None:
-    """``ConfigError`` if the scenario could not be written there, found before anybody plays."""
+def check_output(path: Path, *, replace: bool = False) -> None:
+    """``ConfigError`` if the scenario cannot be written there, found before anything is played.
+
+    A file that exists may have been edited: only ``replace`` allows to write over it.
+    """
     if path.suffix != ".py" or not path.stem.isidentifier():
         raise ConfigError("--output", str(path), "the name of a Python module, as scenarios/mine.py")
     folder = next(one for one in path.absolute().parents if one.exists())
     if not folder.is_dir() or path.is_dir():
         raise ConfigError("--output", str(path), "a file in a folder")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError("--output", str(path), f"a file in a folder that can be written to, unlike {folder}")
+    if not replace and (path.exists() or path.with_suffix(SUFFIX).exists()):
+        raise ConfigError("--output", str(path), "a name that no file has yet, or --force")
 
 
 def tape_of(kept: Kept) -> Tape:
@@ -60,11 +69,18 @@ def finish(tape: Tape, options: RecordOptions, say: Callable[[str], object]) -> 
     if not scenario.roles:
         for line in tape.notes:
             say(line)
-        say("nothing was recorded: no player made a call")
+        say(_nothing(tape))
         return False
     for line in scenario.report:
         say(line)
     return _saved(scenario, options.output, say)
+
+
+def _nothing(tape: Tape) -> str:
+    if not tape.calls:
+        return "nothing was recorded: no player made a call"
+    calls = "1 call" if len(tape.calls) == 1 else f"{len(tape.calls)} calls"
+    return f"nothing was recorded: {calls} passed, but no player had logged in"
 
 
 def _saved(scenario: Scenario, path: Path, say: Callable[[str], object]) -> bool:

@@ -99,7 +99,7 @@ def _likeness(wanted: list[Row], found: list[Row]) -> float:
 def _user_class(path: Path) -> Any:
     try:
         module = scripts.module_of(str(path))
-    except Exception as error:  # an import runs a user's code
+    except (Exception, SystemExit) as error:  # an import runs a user's code
         raise ConfigError("--output", str(path), f"{_ACCEPTED} ({error})") from error
     found = [
         one
@@ -142,10 +142,12 @@ def _played(kind: Any, settings: Settings, number: int) -> tuple[list[list[Row]]
             user.player.close()
 
     jobs = [gevent.spawn(play, user) for user in users]
-    gevent.joinall(jobs, timeout=TIMEOUT)
-    if any(not job.dead for job in jobs):
-        failures.append(f"a role did not end within {TIMEOUT:g} s")
-        gevent.killall(jobs)
+    try:
+        gevent.joinall(jobs, timeout=TIMEOUT)
+        if any(not job.dead for job in jobs):
+            failures.append(f"a role did not end within {TIMEOUT:g} s")
+    finally:
+        gevent.killall(jobs)  # each deletes the accounts that it has created
     return [_without_setup(one.rows) for one in heard], failures
 
 

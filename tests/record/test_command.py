@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,14 +13,16 @@ import gevent
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.errors import CallError
 from nakama_bots.realtime.frames import BINARY, TEXT
 from nakama_bots.record.capture.tape import Tape
+from nakama_bots.record.session import RecordOptions, finish
 from nakama_bots.record.state import MOST_STATE
 from nakama_bots.record.writing.scenario import MOST_LINES
 from nakama_bots.record.writing.scribe import Scribe
 
 from .conftest import MakeRecorder
-from .support import Game, check_source
+from .support import Game, check_source, stopped
 from .test_scenario import written
 
 COMMAND = [sys.executable, "-m", "nakama_bots.cli", "record"]
@@ -58,6 +61,70 @@ def test_ctrl_c_writes_the_scenario(tmp_path: Path, emulator: EmulatorProcess, n
     assert 'with self.player.chat("hall") as room:' in check_source(path)
 
 
+def test_impatient_ctrl_c_loses_nothing(tmp_path: Path, emulator: EmulatorProcess) -> None:
+    path = tmp_path / "mine.py"
+    process = subprocess.Popen(
+        [*COMMAND, emulator.url, "--listen", "127.0.0.1:0", "-o", str(path)],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        url = said_until(process, "press Ctrl-C").split("connect to ")[1].split(" ")[0]
+        game = Game(url, "impatient").log_in(connect=False)
+        for number in range(200):
+            game.client.list_friends(game.session, limit=1 + number)
+        game.close()
+        with gevent.Timeout(120):
+            while process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                gevent.sleep(0.01)
+        _, said = process.communicate()
+    finally:
+        process.kill()
+        process.wait()
+    assert f"wrote {path}" in said
+    assert "list_friends(limit=200)" in path.read_text()
+
+
+WAITING = """
+import gevent
+from nakama_bots import NakamaUser, Replay, task
+
+DATA = Replay.beside(__file__)
+
+
+class Waiting(NakamaUser):
+    @task
+    def play(self) -> None:
+        with self.player.passing_through():
+            print(f"playing {self.player.user_id}", flush=True)
+            gevent.sleep(600)
+"""
+
+
+def test_a_verification_that_is_stopped_deletes_its_accounts(tmp_path: Path, emulator: EmulatorProcess) -> None:
+    path = tmp_path / "waiting.py"
+    path.write_text(WAITING)
+    data = {"version": 1, "calls": {"player": []}, "state": {}, "values": {}}
+    path.with_suffix(".recorded.json").write_text(json.dumps(data))
+    process = subprocess.Popen(
+        [*COMMAND, emulator.url, "--verify", "-o", str(path)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        line = gevent.get_hub().threadpool.apply(process.stdout.readline)
+        process.send_signal(signal.SIGINT)
+        _, said = gevent.get_hub().threadpool.apply(process.communicate, (), {"timeout": 120})
+    finally:
+        process.kill()
+        process.wait()
+    assert (process.returncode, said) == (130, "nakama-bots record: stopped by SIGINT\n")
+    game = Game(emulator.url, "looks-for-it").log_in(connect=False)
+    assert line.startswith("playing ")
+    assert game.client.get_users(game.session, ids=[line.split()[1]]) == {}
+    game.close()
+
+
 def test_nothing_played_is_nothing_written(tmp_path: Path, emulator: EmulatorProcess) -> None:
     path = tmp_path / "none.py"
     done = subprocess.run(
@@ -67,6 +134,17 @@ def test_nothing_played_is_nothing_written(tmp_path: Path, emulator: EmulatorPro
     assert done.returncode == 1
     assert "nothing was recorded" in done.stderr
     assert not path.exists()
+
+
+def test_calls_without_a_login_are_counted(tmp_path: Path, record: MakeRecorder) -> None:
+    proxy = record()
+    game = Game(proxy.url, "nobody")
+    with pytest.raises(CallError):
+        game.client.rpc_http_key("no-key", "own")
+    game.close()
+    said: list[str] = []
+    assert not finish(stopped(proxy), RecordOptions(tmp_path / "none.py"), said.append)
+    assert said[-1] == "nothing was recorded: 1 call passed, but no player had logged in"
 
 
 def test_ten_megabytes_of_state(tmp_path: Path, record: MakeRecorder) -> None:

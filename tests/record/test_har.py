@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +17,7 @@ from nakama_bots.players.replay import SUFFIX
 from nakama_bots.realtime.protobuf import ProtobufAdapter
 from nakama_bots.record.session import RecordOptions, finish, tape_of_har
 
-from .support import check_source
-
-
-def token(user_id: str, name: str) -> str:
-    claims = base64.urlsafe_b64encode(json.dumps({"uid": user_id, "usn": name, "exp": 2_000_000_000}).encode())
-    return f"eyJhbGciOiJIUzI1NiJ9.{claims.decode().rstrip('=')}.c2lnbmF0dXJl"
-
+from .support import check_source, token
 
 USER = "11111111-2222-4333-8444-555555555555"
 TOKEN = token(USER, "harriet-of-har")
@@ -96,7 +92,47 @@ def test_a_session_in_an_har_file(tmp_path: Path, binary: bool) -> None:
     assert any("not as HAR has it" in line for line in said)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"log": {"entries": 3}}', "\x00\x01"])
+def exported(
+    path: Path, change: Callable[[list[dict[str, Any]]], object], encoding: str = "utf-8"
+) -> list[str]:
+    """The names of the calls in an HAR file whose websocket messages are changed."""
+    sent = messages(binary=False)
+    change(sent)
+    entries = [entry("GET", f"/ws?token={TOKEN}&format=json", 1.5, "", _webSocketMessages=sent)]
+    path.write_text(json.dumps({"log": {"entries": entries}}), encoding=encoding)
+    tape = tape_of_har(path)
+    assert all(0 <= call.at < 60 for call in tape.calls)
+    return [call.name for call in tape.calls if call.answered]
+
+
+def milliseconds(sent: list[dict[str, Any]]) -> None:
+    for one in sent:
+        one["time"] *= 1000
+
+
+def dates(sent: list[dict[str, Any]]) -> None:
+    for one in sent:
+        one["time"] = datetime.fromtimestamp(one["time"], UTC).isoformat()
+
+
+def junk(sent: list[dict[str, Any]]) -> None:
+    sent[1:1] = [7, {"type": "send", "opcode": "text"}, {"type": "send", "time": []}]  # type: ignore[list-item]
+
+
+def half_an_emoji(sent: list[dict[str, Any]]) -> None:
+    sent[2]["data"] = sent[2]["data"].replace("hi", "hi\ud83d")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("change", [lambda _: None, milliseconds, dates, junk, half_an_emoji])
+def test_what_other_tools_write(
+    tmp_path: Path, change: Callable[[list[dict[str, Any]]], object], encoding: str
+) -> None:
+    names = exported(tmp_path / "tool.har", change, encoding)
+    assert names == ["channel_join", "channel_message_send", "channel_leave"]
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"log": {"entries": 3}}', "\x00\x01", "[" * 100_000])
 def test_what_is_no_har_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.har"
     path.write_text(text)

@@ -15,7 +15,8 @@ from gevent.server import StreamServer
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.record.capture.proxy import RecordingProxy, server_tls
-from nakama_bots.record.capture.wire import WireSide
+from nakama_bots.record.capture.wire import Kept, WireSide
+from nakama_bots.record.session import tape_of
 from nakama_bots.settings.network import Network, Tls
 from nakama_bots.settings.target import Target
 
@@ -120,6 +121,20 @@ def test_a_client_that_is_cut_and_a_server_that_is_killed(record: MakeRecorder) 
     tape = stopped(proxy)
     assert [call.name for call in tape.calls if call.kind == "WS"] == ["channel_join"] * 2
     assert all(one.closed is not None for one in tape.sockets)
+
+
+def test_a_recording_that_is_full_has_no_holes() -> None:
+    kept = Kept(limit=2000)
+    wire = kept.open()
+    request = b"POST /v2/rpc/own HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    for body in (b"1", b"2" * 3000, b"3"):
+        kept.keep(wire, WireSide.CLIENT, 1.0, request % len(body) + body)
+        kept.keep(wire, WireSide.SERVER, 1.0, answer)
+    kept.keep(wire, WireSide.END, 2.0, b"")
+    tape = tape_of(kept)
+    assert [call.request for call in tape.calls] == [1]
+    assert any("the recording was full" in note for note in tape.notes)
 
 
 def test_an_address_that_is_taken(record: MakeRecorder, emulator: EmulatorProcess) -> None:

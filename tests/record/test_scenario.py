@@ -250,7 +250,13 @@ def test_nothing_is_lost_when_the_disk_is_full(
 
 def test_the_command(tmp_path: Path, emulator: EmulatorProcess) -> None:
     command = [sys.executable, "-m", "nakama_bots.cli", "record"]
+    (tmp_path / "edited.py").write_text("# for hours")
+    (tmp_path / "exits.py").write_text("raise SystemExit(3)")
     for arguments, words in (
+        ([emulator.url, "--verify", "-o", "exits.py"], "--output"),
+        ([emulator.url, "-o", "edited.py"], "--force"),
+        ([emulator.url, "--listen", emulator.url.rpartition("/")[2]], "--listen"),
+        ([emulator.url, "--tls-key", "edited.py"], "--tls-cert"),
         ([], "URL"),
         (["nonsense"], "URL"),
         ([emulator.url, "-o", "no-module.txt"], "--output"),
@@ -264,6 +270,7 @@ def test_the_command(tmp_path: Path, emulator: EmulatorProcess) -> None:
         assert done.returncode == 2, (arguments, done.stderr)
         assert words in done.stderr
         assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert (tmp_path / "edited.py").read_text() == "# for hours"
 
 
 def test_a_player_who_loses_its_connection_in_a_party(

@@ -25,7 +25,7 @@ from nakama_bots.observer import FinishedCall
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
-    from nakama_bots.types.realtime import MatchmakerMatched, MatchmakerTicket
+    from nakama_bots.types.realtime import MatchmakerMatched, MatchmakerTicket, PartyMatchmakerTicket
     from nakama_bots.types.realtime import RealtimeMatch as MatchBody
 
 MATCHED: Final = "matchmaker_matched"
@@ -166,16 +166,15 @@ def cancel_ticket(player: Player, ticket: Ticket, after: float) -> bool:
     return True
 
 
-def add_ticket(player: Player, ticket: Ticket) -> MatchmakerTicket:
-    """Put ``ticket`` into the pool."""
-    return player.socket.add_matchmaker(
-        ticket.query,
-        ticket.min_count,
-        ticket.max_count,
-        ticket.string_properties,
-        ticket.numeric_properties,
+def add_ticket(player: Player, ticket: Ticket, party_id: str = "") -> MatchmakerTicket | PartyMatchmakerTicket:
+    """Put ``ticket`` into the pool, for all members of a party if there is one."""
+    criteria = (
+        ticket.query, ticket.min_count, ticket.max_count, ticket.string_properties, ticket.numeric_properties,
         ticket.count_multiple,
-    )
+    )  # fmt: skip
+    if party_id:
+        return player.socket.add_matchmaker_party(party_id, *criteria)
+    return player.socket.add_matchmaker(*criteria)
 
 
 def _await_match(

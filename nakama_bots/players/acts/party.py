@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nakama_bots.errors import Abandoned, ConfigError, RequestTimeout
 from nakama_bots.observer import FinishedCall
 from nakama_bots.players.acts.match import Match
-from nakama_bots.players.acts.matchmaking import MATCHED, PUSH, Ticket, find, joining, ticket_of
+from nakama_bots.players.acts.matchmaking import MATCHED, PUSH, Ticket, add_ticket, find, joining, ticket_of
 from nakama_bots.players.behaviours.behaviour import State
 from nakama_bots.players.behaviours.seat import payload
 from nakama_bots.players.delivery.exchange import To
@@ -96,13 +96,12 @@ class Party(Place):
             assert matched is not None
             return matched
 
-        def add() -> str:
-            return socket.add_matchmaker_party(
-                self.id, ticket.query, ticket.min_count, ticket.max_count,
-                ticket.string_properties, ticket.numeric_properties, ticket.count_multiple,
-            )["ticket"]  # fmt: skip
-
-        return find(self.player, add, lambda own: socket.remove_matchmaker_party(self.id, own), timeout)
+        return find(
+            self.player,
+            lambda: add_ticket(self.player, ticket, self.id)["ticket"],
+            lambda own: socket.remove_matchmaker_party(self.id, own),
+            timeout,
+        )
 
     def _expect(self, push: str, condition: Callable[[], bool], timeout: float) -> None:
         """Wait until ``condition`` holds; otherwise a failed ``push`` is reported and raised."""

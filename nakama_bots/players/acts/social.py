@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from nakama_bots.errors import AlreadyExists
+from nakama_bots.errors import AlreadyExists, CallError
 
 if TYPE_CHECKING:
     from nakama_bots.players.identity import Identity
     from nakama_bots.players.player import Player
+    from nakama_bots.session import Session
 
 MEMBERS: Final = 100
 GROUP_EXISTS: Final = "group_exists"
@@ -22,6 +24,26 @@ def user_ids(player: Player, identities: Iterable[Identity]) -> list[str]:
     names = [identity.username for identity in identities]
     found = player.api.get_users(usernames=names) if names else {}
     return [user["id"] for user in found.get("users", ()) if user["id"] != player.user_id]
+
+
+@contextmanager
+def bystanders(player: Player, number: int) -> Iterator[list[Session]]:
+    """See ``Player.bystanders``."""
+    sessions: list[Session] = []
+    try:
+        for _ in range(number):
+            identity = player.identity.stranger()
+            sessions.append(
+                player.client.authenticate_device(
+                    identity.device_id, username=identity.username, vars=identity.variables
+                )
+            )
+        yield sessions
+    finally:
+        for one in sessions:
+            # A failed deletion has been reported; it must not hide what ended the block.
+            with suppress(CallError):
+                player.client.delete_account(one)
 
 
 def befriend(player: Player, user_id: str) -> int | None:

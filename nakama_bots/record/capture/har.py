@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
-
-import orjson
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.realtime.frames import BINARY, TEXT
@@ -18,19 +17,22 @@ from nakama_bots.record.writing.scribe import Scribe, SocketScribe
 
 _FLAG: Final = "--har"
 _ACCEPTED: Final = "an HAR file: JSON with log.entries"
+_MILLISECONDS: Final = 1e11
+"""A larger time is not one of seconds: it would be in the year 5138."""
 _MESSAGES: Final = ("_webSocketMessages", "webSocketMessages")
 
 
 def read(path: Path, scribe: Scribe) -> None:
     """Write an HAR file on the scribe's tape; ``ConfigError`` if it is none."""
     try:
-        document = orjson.loads(path.read_bytes())
+        # Not orjson: other tools' files have a byte order mark, or half of a surrogate pair.
+        document = json.loads(path.read_bytes())
         entries = document["log"]["entries"]
         if not isinstance(entries, list):
             raise TypeError
     except OSError as error:
         raise ConfigError(_FLAG, str(path), f"{_ACCEPTED} ({error.strerror})") from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(_FLAG, str(path), _ACCEPTED) from None
     starts = [start for entry in entries if (start := _start(entry)) is not None]
     first = min(starts, default=0.0)
@@ -44,9 +46,17 @@ def read(path: Path, scribe: Scribe) -> None:
 
 def _start(entry: Any) -> float | None:
     try:
-        return datetime.fromisoformat(entry["startedDateTime"]).timestamp()
+        return _moment(entry["startedDateTime"])
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _moment(value: Any) -> float:
+    """Seconds since 1970, of which some exporters write milliseconds or the date as a text."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).timestamp()
+    moment = float(value)
+    return moment / 1000 if moment > _MILLISECONDS else moment
 
 
 def _entry(entry: Mapping[str, Any], first: float, scribe: Scribe) -> None:
@@ -67,14 +77,16 @@ def _entry(entry: Mapping[str, Any], first: float, scribe: Scribe) -> None:
     status = int(response.get("status") or 0)
     answer = (status, _content(response.get("content") or {})) if status else None
     ended = at + max(0.0, float(entry.get("time") or 0)) / 1000
-    scribe.rest(request["method"], target, _headers(request), body.encode(), answer, at, ended)
+    scribe.rest(
+        request["method"], target, _headers(request), body.encode("utf-8", "replace"), answer, at, ended
+    )
 
 
 def _content(content: Mapping[str, Any]) -> bytes:
     text = content.get("text") or ""
     if content.get("encoding") == "base64":
         return base64.b64decode(text)
-    return str(text).encode()
+    return str(text).encode("utf-8", "replace")
 
 
 def _headers(request: Mapping[str, Any]) -> dict[str, str]:
@@ -84,9 +96,14 @@ def _headers(request: Mapping[str, Any]) -> dict[str, str]:
 def _socket(opened: SocketScribe, messages: Any, at: float, first: float) -> None:
     last = at
     for message in messages:
-        moment = message.get("time")
-        last = float(moment) - first if moment is not None else last
-        for opcode, payload in _payload(message):
+        try:
+            moment = message.get("time")
+            last = _moment(moment) - first if moment is not None else last
+            payloads = list(_payload(message))
+        except (TypeError, ValueError, AttributeError):
+            opened.tape.note("a websocket's message is not as HAR has it: left out")
+            continue
+        for opcode, payload in payloads:
             # Browsers write send and receive, some exporters outgoing and incoming.
             if message.get("type") in ("send", "request", "outgoing"):
                 opened.outgoing(opcode, payload, last)
@@ -98,7 +115,7 @@ def _socket(opened: SocketScribe, messages: Any, at: float, first: float) -> Non
 def _payload(message: Mapping[str, Any]) -> Iterator[tuple[int, bytes]]:
     opcode, data = int(message.get("opcode", TEXT)), message.get("data", "")
     if opcode == TEXT:
-        yield opcode, str(data).encode()
+        yield opcode, str(data).encode("utf-8", "replace")
     elif opcode == BINARY:
         try:
             yield opcode, base64.b64decode(data, validate=True)

@@ -129,7 +129,7 @@ class HttpReader:
         if len(words) == 2:
             words.append("")
         proto = words[0] if self.answers else words[-1]
-        if len(words) != 3 or not proto.startswith("HTTP/1.") or (self.answers and not words[1].isdigit()):
+        if len(words) != 3 or not proto.startswith("HTTP/1.") or (self.answers and not words[1].isdecimal()):
             raise UnreadableHttp("bytes that are not HTTP/1.1")
         headers = {}
         for line in lines[1:]:
@@ -147,7 +147,7 @@ class HttpReader:
         given = message.headers.get("content-length")
         if given is None:
             return None if self.answers and not self._chunked else 0
-        if not given.isdigit():
+        if not given.isdecimal():
             raise UnreadableHttp("a content length that is not a number")
         return int(given)
 
@@ -173,7 +173,9 @@ class HttpReader:
             try:
                 size = int(bytes(self._buffer[:end]).partition(b";")[0], 16)
             except ValueError:
-                raise UnreadableHttp("a chunk without a size") from None
+                size = -1
+            if size < 0:
+                raise UnreadableHttp("a chunk without a size")
             if size == 0:
                 # Trailers, if any, end with an empty line.
                 close = self._buffer.find(_END, end)

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nakama_bots.session import Claims, TokenError
 
 WS: Final = "WS"
+
+
+def fields(value: Any) -> Mapping[str, Any]:
+    """An object of the wire; what is none has no fields."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """A list of objects of the wire; what is none is left out."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
+
+
+def whole(value: Any, default: int = 0) -> int:
+    """A whole number of the wire, which JSON may have as a text."""
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return default
 
 
 @dataclass(slots=True, eq=False)

@@ -32,6 +32,8 @@ class Wire:
     """One connection: the pieces of both directions in the order in which they passed."""
 
     pieces: list[tuple[WireSide, float, bytes]] = field(default_factory=list)
+    cut: bool = False
+    """Whether something of it is left out: what follows would be read wrongly."""
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class Kept:
     """All connections of a recording, and how much of them is kept."""
 
     wires: list[Wire] = field(default_factory=list)
+    limit: int = MOST_KEPT
     size: int = 0
     left_out: int = 0
     """Bytes that were forwarded after the memory for recording was full."""
@@ -52,7 +55,8 @@ class Kept:
 
     def keep(self, wire: Wire, side: WireSide, at: float, data: bytes) -> None:
         """Keep a piece, if there is room for it."""
-        if self.size + len(data) > MOST_KEPT:
+        if data and (wire.cut or self.size + len(data) > self.limit):
+            wire.cut = True
             self.left_out += len(data)
             return
         self.size += len(data)
@@ -66,7 +70,7 @@ class Kept:
             _Reading(scribe).read(wire)
         if self.left_out:
             scribe.tape.note(
-                f"the recording was full: {self.left_out:,} bytes after the first {MOST_KEPT:,} are left out"
+                f"the recording was full: {self.left_out:,} bytes after the first {self.limit:,} are left out"
             )
         scribe.tape.sort()
 

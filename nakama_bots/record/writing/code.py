@@ -6,7 +6,7 @@ A call that is too long for a line has its arguments on a line of their own, or 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -92,6 +92,14 @@ def statement(expression: Any, depth: int, before: str = "", after: str = "", wi
     if len(line) <= width:
         return [line]
     return _split(expression, depth, before, after, width) or [line]
+
+
+def statement_of_import(module: str, names: Sequence[str], width: int) -> list[str]:
+    """``from module import names``."""
+    line = f"from {module} import {', '.join(names)}"
+    if len(line) <= width:
+        return [line]
+    return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
 
 
 def _split(value: Any, depth: int, before: str, after: str, width: int) -> list[str]:

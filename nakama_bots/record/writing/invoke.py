@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record.acts import Act, bot_query
-from nakama_bots.record.capture.tape import TapedCall
+from nakama_bots.record.capture.tape import TapedCall, fields, objects, whole
 from nakama_bots.record.correlate import Document, parsed
 from nakama_bots.record.writing import routes
 from nakama_bots.record.writing.code import Raw
-from nakama_bots.types.realtime import ChannelType
 
 # Message -> method of the socket, and the fields that are its first arguments; further ones go by name.
 _SOCKET: Final[Mapping[str, tuple[str, ...]]] = {
@@ -50,7 +50,7 @@ _DEFAULTS: Final[Mapping[str, Any]] = {
     "open": False, "max_size": 0, "op_code": 0, "data": "", "type": 1, "content": {}, "match_id": "",
     "presence": {},
 }  # fmt: skip
-_KINDS: Final = {"ROOM": 1, "DIRECT_MESSAGE": 2, "GROUP": 3}
+_KINDS: Final = {"ROOM": 1, "DIRECT_MESSAGE": 2, "GROUP": 3, "1": 1, "2": 2, "3": 3}
 _NUMBERS: Final = ("op_code", "min_count", "max_count", "count_multiple", "max_size")
 _HISTORY: Final = 20
 _OBJECT: Final = frozenset({"collection", "key", "value", "version", "permission_read", "permission_write"})
@@ -61,7 +61,7 @@ UNWRAPPED: Final[Mapping[str, tuple[str | int, ...]]] = {
 }
 NOUNS: Final = {
     "join_chat": "channel", "write_chat_message": "ack", "say": "ack", "create_match": "match",
-    "join_match": "match", "add_matchmaker": "ticket", "add_matchmaker_party": "ticket",
+    "join_match": "match", "add_ticket": "ticket", "add_matchmaker": "ticket", "add_matchmaker_party": "ticket",
     "create_party": "party", "save_object": "saved", "load_object": "loaded", "follow_users": "status",
     "update_chat_message": "ack",
 }  # fmt: skip
@@ -75,6 +75,8 @@ class Written:
     positional: list[Any]
     named: dict[str, Any]
     personal: bool = False
+    call: TapedCall | None = None
+    """What was recorded."""
     special: str = ""
     """A statement that follows it."""
 
@@ -131,13 +133,14 @@ def _one_object(method: str, body: Any) -> Written | None:
     """A write or a read of a single object, which has a shorter form."""
     if not isinstance(body, Mapping):
         return None
-    if method == "write_storage_objects" and len(body.get("objects", ())) == 1:
-        one = dict(body["objects"][0])
+    written, read = objects(body.get("objects")), objects(body.get("object_ids"))
+    if method == "write_storage_objects" and len(written) == 1:
+        one = dict(written[0])
         if {"collection", "key", "value"} <= one.keys() <= _OBJECT:
             positional = [one.pop(name) for name in ("collection", "key", "value")]
             return Written("self.player.save_object", positional, {k: v for k, v in one.items() if v != ""})
-    if method == "read_storage_objects" and len(body.get("object_ids", ())) == 1:
-        one = dict(body["object_ids"][0])
+    if method == "read_storage_objects" and len(read) == 1:
+        one = dict(read[0])
         if {"collection", "key", "user_id"} == one.keys():
             return Written(
                 "self.player.load_object", [one["collection"], one["key"]], {"user_id": one["user_id"]}
@@ -178,7 +181,7 @@ def _read(value: Any) -> Any:
 
 def over_socket(call: TapedCall, inside: Act | None) -> Written:
     """A message by the act that it belongs to, or by ``player.socket``."""
-    body = dict(call.request) if isinstance(call.request, Mapping) else {}
+    body = dict(fields(call.request))
     for name in _NUMBERS:
         if isinstance(body.get(name), str) and body[name].lstrip("-").isdigit():
             body[name] = int(body[name])
@@ -194,22 +197,34 @@ def over_socket(call: TapedCall, inside: Act | None) -> Written:
             return said
     if call.name == "status_update":
         return Written("self.player.show", [body.get("status")], {}, personal=True)
-    row = _SOCKET.get(call.name)
-    if row is None:
-        how = "send" if REPLIES.get(call.name) is Reply.NONE else "request"
-        return Written(f"self.player.socket.{how}", [call.name, body], {})
+    return _method(call, body) or _message(call)
+
+
+def _message(call: TapedCall) -> Written:
+    """A message as it was sent, for what no method of the socket sends."""
+    how = "send" if REPLIES.get(call.name) is Reply.NONE else "request"
+    return Written(f"self.player.socket.{how}", [call.name, dict(fields(call.request))], {})
+
+
+def _method(call: TapedCall, body: dict[str, Any]) -> Written | None:
+    if call.name not in _SOCKET:
+        return None
     if call.name == "channel_join":
-        kind = body.get("type", 1)
-        body["type"] = _KINDS.get(kind, kind)
-        body["type"] = int(ChannelType(body["type"])) if body["type"] in (1, 2, 3) else body["type"]
-    if call.name.startswith("matchmaker_add") and body.get("query") == "*":
-        body["query"] = "*"
-    method, *order = row
+        body["type"] = _channel_kind(body)
+    method, *order = _SOCKET[call.name]
     wanted = [name for name in order if name in body]
     last = order.index(wanted[-1]) + 1 if wanted else 0
     positional = [body.pop(name, _DEFAULTS.get(name, "")) for name in order[:last]]
+    if not routes.binds(getattr(RealtimeApi, method), positional, body):
+        return None
     personal = call.name.startswith("channel_message")
     return Written(f"self.player.socket.{method}", positional, body, personal=personal)
+
+
+def _channel_kind(body: Mapping[str, Any]) -> Any:
+    """The type of a channel as a number, which JSON may have as a name."""
+    kind = body.get("type", 1)
+    return _KINDS.get(str(kind), kind)
 
 
 def _said(name: str, body: dict[str, Any]) -> Written | None:
@@ -236,7 +251,7 @@ def history(call: TapedCall, inside: Act | None) -> Written | None:
 
 def opening(act: Act, mode: Any) -> Written:
     """The call that begins an act; ``mode`` keeps the tickets of a scenario apart."""
-    request = act.call.request if isinstance(act.call.request, Mapping) else {}
+    request = fields(act.call.request)
     if act.how in ("find_match", "party.find_match"):
         return _finding(act, mode)
     made = Written(f"self.player.{act.how}", [], {})
@@ -248,12 +263,12 @@ def opening(act: Act, mode: Any) -> Written:
         made.positional = [request["match_id"]] if request.get("match_id") else []
         made.named = {key: request[key] for key in ("name", "token", "metadata") if request.get(key)}
     elif act.how == "lead_party":
-        made.positional = [int(request.get("max_size", 0))]
+        made.positional = [whole(request.get("max_size"))]
         made.named = {"label": request["label"]} if request.get("label") else {}
     elif act.how == "join_party":
         made.positional = [request["party_id"]]
     elif act.how == "chat":
-        kind = _KINDS.get(request.get("type", 1), request.get("type", 1))
+        kind = _channel_kind(request)
         target = request.get("target", "")
         made.positional = [target] if kind == 1 else []
         made.named = {} if kind == 1 else {"user" if kind == 2 else "group": target}
@@ -263,19 +278,32 @@ def opening(act: Act, mode: Any) -> Written:
 
 
 def _finding(act: Act, mode: Any) -> Written:
+    named = _criteria(act.ticket.request if act.ticket is not None else {}, act.size or 2)
+    method = "find_match" if act.party is not None else "self.player.find_match"
+    return Written(method, [mode], named)
+
+
+def ticket(call: TapedCall, mode: Any) -> Written:
+    """A ticket that is added without waiting for its match; ``mode`` as in ``opening``."""
+    request = fields(call.request)
+    named = _criteria(request, 2)
+    if call.name == "party_matchmaker_add":
+        named["party_id"] = request.get("party_id", "")
+    return Written("self.player.add_ticket", [mode], named)
+
+
+def _criteria(request: Mapping[str, Any], size: int) -> dict[str, Any]:
     named: dict[str, Any] = {}
-    request: Mapping[str, Any] = act.ticket.request if act.ticket is not None else {}
-    least, most = int(request.get("min_count", act.size or 2)), int(request.get("max_count", act.size or 2))
+    least, most = whole(request.get("min_count"), size), whole(request.get("max_count"), size)
     if least == most:
         named["players"] = least
     else:
         named.update(min_count=least, max_count=most)
-    if request.get("count_multiple"):
-        named["count_multiple"] = int(request["count_multiple"])
+    if whole(request.get("count_multiple")):
+        named["count_multiple"] = whole(request["count_multiple"])
     query, properties = bot_query(request)
     if query:
         named["query"] = query
     if properties:
         named["properties"] = properties
-    method = "find_match" if act.party is not None else "self.player.find_match"
-    return Written(method, [mode], named)
+    return named

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -157,10 +158,21 @@ def invocation(
         positional = (*path, body if isinstance(body, dict) else {})
     elif isinstance(body, dict):
         fields.update({_RENAMED.get(_snake(key), _snake(key)): value for key, value in body.items()})
-    known = parameters.keys() | _fields_of(name)
-    if not fields.keys() <= known:
+    # Some methods take the fields of the body as ``**fields``, which accept any name.
+    if not fields.keys() <= parameters.keys() | _fields_of(name):
+        return None
+    if not binds(getattr(Client, name), (None, *positional), fields):
         return None
     return Invocation(name, positional, tuple(fields.items()))
+
+
+def binds(method: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any]) -> bool:
+    """Whether a method accepts these arguments, without its ``self``."""
+    try:
+        inspect.signature(method).bind(None, *positional, **named)
+    except TypeError:
+        return False
+    return True
 
 
 @cache

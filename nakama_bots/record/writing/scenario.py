@@ -43,7 +43,7 @@ def made_of(
     source = _source(planned, Choices(class_name(path), pace, state, width_for(path)))
     notes = list(planned.notes)
     series = packed(planned.series, redactor, notes) if state == "replay" else {}
-    calls = {part.role.name: role_calls(part.role) for part in planned.parts}
+    calls = {part.role.name: role_calls(part.role, redactor) for part in planned.parts}
     document: dict[str, Any] = {"version": VERSION, "calls": calls, "state": series, "values": planned.values}
     data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if not series else 0) + b"\n"
     report = [*planned.correlation.findings.lines(), *dict.fromkeys(notes)]

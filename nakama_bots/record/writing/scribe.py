@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, urlsplit
 
 import orjson
 
@@ -29,6 +28,8 @@ _LINKS: Final = (
     "/v2/account/unlink/",
     "/v2/account/session/",
 )
+_IN_PATHS: Final = "/%!$&'()*+,;=:@~"
+"""Characters that a path has as they are, besides letters and digits; it is percent-encoded already."""
 _SILENT: Final = frozenset(key for key, reply in REPLIES.items() if reply is Reply.NONE)
 
 
@@ -49,13 +50,17 @@ class Scribe:
         ended: float,
     ) -> None:
         """One request; ``answer`` is the status and body, None if the connection ended without."""
-        parts = urlsplit(target)
+        parts = _split(target)
         if method == "OPTIONS" or parts.path == "/favicon.ico":
             return  # a browser's own
+        if not parts.path.startswith("/"):
+            self.tape.note("a request whose path does not begin with a slash is left out")
+            return
         template, path = routes.find(method, parts.path)
         user, by_key = self._who(headers.get("authorization", ""))
         call = TapedCall(
-            user, method, template, at, ended, _json(body), path=path, target=parts.path, by_key=by_key,
+            user, method, template, at, ended, _json(body), path=path, by_key=by_key,
+            target=quote(parts.path, _IN_PATHS),
             query=parse_qs(parts.query, keep_blank_values=True),
         )  # fmt: skip
         for key in ("http_key", "token"):
@@ -75,7 +80,7 @@ class Scribe:
 
     def socket(self, target: str, headers: Mapping[str, str], at: float) -> SocketScribe:
         """A websocket that was opened with this request; the token is in the query, or in a header."""
-        query = dict(parse_qsl(urlsplit(target).query))
+        query = dict(parse_qsl(_split(target).query))
         user = self.tape.user_of(query.get("token", "")) or self._who(headers.get("authorization", ""))[0]
         opened = RecordedSocket(user, at, query.get("status") == "true", query.get("format", "json"))
         self.tape.sockets.append(opened)
@@ -88,7 +93,7 @@ class Scribe:
         if kind.lower() == "basic":
             try:
                 decoded = base64.b64decode(value).decode("utf-8", "replace")
-            except binascii.Error:
+            except ValueError:
                 decoded = ""
             self.tape.secrets.update(part for part in (value, *decoded.split(":", 1)) if part)
             return "", True
@@ -114,7 +119,7 @@ class SocketScribe:
     """The messages of one websocket."""
 
     def __init__(self, tape: Tape, opened: RecordedSocket) -> None:
-        self._tape = tape
+        self.tape = tape
         self._socket = opened
         self._pending: dict[str, TapedCall] = {}
 
@@ -125,10 +130,10 @@ class SocketScribe:
             return
         cid = envelope.pop("cid", None)
         for key, body in envelope.items():
-            call = TapedCall(self._socket.user, WS, key, at, at, body)
+            call = TapedCall(self._socket.user, WS, key, at, at, _fields(body))
             if key in ("ping", "pong"):
                 return  # the heartbeat, which every client of ours has
-            self._tape.calls.append(call)
+            self.tape.calls.append(call)
             if cid is not None and key not in _SILENT:
                 call.answered, call.error = False, "no answer"
                 self._pending[str(cid)] = call
@@ -143,11 +148,12 @@ class SocketScribe:
         call = self._pending.pop(str(cid), None) if cid is not None else None
         key, body = next(iter(envelope.items()), ("", {}))
         if call is not None:
-            call.answered, call.ended, call.answer, call.error = True, at, body, ""
-            if key == "error" and isinstance(body, dict):
+            call.answered, call.ended, call.answer, call.error = True, at, _fields(body), ""
+            if key == "error":
+                body = _fields(body)
                 call.error = type(realtime_error(_whole(body.get("code")), "")).__name__
         elif cid is None and key and key not in ("ping", "pong"):
-            self._tape.pushes.append(RecordedPush(self._socket.user, key, at, body))
+            self.tape.pushes.append(RecordedPush(self._socket.user, key, at, _fields(body)))
 
     def closed(self, at: float) -> None:
         """The connection has ended."""
@@ -169,9 +175,22 @@ class SocketScribe:
         except ValueError:
             envelope = None
         if not isinstance(envelope, dict):
-            self._tape.note(f"{peer} sent messages that are not Nakama's: left out")
+            self.tape.note(f"{peer} sent messages that are not Nakama's: left out")
             return None
         return envelope
+
+
+def _split(target: str) -> SplitResult:
+    try:
+        return urlsplit(target)
+    except ValueError:  # an odd host: the server has answered it, whatever it is
+        path, _, query = target.partition("?")
+        return SplitResult("", "", path, query, "")
+
+
+def _fields(body: Any) -> dict[str, Any]:
+    """The fields of a message. A field that is null is not set, as the server reads it."""
+    return {key: one for key, one in body.items() if one is not None} if isinstance(body, dict) else {}
 
 
 def _json(body: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,13 +12,14 @@ from typing import Any, Final
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record import pace
 from nakama_bots.record.acts import Act
-from nakama_bots.record.capture.tape import WS, TapedCall
-from nakama_bots.record.correlate import Document, Event, Mixed, Neighbour, Own, Path, Ref
+from nakama_bots.record.capture.tape import WS, TapedCall, objects, whole
+from nakama_bots.record.correlate import Document, Event, Mixed, Own, Path, Ref
 from nakama_bots.record.plan import ScenarioPlan
+from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role
 from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import loops
-from nakama_bots.record.writing.code import WIDTH, Invoke, Raw, Text, flat, statement
+from nakama_bots.record.writing.code import WIDTH, Invoke, Raw, Text, flat, statement, statement_of_import
 from nakama_bots.record.writing.invoke import UNWRAPPED, Written
 from nakama_bots.rest.documents import READERS
 
@@ -47,7 +49,17 @@ class _Names:
     """Where in its answer a call's result is."""
     heard: dict[tuple[int, Any], str] = field(default_factory=dict)
     taken: set[str] = field(
-        default_factory=lambda: {"self", "crew", "inbox", "random", "json", "math", "gevent"}
+        default_factory=lambda: {
+            "self",
+            "crew",
+            "inbox",
+            "others",
+            "base64",
+            "random",
+            "json",
+            "math",
+            "gevent",
+        }
     )
 
     def new(self, wanted: str, key: int) -> str:
@@ -83,7 +95,7 @@ class Writer:
             if step.kind == "share" and step.value
         }
         # What can be done once with an account is done with a new one each time.
-        self._created = any(part.role.created for part in plan.parts)
+        self._passing = any(part.role.passes for part in plan.parts)
         self._errors: set[str] = set()
         self._names = _Names()
         self._part: Part
@@ -123,7 +135,7 @@ class Writer:
             yield f"Run a multiple of {len(self._plan.parts)} users."
 
     def _imports(self, text: str) -> list[str]:
-        modules = [name for name in ("json", "math", "random") if f"{name}." in text]
+        modules = [name for name in ("base64", "json", "math", "random") if f"{name}." in text]
         if "self.think()" in text:
             modules = sorted({*modules, "math", "random"})
         lines = [f"import {name}" for name in modules]
@@ -178,14 +190,14 @@ class Writer:
         lines.append("    wait_time = between(0.5, 1.5)")
         if self._together:
             number = len(self._plan.parts)
-            pad = "    " * (3 if self._created else 2)
+            pad = "    " * (3 if self._passing else 2)
             roles = ", ".join(f"self.{part.role.name}" for part in self._plan.parts)
             lines += [
                 "",
                 "    @task",
                 "    def play(self) -> None:",
                 '        """Meet the others and take a role."""',
-                *(["        with self.player.passing_through():"] if self._created else []),
+                *(["        with self.player.passing_through():"] if self._passing else []),
                 f"{pad}with self.player.meet({number}, timeout={_WAIT}) as crew:",
                 f"{pad}    ({roles})[crew.index](crew)",
                 f"{pad}    crew.wait()",
@@ -201,8 +213,12 @@ class Writer:
         else:
             lines = ["    @task", "    def play(self) -> None:", f"        {doc}"]
         body: list[str] = []
-        if self._created and not self._together:
+        if self._passing and not self._together:
             body.append("        with self.player.passing_through():")
+            self._depth += 1
+        if part.role.bystanders:
+            number = len(part.role.bystanders)
+            body += self._line(f"with self.player.bystanders({'' if number == 1 else number}) as others:")
             self._depth += 1
         keys = list(dict.fromkeys(one.push.key for one in part.steps if one.push is not None))
         if keys:
@@ -255,13 +271,13 @@ class Writer:
         assert push is not None
         named: tuple[tuple[str, Any], ...] = ()
         if step.name == "code":
-            first: Mapping[str, Any] = next(iter(push.body.get("notifications", ())), {})
+            first = next(iter(objects(push.body.get("notifications"))), {})
             named = (("code", first.get("code", 0)),)
         elif push.key == "channel_message":
             sender = next((p.role for p in self._plan.parts if p.role.user == push.body.get("sender_id")), None)
             named = () if sender is None else (("sender_id", Raw(self._source(Own(sender, "user_id")))),)
         elif step.name == "op_code":
-            named = (("op_code", int(push.body.get("op_code", 0) or 0)),)
+            named = (("op_code", whole(push.body.get("op_code"))),)
         before = f"{self._names.new(push.key, id(push))} = " if id(push) in self._used else ""
         return self._lines(Invoke("inbox.take", (push.key,), named), before)
 
@@ -330,12 +346,20 @@ class Writer:
     def _argument(self, value: Any) -> Any:
         """An argument; a large one that has nothing of others in it goes into the data file."""
         made = self._expression(value)
-        if isinstance(made, (str, Mapping, list)) and len(flat(made)) > self._large and not _has_sources(made):
-            name = f"{self._part.role.name} {len(self._plan.values) + 1}"
-            name = next((key for key, one in self._plan.values.items() if one == made), name)
-            self._plan.values[name] = made
-            return Raw(f'DATA.values["{name}"]')
-        return made
+        if not isinstance(made, (str, bytes, Mapping, list)) or _has_sources(made):
+            return made
+        if len(flat(made)) <= self._large:
+            return made
+        if isinstance(made, bytes):
+            return Raw(f"base64.b64decode({self._stored(base64.b64encode(made).decode())})")
+        return Raw(self._stored(made))
+
+    def _stored(self, value: Any) -> str:
+        """The source of a value in the data file."""
+        name = f"{self._part.role.name} {len(self._plan.values) + 1}"
+        name = next((key for key, one in self._plan.values.items() if one == value), name)
+        self._plan.values[name] = value
+        return f'DATA.values["{name}"]'
 
     def _expression(self, value: Any) -> Any:
         made = value
@@ -346,8 +370,6 @@ class Writer:
         elif isinstance(value, Document):
             made = self._expression(value.value)
             made = Invoke("json.dumps", (made,)) if _has_sources(made) else json.dumps(made)
-        elif isinstance(value, Neighbour):
-            made = Raw("self.player.user_id")
         elif isinstance(value, Mapping):
             made = {name: self._expression(one) for name, one in value.items()}
         elif isinstance(value, list):
@@ -462,18 +484,10 @@ def _constant(name: str) -> str:
     return re.sub(r"\W", "_", name).upper()
 
 
-def statement_of_import(module: str, names: Sequence[str], width: int) -> list[str]:
-    """``from module import names``."""
-    line = f"from {module} import {', '.join(names)}"
-    if len(line) <= width:
-        return [line]
-    return [f"from {module} import (", *(f"    {name}," for name in names), ")"]
-
-
-def role_calls(role: Role) -> list[list[str]]:
+def role_calls(role: Role, redactor: Redactor) -> list[list[str]]:
     """What a verification compares: kind, name and outcome of each call."""
     return [
-        [call.kind, call.name, call.error or "ok"]
+        [call.kind, redactor.part(call.name), call.error or "ok"]
         for call in role.calls
         if call.answered and REPLIES.get(call.name) is not Reply.NONE
     ]
