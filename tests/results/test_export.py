@@ -10,8 +10,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from nakama_bots.errors import RequestTimeout, realtime_error
 from nakama_bots.observer import FinishedCall
-from nakama_bots.results.export.figures import BOUNDS, MOST_NAMES, MOST_PROCESSES, STALE, Figures
-from nakama_bots.results.export.prometheus import LABEL_LENGTH, RunState, pages
+from nakama_bots.results.export.figures import BOUNDS, MOST_NAMES, MOST_PROCESSES, STALE, Durations, Figures
+from nakama_bots.results.export.prometheus import pages
+from nakama_bots.results.export.series import LABEL_LENGTH, RunState
 from nakama_bots.results.export.slack import LONGEST_LINK, job_url, message
 from nakama_bots.results.gate.verdict import SCHEMA, VerdictPart
 from nakama_bots.results.record.recorder import OTHER, Recorder
@@ -24,7 +25,7 @@ def interval(recorder: Recorder, source: str = "local", at: float = 0.0, **gauge
     return {"source": source, "at": at, "seconds": 1.0, "recorded": recorder.drain(), "gauges": gauges}
 
 
-def served(figures: Figures) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def served(figures: Figures[Durations]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     page = b"".join(pages(figures, STATE)).decode()
     families = list(text_string_to_metric_families(page))
     assert len({family.name for family in families}) == len(families)
@@ -44,7 +45,7 @@ def test_a_histogram_counts_what_was_recorded(number: int) -> None:
     times = [draw.lognormvariate(-4, 2) for _ in range(number)]
     # None so near a bound that the width of a bucket decides.
     times = [time for time in times if all(abs(time / bound - 1) > 0.002 for bound in BOUNDS)]
-    figures, recorder = Figures(), Recorder(0.0)
+    figures, recorder = Figures(Durations), Recorder(0.0)
     for half in (times[: number // 2], times[number // 2 :]):
         for time in half:
             recorder.call(FinishedCall("WS", "match_join", 0.0, time, 3, None))
@@ -61,7 +62,7 @@ def test_a_histogram_counts_what_was_recorded(number: int) -> None:
 
 
 def test_every_kind_of_figure_has_a_metric() -> None:
-    figures, recorder = Figures(), Recorder(0.0)
+    figures, recorder = Figures(Durations), Recorder(0.0)
     recorder.call(FinishedCall("WS", "match_join", 0.0, 0.2, 0, RequestTimeout("no answer within 5 s")))
     recorder.call(
         FinishedCall("WS", "rpc", 0.0, 0.2, 0, realtime_error(3, "no 1b4f0c4e-0000-4000-8000-000000000001"))
@@ -102,7 +103,7 @@ def test_every_kind_of_figure_has_a_metric() -> None:
 
 
 def test_names_without_end_end_in_one_series() -> None:
-    figures, recorder = Figures(), Recorder(0.0, limit=10_000)
+    figures, recorder = Figures(Durations), Recorder(0.0, limit=10_000)
     for number in range(500):
         recorder.call(FinishedCall("WS", f"rpc.{number}", 0.0, 0.001, 0, RequestTimeout("x")))
         recorder.sample(f"s.{number}", 0.1)
@@ -119,7 +120,7 @@ def test_names_without_end_end_in_one_series() -> None:
 
 
 def test_long_names_have_labels_of_a_bounded_length_and_of_their_own() -> None:
-    figures, recorder = Figures(), Recorder(0.0)
+    figures, recorder = Figures(Durations), Recorder(0.0)
     for number in (1, 2):
         recorder.call(FinishedCall("RPC", "x" * 400 + str(number), 0.0, 0.001, 0, None))
     figures.add(interval(recorder))
@@ -132,7 +133,7 @@ def test_others_run_between_two_names() -> None:
     for number in range(50):
         recorder.call(FinishedCall("WS", f"rpc.{number}", 0.0, 0.001, 0, None))
         recorder.sample(f"s.{number}", 0.1)
-    figures = Figures()
+    figures = Figures(Durations)
     figures.add(interval(recorder), pause=lambda: paused.append((len(figures.calls), len(figures.samples))))
     assert paused == [*((n, 0) for n in range(1, 51)), *((50, n) for n in range(1, 51))]
     # Calls that are added while the page is written are in none of its metrics, or in all of them.
@@ -153,7 +154,7 @@ def test_others_run_between_two_names() -> None:
 
 
 def test_processes_that_have_gone_have_no_gauges_and_there_is_a_bound() -> None:
-    figures = Figures()
+    figures = Figures(Durations)
     for number in range(2 * MOST_PROCESSES):
         figures.add(gauges_only(f"w{number}", 0.0, 1.0, {"users": 1.0}))
     assert len(figures.current()) == MOST_PROCESSES
@@ -163,7 +164,7 @@ def test_processes_that_have_gone_have_no_gauges_and_there_is_a_bound() -> None:
 
 
 def test_before_a_run_there_is_nothing_to_say() -> None:
-    assert b"".join(pages(Figures(), RunState())) == b""
+    assert b"".join(pages(Figures(Durations), RunState())) == b""
 
 
 def verdict(**changes: object) -> VerdictPart:

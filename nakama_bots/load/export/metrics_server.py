@@ -15,8 +15,9 @@ from gevent.pywsgi import WSGIHandler, WSGIServer
 
 from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.net.failures import DIAL_ERRORS, mapped
-from nakama_bots.results.export.figures import Figures
-from nakama_bots.results.export.prometheus import CONTENT_TYPE, RunState, pages
+from nakama_bots.results.export.figures import Durations, Figures
+from nakama_bots.results.export.prometheus import CONTENT_TYPE, pages
+from nakama_bots.results.export.series import RunState
 from nakama_bots.results.record.timeline import Interval
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings.exports import Listen
@@ -37,7 +38,7 @@ class RunMetrics:
         self._totals = totals
         self._outlook = outlook
         self._timeline = totals.timeline
-        self._figures = Figures()
+        self._figures = Figures(Durations)
         self._info: RunInfo | None = None
         self._verdict = ""
         totals.listeners.append(self._count)
@@ -60,7 +61,7 @@ class RunMetrics:
     def _follow(self) -> None:
         if self._timeline is not self._totals.timeline:
             self._timeline = self._totals.timeline
-            self._figures = Figures()
+            self._figures = Figures(Durations)
 
     def _count(self, row: Interval) -> None:
         self._follow()

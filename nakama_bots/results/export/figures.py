@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, MutableMapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, Generic, Protocol, Self, TypeVar
 
 from nakama_bots.observer import COUNT_NAMES
 from nakama_bots.results.record import sparse
@@ -33,6 +33,23 @@ _BOUNDS_US: Final = tuple(round(bound * 1e6) for bound in BOUNDS)
 
 _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
+
+
+class Distributed(Protocol):
+    """Durations by bucket."""
+
+    def add(self, encoded: EncodedHistogram) -> None:
+        """Add the counts of ``encoded``, which must have been checked."""
+
+    @property
+    def count(self) -> int:
+        """The number of durations."""
+
+    def copy(self) -> Self:
+        """Return a copy that later durations do not change."""
+
+
+D = TypeVar("D", bound=Distributed)
 
 
 @dataclass(slots=True)
@@ -65,19 +82,19 @@ class Durations:
 
 
 @dataclass(slots=True)
-class CallFigures:
+class CallFigures(Generic[D]):
     """The calls of one kind and name; ``outcomes`` holds the failures by outcome."""
 
-    ok: Durations = field(default_factory=Durations)
-    failed: Durations = field(default_factory=Durations)
+    ok: D
+    failed: D
+    waited: D
     outcomes: dict[str, int] = field(default_factory=dict)
     bytes: int = 0
-    waited: Durations = field(default_factory=Durations)
 
-    def copy(self) -> CallFigures:
+    def copy(self) -> CallFigures[D]:
         """Return a copy that later calls do not change."""
         return CallFigures(
-            self.ok.copy(), self.failed.copy(), self.outcomes.copy(), self.bytes, self.waited.copy()
+            self.ok.copy(), self.failed.copy(), self.waited.copy(), self.outcomes.copy(), self.bytes
         )
 
 
@@ -89,12 +106,16 @@ class Process:
     gauges: dict[str, float]
 
 
-class Figures:
-    """Adds up the intervals of a run. ``folded`` has the kinds of names of which there were too many."""
+class Figures(Generic[D]):
+    """Adds up the intervals of a run. ``folded`` has the kinds of names of which there were too many.
 
-    def __init__(self) -> None:
-        self.calls: dict[CallKey, CallFigures] = {}
-        self.samples: dict[str, Durations] = {}
+    ``new`` creates the buckets that durations are counted in.
+    """
+
+    def __init__(self, new: Callable[[], D]) -> None:
+        self._new = new
+        self.calls: dict[CallKey, CallFigures[D]] = {}
+        self.samples: dict[str, D] = {}
         self.counts: dict[str, int] = {}
         self.errors: dict[tuple[str, str, str], int] = {}
         self.processes: dict[str, Process] = {}
@@ -113,7 +134,7 @@ class Figures:
         recorded = row["recorded"]
         for call in recorded["calls"]:
             key = self._admit("calls", self.calls, (call["kind"], call["name"]), (OTHER, OTHER), MOST_NAMES)
-            figures = self.calls.setdefault(key, CallFigures())
+            figures = self.calls.setdefault(key, self._new_calls())
             figures.ok.add(call["ok"])
             figures.failed.add(call["failed"])
             figures.bytes += call["bytes"]
@@ -124,7 +145,7 @@ class Figures:
             pause()
         for name, encoded in recorded["samples"].items():
             admitted = self._admit("samples", self.samples, name, OTHER, MOST_NAMES)
-            self.samples.setdefault(admitted, Durations()).add(encoded)
+            self.samples.setdefault(admitted, self._new()).add(encoded)
             pause()
         for name, number in recorded["counts"].items():
             # A scenario's own counts do not displace ours.
@@ -148,6 +169,9 @@ class Figures:
             for source, process in sorted(self.processes.items())
             if process.ended >= newest - STALE
         }
+
+    def _new_calls(self) -> CallFigures[D]:
+        return CallFigures(self._new(), self._new(), self._new())
 
     def _set_gauges(self, source: str, ended: float, values: dict[str, float]) -> None:
         if source not in self.processes and len(self.processes) >= MOST_PROCESSES:
