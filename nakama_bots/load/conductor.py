@@ -58,7 +58,7 @@ class Conductor:
         self._started = 0.0
         self._scraper: ServerScraper | None = None
         settings = run.settings = self._resolve()
-        watch_all = settings.prometheus is not None
+        watch_all = settings.prometheus is not None or settings.otlp is not None
         self._judge = Judge(_gate(settings), run.totals, self._abort, watch_all=watch_all)
         self._ending = Ending(environment, run, self._judge)
         select_user_classes(environment, self._options)

@@ -1,22 +1,33 @@
-"""Where a run's figures go besides its folder: an address to listen on, a file or descriptor, a webhook."""
+"""Where a run's figures go besides its folder: a port, a file or descriptor, a collector, a webhook."""
 
 from __future__ import annotations
 
+import importlib
+import math
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.settings.network import FROM_ENVIRONMENT
 from nakama_bots.settings.target import Target
 
 LISTEN_ACCEPTED: Final = "PORT or HOST:PORT, as 9646 or 0.0.0.0:9646 (0: any free port)"
 SINK_ACCEPTED: Final = "the path of a file in an existing folder, or fd:N for an open file descriptor"
+OTLP_ACCEPTED: Final = (
+    f"http://HOST[:PORT][/PATH] or https://.., or {FROM_ENVIRONMENT} for OTEL_EXPORTER_OTLP_*"
+)
 WEBHOOK_ACCEPTED: Final = "http://HOST[:PORT]/PATH or https://.."
 
 _LISTEN: Final = re.compile(r"(?:(?P<host>[^\s:]+|\[[0-9A-Fa-f:.]+\]):)?(?P<port>\d{1,5})")
+_OTLP_LIBRARY: Final = "opentelemetry.exporter.otlp.proto.http"
+_OTLP_PROTOCOL: Final = "http/protobuf"
+_OTLP_PROTOCOLS: Final = tuple(f"OTEL_EXPORTER_OTLP_{of}PROTOCOL" for of in ("", "METRICS_", "TRACES_"))
+_OTLP_INTERVAL: Final = "OTEL_METRIC_EXPORT_INTERVAL"
 _DESCRIPTOR: Final = re.compile(r"fd:(\d{1,5})")
 
 
@@ -74,6 +85,54 @@ def sink_refusal(text: str) -> str:
     except OSError as error:
         reason = error.strerror or str(error)
     return f"{SINK_ACCEPTED} ({reason})" if reason else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Collector:
+    """A collector for OTLP over HTTP: ``url`` without ``/v1/..``, or "" for the SDK's environment variables."""
+
+    url: str
+
+    @classmethod
+    def parse(cls, text: str) -> Collector:
+        """From a URL or ``environment``; ``ConfigError`` for anything else."""
+        if text == FROM_ENVIRONMENT:
+            return cls("")
+        try:
+            return cls(Target.parse(text, any_path=True).http_url)
+        except ConfigError as error:
+            raise ConfigError("otlp", error.value, OTLP_ACCEPTED) from None
+
+    def endpoint(self, signal: str) -> str | None:
+        """Return the URL for ``metrics`` or ``traces``; None if the environment has it."""
+        return f"{self.url}/v1/{signal}" if self.url else None
+
+
+def otlp_refusal(text: str) -> str:
+    """Return what is accepted instead of ``text``, given the environment and what is installed; or ""."""
+    if not text:
+        return ""
+    for name in _OTLP_PROTOCOLS:
+        if os.environ.get(name, _OTLP_PROTOCOL) != _OTLP_PROTOCOL:
+            return f"{OTLP_ACCEPTED} with {name}={_OTLP_PROTOCOL} (it is {os.environ[name]!r})"
+    try:
+        otlp_interval(os.environ)
+    except ValueError:
+        given = os.environ[_OTLP_INTERVAL]
+        return f"{OTLP_ACCEPTED} with {_OTLP_INTERVAL} in milliseconds above 0 (it is {given!r})"
+    try:
+        importlib.import_module(_OTLP_LIBRARY)
+    except ImportError as error:
+        return f"{OTLP_ACCEPTED} with the extra otel: pip install 'nakama_bots[otel]' ({error})"
+    return ""
+
+
+def otlp_interval(environment: Mapping[str, str]) -> float:
+    """Return the seconds between two exports of metrics; ``ValueError`` if the environment has no number."""
+    seconds = float(environment.get(_OTLP_INTERVAL) or 10_000) / 1e3
+    if not 0 < seconds < math.inf:
+        raise ValueError
+    return seconds
 
 
 @dataclass(frozen=True, slots=True)

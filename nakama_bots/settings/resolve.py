@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.settings.exports import Listen, Sink, Webhook
+from nakama_bots.settings.exports import Collector, Listen, Sink, Webhook
 from nakama_bots.settings.health_limits import HealthLimits
 from nakama_bots.settings.load_profile import PROFILE_FLAG, LoadProfile
 from nakama_bots.settings.locales import Locales
@@ -62,6 +62,7 @@ class Settings:
     live_interval: float
     prometheus: Listen | None
     timeline: Sink | None
+    otlp: Collector | None
     webhook: Webhook | None = field(repr=False)
     request_samples: int
     traces: int

@@ -14,11 +14,14 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.settings import health_limits, locales
 from nakama_bots.settings.exports import (
     LISTEN_ACCEPTED,
+    OTLP_ACCEPTED,
     SINK_ACCEPTED,
     WEBHOOK_ACCEPTED,
+    Collector,
     Listen,
     Sink,
     Webhook,
+    otlp_refusal,
     sink_refusal,
 )
 from nakama_bots.settings.load_profile import LoadProfile
@@ -278,6 +281,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("timeline", _parsed(_or_none(Sink.parse), SINK_ACCEPTED), "",
             "file or fd:N that the time line is written to, as JSON lines, while the run goes on",
             make=_or_none(Sink.parse), attempt=sink_refusal),
+    Setting("otlp", _parsed(_or_none(Collector.parse), OTLP_ACCEPTED), "",
+            "send the run's figures and traces to this OpenTelemetry collector (docs/dashboards.md)",
+            make=_or_none(Collector.parse), attempt=otlp_refusal),
     Setting("webhook", Kind(_webhook, WEBHOOK_ACCEPTED), "",
             "URL of a Slack-compatible webhook that gets the verdict", secret=True,
             make=_or_none(Webhook.parse)),

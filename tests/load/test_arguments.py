@@ -59,6 +59,7 @@ BAD = {
     "traces": "101",
     "prometheus": "host:70000",
     "timeline": "fd:stdout",
+    "otlp": "127.0.0.1:4318",
     "webhook": "ftp://x",
 }
 

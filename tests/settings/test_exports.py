@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.settings.exports import Listen, Sink, Webhook, sink_refusal
+from nakama_bots.settings.exports import Collector, Listen, Sink, Webhook, otlp_refusal, sink_refusal
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import Target
 
@@ -60,3 +60,34 @@ def test_a_webhook_is_a_secret() -> None:
     assert settings.webhook == webhook
     assert "planted" not in repr(settings)
     assert "webhook" not in settings.public_values
+
+
+def test_a_collector_is_a_url_or_that_of_the_environment() -> None:
+    assert Collector.parse("environment").endpoint("metrics") is None
+    assert Collector.parse("https://c.example.com/otlp/").endpoint("traces") == (
+        "https://c.example.com:443/otlp/v1/traces"
+    )
+    with pytest.raises(ConfigError) as refusal:
+        Settings.resolve({}, {"NAKAMA_OTLP": "http://me:planted@h"})
+    assert str(refusal.value).startswith("NAKAMA_OTLP: ")
+    assert "planted" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "10s"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "inf"),
+    ],
+)
+def test_what_the_environment_says_of_a_collector_is_tried(
+    name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert otlp_refusal("environment") == otlp_refusal("") == ""
+    monkeypatch.setenv(name, value)
+    assert otlp_refusal("") == ""
+    with pytest.raises(ConfigError, match=f"--nakama-otlp: .*{name}.*'{value}'"):
+        Settings.resolve({"otlp": "environment"}, {}, attempt=["otlp"])

@@ -236,6 +236,7 @@ BAD = {
     "prometheus": ["x", "65536", "host:", "a b:1", -1, 1.5],
     "traces": ["-1", "x", 101],
     "timeline": ["fd:x", "fd:", 5],
+    "otlp": ["env", "127.0.0.1:4318", "grpc://h:4317", "http://u:p@h", "http://h?x=1", 5],
     "webhook": ["ftp://h/x", "hooks.example.com/x", "http://u:p@h/x", "https://h/a b", "https://h/x#y", 5],
     "request_samples": ["-1", "x", 1.5, 10**6 + 1],
     "wait_for_server": ["-1", "x", "nan"],

@@ -40,6 +40,10 @@ class Exports:
             from nakama_bots.load.export.metrics_server import RunMetrics  # noqa: PLC0415 - pulls in prometheus_client
 
             self._parts.append(RunMetrics(settings.prometheus, totals, outlook))
+        if settings.otlp is not None:
+            from nakama_bots.load.export.otlp_sender import RunOtlp  # noqa: PLC0415 - needs an extra
+
+            self._parts.append(RunOtlp(settings.otlp, totals, outlook))
 
     def begin(self, info: RunInfo) -> None:
         """A run has started."""

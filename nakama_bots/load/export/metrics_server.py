@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from importlib.metadata import version
 from typing import Any, Final, cast
 
 import gevent
@@ -74,15 +73,7 @@ class RunMetrics:
         info = self._info
         if info is None:
             return RunState()
-        return RunState(
-            scenario=info.scenario,
-            target=info.target.http_url,
-            is_emulator=info.is_emulator,
-            version=version("nakama_bots"),
-            started=info.started.timestamp(),
-            active=not self._verdict,
-            verdict=self._verdict or self._outlook(),
-        )
+        return RunState.of(info, active=not self._verdict, verdict=self._verdict or self._outlook())
 
 
 class MetricsServer:

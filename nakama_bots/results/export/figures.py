@@ -161,6 +161,13 @@ class Figures(Generic[D]):
             self.errors[of] = self.errors.get(of, 0) + error["count"]
         self._set_gauges(row["source"], ended, row["gauges"])
 
+    def restart(self) -> None:
+        """Count from 0 again. The names are kept, so that a run never has more of them, and the gauges."""
+        self.calls = {key: self._new_calls() for key in self.calls}
+        self.samples = {name: self._new() for name in self.samples}
+        self.counts = dict.fromkeys(self.counts, 0)
+        self.errors = dict.fromkeys(self.errors, 0)
+
     def current(self) -> dict[str, dict[str, float]]:
         """Return the gauges by process, of those with an interval in the last ``STALE`` seconds."""
         newest = max((process.ended for process in self.processes.values()), default=0.0)

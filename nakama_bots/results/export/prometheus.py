@@ -26,7 +26,7 @@ PREFIX: Final = "nakama_bots_"
 _PART: Final = 100
 """Samples that are built and written as text in one go: about a millisecond."""
 _HEADER_LINES: Final = 2
-_SUFFIXES: Final = {"": "", "s": "_seconds", "By": "_bytes", "{core}": "_cores", "1": "_ratio"}
+_SUFFIXES: Final = {"": "", "s": "_seconds", "By": "_bytes", "{core}": "", "1": "_ratio"}
 
 
 def pages(figures: Figures[Durations], state: RunState) -> Iterator[bytes]:

@@ -16,6 +16,7 @@ from nakama_bots.ledger import LEDGER_COUNTS, LEDGER_PREFIX
 from nakama_bots.results.export.figures import D, Figures
 from nakama_bots.results.record.gauges import GAUGES
 from nakama_bots.results.record.timeline import SERVER_PREFIX
+from nakama_bots.results.summary import RunInfo
 
 VERDICTS: Final = ("passed", "failed", "invalid")
 
@@ -65,6 +66,19 @@ class RunState:
     active: bool = False
     verdict: str = ""
 
+    @classmethod
+    def of(cls, info: RunInfo, *, active: bool, verdict: str) -> RunState:
+        """Return the state of the run ``info``."""
+        return cls(
+            scenario=info.scenario,
+            target=info.target.http_url,
+            is_emulator=info.is_emulator,
+            version=info.versions.get("nakama_bots", ""),
+            started=info.started.timestamp(),
+            active=active,
+            verdict=verdict,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Family:
@@ -112,9 +126,11 @@ COUNTED: Final = (
 _DELIVERIES: Final = _deliveries(*observer.DELIVERY_FIELDS)
 _COUNTED: Final = frozenset(name for family in COUNTED for name in family.of) | frozenset(_DELIVERIES)
 
-_UNITS: Final = {"": "", "s": "s", "bytes": "By", "cores": "{core}"}
+# In the name: what is in braces in a unit is a comment, from which no name is made.
+_CORES: Final = ("_cores", "{core}")
+_UNITS: Final = {"": ("", ""), "s": ("", "s"), "bytes": ("", "By"), "cores": _CORES}
 _SHARES: Final = {"loop_busy"}
-_SERVER_UNITS: Final = {"memory": "By", "cpu": "{core}"}
+_SERVER_UNITS: Final = {"memory": ("", "By"), "cpu": _CORES}
 _QUANTILES: Final = {"_p50": "0.5", "_p95": "0.95", "_p99": "0.99"}
 
 
@@ -214,11 +230,12 @@ def _counts(counts: Mapping[str, int]) -> Iterator[Numbers]:
 def _processes(figures: Figures[D]) -> Iterator[Numbers]:
     processes = figures.current()
     for gauge in GAUGES.values():
+        suffix, unit = ("", "1") if gauge.name in _SHARES else _UNITS[gauge.unit]
         yield Numbers(
-            gauge.name, f"{gauge.meaning[0].upper()}{gauge.meaning[1:]}.",
+            gauge.name + suffix, f"{gauge.meaning[0].upper()}{gauge.meaning[1:]}.",
             [((_label(source),), values[gauge.name])
              for source, values in processes.items() if gauge.name in values],
-            ("process",), "1" if gauge.name in _SHARES else _UNITS[gauge.unit],
+            ("process",), unit,
         )  # fmt: skip
 
 
@@ -231,8 +248,8 @@ def _server(values: Mapping[str, float]) -> Iterator[Numbers]:
             name, quantile = name[:-4], _QUANTILES[name[-4:]]
         points.setdefault(name, []).append(((quantile,) if quantile else (), value))
     for name, found in points.items():
-        has_quantiles = bool(found[0][0])
+        labels = ("quantile",) if found[0][0] else ()
+        suffix, unit = ("", "s") if labels else _SERVER_UNITS.get(name, ("", ""))
         yield Numbers(
-            f"server_{name}", f"The server's own figure {name}, as last read.", found,
-            ("quantile",) if has_quantiles else (), "s" if has_quantiles else _SERVER_UNITS.get(name, ""),
-        )  # fmt: skip
+            f"server_{name}{suffix}", f"The server's own figure {name}, as last read.", found, labels, unit
+        )

@@ -1,0 +1,79 @@
+"""Durations in the buckets of an exponential histogram, as OpenTelemetry defines it. Pure.
+
+At scale n, bucket i holds the values above b**i and up to b**(i + 1), where b is 2**(2**-n): 2**n buckets for
+each doubling. At scale n - 1, bucket i holds what buckets 2*i and 2*i + 1 hold at scale n.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import ceil, log2
+from typing import Final
+
+from nakama_bots.results.record import sparse
+from nakama_bots.results.record.histogram import EncodedHistogram
+
+SCALE: Final = 6
+"""Durations are counted at this scale: a bucket is 1.1 % wide."""
+MOST_BUCKETS: Final = 160
+"""Buckets that are sent, as in OpenTelemetry's own histograms; a lower scale has fewer."""
+
+
+@dataclass(slots=True)
+class ExponentialDurations:
+    """How many durations each bucket holds.
+
+    Exact, except for names with more than 256 values of a process in an interval: then to 0.1 % of a bucket's
+    bound. ``min_us`` and ``max_us`` are those of all, 0 if there are none.
+    """
+
+    counts: dict[int, int] = field(default_factory=dict)
+    zeros: int = 0
+    total_us: int = 0
+    min_us: int = 0
+    max_us: int = 0
+
+    def add(self, encoded: EncodedHistogram) -> None:
+        """Add the counts of ``encoded``, which must have been checked."""
+        raw = encoded["raw_us"]
+        ends = [min(raw), max(raw)] if raw else []
+        if encoded["hdr"]:
+            ends += encoded["min_us"], encoded["max_us"]
+        if not ends:
+            return
+        self.min_us = min(self.min_us, *ends) if self.counts or self.zeros else min(ends)
+        self.max_us = max(self.max_us, *ends)
+        self.total_us += encoded["total_us"] + sum(raw)
+        for value in raw:
+            self._add(value, 1)
+        if encoded["hdr"]:
+            for bucket, number in sparse.decode(encoded["hdr"]).items():
+                self._add(sparse.highest_in(bucket), number)
+
+    def _add(self, microseconds: int, number: int) -> None:
+        if not microseconds:
+            self.zeros += number
+            return
+        index = ceil(log2(microseconds / 1e6) * 2**SCALE) - 1
+        self.counts[index] = self.counts.get(index, 0) + number
+
+    @property
+    def count(self) -> int:
+        """The number of durations."""
+        return self.zeros + sum(self.counts.values())
+
+    def copy(self) -> ExponentialDurations:
+        """Return a copy that later durations do not change."""
+        return ExponentialDurations(self.counts.copy(), self.zeros, self.total_us, self.min_us, self.max_us)
+
+    def buckets(self) -> tuple[int, int, list[int]]:
+        """Return a scale, the index of the first bucket, and at most ``MOST_BUCKETS`` counts from there on."""
+        if not self.counts:
+            return SCALE, 0, []
+        first, last, shift = min(self.counts), max(self.counts), 0
+        while (last >> shift) - (first >> shift) >= MOST_BUCKETS:
+            shift += 1
+        found = [0] * ((last >> shift) - (first >> shift) + 1)
+        for index, number in self.counts.items():
+            found[(index >> shift) - (first >> shift)] += number
+        return SCALE - shift, first >> shift, found
