@@ -197,6 +197,8 @@ class OtlpSender:
                     return True
         except gevent.Timeout:
             pass
+        except Exception as error:  # noqa: BLE001 - older exporters raise what a socket does
+            self._reason = str(mapped(DIAL_ERRORS, error))
         self._fail(self._reason or f"no answer in {LONGEST:g} s")
         return False
 
