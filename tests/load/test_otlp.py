@@ -93,18 +93,18 @@ def test_a_collector_has_the_figures_and_the_traces_of_the_run(tmp_path: Path) -
 
 
 def test_deltas_add_up_also_behind_a_refusal(tmp_path: Path) -> None:
-    with collector(0, 3) as found:
+    with collector(0, 1, 2) as found:
         locust = run(
             tmp_path, "-u", "4", "-r", "4", "-t", "240s", "--nakama-otlp", "environment",
             environment={
                 "OTEL_EXPORTER_OTLP_ENDPOINT": found.url,
                 "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "delta",
                 "OTEL_METRIC_EXPORT_INTERVAL": "300",
-                **until("matches_played"),
+                **until("matches_played", seconds=4),
             },
         )  # fmt: skip
         assert locust.finish() == 0
-    assert len(found.metrics) > 3
+    assert len(found.metrics) > 1
     assert_all_calls_are_there(found, locust.summary, deltas=True)
     assert locust.output.count("--nakama-otlp: ") == 1
     assert "--nakama-otlp: the collector does not accept what is sent (HTTP 400): the run" in locust.output
@@ -117,6 +117,7 @@ def test_a_collector_that_is_away_or_does_not_answer_changes_nothing(tmp_path: P
             locust = run(
                 tmp_path / str(port), "-u", "1", "-r", "1", "-t", "2s", "--nakama-traces", "2",
                 "--nakama-otlp", f"http://127.0.0.1:{port}", locustfile=NOBODY,
+                environment={"OTEL_EXPORTER_OTLP_TIMEOUT": "3600"},
             )  # fmt: skip
             assert locust.finish() == 0
             assert TRACE not in locust.output
