@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.results.run_folder import read_traces
+from nakama_bots.results.run_folder import read_summary, read_traces
 from nakama_bots.results.summary import Summary, recorder_of
 
-from .collector import Collector, collector
-from .running import LOCUSTFILES, ROOT, TOKEN, TRACE, Locust, assert_no_secret, free_port, run, until
+from .collector import Collector, collector, labels
+from .running import LOCUSTFILES, ROOT, TOKEN, TRACE, Locust, assert_no_secret, free_port, poll, run, until
+from .test_web import Web
 
 NOBODY = LOCUSTFILES / "nobody.py"
 SECRET = "planted-collector-key-2f9a"
@@ -35,8 +36,8 @@ def assert_all_calls_are_there(found: Collector, summary: Summary, *, deltas: bo
     """Each histogram has the count and the sum of the summary; with ``deltas`` its points are added up."""
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
     sums: dict[tuple[str, str, str], float] = defaultdict(float)
-    for labels, point in found.histograms("nakama_bots.call_duration"):
-        of = dict(labels)
+    for of_point, point in found.histograms("nakama_bots.call_duration"):
+        of = dict(of_point)
         key = of["kind"], of["name"], of["result"]
         assert point.zero_count + sum(point.positive.bucket_counts) == point.count
         counts[key] = point.count + deltas * counts[key]
@@ -127,6 +128,33 @@ def test_a_collector_that_is_away_or_does_not_answer_changes_nothing(tmp_path: P
             url = f"http://127.0.0.1:{port}"
             line = f"--nakama-otlp: {url} does not accept what is sent ({reason}): the run continues"
             assert errors == [line]
+
+
+def test_each_run_of_the_web_ui_is_sent_apart(tmp_path: Path) -> None:
+    with collector() as found:
+        web = Web(tmp_path / "reports", "--nakama-otlp", found.url)
+        with web.locust:
+            for number in (1, 2):
+                assert web.swarm()["success"]
+                web.locust.wait_for("All users spawned", number)
+                for _ in poll(lambda: "WS,ping" in web.page("/stats/requests/csv")):
+                    pass
+                web.stop()
+                web.locust.wait_for("cid ledger", number)
+            web.locust.interrupt()
+            assert web.locust.finish() == 0, web.locust.output
+    # By the process that the resource names, of which each run has one.
+    pings = {
+        dict(labels(resource.resource.attributes))["service.instance.id"]: point.count
+        for request in found.metrics for resource in request.resource_metrics
+        for scope in resource.scope_metrics for metric in scope.metrics
+        if metric.name == "nakama_bots.call_duration"
+        for point in metric.exponential_histogram.data_points
+        if {("name", "ping"), ("result", "ok")} <= labels(point.attributes)
+    }  # fmt: skip
+    recorders = [recorder_of(read_summary(folder)) for folder in web.locust.folders]
+    assert sorted(pings.values()) == sorted(recorder.calls["WS", "ping"].ok.count for recorder in recorders)
+    assert TRACE not in web.locust.output
 
 
 def test_the_extra_is_needed_for_the_option_only(tmp_path: Path) -> None:

@@ -37,7 +37,7 @@ from nakama_bots.settings.exports import Collector, otlp_interval
 log = logging.getLogger(__name__)
 
 PATIENCE: Final = 5.0
-"""Seconds that the end of a run waits for one answer; it waits twice as long for all of them."""
+"""Seconds that the end of the process waits for one answer; it waits twice as long for all of them."""
 LONGEST: Final = 60.0
 """Seconds of one export; the exporters' own limit is for a peer that sends nothing at all."""
 
@@ -63,12 +63,14 @@ class RunOtlp:
         self._follow().start(info)
 
     def end(self, verdict: str) -> None:
-        """Send the last figures and the traces."""
+        """Send the last figures and the traces, while a next run may start."""
         if self._sender is not None:
             self._sender.finish(verdict)
 
     def stop(self) -> None:
-        """Nothing is open between two runs."""
+        """Wait until they are sent. Idempotent."""
+        if self._sender is not None:
+            self._sender.join()
 
     def _follow(self) -> OtlpSender:
         """Return the sender of the run; its first row may come before ``begin``."""
@@ -102,6 +104,7 @@ class OtlpSender:
         self._reason = ""
         self._failed = False
         self._greenlet: gevent.Greenlet[[RunInfo], None] | None = None
+        self._last: gevent.Greenlet[..., None] | None = None
 
     def add(self, row: Interval) -> None:
         """Queue an interval of the run; it is counted when figures are sent."""
@@ -114,17 +117,25 @@ class OtlpSender:
             self._greenlet = gevent.spawn(self._run, info)
 
     def finish(self, verdict: str) -> None:
-        """Send what is left, as long as the collector answers."""
+        """Send what is left, as long as the collector answers. Does not wait for it: see ``join``."""
         self._verdict = verdict
         self._ending.set()
-        greenlet = self._greenlet
+        if self._greenlet is not None:
+            self._last = gevent.spawn(self._end, self._greenlet)
+
+    def join(self) -> None:
+        """Wait for the end that ``finish`` has begun."""
+        if self._last is not None:
+            self._last.join()
+
+    def _end(self, sending: gevent.Greenlet[[RunInfo], None]) -> None:
         until = perf_counter() + 2 * PATIENCE
-        while greenlet is not None and not greenlet.ready():
+        while not sending.ready():
             accepted = self._accepted
-            greenlet.join(PATIENCE)
-            if not greenlet.ready() and (self._accepted == accepted or perf_counter() >= until):
+            sending.join(PATIENCE)
+            if not sending.ready() and (self._accepted == accepted or perf_counter() >= until):
                 self._fail(self._reason or f"no answer in {PATIENCE:g} s")
-                greenlet.kill(block=False)
+                sending.kill(block=False)
                 return
 
     def _run(self, info: RunInfo) -> None:
