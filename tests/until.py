@@ -28,6 +28,8 @@ from nakama_bots.results.record.recorder import Recorder
 
 log = logging.getLogger("until")
 
+OUTCOMES = {"ledger.error": "server_error", "ledger.timeout": "timeout", "ledger.closed": "closed"}
+
 
 @events.init.add_listener
 def on_init(environment: Environment, **_: object) -> None:
@@ -73,6 +75,9 @@ def _there(name: str, environment: Environment, recorder: Recorder) -> bool:
     name, _, least = name.partition(">=")
     counted = sum(number for count, number in recorder.counts.items() if fnmatchcase(count, name))
     counted += sum(row.ok.count + row.failed.count for (_, call), row in recorder.calls.items() if call == name)
+    # A socket's ledger is counted when it ends, and some never do.
+    outcome = OUTCOMES.get(name)
+    counted += sum(row.outcomes.get(outcome, 0) for row in recorder.calls.values()) if outcome else 0
     return counted >= int(least or 1) or name in recorder.samples
 
 

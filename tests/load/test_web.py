@@ -63,6 +63,11 @@ class Web:
     def swarm(self, **form: object) -> dict[str, Any]:
         return dict(json.loads(self.page("/swarm", **{"user_count": 2, "spawn_rate": 2, **form})))
 
+    def wait_for_pings(self) -> None:
+        # Not /stats/requests: Locust keeps its answer for seconds, and it may be the other run's.
+        for _ in poll(lambda: "WS,ping" in self.page("/stats/requests/csv")):
+            pass
+
     def stop(self) -> None:
         self.page("/stop", any="thing")
 
@@ -93,9 +98,7 @@ def test_two_runs_in_one_process_have_a_folder_each(web: Web) -> None:
     for number in (1, 2):
         assert web.swarm()["success"]
         web.locust.wait_for("All users spawned", number)
-        # Not /stats/requests: Locust keeps its answer for seconds, and it may be the other run's.
-        for _ in poll(lambda: "WS,ping" in web.page("/stats/requests/csv")):
-            pass
+        web.wait_for_pings()
         web.stop()
         web.locust.wait_for("cid ledger", number)
         summary = read_summary(web.locust.folders[-1])
@@ -119,12 +122,14 @@ def test_a_run_may_start_while_a_webhook_is_silent(tmp_path: Path) -> None:
         with web.locust:
             web.swarm()
             web.locust.wait_for("All users spawned")
+            web.wait_for_pings()
             stopping = threading.Thread(target=web.stop)
             stopping.start()
             silent.settimeout(TIMEOUT)
             with silent.accept()[0]:  # the first run is over, and posts its verdict
                 assert web.swarm()["success"]
                 web.locust.wait_for("All users spawned", 2)
+                web.wait_for_pings()
             stopping.join()
             web.locust.interrupt()
             with silent.accept()[0]:

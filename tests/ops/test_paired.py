@@ -71,7 +71,7 @@ def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
         sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
         # Not slower: what is slow depends on the machine.
         emulator, f"{emulator} --fault error:on=ping,code=3,rate=0.5",
-        "--users", "6", "--rounds", "8", "--block", "3", "--settle", "1",
+        "--users", "6", "--rounds", "8", "--block", "5", "--settle", "1",
         "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}",
         "--name", "WS ping", "--statistic", "failures",
         "--reports", str(tmp_path / "reports"), "--json", str(result),
