@@ -126,7 +126,8 @@ class RunFiles:
         part = verdict_part(verdict, self._summary)
         # The web UI and the workers are still running.
         pause = partial(gevent.sleep, 0)
-        return write_report(folder, self._summary, self._totals.timeline, part, pause=pause)
+        totals = self._totals
+        return write_report(folder, self._summary, totals.timeline, part, list(totals.traces), pause=pause)
 
     def _write_locust_page(self, folder: Path) -> Path:
         page = get_html_report(self._environment, show_download_link=False)

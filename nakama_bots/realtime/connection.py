@@ -16,7 +16,7 @@ import termios
 from collections import deque
 from collections.abc import Callable, Mapping
 from time import perf_counter
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import gevent
 import websocket
@@ -37,6 +37,11 @@ RECEIVE_SIZE: Final = 65536
 HIGH_WATER: Final = 1024 * 1024
 """Send backlog in bytes beyond which a sender waits."""
 
+_PAUSES: Final = 8
+"""Pauses of reading that are remembered."""
+_FULL: Final = RECEIVE_SIZE // 2
+"""Unread bytes from which on a receive buffer may have been full: Linux offers 64 KiB at first."""
+
 _DEFAULT_LIMITS: Final = Limits()
 _TOO_BIG: Final = 1009
 _LIMIT_HINT: Final = ", and the server's socket.max_message_size_bytes is 4,096 by default"
@@ -49,6 +54,24 @@ _FOREIGN: Final = {
 
 # As ``socket.recvmsg``.
 _Receive = Callable[[int, int], tuple[bytes, Control, int, Any]]
+
+
+class Reading(NamedTuple):
+    """How an answer was read.
+
+    ``unread``: seconds before, in which the connection was not read on purpose. ``late``: the stamp may be too
+    late, as it is that of a later frame, of the last part of a large answer, or of an answer that the server
+    could send only when its socket was read again, as the buffer was full.
+    """
+
+    unread: float
+    late: bool
+
+
+class _Pause(NamedTuple):
+    begin: float
+    end: float
+    full: bool
 
 
 class Receiver(Protocol):
@@ -69,9 +92,9 @@ class Connection:
     """An open websocket. Created by ``open_connection``; ``error`` says how it ended, None while it is open."""
 
     __slots__ = (
-        "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_raw", "_reader", "_receive",
-        "_receiver", "_send", "_socket", "_tls", "_watcher", "_write_watcher", "backlogged", "closing", "error",
-        "largest_sent",
+        "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_paused_at", "_pauses", "_raw", "_reader",
+        "_receive", "_receiver", "_send", "_socket", "_tls", "_watcher", "_write_watcher", "backlogged", "closing",
+        "error", "largest_sent", "several",
     )  # fmt: skip
 
     def __init__(
@@ -89,6 +112,8 @@ class Connection:
         self.backlogged = False
         # Bytes of the largest message sent: the likely cause when the server closes with 1009.
         self.largest_sent = 0
+        # True while one of several frames of a read is handled: all have the stamp of the last.
+        self.several = False
         self._socket: Any = sock
         self._receiver = receiver
         self._opcode = opcode
@@ -100,6 +125,8 @@ class Connection:
         self._send: Callable[[bytes], int] = self._raw.send
         self._outgoing: deque[bytes] = deque()
         self._outgoing_size = 0
+        self._paused_at: float | None = None
+        self._pauses: tuple[_Pause, ...] = ()
         self._drained = Event()
         self._ended = Event()
         loop = gevent.get_hub().loop
@@ -148,13 +175,29 @@ class Connection:
 
     def pause(self) -> None:
         """Read nothing until ``resume``."""
-        if self.error is None:
+        if self.error is None and self._paused_at is None:
             self._watcher.stop()
+            self._paused_at = perf_counter()
 
     def resume(self) -> None:
         """Read again."""
-        if self.error is None:
+        if self.error is None and self._paused_at is not None:
+            pause = _Pause(self._paused_at, perf_counter(), self.unread >= _FULL)
+            self._pauses = (*self._pauses[1 - _PAUSES :], pause)
+            self._paused_at = None
             self._watcher.start(self._on_readable)
+
+    def reading(self, first: float, last: float, size: int) -> Reading:
+        """Return how an answer of ``size`` bytes was read, of a call from ``first`` to ``last``.
+
+        The times are those of ``perf_counter``. Call it while the answer is handled.
+        """
+        pauses = self._pauses
+        if self._paused_at is not None:
+            pauses = (*pauses, _Pause(self._paused_at, last, full=True))
+        inside = [pause for pause in pauses if pause.begin < last and pause.end > first]
+        unread = sum(min(last, pause.end) - max(first, pause.begin) for pause in inside)
+        return Reading(unread, self.several or size > RECEIVE_SIZE or any(pause.full for pause in inside))
 
     def abort(self, error: errors.CallError) -> None:
         """End the connection at once, without a handshake. Callable from the hub; idempotent."""
@@ -215,7 +258,9 @@ class Connection:
         on_message = self._receiver.on_message
         expected = self._opcode
         ping: bytes | None = None
-        for opcode, payload in reader.feed(data):
+        frames_read = reader.feed(data)
+        self.several = len(frames_read) > 1
+        for opcode, payload in frames_read:
             if opcode == expected:
                 messages += 1
                 on_message(payload, arrived, waited)

@@ -22,7 +22,7 @@ from nakama_bots.observer import FinishedCall, NullObserver, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.arrival import TcpPath
-from nakama_bots.realtime.connection import Connection, open_connection
+from nakama_bots.realtime.connection import Connection, Reading, open_connection
 from nakama_bots.realtime.handlers import DISCONNECT, FAILURES, Handler, PushHandlers, check_event
 from nakama_bots.realtime.protocol import KIND, RealtimeProtocol
 from nakama_bots.session import Session
@@ -266,6 +266,11 @@ class Socket(RealtimeApi, PushHandlers):
         """Read on."""
         if self._connection is not None:
             self._connection.resume()
+
+    def reading(self, first: float, last: float, size: int) -> Reading:
+        """As ``Connection.reading``."""
+        connection = self._connection
+        return connection.reading(first, last, size) if connection is not None else Reading(0.0, late=False)
 
     def on_message(self, payload: bytes, arrived: float, waited: float | None) -> None:
         """``Receiver``: one message from the hub."""

@@ -15,7 +15,7 @@ from gevent.event import Event
 
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
-from nakama_bots.realtime.connection import Connection
+from nakama_bots.realtime.connection import Connection, Reading
 
 from .server import (
     BINARY,
@@ -146,6 +146,60 @@ def test_what_has_arrived_and_nobody_has_read_is_counted(connect: Any) -> None:
             assert connection.unread == 3 * len(message)
             connection.abort(errors.ConnectionClosed(1000, ""))
             assert connection.unread == 0
+
+
+def test_how_an_answer_was_read_is_known_while_it_is_handled(connect: Any) -> None:
+    large = frame(TEXT, b'"' + b"x" * 200_000 + b'"')
+    rounds = [text({"a": 1}), text({"b": 2}) + text({"c": 3}), large, text({"d": 4}), large]
+
+    def script(peer: Peer) -> None:
+        for part in rounds:
+            assert peer.read_frame()[0] == TEXT  # it asks
+            peer.send(part)
+        peer.expect_eof()
+
+    with ScriptedServer(upgraded(script)) as server:
+        connection, inbox = connect(server)
+        found: list[Reading] = []
+        keep = inbox.on_message
+
+        def on_message(payload: bytes, arrived: float, waited: float | None) -> None:
+            found.append(connection.reading(asked, perf_counter(), len(payload)))
+            keep(payload, arrived, waited)
+
+        inbox.on_message = on_message
+
+        def ask(number: int, *, until_unread: int = 0) -> float:
+            """Return the seconds until it was read again, at most."""
+            inbox.came.clear()
+            began = perf_counter()
+            if until_unread:
+                connection.pause()
+                connection.pause()
+            connection.write_message(b"1")
+            while connection.unread < until_unread:
+                gevent.idle()
+            connection.resume()
+            seconds = perf_counter() - began
+            while len(inbox.messages) < number:
+                inbox.came.wait()
+                inbox.came.clear()
+            return seconds
+
+        asked = perf_counter()
+        ask(1)
+        ask(3)
+        ask(4)
+        small = ask(5, until_unread=len(rounds[3]))
+        asked = perf_counter()
+        full = ask(6, until_unread=40_000)
+        connection.abort(errors.ConnectionClosed(1000, ""))
+    assert [reading.late for reading in found] == [False, True, True, True, False, True]
+    assert [reading.unread for reading in found[:4]] == [0.0] * 4
+    assert 0.0 < found[4].unread <= small
+    # Only the pause in the time of the call.
+    assert 0.0 < found[5].unread <= full
+    assert connection.reading(perf_counter(), perf_counter() + 1.0, 1).unread == 0.0
 
 
 def test_a_ping_is_answered_at_once_with_its_payload(connect: Any) -> None:

@@ -53,6 +53,34 @@ def test_cpu_and_counters_are_what_was_added():
     assert part["gauges"]["server.requests"] == {"mean": 21.333333, "max": 34.0, "last": 34.0}
 
 
+def test_waits_and_collections_are_those_since_the_first_scrape():
+    page = """# TYPE go_gc_duration_seconds summary
+go_gc_duration_seconds{quantile="1"} 0.004
+go_gc_duration_seconds_sum 0.01
+go_gc_duration_seconds_count 38
+# TYPE nakama_db_total_wait_count gauge
+nakama_db_total_wait_count{node_name="a"} 2
+# TYPE nakama_db_total_wait_time_nanos gauge
+nakama_db_total_wait_time_nanos{node_name="a"} 1.5e+08
+"""
+    matchmaker = """# TYPE nakama_matchmaker_process_time summary
+nakama_matchmaker_process_time{node_name="a",quantile="0.5"} 0.002
+nakama_matchmaker_process_time_sum{node_name="a"} 0.006
+nakama_matchmaker_process_time_count{node_name="a"} 3
+"""
+    metrics = ServerMetrics("u")
+    names = ("gc_pauses", "gc_seconds", "db_waits", "db_wait_seconds")
+    assert metrics.read(page, 1.0) == {f"server.{name}": 0.0 for name in names}
+    later = page.replace("count 38", "count 40").replace("_sum 0.01", "_sum 0.0125").replace("1.5e+08", "4e+08")
+    found = metrics.read(later + matchmaker, 6.0)
+    assert found["server.gc_pauses"] == 2.0
+    assert found["server.gc_seconds"] == pytest.approx(0.0025)
+    assert found["server.db_wait_seconds"] == pytest.approx(0.25)
+    # It had not run before.
+    assert found["server.matchmaker_runs"] == 3.0
+    assert found["server.matchmaker_seconds"] == pytest.approx(0.006)
+
+
 @pytest.mark.parametrize("page", ["", "<html></html>", "# TYPE x counter\nx 1\n", "go_goroutines one\n"])
 def test_another_page_is_refused(page):
     metrics = ServerMetrics("u")

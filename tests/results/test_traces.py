@@ -170,6 +170,73 @@ def test_explain_names_the_part_and_what_else_happened(
 
 
 @pytest.mark.parametrize(
+    ("changes", "stall", "part"),
+    [
+        # Left unread by its player: until it was read, or until it could arrive at all.
+        ({"ms": 10.0, "waited_ms": 500.0, "unread_ms": 505.0}, 0.0, "slow reader"),
+        ({"ms": 800.0, "waited_ms": None, "unread_ms": 700.0}, 0.0, "slow reader"),
+        ({"ms": 800.0, "waited_ms": 1.0, "unread_ms": 700.0}, 0.0, "server or network"),  # the answer was later
+        ({"ms": 800.0, "waited_ms": None, "unread_ms": 90.0}, 0.0, "server or network"),
+        # The stamp may be that of something later.
+        ({"ms": 800.0, "waited_ms": 1.0, "bounds": True}, 0.7, "generator"),
+        ({"ms": 800.0, "waited_ms": 1.0, "bounds": True}, 0.1, "server or network"),
+        ({"ms": 800.0, "waited_ms": 1.0, "bounds": True, "unread_ms": 700.0}, 0.0, "slow reader"),
+        ({"ms": 10.0, "waited_ms": 1.0, "woken_ms": 300.0}, 0.0, "generator"),
+    ],
+)
+def test_a_reader_that_was_late_is_named(changes: dict[str, Any], stall: float, part: str) -> None:
+    assert part_of(call(**changes), [row(1.0, hub_lag_max=stall)]) == part
+
+
+def scraped(at: float, seconds: float = 5.0, **figures: float) -> Interval:
+    """A scrape at ``at``, since the one ``seconds`` before."""
+    return row(at - seconds, "server", **{f"server.{name}": value for name, value in figures.items()}) | {
+        "seconds": seconds
+    }
+
+
+def server_lines(*scrapes: Interval, at: float, ms: float) -> str:
+    timeline = Timeline(START)
+    for one in scrapes:
+        timeline.add(one)
+    lines = explain([call(ms, at=at)], timeline)
+    return "\n".join(line.strip() for line in lines if "server then" in line or "server between" in line)
+
+
+def test_what_the_server_did_then_is_told_between_the_scrapes_around_the_call() -> None:
+    scrapes = [
+        scraped(5 * number, gc_pauses=number, gc_seconds=0.001 * number**2, matchmaker_runs=number // 3,
+                matchmaker_seconds=0.02 * (number // 3), goroutines=80 + number)
+        for number in range(6)
+    ]  # fmt: skip
+    assert server_lines(*scrapes, at=12.0, ms=900.0) == (
+        "server then: goroutines 83\n"
+        "server between the scrapes at 10.0 s and 15.0 s: garbage collection 1 time, 5.0 ms, "
+        "database wait not measured, matchmaker 1 time, 20.0 ms, match loop not measured"
+    )
+    # A call over a scrape: both intervals.
+    assert "between the scrapes at 10.0 s and 20.0 s: garbage collection 2 times, 12.0 ms" in server_lines(
+        *scrapes, at=14.5, ms=900.0
+    )
+    assert server_lines(at=12.0, ms=900.0) == "server then: not measured"
+    assert "garbage collection not measured" in server_lines(scraped(5.0, gc_pauses=0.0), at=1.0, ms=10.0)
+
+
+def test_the_databases_waits_are_told_between_the_reports_of_the_server_around_the_call() -> None:
+    def reported(at: float, report: int) -> Interval:
+        return scraped(at, messages=1000.0 * report, db_waits=3.0 * report, db_wait_seconds=0.25 * report)
+
+    scrapes = [reported(at, at // 60) for at in range(0, 181, 5)]
+    line = server_lines(*scrapes, at=71.0, ms=500.0)
+    assert "database wait 3 times, 250.0 ms (reported between 60.0 s and 120.0 s)" in line
+    # Over a report: what is in the next one is of the call too.
+    line = server_lines(*scrapes, at=59.0, ms=3000.0)
+    assert "database wait 6 times, 500.0 ms (reported between 0.0 s and 120.0 s)" in line
+    line = server_lines(*scrapes[:-1], at=130.0, ms=500.0)
+    assert "database wait not reported before the run ended" in line
+
+
+@pytest.mark.parametrize(
     ("ms", "waited", "stall", "part"),
     [
         (800.0, None, 0.01, "server or network"),

@@ -43,6 +43,7 @@ class TracedPlayer:
             return
         event = self._event(call)
         event["why"] = why or PLAYER
+        self._note_reading(event, call)
         if why:
             self._tracer.keep(event)
         self._add_to_story(event)
@@ -77,6 +78,20 @@ class TracedPlayer:
         state = [f"in {one}" for one in joined] + (["in matchmaker"] if self._in_matchmaker else [])
         event["state"] = ", ".join(state) or ("connected" if player.connected else "not connected")
         return event
+
+    def _note_reading(self, event: TraceEvent, call: FinishedCall) -> None:
+        """Add when the answer of a call on the socket was handled, and how long the player did not read."""
+        if not call.cid or self._player is None:
+            return
+        now = perf_counter()
+        read = call.started + call.elapsed + (call.waited or 0.0)
+        if call.error is None:
+            event["woken_ms"] = round(max(0.0, now - read) * 1e3, 3)
+        reading = self._player.socket.reading(call.started, now, call.size)
+        if reading.unread:
+            event["unread_ms"] = round(reading.unread * 1e3, 3)
+        if reading.late and call.waited is not None:
+            event["bounds"] = True
 
     def _pushed(self, event: str, _: object, at: float, size: int) -> None:
         self._note("PUSHED", event, at, 0.0, size)

@@ -1,7 +1,8 @@
 """The server's own metrics, from its Prometheus endpoint, as gauges of the time line. Pure.
 
-Nakama's ``.._latency_ms`` are in seconds. It updates its own counters and gauges once per minute by default,
-those of the process (CPU, memory, goroutines) at every scrape.
+Nakama's ``.._latency_ms`` are in seconds. It updates its own counters and gauges, which include the database's,
+once per minute by default (``metrics.reporting_freq_sec``); its summaries and the figures of the process (CPU,
+memory, goroutines, garbage collection) are current at every scrape.
 """
 
 from __future__ import annotations
@@ -27,14 +28,22 @@ _GAUGES: Final[dict[str, str]] = {
     "go_goroutines": "goroutines",
     "process_resident_memory_bytes": "memory",
 }
-# The parser adds the suffix to every counter sample; Nakama's counters do not have it.
-_COUNTERS: Final[dict[str, str]] = {
-    "nakama_overall_request_count_total": "requests",
-    "nakama_overall_message_count_total": "messages",
-    "nakama_overall_errors_total": "errors",
-    "nakama_overall_recv_bytes_total": "received_bytes",
-    "nakama_overall_sent_bytes_total": "sent_bytes",
+_GROWING: Final[dict[str, tuple[str, float]]] = {
+    # The parser adds the suffix to every counter sample; Nakama's counters do not have it.
+    "nakama_overall_request_count_total": ("requests", 1.0),
+    "nakama_overall_message_count_total": ("messages", 1.0),
+    "nakama_overall_errors_total": ("errors", 1.0),
+    "nakama_overall_recv_bytes_total": ("received_bytes", 1.0),
+    "nakama_overall_sent_bytes_total": ("sent_bytes", 1.0),
+    "nakama_matchmaker_process_time_count": ("matchmaker_runs", 1.0),
+    "nakama_matchmaker_process_time_sum": ("matchmaker_seconds", 1.0),
+    # Gauges on the page, of database/sql's totals.
+    "nakama_db_total_wait_count": ("db_waits", 1.0),
+    "nakama_db_total_wait_time_nanos": ("db_wait_seconds", 1e-9),
+    "go_gc_duration_seconds_count": ("gc_pauses", 1.0),
+    "go_gc_duration_seconds_sum": ("gc_seconds", 1.0),
 }
+"""Name and factor of what only grows; shown since the first scrape."""
 _SUMMARIES: Final[dict[str, str]] = {
     "nakama_overall_latency_ms": "latency",
     "nakama_matchmaker_process_time": "matchmaker_process",
@@ -90,9 +99,9 @@ class ServerMetrics:
         raw = _sums(text)
         found = {SERVER_PREFIX + name: raw[metric] for metric, name in _GAUGES.items() if metric in raw}
         found.setdefault(SERVER_PREFIX + _MEMORY[1], raw.get(_MEMORY[0], 0.0))
-        for metric, name in _COUNTERS.items():
+        for metric, (name, factor) in _GROWING.items():
             if metric in raw:
-                found[SERVER_PREFIX + name] = self._added(metric, raw[metric])
+                found[SERVER_PREFIX + name] = self._added(metric, raw[metric]) * factor
         for metric, name in _SUMMARIES.items():
             for quantile, suffix in _QUANTILES.items():
                 value = raw.get(f"{metric} {quantile}")
@@ -142,7 +151,8 @@ class ServerMetrics:
     def _added(self, metric: str, value: float) -> float:
         before = self._before.get(metric)
         if before is None:
-            self._base[metric] = value
+            # Nakama has no metric of what has not happened yet: one that is new counts from zero.
+            self._base[metric] = value if not self.scrapes else 0.0
         elif value < before:
             # The counter starts from zero again: the server was restarted.
             self._base[metric] -= before
@@ -153,7 +163,7 @@ class ServerMetrics:
 def _sums(text: str) -> Mapping[str, float]:
     """Return each value by name, or name and quantile: sums over nodes, for quantiles the longest."""
     found: dict[str, float] = {}
-    wanted = {*_GAUGES, *_COUNTERS, *_SUMMARIES, _CPU, _MEMORY[0]}
+    wanted = {*_GAUGES, *_GROWING, *_SUMMARIES, _CPU, _MEMORY[0]}
     for name, quantile, value in _samples(text):
         if name not in wanted or not isfinite(value):
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +11,9 @@ import orjson
 from nakama_bots.errors import safe_text, scrub
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.gauges import GAUGES
-from nakama_bots.results.record.timeline import SERVER, SERVER_PREFIX, Interval, Timeline
+from nakama_bots.results.record.recorder import no_pause
+from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
+from nakama_bots.results.traces.scrapes import Scrapes
 from nakama_bots.results.traces.tracer import SLOW, TraceEvent, hashed, total_ms
 
 SHOWN: Final = 10
@@ -20,16 +22,14 @@ LINES: Final = 5
 SKEW: Final = 2.0
 """Seconds by which the server's clock may differ from ours."""
 
+GENERATOR: Final = "generator"
+READER: Final = "slow reader"
+SERVER_SIDE: Final = "server or network"
+
 _HALF: Final = 0.5
 _LONGER: Final = 1.2
 _WAITS_FOR_OTHERS: Final = "PUSH"
 _HEALTH: Final = (gauges.CPU, gauges.LOOP_BUSY, gauges.HUB_LAG_MAX, gauges.RECEIVE_WAIT_MAX)
-_SERVER_SHOWN: Final = {
-    "cpu": GAUGES[gauges.CPU], "latency_p99": GAUGES[gauges.HUB_LAG],
-    "matchmaker_process_p99": GAUGES[gauges.HUB_LAG], "presence_event_p99": GAUGES[gauges.HUB_LAG],
-    "db_connections": GAUGES[gauges.USERS], "goroutines": GAUGES[gauges.USERS], "matches": GAUGES[gauges.USERS],
-}  # fmt: skip
-_SERVER_WORDS: Final = {"cpu": "CPU", "db_connections": "database connections"}
 
 
 class ServerLog:
@@ -97,32 +97,50 @@ def _shown(entry: Mapping[str, Any]) -> str:
 
 
 def explain(
-    traces: Sequence[TraceEvent], timeline: Timeline, log: ServerLog | None = None, number: int = SHOWN
+    traces: Iterable[TraceEvent],
+    timeline: Timeline,
+    log: ServerLog | None = None,
+    number: int = SHOWN,
+    *,
+    pause: Callable[[], object] = no_pause,
 ) -> list[str]:
-    """Return the lines that explain the slowest calls, slowest first; ``log`` was created with ``traces``."""
-    calls = [event for event in traces if event["why"] == SLOW and event["kind"] != _WAITS_FOR_OTHERS]
+    """Return the lines that explain the slowest calls, slowest first; ``log`` was created with ``traces``.
+
+    ``pause`` is called after each interval, for an event loop that must not be blocked.
+    """
+    events = list(traces)
+    calls = [event for event in events if event["why"] == SLOW and event["kind"] != _WAITS_FOR_OTHERS]
     slowest = sorted(calls, key=lambda event: -total_ms(event))[:number]
     if not slowest:
         return ["no successful call was kept"]
-    rows = list(timeline.in_order())
+    own, scrapes = _around(slowest, timeline, pause)
     lines = [f"the {len(slowest)} slowest calls of {len(calls):,} that were kept (pushes left out):"]
-    for place, event in enumerate(slowest, 1):
-        lines += _explained(place, event, rows, timeline.started, log)
+    for place, (event, rows) in enumerate(zip(slowest, own, strict=True), 1):
+        lines += ["", *_explained(place, event, rows, timeline.started)]
+        lines += [f"   {line}" for line in scrapes.lines(*_span(event))]
+        if log is not None and event["cid"]:
+            lines += [f"   server's log: {text}" for text in log.of(event) or ["nothing of this cid"]]
     if log is not None:
-        lines += _joined(traces, log)
+        lines += _joined(events, log)
     return lines
 
 
 def part_of(event: TraceEvent, rows: Iterable[Interval]) -> str:
-    """Return the part that took the most: ``generator`` or ``server or network``, "" if it is not known.
+    """Return the part that took the most: ``GENERATOR``, ``READER``, ``SERVER_SIDE``, or "" if it is not known.
 
     If it is not known how long the answer waited, the longest stall of the generator in that time decides: one
     that is at least half as long as the call may be its cause. A stall longer than the call was at another
     moment, and hides any at this one.
     """
-    whole = total_ms(event)
+    half = _HALF * total_ms(event)
+    unread = event.get("unread_ms", 0.0) >= half
     if event["waited_ms"] is not None:
-        return "generator" if event["waited_ms"] >= _HALF * whole else "server or network"
+        if event["waited_ms"] + event.get("woken_ms", 0.0) >= half:
+            return READER if unread else GENERATOR
+        if not event.get("bounds"):
+            return SERVER_SIDE
+    if unread:
+        return READER
     stalls = [
         max(row["gauges"].get(name, 0.0) for name in (gauges.HUB_LAG_MAX, gauges.RECEIVE_WAIT_MAX))
         for row in rows
@@ -130,60 +148,67 @@ def part_of(event: TraceEvent, rows: Iterable[Interval]) -> str:
     if not stalls:
         return ""
     longest = max(stalls) * 1e3
-    if longest > _LONGER * whole:
+    if longest > _LONGER * total_ms(event):
         return ""
-    return "generator" if longest >= _HALF * whole else "server or network"
+    return GENERATOR if longest >= half else SERVER_SIDE
 
 
-def rows_of(event: TraceEvent, rows: Iterable[Interval], source: str) -> list[Interval]:
-    """Return the intervals of ``source`` that the call was in."""
-    first, last = event["at"], event["at"] + total_ms(event) / 1e3
-    return [
-        row
-        for row in rows
-        if row["source"] == source and row["at"] <= last and row["at"] + row["seconds"] >= first
-    ]
+def _around(
+    events: Sequence[TraceEvent], timeline: Timeline, pause: Callable[[], object]
+) -> tuple[list[list[Interval]], Scrapes]:
+    """Return the intervals of its own process that each event was in, and all scrapes.
+
+    Others are not kept: the time line of a long run may be larger than memory.
+    """
+    spans = [(event.get("source", ""), *_span(event)) for event in events]
+    own: list[list[Interval]] = [[] for _ in events]
+    scraped: list[Interval] = []
+    for row in timeline.in_order():
+        pause()
+        if row["source"] == SERVER:
+            scraped.append(row)
+            continue
+        for kept, (source, first, last) in zip(own, spans, strict=True):
+            if row["source"] == source and row["at"] <= last and row["at"] + row["seconds"] >= first:
+                kept.append(row)
+    return own, Scrapes(scraped, timeline.started)
 
 
-def _explained(
-    place: int, event: TraceEvent, rows: Sequence[Interval], started: float, log: ServerLog | None
-) -> list[str]:
-    own = rows_of(event, rows, event.get("source", ""))
+def _span(event: TraceEvent) -> tuple[float, float]:
+    """Return its begin and the read of its answer, in seconds since 1970."""
+    return event["at"], event["at"] + total_ms(event) / 1e3
+
+
+def _explained(place: int, event: TraceEvent, own: Sequence[Interval], started: float) -> list[str]:
     cid = f", cid {event['cid']}" if event["cid"] else ""
     who = f"player {event['player']}{cid} ({event['state']})"
     when = f"{total_ms(event):,.1f} ms at {event['at'] - started:,.1f} s"
-    lines = [
-        "",
-        f"{place}. {event['kind']} {event['name']}  {when}, {who}",
-        f"   {_time(event)}  -> {part_of(event, own) or 'not known'}",
-    ]
     health = [
         f"{name.replace('_', ' ')} {GAUGES[name].show(max(values))}"
         for name in _HEALTH
-        if (values := _values(own, name))
+        if (values := [row["gauges"][name] for row in own if name in row["gauges"]])
     ]
-    lines.append(f"   generator then: {', '.join(health) or 'not measured'}")
-    server = rows_of(event, rows, SERVER)
-    shown = [
-        f"{_SERVER_WORDS.get(name, name.replace('_', ' '))} {gauge.show(max(values))}"
-        for name, gauge in _SERVER_SHOWN.items()
-        if (values := _values(server, SERVER_PREFIX + name))
+    return [
+        f"{place}. {event['kind']} {event['name']}  {when}, {who}",
+        f"   {_time(event)}  -> {part_of(event, own) or 'not known'}",
+        f"   generator then: {', '.join(health) or 'not measured'}",
     ]
-    lines.append(f"   server then: {', '.join(shown) or 'not measured'}")
-    if log is not None and event["cid"]:
-        lines += [f"   server's log: {text}" for text in log.of(event) or ["nothing of this cid"]]
-    return lines
-
-
-def _values(rows: Iterable[Interval], gauge: str) -> list[float]:
-    return [row["gauges"][gauge] for row in rows if gauge in row["gauges"]]
 
 
 def _time(event: TraceEvent) -> str:
     if event["waited_ms"] is None:
-        return f"on the wire, in the server and waiting to be read {event['ms']:,.1f} ms"
-    waited = f"waited in our process {event['waited_ms']:,.1f} ms"
-    return f"on the wire and in the server {event['ms']:,.1f} ms, {waited}"
+        parts = [f"on the wire, in the server and waiting to be read {event['ms']:,.1f} ms"]
+    else:
+        most, least = ("at most ", "at least ") if event.get("bounds") else ("", "")
+        parts = [
+            f"on the wire and in the server {most}{event['ms']:,.1f} ms",
+            f"waited in our process {least}{event['waited_ms']:,.1f} ms",
+        ]
+    if "woken_ms" in event:
+        parts.append(f"woken late {event['woken_ms']:,.1f} ms")
+    if event.get("unread_ms"):
+        parts.append(f"the player did not read for {event['unread_ms']:,.1f} ms")
+    return ", ".join(parts)
 
 
 def _joined(traces: Sequence[TraceEvent], log: ServerLog) -> list[str]:

@@ -41,9 +41,15 @@ class TraceEvent(TypedDict):
     ``at`` is its begin in seconds since 1970, ``waited_ms`` how long its answer waited in the generator (null:
     not known). ``player`` names the track; ``uid`` and ``sid`` are hashes (``hashed``) of user and session id,
     "" where they were not known. ``cid`` is "" for what has none. ``why``: ``slow``, ``failed`` or ``player``.
+    ``woken_ms``: from the read of a socket's answer until it was handled. ``unread_ms``: how long of the call
+    the player left its socket unread on purpose; left out if it did not. ``bounds``: the answer may have
+    arrived earlier, so that ``ms`` is at most that, and ``waited_ms`` at least.
     """
 
     source: NotRequired[str]
+    woken_ms: NotRequired[float]
+    unread_ms: NotRequired[float]
+    bounds: NotRequired[bool]
     at: float
     ms: float
     waited_ms: float | None

@@ -12,10 +12,14 @@ from nakama_bots.observer import FinishedCall
 from nakama_bots.results.compare.compare import compare
 from nakama_bots.results.compare.profile import profile_of
 from nakama_bots.results.record.recorder import Recorder
-from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.record.timeline import Timeline, gauges_only
+from nakama_bots.results.run_folder import read_traces, write_summary, write_timeline, write_traces
+from nakama_bots.results.show.report.files import read_run, write_report
 from nakama_bots.results.show.report.page import render
 from nakama_bots.results.show.report.view import RunView, bins_of
 from nakama_bots.results.summary import build_summary
+from nakama_bots.results.traces.explain import explain
+from nakama_bots.results.traces.tracer import event_of
 
 from .conftest import START, STARTED
 
@@ -80,6 +84,29 @@ def test_every_part_of_a_run_is_there(view):
         ("own", "fishing_time"), ("own", "fish_caught"), ("about", "2.47.0"), ("about", "nbots"),
     ):  # fmt: skip
         assert told in "\n".join(page.sections[section]), (section, told)
+
+
+def test_the_slowest_calls_are_folded_lines_as_explain_has_them(view, tmp_path):
+    event = event_of(FinishedCall("WS", "rpc</pre>", 3.0, 0.9, 10, None), START) | {
+        "why": "slow",
+        "source": "worker-1",
+    }
+    write_summary(tmp_path, view.summary)
+    timeline = Timeline(START)
+    timeline.add(gauges_only("worker-1", START + 3, 1.0, {"hub_lag_max": 0.8}))
+    write_timeline(tmp_path, timeline)
+    assert "slowest" not in Page(render([read_run(tmp_path, "run")])).sections
+    write_traces(tmp_path, [event], timeline)
+    lines = explain(read_traces(tmp_path), timeline)
+    assert any(line.endswith("-> generator") for line in lines)
+    for text in (
+        render([read_run(tmp_path, "run")]),
+        write_report(tmp_path, view.summary, timeline, view.verdict, [event]).read_text(),
+    ):
+        assert "\n".join(lines).strip() in "\n".join(Page(text).sections["slowest"])
+        assert '<section id="slowest"><details class="fold"><summary>' in text
+    beside = Page(render([view, read_run(tmp_path, "run")])).sections["slowest"]
+    assert "not in this run" in beside
 
 
 def test_delivery_is_told_by_kind_where_bots_tell_it(view):

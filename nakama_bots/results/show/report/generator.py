@@ -34,6 +34,18 @@ _OF_THE_SERVER: Final[tuple[tuple[str, str, float, tuple[str, ...]], ...]] = (
     ("Latency of its requests", "ms", 1e3, tuple(f"latency_{name}" for name in _QUANTILES)),
     ("Matchmaker's processing", "ms", 1e3, tuple(f"matchmaker_process_{name}" for name in _QUANTILES)),
     ("Presence events", "ms", 1e3, tuple(f"presence_event_{name}" for name in _QUANTILES)),
+    (
+        "Garbage collection, database waits, matchmaker runs since the start",
+        "ms",
+        1e3,
+        ("gc_seconds", "db_wait_seconds", "matchmaker_seconds"),
+    ),
+    (
+        "Number of collections, waits, runs since the start",
+        "",
+        1.0,
+        ("gc_pauses", "db_waits", "matchmaker_runs"),
+    ),
     ("Sessions, presences, matches", "", 1.0, ("sessions", "presences", "matches", "parties")),
     ("Matchmaker tickets", "", 1.0, ("matchmaker_tickets", "matchmaker_active_tickets")),
     ("Requests and messages since the start", "", 1.0, ("requests", "messages", "errors")),

@@ -14,7 +14,7 @@ from nakama_bots.ledger import Ledger
 from nakama_bots.results.compare import comparison_text
 from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.show.report.charts import MOST_LINES, Chart, draw
-from nakama_bots.results.show.report.parts import Item, Section, Table
+from nakama_bots.results.show.report.parts import Item, Lines, Section, Table
 from nakama_bots.results.show.report.sections import BAR, SECTIONS
 from nakama_bots.results.show.report.view import RunView
 
@@ -28,11 +28,12 @@ FIRST: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The chart or table of a run in a row; both are None if the run has none."""
+    """The chart, table or lines of a run in a row; all are None if the run has none."""
 
     chart: Chart | None = None
     svg: Markup | None = None
     table: Table | None = None
+    lines: Lines | None = None
 
 
 _LONGEST_TEXT: Final = 10_000
@@ -40,7 +41,7 @@ _LONGEST_TEXT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """The same item of every run. ``wide``: a table of full width; ``merged``: one chart of all runs."""
+    """The same item of every run. ``wide``: it has the full width; ``merged``: one chart of all runs."""
 
     cells: tuple[Cell, ...]
     wide: bool
@@ -106,10 +107,12 @@ def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str, labels:
     cells = tuple(
         Cell(chart=item, svg=Markup(next(drawn)))  # noqa: S704 - ElementTree escapes what it is given
         if isinstance(item, Chart)
+        else Cell(lines=item)
+        if isinstance(item, Lines)
         else Cell(table=item)
         for item in items
     )
-    wide = any(isinstance(item, Table) and len(item.headers) > 4 for item in items)
+    wide = any(isinstance(item, Lines) or (isinstance(item, Table) and len(item.headers) > 4) for item in items)
     return PageRow(cells, wide)
 
 

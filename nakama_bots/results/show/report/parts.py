@@ -34,7 +34,14 @@ class Table:
     note: str = ""
 
 
-Item = Chart | Table
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Lines of text that are shown as they are."""
+
+    lines: tuple[str, ...]
+
+
+Item = Chart | Table | Lines
 Items = Mapping[str, Item]
 """Items by a key that is the same for every run of a report, in display order."""
 

@@ -15,6 +15,7 @@ from nakama_bots.results.show.report.parts import (
     LATENCY_HEADERS,
     Item,
     Items,
+    Lines,
     Section,
     Table,
     distribution,
@@ -290,6 +291,10 @@ def _arrivals(run: RunView) -> Items:
     return {"counts": facts("Outcomes", counts), "delay": times}
 
 
+def _slowest(run: RunView) -> Items:
+    return {"lines": Lines(run.slowest)} if run.slowest else {}
+
+
 def _errors(run: RunView) -> Items:
     errors = run.summary["errors"]
     if not errors:
@@ -396,6 +401,7 @@ SECTIONS: Final = (
     Section("arrivals", "Arrivals of the open load", _arrivals),
     Section("published", "Published figures", _published,
             "From another generator and server: a starting point, not a ranking."),
+    Section("slowest", "Slowest calls", _slowest, "As nakama-bots explain prints them."),
     Section("errors", "Errors", _errors),
     Section("ledger", "Ledger", _ledger),
     Section("health", "Generator health", health),

@@ -51,12 +51,16 @@ class Bins:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run; ``label`` identifies it in the report; ``verdict`` is None if the run has none."""
+    """A run; ``label`` identifies it in the report; ``verdict`` is None if the run has none.
+
+    ``slowest`` are the lines of ``explain``, none without traces.
+    """
 
     label: str
     summary: Summary
     bins: Bins
     verdict: VerdictPart | None = None
+    slowest: tuple[str, ...] = ()
 
     @property
     def seconds(self) -> float:
