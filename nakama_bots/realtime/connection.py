@@ -92,9 +92,9 @@ class Connection:
     """An open websocket. Created by ``open_connection``; ``error`` says how it ended, None while it is open."""
 
     __slots__ = (
-        "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_paused_at", "_pauses", "_raw", "_reader",
-        "_receive", "_receiver", "_send", "_socket", "_tls", "_watcher", "_write_watcher", "backlogged", "closing",
-        "error", "largest_sent", "several",
+        "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_paused_at", "_pauses", "_raw",
+        "_reader", "_receive", "_receiver", "_send", "_socket", "_tls", "_watcher", "_write_watcher",
+        "backlogged", "closing", "error", "largest_sent", "several",
     )  # fmt: skip
 
     def __init__(

@@ -67,6 +67,8 @@ def test_a_tap_receives_only_what_has_been_recorded(heard: Heard) -> None:
     received: list[object] = []
 
     class Collecting:
+        whole = True
+
         def call(self, call: FinishedCall) -> None:
             received.append(call)
 
@@ -85,6 +87,12 @@ def test_a_tap_receives_only_what_has_been_recorded(heard: Heard) -> None:
     heard.observer.call(call)  # of another player
     assert len(received) == 2
     assert heard.recorder.calls["WS", "ping"].ok.count == 2
+    part = Collecting()
+    part.whole = False
+    other = heard.observer.of_player(part)
+    other.sample("round", 2.0)
+    other.call(call)
+    assert received[2:] == [call]
 
 
 def test_seconds_become_milliseconds_with_fractions(heard: Heard) -> None:

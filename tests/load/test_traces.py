@@ -29,7 +29,16 @@ def test_a_run_keeps_players_whole_and_the_slowest_calls(tmp_path: Path) -> None
         assert slowest >= call["ok_ms"]["max"] - 0.01, name
     pushed = {event["name"] for event in traces if event["kind"] == "PUSHED"}
     assert {"match_data", "matchmaker_matched"} <= pushed
-    assert any("in match" in event["state"] for event in traces)
+    # Each is of its player, and of what that was in then.
+    uids = {event["player"]: event["uid"] for event in traces if event["kind"] == "WS"}
+    noted = [event for event in traces if event["kind"] in {"PUSHED", "SAMPLE"}]
+    assert {event["player"]: event["uid"] for event in noted} == {
+        event["player"]: uids[event["player"]] for event in noted
+    }
+    states = {(event["name"], event["state"]) for event in noted}
+    inside = {state for name, state in states if name in {"tick_lateness", "delivery"}}
+    assert all("in match" in state for state in inside), states
+    assert all("woken_ms" in event for event in traces if event["cid"] and event["outcome"] == "ok")
     assert any(event["state"] == "in matchmaker" for event in traces)
     assert all(len(event["sid"]) in {0, 16} and "-" not in event["uid"] for event in traces)
     document = json.loads(gzip.decompress((folder / "trace.json.gz").read_bytes()))

@@ -37,7 +37,9 @@ class CallContext(dict[str, Any]):
 
 
 class Tap(Protocol):
-    """Receives the calls and samples of one player that could be recorded."""
+    """Receives the calls of one player that could be recorded, and its samples if ``whole``."""
+
+    whole: bool
 
     def call(self, call: FinishedCall) -> None:
         """As ``Observer.call``."""
@@ -57,7 +59,17 @@ class LocustObserver:
     its event has no response time, and its name ends in ``STOPPED``.
     """
 
-    __slots__ = ("_complain", "_fire", "_must", "_recorder", "_scenario", "_tap", "sampler", "table")
+    __slots__ = (
+        "_complain",
+        "_fire",
+        "_must",
+        "_recorder",
+        "_sampled",
+        "_scenario",
+        "_tap",
+        "sampler",
+        "table",
+    )
 
     def __init__(
         self, events: Events, recorder: Recorder, complain: Callable[[str, str], object] = lambda *_: None
@@ -68,6 +80,7 @@ class LocustObserver:
         self._scenario = "-"
         self._must: dict[str, str] = {}
         self._tap: Tap | None = None
+        self._sampled: Tap | None = None
         self.sampler: RequestSampler | None = None
         self.table: LocustTable | None = None
 
@@ -82,6 +95,8 @@ class LocustObserver:
         """Return the observer of one player; ``tap`` receives what has been recorded."""
         other = copy(self)
         other._tap = tap
+        # A player in a match has a hundred samples per second, which few taps keep.
+        other._sampled = tap if tap.whole else None
         return other
 
     def call(self, call: FinishedCall) -> None:
@@ -123,8 +138,8 @@ class LocustObserver:
         except ScenarioFault as fault:
             self._refused(fault)
             return
-        if self._tap is not None:
-            self._tap.sample(name, seconds)
+        if self._sampled is not None:
+            self._sampled.sample(name, seconds)
         if self._must:
             self._done(name)
 

@@ -66,6 +66,17 @@ class TraceEvent(TypedDict):
     why: str
 
 
+Who = tuple[str, str, str]
+"""``player``, ``uid`` and ``sid`` of an event."""
+Note = tuple[str, str, float, float, int, str, Who]
+"""A push or sample: kind, name, begin (``perf_counter``), seconds, bytes, state, player.
+
+A plain tuple, which becomes an event at the end of the run: a player in a match has a hundred per second.
+"""
+Story = list["TraceEvent | Note"]
+"""The events of a player that is kept whole."""
+
+
 class TraceHeader(TypedDict):
     """The first line of ``traces.jsonl.gz``; ``started`` in seconds since 1970."""
 
@@ -95,9 +106,9 @@ class Tracer:
         self._number = count()
         self._slow: dict[CallKey, list[tuple[float, int, TraceEvent]]] = {}
         self._failed: dict[CallKey, list[TraceEvent]] = {}
-        self._stories: list[list[TraceEvent]] = []
+        self._stories: list[Story] = []
 
-    def story(self) -> list[TraceEvent] | None:
+    def story(self) -> Story | None:
         """Return a list for the events of one more player that is kept whole; None if there are enough."""
         if len(self._stories) >= min(PLAYERS, self._limit):
             return None
@@ -132,15 +143,24 @@ class Tracer:
         for events in (
             (event for heap in self._slow.values() for _, _, event in heap),
             (event for kept in self._failed.values() for event in kept),
-            (event for story in self._stories for event in story),
+            (self._event(entry) for story in self._stories for entry in story),
         ):
             for event in events:
-                found[id(event)] = event
+                found[id(event)] = event  # which is kept there, so that no other gets its id
         self._slow.clear()
         self._failed.clear()
         for story in self._stories:
             story.clear()
         return list(found.values())
+
+    def _event(self, entry: TraceEvent | Note) -> TraceEvent:
+        if not isinstance(entry, tuple):
+            return entry
+        kind, name, started, elapsed, size, state, who = entry
+        event = event_of(FinishedCall(kind, name, started, elapsed, size, None), self.offset)
+        event["player"], event["uid"], event["sid"] = who
+        event["state"], event["why"] = state, PLAYER
+        return event
 
 
 def _key(rows: Mapping[CallKey, Sized], kind: str, name: str) -> CallKey:
