@@ -66,17 +66,20 @@ class Scrapes:
             ]
             if values:
                 shown.append(f"{words} {gauge.show(max(values))}")
+        then = f"server then: {', '.join(shown) or _NOT_MEASURED}"
         before = self._before(first) or around[0]
+        if before is around[-1]:
+            return [then, f"server between the scrapes: {_NOT_MEASURED}, the call was before the first"]
         figures = (
             f"garbage collection {_times(before, around[-1], 'gc_pauses', 'gc_seconds')}",
-            f"database wait {self._database(first, last)}",
             f"matchmaker {_times(before, around[-1], 'matchmaker_runs', 'matchmaker_seconds')}",
             f"match loop {_NOT_MEASURED}",  # Nakama has no metric of it
         )
         between = f"{self._at(before)} and {self._at(around[-1])}"
         return [
-            f"server then: {', '.join(shown) or _NOT_MEASURED}",
+            then,
             f"server between the scrapes at {between}: {', '.join(figures)}",
+            f"database wait {self._database(first, last)}",
         ]
 
     def _database(self, first: float, last: float) -> str:
@@ -88,7 +91,7 @@ class Scrapes:
         if after is None:
             return "not reported before the run ended"
         waited = _times(before[-1], after, "db_waits", "db_wait_seconds")
-        return f"{waited} (reported between {self._at(before[-1])} and {self._at(after)})"
+        return f"{waited}, between the server's reports at {self._at(before[-1])} and {self._at(after)}"
 
     def _before(self, first: float) -> _Scrape | None:
         """Return the last scrape that ended before ``first``."""
@@ -100,8 +103,6 @@ class Scrapes:
 
 def _times(before: _Scrape, after: _Scrape, number: str, seconds: str) -> str:
     """Return how often and how long something happened between two scrapes; both count from the start."""
-    if before is after:
-        return _NOT_MEASURED
     grown = []
     for name in (number, seconds):
         value = after.values.get(SERVER_PREFIX + name)
