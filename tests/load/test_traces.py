@@ -36,7 +36,9 @@ def test_a_run_keeps_players_whole_and_the_slowest_calls(tmp_path: Path) -> None
         event["player"]: uids[event["player"]] for event in noted
     }
     states = {(event["name"], event["state"]) for event in noted}
-    inside = {state for name, state in states if name in {"tick_lateness", "delivery"}}
+    # A delivery may still arrive when its receiver has left.
+    inside = {state for name, state in states if name == "tick_lateness"}
+    assert inside, states
     assert all("in match" in state for state in inside), states
     assert all("woken_ms" in event for event in traces if event["cid"] and event["outcome"] == "ok")
     assert any(event["state"] == "in matchmaker" for event in traces)
