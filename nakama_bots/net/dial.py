@@ -60,5 +60,9 @@ def _secured(sock: Any, context: Any, host: str, *, in_memory: bool) -> Any:
         stream.handshake()
         return stream
     secured = context.wrap_socket(sock, server_hostname=host, do_handshake_on_connect=False)
-    secured.do_handshake()
+    try:
+        secured.do_handshake()
+    except BaseException:
+        secured.close()  # it has taken the descriptor from ``sock``
+        raise
     return secured
