@@ -24,8 +24,13 @@ def resolve(options: Namespace) -> Settings:
     Locust sends its options to every worker when a test starts, so their plain values stay in ``options``.
     """
     settings = settings_options.resolve(options)
-    setattr(options, _SENT, settings.values)
+    send(options, settings)
     return settings
+
+
+def send(options: Namespace, settings: Settings) -> None:
+    """Give the workers of the next test ``settings``: Locust sends them its options."""
+    setattr(options, _SENT, settings.values)
 
 
 def received(options: Namespace) -> Settings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import platform
 from argparse import Namespace
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -22,7 +23,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
 from nakama_bots.load.cap import cap_users
-from nakama_bots.load.ending import Ending
+from nakama_bots.load.ending import Conclusion, Ending
 from nakama_bots.load.export.exports import Exports
 from nakama_bots.load.figures.server_scrape import ServerScraper
 from nakama_bots.load.judge import Judge
@@ -32,11 +33,13 @@ from nakama_bots.load.process.exits import stop_with
 from nakama_bots.load.run import Run
 from nakama_bots.load.target import RunTarget
 from nakama_bots.load.user_classes import select_user_classes
+from nakama_bots.load.web.form import Choice, StartForm
 from nakama_bots.load.web.live_page import add_live_page
 from nakama_bots.load.web.live_view import LiveView
 from nakama_bots.load.web.pages import check_form, show_banner
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
+from nakama_bots.results.gate.verdict import no_verdict
 from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings import guard
@@ -57,7 +60,7 @@ class Conductor:
         self._info: RunInfo | None = None
         self._started = 0.0
         self._scraper: ServerScraper | None = None
-        settings = run.settings = self._resolve()
+        settings = run.settings = self._started_with = self._resolve()
         watch_all = settings.prometheus is not None or settings.otlp is not None
         self._judge = Judge(_gate(settings), run.totals, self._abort, watch_all=watch_all)
         self._ending = Ending(environment, run, self._judge)
@@ -111,11 +114,41 @@ class Conductor:
     def _add_pages(self, settings: Settings) -> None:
         web_ui = self._environment.web_ui
         interval = settings.live_interval if web_ui is None else 0.0
-        view = LiveView(self._environment, self._run.totals, self._target.part, interval)
-        if web_ui is not None and web_ui.app is not None:
-            check_form(web_ui.app, settings, self._target.is_own)
-            show_banner(web_ui.app, lambda: self._target.is_emulator)
-            add_live_page(web_ui, view.part)
+        self._view = LiveView(self._environment, self._run.totals, self._target.part, interval)
+        if web_ui is None or web_ui.app is None:
+            return
+        form = StartForm(self._environment, settings, self._check_target)
+        form.show(web_ui)
+        check_form(web_ui.app, form, self._apply)
+        show_banner(web_ui.app, lambda: self._target.is_emulator)
+
+        def check(fields: Mapping[str, str]) -> dict[str, dict[str, str]]:
+            errors, notes = form.errors(fields), {}
+            if fields.get("changed") == "host" and "host" not in errors:
+                target = form.check_host(fields)
+                assert target is not None
+                notes = {"host": self._target.describe(settings, target)}
+            return {"errors": errors, "notes": notes}
+
+        add_live_page(web_ui, self._view.part, self._view.runs, check)
+
+    def _check_target(self, target: Target) -> None:
+        if not self._target.is_own(target):
+            guard.check_target(self._run.settings, target)
+
+    def _apply(self, choice: Choice) -> None:
+        """Make the next run what the start form asks for; ``ConfigError`` if that is not possible."""
+        settings, environment = choice.settings, self._environment
+        target = choice.target or Target.parse(environment.host or "", name="host")
+        self._target.check_key(settings, target)
+        gate = read_gate(settings.gate, allow_emulator=settings.allow_emulator) if settings.gate else None
+        environment.user_classes = list(choice.user_classes)
+        if settings.load is not None:
+            guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
+            shapes.put(environment, settings.load, lambda: self._run.open.done)
+        self._judge.gate = gate
+        self._run.settings = settings
+        arguments.send(self._options, settings)
 
     def _abort(self) -> None:
         if self._environment.web_ui is None:
@@ -182,6 +215,9 @@ class Conductor:
             self._info = replace(self._info, users=user_count)
 
     def _on_test_stop(self, **_: Any) -> None:
+        if self._environment.web_ui is not None and self._started_with.load is None:
+            # The load model was of this run's form: the next form has a number of users again.
+            shapes.remove(self._environment)
         self._finish()
 
     def _finish(self) -> None:
@@ -197,9 +233,16 @@ class Conductor:
                 self._exports.end(info, conclusion)
             finally:
                 self._info = None
+            self._show_ended(info, conclusion)
         if self._environment.web_ui is not None:
             self._ending.show()
         self._exports.post(info, conclusion)
+
+    def _show_ended(self, info: RunInfo, conclusion: Conclusion | None) -> None:
+        if conclusion is None:
+            self._view.ended(no_verdict(info), None, None)
+        else:
+            self._view.ended(conclusion.verdict, conclusion.summary, conclusion.folder)
 
     def _over_cap(self, line: str) -> None:
         """Called when a shape wants more users than allowed."""

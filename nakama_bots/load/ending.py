@@ -41,6 +41,7 @@ class Conclusion:
 
     verdict: VerdictPart
     folder: Path | None
+    summary: Summary
 
 
 class Ending:
@@ -100,7 +101,7 @@ class Ending:
             files.write_again(verdict)
         self._raise_exit_code(verdict.exit_code)
         self._texts.append(end_of_run(summary, files.files, verdict))
-        return Conclusion(verdict_part(verdict, summary), files.folder)
+        return Conclusion(verdict_part(verdict, summary), files.folder, summary)
 
     def _summary(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Summary:
         totals, master = self._run.totals, self._run.master

@@ -11,11 +11,11 @@ import gevent
 from locust.env import Environment
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import NakamaError
+from nakama_bots.errors import ConfigError, NakamaError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load.figures.server_scrape import metrics_url
 from nakama_bots.load.process.exits import stop_with
-from nakama_bots.load.process.probe import probe
+from nakama_bots.load.process.probe import key_refusal, probe
 from nakama_bots.load.web.banner import EMULATOR_BANNER
 from nakama_bots.results.summary import TargetPart
 from nakama_bots.settings.resolve import Settings
@@ -34,6 +34,7 @@ class RunTarget:
         self._lost = lost
         self._emulator: EmulatorProcess | None = None
         self._emulators: set[Target] = set()
+        self._named: set[Target] = set()
 
     def open(self, settings: Settings, *, headless: bool) -> None:
         """Start the emulator, or check that the given target answers. May end the process."""
@@ -43,6 +44,9 @@ class RunTarget:
         self._environment.host = settings.target.http_url
         if headless:
             self._reach(settings, settings.target)
+        else:
+            # The page names an emulator before the start; a server that does not answer yet may do so later.
+            gevent.spawn(self.look, settings, settings.target)
 
     def look(self, settings: Settings, target: Target, *, wait: float = 0.0) -> str:
         """Return why ``target`` does not answer, or "". Remembers if it is an emulator started elsewhere."""
@@ -50,8 +54,27 @@ class RunTarget:
         self._emulators.discard(target)
         if found.is_emulator:
             self._emulators.add(target)
-            log.warning("%s It answers at %s.", EMULATOR_BANNER, target.http_url)
+            if target not in self._named:
+                self._named.add(target)
+                log.warning("%s It answers at %s.", EMULATOR_BANNER, target.http_url)
         return found.refusal
+
+    def describe(self, settings: Settings, target: Target) -> str:
+        """Return what a user should know about ``target`` before a start; "" if it is an ordinary server."""
+        if self.is_own(target):
+            return f"{EMULATOR_BANNER} This run has started it."
+        refusal = self.look(settings, target)
+        if refusal:
+            return f"Nothing answers there: {refusal}."
+        return EMULATOR_BANNER if target in self._emulators else ""
+
+    def check_key(self, settings: Settings, target: Target) -> None:
+        """``ConfigError`` if ``target`` refuses the server key: every call of the run would fail."""
+        if self.is_own(target):
+            return
+        refusal = key_refusal(target, settings)
+        if refusal:
+            raise ConfigError("--nakama-server-key", "<hidden>", f"the server's socket.server_key ({refusal})")
 
     def stop(self) -> None:
         """Stop the embedded emulator. Idempotent."""
@@ -95,6 +118,10 @@ class RunTarget:
         if refusal:
             waited = f" in {settings.wait_for_server:g} s" if settings.wait_for_server else ""
             stop_with(f"nothing answers at {target.http_url}{waited}: {refusal}", ExitCode.UNREACHABLE)
+        try:
+            self.check_key(settings, target)
+        except ConfigError as error:
+            stop_with(str(error))
 
     def _start_emulator(self, settings: Settings) -> None:
         try:

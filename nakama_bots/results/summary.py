@@ -335,7 +335,7 @@ def build_summary(
         "workers": list(workers),
         "server": server or ServerMetrics().part(),
         "published": side_by_side(run.workloads, recorder, duration),
-        "errors": _errors(recorder),
+        "errors": error_parts(recorder),
         "samples_ms": {name: latency(samples[name]) for name in sorted(samples)},
         "counts": {name: counts[name] for name in sorted(counts)},
         "recorded": recorder.recorded(),
@@ -455,7 +455,8 @@ def _paced(samples: Mapping[str, Histogram]) -> list[PacedPart]:
     ]
 
 
-def _errors(recorder: Recorder) -> list[ErrorPart]:
+def error_parts(recorder: Recorder) -> list[ErrorPart]:
+    """Return the kinds of failures so far, the most frequent first."""
     rows = [
         ErrorPart(
             kind=kind,

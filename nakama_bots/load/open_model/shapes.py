@@ -7,6 +7,7 @@ from time import perf_counter
 
 import gevent
 from locust import LoadTestShape
+from locust.dispatch import UsersDispatcher
 from locust.env import Environment
 
 from nakama_bots.errors import ConfigError
@@ -25,11 +26,12 @@ class ProfileShape(LoadTestShape):
         LoadTestShape.__init__(self)
         self._curve = profile.curve
         self._end = min(self._curve.seconds, run_time or self._curve.seconds)
-        self.rewind()
-
-    def rewind(self) -> None:
-        """Start the next run without users."""
         self._last: tuple[int, float] | None = None
+
+    def reset_time(self) -> None:
+        """Start a run, without users."""
+        LoadTestShape.reset_time(self)
+        self._last = None
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users to run now and how many to start or stop per second; None at the end."""
@@ -69,11 +71,7 @@ def install(environment: Environment, profile: LoadProfile, done: Callable[[], b
     """
     options = environment.parsed_options
     assert options is not None
-    shapes = list(environment.available_shape_classes or ())
     accepted = f"nothing beside the load profile {profile.text.partition(':')[0]!r}"
-    if shapes or environment.shape_class is not None:
-        name = shapes[0] if shapes else type(environment.shape_class).__name__
-        raise ConfigError("LoadTestShape of the locustfile", name, accepted)
     for flag, value in (
         ("--users", options.num_users),
         ("--spawn-rate", options.spawn_rate),
@@ -81,15 +79,35 @@ def install(environment: Environment, profile: LoadProfile, done: Callable[[], b
     ):
         if value is not None:
             raise ConfigError(flag, value, accepted)
+    put(environment, profile, done)
+
+
+def put(environment: Environment, profile: LoadProfile, done: Callable[[], bool]) -> None:
+    """Let ``profile`` shape the next runs, in place of any profile before; ``ConfigError`` as ``install``."""
+    remove(environment)
+    _check_shapes(environment, f"nothing beside the load profile {profile.text.partition(':')[0]!r}")
+    run_time = environment.parsed_options.run_time if environment.parsed_options is not None else None
     if profile.open is not None:
         _check_classes(environment)
         environment.dispatcher_class = NoUsers  # type: ignore[assignment]
-        environment.shape_class = OpenShape(done, options.run_time)
+        environment.shape_class = OpenShape(done, run_time)
     else:
-        shape = ProfileShape(profile, options.run_time)
-        environment.shape_class = shape
-        environment.events.test_stop.add_listener(lambda **_: shape.rewind())
+        environment.shape_class = ProfileShape(profile, run_time)
     environment.shape_class.runner = environment.runner
+
+
+def remove(environment: Environment) -> None:
+    """Let no profile shape the next runs; another shape stays."""
+    if isinstance(environment.shape_class, ProfileShape | OpenShape):
+        environment.shape_class = None
+        environment.dispatcher_class = UsersDispatcher
+
+
+def _check_shapes(environment: Environment, accepted: str) -> None:
+    shapes = list(environment.available_shape_classes or ())
+    if shapes or environment.shape_class is not None:
+        name = shapes[0] if shapes else type(environment.shape_class).__name__
+        raise ConfigError("LoadTestShape of the locustfile", name, accepted)
 
 
 def _check_classes(environment: Environment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from time import time
 from typing import Any
 
@@ -11,8 +12,10 @@ import gevent
 from locust.env import Environment
 
 from nakama_bots.load.figures.intervals import Totals
-from nakama_bots.results.show.live import Live, LivePart, funnel_of, line
-from nakama_bots.results.summary import TargetPart
+from nakama_bots.results.gate.verdict import VerdictPart
+from nakama_bots.results.show.ended import EndedRuns
+from nakama_bots.results.show.live import ENDED, ENDING, IDLE, RUNNING, Live, LivePart, Stage, funnel_of, line
+from nakama_bots.results.summary import Summary, TargetPart
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +33,8 @@ class LiveView:
         self._live = Live(totals.timeline)
         self._teller: gevent.Greenlet[[], None] | None = None
         self._warned = False
+        self._ending = False
+        self.runs = EndedRuns()
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stop.add_listener(self._on_test_stop)
 
@@ -39,14 +44,24 @@ class LiveView:
         timeline = live.timeline
         runner = self._environment.runner
         ended = time() if self._teller is not None else timeline.ended
-        state = runner.state if runner is not None else ""
-        return live.part(
-            self._totals.recorder,
-            self._totals.health.part(),
-            self._target(),
-            state,
-            ended - timeline.started,
+        stage = Stage(
+            runner.state if runner is not None else "", self._phase, max(0.0, ended - timeline.started)
         )
+        health = self._totals.health.part()
+        return live.part(self._totals.recorder, health, self._target(), stage, self.runs.parts)
+
+    def ended(self, verdict: VerdictPart, summary: Summary | None, folder: Path | None) -> None:
+        """The run has its results."""
+        self._ending = False
+        self.runs.add(verdict, summary, folder)
+
+    @property
+    def _phase(self) -> str:
+        if self._teller is not None:
+            return RUNNING
+        if self._ending:
+            return ENDING
+        return ENDED if self.runs.parts else IDLE
 
     def line(self) -> str:
         """Return the same in one line."""
@@ -65,6 +80,7 @@ class LiveView:
 
     def _on_test_stop(self, **_: Any) -> None:
         teller, self._teller = self._teller, None
+        self._ending = True
         if teller is not None:
             teller.kill()
 

@@ -1,8 +1,7 @@
-"""Additions to the pages of Locust's web UI: the emulator's banner, a check of the entered host."""
+"""Additions to the pages of Locust's web UI: the emulator's banner, our fields of the form and their check."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Final
 
@@ -10,9 +9,7 @@ from flask import Flask, Response, jsonify, request
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.load.web.banner import inject
-from nakama_bots.settings import guard
-from nakama_bots.settings.resolve import Settings
-from nakama_bots.settings.target import Target
+from nakama_bots.load.web.form import Choice, StartForm
 
 _SWARM: Final = "locust.swarm"
 
@@ -27,26 +24,22 @@ def show_banner(app: Flask, is_emulator: Callable[[], bool]) -> None:
         return response
 
 
-def check_form(app: Flask, settings: Settings, is_own: Callable[[Target], bool]) -> None:
+def check_form(app: Flask, form: StartForm, apply: Callable[[Choice], None]) -> None:
     """Refuse to start a test that the settings do not allow, as an error in Locust's form.
 
-    ``is_own`` returns True for the embedded emulator, which is always allowed.
+    ``apply`` is called with what a valid form asks for, before the run starts; it may raise ``ConfigError``.
     """
 
     @app.before_request
     def refuse() -> Response | None:
         if request.endpoint != _SWARM:
             return None
-        host, users = request.form.get("host"), request.form.get("user_count", type=int)
-        rate = request.form.get("spawn_rate", type=float)
+        fields = request.form.to_dict()
         try:
-            if host is not None:
-                target = Target.parse(host, name="host")
-                if not is_own(target):
-                    guard.check_target(settings, target)
-            guard.check_users(settings, users or 0)
-            if rate is not None and not 0 < rate < math.inf:
-                raise ConfigError("spawn_rate", rate, "a number above 0: users started a second")
+            choice = form.read(fields)
+            if form.changeable:
+                apply(choice)
+                form.keep(choice)
         except ConfigError as error:
-            return jsonify({"success": False, "message": str(error), "host": host})
+            return jsonify({"success": False, "message": str(error), "host": fields.get("host")})
         return None

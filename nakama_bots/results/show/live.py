@@ -6,7 +6,7 @@ It costs nothing while the page is closed: a view reads the new rows of the time
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
@@ -16,13 +16,20 @@ from nakama_bots.results.record import gauges, sparse
 from nakama_bots.results.record.health import HealthPart
 from nakama_bots.results.record.recorder import ABANDONED, CallKey, Recorded, Recorder
 from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
-from nakama_bots.results.summary import MATCHED, TargetPart
+from nakama_bots.results.show.ended import EndedRun
+from nakama_bots.results.summary import MATCHED, ErrorPart, TargetPart, error_parts
 
 SECONDS: Final = 300
 """Seconds that the series go back."""
 
 RECENT: Final = 10.0
 """Seconds before the end of the last interval that the figures by message cover."""
+
+ERRORS: Final = 50
+"""The most kinds of failures on a page; the report lists all."""
+
+IDLE, RUNNING, ENDING, ENDED = "idle", "running", "ending", "ended"
+"""Phases of a page."""
 
 _ROUND_TRIPS: Final = "WS"
 _CONNECT: Final = "connect"
@@ -84,19 +91,35 @@ class NowPart(TypedDict):
 
 
 class LivePart(TypedDict):
-    """The content of a live page. ``seconds`` of the series count from the start; null is no value."""
+    """The content of a live page. ``seconds`` of the series count from the start; null is no value.
+
+    ``phase`` is idle, running, ending or ended; ``now`` is null unless a run is going on. ``runs`` are the runs
+    of this process that have ended, newest first.
+    """
 
     state: str
+    phase: str
     elapsed: float
     target: TargetPart
-    now: NowPart
+    now: NowPart | None
     seconds: list[int]
     series: dict[str, list[float | None]]
     messages: list[MessagePart]
     funnel: dict[str, int]
     time_to_match_ms: list[float | None]
     ledger: str
+    errors: list[ErrorPart]
     health: HealthPart
+    runs: list[EndedRun]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a run is: Locust's state, the page's phase, and the seconds since the start."""
+
+    state: str
+    phase: str
+    elapsed: float
 
 
 @dataclass(slots=True)
@@ -165,24 +188,32 @@ class Live:
         self._recent.append(_Recent(ended, row["seconds"], row["source"], row))
 
     def part(
-        self, recorder: Recorder, health: HealthPart, target: TargetPart, state: str, elapsed: float
+        self,
+        recorder: Recorder,
+        health: HealthPart,
+        target: TargetPart,
+        stage: Stage,
+        runs: Sequence[EndedRun] = (),
     ) -> LivePart:
         """Return the content of the page. ``recorder`` has the whole run."""
         seconds = self._complete()
         matched = recorder.calls.get(MATCHED)
         found = matched.ok.percentiles(_PERCENTS) if matched else {}
         return {
-            "state": state,
-            "elapsed": round(elapsed, 1),
+            "state": stage.state,
+            "phase": stage.phase,
+            "elapsed": round(stage.elapsed, 1),
             "target": target,
-            "now": self.now(recorder),
+            "now": self.now(recorder) if stage.phase == RUNNING else None,
             "seconds": seconds,
             "series": self._series(seconds),
             "messages": self._messages(recorder),
             "funnel": funnel_of(recorder),
             "time_to_match_ms": [_ms(found.get(percent)) for percent in _PERCENTS],
             "ledger": Ledger.from_counts(recorder.counts).line(),
+            "errors": error_parts(recorder)[:ERRORS],
             "health": health,
+            "runs": list(runs),
         }
 
     def now(self, recorder: Recorder) -> NowPart:
