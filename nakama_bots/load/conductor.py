@@ -35,7 +35,7 @@ from nakama_bots.load.target import RunTarget
 from nakama_bots.load.user_classes import select_user_classes
 from nakama_bots.load.web.form import Choice, StartForm
 from nakama_bots.load.web.live_page import add_live_page
-from nakama_bots.load.web.live_view import LiveView
+from nakama_bots.load.web.live_view import LiveView, headless_view
 from nakama_bots.load.web.pages import check_form, show_banner
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
@@ -113,10 +113,11 @@ class Conductor:
 
     def _add_pages(self, settings: Settings) -> None:
         web_ui = self._environment.web_ui
-        interval = settings.live_interval if web_ui is None else 0.0
-        self._view = LiveView(self._environment, self._run.totals, self._target.part, interval)
+        totals, target = self._run.totals, self._target.part
         if web_ui is None or web_ui.app is None:
+            self._view = headless_view(self._environment, totals, target, settings)
             return
+        self._view = LiveView(self._environment, totals, target)
         form = StartForm(self._environment, settings, self._check_target)
         form.show(web_ui)
         check_form(web_ui.app, form, self._apply)

@@ -59,6 +59,7 @@ class Settings:
     health_limits: HealthLimits
     metrics: Target | None
     metrics_interval: float
+    live: str
     live_interval: float
     prometheus: Listen | None
     timeline: Sink | None

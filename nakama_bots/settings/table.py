@@ -135,6 +135,13 @@ def _load(value: object) -> str:
     return LoadProfile.parse(str(value)).text if _any_text(value) else ""
 
 
+def _live(value: object) -> str:
+    text = _any_text(value)
+    if text not in ("", "table", "lines", "off"):
+        raise ValueError
+    return text
+
+
 def _or_none(make: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: make(text) if text else None
 
@@ -273,8 +280,11 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "the server's Prometheus endpoint, read into the time line (docs/live.md)",
             make=_or_none(_metrics_target)),
     Setting("metrics_interval", _SPAN, 5.0, "seconds between two reads of the server's metrics"),
+    Setting("live", Kind(_live, "table, lines or off"), "",
+            "how a headless run shows itself: a table on a terminal and lines elsewhere by default; "
+            "off leaves it to Locust's tables (docs/live.md)"),
     Setting("live_interval", duration(), 5.0,
-            "seconds between two lines about a running headless run, 0 for none"),
+            "seconds between two lines of --nakama-live lines, 0 for none"),
     Setting("prometheus", Kind(_listen, LISTEN_ACCEPTED), "",
             "serve the run's figures to Prometheus on this port of the master (docs/dashboards.md)",
             make=_or_none(Listen.parse)),

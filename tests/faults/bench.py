@@ -29,7 +29,7 @@ LOCUSTFILE = Path(__file__).parent / "locustfile.py"
 STEADY = (
     # Both cores may be busy: that the generator is too slow is what only one cell is about.
     "--nakama-health-limits", "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0",
-    "--nakama-live-interval", "0",
+    "--nakama-live", "off",
 )  # fmt: skip
 
 MOST_MEMORY = 400 * 2**20

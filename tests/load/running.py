@@ -74,7 +74,9 @@ class Locust:
         stdout: Path | None = None,
         stdin: str | None = None,
     ) -> None:
-        """``stdout`` is a file for that stream, in place of ``output``; ``stdin`` a text that is typed."""
+        """Locust's tables are waited for: they are on unless ``environment`` or an argument says otherwise.
+
+        ``stdout`` is a file for that stream, in place of ``output``; ``stdin`` a text that is typed."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "GITHUB_"))
         }
@@ -92,7 +94,7 @@ class Locust:
                 [*launcher, sys.executable, "-m", "locust", "-f", files, *prefix,
                  "--nakama-reports", str(reports), *arguments],
                 cwd=cwd,
-                env=inherited | {"PYTHONPATH": str(ROOT)} | environment,
+                env=inherited | {"PYTHONPATH": str(ROOT), "NAKAMA_LIVE": "off"} | environment,
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 stdout=subprocess.PIPE if apart is None else apart,
                 stderr=subprocess.STDOUT if apart is None else subprocess.PIPE,

@@ -55,6 +55,7 @@ BAD = {
     "go_rpc": "",
     "metrics": "ftp://x",
     "metrics_interval": "0",
+    "live": "graph",
     "live_interval": "-1",
     "traces": "101",
     "prometheus": "host:70000",

@@ -1,15 +1,24 @@
-"""The Nakama tab in a real Chromium while a run goes on, and the line of a headless run."""
+"""The Nakama tab in a real Chromium while a run goes on, and the lines or the table of a headless run."""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from browser import Browser, chromium, needs_chromium
 
-from .running import LOCUSTFILES, QUICK, ROOT, TRACE, Locust, poll, run
+from .running import LOCUSTFILES, QUICK, ROOT, TIMEOUT, TRACE, Locust, poll, run
 from .test_web import Web
 
 CHART = "Array.from(document.querySelectorAll('.chart:not([hidden]) path')).map(path => path.getAttribute('d'))"
@@ -89,7 +98,8 @@ def test_the_figures_as_json(web: Web) -> None:
 
 
 def test_a_headless_run_says_the_same_in_a_line(tmp_path: Path) -> None:
-    locust = run(tmp_path, "-u", "4", "-r", "4", "-t", "5s", "--nakama-live-interval", "1")
+    given = ("-u", "4", "-r", "4", "-t", "5s", "--nakama-live", "lines", "--nakama-live-interval", "1")
+    locust = run(tmp_path, *given)
     assert locust.finish() == 0
     lines = [line for line in locust.output.splitlines() if "in flight" in line]
     assert len(lines) >= 3
@@ -97,11 +107,38 @@ def test_a_headless_run_says_the_same_in_a_line(tmp_path: Path) -> None:
     assert "rt/s p50" in lines[-1]
     assert "generator ok" in lines[-1]
     assert "tickets " in lines[-1]
+    assert re.search(r" 0:0\d of 0:05 \(\d+%\), 0:0\d left \| ", lines[-1])
+    assert locust.output.count("Aggregated") == 2  # Locust's tables at the end, and none before
+
+
+def test_a_terminal_has_a_table_that_is_drawn_again_with_the_log_above(tmp_path: Path) -> None:
+    reading, writing = pty.openpty()
+    fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    command = [
+        sys.executable, "-m", "locust", "-f", str(LOCUSTFILES / "nobody.py"), "--headless", *QUICK,
+        "-u", "3", "-t", "6s", "--nakama-reports", str(tmp_path),
+    ]  # fmt: skip
+    given = {name: value for name, value in os.environ.items() if not name.startswith("NAKAMA_")}
+    environment = given | {"TERM": "xterm", "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdin=writing, stdout=writing, stderr=writing, env=environment) as process:
+        os.close(writing)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while part := os.read(reading, 65536):
+                shown += part
+        assert process.wait(TIMEOUT) == 0, shown.decode()
+    os.close(reading)
+    drawn, _, after = shown.decode().partition("--run-time limit reached")
+    assert "EMULATOR, not a real Nakama server" in drawn
+    assert re.search(r"0:0\d of 0:06 .*0:0\d left", drawn)
+    assert "\x1b[2K" in drawn  # erased and drawn again
+    assert "Aggregated" not in drawn
+    assert "run: PASSED" in after
 
 
 def test_the_line_can_be_left_out_and_a_slow_generator_is_told_at_once(tmp_path: Path) -> None:
     with Locust(
-        tmp_path, "-u", "10", "-r", "10", "-t", "20s", "--nakama-live-interval", "0",
+        tmp_path, "-u", "10", "-r", "10", "-t", "20s", "--nakama-live", "lines", "--nakama-live-interval", "0",
         "--nakama-health-limits", "loop_busy=0.01,seconds=1,share=0",
         locustfile=LOCUSTFILES / "burning.py", prefix=("--headless", *QUICK),
     ) as locust:  # fmt: skip

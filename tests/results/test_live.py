@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import orjson
 import pytest
+from rich.console import Console
 
 from nakama_bots import observer
 from nakama_bots.errors import RequestTimeout
@@ -11,7 +14,8 @@ from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.health import Health
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
-from nakama_bots.results.show.live import SECONDS, Live, Stage, funnel_of, line
+from nakama_bots.results.show.live import SECONDS, Live, Progress, Stage, funnel_of, line
+from nakama_bots.results.show.live_table import Screen
 
 STARTED = 1000.0
 TARGET = {"url": "http://h:1", "is_emulator": True}
@@ -134,14 +138,37 @@ def test_nothing_yet():
 def test_the_line():
     live, total = view(*(row(second) for second in range(1, 6)))
     health = Health()
-    assert line(live.now(total), funnel_of(total), health.part()) == (
-        "5 users, 5 sockets, 1 in flight | 10 rt/s p50 2.0 p95 2.0 ms | 0 failed"
+    assert line(live.now(total), funnel_of(total), health.part(), Progress(61, 600)) == (
+        "1:01 of 10:00 (10%), 8:59 left | 5 users, 5 sockets, 1 in flight"
+        " | 10 rt/s p50 2.0 p95 2.0 ms | 0 failed"
         " | match data 20/s out 1/s in, ticks late p95 4.0 ms | generator ok"
     )
     total.count(observer.TICKETS_ADDED, 1200)
     total.count(observer.TICKETS_MATCHED, 1100)
     for second in range(6):
         health.add(gauges_only("local", second, 1.0, {"users": 1.0, "loop_busy": 0.99}))
-    text = line(live.now(total), funnel_of(total), health.part())
+    text = line(live.now(total), funnel_of(total), health.part(), Progress(4000))
+    assert text.startswith("1:06:40, until Ctrl-C | ")
     assert "| tickets 1,200, matched 1,100, joined 0 |" in text
     assert "generator TOO SLOW: local: loop busy above 90 % in 6 of 6 s" in text
+
+
+@pytest.mark.parametrize("height", [12, 24])
+def test_the_table_fits_a_terminal_and_its_text_is_plain(height):
+    live, total = view(*(row(second) for second in range(1, 6)))
+    for number in range(40):
+        total.call(FinishedCall("WS", f"call {number}", 0.0, 0.001, 10, None))
+    errors = [
+        {"kind": "WS", "name": "ping", "label": "x", "count": 3, "first_seen_s": 1.0, "example": "[b]\x1b[2J"}
+    ] * 9
+    screen = Screen(
+        "Duel", TARGET, Progress(30, 60), live.now(total), live.messages(total), errors, funnel_of(total),
+        Health().part(),
+    )  # fmt: skip
+    console = Console(width=100, height=height, force_terminal=False, file=io.StringIO())
+    console.print(screen.render(height))
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= height
+    assert "0:30 of 1:00 (50%), 0:30 left" in lines[1]
+    assert any("more" in line for line in lines)
+    assert any("3 x WS ping: [b]\\x1b[2J" in line for line in lines)

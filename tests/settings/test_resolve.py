@@ -232,6 +232,7 @@ BAD = {
     "health_limits": ["nonsense", 5],
     "metrics": ["127.0.0.1:9100", 5],
     "metrics_interval": [0],
+    "live": ["graph"],
     "live_interval": ["-1", "x"],
     "prometheus": ["x", "65536", "host:", "a b:1", -1, 1.5],
     "traces": ["-1", "x", 101],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import time
@@ -12,24 +13,50 @@ import gevent
 from locust.env import Environment
 
 from nakama_bots.load.figures.intervals import Totals
+from nakama_bots.load.process.terminal import TerminalView
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.show.ended import EndedRuns
-from nakama_bots.results.show.live import ENDED, ENDING, IDLE, RUNNING, Live, LivePart, Stage, funnel_of, line
-from nakama_bots.results.summary import Summary, TargetPart
+from nakama_bots.results.show.live import (
+    ENDED,
+    ENDING,
+    IDLE,
+    RUNNING,
+    Live,
+    LivePart,
+    Progress,
+    Stage,
+    funnel_of,
+    line,
+)
+from nakama_bots.results.show.live_table import Screen
+from nakama_bots.results.summary import Summary, TargetPart, error_parts
+from nakama_bots.settings.resolve import Settings
 
 log = logging.getLogger(__name__)
 
 
 class LiveView:
-    """The live view, in the process that the user started. ``interval``: seconds between lines, 0 for none."""
+    """The live view, in the process that the user started.
+
+    ``interval``: seconds between lines, 0 for none; ``table``: draw on the terminal every second.
+    """
 
     def __init__(
-        self, environment: Environment, totals: Totals, target: Callable[[], TargetPart], interval: float
+        self,
+        environment: Environment,
+        totals: Totals,
+        target: Callable[[], TargetPart],
+        interval: float = 0.0,
+        *,
+        table: bool = False,
+        length: float | None = None,
     ) -> None:
         self._environment = environment
         self._totals = totals
         self._target = target
         self._interval = interval
+        self._length = length
+        self._terminal = TerminalView() if table else None
         self._live = Live(totals.timeline)
         self._teller: gevent.Greenlet[[], None] | None = None
         self._warned = False
@@ -65,8 +92,26 @@ class LiveView:
 
     def line(self) -> str:
         """Return the same in one line."""
-        recorder = self._totals.recorder
-        return line(self._updated().now(recorder), funnel_of(recorder), self._totals.health.part())
+        recorder, health = self._totals.recorder, self._totals.health.part()
+        return line(self._updated().now(recorder), funnel_of(recorder), health, self._progress)
+
+    def screen(self) -> Screen:
+        """Return what a terminal shows."""
+        live, recorder = self._updated(), self._totals.recorder
+        return Screen(
+            ", ".join(found.__name__ for found in self._environment.user_classes),
+            self._target(),
+            self._progress,
+            live.now(recorder),
+            live.messages(recorder),
+            error_parts(recorder),
+            funnel_of(recorder),
+            self._totals.health.part(),
+        )
+
+    @property
+    def _progress(self) -> Progress:
+        return Progress(max(0.0, time() - self._totals.timeline.started), self._length)
 
     def _updated(self) -> Live:
         if self._live.timeline is not self._totals.timeline:
@@ -83,14 +128,20 @@ class LiveView:
         self._ending = True
         if teller is not None:
             teller.kill()
+        if self._terminal is not None:
+            self._terminal.close()
 
     def _tell(self) -> None:
         seconds = 0
+        if self._terminal is not None:
+            self._terminal.open()
         while True:
             gevent.sleep(1)
             seconds += 1
             try:
                 self._warn()
+                if self._terminal is not None:
+                    self._terminal.show(self.screen().render)
                 if self._interval and seconds % max(1, round(self._interval)) == 0:
                     log.info("%s", self.line())
             except Exception as error:  # noqa: BLE001 - whatever it is, the next line may work
@@ -101,3 +152,20 @@ class LiveView:
         if reasons and not self._warned:
             self._warned = True
             log.error("generator too slow, the run is invalid: %s", "; ".join(reasons))
+
+
+def headless_view(
+    environment: Environment, totals: Totals, target: Callable[[], TargetPart], settings: Settings
+) -> LiveView:
+    """Return the view of a run without a page, as ``--nakama-live`` has it, in place of Locust's tables."""
+    options = environment.parsed_options
+    assert options is not None
+    shown = settings.live or ("table" if sys.stdout.isatty() else "lines")
+    if shown == "off":
+        return LiveView(environment, totals, target)
+    # Locust reads it after ``init``; its tables at the end are printed in any case.
+    options.only_summary = True
+    ends = [options.run_time, settings.load.curve.seconds if settings.load is not None else None]
+    length = min((float(end) for end in ends if end), default=None)
+    interval = settings.live_interval if shown == "lines" else 0.0
+    return LiveView(environment, totals, target, interval, table=shown == "table", length=length)

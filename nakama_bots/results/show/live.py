@@ -207,7 +207,7 @@ class Live:
             "now": self.now(recorder) if stage.phase == RUNNING else None,
             "seconds": seconds,
             "series": self._series(seconds),
-            "messages": self._messages(recorder),
+            "messages": self.messages(recorder),
             "funnel": funnel_of(recorder),
             "time_to_match_ms": [_ms(found.get(percent)) for percent in _PERCENTS],
             "ledger": Ledger.from_counts(recorder.counts).line(),
@@ -293,7 +293,8 @@ class Live:
         names = sorted({name for values in rows for name in values})
         return {name: [_rounded(values.get(name)) for values in rows] for name in names}
 
-    def _messages(self, recorder: Recorder) -> list[MessagePart]:
+    def messages(self, recorder: Recorder) -> list[MessagePart]:
+        """Return a row per kind and name, round trips first."""
         window = self._window()
         recent: dict[CallKey, sparse.Buckets] = defaultdict(dict)
         failed: dict[CallKey, int] = defaultdict(int)
@@ -318,13 +319,36 @@ class Live:
         return sorted(parts, key=lambda part: (part["kind"] != _ROUND_TRIPS, part["kind"], part["name"]))
 
 
-def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart) -> str:
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, in seconds. ``length``: when it will end; None if nothing but a signal ends it."""
+
+    elapsed: float
+    length: float | None = None
+
+    def text(self) -> str:
+        """Return the time since the start, and the time left if it is known."""
+        if self.length is None:
+            return f"{_clock(self.elapsed)}, until Ctrl-C"
+        left = max(0.0, self.length - self.elapsed)
+        share = min(1.0, self.elapsed / self.length) if self.length else 1.0
+        return f"{_clock(self.elapsed)} of {_clock(self.length)} ({share:.0%}), {_clock(left)} left"
+
+
+def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart, progress: Progress) -> str:
     """Return the same in one line, for a run without a page."""
     parts = [
+        progress.text(),
         f"{now['users']:,.0f} users, {now['sockets']:,.0f} sockets, {now['pending']:,.0f} in flight",
         f"{now['trips']:,.0f} rt/s p50 {_show(now['p50_ms'])} p95 {_show(now['p95_ms'])} ms",
         f"{now['failed']:,} failed",
     ]
+    return " | ".join([*parts, *notes(now, funnel, health)])
+
+
+def notes(now: NowPart, funnel: Mapping[str, int], health: HealthPart) -> list[str]:
+    """Return match data and tickets, if any, and whether the generator is fast enough."""
+    parts: list[str] = []
     if now["data_out"] or now["data_in"]:
         parts.append(
             f"match data {now['data_out']:,.0f}/s out {now['data_in']:,.0f}/s in, "
@@ -340,7 +364,7 @@ def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart) -> str:
     else:
         measured = not any(process.get("unmeasured") for process in health["processes"])
         parts.append("generator ok" if measured else "generator not measured")
-    return " | ".join(parts)
+    return parts
 
 
 def funnel_of(recorder: Recorder) -> dict[str, int]:
@@ -395,6 +419,12 @@ def _percentiles(buckets: sparse.Buckets) -> tuple[float | None, float | None, f
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1e3, 3)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _show(value: float | None) -> str:
