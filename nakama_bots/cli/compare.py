@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--noise",
         metavar="PERCENT",
         type=share,
-        default=STANDARD.noise,
+        default=f"{STANDARD.noise * 100:g}",
         help="a figure is too noisy if a change of this size could not have been seen",
     )
     parser.add_argument(

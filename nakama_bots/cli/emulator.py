@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-import sys
 from typing import Any, Final
 
 from nakama_bots.cli.inputs import argument
@@ -216,10 +215,4 @@ def run(arguments: argparse.Namespace) -> int:
     # Imported here: only this subcommand needs aiohttp.
     from nakama_bots.emulator.server import server  # noqa: PLC0415
 
-    print(
-        "nakama-bots emulator: a stand-in for Nakama's behaviour, not for its speed or durability; "
-        "all state is in memory",
-        file=sys.stderr,
-        flush=True,
-    )
     return server.serve(options)

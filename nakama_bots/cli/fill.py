@@ -154,8 +154,17 @@ def run(arguments: argparse.Namespace) -> int:
         except CallError as error:
             say(f"cannot take a lease: {error}")
             return ExitCode.UNREACHABLE
+        goal = f"filling at {target.http_url}: {_goal(wanted)}; accounts {settings.id_prefix}-{settings.seed}-*"
         with notified(lambda _: fleet.stop()):
-            return serve(fleet, wanted, lease)
+            return serve(fleet, wanted, lease, goal)
+
+
+def _goal(wanted: FillOptions) -> str:
+    from nakama_bots.fill.setup import policy_of  # noqa: PLC0415
+
+    policy = policy_of(wanted)
+    seats = f"{policy.share:.0%} of the capacity" if policy.share is not None else f"{policy.seats} seats"
+    return f"{seats} taken in each lobby, at most {policy.total} bots, roster {wanted.roster}"
 
 
 def _emulator(settings: Settings, stack: ExitStack) -> Target:

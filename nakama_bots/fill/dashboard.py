@@ -1,4 +1,4 @@
-"""Shows a fleet every second: a JSON line on stdout, or a table on a terminal."""
+"""Shows a fleet every second: a JSON line on stdout, a table on a terminal, or a line per change elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NoReturn
 
 import gevent
 from rich.console import Console, Group
@@ -24,8 +25,8 @@ _FRAME: Final = 7
 """Lines of the table that show neither lobbies nor problems."""
 
 
-def show(fleet: Fleet, *, json_lines: bool) -> None:
-    """Show ``fleet`` until this greenlet is killed; show nothing without a reader or a terminal."""
+def show(fleet: Fleet, log: Callable[[str], None], *, json_lines: bool) -> None:
+    """Show ``fleet`` until this greenlet is killed. Without a terminal, ``log`` is called per change."""
     if json_lines:
         while True:
             try:
@@ -38,12 +39,29 @@ def show(fleet: Fleet, *, json_lines: bool) -> None:
             gevent.sleep(_EVERY)
     console = Console()
     if not console.is_terminal:
-        return
+        _log_changes(fleet, log)
     # No separate thread: it would draw while the hub changes the data.
     with Live(console=console, auto_refresh=False) as live:
         while True:
             live.update(_table(Snapshot.of(fleet), console.height), refresh=True)
             gevent.sleep(_EVERY)
+
+
+def _log_changes(fleet: Fleet, log: Callable[[str], None]) -> NoReturn:
+    before = ""
+    while True:
+        text = _state(Snapshot.of(fleet))
+        if text != before:
+            log(text)
+            before = text
+        gevent.sleep(_EVERY)
+
+
+def _state(snapshot: Snapshot) -> str:
+    """Return lobbies, seats and bots in one line."""
+    states = ", ".join(f"{number} {state}" for state, number in sorted(snapshot.states.items()))
+    seats = ", ".join(f"{number} {by.replace('_', ' ')}" for by, number in snapshot.seats.items())
+    return f"{len(snapshot.lobbies)} lobbies; seats: {seats}; bots: {states or 'none'}"
 
 
 def _table(snapshot: Snapshot, height: int) -> Group:
@@ -57,9 +75,7 @@ def _table(snapshot: Snapshot, height: int) -> Group:
         free = "?" if one.free is None else str(one.free)
         humans = "?" if one.guessed else str(one.humans)
         table.add_row(Text(safe_text(one.lobby_id)), humans, str(len(one.bots)), str(one.others), free)
-    states = ", ".join(f"{number} {state}" for state, number in sorted(snapshot.states.items()))
-    seats = ", ".join(f"{number} {by}" for by, number in snapshot.seats.items())
-    head = Text(f"{len(snapshot.lobbies)} lobbies; seats: {seats}; bots: {states or 'none'}", no_wrap=True)
+    head = Text(_state(snapshot), no_wrap=True)
     more = len(snapshot.lobbies) - room
     errors = [Text(f"{number} x {text}", "yellow", no_wrap=True) for text, number in problems]
     rest = [Text(f"and {more} more")] if more > 0 else []

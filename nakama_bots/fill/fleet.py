@@ -16,7 +16,7 @@ from gevent.event import Event
 from nakama_bots.backoff import Backoff
 from nakama_bots.errors import CallError, ConfigError, MatchNotFound
 from nakama_bots.fill.bot import Bot
-from nakama_bots.fill.lobby import FoundLobby, Lobby, Policy
+from nakama_bots.fill.lobby import FoundLobby, Hours, Lobby, Policy
 from nakama_bots.fill.planner import Filler, Join
 from nakama_bots.fill.problems import HOPELESS, NEW_SESSION, Problems
 from nakama_bots.fill.promise import Promise
@@ -92,6 +92,9 @@ class Fleet:
         self.gave_up = False
         self.refused: ConfigError | None = None
         """The query, if the server cannot parse it."""
+        self.visits = 0
+        """Bots that were sent to a lobby."""
+        self._seated = 0
         self._world = replace(world, watchdog=Watchdog(options.stall, problems.say))
         self._strategy = strategy
         self._policy = policy
@@ -118,6 +121,17 @@ class Fleet:
     def promise(self) -> Promise | None:
         """The promise to humans in the matchmaker, if any."""
         return self._strategy.promise if isinstance(self._strategy, MatchmakerStrategy) else None
+
+    @property
+    def seated(self) -> int:
+        """Visits that got a seat; in a pool, those that waited there."""
+        return self._seated + sum(map(_served, self.bots.values()))
+
+    @property
+    def useless(self) -> bool:
+        """True if no bot ever had a seat, unless the policy wanted none."""
+        limited = self._policy.only_with_humans or self._policy.hours != Hours()
+        return not self.seated and not (limited and not self.visits and not self.problems.counts)
 
     def states(self) -> Counter[str]:
         """The number of bots in each state."""
@@ -245,12 +259,14 @@ class Fleet:
         self._roster.note(player.identity.device_id)
         bot = Bot(player, lobby_id, self._strategy, self._make(), self.problems, self._notice)
         self.bots[number] = bot
+        self.visits += 1
         self._greenlets[number] = gevent.spawn(self._visit, number, bot)
 
     def _visit(self, number: int, bot: Bot) -> None:
         try:
             bot.run()
         finally:
+            self._seated += _served(bot)
             del self.bots[number]
             del self._greenlets[number]
             self._lonely.pop(number, None)
@@ -314,3 +330,7 @@ class Fleet:
             self._lonely.pop(number, None)
         elif now - self._lonely.setdefault(number, now) >= LINGER:
             self._end(number)
+
+
+def _served(bot: Bot) -> bool:
+    return bot.outcome.seated or (bot.lobby_id in POOLS and bool(bot.user_id))

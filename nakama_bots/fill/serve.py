@@ -25,12 +25,14 @@ def say(text: str) -> None:
     print(f"nakama-bots fill: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 
-def serve(fleet: Fleet, options: FillOptions, lease: SlotLease | None) -> ExitCode:
-    """Fill until ``fleet`` is stopped, then make every bot leave."""
+def serve(fleet: Fleet, options: FillOptions, lease: SlotLease | None, goal: str) -> ExitCode:
+    """Fill until ``fleet`` is stopped, then make every bot leave. ``goal`` is logged at the start."""
+    started = time.monotonic()
     with ExitStack() as stack:
         if options.metrics_port is not None:
             stack.callback(_serve_metrics(fleet, options.metrics_port).stop)
-        shown = gevent.spawn(show, fleet, json_lines=options.json_lines)
+        say(goal)
+        shown = gevent.spawn(show, fleet, say, json_lines=options.json_lines)
         stack.callback(shown.kill)
         if options.seconds is not None:
             gevent.spawn_later(options.seconds, fleet.stop)
@@ -49,7 +51,11 @@ def serve(fleet: Fleet, options: FillOptions, lease: SlotLease | None) -> ExitCo
         say(f"some bots were cut off after {options.drain:g} s")
     if fleet.refused is not None:
         raise fleet.refused
-    return ExitCode.FAILURES if fleet.gave_up else ExitCode.PASSED
+    failed = fleet.gave_up or fleet.useless
+    why = "; no bot ever had a seat" if fleet.useless else ""
+    seconds = time.monotonic() - started
+    say(f"ended after {seconds:.0f} s: {fleet.visits} visits, {fleet.seated} with a seat{why}")
+    return ExitCode.FAILURES if failed else ExitCode.PASSED
 
 
 def _renew(fleet: Fleet, lease: SlotLease) -> None:

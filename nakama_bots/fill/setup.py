@@ -48,7 +48,7 @@ def policy_of(options: FillOptions) -> Policy:
 
 
 def strategy_of(options: FillOptions, log: Callable[[str], None]) -> Strategy:
-    """Return where lobbies come from; ``log`` is called if a promise cannot be kept."""
+    """Return where lobbies come from; ``log`` is called if they or a promise cannot be had."""
     if options.listing:
         kind = None if options.authoritative is None else options.authoritative == "yes"
         return strategies.Listing(
@@ -60,7 +60,7 @@ def strategy_of(options: FillOptions, log: Callable[[str], None]) -> Strategy:
         return _parties(options)
     if options.rpc:
         payload = _json("--payload", options.payload, "a JSON text") if options.payload else None
-        return strategies.LobbyRpc(options.rpc, payload, options.lobbies, options.capacity)
+        return strategies.LobbyRpc(options.rpc, payload, options.lobbies, options.capacity, log)
     if options.match_name:
         return strategies.NamedMatchStrategy(options.match_name, options.capacity)
     return strategies.MatchStrategy(options.match_id, options.capacity)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Protocol
 
@@ -28,6 +28,8 @@ from nakama_bots.types.realtime import MatchmakerMatched
 
 MATCHMAKER: Final = "matchmaker"
 INVITATIONS: Final = "invitations"
+VAIN_CALLS: Final = 5
+"""Calls of a function without a new match after which it is reported."""
 POOLS: Final = (MATCHMAKER, INVITATIONS)
 """Lobbies in which bots only wait, until a human takes them elsewhere."""
 
@@ -129,17 +131,22 @@ class NamedMatchStrategy(MatchStrategy):
 class LobbyRpc(Strategy):
     """Matches from a function of the game, which returns ``{"match_id": ..}`` or ``{"match_ids": [..]}``.
 
-    It is called until ``lobbies`` different matches are known; ended matches are dropped.
+    It is called until ``lobbies`` different matches are known; ended matches are dropped. ``log`` is called if
+    the function keeps returning known ones.
     """
 
     function: str
     payload: object = None
     lobbies: int = 1
     capacity: int | None = None
+    log: Callable[[str], None] = lambda _: None
     known: dict[str, None] = field(default_factory=dict)
+    _vain: int = 0
+    """Calls in a row without a new match."""
 
     def find(self, scout: Player) -> list[FoundLobby]:
         if len(self.known) < self.lobbies:
+            before = len(self.known)
             answer = scout.client.rpc(scout.session, self.function, self.payload).get("payload")
             given = answer if isinstance(answer, dict) else {}
             ids = given.get("match_ids", [given["match_id"]] if "match_id" in given else None)
@@ -147,6 +154,13 @@ class LobbyRpc(Strategy):
                 msg = f"function {self.function} returned neither match_id nor match_ids"
                 raise ProtocolError(msg)
             self.known.update(dict.fromkeys(map(str, ids)))
+            self._vain = 0 if len(self.known) > before else self._vain + 1
+            if self._vain == VAIN_CALLS:
+                self.log(
+                    f"--lobbies {self.lobbies}: {self.function} returned only {len(self.known)} different "
+                    f"matches, and none that is new in {VAIN_CALLS} calls; a function that finds a match with "
+                    "room returns the same one until it is full. Those are filled."
+                )
         return [FoundLobby(one, -1, self.capacity) for one in self.known]
 
     def join(self, player: Player, lobby_id: str) -> Place:

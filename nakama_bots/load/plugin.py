@@ -15,7 +15,7 @@ from nakama_bots.load.figures import bucketing
 from nakama_bots.load.generator.stall_guard import StallGuard
 from nakama_bots.load.process.descriptors import raise_soft_limit
 from nakama_bots.load.process.faults import contain_exits
-from nakama_bots.load.process.logs import make_logs_safe
+from nakama_bots.load.process.logs import make_logs_safe, mend_locust_logs
 from nakama_bots.load.process.signals import handle_signals
 from nakama_bots.load.process.stopping import bound_stop, stop_once
 from nakama_bots.load.run import Run
@@ -49,5 +49,6 @@ def on_init(environment: Environment, **_: Any) -> None:
 def install() -> None:
     """Register with Locust's global events and install finer buckets."""
     bucketing.install()
+    mend_locust_logs()
     events.init_command_line_parser.add_listener(on_init_command_line_parser)
     events.init.add_listener(on_init)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -30,12 +31,27 @@ def filler(emulator: EmulatorProcess, tmp_path: Path, *arguments: str) -> Iterat
             process.kill()
 
 
+_ROUTINE = re.compile(r"^nakama-bots fill: (?:filling at |\d+ lobbies; |ended after ).*\n", re.MULTILINE)
+
+
 def finish(process: subprocess.Popen[str]) -> str:
+    """End it; return what it logged apart from its start, changes of seats and summary."""
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
-    return errors
+    return no_problem(errors)
+
+
+def no_problem(errors: str) -> str:
+    """Return ``errors`` without what every run logs."""
+    return _ROUTINE.sub("", errors)
+
+
+def problem(process: subprocess.Popen[str]) -> str:
+    """The first line that it logs apart from its start and changes of seats."""
+    assert process.stderr is not None
+    return next(line for line in process.stderr if not _ROUTINE.match(line))
 
 
 class Watched:

@@ -22,7 +22,7 @@ from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player
 from nakama_bots.settings.target import Target
 
-from .support import PREFIX, Watched, filler, finish
+from .support import PREFIX, Watched, filler, finish, no_problem, problem
 
 
 @pytest.fixture(autouse=True)
@@ -136,8 +136,7 @@ def test_bad_behaviour_is_named_and_the_process_goes_on(
     script.write_text(BAD)
     arguments = ("--match-id", match.id, "--seats", "2", "--stall", "0.4", "--script", f"{script}:{name}")
     with filler(emulator, tmp_path, *arguments) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
+        line = problem(process)
         assert told in line
         (name,) = re.findall(rf"{PREFIX}-[\w-]+", line)
         match.until_left(name)
@@ -186,6 +185,43 @@ def test_lines_and_metrics(emulator: EmulatorProcess, human: Callable[[], Player
         finish(process)
 
 
+def test_off_a_terminal_it_logs_its_start_changes_and_summary(
+    emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    with filler(emulator, tmp_path, "--match-name", "logged", "--seats", "2") as process:
+        assert process.stderr is not None
+        lines = iter(process.stderr.readline, "")
+        assert f"filling at {emulator.url}: 2 seats taken in each lobby, at most 100 bots" in next(lines)
+        assert any("1 lobbies; seats: 0 human, 2 bot" in line and "bots: 2 seated" in line for line in lines)
+        process.send_signal(signal.SIGTERM)
+        assert any("2 visits, 2 with a seat" in line for line in lines)
+        assert process.wait(30) == 0
+
+
+def test_a_filler_that_never_seated_a_bot_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ["--match-name", "x", "--seconds", "1", "--roster", str(tmp_path / "roster")]
+    assert main(["fill", "http://127.0.0.1:9", *given]) == 1
+    assert "no bot ever had a seat" in capsys.readouterr().err
+
+
+ONE_MATCH = """
+local nk = require("nakama")
+local id
+nk.register_rpc(function() id = id or nk.match_create("benchmark_match", {})
+  return nk.json_encode({match_id = id}) end, "the_one")
+"""
+
+
+def test_a_function_that_returns_too_few_matches_is_named(tmp_path: Path) -> None:
+    (tmp_path / "one.lua").write_text(ONE_MATCH)
+    with EmulatorProcess.start(modules=(str(tmp_path / "one.lua"),)) as emulator:
+        given = ("--rpc", "the_one", "--lobbies", "3", "--seats", "8", "--capacity", "10")
+        with filler(emulator, tmp_path, *given) as process:
+            said = problem(process)
+            assert "--lobbies 3: the_one returned only 1 different" in said
+            finish(process)
+
+
 def test_unknown_function_is_given_up(emulator: EmulatorProcess, tmp_path: Path) -> None:
     with filler(emulator, tmp_path, "--rpc", "no_such_function") as process:
         _, errors = process.communicate(timeout=30)
@@ -199,7 +235,7 @@ def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path:
     with filler(emulator, tmp_path, "--match-id", gone) as process:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
-    first, last = errors.splitlines()
+    first, last = no_problem(errors).splitlines()
     assert "join: MatchNotFound: 4 MATCH_NOT_FOUND: Match not found (given up; " in first
     assert "1 x join: MatchNotFound" in last
 
@@ -213,8 +249,7 @@ def test_a_full_match_is_tried_again(
     match = Watched(first, json.loads(created)["match_id"])
     second.socket.join_match(match.id)
     with filler(emulator, tmp_path, "--match-id", match.id) as process:
-        assert process.stderr is not None
-        line = process.stderr.readline()
+        line = problem(process)
         assert "join: MatchJoinRejected" in line
         assert "will try again" in line
         second.socket.leave_match(match.id)
@@ -259,7 +294,7 @@ def test_a_query_that_the_server_cannot_read(emulator: EmulatorProcess, tmp_path
     assert process.returncode == 2
     assert "--query" in errors
     assert "a query that the server can parse" in errors
-    assert errors.count("\n") == 1
+    assert no_problem(errors).count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,12 @@ _SILENT.disabled = True
 _SHUTDOWN_TIMEOUT: Final = 1.0
 
 
+_NOTICE: Final = (
+    "nakama-bots emulator: a stand-in for Nakama's behaviour, not for its speed or durability; "
+    "all state is in memory"
+)
+
+
 def serve(options: Options) -> int:
     """Serve until SIGTERM, SIGINT or the end of the lifeline. ``ConfigError`` if it cannot listen."""
     tls = _tls(options)
@@ -130,6 +136,8 @@ async def _serve(options: Options, listener: socket.socket, tls: ssl.SSLContext 
     try:
         await web.SockSite(runner, listener, ssl_context=tls).start()
         more = await _side_ports(options, front, sides)
+        # After everything that a wrong option can prevent: then that is the only line.
+        print(_NOTICE, file=sys.stderr, flush=True)  # noqa: T201
         _announce(options, listener, more, tls=tls is not None)
         await stop.wait()
     finally:

@@ -1,13 +1,21 @@
-"""Makes Locust's log safe: text from a server or a scenario is escaped, so a terminal never acts on it."""
+"""Makes Locust's log safe and useful: foreign text is escaped, so a terminal never acts on it."""
 
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Iterator
 from typing import Final
 
-from nakama_bots.errors import safe_text
+from locust import User
+
+from nakama_bots.errors import ConfigError, safe_text
+from nakama_bots.load.process.exits import stop_with
+from nakama_bots.settings.values import one_of
 
 _LOGGERS: Final = ("", "locust")
+_LEFT_OUT: Final = "had no tasks left after filtering"
+_UNKNOWN: Final = re.compile(r"Unknown User\(s\): (.+)\n")
 _LONGEST: Final = 10_000
 _INDENT: Final = "    "
 
@@ -26,6 +34,29 @@ class SafeFormatter(logging.Formatter):
         """See ``logging.Formatter``."""
         lines = self._formatter.format(record).split("\n")
         return f"\n{_INDENT}".join(safe_text(line, _LONGEST) for line in lines)
+
+
+def mend_locust_logs() -> None:
+    """Drop or replace what Locust logs before its ``init``, where no listener can act."""
+    # One warning per class that --tags leaves out, which is what was asked for: ``select_user_classes``.
+    logging.getLogger().addFilter(lambda record: _LEFT_OUT not in str(record.msg))
+    logging.getLogger("locust.main").addFilter(_refuse_unknown)
+
+
+def _refuse_unknown(record: logging.LogRecord) -> bool:
+    """End the process with a line that names the user classes there are; Locust's line does not."""
+    found = _UNKNOWN.fullmatch(record.getMessage())
+    if found is not None:
+        given = found[1].split(", ")[0]
+        stop_with(str(ConfigError("user class", given, one_of(sorted(set(_user_classes(User))), given))))
+    return True
+
+
+def _user_classes(base: type[User]) -> Iterator[str]:
+    for found in base.__subclasses__():
+        if not found.abstract and not found.__module__.startswith(("locust.", "nakama_bots.load")):
+            yield found.__name__
+        yield from _user_classes(found)
 
 
 def make_logs_safe() -> None:
