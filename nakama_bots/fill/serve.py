@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import gevent
+from gevent import socket
 from gevent.pywsgi import WSGIServer
 
 from nakama_bots.errors import CallError, ConfigError
@@ -80,10 +81,15 @@ def _serve_metrics(fleet: Fleet, port: int) -> Any:
         start("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
         return [Snapshot.of(fleet).metrics().encode()]
 
-    server = WSGIServer(("127.0.0.1", port), answer, log=None)
+    listener = socket.socket()
     try:
-        server.start()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen()
     except OSError as error:
+        listener.close()
         raise ConfigError("--metrics-port", port, f"a free port ({error.strerror})") from None
+    server = WSGIServer(listener, answer, log=None)
+    server.start()
     say(f"metrics on http://127.0.0.1:{server.server_port}/metrics")
     return server

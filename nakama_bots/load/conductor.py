@@ -36,7 +36,7 @@ from nakama_bots.load.user_classes import select_user_classes
 from nakama_bots.load.web.form import Choice, StartForm
 from nakama_bots.load.web.live_page import add_live_page
 from nakama_bots.load.web.live_view import LiveView, headless_view
-from nakama_bots.load.web.pages import check_form, show_banner
+from nakama_bots.load.web.pages import check_form, check_port, show_banner
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
 from nakama_bots.results.gate.verdict import no_verdict
@@ -88,6 +88,8 @@ class Conductor:
             else:
                 guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
                 shapes.install(self._environment, settings.load, lambda: self._run.open.done)
+            if self._environment.web_ui is not None:
+                check_port(self._environment.web_ui)
         except ConfigError as error:
             stop_with(str(error))
         return settings

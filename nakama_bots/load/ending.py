@@ -143,7 +143,7 @@ class Ending:
     def _all_faults(self) -> Sequence[str]:
         raised = sum(row["count"] for row in self._runner.exceptions.values())
         if raised:
-            self._faults.append(f"the scenario raised {raised:,} unexpected exceptions (see Locust's table)")
+            self._faults.append(f"the scenario raised {raised:,} unexpected exceptions (see the log)")
         if locust_log.unhandled_greenlet_exception:
             # Locust would exit with 2.
             self._faults.append("a listener or a greenlet raised an unhandled exception (see the log)")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.settings.values import one_of
 
 _PACKAGE: Final = Path(__file__).parent.parent
 _WHEEL: Final = _PACKAGE / "bundled"
@@ -42,7 +43,7 @@ def find_scenario(name: str) -> BundledScenario:
     found = {one.name: one for one in scenarios()}
     key = name.removesuffix(".py").replace("-", "_")
     if key not in found:
-        raise ConfigError("NAME", name, f"one of {', '.join(found)}")
+        raise ConfigError("NAME", name, f"one of {one_of(found, name)}")
     return found[key]
 
 

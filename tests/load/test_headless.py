@@ -232,3 +232,31 @@ def test_tags_that_leave_nothing_end_before_any_load(tmp_path: Path) -> None:
     assert "--tags, --exclude-tags: 'nosuch' leaves no task to run" in locust.output
     assert TRACE not in locust.output
     assert locust.folders == []
+
+
+def test_classes_that_a_tag_leaves_out_are_not_warned_about(tmp_path: Path) -> None:
+    (tmp_path / "tagged.py").write_text(TAGGED)
+    given = ("-u", "2", "-r", "2", "-t", "2s", "--tags", "near")
+    locust = run(tmp_path / "reports", *given, locustfile=tmp_path / "tagged.py")
+    assert "had no tasks left" not in locust.output
+    assert locust.summary["run"]["scenario"] == "near"
+
+
+TAGGED = """
+from locust import constant, tag, task
+from nakama_bots.load import NakamaUser
+
+class Near(NakamaUser):
+    wait_time = constant(0.1)
+
+    @tag("near")
+    @task
+    def ping(self):
+        self.player.socket.ping_pong()
+
+class Far(NakamaUser):
+    @tag("far")
+    @task
+    def ping(self):
+        self.player.socket.ping_pong()
+"""

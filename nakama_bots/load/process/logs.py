@@ -17,6 +17,8 @@ _LOGGERS: Final = ("", "locust")
 _LEFT_OUT: Final = "had no tasks left after filtering"
 _UNKNOWN: Final = re.compile(r"Unknown User\(s\): (.+)\n")
 _LONGEST: Final = 10_000
+_PLACE: Final = re.compile(r'^ *File "(.+)", line (\d+)', re.MULTILINE)
+_MOST_PLACES: Final = 100
 _INDENT: Final = "    "
 
 
@@ -37,10 +39,30 @@ class SafeFormatter(logging.Formatter):
 
 
 def mend_locust_logs() -> None:
-    """Drop or replace what Locust logs before its ``init``, where no listener can act."""
+    """Drop or replace lines of Locust: useless warnings, repeated tracebacks, an error without a remedy."""
     # One warning per class that --tags leaves out, which is what was asked for: ``select_user_classes``.
     logging.getLogger().addFilter(lambda record: _LEFT_OUT not in str(record.msg))
+    logging.getLogger("locust.user.task").addFilter(_FirstOfEach())
     logging.getLogger("locust.main").addFilter(_refuse_unknown)
+
+
+class _FirstOfEach:
+    """Lets one record per place that an exception came from pass; Locust counts the others in its table."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, ...]] = set()
+
+    def __call__(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()  # Locust has the traceback in the message
+        places = _PLACE.findall(text)
+        if not places:
+            return True
+        key = (*places[-1], text.rstrip().rpartition("\n")[2].partition(":")[0])
+        if key in self._seen or len(self._seen) >= _MOST_PLACES:
+            return False
+        self._seen.add(key)
+        record.msg, record.args = f"{text.rstrip()}\n(further ones from there are only counted)", ()
+        return True
 
 
 def _refuse_unknown(record: logging.LogRecord) -> bool:

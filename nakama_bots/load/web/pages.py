@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Final
 
 from flask import Flask, Response, jsonify, request
+from locust.web import WebUI
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.load.web.banner import inject
 from nakama_bots.load.web.form import Choice, StartForm
 
 _SWARM: Final = "locust.swarm"
+
+
+def check_port(web_ui: WebUI) -> None:
+    """``ConfigError`` if the web UI cannot listen; Locust would end with a traceback."""
+    family = socket.AF_INET6 if ":" in web_ui.host else socket.AF_INET
+    try:
+        socket.create_server((web_ui.host, web_ui.port), family=family).close()
+    except OSError as error:
+        # create_server adds the address to the text.
+        why = str(error.strerror).partition(" (while ")[0]
+        name = f"{web_ui.host}:{web_ui.port}"
+        accepted = f"an address of this machine and a free port ({why})"
+        raise ConfigError("--web-host/--web-port", name, accepted) from None
 
 
 def show_banner(app: Flask, is_emulator: Callable[[], bool]) -> None:
