@@ -12,6 +12,8 @@ from pathlib import Path
 import llms
 import pytest
 
+from nakama_bots.emulator.server.process import EmulatorProcess
+
 ROOT = Path(__file__).parents[1]
 COMMAND = "python -m pdoc -o build/docs nakama_bots '!nakama_bots.emulator'"
 
@@ -49,6 +51,16 @@ def test_its_example_is_a_scenario_that_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     [summary] = (tmp_path / "reports").glob("*/summary.json")
     assert json.loads(summary.read_text())["counts"]["match_sent.swim"] > 0
+
+
+def test_the_client_page_is_a_whole_program() -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "client.md").read_text(), re.DOTALL)
+    with EmulatorProcess.start() as emulator:
+        program = code.replace("http://127.0.0.1:7350", emulator.url)
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+        )
+    assert (done.stdout, done.stderr) == ("ben received 1\n", "")
 
 
 def test_the_reference_has_every_name_of_the_table(tmp_path: Path) -> None:
