@@ -20,12 +20,13 @@ def check_port(web_ui: WebUI) -> None:
     """``ConfigError`` if the web UI cannot listen; Locust would end with a traceback."""
     family = socket.AF_INET6 if ":" in web_ui.host else socket.AF_INET
     try:
-        socket.create_server((web_ui.host, web_ui.port), family=family).close()
+        # Bound, but not listening: a browser that tries already must not connect to what is closed at once.
+        with socket.socket(family) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind((web_ui.host, web_ui.port))
     except OSError as error:
-        # create_server adds the address to the text.
-        why = str(error.strerror).partition(" (while ")[0]
         name = f"{web_ui.host}:{web_ui.port}"
-        accepted = f"an address of this machine and a free port ({why})"
+        accepted = f"an address of this machine and a free port ({error.strerror})"
         raise ConfigError("--web-host/--web-port", name, accepted) from None
 
 
