@@ -164,7 +164,7 @@ def test_the_health_of_every_worker_is_told(forked: Locust) -> None:
     assert health["valid"]
     assert len(health["processes"]) == 2  # the master has no users
     for process in health["processes"]:
-        assert process["seconds"] > 3
+        assert process["seconds"] > 0
         assert {"cpu", "loop_busy", "hub_lag", "receive_wait", "receive_backlog"} <= set(process["figures"])
     assert "generator" in forked.output
 
