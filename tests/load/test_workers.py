@@ -11,10 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 from locust.env import Environment
+from locust.runners import WorkerNode
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.load.workers.master import MasterEnd
+from nakama_bots.load.workers.master_runner import MasterMending
 from nakama_bots.load.workers.worker import REPORT_KEY
 from nakama_bots.results.record.recorder import CallRow, Recorder
 from nakama_bots.results.run_folder import read_timeline
@@ -255,5 +257,21 @@ def test_an_unreadable_worker_is_named_once_in_each_run(caplog: pytest.LogCaptur
                 environment.events.worker_report.fire(client_id="w1", data=report)
             assert caplog.text.count("worker w1 sent a report that this version cannot read") == run_number
             end.reset()
+    finally:
+        runner.quit()
+
+
+def test_a_worker_may_leave_while_the_master_goes_through_all() -> None:
+    runner = Environment().create_master_runner("127.0.0.1", free_port())
+    MasterMending(runner)
+    try:
+        for name in ("one", "other"):
+            runner.clients[name] = WorkerNode(name)
+        seen = []
+        for node in runner.clients.all:
+            runner.clients.pop("other", None)
+            seen.append(node.id)
+        assert seen == ["one", "other"]
+        assert len(runner.clients) == 1
     finally:
         runner.quit()

@@ -7,6 +7,7 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 from hypothesis import given
 from hypothesis import strategies as st
 from realtime.server import Peer, text
@@ -187,12 +188,15 @@ def test_a_match_of_a_name_is_made_again_after_a_reconnect_of_the_only_player(pl
 def test_found_through_the_matchmaker(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
 
-    def found(bot: Player) -> None:
+    def found(bot: Player, here: Event, other: Event) -> None:
         options: dict[str, Any] = {"properties": {"region": "eu", "rank": 3}, "query": "+properties.region:eu"}
         with bot.find_match("duel", players=2, **options) as match:
             assert match.id
+            here.set()
+            other.wait()  # who leaves at once may be gone before the other has seen it
 
-    all_of(lambda: found(a), lambda: found(b))
+    first, second = Event(), Event()
+    all_of(lambda: found(a, first, second), lambda: found(b, second, first))
     for heard in (mine, theirs):
         assert heard.outcomes("PUSH", "matchmaker_matched") == ["ok"]
         assert heard.counts["tickets_joined"] == heard.counts["match_size.2"] == 1

@@ -7,7 +7,15 @@ from typing import Any
 
 import gevent
 from locust.rpc import Message
-from locust.runners import STATE_RUNNING, MasterRunner
+from locust.runners import STATE_RUNNING, MasterRunner, WorkerNode, WorkerNodes
+
+
+class _SteadyNodes(WorkerNodes):
+    """The workers; a loop over ``all`` may wait, and workers leave meanwhile."""
+
+    @property
+    def all(self) -> list[WorkerNode]:  # type: ignore[override]
+        return list(self.values())
 
 
 class MasterMending:
@@ -17,6 +25,8 @@ class MasterMending:
       ones, with the last figures, would not be read.
     - A start in progress when the run is stopped, such as a share-out to a worker that joins, continues: it
       makes the workers run again and considers the run running.
+    - When the last worker that runs goes missing, it stops the run in a loop over all workers; one that leaves
+      meanwhile is a ``KeyError`` there, after which no heartbeat is watched any more.
     - Without rebalancing it gives users to the first worker that joins late and to no later one, and does not
       redistribute the users of a lost worker.
     """
@@ -27,6 +37,9 @@ class MasterMending:
         self._update_state: Callable[[str], None] = runner.update_state
         self._reset_connection: Callable[[], None] = runner.reset_connection
         self._stopping = False
+        nodes = _SteadyNodes()
+        nodes.update(runner.clients)
+        runner.clients = nodes
         runner.quit = self.quit  # type: ignore[method-assign]
         runner.update_state = self.update_state  # type: ignore[method-assign]
         runner.reset_connection = self.reset_connection  # type: ignore[method-assign]
