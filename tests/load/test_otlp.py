@@ -168,7 +168,8 @@ def test_the_extra_is_needed_for_the_option_only(tmp_path: Path) -> None:
     assert "--nakama-otlp: 'environment' cannot be used" in locust.output
     assert "pip install 'nakama_bots[otel]'" in locust.output
     assert locust.folders == []
-    with Locust(tmp_path / "b", "-t", "1s", environment=without, locustfile=NOBODY) as locust:
+    environment = {**without, **until("ping")}
+    with Locust(tmp_path / "b", "-t", "120s", environment=environment, locustfile=NOBODY) as locust:
         assert locust.finish() == 0
 
 
@@ -176,7 +177,7 @@ def test_a_disabled_sdk_sends_nothing(tmp_path: Path) -> None:
     with collector() as found:
         locust = run(
             tmp_path, "-t", "120s", "--nakama-otlp", found.url, locustfile=NOBODY,
-            environment={"OTEL_SDK_DISABLED": "true", "UNTIL": '["ping"]'},
+            environment={"OTEL_SDK_DISABLED": "true", **until("ping")},
         )  # fmt: skip
         assert locust.finish() == 0
     assert found.number == 0
