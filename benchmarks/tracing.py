@@ -92,6 +92,15 @@ def run(url: str, matches: int, pairs: int, *, same: bool) -> list[dict[str, Any
         gevent.spawn(play, number)
     while len(players) < matches * PLAYERS:
         gevent.sleep(0.1)
+    return turns(players, pairs, recorder, same=same)
+
+
+def turns(players: Sequence[Any], pairs: int, recorder: Any, *, same: bool) -> list[dict[str, Any]]:
+    """Trace ``players`` in every other turn; return the figures of each turn."""
+    import gevent
+
+    from nakama_bots.results.traces.tracer import Tracer
+
     found = []
     for position in range(2 * pairs):
         traced = position % 4 in (1, 2)  # neither is always the second
@@ -106,15 +115,15 @@ def run(url: str, matches: int, pairs: int, *, same: bool) -> list[dict[str, Any
     return found
 
 
-def judged(turns: Sequence[dict[str, Any]]) -> dict[str, float]:
+def judged(measured: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return the median ratio of traced and untraced neighbours, and between what it is with 95 %."""
     ratios = []
-    for place in range(0, len(turns) - 1, 2):
-        off, on = sorted(turns[place : place + 2], key=lambda turn: bool(turn["traced"]))
+    for place in range(0, len(measured) - 1, 2):
+        off, on = sorted(measured[place : place + 2], key=lambda turn: bool(turn["traced"]))
         ratios.append(on["cpu_us"] / off["cpu_us"])
     source = random.Random(1)
     medians = sorted(statistics.median(source.choices(ratios, k=len(ratios))) for _ in range(2000))
-    cpu = {name: statistics.median(turn["cpu_us"] for turn in turns if turn["traced"] == traced)
+    cpu = {name: statistics.median(turn["cpu_us"] for turn in measured if turn["traced"] == traced)
            for name, traced in (("off_us", False), ("on_us", True))}  # fmt: skip
     return {"ratio": statistics.median(ratios), "low": medians[50], "high": medians[-51], **cpu}
 
@@ -128,8 +137,8 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
     ]  # fmt: skip
     timeout = arguments.pairs * TURN * 8 + 120
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, timeout=timeout)
-    turns = json.loads(done.stdout.splitlines()[-1])
-    figures = judged(turns)
+    measured = json.loads(done.stdout.splitlines()[-1])
+    figures = judged(measured)
     good = figures["ratio"] <= LIMIT
     print(
         f"us CPU per send: {figures['off_us']:.1f} without traces, {figures['on_us']:.1f} with; ratio "
@@ -138,7 +147,7 @@ def compare(arguments: argparse.Namespace, url: str) -> int:
     )
     machine = {"python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count()}
     settings = {name: getattr(arguments, name) for name in ("matches", "pairs", "same")}
-    document = {"settings": settings, "machine": machine, **figures, "turns": turns}
+    document = {"settings": settings, "machine": machine, **figures, "turns": measured}
     arguments.results.parent.mkdir(parents=True, exist_ok=True)
     arguments.results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     print(f"raw figures: {arguments.results}")

@@ -12,6 +12,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from time import perf_counter
 from typing import Any
@@ -23,7 +24,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
 from nakama_bots.load.cap import cap_users
-from nakama_bots.load.ending import Conclusion, Ending
+from nakama_bots.load.ending import Ending
 from nakama_bots.load.export.exports import Exports
 from nakama_bots.load.figures.server_scrape import ServerScraper
 from nakama_bots.load.judge import Judge
@@ -39,7 +40,6 @@ from nakama_bots.load.web.live_view import LiveView, headless_view
 from nakama_bots.load.web.pages import check_form, check_port, show_banner
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
-from nakama_bots.results.gate.verdict import no_verdict
 from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings import guard
@@ -124,16 +124,16 @@ class Conductor:
         form.show(web_ui)
         check_form(web_ui.app, form, self._apply)
         show_banner(web_ui.app, lambda: self._target.is_emulator)
+        add_live_page(web_ui, self._view.part, self._view.runs, partial(self._check_fields, form))
 
-        def check(fields: Mapping[str, str]) -> dict[str, dict[str, str]]:
-            errors, notes = form.errors(fields), {}
-            if fields.get("changed") == "host" and "host" not in errors:
-                target = form.check_host(fields)
-                assert target is not None
-                notes = {"host": self._target.describe(settings, target)}
-            return {"errors": errors, "notes": notes}
-
-        add_live_page(web_ui, self._view.part, self._view.runs, check)
+    def _check_fields(self, form: StartForm, fields: Mapping[str, str]) -> dict[str, dict[str, str]]:
+        """Return what is wrong with fields of the start form, and what a user should know about its host."""
+        errors, notes = form.errors(fields), {}
+        if fields.get("changed") == "host" and "host" not in errors:
+            target = form.check_host(fields)
+            assert target is not None
+            notes = {"host": self._target.describe(self._started_with, target)}
+        return {"errors": errors, "notes": notes}
 
     def _check_target(self, target: Target) -> None:
         if not self._target.is_own(target):
@@ -145,13 +145,15 @@ class Conductor:
         target = choice.target or Target.parse(environment.host or "", name="host")
         self._target.check_key(settings, target)
         gate = read_gate(settings.gate, allow_emulator=settings.allow_emulator) if settings.gate else None
-        environment.user_classes = list(choice.user_classes)
         if settings.load is not None:
             guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
-            shapes.put(environment, settings.load, lambda: self._run.open.done)
-        self._judge.gate = gate
-        self._run.settings = settings
-        arguments.send(self._options, settings)
+        with self._run.concluding:  # by the settings and the gate of the last run
+            environment.user_classes = list(choice.user_classes)
+            if settings.load is not None:
+                shapes.put(environment, settings.load, lambda: self._run.open.done)
+            self._judge.gate = gate
+            self._run.settings = settings
+            arguments.send(self._options, settings)
 
     def _abort(self) -> None:
         if self._environment.web_ui is None:
@@ -233,19 +235,13 @@ class Conductor:
             try:
                 self._judge.stop()
                 conclusion = self._ending.conclude(info, ended, duration, self._stop_scraper())
-                self._exports.end(info, conclusion)
+                self._exports.end(conclusion)
             finally:
                 self._info = None
-            self._show_ended(info, conclusion)
+            self._view.ended(conclusion.verdict, conclusion.summary, conclusion.folder)
         if self._environment.web_ui is not None:
             self._ending.show()
-        self._exports.post(info, conclusion)
-
-    def _show_ended(self, info: RunInfo, conclusion: Conclusion | None) -> None:
-        if conclusion is None:
-            self._view.ended(no_verdict(info), None, None)
-        else:
-            self._view.ended(conclusion.verdict, conclusion.summary, conclusion.folder)
+        self._exports.post(conclusion)
 
     def _over_cap(self, line: str) -> None:
         """Called when a shape wants more users than allowed."""

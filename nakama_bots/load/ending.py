@@ -26,7 +26,7 @@ from nakama_bots.load.judge import Judge
 from nakama_bots.load.run import Run
 from nakama_bots.load.run_files import RunFiles
 from nakama_bots.load.user_classes import purposes
-from nakama_bots.results.gate.verdict import VerdictPart, verdict_part
+from nakama_bots.results.gate.verdict import VerdictPart, no_verdict, verdict_part
 from nakama_bots.results.record.purposes import purpose_parts
 from nakama_bots.results.record.server_metrics import ServerPart
 from nakama_bots.results.show.text import end_of_run
@@ -37,11 +37,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """The verdict on a run, and its folder; None where it could not be made."""
+    """The results of a run; ``folder`` and ``summary`` are None if they could not be created."""
 
     verdict: VerdictPart
-    folder: Path | None
-    summary: Summary
+    folder: Path | None = None
+    summary: Summary | None = None
 
 
 class Ending:
@@ -59,9 +59,7 @@ class Ending:
         log.error("%s", line)
         self._faults.append(line)
 
-    def conclude(
-        self, info: RunInfo, ended: datetime, duration: float, server: ServerPart
-    ) -> Conclusion | None:
+    def conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Conclusion:
         """Compute the verdict on a run that lasted ``duration`` seconds, and write its folder."""
         try:
             return self._conclude(info, ended, duration, server)
@@ -72,7 +70,7 @@ class Ending:
                 f"run: INVALID (exit code {int(ExitCode.INVALID)})\n"
                 f"  the verdict could not be computed: {type(error).__name__}: {error}"
             )
-            return None
+            return Conclusion(no_verdict(info))
 
     def show(self) -> None:
         """Print the output of the finished runs."""

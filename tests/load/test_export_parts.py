@@ -18,6 +18,7 @@ import psutil
 import pytest
 import trustme
 
+from nakama_bots.load.ending import Conclusion
 from nakama_bots.load.export.exports import Exports
 from nakama_bots.load.export.line_writer import LineWriter
 from nakama_bots.load.export.metrics_server import CONNECTIONS, MetricsServer
@@ -49,7 +50,7 @@ def test_a_run_without_a_verdict_is_posted_as_invalid(monkeypatch: pytest.Monkey
     with hook() as (url, posted):
         sent = exports(Totals(), webhook=url)
         sent.begin(INFO)
-        sent.post(INFO, None)
+        sent.post(Conclusion(no_verdict(INFO)))
     [message] = posted
     assert message["text"] == (
         ":warning: *INVALID* (exit code 4): duel against http://h:7350\n"
@@ -84,7 +85,7 @@ def test_a_second_run_is_appended(tmp_path: Path) -> None:
         totals.reset(HealthLimits())
         written.begin(INFO)
         totals.add(gauges_only("local", number, 1.0, {"users": number}))
-        written.end(INFO, None)
+        written.end(Conclusion(no_verdict(INFO)))
     lines = [orjson.loads(line) for line in path.read_bytes().splitlines()]
     assert [line.get("at") for line in lines] == [None, 1.0, None, 2.0]
 

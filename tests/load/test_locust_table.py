@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,16 @@ def test_listeners_of_the_end_find_every_call_entered(feeding: Feeding) -> None:
     feeding.environment.events.test_stopping.fire(environment=feeding.environment)
     assert feeding.entered == 1
     feeding.observer.call(CALL)  # of a user that is being stopped
+    assert feeding.entered == 2
+
+
+@pytest.mark.parametrize("elapsed", [Fraction(1, 3), 1e9, -1.0], ids=str)
+def test_an_odd_time_is_an_event_and_loses_no_other_call(elapsed: float, feeding: Feeding) -> None:
+    feeding.totals.reset()
+    feeding.observer.call(CALL)
+    feeding.observer.call(CALL._replace(elapsed=elapsed))
+    assert feeding.entered == 1
+    feeding.totals.take()
     assert feeding.entered == 2
 
 

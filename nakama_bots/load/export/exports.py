@@ -7,7 +7,6 @@ from typing import Protocol
 
 from nakama_bots.load.ending import Conclusion
 from nakama_bots.load.figures.intervals import Totals
-from nakama_bots.results.gate.verdict import VerdictPart, no_verdict
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings.resolve import Settings
 
@@ -50,26 +49,20 @@ class Exports:
         for part in self._parts:
             part.begin(info)
 
-    def end(self, info: RunInfo, conclusion: Conclusion | None) -> None:
-        """The run has ended; None if there is no verdict."""
-        verdict = _verdict_of(info, conclusion)
+    def end(self, conclusion: Conclusion) -> None:
+        """The run has ended."""
         for part in self._parts:
-            part.end(verdict["verdict"])
+            part.end(conclusion.verdict["verdict"])
 
-    def post(self, info: RunInfo, conclusion: Conclusion | None) -> None:
+    def post(self, conclusion: Conclusion) -> None:
         """Post the verdict to the webhook, if there is one. It may take seconds, and the next run may start."""
         webhook = self._settings.webhook
         if webhook is not None:
             from nakama_bots.load.export.webhook import post_verdict  # noqa: PLC0415
 
-            folder = conclusion.folder if conclusion is not None else None
-            post_verdict(webhook, self._settings.network, _verdict_of(info, conclusion), folder)
+            post_verdict(webhook, self._settings.network, conclusion.verdict, conclusion.folder)
 
     def stop(self) -> None:
         """The process ends. Idempotent."""
         for part in self._parts:
             part.stop()
-
-
-def _verdict_of(info: RunInfo, conclusion: Conclusion | None) -> VerdictPart:
-    return conclusion.verdict if conclusion is not None else no_verdict(info)

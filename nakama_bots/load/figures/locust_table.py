@@ -20,6 +20,7 @@ PERIOD: Final = 0.5
 """Seconds between two batches."""
 
 _RUNNER: Final = "locust.runners"
+_LONGEST: Final = 1e6
 
 
 class _Batch:
@@ -52,13 +53,15 @@ class LocustTable:
         """Start taking calls. Idempotent."""
         self.flush()
         known = [listener for listener in self._handlers if self._is_known(listener)]
-        self._known = known if len(known) == len({self._bystander, *known}) == 2 else None
+        # Locust's and ours, once each.
+        self._known = known if len(known) == 2 and known.count(self._bystander) == 1 else None
         if self._known is not None and self._keeper is None:
             self._keeper = gevent.spawn(self._keep)
 
     def add(self, kind: str, name: str, elapsed: float, size: int) -> bool:
         """Take a successful call of ``elapsed`` seconds and ``size`` bytes; False if it must be an event."""
-        if self._handlers != self._known:
+        # Of a value that Locust cannot count, its event says so.
+        if self._handlers != self._known or type(elapsed) is not float or not 0.0 <= elapsed < _LONGEST:
             return False
         row = self._rows.get((kind, name))
         if row is None:
