@@ -24,7 +24,7 @@ from nakama_bots.results.show.live import (
     Live,
     LivePart,
     Progress,
-    Stage,
+    RunStage,
     funnel_of,
     line,
 )
@@ -71,7 +71,7 @@ class LiveView:
         timeline = live.timeline
         runner = self._environment.runner
         ended = time() if self._teller is not None else timeline.ended
-        stage = Stage(
+        stage = RunStage(
             runner.state if runner is not None else "", self._phase, max(0.0, ended - timeline.started)
         )
         health = self._totals.health.part()

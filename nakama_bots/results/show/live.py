@@ -114,7 +114,7 @@ class LivePart(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RunStage:
     """Where a run is: Locust's state, the page's phase, and the seconds since the start."""
 
     state: str
@@ -192,7 +192,7 @@ class Live:
         recorder: Recorder,
         health: HealthPart,
         target: TargetPart,
-        stage: Stage,
+        stage: RunStage,
         runs: Sequence[EndedRun] = (),
     ) -> LivePart:
         """Return the content of the page. ``recorder`` has the whole run."""
