@@ -12,10 +12,10 @@ from typing import Final
 from nakama_bots.errors import ConfigError
 from nakama_bots.players.replay import SUFFIX
 from nakama_bots.record.capture import har
+from nakama_bots.record.capture.scribe import Scribe
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.capture.wire import Kept
 from nakama_bots.record.writing.scenario import Scenario, made_of, save
-from nakama_bots.record.writing.scribe import Scribe
 
 PACES: Final = ("thinking", "recorded")
 STATES: Final = ("replay", "model")

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.realtime.frames import BINARY, TEXT
-from nakama_bots.record.writing.scribe import Scribe, SocketScribe
+from nakama_bots.record.capture.scribe import Scribe, SocketScribe
 
 _FLAG: Final = "--har"
 _ACCEPTED: Final = "an HAR file: JSON with log.entries"
