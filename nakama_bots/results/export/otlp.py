@@ -50,7 +50,7 @@ _OWN: Final = ("kind", "name", "outcome", "bytes", "waited_ms", "cid", "state", 
 
 @dataclass(frozen=True, slots=True)
 class ExportPeriod:
-    """The time that figures are of, in seconds since 1970. With ``delta`` they are counted from ``started``."""
+    """The time of exported figures, in seconds since 1970. With ``delta`` they count from ``started``."""
 
     started: float
     ended: float
@@ -79,7 +79,7 @@ def metric_parts(
 def spans(events: Sequence[TraceEvent], info: RunInfo, resource: Resource) -> Iterator[ReadableSpan]:
     """Return a trace for each player: a span for the player, and below it one for each of its events.
 
-    A call ends when its answer arrived, by the kernel's clock where it has stamped it.
+    A call ends when its answer arrived, by the kernel's clock if it was stamped.
     """
     scope = InstrumentationScope(SCOPE, info.versions.get("nakama_bots"))
     players: dict[str, tuple[float, float]] = {}
@@ -188,7 +188,7 @@ def _status(event: TraceEvent) -> Status:
 
 
 def _context(info: RunInfo, player: str, number: int) -> SpanContext:
-    """Return the ids of the span ``number`` of the trace of ``player``: others in every run."""
+    """Return the ids of the span ``number`` in the trace of ``player``; they differ between runs."""
     trace = f"{info.started.isoformat()} {player}"
     return SpanContext(
         int(_hash(trace, 16), 16), int(_hash(f"{trace} {number}", 8), 16), is_remote=False,
