@@ -1,4 +1,4 @@
-"""One recording from its begin to its files, as the command and a program use it."""
+"""One recording from its start to its files, for the command and for programs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATES: Final = ("replay", "model")
 
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
-    """What a scenario is written like; ``output`` is its file."""
+    """How a scenario is written; ``output`` is its file."""
 
     output: Path
     pace: str = "thinking"

@@ -33,7 +33,7 @@ class Wire:
 
     pieces: list[tuple[WireSide, float, bytes]] = field(default_factory=list)
     cut: bool = False
-    """Whether something of it is left out: what follows would be read wrongly."""
+    """True once a piece is left out: pieces after it could not be read."""
 
 
 @dataclass(slots=True)
