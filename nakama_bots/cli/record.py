@@ -30,7 +30,7 @@ _OUTPUT: Final = "scenarios/recorded.py"
 
 def _address(text: object) -> tuple[str, int]:
     host, colon, port = str(text).rpartition(":")
-    if not colon or not host or not port.isdigit() or int(port) > 65535:
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
         raise ValueError
     return host.strip("[]"), int(port)
 
@@ -91,14 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.verify:
         return _verify(settings, wanted.output)
     session.check_output(wanted.output, replace=arguments.force)
-    if har is None:
-        return _proxied(arguments, settings, lambda tape: session.finish(tape, wanted, _say))
-    return (
-        ExitCode.PASSED if session.finish(session.tape_of_har(Path(har)), wanted, _say) else ExitCode.FAILURES
-    )
+
+    def finish(tape: Tape) -> ExitCode:
+        return ExitCode.PASSED if session.finish(tape, wanted, _say) else ExitCode.FAILURES
+
+    return finish(session.tape_of_har(Path(har))) if har is not None else _proxied(arguments, settings, finish)
 
 
-def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable[[Tape], bool]) -> int:
+def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable[[Tape], ExitCode]) -> int:
     from gevent.event import Event  # noqa: PLC0415
 
     from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
@@ -118,8 +118,8 @@ def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable
         _say("play, then press Ctrl-C")
         ended.wait(getattr(arguments, "seconds", None))
         proxy.stop()
-        # Still inside: a second Ctrl-C must not end the writing, as the session cannot be played again.
-        return ExitCode.PASSED if finish(tape_of(proxy.kept)) else ExitCode.FAILURES
+        # Inside the block: a second Ctrl-C must not end the writing, as the session cannot be repeated.
+        return finish(tape_of(proxy.kept))
 
 
 def _verify(settings: Settings, path: Path) -> int:

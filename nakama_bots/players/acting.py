@@ -157,7 +157,7 @@ class Acts:
         return player.world.rendezvous.meet(player.scenario, size, timeout, player)
 
     def passing_through(self) -> AbstractContextManager[None]:
-        """Inside, the player has its account; at the end it is deleted, and the next login makes it again.
+        """Inside, the player has its account; at the end it is deleted, and the next login creates it again.
 
         For what can be done once with an account.
         """
@@ -183,9 +183,9 @@ class Acts:
         return social.user_ids(player, [player.identity.neighbour(one) for one in distances])
 
     def bystanders(self, number: int = 1) -> AbstractContextManager[list[Session]]:
-        """Inside, there are so many new accounts that no player plays; they are deleted at the end.
+        """Create accounts that no player uses; they are deleted at the end.
 
-        For what needs another user: ``with player.bystanders() as others``, then ``others[0].user_id``.
+        For calls that need other users: ``with player.bystanders() as others``, then ``others[0].user_id``.
         """
         return social.bystanders(_player(self), number)
 

@@ -69,7 +69,7 @@ class Crew:
             shared.wait(timeout)
         value = shared.get_nowait() if shared.ready() else None
         if value is None:
-            text = f"nobody of the crew shared {name!r}" if name else "the leader of the crew shared nothing"
+            text = f"no member of the crew shared {name!r}" if name else "the leader of the crew shared nothing"
             raise RequestTimeout(text, operation=_MEET)
         return value
 

@@ -131,7 +131,7 @@ def _search(found: Acting, act: Act, request: Mapping[str, Any]) -> None:
             ticket = _ticket(act.role, body.get("ticket"), push.at)
             party = _party(found, act, ticket)
             if party is None and (ticket is None or ticket.name != "matchmaker_add"):
-                return  # of a party that is written call by call
+                return  # it belongs to a party that is written call by call
             act.how = "find_match" if party is None else "party.find_match"
             act.ticket, act.party, act.size = ticket, party, len(body.get("users", ()))
             found.part.update(map(id, (push, ticket)))

@@ -20,9 +20,9 @@ _SMALLEST: Final = 10_000
 _JOINS: Final = ("channel_join", "match_create", "match_join", "party_create")
 _USERS: Final = frozenset({"user", "user_id", "user_ids", "ids", "owner_id", "owner_ids", "id"})
 _OF_USERS: Final = ("{user_id}", "{owner_id}", "status_follow", "status_unfollow")
-"""Requests whose id without a name is a user's."""
+"""Requests in which an id without a field name is a user's."""
 _SORTED: Final = ("user_id_one", "user_id_two")
-"""The users of a direct chat in the order of their ids: another one for other users."""
+"""Fields of a direct chat, whose users are in the order of their ids: which is first differs by run."""
 _MOST_SHOWN: Final = 12
 
 Event: TypeAlias = TapedCall | RecordedPush
@@ -62,7 +62,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Bystander:
-    """A user that was not recorded: a new account takes its place where it must exist."""
+    """A user that was not recorded; where it must exist, a new account replaces it."""
 
     what: str
     """user_id or username"""
@@ -85,7 +85,7 @@ class Findings:
         self.constant[what] = self.constant.get(what, 0) + 1
 
     def lines(self) -> Iterator[str]:
-        """For a person to read."""
+        """Return the lines of a report."""
         for title, counts in (("found", self.found), ("left constant", self.constant)):
             shown = sorted(counts.items(), key=lambda item: -item[1])
             for what, number in shown[:_MOST_SHOWN]:
@@ -189,7 +189,7 @@ class Correlation:
                     break
 
     def _inside(self, role: Role, text: str, at: float, where: str, key: str) -> Any:
-        """A text that has known ids in it, or an id that nobody gave."""
+        """A text that has known ids in it, or an id that no answer had."""
         if key == "usernames" and "rpc" not in where:
             return Bystander("username", text)
         pieces: list[Any] = []

@@ -1,4 +1,4 @@
-"""Roles that wait for each other, so that what one does finds what another one did before.
+"""Makes roles wait for each other, so that they act in the recorded order where it matters.
 
 Every wait is for a step that had ended before in the recording: roles cannot wait for each other in a circle.
 """
@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from nakama_bots.record.acts import Act
-from nakama_bots.record.capture.tape import WS, RecordedPush, TapedCall
+from nakama_bots.record.capture.tape import WS, RecordedPush
 from nakama_bots.record.correlate import Own
 from nakama_bots.record.steps import Part, Step, refs_of
 
@@ -18,7 +18,7 @@ CAUSE: Final = 2.0
 """Seconds before a push within which a call may have caused it."""
 _JOINS: Final = frozenset({"party_join", "party_accept", "party_remove", "party_promote"})
 _ENTERS: Final = frozenset({"channel_join", "match_join", "party_join", "status_follow"})
-# Pushes that only those get who are in the same place at that time.
+# Pushes that only players who are in the same place at that time receive.
 _FLEETING: Final = frozenset({"channel_message", "match_data", "party_data", "status_presence_event"})
 _STAYED_IN: Final = ("match", "party")
 
@@ -31,7 +31,7 @@ class Order:
         self._number = 0
 
     def all(self) -> None:
-        """Keep the order in which things were done in the recording, as far as it matters."""
+        """Add every wait."""
         self._same_things()
         self._arrivals()
         self._pushes()
@@ -42,7 +42,7 @@ class Order:
         start, end = other.steps.index(earlier) + 1, part.steps.index(step)
         shared = {one.name for one in other.steps[start:] if one.kind == "share"}
         if any(one.kind == "hear" and one.name in shared for one in part.steps[:end]):
-            return  # it waits for something later already
+            return  # it already waits for a later step
         if other.steps[start : start + 1] and other.steps[start].kind == "share":
             name = other.steps[start].name
         else:
@@ -75,7 +75,7 @@ class Order:
                     self._after(other, later, one, earlier)
 
     def _arrivals(self) -> None:
-        """In a match, a party or a room, wait for those who came before the next step."""
+        """In a match, a party or a room, wait before each step for the roles that had joined by then."""
         for part in self._parts:
             for act in part.acting.acts:
                 if not act.how.endswith("find_match"):
@@ -83,7 +83,7 @@ class Order:
 
     def _arrivals_in(self, part: Part, act: Act) -> None:
         others = sorted(
-            ((one.call.ended, _left(other, one), other, one) for other, one in self._together(part, act)),
+            ((one.call.ended, _closing(other, one).at, other, one) for other, one in self._together(part, act)),
             key=lambda item: item[0],
         )
         last = 0
@@ -93,7 +93,7 @@ class Order:
                 continue
             last = len(here)
             if act.kind == "match":
-                # Presences show who is in a match: not those who have left again.
+                # A match is met by its presences, which do not have players that have left again.
                 roles = list(dict.fromkeys(other.role for _, left, other, _ in here if left >= step.at))
                 if roles:
                     met = Step("meet", step.at, step.at, act=act, others=roles)
@@ -103,7 +103,7 @@ class Order:
                     self._after(part, step, other, _opening(other, one))
 
     def _pushes(self) -> None:
-        """A push that a role waits for is caused after the role is where it gets it."""
+        """Cause a push that a role waits for only after the role is where it receives it."""
         for part in self._parts:
             for step in list(part.steps):
                 if step.kind != "take" or step.push is None or step.push.key not in _FLEETING:
@@ -131,7 +131,7 @@ class Order:
         return next(((other, one) for one in other.steps if call is one.call or call in one.sends), None)
 
     def _departures(self) -> None:
-        """Leave a match or a party after what the others did in it before, and its leader as the last one."""
+        """Leave a match or a party after what the others did in it; the leader of a party is the last one."""
         for part in self._parts:
             for act in part.acting.acts:
                 if act.kind not in _STAYED_IN:
@@ -170,23 +170,15 @@ def _opening(part: Part, act: Act) -> Step:
 
 
 def _closing(part: Part, act: Act) -> Step:
-    """The step with which a role leaves: the end of the act, or that of its connection just before."""
-    index = next(i for i, one in enumerate(part.steps) if one.act is act and one.kind == "close")
+    """The step with which a role leaves: the end of the act, or of its connection just before."""
+    close = index = next(i for i, one in enumerate(part.steps) if one.act is act and one.kind == "close")
     while index and part.steps[index - 1].kind == "close":
         index -= 1
-    before = part.steps[index - 1] if index else None
-    if before is not None and before.kind == "disconnect":
-        return before
-    return next(one for one in part.steps if one.act is act and one.kind == "close")
-
-
-def _left(part: Part, act: Act) -> float:
-    return _closing(part, act).at
+    disconnected = index > 0 and part.steps[index - 1].kind == "disconnect"
+    return part.steps[index - 1 if disconnected else close]
 
 
 def _enters(step: Step) -> bool:
     if step.kind == "take":
         return step.push is not None and step.push.key == "party"
-    return step.kind == "open" or (
-        step.kind == "call" and isinstance(step.call, TapedCall) and step.call.name in _ENTERS
-    )
+    return step.kind == "open" or (step.kind == "call" and step.call is not None and step.call.name in _ENTERS)

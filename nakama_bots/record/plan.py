@@ -32,7 +32,7 @@ _NEED_USERS: Final = frozenset({
     *((route.method, route.template) for route in (friends.ADD, friends.BLOCK, groups.ADD_USERS)),
 })  # fmt: skip
 _ENABLING: Final = frozenset({"party_leader"})
-"""Pushes from which on the player may do more: waited for, however late it did something."""
+"""Pushes after which the player may do more: always waited for, even if the next call came much later."""
 _UNAWAITED: Final = frozenset({
     "match_presence_event", "channel_presence_event", "party_presence_event", "stream_presence_event",
     "status_presence_event",
@@ -123,21 +123,21 @@ class _Steps:
                 call=call,
                 written=self._call(index, call),
             )
-        # What it did not leave it was in until its connection ended.
+        # A player is in what it did not leave until its connection ends.
         yield from self._closes(len(calls), max((one.closed or 0.0 for one in self._role.sockets), default=0.0))
 
     def _mode(self) -> Any:
-        # Only those who met here find each other.
+        # Only players of the same crew are matched.
         return Raw("crew.id") if self._together else Raw("type(self).__name__")
 
     def _ticket_mode(self, call: TapedCall) -> Any:
-        ticket = call.answer.get("ticket") if isinstance(call.answer, Mapping) else None
+        ticket = fields(call.answer).get("ticket")
         matched = any(
             push.key == MATCHED and ticket is not None and push.body.get("ticket") == ticket
             for part in self._made.parts
             for push in part.role.pushes
         )
-        # A ticket that was not matched must find nobody here either.
+        # A ticket that was not matched must not be matched here either.
         return self._mode() if matched else Raw("self.player.user_id")
 
     def _closes(self, index: int, at: float) -> Iterator[Step]:
@@ -178,7 +178,7 @@ class _Steps:
 
     def _inside(self, index: int, call: TapedCall) -> Act | None:
         """The room that a call is written on."""
-        request = call.request if isinstance(call.request, Mapping) else {}
+        request = fields(call.request)
         channel = request.get("channel_id") or (call.path[0] if call.name == "/v2/channel/{channel_id}" else "")
         return self._part.acting.within("chat", channel, index) if channel else None
 
@@ -210,7 +210,7 @@ class _Steps:
         return written
 
     def _clean(self, value: Any, key: str, written: Written) -> Any:
-        """``value`` without what is somebody's; values of answers stay."""
+        """Return ``value`` without secret and personal texts; values of answers are kept."""
         made: Any
         if isinstance(value, (Ref, Own, Raw)):
             made = value
@@ -246,7 +246,7 @@ class _Steps:
 
 
 def _must_exist(user: Bystander, call: TapedCall) -> bool:
-    """Whether a call has its outcome only if the user exists."""
+    """True if the call has the recorded outcome only for a user that exists."""
     if call.error:
         return False
     if (call.kind, call.name) == ("GET", users.GET.template):
@@ -315,7 +315,7 @@ def _awaited(push: RecordedPush, part: Part, parts: Sequence[Part]) -> bool:
         if push.at - CAUSE < call.at <= push.at
     ]
     if not causes:
-        return False  # of somebody who was not recorded: it would not come again
+        return False  # its sender was not recorded: it would not arrive again
     _, own = max(causes)
     # What the server sends with the answer was not waited for.
     return not own or push.at - before.ended >= _IDLE
@@ -327,7 +327,7 @@ def _place(steps: Sequence[Step], at: float) -> int:
 
 
 def _hand_over(parts: Sequence[Part]) -> None:
-    """Have a role share the values that another one uses."""
+    """Let a role share the values that another one uses."""
     names: dict[tuple[int, Path], str] = {}
     by_role = {id(part.role): part for part in parts}
     for part in parts:

@@ -1,11 +1,11 @@
-"""Keeps out of a scenario what is somebody's: keys, ids, addresses, names, and what was said."""
+"""Keeps secrets and personal data out of a scenario: keys, ids, addresses, names, and texts."""
 
 from __future__ import annotations
 
 import json
 import keyword
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from hashlib import blake2s
 from importlib import import_module
@@ -35,7 +35,7 @@ _ADDRESS: Final = re.compile(
 _MAC: Final = re.compile(r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _LEAST: Final = 4
-"""Characters of a text that is looked for everywhere: shorter ones are in every word."""
+"""Characters of a text that is replaced everywhere: a shorter one may be part of any word."""
 _MARK: Final = "REDACTED-"
 """Without a space: it may be a part of a path."""
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
@@ -52,7 +52,7 @@ _WRITTEN: Final = "nakama_bots record recorded redacted player match first secon
 
 
 def filler(size: int) -> str:
-    """A text of that many characters that says nothing."""
+    """Return a text of ``size`` characters without a meaning."""
     return (FILLER * (size // len(FILLER) + 1))[:size]
 
 
@@ -72,7 +72,7 @@ class Redactor:
         self._known = sorted(known, key=len, reverse=True)
         self._pattern = _any_of(self._known)
         self._in_bytes = _any_of([_characters(one.encode("utf-8", "surrogatepass")) for one in self._known])
-        # Looked for everywhere, these would be found in the scenario's own words.
+        # Replaced everywhere, these would be found in the scenario's own words.
         self._whole = {text for text in found if text and (len(text) < _LEAST or text in common)}
 
     def text(self, text: str) -> str:
@@ -80,7 +80,7 @@ class Redactor:
         return self.part("REDACTED" if text in self._whole else text)
 
     def part(self, text: str) -> str:
-        """The same for what is not a value of its own, such as the name of a field."""
+        """Like ``text``, for a part of a text or the name of a field."""
         cleaned = _without(text, self._pattern, _example)
         if cleaned != text:
             self.replaced += 1
@@ -142,8 +142,8 @@ def _words(key: str) -> str:
 
 @cache
 def _vocabulary() -> str:
-    """The words of every scenario. A secret that is in one of them, such as the user name "play", is no longer
-    known from it, and to replace it there would break the source.
+    """Return the words of every scenario. A secret that is part of one, such as the user name "play", is only
+    replaced as a whole text: elsewhere a replacement would break the source.
     """
     names = [*dir(Client), *dir(Player), *REPLIES, *(template for _, template in METHODS), *keyword.kwlist]
     for module in iter_modules(types.__path__, f"{types.__name__}."):
@@ -192,12 +192,12 @@ def _characters(data: bytes) -> str:
     return data.decode("latin-1")
 
 
-def _without(text: str, known: re.Pattern[str] | None, address: Any) -> str:
+def _without(text: str, known: re.Pattern[str] | None, replacement: Callable[[str], str]) -> str:
     if known is not None:
         text = known.sub(lambda match: _same_size(len(match[0])), text)
     text = _EMAIL.sub(lambda match: _same_size(len(match[0])), text)
     text = _TOKEN.sub(lambda match: _same_size(len(match[0])), text)
-    text = _ADDRESS.sub(lambda match: address(match[0]) if _is_address(match[0]) else match[0], text)
+    text = _ADDRESS.sub(lambda match: replacement(match[0]) if _is_address(match[0]) else match[0], text)
     return _UUID.sub(_other_id, text)
 
 
@@ -210,17 +210,17 @@ def _is_address(text: str) -> bool:
 
 
 def _example(address: str) -> str:
-    """An address that no machine has."""
+    """Return an address that no machine has."""
     return "192.0.2.1" if "." in address else "2001:db8::1"
 
 
 def _zeros(address: str) -> str:
-    """An address of the same size that no machine has."""
+    """Return an address of the same size that no machine has."""
     return re.sub(r"[0-9a-fA-F]", "0", address)
 
 
 def _other_id(match: re.Match[str]) -> str:
-    """An id of nobody, the same for the same one."""
+    """Return an id that no user has: the same for the same id."""
     return f"00000000-0000-4000-8000-{blake2s(match[0].encode(), digest_size=6).hexdigest()}"
 
 

@@ -11,7 +11,7 @@ from nakama_bots.rest.families import friends, groups, notifications
 
 NAMES: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 _PERSONAL: Final = ("/v2/account/link/", "/v2/account/unlink/", "/v2/iap/")
-# Not the same the second time: friends, members and notifications that were deleted stay so.
+# Calls that succeed once per account: friends and members stay, deleted notifications are gone.
 _ONCE: Final = frozenset({
     (route.method, route.template)
     for route in (friends.ADD, friends.BLOCK, friends.DELETE, groups.JOIN, notifications.DELETE)
@@ -31,15 +31,15 @@ class Role:
     pushes: list[RecordedPush] = field(default_factory=list)
     sockets: list[RecordedSocket] = field(default_factory=list)
     bystanders: dict[str, int] = field(default_factory=dict)
-    """Users that were not recorded and whom its calls need, by id or name: their number."""
+    """Number, from 0, of each user that its calls need and that was not recorded, by id or name."""
 
     def connection_at(self, at: float) -> int:
         """Which of its connections was the newest at a time, from 1; 0 before the first."""
         return sum(1 for one in self.sockets if one.opened <= at)
 
     @property
-    def passes(self) -> bool:
-        """Whether each round needs a new account: it was new, or did what an account can do once."""
+    def needs_new_account(self) -> bool:
+        """True if its account was new, or made a call that succeeds only once."""
         return self.created or any((one.kind, one.name) in _ONCE and not one.error for one in self.calls)
 
     @property
@@ -49,7 +49,7 @@ class Role:
 
 
 def roles_of(tape: Tape, notes: list[str]) -> list[Role]:
-    """The players in the order in which they came; ``notes`` gets what is left out, a line each."""
+    """The players in the order in which they came; ``notes`` gets what is left out, one line per item."""
     _adopt(tape)
     users = list(dict.fromkeys(call.user for call in tape.calls if call.user))
     users += [one.user for one in tape.sockets if one.user and one.user not in users]
@@ -73,7 +73,7 @@ def roles_of(tape: Tape, notes: list[str]) -> list[Role]:
 
 
 def _adopt(tape: Tape) -> None:
-    """Give a call that nobody was logged in for, such as a refused login, to the only or the next player."""
+    """Give a call that no player was logged in for, such as a refused login, to the only or the next player."""
     waiting: list[TapedCall] = []
     last = ""
     for call in tape.calls:

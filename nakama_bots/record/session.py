@@ -1,4 +1,4 @@
-"""One recording from its begin to its files, as the command and a program use it."""
+"""One recording from its start to its files, for the command and for programs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Final
 from nakama_bots.errors import ConfigError
 from nakama_bots.players.replay import SUFFIX
 from nakama_bots.record.capture import har
+from nakama_bots.record.capture.scribe import Scribe
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.capture.wire import Kept
 from nakama_bots.record.writing.scenario import Scenario, made_of, save
-from nakama_bots.record.writing.scribe import Scribe
 
 PACES: Final = ("thinking", "recorded")
 STATES: Final = ("replay", "model")
@@ -23,7 +23,7 @@ STATES: Final = ("replay", "model")
 
 @dataclass(frozen=True, slots=True)
 class RecordOptions:
-    """What a scenario is written like; ``output`` is its file."""
+    """How a scenario is written; ``output`` is its file."""
 
     output: Path
     pace: str = "thinking"

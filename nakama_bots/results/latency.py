@@ -40,14 +40,14 @@ def latency(histogram: Histogram | None) -> Latency:
     """Return the figures of a histogram; None stands for an empty one."""
     histogram = histogram or Histogram()
     found = histogram.percentiles(PERCENTILES.values())
-    p50, p75, p90, p95, p99, p99_9 = (_ms(found[percent]) for percent in PERCENTILES.values())
+    p50, p75, p90, p95, p99, p99_9 = (milliseconds(found[percent]) for percent in PERCENTILES.values())
     return {
         "count": histogram.count,
         "overflow": histogram.overflow,
         "underflow": histogram.underflow,
-        "min": _ms(histogram.min),
-        "mean": _ms(histogram.mean),
-        "max": _ms(histogram.max),
+        "min": milliseconds(histogram.min),
+        "mean": milliseconds(histogram.mean),
+        "max": milliseconds(histogram.max),
         "p50": p50,
         "p75": p75,
         "p90": p90,
@@ -57,5 +57,6 @@ def latency(histogram: Histogram | None) -> Latency:
     }
 
 
-def _ms(seconds: float | None) -> float | None:
+def milliseconds(seconds: float | None) -> float | None:
+    """Return ``seconds`` in milliseconds, as summaries and pages have them."""
     return None if seconds is None else round(seconds * 1e3, 3)

@@ -16,10 +16,10 @@ from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.frames import TEXT
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.record.capture.proxy import RecordingProxy
+from nakama_bots.record.capture.scribe import Scribe
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.session import tape_of
 from nakama_bots.record.writing.scenario import made_of
-from nakama_bots.record.writing.scribe import Scribe
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session

@@ -15,11 +15,11 @@ import pytest
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError
 from nakama_bots.realtime.frames import BINARY, TEXT
+from nakama_bots.record.capture.scribe import Scribe
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.session import RecordOptions, finish
 from nakama_bots.record.state import MOST_STATE
 from nakama_bots.record.writing.scenario import MOST_LINES
-from nakama_bots.record.writing.scribe import Scribe
 
 from .conftest import MakeRecorder
 from .support import Game, check_source, stopped

@@ -9,7 +9,7 @@ import pytest
 
 from .support import Recorded
 
-ODD: tuple[Any, ...] = (None, 3, "x", "{", ["x"], [None], {"a": 1}, {"a": {"b": []}})
+ODD: tuple[Any, ...] = (None, 3, "x", "--5", "²", "{", ["x"], [None], {"a": 1}, {"a": {"b": []}})
 
 
 @pytest.mark.parametrize("odd", ODD, ids=json.dumps)
@@ -56,5 +56,13 @@ def test_requests(odd: Any) -> None:
     recorded.rest("POST", "/v2/storage", {"object_ids": odd})
     recorded.rest("PUT", "/v2/account", odd)
     recorded.rest("POST", "/v2/group", odd)
+    recorded.rest("GET", "/v2/account")
+    assert "get_account()" in recorded.files()[0]
+
+
+@pytest.mark.parametrize("odd", ["x", "--5", "²"])
+def test_queries(odd: str) -> None:
+    recorded = Recorded()
+    recorded.rest("GET", f"/v2/friend?limit={odd}")
     recorded.rest("GET", "/v2/account")
     assert "get_account()" in recorded.files()[0]

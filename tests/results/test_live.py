@@ -14,7 +14,7 @@ from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.health import Health
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
-from nakama_bots.results.show.live import SECONDS, Live, Progress, Stage, funnel_of, line
+from nakama_bots.results.show.live import SECONDS, Live, Progress, RunStage, funnel_of, line
 from nakama_bots.results.show.live_table import Screen
 
 STARTED = 1000.0
@@ -57,7 +57,7 @@ def view(*rows):
 
 def part(*rows):
     live, total = view(*rows)
-    return live.part(total, Health().part(), TARGET, Stage("running", "running", 3.0))
+    return live.part(total, Health().part(), TARGET, RunStage("running", "running", 3.0))
 
 
 def test_second_by_second():
@@ -126,7 +126,7 @@ def test_only_what_is_new_is_read_and_the_old_is_dropped():
     paused = []
     live.update(pause=lambda: paused.append(1))
     assert len(paused) == SECONDS + 48
-    seconds = live.part(total, Health().part(), TARGET, Stage("running", "running", 3.0))["seconds"]
+    seconds = live.part(total, Health().part(), TARGET, RunStage("running", "running", 3.0))["seconds"]
     assert (len(seconds), seconds[-1]) == (SECONDS, SECONDS + 49)
 
 

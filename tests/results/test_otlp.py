@@ -24,7 +24,7 @@ from nakama_bots.errors import Abandoned, RequestTimeout
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.export.exponential import MOST_BUCKETS, ExponentialDurations
 from nakama_bots.results.export.figures import BOUNDS, D, Durations, Figures
-from nakama_bots.results.export.otlp import OtlpDurations, Window, metric_parts, spans
+from nakama_bots.results.export.otlp import ExportPeriod, OtlpDurations, metric_parts, spans
 from nakama_bots.results.export.prometheus import pages
 from nakama_bots.results.export.series import RunState
 from nakama_bots.results.record.histogram import Histogram as Recorded
@@ -36,7 +36,7 @@ from nakama_bots.settings.target import Target
 
 STATE = RunState("duel", "http://127.0.0.1:7350", is_emulator=True, started=5.0, active=True, verdict="passed")
 RESOURCE = Resource({"service.name": "x"})
-WINDOW = Window(5.0, 7.5)
+PERIOD = ExportPeriod(5.0, 7.5)
 
 
 def durations(times: list[float]) -> ExponentialDurations:
@@ -116,7 +116,7 @@ def test_both_exports_have_the_same_metrics() -> None:
     """As a collector translates names to Prometheus: dots, units and ``_total``."""
     units = {"": "", "s": "_seconds", "By": "_bytes", "1": "_ratio", "{core}": ""}
     names = set()
-    for metric in sent(list(metric_parts(fine(recorder_with_everything()), STATE, WINDOW, RESOURCE))):
+    for metric in sent(list(metric_parts(fine(recorder_with_everything()), STATE, PERIOD, RESOURCE))):
         grows = isinstance(metric.data, Sum) and metric.data.is_monotonic
         names.add(metric.name.replace(".", "_") + units[metric.unit or ""] + "_total" * grows)
     page = b"".join(pages(figures(recorder_with_everything(), Durations), STATE)).decode()
@@ -125,8 +125,8 @@ def test_both_exports_have_the_same_metrics() -> None:
     assert "nakama_bots_server_cpu_cores" in names
 
 
-def test_points_have_the_time_of_the_window() -> None:
-    for metric in sent(list(metric_parts(fine(recorder_with_everything()), STATE, WINDOW, RESOURCE))):
+def test_points_have_the_time_of_the_period() -> None:
+    for metric in sent(list(metric_parts(fine(recorder_with_everything()), STATE, PERIOD, RESOURCE))):
         for point in metric.data.data_points:
             assert (point.start_time_unix_nano, point.time_unix_nano) == (5_000_000_000, 7_500_000_000)
         if not isinstance(metric.data, Gauge):
@@ -136,8 +136,8 @@ def test_points_have_the_time_of_the_window() -> None:
 def test_a_restart_keeps_names_and_gauges() -> None:
     found = fine(recorder_with_everything())
     found.restart()
-    window = Window(5.0, 7.5, delta=True)
-    by_name = {metric.name: metric.data for metric in sent(list(metric_parts(found, STATE, window, RESOURCE)))}
+    period = ExportPeriod(5.0, 7.5, delta=True)
+    by_name = {metric.name: metric.data for metric in sent(list(metric_parts(found, STATE, period, RESOURCE)))}
     calls, users = by_name["nakama_bots.calls"], by_name["nakama_bots.users"]
     assert isinstance(calls, Sum)
     assert calls.aggregation_temporality is AggregationTemporality.DELTA
@@ -151,7 +151,7 @@ def test_explicit_buckets_where_a_user_wants_them() -> None:
     recorder = Recorder(0.0)
     recorder.call(FinishedCall("WS", "rpc", 0.0, 0.2, 0, None))
     coarse: Figures[OtlpDurations] = figures(recorder, Durations)
-    parts = list(metric_parts(coarse, STATE, WINDOW, RESOURCE))
+    parts = list(metric_parts(coarse, STATE, PERIOD, RESOURCE))
     [data] = [metric.data for metric in sent(parts) if metric.name == "nakama_bots.call_duration"]
     assert isinstance(data, Histogram)
     [point] = data.data_points
@@ -163,7 +163,7 @@ def test_many_names_come_in_parts() -> None:
     recorder = Recorder(0.0)
     for number in range(100):
         recorder.call(FinishedCall("WS", f"rpc.{number}", 0.0, 0.001, 0, None, 0.001))
-    parts = list(metric_parts(fine(recorder), STATE, WINDOW, RESOURCE))
+    parts = list(metric_parts(fine(recorder), STATE, PERIOD, RESOURCE))
     found = [metric for metric in sent(parts) if isinstance(metric.data, ExponentialHistogram)]
     assert len(parts) > 4
     assert sum(len(metric.data.data_points) for metric in found) == 200

@@ -28,7 +28,7 @@ from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.net.failures import DIAL_ERRORS, mapped
 from nakama_bots.results.export.exponential import ExponentialDurations
 from nakama_bots.results.export.figures import Durations, Figures
-from nakama_bots.results.export.otlp import OtlpDurations, Window, metric_parts, spans
+from nakama_bots.results.export.otlp import ExportPeriod, OtlpDurations, metric_parts, spans
 from nakama_bots.results.export.series import RunState
 from nakama_bots.results.record.timeline import Interval
 from nakama_bots.results.summary import RunInfo
@@ -173,15 +173,15 @@ class OtlpSender:
         # The rest of a part of the time is sent before the next one: nothing is left out or sent twice.
         if not self._send_pending(exporter):
             return
-        window = Window(self._since, time(), self._delta)
+        period = ExportPeriod(self._since, time(), self._delta)
         verdict = self._verdict or self._outlook()
         state = RunState.of(info, active=not self._verdict, verdict=verdict)
-        for part in metric_parts(self._figures, state, window, resource):
+        for part in metric_parts(self._figures, state, period, resource):
             self._pending.append(part)
             let_others_run()
         if self._delta:
             self._figures.restart()
-            self._since = window.ended
+            self._since = period.ended
         self._send_pending(exporter)
 
     def _send_pending(self, exporter: OTLPMetricExporter) -> bool:

@@ -7,13 +7,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 from locust.env import Environment
 
 from nakama_bots.load.figures.intervals import Totals
-from nakama_bots.load.process.terminal import TerminalView
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.show.ended import EndedRuns
 from nakama_bots.results.show.live import (
@@ -24,13 +23,16 @@ from nakama_bots.results.show.live import (
     Live,
     LivePart,
     Progress,
-    Stage,
+    RunStage,
     funnel_of,
     line,
 )
-from nakama_bots.results.show.live_table import Screen
 from nakama_bots.results.summary import Summary, TargetPart, error_parts
 from nakama_bots.settings.resolve import Settings
+
+if TYPE_CHECKING:
+    from nakama_bots.load.process.terminal import TerminalView
+    from nakama_bots.results.show.live_table import Screen
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +58,12 @@ class LiveView:
         self._target = target
         self._interval = interval
         self._length = length
-        self._terminal = TerminalView() if table else None
+        self._terminal: TerminalView | None = None
+        if table:
+            # Here: rich takes 25 ms to import, for runs that draw no table.
+            from nakama_bots.load.process.terminal import TerminalView  # noqa: PLC0415
+
+            self._terminal = TerminalView()
         self._live = Live(totals.timeline)
         self._teller: gevent.Greenlet[[], None] | None = None
         self._warned = False
@@ -71,7 +78,7 @@ class LiveView:
         timeline = live.timeline
         runner = self._environment.runner
         ended = time() if self._teller is not None else timeline.ended
-        stage = Stage(
+        stage = RunStage(
             runner.state if runner is not None else "", self._phase, max(0.0, ended - timeline.started)
         )
         health = self._totals.health.part()
@@ -97,6 +104,8 @@ class LiveView:
 
     def screen(self) -> Screen:
         """Return what a terminal shows."""
+        from nakama_bots.results.show.live_table import Screen  # noqa: PLC0415 - as above
+
         live, recorder = self._updated(), self._totals.recorder
         return Screen(
             ", ".join(found.__name__ for found in self._environment.user_classes),

@@ -1,1 +1,1 @@
-"""What is recorded: through the proxy, or from an HAR file."""
+"""Recordings: through the proxy, or from an HAR file."""

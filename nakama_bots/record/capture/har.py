@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.realtime.frames import BINARY, TEXT
-from nakama_bots.record.writing.scribe import Scribe, SocketScribe
+from nakama_bots.record.capture.scribe import Scribe, SocketScribe
 
 _FLAG: Final = "--har"
 _ACCEPTED: Final = "an HAR file: JSON with log.entries"
 _MILLISECONDS: Final = 1e11
-"""A larger time is not one of seconds: it would be in the year 5138."""
+"""A larger time is in milliseconds: in seconds it would be in the year 5138."""
 _MESSAGES: Final = ("_webSocketMessages", "webSocketMessages")
 
 
 def read(path: Path, scribe: Scribe) -> None:
-    """Write an HAR file on the scribe's tape; ``ConfigError`` if it is none."""
+    """Write an HAR file on the scribe's tape; ``ConfigError`` if it is not one."""
     try:
         # Not orjson: other tools' files have a byte order mark, or half of a surrogate pair.
         document = json.loads(path.read_bytes())
@@ -52,7 +52,7 @@ def _start(entry: Any) -> float | None:
 
 
 def _moment(value: Any) -> float:
-    """Seconds since 1970, of which some exporters write milliseconds or the date as a text."""
+    """Return seconds since 1970; some exporters write milliseconds, or the date as a text."""
     if isinstance(value, str):
         return datetime.fromisoformat(value).timestamp()
     moment = float(value)

@@ -76,7 +76,7 @@ class HttpReader:
         self._since = 0.0
 
     def feed(self, data: bytes, at: float) -> None:
-        """Take bytes that passed at ``at``."""
+        """Add bytes that passed at ``at``."""
         if not self._buffer:
             self._since = at
         self._buffer += data

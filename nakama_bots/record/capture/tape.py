@@ -12,20 +12,20 @@ WS: Final = "WS"
 
 
 def fields(value: Any) -> Mapping[str, Any]:
-    """An object of the wire; what is none has no fields."""
+    """Return the fields of a JSON object; none if ``value`` is not an object."""
     return value if isinstance(value, Mapping) else {}
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
-    """A list of objects of the wire; what is none is left out."""
+    """Return the objects in a JSON list; none if ``value`` is not a list."""
     return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def whole(value: Any, default: int = 0) -> int:
-    """A whole number of the wire, which JSON may have as a text."""
+    """Return a whole number, which JSON may have as a text; ``default`` if ``value`` is not one."""
     try:
         return int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return default
 
 
@@ -34,7 +34,7 @@ class TapedCall:
     """A request and its answer, over REST or the socket. Times in seconds since the recording began."""
 
     user: str
-    """User id of its player; "" if nobody was logged in."""
+    """User id of its player; "" if no player was logged in."""
     kind: str
     """The HTTP method, or ``WS``."""
     name: str
@@ -90,7 +90,7 @@ class Tape:
     names: dict[str, str] = field(default_factory=dict, repr=False)
     """User names by user id, as far as they were seen."""
     notes: list[str] = field(default_factory=list)
-    """What could not be recorded, a line each."""
+    """What could not be recorded: one line per problem."""
 
     def sort(self) -> None:
         """Put everything in the order of time."""
@@ -99,7 +99,7 @@ class Tape:
         self.sockets.sort(key=lambda one: one.opened)
 
     def note(self, text: str) -> None:
-        """Say once what could not be recorded."""
+        """Add a line to ``notes`` unless it is there."""
         if text not in self.notes:
             self.notes.append(text)
 

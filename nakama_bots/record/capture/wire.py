@@ -12,7 +12,7 @@ from typing import Final
 
 from nakama_bots.realtime.frames import FrameReader
 from nakama_bots.record.capture.http import HttpMessage, HttpReader, UnreadableHttp
-from nakama_bots.record.writing.scribe import Scribe, SocketScribe
+from nakama_bots.record.capture.scribe import Scribe, SocketScribe
 
 MOST_KEPT: Final = 256 * 1024 * 1024
 """Bytes that a recording keeps in memory."""
@@ -33,7 +33,7 @@ class Wire:
 
     pieces: list[tuple[WireSide, float, bytes]] = field(default_factory=list)
     cut: bool = False
-    """Whether something of it is left out: what follows would be read wrongly."""
+    """True once a piece is left out: pieces after it could not be read."""
 
 
 @dataclass(slots=True)

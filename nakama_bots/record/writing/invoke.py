@@ -76,7 +76,7 @@ class Written:
     named: dict[str, Any]
     personal: bool = False
     call: TapedCall | None = None
-    """What was recorded."""
+    """The recorded call."""
     special: str = ""
     """A statement that follows it."""
 
@@ -183,8 +183,8 @@ def over_socket(call: TapedCall, inside: Act | None) -> Written:
     """A message by the act that it belongs to, or by ``player.socket``."""
     body = dict(fields(call.request))
     for name in _NUMBERS:
-        if isinstance(body.get(name), str) and body[name].lstrip("-").isdigit():
-            body[name] = int(body[name])
+        if isinstance(body.get(name), str):
+            body[name] = whole(body[name], body[name])
     if "data" in body or call.name.endswith("_data_send"):
         body["data"] = payload_of(body.get("data"))
     if "content" in body:
@@ -245,7 +245,7 @@ def history(call: TapedCall, inside: Act | None) -> Written | None:
     query = {key: one[-1] for key, one in call.query.items()}
     if inside is None or query.pop("forward", "") != "false" or query.keys() - {"limit"}:
         return None
-    limit = int(query["limit"]) if query.get("limit", "").isdigit() else 1
+    limit = whole(query.get("limit"), 1)
     return Written("history", [] if limit == _HISTORY else [limit], {})
 
 

@@ -1,4 +1,4 @@
-"""Lines of source that repeat become a loop."""
+"""Loops in the source of a scenario."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _LONGEST_LOOP: Final = 4
 
 
 def folded(lines: Sequence[str]) -> list[str]:
-    """Lines that repeat become a loop."""
+    """Return ``lines`` with a loop for lines that repeat."""
     done: list[str] = []
     index = 0
     while index < len(lines):

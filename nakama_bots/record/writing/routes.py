@@ -202,6 +202,6 @@ def _typed(parameters: Any, key: str, values: list[str]) -> Any:
     value = values[-1]
     if "bool" in kind and value in ("true", "false"):
         return value == "true"
-    if "int" in kind and value.lstrip("-").isdigit():
+    if "int" in kind and value.removeprefix("-").isdecimal():
         return int(value)
     return value

@@ -1,4 +1,4 @@
-"""From a tape to the files of a scenario: the source and its data, and what to tell about them."""
+"""From a tape to the files of a scenario: the source and its data, and a report about them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def made_of(
     data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if not series else 0) + b"\n"
     report = [*planned.correlation.findings.lines(), *dict.fromkeys(notes)]
     if redactor.replaced:
-        report.append(f"replaced: {redactor.replaced} texts that are somebody's")
+        report.append(f"replaced: {redactor.replaced} secret or personal texts")
     source, leaked = _without(redactor, source)
     shown, leaked_data = _without(redactor, data.decode())
     if leaked or leaked_data:

@@ -94,8 +94,7 @@ class Writer:
             for step in part.steps
             if step.kind == "share" and step.value
         }
-        # What can be done once with an account is done with a new one each time.
-        self._passing = any(part.role.passes for part in plan.parts)
+        self._new_accounts = any(part.role.needs_new_account for part in plan.parts)
         self._errors: set[str] = set()
         self._names = _Names()
         self._part: Part
@@ -190,14 +189,14 @@ class Writer:
         lines.append("    wait_time = between(0.5, 1.5)")
         if self._together:
             number = len(self._plan.parts)
-            pad = "    " * (3 if self._passing else 2)
+            pad = "    " * (3 if self._new_accounts else 2)
             roles = ", ".join(f"self.{part.role.name}" for part in self._plan.parts)
             lines += [
                 "",
                 "    @task",
                 "    def play(self) -> None:",
                 '        """Meet the others and take a role."""',
-                *(["        with self.player.passing_through():"] if self._passing else []),
+                *(["        with self.player.passing_through():"] if self._new_accounts else []),
                 f"{pad}with self.player.meet({number}, timeout={_WAIT}) as crew:",
                 f"{pad}    ({roles})[crew.index](crew)",
                 f"{pad}    crew.wait()",
@@ -207,13 +206,13 @@ class Writer:
     def _role(self, part: Part) -> list[str]:
         self._part, self._names = part, _Names()
         self._depth = 2
-        doc = f'"""{_told(part)}"""'
+        doc = f'"""{_docstring(part)}"""'
         if self._together:
             lines = [f"    def {part.role.name}(self, crew: Crew) -> None:", f"        {doc}"]
         else:
             lines = ["    @task", "    def play(self) -> None:", f"        {doc}"]
         body: list[str] = []
-        if self._passing and not self._together:
+        if self._new_accounts and not self._together:
             body.append("        with self.player.passing_through():")
             self._depth += 1
         if part.role.bystanders:
@@ -227,7 +226,7 @@ class Writer:
         for step in part.steps:
             body += self._step(step)
         if not [line for line in body if not line.lstrip().startswith("with ")]:
-            # It was only there.
+            # The player was only connected.
             seconds = max((one.closed or one.opened) - one.opened for one in part.role.sockets)
             body += self._line(f"self.player.hold({max(1, round(seconds))})")
         return lines + loops.folded(body)
@@ -439,7 +438,7 @@ def _has_sources(value: Any) -> bool:
     return isinstance(value, list) and any(map(_has_sources, value))
 
 
-def _told(part: Part) -> str:
+def _docstring(part: Part) -> str:
     does = [_ACTS[act.how.removeprefix("party.")] for act in part.acting.acts]
     rest = sum(1 for one in part.steps if one.kind == "call")
     parts = [*dict.fromkeys(does), *([f"{rest} calls"] if rest else [])]
@@ -485,7 +484,7 @@ def _constant(name: str) -> str:
 
 
 def role_calls(role: Role, redactor: Redactor) -> list[list[str]]:
-    """What a verification compares: kind, name and outcome of each call."""
+    """Return what a verification compares: kind, name and outcome of each call."""
     return [
         [call.kind, redactor.part(call.name), call.error or "ok"]
         for call in role.calls

@@ -49,8 +49,8 @@ _OWN: Final = ("kind", "name", "outcome", "bytes", "waited_ms", "cid", "state", 
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """The time that figures are of, in seconds since 1970. With ``delta`` they are counted from ``started``."""
+class ExportPeriod:
+    """The time of exported figures, in seconds since 1970. With ``delta`` they count from ``started``."""
 
     started: float
     ended: float
@@ -58,7 +58,7 @@ class Window:
 
 
 def metric_parts(
-    figures: Figures[OtlpDurations], state: RunState, window: Window, resource: Resource
+    figures: Figures[OtlpDurations], state: RunState, period: ExportPeriod, resource: Resource
 ) -> Iterator[MetricsData]:
     """Return every metric, in parts that can be sent one by one; other code may run between two of them."""
     part: list[Metric] = []
@@ -67,7 +67,7 @@ def metric_parts(
         step = _HISTOGRAMS if isinstance(metric, Distribution) else _NUMBERS
         for first in range(0, len(metric.points), step):
             until = min(first + step, len(metric.points))
-            part.append(_metric(metric, first, until, window))
+            part.append(_metric(metric, first, until, period))
             size += (until - first) / step
             if size >= 1:
                 yield _data(part, resource)
@@ -79,7 +79,7 @@ def metric_parts(
 def spans(events: Sequence[TraceEvent], info: RunInfo, resource: Resource) -> Iterator[ReadableSpan]:
     """Return a trace for each player: a span for the player, and below it one for each of its events.
 
-    A call ends when its answer arrived, by the kernel's clock where it has stamped it.
+    A call ends when its answer arrived, by the kernel's clock if it was stamped.
     """
     scope = InstrumentationScope(SCOPE, info.versions.get("nakama_bots"))
     players: dict[str, tuple[float, float]] = {}
@@ -108,10 +108,12 @@ def _data(part: Sequence[Metric], resource: Resource) -> MetricsData:
     return MetricsData([ResourceMetrics(resource, [scope], "")])
 
 
-def _metric(metric: Numbers | Distribution[OtlpDurations], first: int, until: int, window: Window) -> Metric:
+def _metric(
+    metric: Numbers | Distribution[OtlpDurations], first: int, until: int, period: ExportPeriod
+) -> Metric:
     """Return the points from ``first`` to ``until`` of ``metric``."""
-    times = _nanoseconds(window.started), _nanoseconds(window.ended)
-    temporality = AggregationTemporality.DELTA if window.delta else AggregationTemporality.CUMULATIVE
+    times = _nanoseconds(period.started), _nanoseconds(period.ended)
+    temporality = AggregationTemporality.DELTA if period.delta else AggregationTemporality.CUMULATIVE
     name, labels = _PREFIX + metric.name, metric.labels
     if isinstance(metric, Distribution):
         durations = metric.points[first:until]
@@ -186,7 +188,7 @@ def _status(event: TraceEvent) -> Status:
 
 
 def _context(info: RunInfo, player: str, number: int) -> SpanContext:
-    """Return the ids of the span ``number`` of the trace of ``player``: others in every run."""
+    """Return the ids of the span ``number`` in the trace of ``player``; they differ between runs."""
     trace = f"{info.started.isoformat()} {player}"
     return SpanContext(
         int(_hash(trace, 16), 16), int(_hash(f"{trace} {number}", 8), 16), is_remote=False,

@@ -1,6 +1,6 @@
 """A run's figures as metrics, whatever they are sent as. Pure.
 
-A name is without the unit and without ``_total``: each export adds them as it has to. Labels are names of
+A name is without the unit and without ``_total``: each export adds its own. Labels are names of
 messages, routes, counts and processes, each of a bounded number; never an id, a user or a text of the server.
 """
 
@@ -90,14 +90,6 @@ class _Family:
     of: Mapping[str, str]
 
 
-def _deliveries(*fields: str) -> dict[str, str]:
-    return {
-        f"{observer.delivery_total(kind)}_{field}": f"{kind} {field}"
-        for kind in observer.DELIVERY_KINDS
-        for field in fields
-    }
-
-
 COUNTED: Final = (
     _Family("ticks", "Match-state ticks of the players.", "state",
             {observer.TICKS_SENT: "sent", observer.TICKS_MISSED: "missed"}),
@@ -123,10 +115,14 @@ COUNTED: Final = (
 )  # fmt: skip
 """Counts with a metric of their own; others are ``nakama_bots_counts_total`` by name."""
 
-_DELIVERIES: Final = _deliveries(*observer.DELIVERY_FIELDS)
+_DELIVERIES: Final = {
+    f"{observer.delivery_total(kind)}_{state}": (kind, state)
+    for kind in observer.DELIVERY_KINDS
+    for state in observer.DELIVERY_FIELDS
+}
 _COUNTED: Final = frozenset(name for family in COUNTED for name in family.of) | frozenset(_DELIVERIES)
 
-# In the name: what is in braces in a unit is a comment, from which no name is made.
+# A suffix of the name: a collector adds no unit in braces, which is a comment in UCUM.
 _CORES: Final = ("_cores", "{core}")
 _UNITS: Final = {"": ("", ""), "s": ("", "s"), "bytes": ("", "By"), "cores": _CORES}
 _SHARES: Final = {"loop_busy"}
@@ -217,7 +213,7 @@ def _counts(counts: Mapping[str, int]) -> Iterator[Numbers]:
         yield Numbers(family.name, family.help, points, (family.label,), counts=True)
     yield Numbers(
         "deliveries", "Messages between players: expected ones, and how they ended.",
-        [(tuple(of.split(" ")), counts[name]) for name, of in _DELIVERIES.items() if name in counts],
+        [(of, counts[name]) for name, of in _DELIVERIES.items() if name in counts],
         ("kind", "state"), counts=True,
     )  # fmt: skip
     yield Numbers(

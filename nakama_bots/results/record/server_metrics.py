@@ -43,7 +43,7 @@ _GROWING: Final[dict[str, tuple[str, float]]] = {
     "go_gc_duration_seconds_count": ("gc_pauses", 1.0),
     "go_gc_duration_seconds_sum": ("gc_seconds", 1.0),
 }
-"""Name and factor of what only grows; shown since the first scrape."""
+"""Name and factor of metrics that only grow; values count from the first scrape."""
 _SUMMARIES: Final[dict[str, str]] = {
     "nakama_overall_latency_ms": "latency",
     "nakama_matchmaker_process_time": "matchmaker_process",
@@ -151,7 +151,7 @@ class ServerMetrics:
     def _added(self, metric: str, value: float) -> float:
         before = self._before.get(metric)
         if before is None:
-            # Nakama has no metric of what has not happened yet: one that is new counts from zero.
+            # Nakama has no metric of an event that has not happened yet: a new metric counts from zero.
             self._base[metric] = value if not self.scrapes else 0.0
         elif value < before:
             # The counter starts from zero again: the server was restarted.

@@ -12,11 +12,13 @@ from typing import Final, TypedDict
 
 from nakama_bots import observer
 from nakama_bots.ledger import Ledger
+from nakama_bots.results.latency import milliseconds
 from nakama_bots.results.record import gauges, sparse
 from nakama_bots.results.record.health import HealthPart
 from nakama_bots.results.record.recorder import ABANDONED, CallKey, Recorded, Recorder
 from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
 from nakama_bots.results.show.ended import EndedRun
+from nakama_bots.results.show.report.axes import clock
 from nakama_bots.results.summary import MATCHED, ErrorPart, TargetPart, error_parts
 
 SECONDS: Final = 300
@@ -93,8 +95,8 @@ class NowPart(TypedDict):
 class LivePart(TypedDict):
     """The content of a live page. ``seconds`` of the series count from the start; null is no value.
 
-    ``phase`` is idle, running, ending or ended; ``now`` is null unless a run is going on. ``runs`` are the runs
-    of this process that have ended, newest first.
+    ``phase`` is idle, running, ending or ended; ``now`` is null if no run is in progress. ``runs`` are the
+    ended runs of this process, newest first.
     """
 
     state: str
@@ -114,7 +116,7 @@ class LivePart(TypedDict):
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class RunStage:
     """Where a run is: Locust's state, the page's phase, and the seconds since the start."""
 
     state: str
@@ -192,7 +194,7 @@ class Live:
         recorder: Recorder,
         health: HealthPart,
         target: TargetPart,
-        stage: Stage,
+        stage: RunStage,
         runs: Sequence[EndedRun] = (),
     ) -> LivePart:
         """Return the content of the page. ``recorder`` has the whole run."""
@@ -209,7 +211,7 @@ class Live:
             "series": self._series(seconds),
             "messages": self.messages(recorder),
             "funnel": funnel_of(recorder),
-            "time_to_match_ms": [_ms(found.get(percent)) for percent in _PERCENTS],
+            "time_to_match_ms": [milliseconds(found.get(percent)) for percent in _PERCENTS],
             "ledger": Ledger.from_counts(recorder.counts).line(),
             "errors": error_parts(recorder)[:ERRORS],
             "health": health,
@@ -321,18 +323,19 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is, in seconds. ``length``: when it will end; None if nothing but a signal ends it."""
+    """How long a run has taken and will take, in seconds. ``length`` is None if only a signal ends it."""
 
     elapsed: float
     length: float | None = None
 
     def text(self) -> str:
         """Return the time since the start, and the time left if it is known."""
+        elapsed = clock(round(self.elapsed))
         if self.length is None:
-            return f"{_clock(self.elapsed)}, until Ctrl-C"
+            return f"{elapsed}, until Ctrl-C"
         left = max(0.0, self.length - self.elapsed)
         share = min(1.0, self.elapsed / self.length) if self.length else 1.0
-        return f"{_clock(self.elapsed)} of {_clock(self.length)} ({share:.0%}), {_clock(left)} left"
+        return f"{elapsed} of {clock(round(self.length))} ({share:.0%}), {clock(round(left))} left"
 
 
 def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart, progress: Progress) -> str:
@@ -340,7 +343,7 @@ def line(now: NowPart, funnel: Mapping[str, int], health: HealthPart, progress: 
     parts = [
         progress.text(),
         f"{now['users']:,.0f} users, {now['sockets']:,.0f} sockets, {now['pending']:,.0f} in flight",
-        f"{now['trips']:,.0f} rt/s p50 {_show(now['p50_ms'])} p95 {_show(now['p95_ms'])} ms",
+        f"{now['trips']:,.0f} rt/s p50 {shown(now['p50_ms'])} p95 {shown(now['p95_ms'])} ms",
         f"{now['failed']:,} failed",
     ]
     return " | ".join([*parts, *notes(now, funnel, health)])
@@ -352,7 +355,7 @@ def notes(now: NowPart, funnel: Mapping[str, int], health: HealthPart) -> list[s
     if now["data_out"] or now["data_in"]:
         parts.append(
             f"match data {now['data_out']:,.0f}/s out {now['data_in']:,.0f}/s in, "
-            f"ticks late p95 {_show(now['tick_late_ms'])} ms"
+            f"ticks late p95 {shown(now['tick_late_ms'])} ms"
         )
     if funnel["tickets added"]:
         parts.append(
@@ -413,19 +416,10 @@ def _folded(by_source: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
 def _percentiles(buckets: sparse.Buckets) -> tuple[float | None, float | None, float | None]:
     if not buckets:
         return None, None, None
-    p50, p95, p99 = (_ms(value) for value in sparse.percentiles(buckets, _PERCENTS))
+    p50, p95, p99 = (milliseconds(value) for value in sparse.percentiles(buckets, _PERCENTS))
     return p50, p95, p99
 
 
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1e3, 3)
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _show(value: float | None) -> str:
+def shown(value: float | None) -> str:
+    """Return milliseconds as text; "-" if they were not measured."""
     return "-" if value is None else f"{value:,.1f}"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from nakama_bots.errors import safe_text
 from nakama_bots.results.record.health import HealthPart
-from nakama_bots.results.show.live import MessagePart, NowPart, Progress, notes
+from nakama_bots.results.show.live import MessagePart, NowPart, Progress, notes, shown
 from nakama_bots.results.summary import ErrorPart, TargetPart
 
 _FRAME: Final = 8
@@ -77,7 +77,7 @@ def _messages(messages: Sequence[MessagePart]) -> Table:
     )  # fmt: skip
     for one in messages:
         failures = Text(f"{one['failures']:,}", "bold red" if one["failures"] else "")
-        times = [_ms(one["p50_ms"]), _ms(one["p95_ms"]), _ms(one["p99_ms"])]
+        times = [shown(one["p50_ms"]), shown(one["p95_ms"]), shown(one["p99_ms"])]
         name = Text(safe_text(one["name"]))
         table.add_row(one["kind"], name, f"{one['count']:,}", failures, f"{one['rate']:,.1f}", *times)
     return table
@@ -86,7 +86,3 @@ def _messages(messages: Sequence[MessagePart]) -> Table:
 def _error(error: ErrorPart) -> Text:
     text = f"{error['count']:,} x {error['kind']} {error['name']}: {error['example']}"
     return Text(safe_text(text), "red", no_wrap=True, overflow="ellipsis")
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.1f}"

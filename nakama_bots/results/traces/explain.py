@@ -71,7 +71,7 @@ class ServerLog:
 
 
 class _Lines:
-    """The lines about one call of which user and cid fit."""
+    """The lines about one call. ``add`` expects those of its user and cid."""
 
     __slots__ = ("_first", "_last", "_sid", "texts")
 
@@ -82,7 +82,7 @@ class _Lines:
         self._sid = event["sid"]
 
     def add(self, entry: Mapping[str, Any], at: float) -> None:
-        """Keep ``entry`` if its time fits, and its session where that is known."""
+        """Keep ``entry`` if its time fits, and its session if that is known."""
         if len(self.texts) >= LINES or not self._first <= at <= self._last:
             return
         if not self._sid or hashed(str(entry.get("sid", ""))) == self._sid:
@@ -175,7 +175,7 @@ def _around(
 
 
 def _span(event: TraceEvent) -> tuple[float, float]:
-    """Return its begin and the read of its answer, in seconds since 1970."""
+    """Return the start of a call and the read of its answer, in seconds since 1970."""
     return event["at"], event["at"] + total_ms(event) / 1e3
 
 

@@ -1,4 +1,4 @@
-"""The story of some calls: the slowest and the failed ones of each name, and all of a few players. Pure.
+"""Keeps some calls: the slowest and the failed ones of each name, and all of a few players. Pure.
 
 Chosen when a call has ended ("tail sampling"), so that what is kept is what a user will ask about. Memory has
 a bound; ids are hashed, payloads and texts of the server are not kept.
@@ -95,7 +95,7 @@ def total_ms(event: TraceEvent) -> float:
 
 
 class Tracer:
-    """One process's choice: the ``limit`` slowest and the first ``limit`` failed calls of each name.
+    """Keeps the calls of one process: the ``limit`` slowest and the first ``limit`` failed calls of each name.
 
     ``offset`` converts ``time.perf_counter`` to seconds since 1970.
     """
@@ -138,7 +138,7 @@ class Tracer:
             heapq.heappushpop(slowest, entry)[2]["why"] = PLAYER
 
     def take(self) -> list[TraceEvent]:
-        """Return everything and forget it; a call that is kept for two reasons is there once. In no order."""
+        """Return everything and forget it; a call that is kept for two reasons is in it once. Not sorted."""
         found: dict[int, TraceEvent] = {}
         for events in (
             (event for heap in self._slow.values() for _, _, event in heap),
@@ -146,7 +146,7 @@ class Tracer:
             (self._event(entry) for story in self._stories for entry in story),
         ):
             for event in events:
-                found[id(event)] = event  # which is kept there, so that no other gets its id
+                found[id(event)] = event  # kept there, so that no other object has its id
         self._slow.clear()
         self._failed.clear()
         for story in self._stories:
@@ -165,7 +165,8 @@ class Tracer:
 
 def _key(rows: Mapping[CallKey, Sized], kind: str, name: str) -> CallKey:
     """Return the row of a call: names beyond ``MOST_NAMES`` share one."""
-    return (kind, name) if (kind, name) in rows or len(rows) < MOST_NAMES else (OTHER, OTHER)
+    key = kind, name
+    return key if key in rows or len(rows) < MOST_NAMES else (OTHER, OTHER)
 
 
 def event_of(call: FinishedCall, offset: float) -> TraceEvent:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from nakama_bots.results.gate.verdict import VerdictPart
+from nakama_bots.results.record.recorder import no_pause
 from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import (
     TIMELINE_FILE,
@@ -56,7 +57,7 @@ def write_report(
     verdict: VerdictPart,
     traces: Collection[TraceEvent] = (),
     *,
-    pause: Callable[[], object] = lambda: None,
+    pause: Callable[[], object] = no_pause,
 ) -> Path:
     """Write ``report.html`` atomically. Raises ``OSError``; ``pause`` as in ``bins_of``."""
     path = folder / REPORT_FILE

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.record import sparse
 from nakama_bots.results.record.gauges import fold
-from nakama_bots.results.record.recorder import ABANDONED, CallKey, ErrorKey
+from nakama_bots.results.record.recorder import ABANDONED, CallKey, ErrorKey, no_pause
 from nakama_bots.results.record.timeline import Interval, Timeline
 from nakama_bots.results.summary import Summary
 
@@ -73,7 +73,7 @@ def bin_width(seconds: float) -> int:
     return next((width for width in _WIDTHS if seconds <= width * _MOST_BINS), _WIDTHS[-1])
 
 
-def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = lambda: None) -> Bins:
+def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = no_pause) -> Bins:
     """Return the time line in bins; without a time line there are none.
 
     ``pause`` is called after each interval, for an event loop that must not be blocked.

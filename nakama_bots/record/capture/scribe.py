@@ -1,4 +1,4 @@
-"""Writes requests, answers and frames of the wire on a tape: the one reader of what a proxy or an HAR saw."""
+"""Writes the requests, answers and frames that a proxy or an HAR file has on a tape."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from nakama_bots.errors import realtime_error, rest_error
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.realtime.frames import BINARY, TEXT
-from nakama_bots.record.capture.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
+from nakama_bots.record.capture.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall, fields, whole
 from nakama_bots.record.writing import routes
 
 _PERSONAL: Final = frozenset({
     "id", "token", "password", "email", "refresh_token", "signed_player_info", "player_id", "signature", "salt",
     "public_key_url", "receipt", "purchase",
 })  # fmt: skip
-"""Fields of a login or a link that are somebody's."""
+"""Fields of a login or a link that are secret or personal."""
 _LINKS: Final = (
     "/v2/account/authenticate/",
     "/v2/account/link/",
@@ -130,7 +130,7 @@ class SocketScribe:
             return
         cid = envelope.pop("cid", None)
         for key, body in envelope.items():
-            call = TapedCall(self._socket.user, WS, key, at, at, _fields(body))
+            call = TapedCall(self._socket.user, WS, key, at, at, _set_fields(body))
             if key in ("ping", "pong"):
                 return  # the heartbeat, which every client of ours has
             self.tape.calls.append(call)
@@ -148,12 +148,11 @@ class SocketScribe:
         call = self._pending.pop(str(cid), None) if cid is not None else None
         key, body = next(iter(envelope.items()), ("", {}))
         if call is not None:
-            call.answered, call.ended, call.answer, call.error = True, at, _fields(body), ""
+            call.answered, call.ended, call.answer, call.error = True, at, _set_fields(body), ""
             if key == "error":
-                body = _fields(body)
-                call.error = type(realtime_error(_whole(body.get("code")), "")).__name__
+                call.error = type(realtime_error(whole(fields(body).get("code")), "")).__name__
         elif cid is None and key and key not in ("ping", "pong"):
-            self.tape.pushes.append(RecordedPush(self._socket.user, key, at, _fields(body)))
+            self.tape.pushes.append(RecordedPush(self._socket.user, key, at, _set_fields(body)))
 
     def closed(self, at: float) -> None:
         """The connection has ended."""
@@ -188,13 +187,13 @@ def _split(target: str) -> SplitResult:
         return SplitResult("", "", path, query, "")
 
 
-def _fields(body: Any) -> dict[str, Any]:
-    """The fields of a message. A field that is null is not set, as the server reads it."""
-    return {key: one for key, one in body.items() if one is not None} if isinstance(body, dict) else {}
+def _set_fields(body: Any) -> dict[str, Any]:
+    """Return the fields of a message without those that are null, which the server reads as not set."""
+    return {key: one for key, one in fields(body).items() if one is not None}
 
 
 def _json(body: bytes) -> Any:
-    """The JSON value in a body, its text where it is none, None where it is empty."""
+    """Return the JSON value of a body, its text if it is not JSON, None if it is empty."""
     if not body:
         return None
     try:
@@ -204,9 +203,4 @@ def _json(body: bytes) -> Any:
 
 
 def _refusal(status: int, answer: Any) -> str:
-    code = answer.get("code") if isinstance(answer, dict) else None
-    return type(rest_error(status, _whole(code, -1), "")).__name__
-
-
-def _whole(value: Any, default: int = 0) -> int:
-    return value if isinstance(value, int) else default
+    return type(rest_error(status, whole(fields(answer).get("code"), -1), "")).__name__
