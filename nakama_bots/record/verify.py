@@ -32,7 +32,7 @@ Row = tuple[str, str, str]
 """Kind, name and outcome of a call."""
 
 
-class _Heard(NullObserver):
+class _OutcomesHeard(NullObserver):
     """The calls of one player, in their order."""
 
     def __init__(self) -> None:
@@ -117,7 +117,7 @@ def _played(kind: Any, settings: Settings, number: int) -> tuple[list[list[Row]]
     world = World(settings.target, settings.credentials, settings.timeouts, settings.network, NullObserver())
     seed = random.getrandbits(32)
     failures: list[str] = []
-    heard = [_Heard() for _ in range(number)]
+    heard = [_OutcomesHeard() for _ in range(number)]
     users = []
     for index, one in enumerate(heard):
         # Locust's part of the class is not needed for one round, and would want a whole run around it.

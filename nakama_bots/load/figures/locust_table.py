@@ -23,7 +23,7 @@ _RUNNER: Final = "locust.runners"
 _LONGEST: Final = 1e6
 
 
-class _Batch:
+class _Pending:
     """The calls of one kind and name since the last batch; ``times`` in seconds."""
 
     __slots__ = ("size", "times")
@@ -44,7 +44,7 @@ class LocustTable:
         self._bystander = bystander
         self._handlers: list[Callable[..., object]] = getattr(environment.events.request, "_handlers", [])
         self._known: list[Callable[..., object]] | None = None
-        self._rows: dict[tuple[str, str], _Batch] = {}
+        self._rows: dict[tuple[str, str], _Pending] = {}
         self._keeper: gevent.Greenlet[[], None] | None = None
         # Before the listeners of test_stop, which may read Locust's statistics.
         environment.events.test_stopping.add_listener(self._on_test_stopping)
@@ -65,7 +65,7 @@ class LocustTable:
             return False
         row = self._rows.get((kind, name))
         if row is None:
-            row = self._rows[kind, name] = _Batch()
+            row = self._rows[kind, name] = _Pending()
         row.times.append(elapsed)
         row.size += size
         return True

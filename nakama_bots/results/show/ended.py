@@ -53,7 +53,9 @@ class EndedRuns:
     def add(self, verdict: VerdictPart, summary: Summary | None, folder: Path | None) -> None:
         """Add a run that has just ended."""
         name = folder.name if folder is not None else ""
-        files = sorted(file.name for file in folder.iterdir()) if folder is not None else []
+        # A user may have removed it already.
+        kept = folder if folder is not None and folder.is_dir() else None
+        files = sorted(file.name for file in kept.iterdir()) if kept is not None else []
         totals = _totals(summary) if summary is not None else None
         path = str(folder.absolute()) if folder is not None else ""
         self.parts.insert(0, {"name": name, "path": path, "files": files, "verdict": verdict, "totals": totals})
