@@ -149,13 +149,18 @@ class Locust:
         os.killpg(self.pid, signal.SIGINT)
 
     def finish(self, timeout: float = TIMEOUT) -> int:
-        """Its exit code, when it and everything that writes to its streams has ended."""
+        """Its exit code, when it and everything that writes to its streams has ended.
+
+        What it printed is shown by pytest beside a test that fails.
+        """
         try:
             code = self._process.wait(timeout)
             self._reader.join(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(self.output) from None
         assert not self._reader.is_alive(), self.output
+        if code:
+            print(self.output)
         return code
 
     def __enter__(self) -> Locust:
