@@ -86,7 +86,7 @@ def soak(minutes: float, users: int, scale: str) -> dict[str, Any]:
                 samples.append(row)
                 print(_line(row), file=sys.stderr, flush=True)
                 time.sleep(EVERY)
-            code = run.wait(timeout=120)
+            code = run.wait(timeout=600)
         text = output.read_text(encoding="utf-8", errors="replace")
     return {
         "exit_code": code,

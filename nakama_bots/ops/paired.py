@@ -27,8 +27,8 @@ from nakama_bots.results.run_folder import read_summary, read_timeline
 
 LEAST_COUNTED: Final = 1.0
 """Fewest seconds of a block that must be left for it to count."""
-ENDING: Final = 60.0
-"""Seconds that a generator may take to write its results after the last block."""
+ENDING: Final = 180.0
+"""Seconds that a generator may take in all to start and, after the last block, to write its results."""
 
 
 class PairedError(NakamaError):
