@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from nakama_bots.errors import without_secrets
 from nakama_bots.exit_codes import ExitCode
@@ -19,6 +20,9 @@ from nakama_bots.results.capacity.document import (
 )
 from nakama_bots.results.capacity.search import HEADROOM
 from nakama_bots.results.gate.verdict import Outcome, Verdict
+
+_FITS: Final = 0.5
+"""The least share of the variance that a law must explain to be shown."""
 
 
 def exit_code(part: CapacityPart) -> ExitCode:
@@ -58,23 +62,27 @@ def progress(trial: TrialPart, unit: str) -> str:
 
 
 def answer_lines(part: CapacityPart) -> list[str]:
-    """Return the answer for a terminal."""
+    """Return the trials and the answer for a terminal."""
     unit = UNITS[part["unit"]]
-    counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
-    invalid = len(part["trials"]) - len(counted)
-    lines = [
+    return [
         f"{unit:>10}  outcome   calls/s  why",
         *(
             f"{trial['load']:>10,}  {trial['outcome']:<8} {trial['rate']:>8,.1f}  {_why(trial)}".rstrip()
             for trial in sorted(part["trials"], key=lambda trial: trial["load"])
         ),
         "",
-        headline(part),
+        *conclusions(part),
     ]
+
+
+def conclusions(part: CapacityPart) -> list[str]:
+    """Return the answer without the trials."""
+    unit = UNITS[part["unit"]]
+    lines = [headline(part)]
     if part["broke_first"]:
         lines.append(f"what broke first: {part['broke_first']}")
     if part["generator_limit"] is not None:
-        lines.append(f"the generator ends above {part['generator_limit']:,} {unit}: {part['generator_why']}")
+        lines.append(f"the generator cannot run {part['generator_limit']:,} {unit}: {part['generator_why']}")
     if part["operating_point"] is not None:
         lines.append(
             f"suggested operating point: {part['operating_point']:,} {unit} ({HEADROOM:.0%} headroom below "
@@ -82,6 +90,8 @@ def answer_lines(part: CapacityPart) -> list[str]:
         )
     if part["unit"] == PLAYERS:
         lines.append(_law_line(part["usl"]))
+    counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
+    invalid = len(part["trials"]) - len(counted)
     more = f", {invalid} more invalid" if invalid else ""
     lines.append(f"{len(counted)} trials{more} in {part['seconds']:,.0f} s; the search ended: {part['ended']}")
     return lines
@@ -108,6 +118,8 @@ def _why(trial: TrialPart) -> str:
 def _law_line(law: UslPart | None) -> str:
     if law is None:
         return "scalability law: not fitted (it needs 4 loads, and numpy: pip install 'nakama_bots[capacity]')"
+    if law["r2"] < _FITS:
+        return f"scalability law: it does not describe these figures (R2 {law['r2']:.3f})"
     peak = "no peak" if law["peak"] is None else f"peak at {law['peak']:,.0f} players"
     return (
         f"scalability law: contention {law['contention']:.2%}, coherency {law['coherency']:.2e}, {peak} "

@@ -47,7 +47,7 @@ class CapacityEstimate:
 
 @dataclass(slots=True)
 class Bisection:
-    """Loads from ``low`` to ``high``; ``limit`` is set if the generator is the limit, not the server."""
+    """Loads from ``low`` to ``high``; ``limit`` is the least load that the generator could not run, if any."""
 
     low: int
     high: int
@@ -76,7 +76,11 @@ class Bisection:
 
     def next(self) -> int:
         """Return the load to try next."""
-        top = self.high if self.limit is None else min(self.high, self.limit)
+        top = self.high
+        if self.limit is not None:
+            top = max(self.low, min(self.high, self.limit - 1))
+            if not self.failed:  # where the generator ends is all that is left to find out
+                return min(top, round(math.sqrt(max(self.passed, default=self.low) * self.limit)))
         if not self.trials:
             return max(self.low, min(top, round(math.sqrt(self.low * self.high))))
         low, _, high = (math.exp(place) for place in self._quantiles((0.02, 0.5, 0.98)))
@@ -111,7 +115,7 @@ class Bisection:
         """Whether more trials would not narrow it, or not by much."""
         if not self.trials:
             return False
-        if min(self.failed, default=math.inf) <= self.low or self._top_passed():
+        if min(self.failed, default=math.inf) <= self.low or self._top_passed(width):
             return True
         estimate = self.estimate()
         if estimate.at_least or estimate.below:
@@ -119,9 +123,12 @@ class Bisection:
         # No load lies between two neighbours.
         return estimate.width <= width or estimate.high - estimate.low <= 1.0
 
-    def _top_passed(self) -> bool:
-        top = self.high if self.limit is None else self.limit
-        return not self.failed and max(self.passed, default=0) >= top
+    def _top_passed(self, width: float) -> bool:
+        """True if no trial has failed, and no greater load can be tried."""
+        best = max(self.passed, default=0)
+        if self.failed or not best:
+            return False
+        return best >= self.high if self.limit is None else self.limit <= max(best * (1 + width), best + 1)
 
     def _joint(self, load: int) -> list[list[float]]:
         """Probability of each capacity and edge together with a trial at ``load`` that passes."""

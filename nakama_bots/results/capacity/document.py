@@ -97,8 +97,8 @@ class CapacityPart(TypedDict):
 
     ``bound`` says what the value is: ``interval``, ``at least`` (no trial failed) or ``below`` (none passed);
     without a counted trial ``value``, ``low`` and ``high`` are null. ``low`` and ``high`` are the 90 %
-    interval. ``required`` is what the user asked for. ``generator_limit`` is the load above which the generator
-    was the limit, ``generator_why`` how. ``ended`` is why the search ended; ``operating_point`` leaves the
+    interval. ``required`` is what the user asked for. ``generator_limit`` is the least load that the generator
+    could not run, ``generator_why`` how. ``ended`` is why the search ended; ``operating_point`` leaves the
     headroom free.
     """
 

@@ -126,7 +126,7 @@ class Search:
         elif more_processes or (trial["cause"] != GENERATOR and not repeated):
             self._repeat = load
         else:
-            self._bisection.limit, self._generator_why = max(self.plan.low, load - 1), why
+            self._bisection.limit, self._generator_why = load, why
             if load <= self.plan.low:
                 self.end(f"the generator cannot run {self._loads(load)}: {why}")
 
