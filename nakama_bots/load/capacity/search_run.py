@@ -33,6 +33,8 @@ _RAMP: Final = 0.8
 """The share of the warm-up in which the players come."""
 _PICKED_UP: Final = 10.0
 """Seconds that Locust may take to act on a new number of users; it looks once a second."""
+_ALL_START: Final = 10.0
+"""Seconds beyond the warm-up that the last players may take to come."""
 _POLL: Final = 0.1
 _LOAD: Final = "load"
 
@@ -211,8 +213,13 @@ class _Conduct:
         """Return the start and the end of a trial, in seconds since 1970."""
         plan = self._plan
         self._leader.want(load, load / (plan.warmup * _RAMP))
-        started = time()
-        gevent.sleep(plan.trial)
+        first = perf_counter()
+        while self._runner.user_count < load and perf_counter() < first + plan.warmup + _ALL_START:
+            gevent.sleep(_POLL)
+        # If the players came late, so does the part that is judged.
+        gevent.sleep(max(0.0, first + plan.warmup - perf_counter()))
+        started = time() - plan.warmup
+        gevent.sleep(plan.trial - plan.warmup)
         ended = time()
         self._leader.want(0, load)
         return started, ended

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from statistics import median
 from typing import Final
 
 from nakama_bots import observer
@@ -29,7 +30,7 @@ from nakama_bots.results.gate.verdict import VerdictPart, conclude, not_a_server
 from nakama_bots.results.latency import latency
 from nakama_bots.results.record.gaps import GapPart
 from nakama_bots.results.record.gauges import USERS
-from nakama_bots.results.record.health import health_of
+from nakama_bots.results.record.health import Health, HealthPart, health_of
 from nakama_bots.results.record.purposes import Purpose, purpose_parts, undone_lines
 from nakama_bots.results.record.recorder import ABANDONED, CallKey, CallRow, Recorder, no_pause
 from nakama_bots.results.record.timeline import Timeline
@@ -97,7 +98,7 @@ def judge_trial(
         whole,
         ended=ended,
         duration=times.ended - times.started,
-        health=health_of(part.within(times.started + warmup, times.ended), limits),
+        health=Health(limits).part(),
         later={"gaps": list(facts.gaps), "purposes": purpose_parts(purposes, whole.counts)},
     )
     return trial_of(summary, part, gate, warmup, facts, pause)
@@ -113,6 +114,7 @@ def trial_of(
 ) -> TrialPart:
     """Judge a trial by its summary and its time line; ``warmup`` as in ``judge_trial``."""
     window = without_ends(timeline, warmup, 0.0, pause)
+    summary = {**summary, "health": _health(summary, timeline, warmup)}
     rules = tuple(replace(rule, warmup=max(rule.warmup, warmup)) for rule in gate.rules)
     judged = replace(gate, rules=rules)
     results = evaluate_all(judged, summary, timeline, pause)
@@ -146,6 +148,14 @@ def _part(summary: Summary, verdict: VerdictPart, window: Window, gate: Gate, fa
         "left": list(facts.left),
         "folder": facts.folder,
     }  # fmt: skip
+
+
+def _health(summary: Summary, timeline: Timeline, warmup: float) -> HealthPart:
+    """Return the health of the generator in the measured part, however short it is."""
+    limits = HealthLimits(**summary["health"]["limits"])
+    first, last = timeline.started + warmup, timeline.ended
+    least = min(limits.seconds, limits.share * (last - first))
+    return health_of(timeline.within(first, last), replace(limits, seconds=least))
 
 
 def no_trial(facts: TrialFacts, cause: str, why: str) -> TrialPart:
@@ -207,7 +217,7 @@ def _short(window: Window, facts: TrialFacts) -> str:
 
 def _users(window: Window) -> int:
     values = window.gauges.get(USERS, ())
-    return round(sum(values) / len(values)) if values else 0
+    return round(median(values)) if values else 0
 
 
 def _curve(key: CallKey, row: CallRow, seconds: float) -> CurvePart:
