@@ -19,11 +19,15 @@ from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.bundled import find_scenario
 from nakama_bots.ops.capacity import CapacitySearch
 from nakama_bots.ops.processes import NotServed, served
-from nakama_bots.results.capacity.answer import answer_lines, exit_code, progress
+from nakama_bots.results.capacity.answer import answer_lines, exit_code, progress, verdict_of
 from nakama_bots.results.capacity.bisection import WIDTH
+from nakama_bots.results.capacity.document import INVALID, PASSED, CapacityPart
 from nakama_bots.results.capacity.search import MOST_TRIALS, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
+from nakama_bots.results.gate.verdict import verdict_part
+from nakama_bots.results.run_folder import read_summary, read_timeline, write_summary
+from nakama_bots.results.show.report.files import write_report
 from nakama_bots.settings.values import whole
 
 HELP: Final = "find the number of players that a server can hold, by trial runs that a gate judges"
@@ -88,10 +92,27 @@ def run(arguments: argparse.Namespace) -> int:
     write_text(reports / "capacity.json", document)
     if arguments.json is not None:
         write_text(arguments.json, document)
+    written = [reports / "capacity.json", *_write_report(reports, part, gate)]
     if arguments.json != Path("-"):
         print("", *answer_lines(part), sep="\n")
-        print(f"written: {reports / 'capacity.json'}")
+        print(f"written: {', '.join(map(str, written))}")
     return exit_code(part) if code is None else code
+
+
+def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> list[Path]:
+    """Write the summary and the report of the greatest load that passed, with the answer; none without one."""
+    counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
+    best = max(counted, key=lambda trial: (trial["outcome"] == PASSED, trial["load"]), default=None)
+    if best is None:
+        return []
+    folder = max(Path(best["folder"]).glob("2*/"))
+    summary = read_summary(folder)
+    summary["capacity"] = part
+    verdict = verdict_part(verdict_of(part, gate.file), summary)
+    return [
+        write_summary(reports, summary),
+        write_report(reports, summary, read_timeline(folder), verdict),
+    ]
 
 
 def _plan(arguments: argparse.Namespace, gate: Gate) -> SearchPlan:

@@ -277,6 +277,8 @@ def _gate(settings: Settings) -> Gate | None:
         gate = read_gate(settings.gate, allow_emulator=settings.allow_emulator) if settings.gate else None
         if settings.load is not None and settings.load.search is not None:
             plan_of(settings.load, gate)
+        elif settings.require:
+            raise ConfigError("--nakama-require", settings.require, "only beside --nakama-load search:..")
     except ConfigError as error:
         stop_with(str(error))
     return gate

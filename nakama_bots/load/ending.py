@@ -84,7 +84,8 @@ class Ending:
     def _conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Conclusion:
         missing = self._run.master.collect() if self._run.master is not None else ""
         if self._search.searching:
-            missing = ""  # a search has counted no trial in which a worker was lost
+            # It has counted no trial in which a worker was lost.
+            missing = self._search.failure
         info = replace(info, users=self._users(info))
         self._run.totals.complete(LOCAL, ended.timestamp())
         summary = self._summary(info, ended, duration, server)

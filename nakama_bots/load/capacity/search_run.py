@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from time import perf_counter, time
 from typing import Final
 
@@ -18,7 +19,7 @@ from nakama_bots.load.open_model.shares import LEAD
 from nakama_bots.load.run import Run
 from nakama_bots.load.user_classes import purposes
 from nakama_bots.results.capacity.answer import progress
-from nakama_bots.results.capacity.document import UNITS, CapacityPart, TrialPart
+from nakama_bots.results.capacity.document import GENERATOR, UNITS, CapacityPart, TrialPart
 from nakama_bots.results.capacity.search import Search, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.capacity.trial import TrialFacts, TrialTimes, judge_trial
 from nakama_bots.results.gate.rules import Gate
@@ -64,6 +65,8 @@ class SearchRun:
         self._wanted = (0, 1.0)
         self._picked_up = Event()
         self._over = False
+        self.failure = ""
+        """Why the search could not be conducted; "" if it could."""
         self._started = 0.0
         self._seconds = 0.0
 
@@ -85,7 +88,7 @@ class SearchRun:
         assert gate is not None
         plan = plan_of(settings.load, gate)
         self._search = Search(plan, info.target.http_url, settings.require or None)
-        self._wanted, self._over = (0, 1.0), False
+        self._wanted, self._over, self.failure = (0, 1.0), False, ""
         self._started, self._seconds = perf_counter(), 0.0
         conduct = _Conduct(self, self._environment, self._run, settings.load, gate, info, plan)
         self._conducted = gevent.spawn(self._lead, self._search, conduct)
@@ -137,7 +140,8 @@ class SearchRun:
                 log.info("capacity: %s", progress(trial, unit))
         except Exception as error:
             log.exception("the capacity search failed")
-            search.end(f"it failed: {type(error).__name__}: {error}")
+            self.failure = f"the search failed: {type(error).__name__}: {error}"
+            search.end(self.failure)
         finally:
             conduct.close()
         self._over = True
@@ -197,7 +201,7 @@ class _Conduct:
             left=settled.left,
         )
         totals = self._run.totals
-        return judge_trial(
+        part = judge_trial(
             totals.timeline,
             self._gate,
             self._info,
@@ -208,6 +212,10 @@ class _Conduct:
             facts,
             let_others_run,
         )
+        cores = len(os.sched_getaffinity(0))
+        if part["cause"] == GENERATOR and facts.processes < cores:
+            part["why"].append(f"it has {facts.processes} processes and {cores} cores: see --processes")
+        return part
 
     def _run_users(self, load: int, _: int) -> tuple[float, float]:
         """Return the start and the end of a trial, in seconds since 1970."""
