@@ -95,13 +95,8 @@ class SearchRun:
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users to run now and how many to start or stop per second; None at the end."""
-        options = self._environment.parsed_options
-        run_time = options.run_time if options is not None else None
-        if self._search is not None and run_time and self._elapsed >= run_time:
-            self._search.end("the run time was over")
-            self._over = True
         self._picked_up.set()
-        return None if self._over else self._wanted
+        return None if self._over or self._run_time_over else self._wanted
 
     def want(self, users: int, rate: float) -> None:
         """Let Locust run this many users, and wait until it starts or stops the first."""
@@ -112,8 +107,10 @@ class SearchRun:
     def stop(self) -> None:
         """End the search with what is known. Idempotent."""
         conducted, self._conducted = self._conducted, None
-        if conducted is not None:
+        if conducted is not None and self._search is not None:
             self._seconds = self._elapsed
+            if self._run_time_over:
+                self._search.end("--run-time was over")
             conducted.kill()
 
     def part(self) -> CapacityPart | None:
@@ -125,6 +122,13 @@ class SearchRun:
     @property
     def _elapsed(self) -> float:
         return perf_counter() - self._started
+
+    @property
+    def _run_time_over(self) -> bool:
+        options = self._environment.parsed_options
+        run_time = options.run_time if options is not None else None
+        # Locust's own clock of it may be a little ahead.
+        return run_time is not None and self._elapsed >= run_time - 0.5
 
     def _lead(self, search: Search, conduct: _Conduct) -> None:
         unit = search.plan.unit
