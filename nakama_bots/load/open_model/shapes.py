@@ -16,8 +16,6 @@ from nakama_bots.load.open_model.arrivals import NoUsers
 from nakama_bots.load.user import NakamaUser
 from nakama_bots.settings.load_profile import LoadProfile
 
-Tick = Callable[[], tuple[int, float] | None]
-
 _TICK = 1.0
 """Seconds between two ticks of Locust's shape worker."""
 
@@ -68,15 +66,20 @@ class OpenShape(LoadTestShape):
 
 
 class SearchShape(LoadTestShape):
-    """The users of the present trial of a search, as ``tick`` returns them; None at the end."""
+    """The users of the present trial of a search, as ``leads`` says."""
 
-    def __init__(self, tick: Tick) -> None:
+    def __init__(self, leads: Leads) -> None:
+        self._leads = leads
         LoadTestShape.__init__(self)
-        self._tick = tick
+
+    def reset_time(self) -> None:
+        """Start a run."""
+        LoadTestShape.reset_time(self)
+        self._leads.reset()
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users to run now and how many to start or stop per second; None at the end."""
-        return self._tick()
+        return self._leads.tick()
 
 
 class Leads(Protocol):
@@ -85,6 +88,9 @@ class Leads(Protocol):
     @property
     def done(self) -> bool:
         """True when an open model's arrivals are over."""
+
+    def reset(self) -> None:
+        """Locust starts a run."""
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users of the present trial of a search, and how many to start per second."""
@@ -114,7 +120,7 @@ def put(environment: Environment, profile: LoadProfile, leads: Leads) -> None:
         _check_classes(environment)
         environment.dispatcher_class = NoUsers  # type: ignore[assignment]
     if profile.search is not None:
-        environment.shape_class = SearchShape(leads.tick)
+        environment.shape_class = SearchShape(leads)
     elif profile.open is not None:
         environment.shape_class = OpenShape(lambda: leads.done, run_time)
     else:

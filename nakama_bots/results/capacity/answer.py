@@ -31,7 +31,8 @@ def exit_code(part: CapacityPart) -> ExitCode:
     if part["low"] is None or part["high"] is None:
         return ExitCode.INVALID
     if part["bound"] == BELOW:
-        return ExitCode.GATE_FAILED if required is None or part["high"] <= required else ExitCode.INVALID
+        wanted = part["searched_from"] if required is None else required
+        return ExitCode.GATE_FAILED if part["high"] <= wanted else ExitCode.INVALID
     if required is None or part["low"] >= required:
         return ExitCode.PASSED
     if part["bound"] != AT_LEAST and part["high"] < required:
@@ -93,7 +94,8 @@ def conclusions(part: CapacityPart) -> list[str]:
     counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
     invalid = len(part["trials"]) - len(counted)
     more = f", {invalid} more invalid" if invalid else ""
-    lines.append(f"{len(counted)} trials{more} in {part['seconds']:,.0f} s; the search ended: {part['ended']}")
+    trials = "1 trial" if len(counted) == 1 else f"{len(counted)} trials"
+    lines.append(f"{trials}{more} in {part['seconds']:,.0f} s; the search ended: {part['ended']}")
     return lines
 
 
