@@ -21,7 +21,7 @@ from nakama_bots.ops.capacity import CapacitySearch
 from nakama_bots.ops.processes import NotServed, served
 from nakama_bots.results.capacity.answer import answer_lines, exit_code, progress, verdict_of
 from nakama_bots.results.capacity.bisection import WIDTH
-from nakama_bots.results.capacity.document import INVALID, PASSED, CapacityPart
+from nakama_bots.results.capacity.document import ARRIVALS, INVALID, PASSED, PLAYERS, CapacityPart
 from nakama_bots.results.capacity.search import MOST_TRIALS, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
@@ -36,7 +36,7 @@ HELP: Final = "find the number of players that a server can hold, by trial runs 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the server, the scenario, the gate and the range of loads."""
     parser.epilog = (
-        "exit codes: 0 an answer, and --require is met; 2 bad usage; 3 fewer players than --require, or "
+        "exit codes: 0 an answer, and --require is met; 2 bad usage; 3 less than --require, or "
         "than --from; 4 nothing was measured, or the interval contains --require; 130 or 143 interrupted"
     )
     count = argument(whole(1, 1_000_000))
@@ -51,8 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="arguments for locust: locustfile, user classes, settings",
     )
-    parser.add_argument("--from", dest="low", type=count, default=10, help="lowest load, in players")
-    parser.add_argument("--to", dest="high", type=count, default=1000, help="highest load, in players")
+    parser.add_argument("--from", dest="low", type=count, default=10, help="lowest load")
+    parser.add_argument("--to", dest="high", type=count, default=1000, help="highest load")
+    parser.add_argument(
+        "--of", choices=(PLAYERS, ARRIVALS), default=PLAYERS, help="what a load is; arrivals are per second"
+    )
     parser.add_argument("--trial", type=seconds, default=60.0, help="seconds per trial")
     parser.add_argument("--settle", type=seconds, default=3.0, help="seconds between two trials")
     parser.add_argument("--max-trials", type=count, default=MOST_TRIALS, help="most trials")
@@ -80,7 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
             try:
                 with raised():
                     search.run(
-                        lambda trial: console.print(progress(trial, plan.unit), highlight=False, markup=False)
+                        lambda trial: console.print(
+                            progress(trial, plan.unit), highlight=False, markup=False, soft_wrap=True
+                        )
                     )
             except Interrupted as interrupted:
                 code = interrupted.exit_code
@@ -124,7 +129,7 @@ def _plan(arguments: argparse.Namespace, gate: Gate) -> SearchPlan:
         raise ConfigError("--max-time", arguments.max_time, f"at least one trial ({arguments.trial:g} s)")
     return SearchPlan(
         arguments.low, arguments.high, arguments.trial, warmup, arguments.settle, arguments.max_trials,
-        arguments.width, arguments.max_time,
+        arguments.width, arguments.max_time, arguments.of,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ import gevent
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.processes import healthy, running
 from nakama_bots.results.capacity.document import (
+    ARRIVALS,
     FIGURES,
     GENERATOR,
     INVALID,
@@ -91,9 +92,8 @@ class CapacitySearch:
         processes = ["--processes", str(self._processes)] if self._processes > 1 else []
         command = [
             sys.executable, "-m", "locust", *self._locust, "--headless", "--only-summary", "--host", self._url,
-            "--users", str(load), "--spawn-rate", f"{max(1.0, load / (plan.warmup * _RAMP)):.3f}",
-            "--run-time", f"{plan.trial:g}s", "--nakama-gate", str(self._gate_file),
-            "--nakama-reports", str(folder), *processes,
+            *self._load(load), "--nakama-gate", str(self._gate_file), "--nakama-reports", str(folder),
+            *processes,
         ]  # fmt: skip
         at = self._elapsed
         log = folder / "locust.log"
@@ -110,7 +110,18 @@ class CapacitySearch:
             return no_trial(facts, cause, _last_line(log) or f"no results (exit code {code})")
         known = read_verdict(runs[-1])
         facts = replace(facts, faults=known["faults"], missing=known["missing"])
-        return trial_of(read_summary(runs[-1]), read_timeline(runs[-1]), self._gate, plan.warmup, facts)
+        timeline = read_timeline(runs[-1])
+        # Without the end of the run, in which the last visitors leave.
+        part = timeline.part(timeline.started, timeline.started + plan.trial)
+        return trial_of(read_summary(runs[-1]), part, self._gate, plan.warmup, facts)
+
+    def _load(self, load: int) -> list[str]:
+        plan = self._plan
+        if plan.unit == ARRIVALS:
+            rest = plan.trial - plan.warmup
+            return ["--nakama-load", f"open:{load}/{plan.warmup:g}s,{load}/{rest:g}s"]
+        rate = max(1.0, load / (plan.warmup * _RAMP))
+        return ["--users", str(load), "--spawn-rate", f"{rate:.3f}", "--run-time", f"{plan.trial:g}s"]
 
 
 def _last_line(log: Path) -> str:

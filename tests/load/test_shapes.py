@@ -83,9 +83,6 @@ def test_the_web_ui_starts_a_profile_and_once_more(tmp_path: Path) -> None:
 class Leads:
     done = False
 
-    def reset(self) -> None:
-        return None
-
     def tick(self) -> None:
         return None
 

@@ -38,8 +38,8 @@ _ALL_START: Final = 10.0
 """Seconds beyond the warm-up that the last players may take to come."""
 _POLL: Final = 0.1
 _LOAD: Final = "load"
-_NOBODY: Final = (0, 1.0)
-"""No users; Locust needs a rate even then."""
+_NO_USERS: Final = (0, 1.0)
+"""Locust needs a rate even then."""
 
 
 def plan_of(load: LoadProfile, gate: Gate | None) -> SearchPlan:
@@ -64,7 +64,7 @@ class SearchRun:
         self._run = run
         self._search: Search | None = None
         self._conducted: gevent.Greenlet[..., None] | None = None
-        self._wanted = _NOBODY
+        self._wanted = _NO_USERS
         self._begun = False
         self._picked_up = Event()
         self._over = False
@@ -91,7 +91,7 @@ class SearchRun:
         assert gate is not None
         plan = plan_of(settings.load, gate)
         self._search = Search(plan, info.target.http_url, settings.require or None)
-        self._wanted, self._over, self.failure = _NOBODY, False, ""
+        self._wanted, self._over, self.failure = _NO_USERS, False, ""
         self._started, self._seconds, self._begun = perf_counter(), 0.0, True
         conduct = _Conduct(self, self._environment, self._run, settings.load, gate, info, plan)
         self._conducted = gevent.spawn(self._lead, self._search, conduct)
@@ -100,12 +100,8 @@ class SearchRun:
         """Return the users to run now and how many to start or stop per second; None at the end."""
         self._picked_up.set()
         if not self._begun:
-            return _NOBODY
+            return _NO_USERS
         return None if self._over or self._run_time_over else self._wanted
-
-    def reset(self) -> None:
-        """Locust starts a run: until ``begin`` there is nobody."""
-        self._begun = False
 
     def want(self, users: int, rate: float) -> None:
         """Let Locust run this many users, and wait until it starts or stops the first."""
@@ -115,6 +111,8 @@ class SearchRun:
 
     def stop(self) -> None:
         """End the search with what is known. Idempotent."""
+        # The next run has no users until its search begins.
+        self._begun = False
         conducted, self._conducted = self._conducted, None
         if conducted is not None and self._search is not None:
             self._seconds = self._elapsed

@@ -69,13 +69,8 @@ class SearchShape(LoadTestShape):
     """The users of the present trial of a search, as ``leads`` says."""
 
     def __init__(self, leads: Leads) -> None:
-        self._leads = leads
         LoadTestShape.__init__(self)
-
-    def reset_time(self) -> None:
-        """Start a run."""
-        LoadTestShape.reset_time(self)
-        self._leads.reset()
+        self._leads = leads
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users to run now and how many to start or stop per second; None at the end."""
@@ -88,9 +83,6 @@ class Leads(Protocol):
     @property
     def done(self) -> bool:
         """True when an open model's arrivals are over."""
-
-    def reset(self) -> None:
-        """Locust starts a run."""
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users of the present trial of a search, and how many to start per second."""
