@@ -99,6 +99,29 @@ def test_the_generators_limit_is_never_the_servers():
     assert "too slow" in shown
 
 
+def test_what_failed_above_the_generators_limit_proves_nothing():
+    def judge(load):
+        return FAILED if load == 100 else trial(load, INVALID, GENERATOR, ["too slow"])
+
+    part = lead(judge)
+    assert {trial["outcome"] for trial in part["trials"]} == {INVALID}
+    assert part["trials"][0]["why"][0].startswith("the generator could not even run ")
+    assert not part["broke_first"]
+    assert part["value"] is None
+    assert exit_code(part) == ExitCode.INVALID
+
+
+def test_a_bad_moment_of_the_generator_is_tried_again():
+    bad = iter([False, True])
+
+    def judge(load):
+        return trial(load, INVALID, GENERATOR, ["too slow"]) if next(bad, False) else holding(300)(load)
+
+    part = lead(judge)
+    assert part["bound"] == "interval"
+    assert part["low"] <= 300 <= part["high"]
+
+
 def test_a_generator_that_cannot_run_the_least_load_is_no_answer():
     part = lead(lambda load: trial(load, INVALID, GENERATOR, ["too slow"]))
     assert part["value"] is None

@@ -100,6 +100,16 @@ class Bisection:
             for old, row in zip(self._weights, joint, strict=True)
         ])  # fmt: skip
 
+    def below(self, limit: int) -> Bisection:
+        """Return the same search with a ``limit``, without the loads that failed at or above it."""
+        other = Bisection(self.low, self.high, limit)
+        for load in self.passed:
+            other.add(load, passed=True)
+        for load in self.failed:
+            if load < limit:
+                other.add(load, passed=False)
+        return other
+
     def estimate(self) -> CapacityEstimate:
         """Return what is known so far."""
         low, value, high = (math.exp(place) for place in self._quantiles(TAILS))

@@ -123,12 +123,24 @@ class Search:
             )
         elif trial["cause"] == TARGET:
             self.end(why)
-        elif more_processes or (trial["cause"] != GENERATOR and not repeated):
+        elif more_processes or (not repeated and (trial["cause"] != GENERATOR or self._counted_above(load))):
             self._repeat = load
         else:
-            self._bisection.limit, self._generator_why = load, why
-            if load <= self.plan.low:
-                self.end(f"the generator cannot run {self._loads(load)}: {why}")
+            self._limit(load, why)
+
+    def _counted_above(self, load: int) -> bool:
+        """True if a trial at this load or above has counted: then the generator may have had a bad moment."""
+        return max([*self._bisection.passed, *self._bisection.failed], default=0) >= load
+
+    def _limit(self, load: int, why: str) -> None:
+        """Search below ``load``, which the generator cannot run. What failed there or above proves nothing."""
+        self._bisection, self._generator_why = self._bisection.below(load), why
+        for trial in self.trials:
+            if trial["outcome"] == FAILED and trial["load"] >= load:
+                less = f"the generator could not even run {self._loads(load)}"
+                trial |= {"outcome": INVALID, "cause": GENERATOR, "rule": "", "why": [less, *trial["why"]]}
+        if load <= self.plan.low and not self._bisection.trials:
+            self.end(f"the generator cannot run {self._loads(load)}: {why}")
 
     def answer(self, elapsed: float) -> CapacityPart:
         """Return what is known ``elapsed`` seconds after the start."""
