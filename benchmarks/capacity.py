@@ -182,26 +182,25 @@ class Case:
     law: str
     truth: float
     load: str
+    limits: str
     burn: float = 0.0
-    limits: str = ""
 
 
 def real_case(name: str, seed: int) -> Case:
     """Return the case of one search."""
     draw = random.Random(f"{name}-{seed}")
+    # A machine with other work is late by more than the default limits, but by less than the gate's limit.
+    limits = "hub_lag=0.08,receive_wait=0.08"
     short = "trial=9s,warmup=4s,settle=20s"
     if name == "queue":
-        return Case(
-            f"queue:{SERVERS}:{SERVICE}", knee(), "search:from=20,to=320,trial=30s,warmup=6s,settle=20s"
-        )
+        load = "search:from=20,to=320,trial=30s,warmup=6s,settle=20s"
+        return Case(f"queue:{SERVERS}:{SERVICE}", knee(), load, limits)
     if name == "cliff":
         most = round(math.exp(draw.uniform(math.log(15), math.log(80))))
         # Half a player above: ``most`` passes, the next fails.
-        return Case(f"cliff:{most}", most + 0.5, f"search:from=5,to=160,{short}")
-    # A core's worth of calls is some 50 players; the server would hold far more. A machine with other work is
-    # late already with fewer, but by less than the gate's limit.
-    limits = "hub_lag=0.08,receive_wait=0.08"
-    return Case("cliff:400", 400.5, f"search:from=5,to=160,{short}", 0.02, limits)
+        return Case(f"cliff:{most}", most + 0.5, f"search:from=5,to=160,{short}", limits)
+    # A core's worth of calls is some 50 players; the server would hold far more.
+    return Case("cliff:400", 400.5, f"search:from=5,to=160,{short}", limits, 0.02)
 
 
 def search(name: str, seed: int) -> Found:

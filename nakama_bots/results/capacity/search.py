@@ -123,14 +123,16 @@ class Search:
             )
         elif trial["cause"] == TARGET:
             self.end(why)
-        elif more_processes or (not repeated and (trial["cause"] != GENERATOR or self._counted_above(load))):
+        elif more_processes or (not repeated and self._may_be_chance(trial)):
             self._repeat = load
         else:
             self._limit(load, why)
 
-    def _counted_above(self, load: int) -> bool:
-        """True if a trial at this load or above has counted: then the generator may have had a bad moment."""
-        return max([*self._bisection.passed, *self._bisection.failed], default=0) >= load
+    def _may_be_chance(self, trial: TrialPart) -> bool:
+        """True if nothing before says that the generator ends there: it may have had a bad moment."""
+        bisection = self._bisection
+        most = max([*bisection.passed, *bisection.failed], default=0)
+        return trial["cause"] != GENERATOR or bisection.limit is None or most >= trial["load"]
 
     def _limit(self, load: int, why: str) -> None:
         """Search below ``load``, which the generator cannot run. What failed there or above proves nothing."""
