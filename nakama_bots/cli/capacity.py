@@ -17,11 +17,17 @@ from nakama_bots.cli.interrupts import Interrupted, raised
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.bundled import find_scenario
-from nakama_bots.ops.capacity import CapacityPlan, CapacitySearch, cores
+from nakama_bots.ops.capacity import CapacitySearch
 from nakama_bots.ops.processes import NotServed, served
-from nakama_bots.results.capacity.answer import TrialPart, exit_code, text
-from nakama_bots.results.capacity.search import MOST_TRIALS, WIDTH
+from nakama_bots.results.capacity.answer import answer_lines, exit_code, progress, verdict_of
+from nakama_bots.results.capacity.bisection import WIDTH
+from nakama_bots.results.capacity.document import ARRIVALS, INVALID, PASSED, PLAYERS, CapacityPart
+from nakama_bots.results.capacity.search import MOST_TRIALS, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.gate.gate_file import read_gate
+from nakama_bots.results.gate.rules import Gate
+from nakama_bots.results.gate.verdict import verdict_part
+from nakama_bots.results.run_folder import read_summary, read_timeline, write_summary
+from nakama_bots.results.show.report.files import write_report
 from nakama_bots.settings.values import whole
 
 HELP: Final = "find the number of players that a server can hold, by trial runs that a gate judges"
@@ -30,8 +36,8 @@ HELP: Final = "find the number of players that a server can hold, by trial runs 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the server, the scenario, the gate and the range of loads."""
     parser.epilog = (
-        "exit codes: 0 an answer, and --require is met; 2 bad usage; 3 fewer players than --require; "
-        "4 nothing was measured, or the interval contains --require; 130 or 143 interrupted"
+        "exit codes: 0 an answer, and --require is met; 2 bad usage; 3 less than --require, or "
+        "than --from; 4 nothing was measured, or the interval contains --require; 130 or 143 interrupted"
     )
     count = argument(whole(1, 1_000_000))
     parser.add_argument("server", metavar="URL", help="the server, or a command with {port} that starts one")
@@ -45,8 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="",
         help="arguments for locust: locustfile, user classes, settings",
     )
-    parser.add_argument("--from", dest="low", type=count, default=10, help="lowest load, in players")
-    parser.add_argument("--to", dest="high", type=count, default=1000, help="highest load, in players")
+    parser.add_argument("--from", dest="low", type=count, default=10, help="lowest load")
+    parser.add_argument("--to", dest="high", type=count, default=1000, help="highest load")
+    parser.add_argument(
+        "--of", choices=(PLAYERS, ARRIVALS), default=PLAYERS, help="what a load is; arrivals are per second"
+    )
     parser.add_argument("--trial", type=seconds, default=60.0, help="seconds per trial")
     parser.add_argument("--settle", type=seconds, default=3.0, help="seconds between two trials")
     parser.add_argument("--max-trials", type=count, default=MOST_TRIALS, help="most trials")
@@ -61,16 +70,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Search, print the answer and write it."""
-    plan = _plan(arguments)
+    gate = read_gate(arguments.gate)
+    plan = _plan(arguments, gate)
     reports = arguments.reports / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     console = Console(stderr=True)
     code: int | None = None
     try:
         with served(arguments.server) as url:
-            search = CapacitySearch(url, arguments.gate.resolve(), plan, _locust(arguments), reports)
+            search = CapacitySearch(
+                url, (gate, arguments.gate.resolve()), plan, _locust(arguments), reports, arguments.require
+            )
             try:
                 with raised():
-                    search.run(lambda trial: console.print(_progress(trial), highlight=False, markup=False))
+                    search.run(
+                        lambda trial: console.print(
+                            progress(trial, plan.unit), highlight=False, markup=False, soft_wrap=True
+                        )
+                    )
             except Interrupted as interrupted:
                 code = interrupted.exit_code
     except NotServed as error:
@@ -81,27 +97,39 @@ def run(arguments: argparse.Namespace) -> int:
     write_text(reports / "capacity.json", document)
     if arguments.json is not None:
         write_text(arguments.json, document)
+    written = [reports / "capacity.json", *_write_report(reports, part, gate)]
     if arguments.json != Path("-"):
-        print(text(part))
-        print(f"written: {reports / 'capacity.json'}")
-    return exit_code(part, arguments.require) if code is None else code
+        print("", *answer_lines(part), sep="\n")
+        print(f"written: {', '.join(map(str, written))}")
+    return exit_code(part) if code is None else code
 
 
-def _plan(arguments: argparse.Namespace) -> CapacityPlan:
-    gate = read_gate(arguments.gate)
-    if not gate.rules:
-        raise ConfigError("--gate", str(arguments.gate), "a gate with a rule that can break")
+def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> list[Path]:
+    """Write the summary and the report of the greatest load that passed, with the answer; none without one."""
+    counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
+    best = max(counted, key=lambda trial: (trial["outcome"] == PASSED, trial["load"]), default=None)
+    if best is None:
+        return []
+    folder = max(Path(best["folder"]).glob("2*/"))
+    summary = read_summary(folder)
+    summary["capacity"] = part
+    verdict = verdict_part(verdict_of(part, gate.file), summary)
+    return [
+        write_summary(reports, summary),
+        write_report(reports, summary, read_timeline(folder), verdict),
+    ]
+
+
+def _plan(arguments: argparse.Namespace, gate: Gate) -> SearchPlan:
+    check_gate(gate, "--gate")
     if arguments.low > arguments.high:
         raise ConfigError("--from", arguments.low, f"a load up to that of --to ({arguments.high})")
-    warmup = max(rule.warmup for rule in gate.rules)
-    least = warmup + max(rule.cooldown for rule in gate.rules)
-    if arguments.trial <= least:
-        accepted = f"longer than the gate's warm-up and cool-down together ({least:g} s)"
-        raise ConfigError("--trial", arguments.trial, accepted)
-    ramp = warmup or arguments.trial / 4
-    return CapacityPlan(
-        arguments.low, arguments.high, arguments.trial, ramp, arguments.settle, arguments.max_trials,
-        arguments.width, arguments.max_time, cores(),
+    warmup = warmup_of(gate, arguments.trial, "--trial")
+    if arguments.trial > arguments.max_time:
+        raise ConfigError("--max-time", arguments.max_time, f"at least one trial ({arguments.trial:g} s)")
+    return SearchPlan(
+        arguments.low, arguments.high, arguments.trial, warmup, arguments.settle, arguments.max_trials,
+        arguments.width, arguments.max_time, arguments.of,
     )  # fmt: skip
 
 
@@ -110,8 +138,3 @@ def _locust(arguments: argparse.Namespace) -> list[str]:
     if arguments.scenario is not None:
         return ["-f", str(find_scenario(arguments.scenario).path), *given]
     return given or ["-f", "locustfile.py"]
-
-
-def _progress(trial: TrialPart) -> str:
-    why = f": {trial['why'][0]}" if trial["why"] and trial["outcome"] != "passed" else ""
-    return f"{trial['load']:,} players: {trial['outcome']}{why}"

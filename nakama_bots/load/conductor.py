@@ -24,6 +24,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
 from nakama_bots.load.cap import cap_users
+from nakama_bots.load.capacity.search_run import SearchRun, plan_of
 from nakama_bots.load.ending import Ending
 from nakama_bots.load.export.exports import Exports
 from nakama_bots.load.figures.server_scrape import ServerScraper
@@ -60,10 +61,12 @@ class Conductor:
         self._info: RunInfo | None = None
         self._started = 0.0
         self._scraper: ServerScraper | None = None
+        self._search = SearchRun(environment, run)
         settings = run.settings = self._started_with = self._resolve()
         watch_all = settings.prometheus is not None or settings.otlp is not None
-        self._judge = Judge(_gate(settings), run.totals, self._abort, watch_all=watch_all)
-        self._ending = Ending(environment, run, self._judge)
+        gate = _gate(settings)
+        self._judge = Judge(gate, run.totals, self._abort, watch_all=watch_all)
+        self._ending = Ending(environment, run, self._judge, self._search)
         select_user_classes(environment, self._options)
         self._check_open_files(settings)
         self._target = RunTarget(environment, self._on_emulator_lost)
@@ -87,7 +90,7 @@ class Conductor:
                 guard.check_users(settings, self._options.num_users or 0, name="--users")
             else:
                 guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
-                shapes.install(self._environment, settings.load, lambda: self._run.open.done)
+                shapes.install(self._environment, settings.load, self._search)
             if self._environment.web_ui is not None:
                 check_port(self._environment.web_ui)
         except ConfigError as error:
@@ -147,10 +150,12 @@ class Conductor:
         gate = read_gate(settings.gate, allow_emulator=settings.allow_emulator) if settings.gate else None
         if settings.load is not None:
             guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
+            if settings.load.search is not None:
+                plan_of(settings.load, gate)
         with self._run.concluding:  # by the settings and the gate of the last run
             environment.user_classes = list(choice.user_classes)
             if settings.load is not None:
-                shapes.put(environment, settings.load, lambda: self._run.open.done)
+                shapes.put(environment, settings.load, self._search)
             self._judge.gate = gate
             self._run.settings = settings
             arguments.send(self._options, settings)
@@ -182,7 +187,8 @@ class Conductor:
             # The web UI may have changed the host after the start.
             self._target.look(settings, target)
         self._started = perf_counter()
-        self._judge.start()
+        searching = settings.load is not None and settings.load.search is not None
+        self._judge.start(searching=searching)
         self._start_scraper(settings)
         self._info = RunInfo(
             scenario="-".join(user_class.__name__.lower() for user_class in environment.user_classes),
@@ -198,6 +204,7 @@ class Conductor:
                 filter(None, (getattr(found, "workload", "") for found in environment.user_classes))
             ),
         )
+        self._search.begin(settings, self._judge.gate, self._info)
         self._exports.begin(self._info)
 
     def _start_scraper(self, settings: Settings) -> None:
@@ -234,6 +241,7 @@ class Conductor:
             ended, duration = datetime.now(UTC), perf_counter() - self._started
             try:
                 self._judge.stop()
+                self._search.stop()
                 conclusion = self._ending.conclude(info, ended, duration, self._stop_scraper())
                 self._exports.end(conclusion)
             finally:
@@ -266,11 +274,14 @@ class Conductor:
 
 def _gate(settings: Settings) -> Gate | None:
     try:
-        if settings.gate:
-            return read_gate(settings.gate, allow_emulator=settings.allow_emulator)
+        gate = read_gate(settings.gate, allow_emulator=settings.allow_emulator) if settings.gate else None
+        if settings.load is not None and settings.load.search is not None:
+            plan_of(settings.load, gate)
+        elif settings.require:
+            raise ConfigError("--nakama-require", settings.require, "only beside --nakama-load search:..")
     except ConfigError as error:
         stop_with(str(error))
-    return None
+    return gate
 
 
 def _versions() -> dict[str, str]:

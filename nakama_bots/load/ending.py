@@ -21,6 +21,7 @@ from locust.stats import console_logger
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ledger import Ledger
+from nakama_bots.load.capacity.search_run import SearchRun
 from nakama_bots.load.figures.intervals import LOCAL
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.run import Run
@@ -47,10 +48,11 @@ class Conclusion:
 class Ending:
     """Ends the runs of a process. Created once; ``conclude`` is called at the end of each run."""
 
-    def __init__(self, environment: Environment, run: Run, judge: Judge) -> None:
+    def __init__(self, environment: Environment, run: Run, judge: Judge, search: SearchRun) -> None:
         self._environment = environment
         self._run = run
         self._judge = judge
+        self._search = search
         self._texts: list[str] = []
         self._faults: list[str] = []
 
@@ -81,6 +83,9 @@ class Ending:
 
     def _conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Conclusion:
         missing = self._run.master.collect() if self._run.master is not None else ""
+        if self._search.searching:
+            # It has counted no trial in which a worker was lost.
+            missing = self._search.failure
         info = replace(info, users=self._users(info))
         self._run.totals.complete(LOCAL, ended.timestamp())
         summary = self._summary(info, ended, duration, server)
@@ -108,6 +113,9 @@ class Ending:
             "cross_check": self._run.locust.part(totals.recorder),
             "purposes": purpose_parts(purposes(self._environment.user_classes), totals.recorder.counts),
         }
+        capacity = self._search.part()
+        if capacity is not None:
+            later["capacity"] = capacity
         return build_summary(
             info,
             totals.recorder,

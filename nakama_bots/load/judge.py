@@ -11,6 +11,7 @@ import gevent
 
 from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.observer import SCENARIO_FAULTS, USERS_DIED
+from nakama_bots.results.capacity.answer import verdict_of
 from nakama_bots.results.gate.rules import Gate, Rule, RuleOutcome, RuleResult, evaluate, evaluate_all
 from nakama_bots.results.gate.verdict import Outcome, Verdict, conclude
 from nakama_bots.results.record.recorder import ABANDONED, Recorder
@@ -43,9 +44,11 @@ class Judge:
         self._blind = False
         self._watcher: gevent.Greenlet[[Gate], None] | None = None
 
-    def start(self) -> None:
-        """Start a new run."""
+    def start(self, *, searching: bool = False) -> None:
+        """Start a new run; the rules of a search judge its trials, and end nothing."""
         self._stopped_by, self._broken, self._blind = "", False, False
+        if searching:
+            return
         if self.gate is not None and (self._watch_all or any(rule.abort_on_fail for rule in self.gate.rules)):
             self._watcher = gevent.spawn(self._watch, self.gate)
 
@@ -59,6 +62,9 @@ class Judge:
         self, summary: Summary, *, faults: Sequence[str], missing: Sequence[str], on_failures: int
     ) -> Verdict:
         """Return the verdict on the finished run."""
+        if "capacity" in summary:
+            gate = self.gate.file if self.gate is not None else ""
+            return verdict_of(summary["capacity"], gate, faults=faults, missing=missing)
         results: Sequence[RuleResult] = ()
         if self.gate is not None:
             results = evaluate_all(self.gate, summary, self._totals.timeline, let_others_run)

@@ -36,7 +36,7 @@ from nakama_bots.rest.transports.transport import TRANSPORTS
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
-from nakama_bots.results.record.timeline import Interval
+from nakama_bots.results.record.timeline import Interval, every_second, interval_length
 from nakama_bots.results.record.worker_log import WorkerLog
 from nakama_bots.results.traces.tracer import Tracer
 from nakama_bots.settings.resolve import Settings
@@ -209,11 +209,14 @@ class Run:
         CLOCK.take()
         self._pulse.start()
         self._log = self._open_log(settings)
-        self.intervals.start()
+        searching = settings.load is not None and settings.load.search is not None
+        self.intervals.start(every_second if searching else interval_length)
+        self.open.begin()
         if settings.load is not None:
             # The first persona takes a tenth of a second, which must not delay an arrival.
             self.release(self.new_player())
-            self.open.start(settings.load, settings.seed)
+            if not searching:
+                self.open.start(settings.load, settings.seed)
 
     def _sampler(self, limit: int) -> RequestSampler | None:
         worker = max(0, getattr(self._environment.runner, "worker_index", 0))

@@ -58,7 +58,7 @@ def served(server: str) -> Iterator[str]:
     command = shlex.split(server.replace(PORT, str(port)))
     with tempfile.TemporaryFile() as output, running(command, output) as process:
         deadline = monotonic() + SERVER_START
-        while not _healthy(url):
+        while not healthy(url):
             if process.poll() is not None or monotonic() > deadline:
                 output.seek(0)
                 last = output.read().decode(errors="replace").strip().splitlines()[-1:]
@@ -68,7 +68,8 @@ def served(server: str) -> Iterator[str]:
         yield url
 
 
-def _healthy(url: str) -> bool:
+def healthy(url: str) -> bool:
+    """Return True if the server answers."""
     try:
         with build_opener(ProxyHandler({})).open(f"{url}/healthcheck", timeout=2) as answer:
             return bool(answer.status == 200)

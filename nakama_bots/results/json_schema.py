@@ -9,6 +9,7 @@ import msgspec
 import orjson
 
 from nakama_bots.results import summary
+from nakama_bots.results.capacity import document
 from nakama_bots.results.gate import verdict
 from nakama_bots.results.record import timeline
 
@@ -16,6 +17,7 @@ FILES: Final[Mapping[str, tuple[type, str]]] = {
     "summary": (summary.Summary, summary.SCHEMA),
     "verdict": (verdict.VerdictPart, verdict.SCHEMA),
     "interval": (timeline.Interval, timeline.SCHEMA),
+    "capacity": (document.CapacityPart, document.SCHEMA),
 }
 """By name: the shape, and the value of its ``schema`` key. An interval is a line of a time line."""
 

@@ -1,4 +1,4 @@
-"""Load over time: stages, steps, spike, soak, and an open model of arrivals. Pure.
+"""Load over time: stages, steps, spike, soak, an open model of arrivals, and a search. Pure.
 
 On the command line a profile is ``MODEL:item,item``, in a TOML file it is a ``[load]`` table of the same names:
 
@@ -8,6 +8,8 @@ On the command line a profile is ``MODEL:item,item``, in a TOML file it is a ``[
     soak:users=100,ramp=2m,for=8h
     open:rate=200,for=30s,arrivals=poisson              arrivals a second, each runs a scenario once
     open:50/10s,200/1m,max_in_flight=500
+    search:from=50,to=5000,trial=60s                    trials at loads that a capacity search chooses
+    search:from=5,to=400,trial=60s,of=arrivals          the same in arrivals a second
 
 A duration is ``250ms``, ``30s``, ``2 min``, ``1h30m`` or a number of seconds. A stage of ``0s`` is a jump.
 """
@@ -33,6 +35,9 @@ PROFILE_FLAG: Final = "--nakama-profile"
 OPEN: Final = "open"
 POISSON: Final = "poisson"
 CONSTANT: Final = "constant"
+SEARCH: Final = "search"
+PLAYERS: Final = "players"
+ARRIVALS: Final = "arrivals"
 
 _STAGE: Final = re.compile(r"([^/=]+)/([^/=]+)")
 _MOST_STEPS: Final = 10_000
@@ -137,13 +142,36 @@ class OpenLoad:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchLoad:
+    """Trials at loads from ``low`` to ``high``, in players or arrivals a second (``of``); times in seconds.
+
+    ``warmup`` 0: the gate's, or a quarter of the trial. The search ends when its interval is ``width`` of the
+    capacity, after ``trials`` trials, or when another would end after ``max_time``.
+    """
+
+    low: int
+    high: int
+    of: str
+    trial: float
+    warmup: float
+    settle: float
+    trials: int
+    width: float
+    max_time: float
+
+
+@dataclass(frozen=True, slots=True)
 class LoadProfile:
-    """A checked load profile; ``text`` is how the command line has it. ``open`` None: users, not arrivals."""
+    """A checked load profile; ``text`` is how the command line has it. ``open`` None: users, not arrivals.
+
+    ``search``: the load is that of the trial; ``curve`` is the most that there may be.
+    """
 
     model: str
     curve: Curve
     open: OpenLoad | None
     text: str
+    search: SearchLoad | None = None
 
     @classmethod
     def parse(cls, text: str) -> LoadProfile:
@@ -178,6 +206,14 @@ class LoadProfile:
     def users(self, elapsed: float) -> int:
         """Users at ``elapsed`` seconds."""
         return round(self.curve.at(elapsed))
+
+    def of_trial(self, rate: float, warmup: float) -> LoadProfile:
+        """The open model of a trial of a search: ``rate`` arrivals a second, after a ramp of ``warmup``."""
+        assert self.open is not None
+        assert self.search is not None
+        bounds = (f"{key}={row.write(getattr(self.open, key))}" for key, row in _BOUNDS.items())
+        stages = f"{plain(rate)}/{plain(warmup)}s,{plain(rate)}/{plain(self.search.trial - warmup)}s"
+        return LoadProfile.parse(f"{OPEN}:{stages},{','.join(bounds)}")
 
     def arrival_times(self, seed: int) -> Iterator[float]:
         """Seconds from the start to each arrival, ascending; the same for the same ``seed``."""
@@ -280,6 +316,18 @@ def _make_soak(given: Mapping[str, Any]) -> list[Stage]:
     return [Stage(given["users"], given["ramp"]), Stage(given["users"], given["for"])]
 
 
+def _make_search(given: Mapping[str, Any]) -> list[Stage]:
+    if given["from"] > given["to"]:
+        raise _StepRefused(("from",), given["from"], f"a load up to that of to ({given['to']})")
+    if given["trial"] <= given["warmup"]:
+        accepted = f"a trial longer than its warm-up ({plain(given['warmup'])} s)"
+        raise _StepRefused(("trial",), f"{plain(given['trial'])}s", accepted)
+    if given["max_time"] < given["trial"]:
+        accepted = f"at least one trial ({plain(given['trial'])} s)"
+        raise _StepRefused(("max_time",), f"{plain(given['max_time'])}s", accepted)
+    return [Stage(given["to"], 0.0), Stage(given["to"], given["max_time"])]
+
+
 def _make_open(given: Mapping[str, Any]) -> list[Stage]:
     return [Stage(given["rate"], given["ramp"]), Stage(given["rate"], given["for"])]
 
@@ -308,6 +356,13 @@ MODELS: Final[Mapping[str, _Model]] = {
         _make_open,
         takes_stages=True,
         target="rate",
+    ),
+    SEARCH: _Model(
+        {"from": _Key(_SOME_USERS), "to": _Key(_SOME_USERS), "of": _Key(choice(PLAYERS, ARRIVALS), PLAYERS),
+         "trial": replace(_SOME_SPAN, default=60.0), "warmup": _span(0.0), "settle": _span(30.0),
+         "trials": _Key(_SOME_USERS, 12), "width": _Key(number(above=0, high=1), 0.1),
+         "max_time": replace(_SOME_SPAN, default=3600.0), **_BOUNDS},
+        _make_search,
     ),
 }  # fmt: skip
 
@@ -361,8 +416,12 @@ def _build(name: str, given: Mapping[str, Any]) -> LoadProfile:
         *(f"{plain(stage.target)}/{plain(stage.seconds)}s" for stage in (stages if staged else ())),
         *(f"{key}={needed[key].write(value)}" for key, value in values.items()),
     ]
-    bounds = {key: values[key] for key in _BOUNDS} if name == OPEN else None
-    return LoadProfile(name, curve, OpenLoad(**bounds) if bounds else None, f"{name}:{','.join(items)}")
+    opened = OpenLoad(**{key: values.pop(key) for key in _BOUNDS}) if _BOUNDS.keys() <= values.keys() else None
+    search = None
+    if name == SEARCH:
+        search = SearchLoad(values.pop("from"), values.pop("to"), **values)
+        opened = opened if search.of == ARRIVALS else None
+    return LoadProfile(name, curve, opened, f"{name}:{','.join(items)}", search)
 
 
 def _value(path: KeyPath, value: object, kind: Kind) -> Any:

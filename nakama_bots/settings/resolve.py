@@ -51,6 +51,7 @@ class Settings:
     emulator_matchmaker_interval: float
     emulator_module: tuple[str, ...]
     load: LoadProfile | None
+    require: int
     reports: Path
     worker_logs: Path | None
     gate: Path | None

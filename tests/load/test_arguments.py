@@ -41,6 +41,7 @@ BAD = {
     "emulator_module": "/nonexistent/module.py",
     "load": "idle",
     "profile": "/nonexistent/load.toml",
+    "require": "-1",
     "reports": "/dev/null/reports",
     "worker_logs": "/dev/null/logs",
     "gate": "/nonexistent/gate.toml",

@@ -80,12 +80,19 @@ def test_the_web_ui_starts_a_profile_and_once_more(tmp_path: Path) -> None:
     assert TRACE not in web.locust.output
 
 
+class Leads:
+    done = False
+
+    def tick(self) -> None:
+        return None
+
+
 def installed(*given: str, shape: type[LoadTestShape] | None = None) -> Environment:
     options = get_parser(default_config_files=[]).parse_args(list(given))
     shapes = {"mine.Shape": shape()} if shape is not None else None
     environment = Environment(parsed_options=options, available_shape_classes=shapes)
     environment.create_local_runner()
-    install(environment, LoadProfile.parse("soak:users=3,for=3s"), lambda: False)
+    install(environment, LoadProfile.parse("soak:users=3,for=3s"), Leads())
     return environment
 
 

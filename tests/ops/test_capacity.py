@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from nakama_bots.cli.main import main
+from nakama_bots.results.run_folder import read_summary
 
 SCENARIO = """
 from locust import constant, task
@@ -67,6 +68,9 @@ def test_a_search_finds_where_a_scenario_begins_to_fail(files: tuple[Path, Path]
     assert part["broke_first"].startswith("nothing fails: ")
     assert part["bound"] == "interval"
     assert "what broke first: nothing fails" in ended.stdout
+    (folder,) = (tmp_path / "reports").iterdir()
+    assert read_summary(folder)["capacity"] == part
+    assert "Successful calls over players" in (folder / "report.html").read_text()
 
 
 def test_a_server_that_is_gone_ends_the_search(files: tuple[Path, Path], tmp_path: Path) -> None:
@@ -79,7 +83,8 @@ def test_a_server_that_is_gone_ends_the_search(files: tuple[Path, Path], tmp_pat
     ("options", "line"),
     [
         (["--from", "100", "--to", "10"], "--from: 100 "),
-        (["--trial", "1"], "--trial: 1.0 "),
+        (["--trial", "1"], "--trial: '1 s' "),
+        (["--max-time", "5"], "--max-time: 5.0 "),
         (["--scenario", "duell"], "NAME: 'duell' "),
     ],
 )

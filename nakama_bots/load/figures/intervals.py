@@ -140,6 +140,7 @@ class Intervals:
         self._keeper: gevent.Greenlet[[], None] | None = None
         self._start = self._since = perf_counter()
         self._started = time()
+        self._length: Callable[[float], float] = interval_length
 
     def miss(self, what: str, error: BaseException) -> None:
         """Record that ``what`` of this process failed now; the next interval carries the gap."""
@@ -149,8 +150,9 @@ class Intervals:
         """Include ``gauges`` in every interval from now on."""
         self._gauges.append(gauges)
 
-    def start(self) -> None:
-        """Close an interval about every second, until ``stop``."""
+    def start(self, length: Callable[[float], float] = interval_length) -> None:
+        """Close an interval about every second, until ``stop``; ``length`` as ``interval_length``."""
+        self._length = length
         self._start = self._since = perf_counter()
         self._started = time()
         self._keeper = gevent.spawn(self._keep)
@@ -211,7 +213,7 @@ class Intervals:
             now = perf_counter()
             # On a grid from the start; oversleeping makes one long interval.
             while due <= now:
-                due += interval_length(due - self._start)
+                due += self._length(due - self._start)
             gevent.sleep(due - now)
             self.close()
 

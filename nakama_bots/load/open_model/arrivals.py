@@ -91,6 +91,7 @@ class Arrivals:
         self._origin = 0.0
         self._walk: gevent.Greenlet[[], None] | None = None
         self._all_came = False
+        self._present: set[gevent.Greenlet[..., Any]] = set()
         self._in_flight = 0
         self._most = 0
         self.on_drained: Callable[[], None] = lambda: None
@@ -116,6 +117,13 @@ class Arrivals:
         """Stop the arrivals; present visitors stay."""
         if self._walk is not None:
             self._walk.kill()
+
+    def cut(self) -> None:
+        """Stop the arrivals, and the visitors that are still present."""
+        self.stop()
+        for greenlet in list(self._present):
+            # Locust's own way: the user runs its on_stop.
+            self._group.killone(greenlet, block=False)
 
     def _come(self) -> None:
         for number, at in enumerate(self._profile.arrival_times(self._seed)):
@@ -146,7 +154,9 @@ class Arrivals:
         visitor.come_once(partial(self._begins, arrival), partial(self._ended, arrival))
         self._in_flight += 1
         self._most = max(self._most, self._in_flight)
-        visitor.start(self._group).rawlink(partial(self._left, arrival))
+        greenlet = visitor.start(self._group)
+        self._present.add(greenlet)
+        greenlet.rawlink(partial(self._left, arrival))
 
     def _begins(self, arrival: _Arrival) -> bool:
         """Called when the visitor's greenlet runs: True if it is still in time."""
@@ -166,8 +176,9 @@ class Arrivals:
             self._observer.sample(names.ARRIVAL_TIME, now - arrival.started)
             self._observer.sample(names.ARRIVAL_TIME + names.CORRECTED, now - arrival.planned)
 
-    def _left(self, arrival: _Arrival, _: object) -> None:
+    def _left(self, arrival: _Arrival, greenlet: gevent.Greenlet[..., Any]) -> None:
         """Called when the visitor's greenlet has ended; one stopped before it ran has not begun."""
+        self._present.discard(greenlet)
         self._in_flight -= 1
         if arrival.started is None:
             self._drop(names.ARRIVALS_DROPPED_LATE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import Protocol
 
 import gevent
 from locust import LoadTestShape
@@ -64,11 +65,31 @@ class OpenShape(LoadTestShape):
         return None if over or self._done() else (0, 1.0)
 
 
-def install(environment: Environment, profile: LoadProfile, done: Callable[[], bool]) -> None:
-    """Let ``profile`` shape the run; ``ConfigError`` if anything else sets the number of users.
+class SearchShape(LoadTestShape):
+    """The users of the present trial of a search, as ``leads`` says."""
 
-    ``done`` returns True when an open model's arrivals are over.
-    """
+    def __init__(self, leads: Leads) -> None:
+        LoadTestShape.__init__(self)
+        self._leads = leads
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return the users to run now and how many to start or stop per second; None at the end."""
+        return self._leads.tick()
+
+
+class Leads(Protocol):
+    """What leads a run that is not a curve of users."""
+
+    @property
+    def done(self) -> bool:
+        """True when an open model's arrivals are over."""
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return the users of the present trial of a search, and how many to start per second."""
+
+
+def install(environment: Environment, profile: LoadProfile, leads: Leads) -> None:
+    """Let ``profile`` shape the run; ``ConfigError`` if anything else sets the number of users."""
     options = environment.parsed_options
     assert options is not None
     accepted = f"nothing beside the load profile {profile.text.partition(':')[0]!r}"
@@ -79,10 +100,10 @@ def install(environment: Environment, profile: LoadProfile, done: Callable[[], b
     ):
         if value is not None:
             raise ConfigError(flag, value, accepted)
-    put(environment, profile, done)
+    put(environment, profile, leads)
 
 
-def put(environment: Environment, profile: LoadProfile, done: Callable[[], bool]) -> None:
+def put(environment: Environment, profile: LoadProfile, leads: Leads) -> None:
     """Let ``profile`` shape the next runs, in place of any profile before; ``ConfigError`` as ``install``."""
     remove(environment)
     _check_shapes(environment, f"nothing beside the load profile {profile.text.partition(':')[0]!r}")
@@ -90,7 +111,10 @@ def put(environment: Environment, profile: LoadProfile, done: Callable[[], bool]
     if profile.open is not None:
         _check_classes(environment)
         environment.dispatcher_class = NoUsers  # type: ignore[assignment]
-        environment.shape_class = OpenShape(done, run_time)
+    if profile.search is not None:
+        environment.shape_class = SearchShape(leads)
+    elif profile.open is not None:
+        environment.shape_class = OpenShape(lambda: leads.done, run_time)
     else:
         environment.shape_class = ProfileShape(profile, run_time)
     environment.shape_class.runner = environment.runner
@@ -98,7 +122,7 @@ def put(environment: Environment, profile: LoadProfile, done: Callable[[], bool]
 
 def remove(environment: Environment) -> None:
     """Let no profile shape the next runs; another shape stays."""
-    if isinstance(environment.shape_class, ProfileShape | OpenShape):
+    if isinstance(environment.shape_class, ProfileShape | OpenShape | SearchShape):
         environment.shape_class = None
         environment.dispatcher_class = UsersDispatcher
 

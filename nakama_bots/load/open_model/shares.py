@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 SHARE: Final = "nakama_bots.share"
 DRAINED: Final = "nakama_bots.drained"
+CUT: Final = "nakama_bots.cut"
 
 LEAD: Final = 1.0
 """Seconds from a share-out to its first arrival: time for the message to reach every worker."""
@@ -33,33 +35,40 @@ _ALL_START: Final = 5.0
 
 
 class WorkerShares:
-    """The worker's side. ``arrivals`` returns this run's arrivals, which begin with the first share."""
+    """The worker's side. ``arrivals`` returns the arrivals of a load by its number; None if there is no run.
 
-    def __init__(self, runner: WorkerRunner, arrivals: Callable[[], Arrivals | None]) -> None:
+    Arguments: the number, the load profile's text, and the seed. A load begins with its first share.
+    """
+
+    def __init__(self, runner: WorkerRunner, arrivals: Callable[[int, str, int], Arrivals | None]) -> None:
         self._runner = runner
         self._arrivals = arrivals
         runner.register_message(SHARE, self._on_share)
 
     def _on_share(self, msg: Any, **_: Any) -> None:
-        arrivals = self._arrivals()
+        data = msg.data
+        arrivals = self._arrivals(data["load"], data["profile"], data["seed"])
         if arrivals is None:
             return
         # The master may have removed and re-added this worker: it waits for the newest answer.
-        arrivals.on_drained = self._drained
-        arrivals.take(msg.data["share"], msg.data["elapsed"])
+        arrivals.on_drained = partial(self._drained, data["load"])
+        arrivals.take(data["share"], data["elapsed"])
         if arrivals.drained:
-            self._drained()
+            self._drained(data["load"])
 
-    def _drained(self) -> None:
-        self._runner.send_message(DRAINED)
+    def _drained(self, load: int) -> None:
+        self._runner.send_message(DRAINED, {"load": load})
 
 
 class MasterShares:
-    """The master's side, for one run; ``done`` returns True when the run is over."""
+    """The master's side, for the load ``number`` of a run; ``done`` is True when it is over."""
 
-    def __init__(self, runner: MasterRunner, observer: Observer, profile: LoadProfile, seed: int) -> None:
+    def __init__(
+        self, runner: MasterRunner, observer: Observer, profile: LoadProfile, seed: int, number: int
+    ) -> None:
         assert profile.open is not None
         self._runner = runner
+        self._load = {"load": number, "profile": profile.text, "seed": seed}
         self._observer = observer
         self._profile = profile
         self._drain = profile.open.drain
@@ -76,9 +85,15 @@ class MasterShares:
         """Stop sharing out: the run is over."""
         self._keeper.kill()
 
-    def on_drained(self, worker: str) -> None:
-        """Called when all visitors of a worker's share have left."""
-        self._drained.add(worker)
+    def cut(self) -> None:
+        """Make the workers stop the visitors that are still present."""
+        self.stop()
+        self._runner.send_message(CUT)
+
+    def on_drained(self, worker: str, load: int) -> None:
+        """Called when all visitors of a worker's share of ``load`` have left."""
+        if load == self._load["load"]:
+            self._drained.add(worker)
 
     def _keep(self, patience: float) -> None:
         while True:
@@ -107,7 +122,7 @@ class MasterShares:
             if worker in live:
                 share = {"number": live.index(worker), "of": len(live), "since": since}
             self._drained.discard(worker)
-            self._runner.send_message(SHARE, {"share": share, "elapsed": elapsed}, worker)
+            self._runner.send_message(SHARE, {**self._load, "share": share, "elapsed": elapsed}, worker)
         self._sharing = live
 
     def _look(self, elapsed: float, live: set[str]) -> None:

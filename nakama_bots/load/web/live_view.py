@@ -13,6 +13,7 @@ import gevent
 from locust.env import Environment
 
 from nakama_bots.load.figures.intervals import Totals
+from nakama_bots.load.open_model.shapes import SearchShape
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.show.ended import EndedRuns
 from nakama_bots.results.show.live import (
@@ -158,6 +159,8 @@ class LiveView:
 
     def _warn(self) -> None:
         reasons = self._totals.health.reasons
+        if isinstance(self._environment.shape_class, SearchShape):
+            return  # each trial is judged by itself
         if reasons and not self._warned:
             self._warned = True
             log.error("generator too slow, the run is invalid: %s", "; ".join(reasons))
@@ -174,7 +177,8 @@ def headless_view(
         return LiveView(environment, totals, target)
     # Locust reads it after ``init``; its tables at the end are printed in any case.
     options.only_summary = True
-    ends = [options.run_time, settings.load.curve.seconds if settings.load is not None else None]
+    load = settings.load
+    ends = [options.run_time, load.curve.seconds if load is not None and load.search is None else None]
     length = min((float(end) for end in ends if end), default=None)
     interval = settings.live_interval if shown == "lines" else 0.0
     return LiveView(environment, totals, target, interval, table=shown == "table", length=length)

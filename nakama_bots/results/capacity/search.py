@@ -1,164 +1,217 @@
-"""The search for the highest load that a server can hold, where the same load may pass once and fail once.
+"""A capacity search: which load to try next, what a trial proves, when to end. Pure; times are arguments.
 
-A trial at load n passes with probability 1 / (1 + exp((log n - log c) / s)): c is the capacity, s how sharp its
-edge is. Both are unknown, so the search keeps a probability for every pair on a grid, updates it by Bayes' rule
-after each trial, and next tries the most informative load (least expected entropy). This is the
-probabilistic bisection of Waeber, Frazier and Henderson (2013) with a logistic edge, and the role of PLRsearch
-among the IETF's methods (draft-vpolak-bmwg-plrsearch); where trials never contradict each other it behaves like
-the bisection of MLRsearch (draft-ietf-bmwg-mlrsearch), a trial for each halving.
+Both front ends use it: the load model ``search`` within one run, and the command with a run per trial.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
-_GRID: Final = 320
-_EDGES: Final = (0.002, 0.01, 0.03, 0.08)
-"""Sharpness of the edge: at 0.03 loads between 3 % below and above the capacity are uncertain."""
-_BEYOND: Final = 0.1
-"""Prior probability that the capacity lies below or above the range that is searched."""
-_CANDIDATES: Final = 20
-TAILS: Final = (0.05, 0.5, 0.95)
+from nakama_bots.errors import ConfigError
+from nakama_bots.results.capacity.bisection import WIDTH, Bisection
+from nakama_bots.results.capacity.document import (
+    AT_LEAST,
+    BELOW,
+    FAILED,
+    GENERATOR,
+    INTERVAL,
+    INVALID,
+    PASSED,
+    PLAYERS,
+    SCHEMA,
+    TARGET,
+    UNITS,
+    UNREACHABLE,
+    CapacityPart,
+    TrialPart,
+    UslPart,
+)
+from nakama_bots.results.capacity.usl import fit
+from nakama_bots.results.gate.rules import Gate, Severity
+
+HEADROOM: Final = 0.25
+"""The share that Nakama's own guide recommends to leave free."""
 MOST_TRIALS: Final = 12
-WIDTH: Final = 0.1
-"""A search ends when its 90 % interval is this narrow, as a share of the capacity."""
+INTERRUPTED: Final = "it was interrupted"
+_WARMUP_SHARE: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class CapacityEstimate:
-    """The capacity in units of load, with its 90 % interval.
+class SearchPlan:
+    """Loads from ``low`` to ``high`` in ``unit``; times in seconds.
 
-    ``at_least``: no trial failed, so the capacity is this or more. ``below``: none passed.
+    A trial lasts ``trial``, of which the first ``warmup`` are not judged. After it, what it left behind may
+    take up to ``settle`` to go.
     """
-
-    low: float
-    value: float
-    high: float
-    at_least: bool = False
-    below: bool = False
-
-    @property
-    def width(self) -> float:
-        """The interval as a share of the value."""
-        return (self.high - self.low) / self.value
-
-
-@dataclass(slots=True)
-class Bisection:
-    """Loads from ``low`` to ``high``; ``limit`` is set if the generator is the limit, not the server."""
 
     low: int
     high: int
-    limit: int | None = None
-    passed: list[int] = field(default_factory=list)
-    failed: list[int] = field(default_factory=list)
-    _places: list[float] = field(init=False, default_factory=list)
-    _weights: list[list[float]] = field(init=False, default_factory=list)
-
-    def __post_init__(self) -> None:
-        span = math.log(self.high / self.low) if self.high > self.low else 0.0
-        # A place beyond each end stands for every capacity out there.
-        margin = max(span * 0.05, 0.2)
-        first, last = math.log(self.low) - margin, math.log(self.high) + margin
-        step = (last - first) / (_GRID - 1)
-        self._places = [first + step * place for place in range(_GRID)]
-        inside = [math.log(self.low) <= place <= math.log(self.high) for place in self._places]
-        count = sum(inside) or 1
-        prior = [(1 - _BEYOND) / count if there else _BEYOND / (_GRID - count or 1) for there in inside]
-        self._weights = [[weight / len(_EDGES) for weight in prior] for _ in _EDGES]
-
-    @property
-    def trials(self) -> int:
-        """The number of trials that count."""
-        return len(self.passed) + len(self.failed)
-
-    def next(self) -> int:
-        """Return the load to try next."""
-        top = self.high if self.limit is None else min(self.high, self.limit)
-        if not self.trials:
-            return max(self.low, min(top, round(math.sqrt(self.low * self.high))))
-        low, _, high = (math.exp(place) for place in self._quantiles((0.02, 0.5, 0.98)))
-        low, high = max(self.low, low), min(top, high)
-        if high <= low:
-            return max(self.low, min(top, round(high)))
-        steps = [low * (high / low) ** (step / (_CANDIDATES - 1)) for step in range(_CANDIDATES)]
-        loads: list[int] = sorted({max(self.low, min(top, round(load))) for load in steps})
-        return min(loads, key=self._expected_entropy, default=self.low)
-
-    def add(self, load: int, *, passed: bool) -> None:
-        """Add the result of a trial at ``load``."""
-        (self.passed if passed else self.failed).append(load)
-        joint = self._joint(load)
-        self._weights = _normal([
-            row if passed else [weight - share for weight, share in zip(old, row, strict=True)]
-            for old, row in zip(self._weights, joint, strict=True)
-        ])  # fmt: skip
-
-    def estimate(self) -> CapacityEstimate:
-        """Return what is known so far."""
-        low, value, high = (math.exp(place) for place in self._quantiles(TAILS))
-        if not self.failed:
-            best = float(max(self.passed, default=self.low))
-            return CapacityEstimate(best, best, best, at_least=True)
-        if not self.passed:
-            worst = float(min(self.failed))
-            return CapacityEstimate(low, min(value, worst), worst, below=True)
-        return CapacityEstimate(low, value, high)
-
-    def done(self, width: float = WIDTH) -> bool:
-        """Whether more trials would not narrow it, or not by much."""
-        if not self.trials:
-            return False
-        if min(self.failed, default=math.inf) <= self.low or self._top_passed():
-            return True
-        estimate = self.estimate()
-        return not (estimate.at_least or estimate.below) and estimate.width <= width
-
-    def _top_passed(self) -> bool:
-        top = self.high if self.limit is None else self.limit
-        return not self.failed and max(self.passed, default=0) >= top
-
-    def _joint(self, load: int) -> list[list[float]]:
-        """Probability of each capacity and edge together with a trial at ``load`` that passes."""
-        there = math.log(load)
-        joint = []
-        for edge, row in zip(_EDGES, self._weights, strict=True):
-            exponents = (max(-60.0, min(60.0, (there - place) / edge)) for place in self._places)
-            # A trial may fail or pass for unrelated reasons: one in fifty proves nothing.
-            joint.append([
-                weight * (0.02 + 0.96 / (1 + math.exp(exponent)))
-                for weight, exponent in zip(row, exponents, strict=True)
-            ])  # fmt: skip
-        return joint
-
-    def _expected_entropy(self, load: int) -> float:
-        """Entropy of the capacity, whatever its edge, that is expected after a trial at ``load``."""
-        passed = [sum(column) for column in zip(*self._joint(load), strict=True)]
-        failed = [
-            sum(column) - share for column, share in zip(zip(*self._weights, strict=True), passed, strict=True)
-        ]
-        return _entropy(passed) + _entropy(failed)
-
-    def _quantiles(self, shares: Sequence[float]) -> list[float]:
-        found: list[float] = []
-        total, left = 0.0, list(shares)
-        for place, column in zip(self._places, zip(*self._weights, strict=True), strict=True):
-            total += sum(column)
-            while left and total >= left[0]:
-                found.append(place)
-                left.pop(0)
-        return found + [self._places[-1]] * len(left)
+    trial: float
+    warmup: float
+    settle: float
+    most_trials: int = MOST_TRIALS
+    width: float = WIDTH
+    most_seconds: float = 3600.0
+    unit: str = PLAYERS
 
 
-def _normal(weights: Sequence[Sequence[float]]) -> list[list[float]]:
-    total = sum(map(sum, weights))
-    return [[weight / total for weight in row] for row in weights]
+def check_gate(gate: Gate, name: str) -> None:
+    """``ConfigError`` under ``name`` if no rule of ``gate`` can fail a trial."""
+    if not any(rule.severity is Severity.FAIL for rule in gate.rules):
+        raise ConfigError(name, gate.file, 'a gate with a rule that can break (severity = "fail")')
 
 
-def _entropy(shares: Sequence[float]) -> float:
-    """Of one outcome, times its probability."""
-    total = sum(shares)
-    return -sum(share * math.log(share / total) for share in shares if share > 0)
+def warmup_of(gate: Gate, trial: float, name: str, given: float = 0.0) -> float:
+    """Return the seconds of a trial that are not judged: ``given``, the gate's, or a quarter of the trial.
+
+    ``ConfigError`` under ``name`` if nothing would be left of the trial.
+    """
+    warmup = given or max(rule.warmup for rule in gate.rules) or trial * _WARMUP_SHARE
+    longest = max(warmup, *(rule.warmup for rule in gate.rules))
+    least = longest + max(rule.cooldown for rule in gate.rules)
+    if trial <= least:
+        raise ConfigError(
+            name,
+            f"{trial:g} s",
+            f"a trial longer than its warm-up and the gate's cool-down together ({least:g} s)",
+        )
+    return warmup
+
+
+class Search:
+    """One search of a target. ``answer`` returns what is known at any time."""
+
+    def __init__(self, plan: SearchPlan, target: str, required: int | None = None) -> None:
+        self.plan = plan
+        self.trials: list[TrialPart] = []
+        self._target = target
+        self._required = required
+        self._bisection = Bisection(plan.low, plan.high)
+        self._ended = INTERRUPTED
+        self._over = False
+        self._repeat: int | None = None
+        self._generator_why = ""
+
+    def next(self, elapsed: float) -> int | None:
+        """Return the load to try, ``elapsed`` seconds after the start; None if the search is over."""
+        if not self._over:
+            ended = self._why_over(elapsed)
+            if ended:
+                self.end(ended)
+        if self._over:
+            return None
+        return self._repeat if self._repeat is not None else self._bisection.next()
+
+    def end(self, why: str) -> None:
+        """End the search, unless it has ended already."""
+        if not self._over:
+            self._over, self._ended = True, why
+
+    def add(self, trial: TrialPart, *, more_processes: bool = False) -> None:
+        """Add a trial; ``more_processes``: the generator will be faster if the load is tried again."""
+        self.trials.append(trial)
+        load, why = trial["load"], "; ".join(trial["why"])
+        repeated, self._repeat = self._repeat is not None, None
+        if trial["outcome"] != INVALID:
+            self._bisection.add(load, passed=trial["outcome"] == PASSED)
+        elif trial["cause"] == UNREACHABLE:
+            number = len(self.trials)
+            self.end(
+                f"the server does not answer any more, since trial {number} with {self._loads(load)} ({why})"
+            )
+        elif trial["cause"] == TARGET:
+            self.end(why)
+        elif more_processes or (not repeated and self._may_be_chance(trial)):
+            self._repeat = load
+        else:
+            self._limit(load, why)
+
+    def _may_be_chance(self, trial: TrialPart) -> bool:
+        """True if nothing before says that the generator ends there: it may have had a bad moment."""
+        bisection = self._bisection
+        most = max([*bisection.passed, *bisection.failed], default=0)
+        return trial["cause"] != GENERATOR or bisection.limit is None or most >= trial["load"]
+
+    def _limit(self, load: int, why: str) -> None:
+        """Search below ``load``, which the generator cannot run. What failed there or above proves nothing."""
+        self._bisection, self._generator_why = self._bisection.below(load), why
+        for trial in self.trials:
+            if trial["outcome"] == FAILED and trial["load"] >= load:
+                less = f"the generator could not even run {self._loads(load)}"
+                trial |= {"outcome": INVALID, "cause": GENERATOR, "rule": "", "why": [less, *trial["why"]]}
+        if load <= self.plan.low and not self._bisection.trials:
+            self.end(f"the generator cannot run {self._loads(load)}: {why}")
+
+    def answer(self, elapsed: float) -> CapacityPart:
+        """Return what is known ``elapsed`` seconds after the start."""
+        bisection, counted = self._bisection, bool(self._bisection.trials)
+        estimate = bisection.estimate() if counted else None
+        bound = INTERVAL
+        if estimate is not None and (estimate.at_least or estimate.below):
+            bound = AT_LEAST if estimate.at_least else BELOW
+        first = min(
+            (trial for trial in self.trials if trial["outcome"] == FAILED),
+            key=lambda trial: trial["load"],
+            default=None,
+        )
+        return {
+            "schema": SCHEMA,
+            "target": self._target,
+            "unit": self.plan.unit,
+            "searched_from": self.plan.low,
+            "searched_to": self.plan.high,
+            "bound": bound,
+            "value": None if estimate is None else round(estimate.value, 1),
+            "low": None if estimate is None else round(estimate.low, 1),
+            "high": None if estimate is None else round(estimate.high, 1),
+            "required": self._required,
+            "operating_point": None
+            if estimate is None or bound == BELOW
+            else int(estimate.low * (1 - HEADROOM)),
+            "generator_limit": bisection.limit,
+            "generator_why": self._generator_why,
+            "broke_first": "" if first is None else f"{first['rule']}: {'; '.join(first['why'])}",
+            "ended": self._ended,
+            "seconds": round(elapsed, 1),
+            "usl": law_of(self.trials) if self.plan.unit == PLAYERS else None,
+            "trials": list(self.trials),
+        }
+
+    def _why_over(self, elapsed: float) -> str:
+        """Return why the search ends; "" if it continues."""
+        plan, bisection = self.plan, self._bisection
+        if bisection.failed and min(bisection.failed) <= plan.low:
+            return f"the server fails already at {self._loads(plan.low)}"
+        if self._repeat is None and bisection.done(plan.width):
+            if bisection.failed:
+                return "the interval is narrow enough"
+            return "the greatest load passed" if bisection.limit is None else "the generator ends there"
+        if len(self.trials) >= plan.most_trials:
+            return f"{plan.most_trials} trials were made{self._how_wide()}"
+        if elapsed + plan.trial > plan.most_seconds:
+            return f"the next trial would not end within {plan.most_seconds:,.0f} s{self._how_wide()}"
+        return ""
+
+    def _how_wide(self) -> str:
+        bisection = self._bisection
+        if not (bisection.passed and bisection.failed):
+            return ""
+        width = bisection.estimate().width
+        return (
+            f", and the interval is {width:.0%} wide, not {self.plan.width:.0%}"
+            if width > self.plan.width
+            else ""
+        )
+
+    def _loads(self, load: int) -> str:
+        return f"{load:,} {UNITS[self.plan.unit]}"
+
+
+def law_of(trials: Sequence[TrialPart]) -> UslPart | None:
+    """Return the scalability law of the trials that count; None if it cannot be fitted."""
+    law = fit([(trial["load"], trial["rate"]) for trial in trials if trial["outcome"] != INVALID])
+    if law is None:
+        return None
+    return {"lam": law.lam, "contention": law.sigma, "coherency": law.kappa, "r2": law.r2, "peak": law.peak}

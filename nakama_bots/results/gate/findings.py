@@ -38,13 +38,17 @@ def no_figures(summary: Summary) -> list[str]:
     """Return the reasons why the figures prove nothing, whatever they are."""
     return [
         *_nothing_done(summary),
-        *(f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]),
+        *generator_lines(summary),
         *gap_lines(summary.get("gaps", [])),
         *_counted_twice(summary),
-        *_out_of_files(summary),
         *_out_of_range(summary),
         *undone_lines(summary.get("purposes", [])),
     ]
+
+
+def generator_lines(summary: Summary) -> list[str]:
+    """Return how the generator itself could not produce the load."""
+    return [*(f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]), *_out_of_files(summary)]
 
 
 def own_faults(summary: Summary) -> list[str]:

@@ -237,10 +237,15 @@ def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
 def evaluate_all(
     gate: Gate, summary: Summary, timeline: Timeline | None, pause: Callable[[], object] = no_pause
 ) -> tuple[RuleResult, ...]:
-    """Judge a finished run by every rule. Raises ``GateError`` if a rule needs a time line and there is none.
+    """Judge a finished run by every rule.
+
+    Raises ``GateError`` if a rule needs a time line and there is none, or if the run was a capacity search.
 
     ``pause`` is called repeatedly meanwhile, for an event loop that must not be blocked.
     """
+    if "capacity" in summary:
+        msg = f"{gate.file}: the run was a capacity search, whose trials its own gate has judged one by one"
+        raise GateError(msg)
     windows: dict[tuple[float, float], Window] = {}
     watched = any(rule.family == "gauges" for rule in gate.rules)
 

@@ -112,7 +112,7 @@ def conclude(
     broken = [_line(result) for result in results if result.outcome is RuleOutcome.FAILED]
     warned = [_line(result) for result in results if result.outcome is RuleOutcome.WARNED]
     silent = unreachable(summary)
-    invalid = [*no_figures(summary), *_not_a_server(summary, gate), *missing]
+    invalid = [*no_figures(summary), *not_a_server(summary, gate), *missing]
     own = [*faults, *own_faults(summary)]
     failed = [] if gate is not None else failed_calls(summary)
     rest = [*stopped, *broken, *failed, *own, *warned]
@@ -192,7 +192,8 @@ def check_verdict(value: object) -> VerdictPart:
     return cast("VerdictPart", value)
 
 
-def _not_a_server(summary: Summary, gate: Gate | None) -> list[str]:
+def not_a_server(summary: Summary, gate: Gate | None) -> list[str]:
+    """Return why the target may not be judged by ``gate``; empty if it may."""
     if gate is None or gate.allow_emulator or not summary["target"]["is_emulator"]:
         return []
     lets_it = f"allow it by allow_emulator = true in {gate.file} or --nakama-allow-emulator"

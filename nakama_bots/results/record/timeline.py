@@ -77,6 +77,11 @@ def interval_length(elapsed: float) -> float:
     return next((length for until, length in _LENGTHS if elapsed < until), _LONGEST)
 
 
+def every_second(_: float) -> float:
+    """Return the same for a run whose seconds are looked at one by one, however long it is."""
+    return 1.0
+
+
 _HOLE: Final = 1.5
 """Seconds between two intervals of a source from which on they count as a hole."""
 
@@ -129,6 +134,13 @@ class Timeline:
         """Yield the intervals that lie wholly between ``first`` and ``last``, in seconds since 1970."""
         rows = [row for row in self._rows if first <= row.at and row.at + row.seconds <= last]
         return (self._unpack(row) for row in rows)
+
+    def part(self, first: float, last: float) -> Timeline:
+        """Return the intervals that lie wholly in that window, as a time line that starts at ``first``."""
+        part = Timeline(first)
+        part._spool = self._spool
+        part._rows = [row for row in self._rows if first <= row.at and row.at + row.seconds <= last]
+        return part
 
     def recorder(self, first: float, last: float) -> Recorder:
         """Add up all intervals that lie wholly in that window."""

@@ -10,6 +10,7 @@ from typing import Final, Literal
 from nakama_bots import observer
 from nakama_bots.errors import safe_text
 from nakama_bots.ledger import Ledger
+from nakama_bots.results.capacity.answer import answer_lines
 from nakama_bots.results.gate.findings import handler_failures
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
@@ -69,11 +70,22 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_handlers(summary),
         Ledger.from_counts(summary["counts"]).line(),
         *_workers(summary["workers"]),
+        *_capacity(summary),
         *_written(files),
         *(verdict_lines(verdict) if verdict is not None else []),
     ]
     # Parts have empty lines around them; one between two of them is enough.
     return "\n".join(line for line, next_ in zip(lines, [*lines[1:], "."], strict=True) if line or next_)
+
+
+def _capacity(summary: Summary) -> list[str]:
+    """Return the answer of a capacity search; the lines of trials are cut, the others wrapped."""
+    part = summary.get("capacity")
+    if part is None:
+        return []
+    lines = (wrap(_ascii(line), WIDTH, subsequent_indent=_INDENT, replace_whitespace=False) or [""]
+             for line in answer_lines(part))  # fmt: skip
+    return ["", *(line for some in lines for line in some), ""]
 
 
 def _written(files: Iterable[Path]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from functools import partial
@@ -36,6 +36,17 @@ class X(Enum):
     """Seconds after the start."""
     PERCENTILE = auto()
     """Percent, by nines."""
+    LOAD = auto()
+    """Players or arrivals, by powers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place on the horizontal axis, or a span of it, across the whole chart."""
+
+    name: str
+    first: float
+    last: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +68,7 @@ class Chart:
     seconds: float = 0.0
     log: bool = False
     note: str = ""
+    marks: tuple[Mark, ...] = ()
     values: tuple[float, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,7 +82,13 @@ class Chart:
 
     def x_text(self, place: float) -> str:
         """Format an x for the table."""
-        return axes.clock(place) if self.x is X.TIME else f"p{place:g}"
+        texts = {X.TIME: axes.clock(place), X.PERCENTILE: f"p{place:g}", X.LOAD: number(place)}
+        return texts[self.x]
+
+    @property
+    def x_name(self) -> str:
+        """The heading of the xs in the table."""
+        return self.x.name.lower()
 
     def table(self) -> list[list[str]]:
         """Return a row per x: its text, then the value of each line."""
@@ -85,7 +103,11 @@ class Chart:
             if (values := [value for _, value in line.points])
         ]
         unit = f" in {self.unit}" if self.unit else ""
-        return f"{self.title}{unit}: {'; '.join(ends) or 'no data'}"
+        marks = [
+            f"{mark.name} {number(mark.first)}" + (f" to {number(mark.last)}" if mark.last > mark.first else "")
+            for mark in self.marks
+        ]
+        return f"{self.title}{unit}: {'; '.join([*ends, *marks]) or 'no data'}"
 
 
 def number(value: float | None) -> str:
@@ -112,16 +134,11 @@ def _vertical(values: Iterable[float], *, log: bool) -> axes.Axis:
 
 
 def _draw(chart: Chart, vertical: axes.Axis, identity: str) -> str:
-    horizontal = (
-        axes.time_axis(chart.seconds)
-        if chart.x is X.TIME
-        else axes.percentile_axis(max(chart.xs, default=99.0))
-    )
+    horizontal, measure = _horizontal(chart)
     left = _MARGIN + _GAP + _LETTER * max(len(text) for _, text in vertical.ticks)
     wide, high = WIDTH - left - _MARGIN, HEIGHT - _MARGIN - _FOOT
     across = partial(_scaled, horizontal, _INSET, wide - 2 * _INSET)
     down = partial(_scaled, vertical, high, -high)
-    measure = axes.percentile_place if chart.x is X.PERCENTILE else float
     places = {place: across(measure(place)) for place in chart.xs}
     svg = ET.Element(
         "svg",
@@ -136,6 +153,9 @@ def _draw(chart: Chart, vertical: axes.Axis, identity: str) -> str:
     _add(plot, "rect", "background", width=wide, height=high)
     _add_axes(plot, [(down(place), text) for place, text in vertical.ticks],
               [(across(place), text) for place, text in horizontal.ticks], wide, high)  # fmt: skip
+    for mark in chart.marks:
+        first, last = (across(measure(place)) for place in (mark.first, mark.last))
+        _add(plot, "rect", "mark", x=f"{first:.1f}", width=f"{max(1.5, last - first):.1f}", height=high)
     dots = max((len(line.points) for line in chart.lines), default=0) < _DOTS
     # Draw the first line on top: p99 must not hide p95.
     for index, line in reversed(list(enumerate(chart.lines))):
@@ -146,6 +166,16 @@ def _draw(chart: Chart, vertical: axes.Axis, identity: str) -> str:
         for x, y in points if dots else ():
             _add(series, "circle", "dot", cx=f"{x:.1f}", cy=f"{y:.1f}", r=2)
     return ET.tostring(svg, encoding="unicode")
+
+
+def _horizontal(chart: Chart) -> tuple[axes.Axis, Callable[[float], float]]:
+    """Return the axis of the xs, and the place of an x on it."""
+    if chart.x is X.TIME:
+        return axes.time_axis(chart.seconds), float
+    if chart.x is X.PERCENTILE:
+        return axes.percentile_axis(max(chart.xs, default=99.0)), axes.percentile_place
+    ends = [*chart.xs, *(place for mark in chart.marks for place in (mark.first, mark.last))]
+    return axes.log_axis(min(ends, default=1.0), max(ends, default=10.0)), math.log10
 
 
 def _add_axes(

@@ -10,7 +10,7 @@ from nakama_bots.results.record.timeline import SERVER_PREFIX
 from nakama_bots.results.show.report.parts import Item, Items, Table, facts, over_time, rows_table, text
 from nakama_bots.results.show.report.view import RunView
 
-_SHOWN_AS: Final[dict[str, tuple[str, float]]] = {
+SHOWN_AS: Final[dict[str, tuple[str, float]]] = {
     "s": ("ms", 1e3),
     "cores": ("% of a core", 100.0),
     "bytes": ("MB", 1e-6),
@@ -112,12 +112,12 @@ def _processes(run: RunView) -> Items:
 def _figure(name: str, figure: Mapping[str, float] | None) -> str:
     if not figure:
         return "-"
-    _, factor = _shown_as(name)
+    _, factor = shown_as(name)
     return " / ".join(f"{figure.get(key, 0.0) * factor:,.1f}" for key in ("mean", "max"))
 
 
 def _chart(run: RunView, title: str, rows: Mapping[str, Sequence[float | None]]) -> Item:
-    return _scaled(run, title, rows, *_shown_as(next(iter(rows))))
+    return _scaled(run, title, rows, *shown_as(next(iter(rows))))
 
 
 def _scaled(
@@ -133,10 +133,11 @@ def _scaled(
     return over_time(run, title, unit, scaled)
 
 
-def _shown_as(name: str) -> tuple[str, float]:
+def shown_as(name: str) -> tuple[str, float]:
+    """Return the unit of a gauge and its factor, for display."""
     gauge = gauges.GAUGES.get(name)
     unit = gauge.unit if gauge is not None else ""
-    return _SHOWN_AS.get(unit, (unit, 1.0))
+    return SHOWN_AS.get(unit, (unit, 1.0))
 
 
 def _meaning(name: str) -> str:

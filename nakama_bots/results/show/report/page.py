@@ -20,7 +20,7 @@ from nakama_bots.results.show.report.view import RunView
 
 BAD: Final = frozenset({"failed", "failures", "lost", "missed"})
 """Columns in which every number except 0 is a problem."""
-OPEN: Final = frozenset({"load", "realtime", "matchmaking", "delivery", "errors"})
+OPEN: Final = frozenset({"capacity", "load", "realtime", "matchmaking", "delivery", "errors"})
 """Sections that are open initially."""
 FIRST: Final = 4
 """Rows of a section that are shown initially."""

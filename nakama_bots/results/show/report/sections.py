@@ -9,6 +9,7 @@ from nakama_bots import observer
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import ABANDONED
 from nakama_bots.results.show.published import with_unit
+from nakama_bots.results.show.report.capacity import capacity
 from nakama_bots.results.show.report.charts import MOST_LINES
 from nakama_bots.results.show.report.generator import health, server
 from nakama_bots.results.show.report.parts import (
@@ -45,7 +46,7 @@ _TITLE: Final = 70
 _SHOWN: Final = frozenset({
     "schema", "run", "target", "versions", "settings", "ledger", "calls", "ticks", "delivery", "matchmaking",
     "chat", "arrivals", "paced", "errors", "samples_ms", "counts", "recorded", "health", "server", "workers",
-    "published", "deliveries", "timing",
+    "published", "deliveries", "timing", "capacity",
 })  # fmt: skip
 """Parts of the summary that have a section; others are shown as they are."""
 
@@ -389,6 +390,9 @@ def _bar(share: float) -> str:
 
 
 SECTIONS: Final = (
+    Section("capacity", "Capacity", capacity,
+            "Every figure over the load, of the measured parts of the trials that count; green: the capacity "
+            "and its 90 % interval."),
     Section("load", "Load", _load),
     Section("realtime", "Realtime: round trips per message", _realtime,
             "From writing a message with a cid to reading its answer."),
