@@ -11,7 +11,9 @@ from typing import Final
 import pytest
 
 # Rooms whose tests wait for processes and run times. The rest needs the processor and no patience.
-WAITING: Final = ("ops", "load", "scenarios", "faults", "test_docs.py", "fill", "record", "cli", "benchmarks")
+WAITING: Final = (
+    "ops", "load", "scenarios", "faults", "test_docs.py", "fill", "record", "cli", "benchmarks", "emulator",
+)  # fmt: skip
 _TESTS: Final = Path(__file__).parent
 
 
