@@ -10,9 +10,15 @@ from contract.summary import (  # noqa: F401
     pytest_terminal_summary,
     pytest_testnodedown,
 )
-from starting import default_signals
+from starting import (  # noqa: F401
+    default_signals,
+    keep_bytecode,
+    pytest_collection_modifyitems,
+    pytest_configure,
+)
 
 # A machine may be busy, and an example late by it: no test depends on how fast its examples are.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 default_signals()
+keep_bytecode()

@@ -5,6 +5,8 @@ of ``fnmatch``; each may have a least number: ``ledger.timeout``, ``handler.*>=3
 failed, ``failed:NAME`` one of that name, ``says:PATTERN`` an error or an exception with such a text.
 ``UNTIL_SECONDS`` is how long the run goes on at least from its first call on, ``UNTIL_FILE`` a file that is
 waited for, and ``UNTIL_WELL`` a call that has to go well once more at the end.
+
+Without ``UNTIL`` it only makes Locust print its tables more often: tests wait for their rows.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import gevent
+import locust.stats
 from locust import events
 from locust.env import Environment
 from locust.runners import WorkerRunner
@@ -27,6 +30,8 @@ from nakama_bots.load.run import run_of
 from nakama_bots.results.record.recorder import Recorder
 
 log = logging.getLogger("until")
+
+locust.stats.CONSOLE_STATS_INTERVAL_SEC = 0.5  # as Locust's documentation has it for a locustfile
 
 OUTCOMES = {"ledger.error": "server_error", "ledger.timeout": "timeout", "ledger.closed": "closed"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.players import inbox
@@ -19,7 +19,7 @@ from nakama_bots.players.rendezvous import PATIENCE, Crew
 from nakama_bots.types.realtime import ChannelType
 
 if TYPE_CHECKING:
-    from nakama_bots.players.acts.matchmaking import Ticket
+    from nakama_bots.players.acts.matchmaking import Criteria, Ticket
     from nakama_bots.players.acts.social import JoinedGroup
     from nakama_bots.players.delivery.codecs import Codec
     from nakama_bots.players.player import Player
@@ -39,14 +39,9 @@ class Acts:
         self,
         mode: str = "",
         *,
-        players: int | None = None,
-        min_count: int | None = None,
-        max_count: int | None = None,
-        count_multiple: int | None = None,
-        query: str = "",
-        properties: Mapping[str, str | float] | None = None,
         timeout: float | None = None,
         delivery: Codec | None = None,
+        **criteria: Unpack[Criteria],
     ) -> Match:
         """Find a match through the matchmaker, join it, and wait for the others.
 
@@ -56,9 +51,7 @@ class Acts:
         ticket that is not matched within ``timeout`` seconds is removed, and ``RequestTimeout`` raised.
         """
         player = _player(self)
-        ticket = matchmaking.ticket_of(
-            player, mode, players, min_count, max_count, count_multiple, query, properties
-        )
+        ticket = matchmaking.ticket_of(player, mode, **criteria)
         limit = player.world.defaults.matchmaker_timeout if timeout is None else timeout
         join = matchmaking.joining(player, lambda: matchmaking.find_opponents(player, ticket, limit))
         return Match(player, join, delivery=delivery)
@@ -67,19 +60,12 @@ class Acts:
         self,
         mode: str = "",
         *,
-        players: int | None = None,
-        min_count: int | None = None,
-        max_count: int | None = None,
-        count_multiple: int | None = None,
-        query: str = "",
-        properties: Mapping[str, str | float] | None = None,
         party_id: str = "",
+        **criteria: Unpack[Criteria],
     ) -> MatchmakerTicket | PartyMatchmakerTicket:
         """Add a ticket as ``find_match`` does, or one for a party, without waiting for a match."""
         player = _player(self)
-        ticket = matchmaking.ticket_of(
-            player, mode, players, min_count, max_count, count_multiple, query, properties
-        )
+        ticket = matchmaking.ticket_of(player, mode, **criteria)
         return matchmaking.add_ticket(player, ticket, party_id)
 
     def join_match(

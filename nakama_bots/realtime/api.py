@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import orjson
 
@@ -25,6 +26,18 @@ class RealtimeApi(PartyApi):
     @abstractmethod
     def send(self, key: str, body: Mapping[str, object]) -> None:
         """Send a message that is never answered."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def join_chat(
         self, target: str, channel_type: ChannelType = ChannelType.ROOM, persistence: bool = True,

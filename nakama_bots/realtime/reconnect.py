@@ -9,8 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from time import perf_counter
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import gevent
 from gevent.event import Event
@@ -100,14 +99,6 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
         self._worker: gevent.Greenlet[..., None] | None = None
         self._settled = Event()
         self._closed = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @property
     def socket(self) -> Socket:

@@ -96,14 +96,6 @@ class Socket(RealtimeApi, PushHandlers):
         self._connecting = False
         self._stopping = False
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
     @property
     def connected(self) -> bool:
         """True if the connection is open."""

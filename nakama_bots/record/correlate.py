@@ -110,7 +110,6 @@ class Correlation:
     def __init__(self, roles: Sequence[Role], usable: Callable[[Ref], bool] = lambda _: True) -> None:
         """``usable`` says whether a scenario has what an event gave at a path."""
         self.findings = Findings()
-        self._roles = roles
         self._users = {role.user: role for role in roles}
         self._names = {role.username: role for role in roles if role.username}
         self._sources: dict[str, list[tuple[float, Ref]]] = {}

@@ -19,8 +19,8 @@ from nakama_bots.players.player import Player
 from nakama_bots.realtime.catalog import REPLIES
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.correlate import parsed
+from nakama_bots.record.routes import METHODS
 from nakama_bots.record.writing.invoke import payload_of
-from nakama_bots.record.writing.routes import METHODS
 from nakama_bots.rest.client import Client
 
 FILLER: Final = "the quick brown fox jumps over the lazy dog and runs on "

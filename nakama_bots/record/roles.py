@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+from nakama_bots.record import routes
 from nakama_bots.record.capture.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
-from nakama_bots.record.writing import routes
 from nakama_bots.rest.families import friends, groups, notifications
 
 NAMES: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")

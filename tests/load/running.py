@@ -48,7 +48,7 @@ WORKING = "matchmaker_matched"
 PINGED = "WS       ping"
 
 UNTIL = ROOT / "tests" / "until.py"
-"""The locustfile that ends a run when it has done what ``until`` names."""
+"""The locustfile beside every other: it ends a run when it has done what ``until`` names."""
 
 STOPPED = " (stopped)"
 """Behind the name of an abandoned call. Not imported: that would import Locust, which patches the process."""
@@ -83,18 +83,16 @@ class Locust:
         if "--processes" in arguments and "--master-bind-port" not in arguments:
             port = str(free_port())  # Locust's own is the same for every run
             arguments += ("--master-bind-port", port, "--master-port", port)
-        environment = dict(environment or {})
-        files = f"{locustfile},{UNTIL}" if "UNTIL" in environment else str(locustfile)
         self.reports = reports
         self._lines: list[str] = []
         self._news = threading.Condition()
         with contextlib.ExitStack() as stack:
             apart = stack.enter_context(stdout.open("w")) if stdout is not None else None
             self._process = subprocess.Popen(
-                [*launcher, sys.executable, "-m", "locust", "-f", files, *prefix,
+                [*launcher, sys.executable, "-m", "locust", "-f", f"{locustfile},{UNTIL}", *prefix,
                  "--nakama-reports", str(reports), *arguments],
                 cwd=cwd,
-                env=inherited | {"PYTHONPATH": str(ROOT), "NAKAMA_LIVE": "off"} | environment,
+                env=inherited | {"PYTHONPATH": str(ROOT), "NAKAMA_LIVE": "off"} | dict(environment or {}),
                 stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                 stdout=subprocess.PIPE if apart is None else apart,
                 stderr=subprocess.STDOUT if apart is None else subprocess.PIPE,
@@ -264,6 +262,13 @@ def gone(process: psutil.Process, timeout: float = 15.0) -> bool:
 def labels(summary: Summary) -> set[str]:
     """Class names of the failures."""
     return {error["label"].split(":")[0] for error in summary["errors"]}
+
+
+def assert_reported(locust: Locust, *verdicts: str) -> None:
+    """Once, and as one of these."""
+    assert re.findall(r"^run: (\w+) \(exit code", locust.output, re.MULTILINE) in [[one] for one in verdicts]
+    assert locust.summary["ledger"]["balanced"]
+    assert "Profiling timer" not in locust.output
 
 
 def assert_no_secret(locust: Locust, *secrets: str) -> None:

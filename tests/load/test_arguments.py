@@ -145,6 +145,15 @@ def test_command_line_environment_file_default(tmp_path: Path, monkeypatch: pyte
     )
 
 
+def test_modules_are_given_one_by_one_or_in_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("pond.py", "species.py"):
+        (tmp_path / name).write_text("")
+    flag = "--nakama-emulator-module"
+    assert resolve(flag, "pond.py", flag, "species.py").emulator_module == ("pond.py", "species.py")
+    monkeypatch.setenv("NAKAMA_EMULATOR_MODULE", "pond.py,species.py")
+    assert resolve().emulator_module == ("pond.py", "species.py")
+
+
 def test_host_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAKAMA_URL", "http://one.example.com")
     target = resolve("--host", "https://two.example.com", "--nakama-url", "http://three.example.com").target

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -24,12 +23,6 @@ from .running import LOCUSTFILES, TRACE, Locust, assert_timeline_adds_up, calls,
 
 ARRIVING = LOCUSTFILES / "arriving.py"
 NOBODY = LOCUSTFILES / "nobody.py"
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorProcess]:
-    with EmulatorProcess.start(matchmaker_interval=0.2) as process:
-        yield process
 
 
 def arrivals(locust: Locust) -> ArrivalsPart:

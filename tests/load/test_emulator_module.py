@@ -84,13 +84,13 @@ expect = ["count >= 1", "fail_ratio == 0"]
 """
 
 
-def locust(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+def locust(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NAKAMA_")}
     return subprocess.run(
         [sys.executable, "-m", "locust", "-f", f"locustfile.py,{UNTIL}", "--headless", "-u", "2", "-r", "2",
          *NO_LIMITS, "--nakama-reports", "reports", *arguments],
         cwd=folder,
-        env=environment | {"PYTHONPATH": str(ROOT)} | until("match_join", "match_leave", seconds=2) | variables,
+        env=environment | {"PYTHONPATH": str(ROOT)} | until("match_join", "match_leave", seconds=2),
         capture_output=True,
         text=True,
         timeout=TIMEOUT,
@@ -107,22 +107,21 @@ def game(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("way", ["flag", "environment", "file", "folder"])
-def test_a_run_and_its_gate_use_the_modules(way: str, game: Path) -> None:
-    given: tuple[str, ...] = ("--nakama-gate", "gates.toml")
-    variables: dict[str, str] = {}
-    if way == "flag":
-        given += ("--nakama-emulator-module", "pond.py", "--nakama-emulator-module", "species.py")
-    elif way == "environment":
-        variables["NAKAMA_EMULATOR_MODULE"] = "pond.py,species.py"
-    elif way == "folder":
-        (game / "lua").mkdir()
-        (game / "lua" / "species.lua").write_text(SPECIES_IN_LUA)
-        given += ("--nakama-emulator-module", "pond.py", "--nakama-emulator-module", "lua")
-    else:
-        (game / "bots.toml").write_text('[nakama]\nemulator_module = ["pond.py", "species.py"]\n')
-        given += ("--nakama-config", "bots.toml")
-    done = locust(game, *given, **variables)
+def test_a_run_and_its_gate_use_the_modules(game: Path) -> None:
+    (game / "lua").mkdir()
+    (game / "lua" / "species.lua").write_text(SPECIES_IN_LUA)
+    modules = ("--nakama-emulator-module", "pond.py", "--nakama-emulator-module", "lua")
+    assert modules_of(locust(game, "--nakama-gate", "gates.toml", *modules), game) == "pond.py,lua"
+
+
+def test_the_modules_may_be_in_the_file_of_settings(game: Path) -> None:
+    (game / "bots.toml").write_text('[nakama]\nemulator_module = ["pond.py", "species.py"]\n')
+    done = locust(game, "--nakama-gate", "gates.toml", "--nakama-config", "bots.toml")
+    assert modules_of(done, game) == "pond.py,species.py"
+
+
+def modules_of(done: subprocess.CompletedProcess[str], game: Path) -> object:
+    """The setting of a run whose matches were joined, and that passed."""
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     (folder,) = (game / "reports").iterdir()
@@ -131,9 +130,7 @@ def test_a_run_and_its_gate_use_the_modules(way: str, game: Path) -> None:
     assert joined["count"] > 0
     assert joined["failures"] == 0
     assert not summary["errors"]
-    assert summary["settings"]["emulator_module"] == (
-        "pond.py,lua" if way == "folder" else "pond.py,species.py"
-    )
+    return summary["settings"]["emulator_module"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,13 @@ import pytest
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.results.run_folder import read_verdict
 
-from .running import LOCUSTFILES, ROOT, TRACE, Locust, calls, our_counts
+from .running import LOCUSTFILES, ROOT, TRACE, Locust, calls, our_counts, run, until
 
 FIGURES = LOCUSTFILES / "figures.py"
 USERS = ("-u", "2", "-r", "2")
 PINGS = "WS       ping "
-"""A row of the table that Locust prints every two seconds."""
+"""A row of the table that Locust prints every half second here."""
 TALKS = "WS       channel_leave "
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorProcess]:
-    with EmulatorProcess.start(matchmaker_interval=0.2) as process:
-        yield process
 
 
 def judged(
@@ -272,11 +265,9 @@ def test_more_users_than_there_may_be_open_files_are_refused(tmp_path: Path, lim
 def test_the_soft_limit_is_raised(emulator: EmulatorProcess, tmp_path: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     start = f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (64, {hard})); "
-    done = subprocess.run(
-        [sys.executable, "-c", start + "os.execv(sys.argv[1], sys.argv[1:])", sys.executable, "-m", "locust",
-         "-f", str(FIGURES), "Pinging", "--headless", "-u", "40", "-r", "40", "-t", "15s",
-         "--host", emulator.url, "--nakama-reports", str(tmp_path),
-         "--nakama-health-limits", "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0"],
-        cwd=ROOT, capture_output=True, text=True, timeout=90, check=False,
+    locust = run(
+        tmp_path, "Pinging", "-u", "40", "-r", "40", "--host", emulator.url, locustfile=FIGURES,
+        launcher=(sys.executable, "-c", start + "os.execv(sys.argv[1], sys.argv[1:])"),
+        environment=until("connect>=40"),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert locust.finish() == 0, locust.output

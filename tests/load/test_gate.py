@@ -109,18 +109,14 @@ def test_a_rule_ends_the_run_after_its_grace(slow: EmulatorProcess, tmp_path: Pa
     assert locust.summary["run"]["duration_s"] < 300
 
 
-@pytest.mark.parametrize("way", ["ctrl-c", "sigterm"])
-def test_stopped_in_the_middle(way: str, slow: EmulatorProcess, tmp_path: Path) -> None:
+def test_stopped_in_the_middle(slow: EmulatorProcess, tmp_path: Path) -> None:
     with Locust(
         tmp_path / "reports", "-u", "2", "-r", "2", "--host", slow.url,
         *gate_file(tmp_path, GATE),
         locustfile=NOBODY,
     ) as locust:  # fmt: skip
         locust.wait_for("WS       ping")
-        if way == "ctrl-c":
-            locust.interrupt()
-        else:
-            locust.signal(signal.SIGTERM)
+        locust.signal(signal.SIGTERM)
         assert locust.finish() == 3
     assert outcomes(locust)["pings are quick"] == "failed"
 

@@ -187,22 +187,13 @@ def test_a_run_that_ends_while_users_are_spawned_tells_how_many_there_were(tmp_p
     assert 1 < locust.summary["run"]["users"] < 50
 
 
-def test_tags_and_list(tmp_path: Path) -> None:
+def test_the_list_starts_nothing(tmp_path: Path) -> None:
     listed = run(tmp_path / "reports", "--list")
     assert listed.finish() == 0
     assert "Duel" in listed.output
     assert "TownSquare" in listed.output
     assert "EMULATOR" not in listed.output
     assert not listed.reports.exists()
-    tagged = run(tmp_path / "reports", "--tags", "chat", "-u", "2", "-t", "2s", "TownSquare")
-    assert tagged.finish() == 0
-    assert ("WS", "channel_join") in calls(tagged.summary)
-    assert ("WS", "match_join") not in calls(tagged.summary)
-
-
-def test_json_file(tmp_path: Path) -> None:
-    locust = run(tmp_path / "reports", "-u", "2", "-t", "2s", "--json-file", str(tmp_path / "out"))
-    assert locust_counts(tmp_path / "out") == our_counts(locust.summary)
 
 
 def test_results_that_cannot_be_written_fail_the_run(tmp_path: Path) -> None:
@@ -219,10 +210,14 @@ def test_results_that_cannot_be_written_fail_the_run(tmp_path: Path) -> None:
     assert TRACE not in locust.output
 
 
-def test_tags_leave_out_whole_classes(tmp_path: Path) -> None:
-    locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s", "--tags", "town_square")
+def test_tags_leave_out_whole_classes_and_a_json_file_has_our_counts(tmp_path: Path) -> None:
+    given = ("-u", "2", "-r", "2", "-t", "2s", "--tags", "town_square", "--json-file", str(tmp_path / "out"))
+    locust = run(tmp_path / "reports", *given)
     assert locust.finish() == 0
     assert TRACE not in locust.output
+    assert ("WS", "channel_join") in calls(locust.summary)
+    assert ("WS", "match_join") not in calls(locust.summary)
+    assert locust_counts(tmp_path / "out") == our_counts(locust.summary)
     assert locust.summary["run"]["scenario"] == "townsquare"
 
 

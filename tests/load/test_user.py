@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +13,6 @@ from nakama_bots.results.summary import ended
 from .running import LOCUSTFILES, TRACE, Locust, calls, run, until
 
 FAULTS = LOCUSTFILES / "faults.py"
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorProcess]:
-    with EmulatorProcess.start() as process:
-        yield process
 
 
 @pytest.fixture(scope="module")

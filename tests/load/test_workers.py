@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -39,12 +38,6 @@ from .running import (
     refused,
     run,
 )
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorProcess]:
-    with EmulatorProcess.start(matchmaker_interval=0.2) as process:
-        yield process
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Final, Self, TypeAlias
+from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypedDict
 
 import gevent
 import orjson
@@ -56,15 +56,27 @@ class Ticket:
         return cls(f"+properties.group:{group}", min_count, max_count, {"group": group})
 
 
+class Criteria(TypedDict, total=False):
+    """What a player searches for: ``players``, or ``min_count`` and ``max_count``, and more for the ticket."""
+
+    players: int | None
+    min_count: int | None
+    max_count: int | None
+    count_multiple: int | None
+    query: str
+    properties: Mapping[str, str | float] | None
+
+
 def ticket_of(
     player: Player,
     mode: str,
-    players: int | None,
-    min_count: int | None,
-    max_count: int | None,
-    count_multiple: int | None,
-    query: str,
-    properties: Mapping[str, str | float] | None,
+    *,
+    players: int | None = None,
+    min_count: int | None = None,
+    max_count: int | None = None,
+    count_multiple: int | None = None,
+    query: str = "",
+    properties: Mapping[str, str | float] | None = None,
 ) -> Ticket:
     """A ticket that finds only tickets with the same mode and id prefix; ``ConfigError`` for bad numbers."""
     least = min_count if min_count is not None else players if players is not None else 2

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from nakama_bots.errors import Abandoned, ConfigError, RequestTimeout
 from nakama_bots.observer import FinishedCall
@@ -17,6 +17,7 @@ from nakama_bots.players.place import Place
 from nakama_bots.realtime.party import data_text
 
 if TYPE_CHECKING:
+    from nakama_bots.players.acts.matchmaking import Criteria
     from nakama_bots.players.delivery.codecs import Codec
     from nakama_bots.players.player import Player
     from nakama_bots.players.rendezvous import Crew
@@ -71,20 +72,15 @@ class Party(Place):
         self,
         mode: str = "",
         *,
-        players: int | None = None,
-        min_count: int | None = None,
-        max_count: int | None = None,
-        count_multiple: int | None = None,
-        query: str = "",
-        properties: Mapping[str, str | float] | None = None,
         timeout: float | None = None,
         delivery: Codec | None = None,
+        **criteria: Unpack[Criteria],
     ) -> Match:
         """Find a match together and join it: the leader adds the ticket, and every member joins the match.
 
         Like ``Player.find_match``; ``players`` includes the party's members.
         """
-        ticket = ticket_of(self.player, mode, players, min_count, max_count, count_multiple, query, properties)
+        ticket = ticket_of(self.player, mode, **criteria)
         limit = self.player.world.defaults.matchmaker_timeout if timeout is None else timeout
         return Match(self.player, joining(self.player, lambda: self._find(ticket, limit)), delivery=delivery)
 

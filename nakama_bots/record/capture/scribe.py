@@ -8,14 +8,13 @@ from functools import cached_property
 from typing import Any, Final
 from urllib.parse import SplitResult, parse_qs, parse_qsl, quote, urlsplit
 
-import orjson
-
 from nakama_bots.errors import realtime_error, rest_error
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.realtime.frames import BINARY, TEXT
+from nakama_bots.record import routes
 from nakama_bots.record.capture.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall, fields, whole
-from nakama_bots.record.writing import routes
+from nakama_bots.rest.caller import any_value
 
 _PERSONAL: Final = frozenset({
     "id", "token", "password", "email", "refresh_token", "signed_player_info", "player_id", "signature", "salt",
@@ -59,7 +58,7 @@ class Scribe:
         template, path = routes.find(method, parts.path)
         user, by_key = self._who(headers.get("authorization", ""))
         call = TapedCall(
-            user, method, template, at, ended, _json(body), path=path, by_key=by_key,
+            user, method, template, at, ended, any_value(body), path=path, by_key=by_key,
             target=quote(parts.path, _IN_PATHS),
             query=parse_qs(parts.query, keep_blank_values=True),
         )  # fmt: skip
@@ -72,7 +71,7 @@ class Scribe:
             call.answered, call.error = False, "no answer"
         else:
             status, content = answer
-            call.answer = _json(content)
+            call.answer = any_value(content)
             if not 200 <= status < 300:
                 call.error = _refusal(status, call.answer)
         self._entered(call)
@@ -190,16 +189,6 @@ def _split(target: str) -> SplitResult:
 def _set_fields(body: Any) -> dict[str, Any]:
     """Return the fields of a message without those that are null, which the server reads as not set."""
     return {key: one for key, one in fields(body).items() if one is not None}
-
-
-def _json(body: bytes) -> Any:
-    """Return the JSON value of a body, its text if it is not JSON, None if it is empty."""
-    if not body:
-        return None
-    try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return body.decode("utf-8", "replace")
 
 
 def _refusal(status: int, answer: Any) -> str:

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.catalog import REPLIES, Reply
+from nakama_bots.record import routes
 from nakama_bots.record.acts import Act, bot_query
 from nakama_bots.record.capture.tape import TapedCall, fields, objects, whole
 from nakama_bots.record.correlate import Document, parsed
-from nakama_bots.record.writing import routes
 from nakama_bots.record.writing.code import Raw
 
 # Message -> method of the socket, and the fields that are its first arguments; further ones go by name.
