@@ -9,7 +9,7 @@ import pytest
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.gate.verdict import conclude
 from nakama_bots.results.record.gauges import GAUGES
-from nakama_bots.results.record.health import FIGURES, JUDGED, Health, short_source
+from nakama_bots.results.record.health import FIGURES, JUDGED, Health, health_of, short_source
 from nakama_bots.results.record.timeline import gauges_only
 from nakama_bots.results.show.text import WIDTH, end_of_run
 from nakama_bots.results.summary import build_summary
@@ -27,13 +27,6 @@ def rows(*gauges, source="local", seconds=1.0):
         gauges_only(source, number * seconds, seconds, values)
         for number, values in enumerate(gauges, start=100)
     ]
-
-
-def health_of(given, limits=None):
-    health = Health(limits)
-    for row in given:
-        health.add(row)
-    return health.part()
 
 
 def test_a_process_that_keeps_up_is_valid():

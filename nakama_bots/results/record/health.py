@@ -7,6 +7,7 @@ the start does not count: a figure must exceed its limit for a share of the run.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Final, TypedDict
 
@@ -189,6 +190,14 @@ class Health:
             if busiest:
                 line += f"; CPU {show(spent[busiest])} in {_CODE[busiest]}"
         return line + ")"
+
+
+def health_of(rows: Iterable[Interval], limits: HealthLimits | None = None) -> HealthPart:
+    """Return the health of the generator over ``rows``; without rows it is valid."""
+    health = Health(limits)
+    for row in rows:
+        health.add(row)
+    return health.part()
 
 
 def short_source(source: str) -> str:
