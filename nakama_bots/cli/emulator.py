@@ -87,6 +87,7 @@ _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
     ("load", TEXT, "JSON file with the initial state (accounts, storage, groups, ..)"),
     ("save", TEXT, "JSON file to write the state to at the end"),
     ("module_instructions", whole(1000, 10**12), "most Lua instructions per call into a module"),
+    ("module_seconds", whole(1, 3600, of="seconds"), "most seconds that a call into a module may take"),
     ("module_memory", whole(2**20, 2**40), "most bytes that the Lua code of a game may use"),
     ("tls_cert", _FILE, "PEM file with the certificate (chain); enables TLS"),
     ("tls_key", _FILE, "PEM file with the private key of the certificate"),

@@ -54,10 +54,11 @@ class Options:
     single_socket: bool = False
     single_match: bool = False
     single_party: bool = False
-    # Paths of runtime modules; limits of one call into Lua (instructions) and of all Lua (bytes); hosts for
-    # HTTP requests of modules ("loopback", host names); the modules' ``context.env``.
+    # Paths of runtime modules; limits of one call into Lua (instructions, seconds) and of all Lua (bytes);
+    # hosts for HTTP requests of modules ("loopback", host names); the modules' ``context.env``.
     modules: tuple[str, ...] = ()
     module_instructions: int = 50_000_000
+    module_seconds: int = 10
     module_memory: int = 64 * 2**20
     allow_http: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()

@@ -6,6 +6,7 @@ send, which costs tens of microseconds each, and nothing on a text socket.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Final, Protocol
 
 import orjson
@@ -88,3 +89,9 @@ def _varint(number: int) -> bytes:
 
 TEXT: Final = TextFormat()
 FORMATS: Final[dict[str, Format]] = {"": TEXT, "json": TEXT, "protobuf": ProtobufFormat()}
+
+
+@cache
+def message_names() -> frozenset[str]:
+    """Return the fields of an envelope: every message, and its cid."""
+    return frozenset(envelope_class().DESCRIPTOR.fields_by_name)

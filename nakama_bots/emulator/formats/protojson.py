@@ -18,6 +18,8 @@ from typing import Any, Final, TypeAlias, cast
 
 import orjson
 
+from nakama_bots.emulator.formats.go_syntax import END, syntax_error
+
 JsonObject: TypeAlias = dict[str, object]
 Parser: TypeAlias = Callable[[object], object]
 
@@ -299,13 +301,13 @@ def _first(text: str) -> object:
 
 def _syntax_error(content: bytes) -> str:
     try:
-        json.loads(content.decode(), parse_int=_whole)
-    except json.JSONDecodeError as error:
-        if error.pos < len(error.doc.rstrip()) and not error.msg.startswith("Unterminated"):
-            return f"invalid character {error.doc[error.pos]!r} looking for beginning of value"
-    except (UnicodeDecodeError, RecursionError):
-        return "proto:\u00a0syntax error (line 1:1): invalid UTF-8 or nesting"
-    return "unexpected EOF"
+        content.decode()
+        reason = syntax_error(content)
+    except UnicodeDecodeError:
+        reason = ""
+    if reason == END:
+        return "unexpected EOF"
+    return reason or "proto:\u00a0syntax error (line 1:1): invalid UTF-8 or nesting"
 
 
 def timestamp(nanoseconds: int) -> str:

@@ -31,7 +31,7 @@ from nakama_bots.emulator.handlers import (
     tournaments,
 )
 from nakama_bots.emulator.store.core import Core
-from nakama_bots.emulator.store.tracker import EventRule, Mode
+from nakama_bots.emulator.store.tracker import EventRule, Mode, Presence, PresenceStream
 
 ROUTES: Final[tuple[Endpoint, ...]] = (
     *general.ROUTES,
@@ -66,6 +66,11 @@ MESSAGES: Final[tuple[MessageRow, ...]] = (
 )
 
 
+def _left(core: Core, stream: PresenceStream, leaves: Presence | None) -> None:
+    if leaves is not None:
+        core.matches.left(stream, leaves.session, core.leave_reason(leaves.session))
+
+
 def install(core: Core) -> None:
     """Register with the tracker how each family announces joins and leaves."""
     for mode in (Mode.CHANNEL, Mode.GROUP, Mode.DM):
@@ -73,7 +78,7 @@ def install(core: Core) -> None:
     core.tracker.rules[Mode.MATCH_RELAYED] = EventRule(match.presence_event)
     core.tracker.rules[Mode.MATCH_AUTHORITATIVE] = EventRule(
         match.presence_event,
-        after=lambda stream, _, leaves: core.matches.changed(stream, leaves.session if leaves else None),
+        after=lambda stream, _, leaves: _left(core, stream, leaves),
     )
     core.tracker.rules[Mode.PARTY] = EventRule(
         party.presence_event, before=lambda stream, joins, leaves: party.changed(core, stream, joins, leaves)

@@ -31,12 +31,17 @@ State = Any
 
 @dataclass(frozen=True, slots=True)
 class MatchPresence:
-    """A member, or a user who wants to join."""
+    """A member, or a user who wants to join.
+
+    ``reason``: why it left, 3 by a message or a kick, 4 by the end of its connection; otherwise 0, as on the
+    server.
+    """
 
     user_id: str
     session_id: str
     username: str
     node: str = ""
+    reason: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,13 +331,14 @@ class RunningMatch:
 
         self.later(lambda: self._run("match_join", join))
 
-    def left(self, session: OnlineSession) -> None:
-        """Called when a session has left."""
+    def left(self, session: OnlineSession, reason: int) -> None:
+        """Called when a session has left, for a reason of ``MatchPresence``."""
         if self.members.pop(session.id, None) is None or self.stopped:
             return
 
         def leave() -> State:
-            return self.handler.match_leave(*self._arguments(), [self.presence(session)])
+            left = replace(self.presence(session), reason=reason)
+            return self.handler.match_leave(*self._arguments(), [left])
 
         self.later(lambda: self._run("match_leave", leave))
 
@@ -477,8 +483,8 @@ class MatchRegistry:
         self.tracker.drop(match.stream)
         self.index.put(match.id, None)
 
-    def changed(self, stream: PresenceStream, leaves: OnlineSession | None) -> None:
-        """Called when a presence has left a match's stream, for any reason."""
+    def left(self, stream: PresenceStream, session: OnlineSession, reason: int) -> None:
+        """Called when a session has left a match's stream."""
         match = self._matches.get(stream)
-        if match is not None and leaves is not None:
-            match.left(leaves)
+        if match is not None:
+            match.left(session, reason)

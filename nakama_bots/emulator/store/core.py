@@ -53,6 +53,8 @@ class Core:
     # Values that modules cache in the server's memory, and their expiry (Unix seconds, 0: never).
     cache: dict[str, tuple[object, int]] = field(default_factory=dict)
     sessions: dict[str, OnlineSession] = field(default_factory=dict)
+    # Of sessions that a module disconnects: the reason that matches see.
+    end_reasons: dict[str, int] = field(default_factory=dict)
     # User id -> the sessions that follow its status; every session follows its own user.
     followers: dict[str, dict[str, OnlineSession]] = field(default_factory=dict)
     _followed: dict[str, set[str]] = field(default_factory=dict)
@@ -194,7 +196,12 @@ class Core:
         for user_id in list(self._followed.get(session.id, ())):
             self.unfollow(session, user_id)
         self.tracker.untrack_all(session)
+        self.end_reasons.pop(session.id, None)
         self._tell(self.hooks.session_end, session, {"name": "session_end", "properties": {"reason": ""}})
+
+    def leave_reason(self, session: OnlineSession) -> int:
+        """Return why a session leaves a match: 3 by a message or a kick, else the reason of its end (4)."""
+        return 3 if session.id in self.sessions else self.end_reasons.get(session.id, 4)
 
     def _tell(self, listeners: list[EventHook], session: OnlineSession, event: JsonObject) -> None:
         context = RpcContext(

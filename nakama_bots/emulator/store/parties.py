@@ -6,13 +6,13 @@ party with ``max_size`` 0 has a leader and no member. ``handlers/party.py`` send
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 import orjson
 
+from nakama_bots.emulator.formats.go_syntax import END, syntax_error
 from nakama_bots.emulator.formats.query import document
 from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled
 from nakama_bots.emulator.store.limits import UNBOUNDED, Full
@@ -151,14 +151,13 @@ class PartyRegistry:
 
 
 _GO_KINDS: Final = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
-_WORDS: Final = ("null", "true", "false")
 
 
 def _label(label: str) -> dict[str, object]:
     try:
         fields = orjson.loads(label)
     except orjson.JSONDecodeError:
-        msg = f"failed to unmarshal party label: {_go_syntax_error(label)}"
+        msg = f"failed to unmarshal party label: {syntax_error(label.encode()) or END}"
         raise PartyError(msg) from None
     if fields is None:
         return {}
@@ -167,22 +166,3 @@ def _label(label: str) -> dict[str, object]:
         msg = f"json: cannot unmarshal {kind} into Go value of type map[string]interface {{}}"
         raise PartyError(f"failed to unmarshal party label: {msg}")
     return fields
-
-
-def _go_syntax_error(text: str) -> str:
-    """Return the error of Go's ``encoding/json`` for a text, in the cases that occur."""
-    start = text.lstrip()
-    for word in _WORDS:
-        if start[:1] == word[0]:
-            for place, (wanted, char) in enumerate(zip(word, start + "\0", strict=False)):
-                if wanted != char:
-                    if place >= len(start):
-                        return "unexpected end of JSON input"
-                    return f"invalid character {char!r} in literal {word} (expecting {wanted!r})"
-    try:
-        json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        place = getattr(error, "pos", 0)
-        if place < len(text.rstrip()) and "Unterminated" not in str(error):
-            return f"invalid character {text[place]!r} looking for beginning of value"
-    return "unexpected end of JSON input"

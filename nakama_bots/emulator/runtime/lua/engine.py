@@ -14,9 +14,9 @@ from typing import Any, Final
 from lupa.lua51 import LuaError, LuaMemoryError, LuaRuntime, lua_type
 
 from nakama_bots.emulator.runtime.functions import LOG, RuntimeFunctionError
-from nakama_bots.emulator.runtime.lua.values import decode, encode, from_lua, to_lua
+from nakama_bots.emulator.runtime.lua.values import Unconvertible, decode, encode, from_lua, to_lua
 
-_PRELUDE: Final = Path(__file__).with_name("prelude.lua")
+_FOLDER: Final = Path(__file__).parent
 _INTERNAL: Final = 13
 _NO_MEMORY: Final = b"not enough memory"
 _COMPILED: Final = b"\x1b"
@@ -42,9 +42,11 @@ class LuaFailure(RuntimeFunctionError):
 
 
 class Engine:
-    """A Lua state. ``instructions``: the limit per call; ``memory``: bytes of the whole state."""
+    """A Lua state. ``instructions``, ``seconds``: the limits per call; ``memory``: bytes of the whole state."""
 
-    def __init__(self, instructions: int, memory: int, native: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(
+        self, instructions: int, seconds: int, memory: int, native: Mapping[str, Mapping[str, Any]]
+    ) -> None:
         self._lua = LuaRuntime(
             unpack_returned_tuples=True,
             encoding=None,
@@ -52,21 +54,24 @@ class Engine:
             register_builtins=False,
             max_memory=memory,
         )
-        self._instructions = instructions
         self._memory = memory
         self._depth = 0
         self._sources: dict[str, tuple[bytes, str]] = {}
         self._roots: list[Path] = []
-        prelude = self._lua.eval(b"assert(loadstring(...))", _PRELUDE.read_bytes(), b"=prelude")
-        tools = prelude(self._chunk, self._print)
-        self._pcall, self._sethook = tools[b"pcall"], tools[b"sethook"]
+        patterns = self._own("patterns")(self._lua.globals()[b"string"][b"find"])
+        limits = self._own("limits")(instructions, seconds, patterns)
+        tools = self._own("prelude")(self._chunk, self._print, limits)
+        self._pcall, self._begin, self._end = tools[b"pcall"], limits[b"begin"], limits[b"sethook"]
         self._require, self._loaded = tools[b"require"], tools[b"loaded"]
         self._wrap, self._source = tools[b"wrap"], tools[b"source"]
-        message = f"the module's code did not end within {instructions} instructions"
-        self._stop = tools[b"stop"](message.encode())
         for library, functions in native.items():
             for name, implementation in functions.items():
                 tools[b"install"](library.encode(), name.encode(), self.function(implementation))
+
+    def _own(self, name: str) -> LuaFunction:
+        """Compile a Lua file of the engine."""
+        source = (_FOLDER / f"{name}.lua").read_bytes()
+        return self._lua.eval(b"assert(loadstring(...))", source, f"={name}".encode())
 
     # Modules.
 
@@ -125,13 +130,17 @@ class Engine:
         """
 
         def called(given: int, *arguments: Any) -> tuple[Any, ...]:
-            for number in needed:
-                if given < number:
-                    return False, f"bad argument #{number} to {name} (value expected)".encode()
+            absent = next((number for number in needed if given < number), None)
             if count is not None:
                 arguments = (*arguments, *(None,) * (count - given))[:count]
             try:
+                if absent is not None:
+                    raise RuntimeFunctionError(f"bad argument #{absent} to {name} (value expected)")
                 result = implementation(*map(from_lua, arguments))
+                values = result if isinstance(result, tuple) else (result,) if result is not None else ()
+                return (True, *(to_lua(self._lua, value) for value in values))
+            except (LuaMemoryError, MemoryError):
+                return False, _NO_MEMORY
             except RuntimeFunctionError as error:
                 return False, encode(error.message)
             except (TypeError, ValueError, OverflowError) as error:
@@ -139,10 +148,6 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - a bug here must not look like one of the module
                 _LOG.exception("nk function")
                 return False, encode(f"the emulator failed: {error}")
-            if result is None:
-                return (True,)
-            values = result if isinstance(result, tuple) else (result,)
-            return (True, *(to_lua(self._lua, value) for value in values))
 
         return self._wrap(name.encode(), called)
 
@@ -152,15 +157,16 @@ class Engine:
         Arguments may be Python or Lua values. ``LuaFailure`` has the text as the server reports it: without the
         place, if that is in the module of ``home`` (default: the function itself).
         """
-        given = [to_lua(self._lua, argument) for argument in arguments]
         outermost = self._depth == 0
         self._depth += 1
         try:
             if outermost:
-                self._sethook(self._stop, b"", self._instructions)
-            result = self._pcall(function, *given)
+                self._begin()
+            result = self._pcall(function, *(to_lua(self._lua, argument) for argument in arguments))
         except LuaError as error:
             raise self._failed(function, str(error).encode()) from None
+        except Unconvertible as error:
+            raise LuaFailure(str(error)) from None
         except (LuaMemoryError, MemoryError):
             raise self._failed(function, _NO_MEMORY) from None
         except RecursionError:
@@ -168,7 +174,7 @@ class Engine:
         finally:
             self._depth -= 1
             if outermost:
-                self._sethook()
+                self._end()
         if result is True:
             return None
         if result[0] is not True:
@@ -202,8 +208,11 @@ class Engine:
         return message if colon else line
 
     def value(self, value: Any) -> Any:
-        """Convert a Lua value to Python."""
-        return from_lua(value)
+        """Convert a Lua value to Python. ``LuaFailure``."""
+        try:
+            return from_lua(value)
+        except Unconvertible as error:
+            raise LuaFailure(str(error)) from None
 
     @staticmethod
     def _print(text: bytes) -> None:

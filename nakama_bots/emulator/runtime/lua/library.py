@@ -10,6 +10,7 @@ from functools import reduce
 from operator import and_, or_, xor
 from typing import Any, Final
 
+_LONGEST_DATE: Final = 1000
 _WORD: Final = 0xFFFFFFFF
 _START: Final = time.monotonic()
 # The meaning of ``%c`` and similar date letters on a real server, where Go differs from C.
@@ -42,6 +43,9 @@ def _os(now: Callable[[], int]) -> Mapping[str, Callable[..., Any]]:
     def date(form: str = "%c", second: float | None = None) -> str | dict[str, int | bool]:
         at = dt.datetime.fromtimestamp(now() // 10**9 if second is None else int(second), dt.UTC)
         text = form.lstrip("!")
+        if len(text) > _LONGEST_DATE:
+            msg = f"a date's format is longer than {_LONGEST_DATE} characters"
+            raise ValueError(msg)
         if text.startswith("*t"):
             return _fields(at)
         for letter, meaning in _DATES.items():

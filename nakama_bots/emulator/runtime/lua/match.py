@@ -219,7 +219,7 @@ class LuaMatch:
         presences: Sequence[MatchPresence],
     ) -> State:
         """Return the state after these have joined."""
-        joined = [{**_presence(one), "reason": 1} for one in presences]
+        joined = [{**_presence(one), "reason": one.reason} for one in presences]
         return self._state("match_join", "join", context, dispatcher, tick, state, joined)
 
     def match_leave(
@@ -231,7 +231,7 @@ class LuaMatch:
         presences: Sequence[MatchPresence],
     ) -> State:
         """Return the state after these have left."""
-        left = [{**_presence(one), "reason": 3} for one in presences]
+        left = [{**_presence(one), "reason": one.reason} for one in presences]
         return self._state("match_leave", "leave", context, dispatcher, tick, state, left)
 
     def match_loop(

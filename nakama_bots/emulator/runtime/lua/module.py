@@ -60,7 +60,9 @@ class LuaModules:
         self._core = core
         self._initializer = initializer
         native = libraries(core.now, core.rng)
-        self._engine = Engine(options.module_instructions, options.module_memory, native)
+        self._engine = Engine(
+            options.module_instructions, options.module_seconds, options.module_memory, native
+        )
         self._engine.preload("nakama", self._engine.table(self._functions(nk)))
         self._names: list[str] = []
         core.matches.resolve = self._handler
@@ -119,7 +121,7 @@ class LuaModules:
                 wrong = f"{function} not found or not a function"
                 break
         if wrong:
-            message = f"error creating match: error creating match: {wrong}"
+            message = f"error creating match: {wrong}"
             raise RuntimeFunctionError(message)
         return LuaMatch(self._engine, self._core.options, table)
 

@@ -1,11 +1,11 @@
 -- Runs once in a new Lua state, before any module: removes what the server's Lua does not have, and returns
 -- what the engine needs. Modules can reach only what they are meant to.
 
-local chunks, log = ...
+local chunks, log, limits = ...
 local error, type, select, loadstring = error, type, select, loadstring
 local next, tonumber, pcall = next, tonumber, pcall
 local format, floor, sub, find = string.format, math.floor, string.sub, string.find
-local sethook, getinfo = debug.sethook, debug.getinfo
+local getinfo, check, place = debug.getinfo, limits.check, limits.place
 
 local globals = _G
 for _, name in ipairs({ "io", "debug", "coroutine", "python", "dofile", "loadfile", "newproxy", "gcinfo" }) do
@@ -96,23 +96,10 @@ function globals.require(name)
   return loaded[name]
 end
 
--- The running line of the module's code, in the form that starts an error.
-local function place()
-  for level = 3, 20 do
-    local info = getinfo(level, "Sl")
-    if info == nil then
-      break
-    end
-    if info.currentline > 0 then
-      return info.short_src .. ":" .. info.currentline .. ": "
-    end
-  end
-  return ""
-end
-
 -- The result of an nk function: true and its values, or false and the error. The server's error names it as it was
 -- called: pcall(nk.json_decode, text) gives no name.
 local function finish(known, called, ok, ...)
+  check()
   if ok then
     return ...
   end
@@ -129,7 +116,6 @@ end
 
 return {
   pcall = pcall,
-  sethook = sethook,
   require = globals.require,
   preload = preload,
   loaded = loaded,
@@ -144,14 +130,6 @@ return {
       end
       return finish(name, called, implementation(select("#", ...), ...))
     end
-  end,
-  -- Every further instruction fails, so no pcall of the module can continue.
-  stop = function(message)
-    local function hook()
-      sethook(hook, "", 1)
-      error(message, 0)
-    end
-    return hook
   end,
   source = function(callback)
     return getinfo(callback, "S").source

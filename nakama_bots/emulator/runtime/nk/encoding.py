@@ -145,7 +145,9 @@ class EncodingFunctions(FunctionFamily):
     def rsa_sha256_hash(self, input: str, key: str) -> str:  # noqa: A002 - the server's name
         """Always fails: the emulator has no RSA."""
         _bytes(1, input, "expects input string")
-        _bytes(2, key, "expects key string")
+        pem = _bytes(2, key, "expects key string")
+        if b"-----BEGIN " not in pem:
+            raise fail("could not parse private key: no valid blocks found")
         raise fail(f"error signing input: {_NEEDS_RSA}")
 
     def bcrypt_hash(self, input: str) -> str:  # noqa: A002 - the server's name

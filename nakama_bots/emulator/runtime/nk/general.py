@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from nakama_bots.emulator.formats.documents import go_json
+from nakama_bots.emulator.formats.go_syntax import syntax_error
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
 from nakama_bots.emulator.formats.schedule import Schedule, ScheduleError
 from nakama_bots.emulator.runtime.functions import LOG, RpcContext, RuntimeFunctionError
@@ -37,21 +38,15 @@ def _decoded(document: str) -> Any:
     """Decode JSON as the server does, with its words for invalid input."""
     try:
         return orjson.loads(document)
-    except orjson.JSONDecodeError as error:
-        reason = _reason(document.encode("utf-8", "surrogateescape").decode("utf-8", "replace"))
-        message = f"not a valid JSON string: {reason}"
-        raise RuntimeFunctionError(message) from error
-
-
-def _reason(document: str) -> str:
+    except orjson.JSONDecodeError:
+        raw = document.encode("utf-8", "surrogateescape")
+    reason = syntax_error(raw)
     try:
-        json.loads(document)
-    except json.JSONDecodeError as error:
-        left = document[error.pos :].lstrip()
-        if left:
-            where = "after top-level value" if error.msg == "Extra data" else "looking for beginning of value"
-            return f"invalid character {left[0]!r} {where}"
-    return "unexpected end of JSON input"
+        # Go replaces what is not UTF-8.
+        return json.loads("" if reason else raw.decode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        message = f"not a valid JSON string: {reason or error}"
+        raise RuntimeFunctionError(message) from None
 
 
 def _when(of: Table) -> int:

@@ -8,6 +8,7 @@ from typing import Any
 
 from nakama_bots.emulator.dispatch.realtime import RealtimeFault
 from nakama_bots.emulator.formats import query
+from nakama_bots.emulator.formats.envelopes import message_names
 from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.handlers import matches as listing
 from nakama_bots.emulator.handlers.match import match_stream
@@ -205,6 +206,9 @@ class StreamFunctions(FunctionFamily):
         """Send an envelope, such as ``{match_data = {..}}``, as ``stream_send``."""
         place, body, chosen = _stream(1, stream, reported=3), fields(2, envelope), _sessions(presences)
         flag(4, reliable)
+        if wrong := next((name for name in body if name not in message_names()), None):
+            reason = f'not a valid envelope: proto: (line 1:2): unknown field "{wrong}"'
+            raise ArgumentError(2, reason)
         self.__send(place, body, chosen)
 
     def __send(self, stream: PresenceStream, envelope: JsonObject, chosen: list[str] | None) -> None:
@@ -219,12 +223,14 @@ class SessionFunctions(FunctionFamily):
     """Sessions, and the statuses that they follow."""
 
     def session_disconnect(self, session_id: str, reason: int | None = None) -> None:
-        """Close a session's socket."""
+        """Close a session's socket. ``reason``: what matches see as its reason to leave, 1 to 4 (4)."""
         wanted = identifier(1, session_id, "expects valid session id", "expects session id")
-        if not 0 <= optional_integer(2, reason) <= 4:
+        given = optional_integer(2, reason)
+        if not 0 <= given <= 4:
             raise ArgumentError(2, "invalid disconnect reason, must be a value 0-4")
         session = self.core.sessions.get(wanted)
         if session is not None:
+            self.core.end_reasons[wanted] = given or 4
             session.disconnect(1000, DISCONNECTED)
 
     def session_logout(self, user_id: str, token: str | None = None, refresh_token: str | None = None) -> None:
