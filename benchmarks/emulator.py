@@ -7,6 +7,9 @@
 - ``deliveries``: relayed match data of one member to nineteen others;
 - ``idle_sockets``: 2,000 connected sockets, for the memory of the emulator's process.
 
+Before them it measures ``start``: the CPU time and memory of an emulator that has just started,
+without modules of a game, and the time of a reset, as by the pytest fixture. Each is the lowest of several.
+
 A rate is the work per second of the emulator's CPU time (user and system), and so what one core can do, however
 busy the machine is with the clients and other processes. The rate by the wall clock is recorded as well.
 The exit code is 1 if a figure misses its limit.
@@ -32,6 +35,9 @@ RATES = {"round_trips": 8_000.0, "authentications": 1_500.0, "deliveries": 30_00
 IDLE_SOCKETS = 2_000
 IDLE_MB = 250.0
 """The most memory (resident, in megabytes of 10^6 bytes) with all idle sockets."""
+START = {"cpu_s": 0.6, "mb": 60.0, "reset_ms": 20.0}
+"""The most for a start: CPU seconds, resident megabytes; and milliseconds for a reset."""
+STARTS, RESETS = 5, 50
 WARM_UP = 1.0
 
 
@@ -153,6 +159,24 @@ def idle_sockets(url: str, pid: int, _: float) -> dict[str, float]:
     return {"sockets": len(sockets), "before_mb": before, "mb": resident(pid)}
 
 
+def start() -> dict[str, float]:
+    """Return the lowest cost of a start and of a reset."""
+    from nakama_bots.emulator.pytest_plugin import Nakama
+    from nakama_bots.emulator.server.process import EmulatorProcess
+
+    spent, used, resets = [], [], []
+    for _ in range(STARTS):
+        with EmulatorProcess.start(extra=("--control-port", "0")) as emulator:
+            spent.append(cpu(emulator.pid))
+            used.append(resident(emulator.pid))
+            server = Nakama(emulator)
+            for _ in range(RESETS // STARTS):
+                began = time.perf_counter()
+                server.reset()
+                resets.append((time.perf_counter() - began) * 1000)
+    return {"cpu_s": min(spent), "mb": min(used), "reset_ms": min(resets)}
+
+
 PARTS = {
     "round_trips": round_trips,
     "authentications": authentications,
@@ -167,6 +191,11 @@ def misses(figures: dict[str, dict[str, float]]) -> list[str]:
         f"{name}: {figures[name]['per_core_s']:,.0f} a second of one core, at least {least:,.0f} required"
         for name, least in RATES.items()
         if figures[name]["per_core_s"] < least
+    ]
+    lines += [
+        f"start: {name} is {figures['start'][name]:.3g}, at most {most:g} allowed"
+        for name, most in START.items()
+        if figures["start"][name] > most
     ]
     if figures["idle_sockets"]["mb"] > IDLE_MB:
         lines.append(f"idle_sockets: {figures['idle_sockets']['mb']:.0f} MB, at most {IDLE_MB:.0f} allowed")
@@ -188,7 +217,8 @@ def main() -> int:
         os._exit(0)  # the greenlets never end
     from nakama_bots.emulator.server.process import EmulatorProcess
 
-    figures: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float]] = {"start": start()}
+    print("start", json.dumps(figures["start"]), flush=True)
     for name in PARTS:
         with EmulatorProcess.start(extra=("--token-expiry", "7200")) as emulator:
             command = [sys.executable, "-m", "benchmarks.emulator", "--part", name, "--url", emulator.url]
@@ -200,7 +230,7 @@ def main() -> int:
     result = {
         "python": platform.python_version(),
         "cpus": os.cpu_count(),
-        "limits": {**RATES, "idle_sockets_mb": IDLE_MB},
+        "limits": {**RATES, "idle_sockets_mb": IDLE_MB, "start": START},
         "figures": figures,
         "missed": missed,
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -71,6 +72,52 @@ def test_a_request_is_seen_after(server: Server, session: Session) -> None:
     assert kept(server, session, "req_after") == [{"mode": "after", "wallet": "{}", "request": False}]
 
 
+def test_what_a_hook_before_a_message_is_given(server: Server, connect: Connect) -> None:
+    line = connect()
+    match_id = line.socket.create_match()["match_id"]
+    line.socket.send_match_state(match_id, 1077, b"data", reliable=False)
+    until(lambda: bool(kept(server, line.session, "rt_envelope")))
+    [envelope] = kept(server, line.session, "rt_envelope")
+    assert isinstance(envelope, dict)
+    envelope.pop("cid", None)
+    assert envelope == {"match_data_send": {"match_id": match_id, "op_code": "1077", "data": "ZGF0YQ=="}}
+
+
+def test_what_a_hook_after_a_message_is_given(server: Server, connect: Connect) -> None:
+    line = connect()
+    line.socket.join_chat("hook:after", persistence=False)
+    until(lambda: bool(kept(server, line.session, "rt_answer")))
+    [seen] = kept(server, line.session, "rt_answer")
+    assert isinstance(seen, dict)
+    into, out = seen["into"], seen["out"]
+    join = {"target": "hook:after", "type": 1, "persistence": False, "hidden": False}
+    assert into == {"cid": Like(r"\d+"), "channel_join": join}
+    assert (out["cid"], out["channel"]["room_name"]) == (into["cid"], "hook:after")
+
+
+def test_what_a_hook_before_a_request_is_given(server: Server, session: Session) -> None:
+    event = {"name": "hook:event", "properties": {"a": "b"}, "external": True}
+    server.client.emit_event(session, {**event})
+    assert kept(server, session, "req_event") == [event]
+    board = unique("board")
+    server.client.rpc(session, "contract_boards", {"id": board})
+    server.api.write_leaderboard_record(
+        session.token, board, {"score": "5", "subscore": "0", "metadata": '{"hook":1}'}
+    )
+    record = {"score": "5", "metadata": '{"hook":1}'}
+    assert kept(server, session, "req_record") == [{"leaderboard_id": board, "record": record}]
+
+
+def test_what_a_hook_after_a_login_is_given(server: Server) -> None:
+    custom, name = unique("contract-custom"), unique("hooked")
+    session = server.client.authenticate_custom(custom, username=name)
+    until(lambda: bool(kept(server, session, "req_login")))
+    request = {"account": {"id": custom}, "create": True, "username": name}
+    assert kept(server, session, "req_login") == [
+        {"username": name, "expiry": "number", "created": True, "token": "string", "request": request}
+    ]
+
+
 def test_the_matchmaker_asks_for_a_match(server: Server, connect: Connect) -> None:
     one, other = connect(), connect()
     mark = unique("hooked").replace("-", "")
@@ -83,3 +130,24 @@ def test_the_matchmaker_asks_for_a_match(server: Server, connect: Connect) -> No
         matched = line.take("matchmaker_matched", timeout=server.matchmaker_wait)
         assert matched["match_id"] == Like(r"[0-9a-f-]{36}\.[\w-]+")
         assert "token" not in matched
+
+
+def test_why_a_member_joined_and_left(server: Server, connect: Connect) -> None:
+    leaver, kicked, closed, ended, watcher = (connect() for _ in range(5))
+    made = json.loads(watcher.socket.rpc("create_match", '{"module":"reasons"}')["payload"])
+    match_id = made["match_id"]
+    selves = [line.socket.join_match(match_id)["self"] for line in (leaver, kicked, closed, ended)]
+
+    def reason(line: Line) -> int:
+        named = {"collection": "contract_reasons", "key": line.user_id}
+        asked = {"name": "storage_read", "args": [[named]], "count": 1}
+        found = server.client.rpc(watcher.session, "contract_nk", asked)["payload"]["values"][0]
+        return int(found[0]["value"]["reason"]) if found else -1
+
+    until(lambda: [reason(line) for line in (leaver, kicked, closed, ended)] == [0, 0, 0, 0])
+    leaver.socket.leave_match(match_id)
+    kicked.socket.send_match_state(match_id, 1, b"")
+    closed.close()
+    disconnect = {"name": "session_disconnect", "args": [selves[3]["session_id"], 2], "count": 2}
+    server.client.rpc(watcher.session, "contract_nk", disconnect)
+    until(lambda: [reason(line) for line in (leaver, kicked, closed, ended)] == [3, 3, 4, 2])

@@ -35,6 +35,15 @@ local ways = {
   one_text = function() return string.rep("x", 2 ^ 30) end,
   itself = function() local t = {} t[1] = t return nk.json_encode(t) end,
   far = function() return nk.json_encode({ [1e9] = 1 }) end,
+  shared = function() local t = { 1 } for _ = 1, 40 do t = { t, t } end return nk.json_encode(t) end,
+  wide = function() local t = {} for i = 1, 1000 do t[i] = { [1e6] = 1 } end return nk.json_encode(t) end,
+  pattern = function() return string.find(string.rep("a", 40), string.rep("a*", 40) .. "b") end,
+  method = function() return (string.rep("a", 40):match(string.rep("a-", 40) .. "b")) end,
+  replace = function() return (string.gsub(string.rep("a", 1e6), ".-b", "x")) end,
+  words = function() for _ in string.gmatch(string.rep("a", 40), string.rep("a*", 40) .. "b") do end end,
+  nothing = function() return string.rep("", 2 ^ 31 - 1) end,
+  server = function() local s = string.rep("x", 1e5) while true do pcall(nk.sha256_hash, s) end end,
+  library = function() local t = {} for i = 1, 1e5 do t[i] = 1 end while true do table.insert(t, 1, 1) end end,
   fine = function() return "fine" end,
 }
 nk.register_rpc(function(_, payload) return ways[payload]() end, "run_away")
@@ -52,9 +61,10 @@ return M
 class Game:
     """A core with one Lua module."""
 
-    def __init__(self, folder: Path, source: str, **more: str) -> None:
+    def __init__(self, folder: Path, source: str, seconds: int = 600, **more: str) -> None:
         self.clock = Clock()
-        self.core = make_core(self.clock, Options(module_instructions=10**6, module_memory=2**24))
+        options = Options(module_instructions=10**6, module_seconds=seconds, module_memory=2**24)
+        self.core = make_core(self.clock, options)
         for name, text in more.items():
             (folder / f"{name}.lua").write_text(text)
         path = folder / "game.lua"
@@ -75,13 +85,28 @@ class Game:
         ("one_text", "not enough memory"),
         ("itself", "nested more than 100 deep"),
         ("far", "a list has an element at 1000000000"),
+        ("shared", "more than 1000000 values"),
+        ("wide", "more than 1000000 values"),
+        ("pattern", "did not end within 1000000 instructions"),
+        ("method", "did not end within 1000000 instructions"),
+        ("replace", "did not end within 1000000 instructions"),
+        ("words", "did not end within 1000000 instructions"),
     ],
 )
 def test_code_that_runs_away_fails_alone(tmp_path: Path, way: str, message: str) -> None:
     game = Game(tmp_path, RUNAWAY)
+    assert game.call("run_away", "nothing") == ""
     for _ in range(2):
         with pytest.raises(RuntimeFunctionError, match=message):
             game.call("run_away", way)
+    assert game.call("run_away", "fine") == "fine"
+
+
+@pytest.mark.parametrize("way", ["server", "library"])
+def test_calls_that_take_long_fail_alone(tmp_path: Path, way: str) -> None:
+    game = Game(tmp_path, RUNAWAY, seconds=1)
+    with pytest.raises(RuntimeFunctionError, match="did not end within 1 s"):
+        game.call("run_away", way)
     assert game.call("run_away", "fine") == "fine"
 
 
@@ -163,7 +188,6 @@ def test_a_folder_is_loaded_as_a_whole(tmp_path: Path) -> None:
         ('require("no.such")', "module no.such not found"),
         ('error("no")', "no"),
         ('require("nakama").register_rpc(1, "x")', "function expected, got number"),
-        ('require("nakama").register_rt_before(print, "NoSuch")', "no socket message 'NoSuch'"),
         ("while true do end", "did not end within"),
     ],
 )
@@ -171,6 +195,13 @@ def test_a_module_that_does_not_load(tmp_path: Path, source: str, message: str) 
     with pytest.raises(ConfigError, match=message) as caught:
         Game(tmp_path, source)
     assert "game.lua" in str(caught.value)
+
+
+@pytest.mark.parametrize("hook", ["rt_before", "rt_after", "req_before", "req_after"])
+def test_a_hook_that_nothing_calls(tmp_path: Path, caplog: pytest.LogCaptureFixture, hook: str) -> None:
+    Game(tmp_path, f'require("nakama").register_{hook}(print, "NoSuch")')
+    assert f"register_{hook}: no " in caplog.text
+    assert "there are " in caplog.text
 
 
 def test_a_lua_file_that_is_not_there() -> None:

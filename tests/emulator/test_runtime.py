@@ -289,19 +289,6 @@ def test_socket_hooks() -> None:
         game.say(session, {"status_update": {"status": "no"}})
 
 
-def test_hooks_after_a_function_that_takes_its_time() -> None:
-    game = Game()
-    seen: list[JsonObject] = []
-
-    async def slow(_: RpcContext, payload: str) -> str:
-        return payload
-
-    game.initializer.register_rpc(slow, "slow")
-    game.initializer.register_rt_after(lambda _, __, body: seen.append(body), "Rpc")
-    game.say(Recorder(game.core), {"rpc": {"id": "slow", "payload": "x"}})
-    assert seen == [{"id": "slow", "payload": "x"}]
-
-
 def test_rest_hooks() -> None:
     game = Game()
     seen: list[JsonObject] = []

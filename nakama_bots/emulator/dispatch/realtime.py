@@ -73,7 +73,9 @@ class Call:
 
 def _context(call: Call, mode: str) -> RpcContext:
     session = call.session
-    return RpcContext(session.user_id, session.username, session.id, session.lang, session.vars, mode=mode)
+    return RpcContext(
+        session.user_id, session.username, session.id, session.lang, session.vars, mode=mode, cid=call.cid
+    )
 
 
 # Returns None, or an awaitable that must end before the session's next message is read.
@@ -139,7 +141,7 @@ class MessageDispatcher:
             call.fail(RUNTIME_EXCEPTION, str(full))
             return None
         if pending is not None:
-            return self._finish(call, row, pending)
+            return self._finish(call, pending)
         if row.key in hooks.rt_after:
             self._after(call, row)
         return None
@@ -150,14 +152,13 @@ class MessageDispatcher:
         if self._core.tracker.total >= most:
             raise Full("presences", most)
 
-    async def _finish(self, call: Call, row: MessageRow, pending: Awaitable[None]) -> None:
+    @staticmethod
+    async def _finish(call: Call, pending: Awaitable[None]) -> None:
+        """Wait for a function of a module, the only message that takes long; it has no hooks."""
         try:
             await pending
         except RealtimeFault as fault:
             call.fail(fault.code, fault.message)
-            return
-        if row.key in self._core.hooks.rt_after:
-            self._after(call, row)
 
     def _before(self, call: Call, row: MessageRow) -> None:
         """Let the hook see and change the message; ``NoMessage`` when it disables it."""

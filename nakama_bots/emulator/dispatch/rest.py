@@ -13,7 +13,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -290,7 +290,11 @@ class Router:
             _before(hooks.req_before[key], key, route, request)
         result = route.handler(self._core, request)
         if key in hooks.req_after:
-            _after(hooks.req_after[key], key, request, result if isinstance(result, dict) else {})
+            answer = result if isinstance(result, dict) else {}
+            if request.claims is None and isinstance(answer.get("token"), str):
+                # An authentication: hooks see who it was.
+                request.claims = self._core.session_claims(str(answer["token"]))
+            _after(hooks.req_after[key], key, request, answer)
         return result
 
 
@@ -307,11 +311,30 @@ def _context(request: Request, mode: str) -> RpcContext:
     return RpcContext(claims.user_id, claims.username, vars=claims.vars, expiry=claims.expires_at, mode=mode)
 
 
+# Fields that hooks see although they have their default, in some messages all; and those of 64 bits.
+_WRAPPERS: Final = frozenset(
+    ("create", "sync", "reset", "permission_read", "permission_write", "limit", "state", "forward", "persist")
+)
+_WRAPPED: Final = frozenset(("UpdateAccount", "UpdateGroup"))
+_LONG: Final = frozenset(("score", "subscore"))
+
+
 def _message(key: str, request: Request) -> JsonObject:
     """Return the request's message: body, query and path values."""
-    body = plain(request.body)
+    body = _shown(key, plain(request.body))
     whole = {BODY_FIELDS[key]: body} if key in BODY_FIELDS else body
     return {**plain(request.query), **whole, **request.path_values}
+
+
+def _shown(key: str, value: Any, name: str = "") -> Any:
+    """Return a body as the server shows it to hooks: without defaults, and with 64-bit integers as text."""
+    if isinstance(value, dict):
+        kept = {field: _shown(key, item, field) for field, item in value.items()}
+        wrapped = key in _WRAPPED
+        return {field: item for field, item in kept.items() if item or wrapped or field in _WRAPPERS}
+    if isinstance(value, list):
+        return [_shown(key, item) for item in value]
+    return str(value) if value and name in _LONG else value
 
 
 def _before(hook: Before, key: str, route: Endpoint, request: Request) -> None:

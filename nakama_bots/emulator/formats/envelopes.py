@@ -6,15 +6,11 @@ send, which costs tens of microseconds each, and nothing on a text socket.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Final, Protocol
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
 
 import orjson
 from aiohttp import WSMsgType
-from google.protobuf import json_format, message
-
-from nakama_bots.emulator.formats.protojson import Malformed
-from nakama_bots.types.protobuf import envelope_class
 
 _TAG: Final = 1000 << 3 | 2
 """The tag of a length-delimited field that no message has, which a reader skips."""
@@ -60,22 +56,22 @@ class ProtobufFormat:
 
     def read(self, payload: bytes, /) -> bytes:
         """Convert by protobuf's JSON mapping, like the server: default values are omitted."""
-        try:
-            parsed = envelope_class().FromString(payload)
-        except message.DecodeError as error:
-            raise Malformed(str(error)) from None
-        return orjson.dumps(
-            json_format.MessageToDict(parsed, preserving_proto_field_name=True, use_integers_for_enums=True)
-        )
+        return orjson.dumps(_binary().read(payload))
 
     def write(self, frame: bytes, /) -> bytes:
         """Convert by the same mapping."""
-        envelope = json_format.ParseDict(orjson.loads(frame), envelope_class()())
-        return envelope.SerializeToString()
+        written: bytes = _binary().write(orjson.loads(frame))
+        return written
 
     def pad(self, payload: bytes, size: int, /) -> bytes:
         """Add a field with a number that no message has."""
         return payload + _varint(_TAG) + _varint(size) + b"x" * size
+
+
+def _binary() -> Any:
+    from nakama_bots.emulator.formats import binary  # noqa: PLC0415 - few emulators need it, and it takes time
+
+    return binary
 
 
 def _varint(number: int) -> bytes:
@@ -91,7 +87,13 @@ TEXT: Final = TextFormat()
 FORMATS: Final[dict[str, Format]] = {"": TEXT, "json": TEXT, "protobuf": ProtobufFormat()}
 
 
-@cache
 def message_names() -> frozenset[str]:
     """Return the fields of an envelope: every message, and its cid."""
-    return frozenset(envelope_class().DESCRIPTOR.fields_by_name)
+    names: frozenset[str] = _binary().names()
+    return names
+
+
+def hooked_envelope(key: str, body: Mapping[str, object], cid: str) -> dict[str, object]:
+    """Return an envelope as the server shows it to hooks: without defaults, 64-bit integers as text."""
+    shown: dict[str, object] = _binary().canonical({key: body, "cid": cid})
+    return shown

@@ -29,7 +29,8 @@ class RpcContext:
     """The caller of a function; ids are "" without a user or a session.
 
     ``query``: the URL's parameters; ``headers``: the request's; ``expiry``: the end of the session in Unix
-    seconds; ``mode``: the kind of function, in the server's words ("rpc", "before", "after", ..).
+    seconds; ``mode``: the kind of function, in the server's words ("rpc", "before", "after", ..);
+    ``cid``: that of a message, in its hooks.
     """
 
     user_id: str = ""
@@ -41,6 +42,7 @@ class RpcContext:
     headers: Mapping[str, Sequence[str]] = field(default_factory=dict)
     expiry: int = 0
     mode: str = "rpc"
+    cid: str = ""
 
 
 RpcResult = str | Awaitable[str]

@@ -34,7 +34,8 @@ class Initializer:
 
     def __init__(self, core: Core, messages: Iterable[MessageRow]) -> None:
         self._core = core
-        self._messages = {row.key.replace("_", ""): row.key for row in messages}
+        # As on the server, calls of functions have no hooks.
+        self._messages = {row.key.replace("_", ""): row.key for row in messages if row.key != "rpc"}
 
     def register_rpc(self, function: RpcImplementation, identifier: str) -> None:
         """Register a function that clients call; it returns a string or None, or an awaitable of one."""
@@ -112,13 +113,13 @@ class Initializer:
         return key
 
 
-_REQUESTS = {name.lower(): name for name in NAMES}
+_REQUESTS = {name.lower(): name for name in sorted(NAMES) if name not in ("Healthcheck", "RpcFunc")}
 
 
 def _request(name: str) -> str:
     found = _REQUESTS.get(name.lower())
     if found is None:
-        msg = f"no request {name!r} to hook; there are {', '.join(sorted(NAMES))}"
+        msg = f"no request {name!r} to hook; there are {', '.join(_REQUESTS.values())}"
         raise ValueError(msg)
     return found
 

@@ -45,6 +45,43 @@ nk.register_req_after(function(context, account, request)
   end
 end, "GetAccount")
 
+-- What hooks are given of a socket's message, of a request, and of an authentication.
+nk.register_rt_before(function(context, envelope)
+  if envelope.match_data_send.op_code == "1077" then
+    keep(context.user_id, "rt_envelope", envelope)
+  end
+  return envelope
+end, "MatchDataSend")
+
+nk.register_rt_after(function(context, out, into)
+  if into.channel_join.target == "hook:after" then
+    keep(context.user_id, "rt_answer", { out = out, into = into })
+  end
+end, "ChannelJoin")
+
+nk.register_req_before(function(context, request)
+  if request.name == "hook:event" then
+    keep(context.user_id, "req_event", request)
+  end
+  return request
+end, "Event")
+
+nk.register_req_before(function(context, request)
+  if request.record.metadata == '{"hook":1}' then
+    keep(context.user_id, "req_record", request)
+  end
+  return request
+end, "WriteLeaderboardRecord")
+
+nk.register_req_after(function(context, session, request)
+  if request.username and request.username:sub(1, 7) == "hooked-" then
+    keep(context.user_id, "req_login", {
+      username = context.username, expiry = type(context.user_session_exp), created = session.created,
+      token = type(session.token), request = request,
+    })
+  end
+end, "AuthenticateCustom")
+
 -- Players whose property "contract" is "hook" get a match of the server's; others a token.
 nk.register_matchmaker_matched(function(context, entries)
   if entries[1].properties.contract == "hook" then

@@ -17,7 +17,7 @@ local MOST_KNOWN = 1000
 local OWN = { prelude = true, limits = true, patterns = true }
 
 local many = format("the module's code did not end within %d instructions", instructions)
-local late = format("the module's code did not end within %d seconds", duration)
+local late = format("the module's code did not end within %d s", duration)
 local left, deadline = huge, huge
 
 -- Every further instruction fails, so no pcall of the module can continue.

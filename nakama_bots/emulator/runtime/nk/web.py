@@ -46,7 +46,8 @@ class WebFunctions(FunctionFamily):
         timeout: int | None = None,
         insecure: bool | None = None,
     ) -> tuple[int, JsonObject, str]:
-        """Send a request; returns status, headers and body of the answer. ``timeout`` in milliseconds.
+        """Send a request; returns status, headers and body of the answer. ``timeout`` in milliseconds,
+        at most ``--module-seconds``.
 
         The emulator refuses it unless it was started with ``--allow-http``: ``loopback`` or host names. The
         emulator answers nothing else meanwhile, and redirects are not followed.
@@ -62,9 +63,8 @@ class WebFunctions(FunctionFamily):
             raise fail("HTTP header values must be strings")
         raw = content.encode("utf-8", "surrogateescape") or None
         request = urllib.request.Request(wanted, raw, given, method=verb)  # noqa: S310 - checked above
-        return self.__sent(
-            request, max(0.001, (milliseconds if milliseconds > 0 else 5000) / 1000), flag(6, insecure)
-        )
+        seconds = (milliseconds if milliseconds > 0 else 5000) / 1000
+        return self.__sent(request, min(seconds, self.core.options.module_seconds), flag(6, insecure))
 
     def __check(self, url: str) -> None:
         allowed = self.core.options.allow_http
