@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from locust import argument_parser
 from locust.env import Environment
 from locust.runners import WorkerNode
 
@@ -16,7 +17,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.load.workers.master import MasterEnd
 from nakama_bots.load.workers.master_runner import MasterMending
-from nakama_bots.load.workers.worker import REPORT_KEY
+from nakama_bots.load.workers.worker import REPORT_KEY, WorkerEnd
 from nakama_bots.results.record.recorder import CallRow, Recorder
 from nakama_bots.results.run_folder import read_timeline
 from nakama_bots.results.summary import recorder_of
@@ -252,6 +253,21 @@ def test_an_unreadable_worker_is_named_once_in_each_run(caplog: pytest.LogCaptur
             end.reset()
     finally:
         runner.quit()
+
+
+def test_a_worker_builds_the_parser_of_default_arguments_once() -> None:
+    """Locust does it for each option of each spawn message, which blocks the worker."""
+    port = free_port()
+    master = Environment().create_master_runner("127.0.0.1", port)
+    worker = Environment().create_worker_runner("127.0.0.1", port)
+    try:
+        WorkerEnd(worker)
+        found = argument_parser.default_args_dict()
+        assert found is argument_parser.default_args_dict()
+        assert "run_time" in found
+    finally:
+        worker.greenlet.kill()
+        master.quit()
 
 
 def test_a_worker_may_leave_while_the_master_goes_through_all() -> None:
