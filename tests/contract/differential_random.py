@@ -67,13 +67,20 @@ class Session:
         """The id of a user, now and then of none."""
         if self.random.random() < 0.1:
             return str(self.one(NOBODY, SYSTEM, "x", ""))
-        return self.run.actors[self.who()].user_id
+        return self.written(self.run.actors[self.who()].user_id)
+
+    def written(self, identifier: str) -> str:
+        """An id, now and then in another form that a server reads."""
+        start, dot, node = identifier.partition(".")
+        forms = (start.upper(), start.replace("-", ""))
+        return f"{self.one(*forms)}{dot}{node}" if self.random.random() < 0.05 else identifier
 
     def known(self, kind: str, *others: str) -> str:
         """Something that the server made up, now and then another text."""
         if not self.made[kind] or self.random.random() < 0.1:
             return str(self.one(*others, NOBODY, "x", ""))
-        return self.one(*self.made[kind][-4:])
+        found: str = self.one(*self.made[kind][-4:])
+        return self.written(found) if kind in ("group", "message", "match", "party") else found
 
     def name_of(self, kind: str, number: int = 3) -> str:
         return self.run.name(f"{kind}{self.random.randrange(number)}")

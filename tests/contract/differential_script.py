@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from . import differential_corners as corners
 from . import differential_http as http
+from . import differential_ids as ids
 from . import differential_live as live
 from . import differential_rest as rest
 from . import differential_values as values
@@ -20,6 +21,7 @@ FAMILIES: tuple[Callable[[Run], None], ...] = (
     corners.rare_rest, corners.rare_live, corners.corners,
     values.account_values, values.passwords, values.scores, values.objects, values.people,
     values.order_of_checks, http.bodies, http.paths, http.browsers, values.direct_to_oneself,
+    ids.identifiers,
     live.closing,
     rest.sessions,
 )  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,11 +17,14 @@ from typing import Any
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _IDS = re.compile(_UUID, re.IGNORECASE)
 _LITERAL_IDS = {"00000000-0000-0000-0000-000000000000", "11111111-1111-4111-8111-111111111111"}
-_NODE = re.compile(rf"({_UUID})\.(?!{_UUID})[\w-]+")
+# An id in any of its forms, then a node.
+_ANY = r"\{?[0-9a-fA-F-]{32,36}\}?"
+_NODE = re.compile(rf"({_ANY})\.(?!{_ANY})[\w-]+")
 _JWT = re.compile(r"[\w-]{10,}\.[\w-]{10,}\.[\w-]{10,}")
 _TIME = re.compile(r"(?:20[2-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+:\d+")
 _PARSER = re.compile(r"proto: (?:syntax error )?\(line .*", re.DOTALL)
+_PLAIN = re.compile(r"\b[0-9a-f]{32}\b", re.IGNORECASE)
 _DIRECT = re.compile(r"4\.(<[^<>]*>)\.(<[^<>]*>)\.")
 _CURSORS = {"cursor", "next_cursor", "prev_cursor", "cacheable_cursor"}
 # FACTS of the recordings: the order in these lists is free.
@@ -69,7 +73,13 @@ class Names:
         text = _PARSER.sub("proto: <what the parser says>", text)
         text = _TIME.sub(lambda found: "<time:frac>" if found[1] else "<time>", text)
         text = _ADDRESS.sub("<addr>", _NODE.sub(r"\1.<node>", text))
+        text = _PLAIN.sub(lambda found: self._plain(found[0]), text)
         return _IDS.sub(lambda found: self._ids.get(found[0].lower(), found[0]), text)
+
+    def _plain(self, digits: str) -> str:
+        """An id without hyphens gets the name that it has with them; other digits stay."""
+        name = self._ids.get(str(uuid.UUID(digits)))
+        return digits if name is None else f"{name} without hyphens"
 
     def _sort(self, value: Any, unordered: set[str], key: str = "") -> Any:
         if isinstance(value, dict):

@@ -20,6 +20,7 @@ from nakama_bots.emulator.runtime.matches import RunningMatch
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.emulator.store.accounts import SessionCache, StoredAccount
 from nakama_bots.emulator.store.boards import Score
+from nakama_bots.emulator.store.chat import channel_id
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.limits import Full, StoreLimits
 from nakama_bots.emulator.store.matchmaker import Entry, QueuedTicket
@@ -37,7 +38,7 @@ def test_the_oldest_messages_go_first() -> None:
     core = bounded(messages=3)
     rooms = [PresenceStream(Mode.CHANNEL, label=name) for name in ("a", "b")]
     for number in range(5):
-        send_message(core, rooms[number % 2], json.dumps({"n": number}), "", "")
+        send_message(core, channel_id(rooms[number % 2]), json.dumps({"n": number}), "", "")
     left = [core.messages.page(room, 10, None, forward=True).get("messages", []) for room in rooms]
     assert [[json.loads(one["content"])["n"] for one in page] for page in left] == [[2, 4], [3]]
 

@@ -12,7 +12,6 @@ from nakama_bots.emulator.runtime.functions import RpcContext, RuntimeFunctionEr
 from nakama_bots.emulator.runtime.initializer import Initializer
 from nakama_bots.emulator.runtime.nk import Nk
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.store.chat import channel_stream
 from nakama_bots.emulator.store.storage import ObjectKey, StorageWrite
 
 DAY = 86400
@@ -53,7 +52,7 @@ def _functions(nk: Nk) -> dict[str, _Function]:
     def channel_say(_: RpcContext, asked: dict[str, Any]) -> str:
         message = send_message(
             core,
-            channel_stream(asked["channel_id"]),
+            asked["channel_id"],
             _compact(asked["content"]),
             asked.get("sender_id", SYSTEM_USER_ID),
             asked.get("username", ""),

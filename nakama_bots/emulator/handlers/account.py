@@ -6,9 +6,9 @@ from typing import Final
 
 from nakama_bots.emulator.dispatch.rest import INTERNAL, NOT_FOUND, TEXTS, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, text
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.authentication import check_username, invalid
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID, StoredAccount
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 
 # The longest value that the server's database columns accept, in characters.
@@ -66,10 +66,12 @@ def _delete(core: Core, request: Request) -> JsonObject:
 
 def _users(core: Core, request: Request) -> JsonObject:
     ids = request.query.texts("ids")
+    asked: list[StoredAccount | None] = []
     for user_id in ids:
-        if not is_uuid(user_id):
+        parsed = parse_uuid(user_id)
+        if parsed is None:
             raise invalid(f"ID '{user_id}' is not a valid system ID.")
-    asked = [core.accounts.get(user_id.lower()) for user_id in ids]
+        asked.append(core.accounts.get(parsed))
     # The system user has an empty name.
     asked += [
         core.accounts.named(name) if name else core.accounts.get(SYSTEM_USER_ID)

@@ -11,8 +11,10 @@ from nakama_bots.emulator.dispatch.rest import BOOL, INT, TEXT, Endpoint, Reques
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import go_json, is_object, storable
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
+from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
 from nakama_bots.emulator.store.chat import (
     CHAT,
     CHAT_REMOVE,
@@ -23,7 +25,6 @@ from nakama_bots.emulator.store.chat import (
     channel_id,
     channel_names,
     channel_stream,
-    is_uuid,
 )
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.notifications import DM_REQUEST
@@ -51,20 +52,22 @@ def _room(_: Call, target: str) -> PresenceStream:
 
 
 def _direct(call: Call, target: str) -> PresenceStream:
-    if not is_uuid(target):
+    other = parse_uuid(target)
+    if other is None or other == SYSTEM_USER_ID:
         raise _target_fault("Invalid user ID in direct message join")
-    if call.core.accounts.get(target) is None or call.core.friends.blocks(target, call.session.user_id):
+    if call.core.accounts.get(other) is None or call.core.friends.blocks(other, call.session.user_id):
         raise _target_fault("User ID not found")
-    first, second = sorted((call.session.user_id, target))
+    first, second = sorted((call.session.user_id, other))
     return PresenceStream(Mode.DM, first, second)
 
 
 def _group(call: Call, target: str) -> PresenceStream:
-    if not is_uuid(target):
+    group_id = parse_uuid(target)
+    if group_id is None:
         raise _target_fault("Invalid group ID in group channel join")
-    if not in_group(call.core, target, call.session.user_id):
+    if not in_group(call.core, group_id, call.session.user_id):
         raise _target_fault("Group not found")
-    return PresenceStream(Mode.GROUP, target)
+    return PresenceStream(Mode.GROUP, group_id)
 
 
 def in_group(core: Core, group_id: str, user_id: str) -> bool:
@@ -129,10 +132,12 @@ def _content(call: Call) -> str:
     return content
 
 
-def _check_kept(presence: Presence, content: str, what: str) -> None:
-    """Refuse content that the database would not store."""
-    if presence.persistence and not storable(content):
-        raise RealtimeFault(RUNTIME_EXCEPTION, f"Could not persist {what} to channel history")
+def _kept(call: Call, presence: Presence, content: str, what: str) -> bool:
+    """Answer with an error if the database would not store ``content``; True if it would, or need not."""
+    if not presence.persistence or storable(content):
+        return True
+    call.fail(RUNTIME_EXCEPTION, f"Could not persist {what} to channel history")
+    return False
 
 
 def _member(call: Call, stream: PresenceStream, doing: str) -> Presence:
@@ -143,11 +148,16 @@ def _member(call: Call, stream: PresenceStream, doing: str) -> Presence:
 
 
 def send_message(
-    core: Core, stream: PresenceStream, content: str, sender_id: str, username: str, *, persistent: bool = True
+    core: Core, channel: str, content: str, sender_id: str, username: str, *, persistent: bool = True
 ) -> StoredMessage:
-    """Send a message to all members of a channel, and keep it if persistent; ``content`` is JSON text."""
-    now = core.now()
-    message = StoredMessage(core.new_id(), stream, CHAT, sender_id, username, content, now, now, persistent)
+    """Send a message to all members of a channel, and keep it if persistent; ``content`` is JSON text.
+
+    ``channel``: the channel's id. ``InvalidChannel``.
+    """
+    now, stream = core.now(), channel_stream(channel)
+    message = StoredMessage(
+        core.new_id(), stream, CHAT, sender_id, username, content, now, now, persistent, channel
+    )
     if persistent:
         core.messages.add(message)
     core.tracker.send(stream, {"channel_message": message.wire()})
@@ -156,7 +166,7 @@ def send_message(
 
 def change_message(
     core: Core,
-    stream: PresenceStream,
+    channel: str,
     identifier: str,
     code: int,
     content: str,
@@ -167,9 +177,10 @@ def change_message(
 ) -> StoredMessage | None:
     """Update or remove a user's kept message; returns the message sent to its channel.
 
+    ``channel``: the channel's id; ``identifier``: the message's, in any form. ``InvalidChannel``.
     None: the message is persistent and does not exist.
     """
-    now, kept = core.now(), core.messages.find(identifier, sender_id)
+    now, kept = core.now(), core.messages.find(parse_uuid(identifier) or "", sender_id)
     if persistent and kept is None:
         return None
     created = kept.create_time if kept is not None else now
@@ -177,7 +188,18 @@ def change_message(
         kept.content, kept.update_time = content, now
     elif kept is not None:
         core.messages.remove(kept)
-    return StoredMessage(identifier, stream, code, sender_id, username, content, created, now, persistent)
+    return StoredMessage(
+        identifier,
+        channel_stream(channel),
+        code,
+        sender_id,
+        username,
+        content,
+        created,
+        now,
+        persistent,
+        channel,
+    )
 
 
 def _deliver(call: Call, message: StoredMessage) -> None:
@@ -187,35 +209,37 @@ def _deliver(call: Call, message: StoredMessage) -> None:
 
 
 def _send(call: Call) -> None:
-    stream = _stream(call.fields.text("channel_id"))
+    channel = call.fields.text("channel_id")
+    stream = _stream(channel)
     content = _content(call)
     presence = _member(call, stream, "sending")
-    _check_kept(presence, content, "message")
+    if not _kept(call, presence, content, "message"):
+        return
     me = call.session
     # Recorded, 200 of 200: the sender's own copy comes before the ack.
-    message = send_message(call.core, stream, content, me.user_id, me.username, persistent=presence.persistence)
+    message = send_message(
+        call.core, channel, content, me.user_id, me.username, persistent=presence.persistence
+    )
     call.reply("channel_message_ack", message.ack())
 
 
-def _message_id(call: Call) -> str:
-    identifier = call.fields.text("message_id")
-    if not is_uuid(identifier):
-        raise RealtimeFault(BAD_INPUT, "Invalid message identifier")
-    return identifier
-
-
 def _change(call: Call, code: int, doing: str, verb: str, content: str) -> None:
-    identifier = _message_id(call)
-    stream = _stream(call.fields.text("channel_id"))
+    identifier, channel = call.fields.text("message_id"), call.fields.text("channel_id")
+    if parse_uuid(identifier) is None:
+        raise RealtimeFault(BAD_INPUT, "Invalid message identifier")
+    stream = _stream(channel)
     if code == CHAT_UPDATE:
         content = _content(call)
     presence = _member(call, stream, doing)
-    core, me, kept = call.core, call.session, presence.persistence
-    if kept and core.messages.find(identifier, me.user_id) is None:
+    if not _kept(call, presence, content, f"message {verb}"):
+        call.reply("channel_message_ack", {})  # recorded: after the error
+        return
+    me, kept = call.session, presence.persistence
+    message = change_message(
+        call.core, channel, identifier, code, content, me.user_id, me.username, persistent=kept
+    )
+    if message is None:
         raise RealtimeFault(BAD_INPUT, f"Could not find message to {verb} in channel history")
-    _check_kept(presence, content, f"message {verb}")
-    message = change_message(core, stream, identifier, code, content, me.user_id, me.username, persistent=kept)
-    assert message is not None  # it exists
     _deliver(call, message)
 
 
@@ -237,14 +261,14 @@ def _history(core: Core, request: Request) -> JsonObject:
         raise invalid("Invalid channel ID.") from None
     given = request.query.text("cursor")
     try:
-        cursor = Cursor.decode(given, identifier, forward=forward) if given else None
+        cursor = Cursor.decode(given, stream, forward=forward) if given else None
     except InvalidCursor:
         raise invalid("Cursor is invalid or expired.") from None
     if stream.mode == Mode.GROUP and not in_group(core, stream.subject, request.caller.user_id):
         raise invalid("Group not found.")
     if stream.mode == Mode.DM and request.caller.user_id not in (stream.subject, stream.subcontext):
         raise invalid("Channel not found.")
-    return core.messages.page(stream, limit, cursor, forward=forward)
+    return core.messages.page(stream, limit, cursor, forward=forward, channel=identifier)
 
 
 ROUTES: Final = (

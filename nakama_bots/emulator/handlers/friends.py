@@ -8,11 +8,11 @@ from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, TEXTS, Endpo
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import go_json
 from nakama_bots.emulator.formats.protojson import JsonObject, timestamp
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.store import notifications
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.friends import FriendOfFriend, InvalidMetadata, StoredFriend
 from nakama_bots.emulator.store.tracker import Mode, PresenceStream
@@ -24,18 +24,22 @@ _SECOND: Final = 10**9
 def _others(core: Core, request: Request, doing: str) -> list[str]:
     """Return the users that a request names by id and by name; the caller must not be among them."""
     ids, usernames = request.query.texts("ids"), request.query.texts("usernames")
+    parsed: list[str] = []
     for user_id in ids:
+        # Compared as it is written, so that other forms of the caller's id pass.
         if user_id == request.caller.user_id:
             raise invalid(f"Cannot {doing}.")
-        if not is_uuid(user_id) or user_id == SYSTEM_USER_ID:
+        wanted = parse_uuid(user_id)
+        if wanted is None or wanted == SYSTEM_USER_ID:
             raise invalid(f"Invalid user ID '{user_id}'.")
+        parsed.append(wanted)
     for username in usernames:
         if not username:
             raise invalid("Username must not be empty.")
         if username == request.caller.username:
             raise invalid(f"Cannot {doing}.")
     named = [core.accounts.named(username) for username in usernames]
-    return ids + [account.id for account in named if account is not None]
+    return parsed + [account.id for account in named if account is not None]
 
 
 def _asked(request: Request) -> bool:

@@ -22,6 +22,7 @@ from nakama_bots.emulator.dispatch.rest import (
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import go_json
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.store import notifications
@@ -35,7 +36,6 @@ from nakama_bots.emulator.store.chat import (
     GROUP_LEAVE,
     GROUP_PROMOTE,
     StoredMessage,
-    is_uuid,
 )
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.groups import (
@@ -79,8 +79,8 @@ def _silence(core: Core, group_id: str, user_ids: Iterable[str]) -> None:
 
 
 def _group_id(request: Request, name: str = "group_id") -> str:
-    group_id = request.path_values[name]
-    if not is_uuid(group_id):
+    group_id = parse_uuid(request.path_values[name])
+    if group_id is None:
         raise invalid("Group ID must be a valid ID.")
     return group_id
 
@@ -192,8 +192,9 @@ def _leave(core: Core, request: Request) -> JsonObject:
 
 
 def _user_ids(request: Request) -> list[str]:
-    user_ids = request.query.texts("user_ids")
-    if not all(is_uuid(user_id) and user_id != SYSTEM_USER_ID for user_id in user_ids):
+    given = request.query.texts("user_ids")
+    user_ids = [one for one in map(parse_uuid, given) if one not in (None, SYSTEM_USER_ID)]
+    if len(user_ids) < len(given):
         raise invalid("User ID must be a valid ID.")
     return user_ids
 

@@ -21,6 +21,7 @@ from nakama_bots.emulator.dispatch.rest import (
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import is_object
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, int32, int64, text
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.store.boards import (
@@ -31,7 +32,6 @@ from nakama_bots.emulator.store.boards import (
     Operator,
     Score,
 )
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 
 _LONGEST_PAGE: Final = 1000
@@ -65,18 +65,20 @@ def asked_score(request: Request) -> Score:
 
 def check_owners(request: Request) -> list[str]:
     """Return the additional owners of a list request."""
-    owner_ids = request.query.texts("owner_ids")
-    if not all(map(is_uuid, owner_ids)):
+    given = request.query.texts("owner_ids")
+    owner_ids = [one for one in map(parse_uuid, given) if one is not None]
+    if len(owner_ids) < len(given):
         raise invalid("One or more owner IDs are invalid.")
     return owner_ids
 
 
 def check_owner(request: Request) -> str:
     """Return the owner around whom a list is centred."""
-    owner_id = request.path_values["owner_id"]
-    if not owner_id:
+    given = request.path_values["owner_id"]
+    if not given:
         raise invalid("Owner ID must be provided for a haystack query.")
-    if not is_uuid(owner_id):
+    owner_id = parse_uuid(given)
+    if owner_id is None:
         raise invalid("Invalid owner ID provided.")
     return owner_id
 

@@ -25,7 +25,7 @@ from nakama_bots.emulator.formats.protojson import (
     text,
 )
 from nakama_bots.emulator.formats.tokens import verify
-from nakama_bots.emulator.store.chat import is_uuid
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.tracker import Mode, Presence, PresenceStream, user_presence
 
@@ -37,8 +37,9 @@ def match_id(stream: PresenceStream) -> str:
 
 def match_stream(identifier: str) -> PresenceStream:
     """Return the stream of a match id."""
-    subject, dot, node = identifier.partition(".")
-    if not dot or not is_uuid(subject):
+    start, dot, node = identifier.partition(".")
+    subject = parse_uuid(start)
+    if not dot or subject is None:
         raise RealtimeFault(BAD_INPUT, "Invalid match ID")
     return PresenceStream(Mode.MATCH_AUTHORITATIVE if node else Mode.MATCH_RELAYED, subject, label=node)
 
@@ -57,14 +58,14 @@ def _leave_others(call: Call, stream: PresenceStream) -> None:
         call.core.tracker.leave_others(call.session, _MODES, stream)
 
 
-def _enter(call: Call, stream: PresenceStream, *, count_self: bool) -> None:
+def _enter(call: Call, stream: PresenceStream, identifier: str, *, count_self: bool) -> None:
     """Join and answer; the presences include the joiner only if it was already present."""
     tracker = call.core.tracker
     before = tracker.presences(stream)
     presence = tracker.get(stream, call.session)
     joining = presence is None
     presence = presence or Presence(call.session)
-    body: JsonObject = {"match_id": match_id(stream)}
+    body: JsonObject = {"match_id": identifier}
     size = len(before) + (joining and count_self)
     if size:
         body["size"] = size
@@ -79,7 +80,8 @@ def _enter(call: Call, stream: PresenceStream, *, count_self: bool) -> None:
 def _create(call: Call) -> None:
     name = call.fields.text("name")
     subject = str(uuid.uuid5(uuid.NAMESPACE_DNS, name)) if name else call.core.new_id()
-    _enter(call, PresenceStream(Mode.MATCH_RELAYED, subject), count_self=True)
+    stream = PresenceStream(Mode.MATCH_RELAYED, subject)
+    _enter(call, stream, match_id(stream), count_self=True)
 
 
 def _token_match(core: Core, token: str) -> str:
@@ -94,23 +96,24 @@ def _join(call: Call) -> None:
     fields = call.fields
     token = fields.optional_text("token")
     if token is not None:
-        stream = match_stream(_token_match(call.core, token))
+        identifier = _token_match(call.core, token)
     elif "match_id" in fields:
-        stream = match_stream(fields.text("match_id"))
+        identifier = fields.text("match_id")
     else:
         raise RealtimeFault(BAD_INPUT, "No match ID or token found")
+    stream = match_stream(identifier)
     if stream.mode == Mode.MATCH_AUTHORITATIVE:
-        _enter_authoritative(call, stream)
+        _enter_authoritative(call, stream, identifier)
         return
     # A token may open the match; by id a relayed match exists only while it has presences.
     known = token is not None or call.core.tracker.count(stream)
     if not known:
         raise RealtimeFault(MATCH_NOT_FOUND, "Match not found")
-    _enter(call, stream, count_self=False)
+    _enter(call, stream, identifier, count_self=False)
     _leave_others(call, stream)
 
 
-def _enter_authoritative(call: Call, stream: PresenceStream) -> None:
+def _enter_authoritative(call: Call, stream: PresenceStream, identifier: str) -> None:
     """Run the match's join attempt, join and answer; a present session skips the attempt.
 
     Recorded, 295 of 300: the match's broadcast on the join comes first, then the answer, then the event.
@@ -125,7 +128,7 @@ def _enter_authoritative(call: Call, stream: PresenceStream) -> None:
         allowed, reason = match.join_attempt(session, call.fields.text_map("metadata"))
         if not allowed:
             raise RealtimeFault(MATCH_JOIN_REJECTED, reason or "Match join rejected")
-    body: JsonObject = {"match_id": match.id, "authoritative": True, "label": match.label}
+    body: JsonObject = {"match_id": identifier, "authoritative": True, "label": match.label}
     if before:
         body.update(size=len(before), presences=before)
     body["self"] = user_presence(session)
@@ -145,7 +148,8 @@ def _leave(call: Call) -> None:
 
 def _send_data(call: Call) -> None:
     fields, tracker = call.fields, call.core.tracker
-    stream = match_stream(fields.text("match_id"))
+    identifier = fields.text("match_id")
+    stream = match_stream(identifier)
     sender = tracker.get(stream, call.session)
     if sender is None:
         return
@@ -155,7 +159,7 @@ def _send_data(call: Call) -> None:
             content = base64.b64decode(fields.text("data"))
             match.queue(call.session, fields.integer("op_code"), content, reliable=fields.flag("reliable"))
         return
-    body: JsonObject = {"match_id": match_id(stream), "presence": sender.wire()}
+    body: JsonObject = {"match_id": identifier, "presence": sender.wire()}
     if fields.integer("op_code"):
         body["op_code"] = str(fields.integer("op_code"))
     if fields.text("data"):
@@ -167,10 +171,12 @@ def _send_data(call: Call) -> None:
     if not chosen:
         tracker.send(stream, envelope, without=call.session)
         return
-    if not all(is_uuid(presence.text(name)) for presence in chosen for name in ("user_id", "session_id")):
+    if not all(parse_uuid(presence.text("user_id")) for presence in chosen):
         return
     # Only the session id decides; the sender gets the data too if it is listed.
-    wanted = {presence.text("session_id") for presence in chosen}
+    wanted = {parse_uuid(presence.text("session_id")) for presence in chosen}
+    if None in wanted:
+        return
     tracker.send_to([p.session for p in tracker.presences(stream) if p.session.id in wanted], envelope)
 
 

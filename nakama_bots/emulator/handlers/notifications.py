@@ -7,8 +7,8 @@ from typing import Final
 from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, TEXTS, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.matches import check_limit
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 
 
@@ -23,9 +23,10 @@ def _list(core: Core, request: Request) -> JsonObject:
 
 def _delete(core: Core, request: Request) -> JsonObject:
     ids = request.query.texts("ids")
-    if not all(map(is_uuid, ids)):
+    parsed = [one for one in map(parse_uuid, ids) if one is not None]
+    if len(parsed) < len(ids):
         raise RestFault(INTERNAL, "Error while deleting notifications.")
-    core.notifications.delete(request.caller.user_id, ids)
+    core.notifications.delete(request.caller.user_id, parsed)
     return {}
 
 

@@ -13,10 +13,10 @@ from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, Call, MessageRow, 
 from nakama_bots.emulator.dispatch.rest import BOOL, INT, INTERNAL, TEXT, Endpoint, Request, RestFault, session
 from nakama_bots.emulator.formats import query
 from nakama_bots.emulator.formats.protojson import JsonObject, Parser, Schema, data, flag, int32, int64, text
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.match import USER_PRESENCE
 from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.handlers.matchmaker import SEARCH, counts
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.matchmaker import Entry, QueuedTicket, TooManyTickets
 from nakama_bots.emulator.store.parties import LARGEST, OpenParty, PartyError, party_id
@@ -96,8 +96,9 @@ def _info(party: OpenParty, to: OnlineSession, **more: object) -> JsonObject:
 
 
 def _stream(identifier: str) -> PresenceStream:
-    subject, dot, node = identifier.partition(".")
-    if not dot or not is_uuid(subject):
+    start, dot, node = identifier.partition(".")
+    subject = parse_uuid(start)
+    if not dot or subject is None:
         raise RealtimeFault(BAD_INPUT, "Invalid party ID")
     return PresenceStream(Mode.PARTY, subject, label=node)
 

@@ -6,8 +6,8 @@ from typing import Final
 
 from nakama_bots.emulator.dispatch.realtime import BAD_INPUT, Call, MessageRow, RealtimeFault
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, repeated, text
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.tracker import Mode, OnlineSession, Presence, PresenceStream
 
@@ -36,8 +36,9 @@ def _update(call: Call) -> None:
 
 
 def _checked_ids(call: Call) -> list[str]:
-    user_ids = call.fields.texts("user_ids")
-    if not all(map(is_uuid, user_ids)):
+    given = call.fields.texts("user_ids")
+    user_ids = [one for one in map(parse_uuid, given) if one is not None]
+    if len(user_ids) < len(given):
         raise RealtimeFault(BAD_INPUT, "Invalid user identifier")
     return user_ids
 

@@ -8,10 +8,10 @@ from nakama_bots.emulator.dispatch.rest import INT, INTERNAL, TEXT, Endpoint, Re
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.documents import is_object
 from nakama_bots.emulator.formats.protojson import Fields, JsonObject, Schema, int32, repeated, text
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.authentication import invalid
 from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.storage import (
     OWNER_READ,
@@ -64,8 +64,9 @@ def _read(core: Core, request: Request) -> JsonObject:
     keys: list[ObjectKey] = []
     for fields in request.body.messages("object_ids"):
         owner = fields.text("user_id")
-        key = _named(fields, owner or SYSTEM_USER_ID)
-        if owner and (not is_uuid(owner) or owner == SYSTEM_USER_ID):
+        parsed = parse_uuid(owner)
+        key = _named(fields, parsed or SYSTEM_USER_ID)
+        if owner and parsed in (None, SYSTEM_USER_ID):
             raise invalid(_BAD_USER)
         keys.append(key)
     found = core.storage.read(request.caller.user_id, keys)
@@ -88,13 +89,14 @@ def _list(core: Core, request: Request) -> JsonObject:
     limit = request.query.integer("limit", 1)
     check_limit(limit)
     owner = request.path_values.get("user_id") or request.query.text("user_id")
-    if owner and not is_uuid(owner):
+    parsed = parse_uuid(owner)
+    if owner and parsed is None:
         raise invalid(_BAD_USER)
     try:
         page, cursor = core.storage.page(
             request.caller.user_id,
             request.path_values["collection"],
-            owner or None,
+            parsed,
             limit,
             request.query.text("cursor"),
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import bisect
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +13,7 @@ import orjson
 
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb, timestamp
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.store.limits import UNBOUNDED
 from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
@@ -30,16 +30,11 @@ GROUP_BAN: Final = 8
 GROUP_DEMOTE: Final = 9
 
 
+_NIL: Final = "00000000-0000-0000-0000-000000000000"
+
+
 class InvalidChannel(ValueError):
     """The text is not a channel id."""
-
-
-def is_uuid(text: str) -> bool:
-    """True if ``text`` is a UUID as Nakama writes them."""
-    try:
-        return len(text) == 36 and bool(uuid.UUID(text))
-    except ValueError:
-        return False
 
 
 def channel_id(stream: PresenceStream) -> str:
@@ -52,15 +47,21 @@ def channel_stream(identifier: str) -> PresenceStream:
     parts = identifier.split(".", 3)
     if len(parts) != 4:
         raise InvalidChannel(identifier)
-    mode, subject, subcontext, label = parts
+    mode, label = parts[0], parts[3]
+    # An absent id is the nil one, whose channel has no members.
+    subject, subcontext = (parse_uuid(part or _NIL) for part in parts[1:3])
     valid = {
-        "2": not subject and not subcontext and 0 < len(label.encode()) <= 64,
-        "3": is_uuid(subject) and not subcontext and not label,
-        "4": is_uuid(subject) and is_uuid(subcontext) and not label,
+        "2": not parts[1] and not parts[2] and 0 < len(label.encode()) <= 64,
+        "3": not parts[2] and not label,
+        "4": not label,
     }
-    if not valid.get(mode, False):
+    if not valid.get(mode, False) or subject is None or subcontext is None:
         raise InvalidChannel(identifier)
-    return PresenceStream(int(mode), subject, subcontext, label)
+    if mode == "2":
+        return PresenceStream(Mode.CHANNEL, label=label)
+    if mode == "3":
+        return PresenceStream(Mode.GROUP, subject)
+    return PresenceStream(Mode.DM, subject, subcontext)
 
 
 def channel_names(stream: PresenceStream) -> JsonObject:
@@ -86,6 +87,8 @@ class StoredMessage:
     create_time: int
     update_time: int
     persistent: bool
+    # The channel's id as the sender wrote it, if not as the server does.
+    written: str = ""
 
     @property
     def position(self) -> tuple[int, str]:
@@ -99,7 +102,7 @@ class StoredMessage:
     def ack(self) -> JsonObject:
         """Nakama's ``ChannelMessageAck``."""
         return {
-            "channel_id": channel_id(self.stream),
+            "channel_id": self.written or channel_id(self.stream),
             "message_id": self.id,
             "code": self.code,
             # A message from the runtime has none.
@@ -110,11 +113,15 @@ class StoredMessage:
             **channel_names(self.stream),
         }
 
-    def stored(self) -> JsonObject:
-        """Return it as in the history: through PostgreSQL, which keeps microseconds and rewrites JSON."""
+    def stored(self, channel: str) -> JsonObject:
+        """Return it as in the history: through PostgreSQL, which keeps microseconds and rewrites JSON.
+
+        ``channel``: the channel's id as it was requested.
+        """
         unit = 1000 if self.code <= CHAT_REMOVE else 10**9
         return {
             **self.wire(),
+            "channel_id": channel,
             "code": self.code if self.code > CHAT_REMOVE else CHAT,
             "content": jsonb(self.content),
             "create_time": timestamp(self.create_time // unit * unit),
@@ -138,12 +145,12 @@ class Cursor:
         return base64.urlsafe_b64encode(orjson.dumps(values)).decode()
 
     @classmethod
-    def decode(cls, text: str, channel: str, *, forward: bool) -> Cursor:
+    def decode(cls, text: str, stream: PresenceStream, *, forward: bool) -> Cursor:
         """Return the cursor; ``InvalidCursor`` if it is invalid, or of another channel or direction."""
         try:
             values = orjson.loads(base64.b64decode(text, altchars=b"-_", validate=True))
             cursor = cls(*values)
-            fits = cursor.channel == channel and cursor.forward is forward
+            fits = cursor.channel == channel_id(stream) and cursor.forward is forward
         except (binascii.Error, ValueError, TypeError):
             fits = False
         if not fits:
@@ -190,20 +197,25 @@ class Messages:
         if not kept:
             del self._channels[message.stream]
 
-    def page(self, stream: PresenceStream, limit: int, cursor: Cursor | None, *, forward: bool) -> JsonObject:
-        """Return Nakama's ``ChannelMessageList``: ``limit`` messages from ``cursor``, in reading direction."""
+    def page(
+        self, stream: PresenceStream, limit: int, cursor: Cursor | None, *, forward: bool, channel: str = ""
+    ) -> JsonObject:
+        """Return Nakama's ``ChannelMessageList``: ``limit`` messages from ``cursor``, in reading direction.
+
+        ``channel``: the channel's id as it was requested, "" for the server's own form.
+        """
         ordered: Iterable[StoredMessage] = self._channels.get(stream, [])
         history = list(ordered) if forward else list(ordered)[::-1]
         first, last = self._window(history, limit, cursor, forward=forward)
         messages = history[first:last]
         if not messages:
             return {"cacheable_cursor": cursor.encode()} if cursor else {}
-        channel = channel_id(stream)
+        own = channel_id(stream)
 
         def at(message: StoredMessage, *, ahead: bool, direction: bool = forward) -> str:
-            return Cursor(channel, *message.position, direction, ahead).encode()
+            return Cursor(own, *message.position, direction, ahead).encode()
 
-        answer: JsonObject = {"messages": [message.stored() for message in messages]}
+        answer: JsonObject = {"messages": [message.stored(channel or own) for message in messages]}
         if last < len(history):
             answer["next_cursor"] = at(messages[-1], ahead=True)
         if first > 0:

@@ -6,6 +6,8 @@ party with ``max_size`` 0 has a leader and no member. ``handlers/party.py`` send
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -153,12 +155,53 @@ class PartyRegistry:
 _GO_KINDS: Final = {list: "array", str: "string", bool: "bool", int: "number", float: "number"}
 
 
+class _Huge(str):
+    """A number beyond a double."""
+
+    __slots__ = ()
+
+
+def _number(text: str) -> object:
+    return _Huge(text) if math.isinf(float(text)) else float(text)
+
+
+def _no_constant(text: str) -> object:
+    raise json.JSONDecodeError(text, text, 0)
+
+
+def _huge(value: object, path: str = "") -> str | None:
+    """Return the first number beyond a double and where it is, in the words of Go; None: there is none."""
+    if isinstance(value, _Huge):
+        return f"number {value} into {path}"
+    named = isinstance(value, dict)
+    pairs = value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ())
+    for key, part in pairs:
+        inner = f"{path.removeprefix('Go struct field ')}.{key}"
+        found = _huge(part, f"Go struct field {inner}" if named else inner)
+        if found is not None:
+            return found
+    return None
+
+
+def _read(label: str) -> object:
+    """Parse what orjson refuses: Go accepts half a surrogate pair, and has other words for huge numbers."""
+    try:
+        fields = json.loads(label, parse_float=_number, parse_int=_number, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        msg = f"failed to unmarshal party label: {syntax_error(label.encode()) or END}"
+        raise PartyError(msg) from None
+    huge = _huge(fields) if isinstance(fields, dict) else None
+    if huge is not None:
+        msg = f"failed to unmarshal party label: json: cannot unmarshal {huge} of type float64"
+        raise PartyError(msg)
+    return 0 if isinstance(fields, _Huge) else fields
+
+
 def _label(label: str) -> dict[str, object]:
     try:
         fields = orjson.loads(label)
     except orjson.JSONDecodeError:
-        msg = f"failed to unmarshal party label: {syntax_error(label.encode()) or END}"
-        raise PartyError(msg) from None
+        fields = _read(label)
     if fields is None:
         return {}
     if not isinstance(fields, dict):

@@ -230,7 +230,8 @@ def _notification(core: Core, row: _StateRow) -> None:
 
 def _messages(core: Core) -> list[Row]:
     return [
-        {**_plain(one, stream=None), "channel_id": channel_id(one.stream)} for one in core.messages.everything()
+        {**_plain(one, stream=None, written=None), "channel_id": channel_id(one.stream)}
+        for one in core.messages.everything()
     ]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from nakama_bots.emulator.formats.protojson import JsonObject
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
 from nakama_bots.emulator.runtime.lua.contexts import of_match
@@ -28,7 +29,6 @@ from nakama_bots.emulator.runtime.nk.arguments import (
     optional_table,
     optional_text,
 )
-from nakama_bots.emulator.store.chat import is_uuid
 
 
 def _presence(one: MatchPresence) -> JsonObject:
@@ -50,14 +50,14 @@ def _chosen(number: int, given: Any, *, user: bool) -> list[MatchPresence] | Non
         if not isinstance(one, Mapping):
             raise ArgumentError(number, "expects a valid set of presences")
         for name in ("user_id", "session_id") if user else ("session_id",):
-            if not is_uuid(str(one.get(name, "")).lower()):
+            if parse_uuid(str(one.get(name, ""))) is None:
                 raise ArgumentError(number, f"expects each presence to have a valid {name}")
         if not isinstance(one.get("node"), str):
             raise ArgumentError(number, "expects node to be string")
         found.append(
             MatchPresence(
                 str(one.get("user_id", "")),
-                one["session_id"].lower(),
+                parse_uuid(one["session_id"]) or "",
                 str(one.get("username", "")),
                 one["node"],
             )
@@ -71,7 +71,7 @@ def _sender(given: Any) -> MatchPresence | None:
         return None
     one: Mapping[str, Any] = of if isinstance(of, Mapping) else {}
     for name in ("user_id", "session_id"):
-        if name in one and not is_uuid(str(one[name]).lower()):
+        if name in one and parse_uuid(str(one[name])) is None:
             raise ArgumentError(4, f"expects presence to have a valid {name}")
     if not all(one.get(name) for name in ("user_id", "session_id", "username")):
         raise ArgumentError(4, "expects presence to have a valid user_id, session_id, and username")

@@ -10,9 +10,9 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar
 import orjson
 
 from nakama_bots.emulator.formats.documents import go_json
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.limits import Full
 
@@ -120,21 +120,15 @@ def document(number: int, value: Any, default: str = "{}") -> str:
 
 def identifier(number: int, value: Any, reason: str, needed: str = "") -> str:
     """Read a UUID, in lower case. ``needed``: the refusal of an empty one, if not ``reason``."""
-    given = text(number, value, needed)
-    if not is_uuid(given.lower()):
+    parsed = parse_uuid(text(number, value, needed))
+    if parsed is None:
         raise ArgumentError(number, reason)
-    return given.lower()
+    return parsed
 
 
 def identifiers(number: int, value: Any, whole: str, each: str, valid: str) -> list[str]:
     """Read a list of UUIDs; the refusals of the list, of a non-string and of an invalid UUID."""
-    return [one for one in map(str.lower, texts(number, value, whole, each)) if _valid(number, one, valid)]
-
-
-def _valid(number: int, value: str, reason: str) -> bool:
-    if not is_uuid(value):
-        raise ArgumentError(number, reason)
-    return True
+    return [identifier(number, one, valid) for one in texts(number, value, whole, each)]
 
 
 def texts(number: int, value: Any, whole: str, each: str) -> list[str]:
@@ -188,11 +182,11 @@ def any_text_field(name: str, value: Any) -> str:
 
 def id_field(name: str, value: Any) -> str:
     """A UUID."""
-    given = any_text_field(name, value).lower()
-    if not is_uuid(given):
+    parsed = parse_uuid(any_text_field(name, value))
+    if parsed is None:
         msg = f"expects {name} to be a valid ID"
         raise ValueError(msg)
-    return given
+    return parsed
 
 
 def document_field(name: str, value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.channel import change_message, in_group, send_message
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
@@ -31,7 +32,6 @@ from nakama_bots.emulator.store.chat import (
     StoredMessage,
     channel_id,
     channel_stream,
-    is_uuid,
 )
 from nakama_bots.emulator.store.tracker import Mode, PresenceStream
 
@@ -70,9 +70,9 @@ class ChatFunctions(FunctionFamily):
         if reason is not None:
             raise ArgumentError(1, f"{reason}: Invalid channel target" if reason else "Invalid channel target")
         if kind == 2 and sender != SYSTEM_USER_ID:
-            return channel_id(PresenceStream(Mode.DM, *sorted((sender, wanted.lower()))))
+            return channel_id(PresenceStream(Mode.DM, *sorted((sender, parse_uuid(wanted) or ""))))
         if kind == 3:
-            return channel_id(PresenceStream(Mode.GROUP, wanted.lower()))
+            return channel_id(PresenceStream(Mode.GROUP, parse_uuid(wanted) or ""))
         # The system user has no direct channels: the server returns the id of a room without a name.
         return channel_id(PresenceStream(Mode.CHANNEL, label=wanted if kind == 1 else ""))
 
@@ -85,8 +85,8 @@ class ChatFunctions(FunctionFamily):
                 return "Channel name is required and must be 1-64 chars"
             controls = any(ord(letter) < 32 or ord(letter) == 127 for letter in target)
             return "Channel name must not contain control chars" if controls else None
-        direct, wanted = kind == 2, target.lower()
-        if not is_uuid(wanted) or (direct and wanted == SYSTEM_USER_ID):
+        direct, wanted = kind == 2, parse_uuid(target)
+        if wanted is None or (direct and wanted == SYSTEM_USER_ID):
             return f"Invalid {'user ID in direct message' if direct else 'group ID in group channel'} join"
         if sender == SYSTEM_USER_ID or self.__admits(sender, wanted, direct=direct):
             return None
@@ -112,17 +112,19 @@ class ChatFunctions(FunctionFamily):
         Returns ``channelId``, ``messageId``, ``code``, ``username``, ``createTime``, ``updateTime`` and
         ``persistent``.
         """
-        stream, body = self.__stream(channel_id), document(2, content)
+        channel, body = self.__channel(channel_id), document(2, content)
         sender, name = self.__sender(3, sender_id, sender_username)
         kept = flag(5, persist)
-        return _ack(send_message(self.core, stream, body, sender, name, persistent=kept))
+        return _ack(send_message(self.core, channel, body, sender, name, persistent=kept))
 
     @staticmethod
-    def __stream(given: Any) -> PresenceStream:
+    def __channel(given: Any) -> str:
+        channel = text(1, given)
         try:
-            return channel_stream(text(1, given))
+            channel_stream(channel)
         except InvalidChannel:
             raise fail("error converting channel identifier to stream: invalid channel id") from None
+        return channel
 
     @staticmethod
     def __sender(number: int, sender_id: Any, username: Any) -> tuple[str, str]:
@@ -162,11 +164,12 @@ class ChatFunctions(FunctionFamily):
     def __change(
         self, channel: Any, message: str, code: int, content: str, sender: str, name: str, persist: bool
     ) -> JsonObject:
-        stream = self.__stream(channel)
-        changed = change_message(self.core, stream, message, code, content, sender, name, persistent=persist)
+        changed = change_message(
+            self.core, self.__channel(channel), message, code, content, sender, name, persistent=persist
+        )
         if changed is None:
             raise fail("failed to send channel message: channel message not found")
-        self.core.tracker.send(stream, {"channel_message": changed.wire()})
+        self.core.tracker.send(changed.stream, {"channel_message": changed.wire()})
         return _ack(changed)
 
     def channel_messages_list(
@@ -186,10 +189,12 @@ class ChatFunctions(FunctionFamily):
         except InvalidChannel:
             raise fail("error converting leaderboard records: invalid channel id") from None
         try:
-            place = Cursor.decode(given, channel_id, forward=onward) if given else None
+            place = Cursor.decode(given, stream, forward=onward) if given else None
         except InvalidCursor:
             raise fail("failed to list channel messages: invalid channel cursor") from None
-        page: dict[str, Any] = self.core.messages.page(stream, number, place, forward=onward)
+        page: dict[str, Any] = self.core.messages.page(
+            stream, number, place, forward=onward, channel=channel_id
+        )
         shown = [self.__shown(message) for message in page.get("messages", ())]
         return shown, page.get("next_cursor") or None, page.get("prev_cursor") or None
 

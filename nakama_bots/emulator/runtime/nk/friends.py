@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers.friends import add_friends, block_friends, delete_friends
 from nakama_bots.emulator.runtime.nk.accounts import user
 from nakama_bots.emulator.runtime.nk.arguments import (
@@ -24,7 +25,6 @@ from nakama_bots.emulator.runtime.nk.arguments import (
     texts,
 )
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.friends import StoredFriend
 
 _USER: Final = "expects user ID to be a valid identifier"
@@ -126,11 +126,14 @@ class FriendFunctions(FunctionFamily):
         """Return the acting user's id and name, and the other users; None if there are none."""
         who, name = identifier(1, user_id, _USER), text(2, username, "expects username string")
         given = texts(3, optional_table(3, ids) or [], "invalid user ids list", "each user id must be a string")
+        others: list[str] = []
         for one in given:
-            if not is_uuid(one.lower()) or one == SYSTEM_USER_ID:
+            parsed = parse_uuid(one)
+            if parsed is None or parsed == SYSTEM_USER_ID:
                 raise ArgumentError(3, f"invalid user ID {one}")
-            if one.lower() == who:
+            if parsed == who:
                 raise ArgumentError(3, f"cannot {doing}")
+            others.append(parsed)
         each = "each username must be a non-empty string"
         named = texts(4, optional_table(4, usernames) or [], "invalid username list", each)
         if name in named:
@@ -138,7 +141,7 @@ class FriendFunctions(FunctionFamily):
         if not given and not named:
             return None
         accounts = map(self.core.accounts.named, named)
-        found = [one.lower() for one in given] + [one.id for one in accounts if one is not None]
+        found = others + [one.id for one in accounts if one is not None]
         return who, name, found
 
     def friend_metadata_update(self, user_id: str, friend_id: str, metadata: Table) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from nakama_bots.emulator.formats import cursors
 from nakama_bots.emulator.formats.documents import go_json
 from nakama_bots.emulator.formats.protojson import JsonObject, jsonb
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.runtime.nk.arguments import (
     ArgumentError,
     Field,
@@ -30,16 +31,15 @@ from nakama_bots.emulator.runtime.nk.arguments import (
     text_field,
 )
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.notifications import StoredNotification
 
 
 def _uuid(name: str, value: Any) -> str:
-    given = any_text_field(name, value).lower()
-    if not is_uuid(given):
+    parsed = parse_uuid(any_text_field(name, value))
+    if parsed is None:
         msg = f"expects {name} to be a valid UUID"
         raise ValueError(msg)
-    return given
+    return parsed
 
 
 def _persistent(name: str, value: Any) -> bool:
@@ -84,11 +84,11 @@ _DELETE: Final[dict[str, Field]] = {"user_id": _uuid, "notification_id": _uuid}
 
 
 def _id(name: str, value: Any) -> str:
-    given = any_text_field(name, value).lower()
-    if not is_uuid(given):
+    parsed = parse_uuid(any_text_field(name, value))
+    if parsed is None:
         msg = "expects user_id to be a valid ID"  # the server's own words
         raise ValueError(msg)
-    return given
+    return parsed
 
 
 _UPDATE: Final[dict[str, Field]] = {

@@ -10,6 +10,7 @@ from nakama_bots.emulator.dispatch.realtime import RealtimeFault
 from nakama_bots.emulator.formats import query
 from nakama_bots.emulator.formats.envelopes import message_names
 from nakama_bots.emulator.formats.protojson import JsonObject
+from nakama_bots.emulator.formats.uuids import parse_uuid
 from nakama_bots.emulator.handlers import matches as listing
 from nakama_bots.emulator.handlers.match import match_stream
 from nakama_bots.emulator.handlers.party import listed as listed_parties
@@ -33,7 +34,6 @@ from nakama_bots.emulator.runtime.nk.arguments import (
     text,
 )
 from nakama_bots.emulator.store.accounts import SYSTEM_USER_ID
-from nakama_bots.emulator.store.chat import is_uuid
 from nakama_bots.emulator.store.core import DISCONNECTED
 from nakama_bots.emulator.store.tracker import OnlineSession, Presence, PresenceStream
 
@@ -51,9 +51,9 @@ def _stream(number: int, value: Any, reported: int = 0) -> PresenceStream:
         one = of.get(name)
         if one is not None and not isinstance(one, str):
             raise ArgumentError(reported or number, f"stream {name} must be a string")
-        if one is not None and name != "label" and not is_uuid(one.lower()):
+        if one is not None and name != "label" and parse_uuid(one) is None:
             raise ArgumentError(reported or number, f"stream {name} must be a valid identifier")
-    ids = [str(of.get(name) or "").lower() for name in ("subject", "subcontext")]
+    ids = [parse_uuid(of.get(name) or "") or "" for name in ("subject", "subcontext")]
     subject, subcontext = ("" if one == SYSTEM_USER_ID else one for one in ids)
     return PresenceStream(int(mode) % 256, subject, subcontext, of.get("label") or "")
 
@@ -67,9 +67,10 @@ def _sessions(value: Any) -> list[str] | None:
         session_id = presence.get("session_id", SYSTEM_USER_ID)
         if not isinstance(session_id, str):
             raise ArgumentError(3, "presence session id must be a string")
-        if not is_uuid(session_id.lower()):
+        parsed = parse_uuid(session_id)
+        if parsed is None:
             raise ArgumentError(3, "presence session id must be a valid identifier")
-        found.append(session_id.lower())
+        found.append(parsed)
     return found or None
 
 
@@ -167,7 +168,7 @@ class StreamFunctions(FunctionFamily):
             raise ArgumentError(1, "expects a valid presence")
         of = given if isinstance(given, Mapping) else {}
         for name in ("user_id", "session_id"):
-            if not is_uuid(str(of.get(name)).lower()):
+            if parse_uuid(str(of.get(name))) is None:
                 raise ArgumentError(1, f"expects each presence to have a valid {name}")
         self.stream_user_leave(of["user_id"], of["session_id"], stream)
 
