@@ -33,7 +33,12 @@ def identifiers(run: Run) -> None:
 def _people(run: Run, name: str, form: Callable[[str], str]) -> None:
     ben, cal = (form(run.actors[who].user_id) for who in ("ben", "cal"))
     run.rest(f"ids.users_{name}", "cal", "GET", "/v2/user", query=[("ids", ben)], pick=_length("users"))
-    run.rest(f"ids.block_self_{name}", "cal", "POST", "/v2/friend/block", query=[("ids", cal)])
+    for step, method, path in (
+        ("add", "POST", ""), ("accept", "POST", ""), ("delete", "DELETE", ""), ("block", "POST", "/block"),
+        ("again", "POST", ""), ("unblock", "DELETE", ""),
+    ):  # fmt: skip
+        run.rest(f"ids.{step}_self_{name}", "cal", method, f"/v2/friend{path}", query=[("ids", cal)])
+        run.rest(f"ids.{step}_self_{name}_then", "cal", "GET", "/v2/friend")
     run.rest(f"ids.delete_friend_{name}", "cal", "DELETE", "/v2/friend", query=[("ids", ben)])
     run.send(f"ids.follow_{name}", "cal", {"status_follow": {"user_ids": [ben]}})
     run.send(f"ids.unfollow_{name}", "cal", {"status_unfollow": {"user_ids": [ben]}})

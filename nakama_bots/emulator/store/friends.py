@@ -106,6 +106,9 @@ class Friends:
 
     def _add(self, user_id: str, friend_id: str, metadata: str) -> bool | None:
         mine, theirs = self.edge(user_id, friend_id), self.edge(friend_id, user_id)
+        if friend_id == user_id:
+            self._add_self(user_id, mine, metadata)
+            return None
         if mine is not None and mine.state == FriendState.INVITE_RECEIVED and theirs is not None:
             for edge in (mine, theirs):
                 edge.state, edge.update_time = FriendState.FRIEND, self._now()
@@ -120,6 +123,16 @@ class Friends:
         self._count(user_id, 1)
         self._count(friend_id, 1)
         return False
+
+    def _add_self(self, user_id: str, edge: StoredFriend | None, metadata: str) -> None:
+        """Recorded, for a request that writes the caller's id in another form: one edge is both sides."""
+        if edge is None:
+            edge = StoredFriend(user_id, FriendState.INVITE_SENT, self._position(), self._now(), metadata)
+            self._put(user_id, edge)
+            self._count(user_id, 1)
+        elif edge.state == FriendState.INVITE_SENT:
+            edge.state, edge.update_time = FriendState.FRIEND, self._now()
+            edge.metadata = jsonb(_merged(edge.metadata, metadata))
 
     def delete(self, user_id: str, friend_ids: Iterable[str]) -> list[str]:
         """End friendships, invites and blocks; returns the users to notify."""
