@@ -8,6 +8,7 @@ import os
 from typing import Any, Final
 
 from nakama_bots.cli.inputs import argument
+from nakama_bots.cli.server_flags import add_server_flags
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.server import faults
 from nakama_bots.emulator.store.limits import StoreLimits
@@ -60,6 +61,11 @@ _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
     ("matchmaker_interval", _SPAN, "seconds between two runs of the matchmaker"),
     ("matchmaker_max_intervals", _COUNT, "runs after which a ticket accepts fewer than its maximum"),
     ("matchmaker_max_tickets", _COUNT, "most tickets of a session or a party at once"),
+    (
+        "matchmaker_rev_threshold",
+        whole(0),
+        "intervals that a run may take until it stops heeding --matchmaker-rev-precision, 0 for no limit",
+    ),
     ("match_max_empty", whole(0, 10**9), "seconds after which an empty authoritative match stops, 0 for never"),
     (
         "match_input_queue_size",
@@ -72,7 +78,31 @@ _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
         "most calls that wait for a function of a match to return; more end the match",
     ),
     ("match_deferred_queue_size", _COUNT, "most broadcasts that a function of a match may defer"),
-    ("party_idle_check_interval", _SPAN, "seconds between two searches for empty parties"),
+    (
+        "match_join_attempt_queue_size",
+        _COUNT,
+        "most players who wait to join a match while one of its functions runs; more are rejected",
+    ),
+    (
+        "match_signal_queue_size",
+        _COUNT,
+        "most signals that wait while a function of a match runs; more are refused",
+    ),
+    (
+        "match_join_marker_deadline",
+        _SPAN,
+        "seconds after which an admitted player who has not shown up leaves the match",
+    ),
+    (
+        "tracker_event_queue_size",
+        _COUNT,
+        "most presence events that one message, request or tick may cause; more are lost",
+    ),
+    (
+        "party_idle_check_interval",
+        duration(low=0),
+        "seconds between two searches for empty parties, 0 for none",
+    ),
     ("max_message_size", whole(64, 2**24, of="bytes"), "largest message a socket may send"),
     ("outgoing_queue_size", _COUNT, "most messages that wait for a socket; more close it"),
     ("ping_period", _SPAN, "seconds between two websocket pings"),
@@ -181,6 +211,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="variable that modules read from context.env, as Nakama's runtime.env; may be repeated",
     )
+    add_server_flags(parser)
     parser.add_argument(
         "--log", action="append", default=[], choices=("requests",), help="what to log on stderr"
     )

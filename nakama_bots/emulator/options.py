@@ -28,12 +28,22 @@ class Options:
     matchmaker_max_intervals: int = 2
     matchmaker_max_tickets: int = 3
     matchmaker_rev_precision: bool = False
+    # Intervals that a run may take until it stops heeding the precision, 0: no limit.
+    matchmaker_rev_threshold: int = 1
     # Seconds that an authoritative match may be empty before it is stopped; 0: no limit.
     match_max_empty: int = 0
-    # Queue sizes: messages to a match until its next tick, calls of its functions, deferred broadcasts.
+    # Queue sizes: messages to a match until its next tick, calls of its functions, deferred broadcasts, and
+    # joins and signals that wait while one of its functions runs.
     match_input_queue_size: int = 128
     match_call_queue_size: int = 128
     match_deferred_queue_size: int = 128
+    match_join_attempt_queue_size: int = 128
+    match_signal_queue_size: int = 10
+    # Seconds after which an admitted player who has not shown up leaves a match.
+    match_join_marker_deadline: float = 15.0
+    # Presence events that one message or request may cause.
+    tracker_event_queue_size: int = 1024
+    # Seconds between two searches for empty parties, 0: none.
     party_idle_check_interval: float = 30.0
     max_message_size: int = 4096
     max_request_size: int = 262144

@@ -126,6 +126,7 @@ FUNCTIONS = {
     "contract_boards": "tests/contract/modules/boards.lua",
     "contract_greeter": "tests/contract/modules/greeter.lua",
     "contract_nk": "tests/contract/modules/",
+    "contract_queues": "tests/contract/modules/queues.lua",
     "contract_schedules": "tests/contract/modules/schedules.lua",
     "contract_stream_join": "tests/contract/modules/streams.lua",
 }

@@ -50,6 +50,10 @@ class Recorder:
         self.closed: tuple[int, str] | None = None
         core.open_session(self)
 
+    @property
+    def ended(self) -> bool:
+        return self.closed is not None
+
     def reply(self, envelope: JsonObject) -> None:
         self.push(orjson.dumps(envelope))
 

@@ -130,7 +130,7 @@ def test_a_failing_match_closes_its_members(when: str) -> None:
         match.tick()
         match.tick()
     elif when == "match_signal":
-        with pytest.raises(RuntimeFunctionError, match="match not found"):
+        with pytest.raises(RuntimeFunctionError, match="match busy"):
             game.nk.match_signal(match_id, "x")
     elif when == "match_leave":
         other = Recorder(game.core)

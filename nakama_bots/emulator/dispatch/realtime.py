@@ -109,6 +109,7 @@ class MessageDispatcher:
     def dispatch(self, session: OnlineSession, content: bytes) -> Awaitable[None] | None:
         """Handle one message. ``Malformed`` and ``NoMessage`` end the connection."""
         call, row = self._read(session, content)
+        self._core.tracker.begin()
         pending = self._handle(call, row)
         if self._core.options.log_requests:
             if pending is not None:

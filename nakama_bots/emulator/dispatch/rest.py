@@ -254,6 +254,7 @@ class Router:
 
     async def answer(self, request: Request) -> Answer:
         """Answer a request. Never raises, whatever a client sends."""
+        self._core.tracker.begin()
         try:
             result = self._run(self._route(request), request)
         except RestFault as fault:

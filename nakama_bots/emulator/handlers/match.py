@@ -135,7 +135,9 @@ def _enter_authoritative(call: Call, stream: PresenceStream, identifier: str) ->
     if joining:
         match.joined(session)
     call.reply("match", body)
-    if joining and not match.stopped:
+    # A session that has ended meanwhile, by the match itself, never shows up: its join is not confirmed.
+    if joining and not match.stopped and not session.ended:
+        match.confirmed(session)
         tracker.track(stream, Presence(session))
         _leave_others(call, stream)
 

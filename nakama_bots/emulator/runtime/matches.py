@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import logging
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +18,7 @@ from nakama_bots.emulator.formats.protojson import JsonObject
 from nakama_bots.emulator.formats.query import document
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
+from nakama_bots.emulator.runtime.match_queues import JOIN_ATTEMPT, SIGNAL, MatchQueues
 from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled, label_fields
 from nakama_bots.emulator.store.limits import Full
 from nakama_bots.emulator.store.tracker import Mode, OnlineSession, PresenceStream, Tracker
@@ -230,6 +232,10 @@ class RunningMatch:
     _deferred: list[Callable[[], object]] = field(default_factory=list)
     _busy: bool = False
     _empty_ticks: int = 0
+    _queues: MatchQueues = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._queues = MatchQueues(self.matches.options, self.matches.later)
 
     @property
     def id(self) -> str:
@@ -262,7 +268,7 @@ class RunningMatch:
         if self._busy:
             msg = "a match cannot call itself"
             raise RuntimeFunctionError(msg)
-        self._busy = True
+        self._busy, started = True, self.matches.clock()
         try:
             self.state = function()
         except RuntimeFunctionError as error:
@@ -273,6 +279,7 @@ class RunningMatch:
             self.stop(disconnect=True)
         finally:
             self._busy = False
+            self._queues.ran(self.matches.clock() - started)
         deferred, self._deferred = self._deferred, []
         for broadcast in deferred:
             broadcast()
@@ -301,6 +308,8 @@ class RunningMatch:
 
     def join_attempt(self, session: OnlineSession, metadata: Mapping[str, str]) -> tuple[bool, str]:
         """Return whether a session may join, and why not."""
+        if self._queues.full(JOIN_ATTEMPT):
+            return False, "Match is not currently accepting join requests"
         allowed: list[object] = []
 
         def attempt() -> State:
@@ -319,17 +328,21 @@ class RunningMatch:
             return result[0]
 
         alive = self._run("match_join_attempt", attempt)
-        reason = allowed[1] if len(allowed) > 1 else ""
-        return alive and bool(allowed and allowed[0]), str(reason or "")
+        return alive and bool(allowed and allowed[0]), str(allowed[1] or "") if len(allowed) > 1 else ""
 
     def joined(self, session: OnlineSession) -> None:
-        """Called when an admitted session has joined."""
+        """Called when a session was admitted; ``confirmed`` has to follow."""
         self.members[session.id] = session
+        self._queues.expect(session, self.tick_number, self.rate)
 
         def join() -> State:
             return self.handler.match_join(*self._arguments(), [self.presence(session)])
 
         self.later(lambda: self._run("match_join", join))
+
+    def confirmed(self, session: OnlineSession) -> None:
+        """Called when an admitted session is among the presences."""
+        self._queues.confirm(session)
 
     def left(self, session: OnlineSession, reason: int) -> None:
         """Called when a session has left, for a reason of ``MatchPresence``."""
@@ -359,11 +372,17 @@ class RunningMatch:
         longest = self.matches.options.match_max_empty * self.rate
         if longest and self._empty_ticks >= longest:
             self.stop()
+        due = self._queues.expired(self.tick_number, self.rate)
         self.tick_number += 1
+        for session in due:
+            self.left(session, reason=0)
 
     def signal(self, data: str) -> str:
-        """Return the handler's answer to a signal; ``RuntimeFunctionError`` if it ends the match."""
+        """Return the handler's answer to a signal. ``RuntimeFunctionError``: it ends the match, or waits."""
         answers: list[str] = []
+        busy = "failed to signal match: match busy"
+        if self._queues.full(SIGNAL):
+            raise RuntimeFunctionError(busy)
 
         def signal() -> State:
             state, answer = self.handler.match_signal(*self._arguments(), data)
@@ -371,8 +390,7 @@ class RunningMatch:
             return state
 
         if not self._run("match_signal", signal):
-            msg = "failed to signal match: match not found"
-            raise RuntimeFunctionError(msg)
+            raise RuntimeFunctionError(busy)
         return answers[0] or ""
 
     def terminate(self, grace_seconds: int) -> None:
@@ -386,11 +404,9 @@ class RunningMatch:
         if self.stopped:
             return
         self.stopped = True
-        members = list(self.members.values())
         self.matches.forget(self)
-        if disconnect:
-            for session in members:
-                session.disconnect(*_DISCONNECTED)
+        for session in list(self.members.values()) if disconnect else ():
+            session.disconnect(*_DISCONNECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -415,6 +431,9 @@ class MatchRegistry:
         # Creates the handler of a match whose name is not registered; None: there is none.
         self.resolve: Callable[[str], MatchHandler | None] = lambda _: None
         self.started: Callable[[RunningMatch], None] = lambda _: None
+        # Seconds of any origin, and a call once everything that waits has been handled; the server replaces it.
+        self.clock: Callable[[], float] = time.perf_counter
+        self.later: Callable[[Callable[[], None]], None] = lambda call: call()
         self._node = options.node
         self._matches: dict[PresenceStream, RunningMatch] = {}
         self.index: LabelIndex[ListedMatch] = LabelIndex(now, options.label_update_interval)

@@ -107,6 +107,11 @@ class SocketSession:
         self._received = 0
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def ended(self) -> bool:
+        """True once the connection is being closed."""
+        return self._ending is not None
+
     async def run(self, request: web.BaseRequest) -> web.StreamResponse:
         """Perform the handshake, then serve until either side closes."""
         await self._socket.prepare(request)

@@ -57,6 +57,9 @@ _FORMATS: Final = {"gzip": 31, "deflate": -15}
 _GZIP_MAGIC: Final = b"\x1f\x8b"
 # The bytes that Go's reader consumes before it finds that a body is not gzip.
 _LOOKED_AT: Final = 4096
+# Seconds and turns of the event loop until everything that clients sent before has reached its handler.
+_ARRIVAL: Final = 0.02
+_TURNS: Final = 5
 # Seconds between two checks of the modules' files.
 _RELOAD_INTERVAL: Final = 0.25
 _LOG = logging.getLogger(__name__)
@@ -86,6 +89,7 @@ class Front:
         if core.options.load:
             state.load(core, Path(core.options.load))
         core.matches.started = self._start_match
+        core.matches.later = _once_handled
         self._router = Router(core, handlers.ROUTES)
         self._dispatcher = MessageDispatcher(core, handlers.MESSAGES)
 
@@ -277,8 +281,9 @@ class Front:
 
     async def run_idle_checks(self) -> None:
         """End parties found empty twice in a row, as the server does."""
-        while True:
-            await asyncio.sleep(self._core.options.party_idle_check_interval)
+        interval = self._core.options.party_idle_check_interval
+        while interval:
+            await asyncio.sleep(interval)
             close_idle(self._core)
 
     async def run_calendar(self) -> None:
@@ -317,6 +322,7 @@ class Front:
 
         def tick() -> None:
             nonlocal due
+            match.tracker.begin()
             match.tick()
             if not match.stopped:
                 due += max(1, -(-(loop.time() - due) // period)) * period
@@ -334,6 +340,17 @@ class Front:
             self._save(Path(self._core.options.save))
         for session in list(self._core.sessions.values()):
             session.disconnect(_GOING_AWAY, "server shutting down")
+
+
+def _once_handled(call: Callable[[], None], turns: int = _TURNS) -> None:
+    """Call a function once the event loop has handled what clients sent while it was blocked."""
+    loop = asyncio.get_running_loop()
+    if turns == _TURNS:
+        loop.call_later(_ARRIVAL, _once_handled, call, turns - 1)
+    elif turns:
+        loop.call_soon(_once_handled, call, turns - 1)
+    else:
+        call()
 
 
 def unpacked(content: bytes, encoding: str, most: int) -> bytes:

@@ -46,7 +46,7 @@ class Core:
     options: Options
     now: Callable[[], int]
     rng: random.Random
-    tracker: Tracker = field(default_factory=Tracker)
+    tracker: Tracker = field(init=False)
     purchases: Purchases = field(default_factory=Purchases)
     functions: dict[str, RpcFunction] = field(default_factory=lambda: dict(FUNCTIONS))
     hooks: Hooks = field(default_factory=Hooks)
@@ -74,6 +74,7 @@ class Core:
 
     def __post_init__(self) -> None:
         options, limits = self.options, self.options.limits
+        self.tracker = Tracker(options.tracker_event_queue_size)
         self.accounts = Accounts(self.now(), limits.accounts)
         self.messages = Messages(limits.messages)
         self.notifications = NotificationStore(limits.notifications)
@@ -88,6 +89,7 @@ class Core:
             max_tickets=options.matchmaker_max_tickets,
             now=self.now,
             precise=options.matchmaker_rev_precision,
+            patience=options.matchmaker_interval * options.matchmaker_rev_threshold,
             most=limits.tickets,
         )
         self.matches = MatchRegistry(self.tracker, self.now, options)
@@ -176,6 +178,7 @@ class Core:
 
     def open_session(self, session: OnlineSession) -> None:
         """Register a connected session."""
+        self.tracker.begin()
         if self.options.single_socket:
             others = self.sessions_of(session.user_id)
             self.notify(session.user_id, "single_socket", "{}", SINGLE_SOCKET, persistent=False)
@@ -189,6 +192,7 @@ class Core:
         """Remove an ended session. Idempotent."""
         if self.sessions.pop(session.id, None) is None:
             return
+        self.tracker.begin()
         self.matchmaker.remove_all(session)
         for undo in self.on_session_end:
             undo(self, session)

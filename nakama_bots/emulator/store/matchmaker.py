@@ -7,6 +7,7 @@ enough. A match of the maximum size is accepted at once, a smaller one only in t
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ class FoundMatch:
 
 class MatchmakerQueue:
     """The pool of tickets. ``now`` returns Unix nanoseconds; ``precise``: all in a match must accept
-    each other.
+    each other, until a run has taken ``patience`` seconds of ``clock`` (0: always).
 
     ``max_tickets``: the most of a session or party; ``most``: of all.
     """
@@ -116,9 +117,13 @@ class MatchmakerQueue:
         max_tickets: int,
         now: Callable[[], int],
         precise: bool = False,
+        patience: float = 0,
+        clock: Callable[[], float] = time.monotonic,
         most: int = UNBOUNDED.tickets,
     ) -> None:
-        self._precise = precise
+        self._precise, self._patience, self._clock = precise, patience, clock
+        # Whether the current run still heeds ``precise``.
+        self._exact = precise
         self._most = most
         self._max_intervals = max_intervals
         self._max_tickets = max_tickets
@@ -194,7 +199,10 @@ class MatchmakerQueue:
     def run(self) -> list[FoundMatch]:
         """Run one interval. Returns the matches found, and removes their tickets from the pool."""
         matches: list[FoundMatch] = []
+        self._exact, started = self._precise, self._clock()
         for ticket in list(self._active.values()):
+            if self._patience and self._clock() - started >= self._patience:
+                self._exact = False
             if ticket.id not in self._active:
                 continue  # found by an earlier one in this run
             ticket.intervals += 1
@@ -250,7 +258,7 @@ class MatchmakerQueue:
         groups: list[list[QueuedTicket]] = []
         hits = self._hits(ticket)
         for other in hits:
-            if other.sessions & ticket.sessions or (self._precise and not _accepts(other, ticket)):
+            if other.sessions & ticket.sessions or (self._exact and not _accepts(other, ticket)):
                 continue
             group = self._fitting_group(groups, other, ticket.max_count - own)
             group.append(other)
@@ -268,7 +276,7 @@ class MatchmakerQueue:
             if _size(group) + len(other.entries) <= room:
                 if any(member.sessions & other.sessions for member in group):
                     break  # as the server: no further group is tried
-                if self._precise and not all(
+                if self._exact and not all(
                     _accepts(other, member) and _accepts(member, other) for member in group
                 ):
                     continue

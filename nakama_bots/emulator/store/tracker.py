@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,6 +11,8 @@ from typing import Protocol
 import orjson
 
 from nakama_bots.emulator.formats.protojson import JsonObject
+
+_LOG = logging.getLogger(__name__)
 
 
 class Mode(enum.IntEnum):
@@ -43,6 +46,10 @@ class OnlineSession(Protocol):
     username: str
     vars: dict[str, str]
     lang: str
+
+    @property
+    def ended(self) -> bool:
+        """True once the session is being closed."""
 
     def reply(self, envelope: JsonObject) -> None:
         """Queue an answer to a message of this session."""
@@ -109,13 +116,27 @@ class Tracker:
     ``other``: the rule of all modes that Nakama does not define.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, queue_size: int = 1024) -> None:
         self.rules: dict[int, EventRule] = {}
         self.other: EventRule | None = None
         self.total = 0
         """The number of presences."""
+        self._queue_size = queue_size
+        # Events since the last ``begin``.
+        self._events = 0
         self._streams: dict[PresenceStream, dict[str, Presence]] = {}
         self._sessions: dict[str, set[PresenceStream]] = {}
+
+    def begin(self) -> None:
+        """Called before each message, request, tick and end of a session: the queue of events is empty."""
+        self._events = 0
+
+    def _queued(self) -> bool:
+        """Count an event; False if it is lost, because the queue is full."""
+        self._events += 1
+        if self._events == self._queue_size + 1:
+            _LOG.warning("presence event queue is full (%d), events are lost", self._queue_size)
+        return self._events <= self._queue_size
 
     def get(self, stream: PresenceStream, session: OnlineSession) -> Presence | None:
         """Return the presence of a session in a stream."""
@@ -145,7 +166,8 @@ class Tracker:
         members[presence.session.id] = presence
         self.total += 1
         self._sessions.setdefault(presence.session.id, set()).add(stream)
-        self._tell(stream, joins=presence)
+        if presence.hidden or self._queued():
+            self._tell(stream, joins=presence)
         return True
 
     def update(self, stream: PresenceStream, presence: Presence) -> None:
@@ -155,25 +177,33 @@ class Tracker:
         self.total += before is None
         members[presence.session.id] = presence
         self._sessions.setdefault(presence.session.id, set()).add(stream)
-        self._tell(stream, joins=presence, leaves=before)
+        if self._queued():
+            self._tell(stream, joins=presence, leaves=before)
 
     def untrack(self, stream: PresenceStream, session: OnlineSession) -> bool:
         """Remove a presence and announce it; False if there was none."""
+        presence = self._remove(stream, session)
+        if presence is not None and (presence.hidden or self._queued()):
+            self._tell(stream, leaves=presence)
+        return presence is not None
+
+    def _remove(self, stream: PresenceStream, session: OnlineSession) -> Presence | None:
         members = self._streams.get(stream, {})
         presence = members.pop(session.id, None)
-        if presence is None:
-            return False
-        self.total -= 1
-        self._sessions[session.id].discard(stream)
-        if not members:
-            del self._streams[stream]
-        self._tell(stream, leaves=presence)
-        return True
+        if presence is not None:
+            self.total -= 1
+            self._sessions[session.id].discard(stream)
+            if not members:
+                del self._streams[stream]
+        return presence
 
     def untrack_all(self, session: OnlineSession) -> None:
-        """Remove every presence of a session that ended."""
+        """Remove every presence of a session that ended, in one event."""
+        announced = self._queued()
         for stream in sorted(self._sessions.get(session.id, ()), key=lambda s: (s.mode, s.subject, s.label)):
-            self.untrack(stream, session)
+            presence = self._remove(stream, session)
+            if presence is not None and announced:
+                self._tell(stream, leaves=presence)
         self._sessions.pop(session.id, None)
 
     def drop(self, stream: PresenceStream) -> None:
