@@ -104,6 +104,50 @@ def paths(run: Run) -> None:
     run.bare("paths.delete_rpc", "cal", "DELETE", "/v2/rpc/echo")
 
 
+def queries(run: Run) -> None:
+    """Query strings that Go does not parse, and keys in other places than usual."""
+    for step, query in (
+        ("escape", "usernames=%zz"),
+        ("escape_end", "usernames=a%4"),
+        ("escape_key", "%=a"),
+        ("semicolon", "usernames=a;b"),
+        ("empty", "&&="),
+        ("bare_key", "usernames"),
+    ):
+        run.bare(f"queries.{step}", "cal", "GET", f"/v2/user?{query}")
+        run.bare(f"queries.friends_{step}", None, "GET", f"/v2/friend?{query}")
+        run.bare(f"queries.account_{step}", "cal", "GET", f"/v2/account?{query}")
+        run.bare(f"queries.rpc_{step}", "cal", "POST", f"/v2/rpc/echo?{query}", '"x"')
+    run.bare("queries.path", "cal", "GET", "/v2/storage/%")
+    run.bare("queries.path_end", None, "GET", "/v2/storage/a%4")
+    run.bare("queries.empty_key", None, "POST", "/v2/rpc/echo?http_key=", '"x"')
+    run.bare("queries.empty_key_token", "cal", "POST", "/v2/rpc/echo?http_key=", '"x"')
+    for step, value in (
+        ("no_base64", "Basic !!!"),
+        ("no_colon", "Basic ZGVmYXVsdGtleQ=="),
+        ("lower", "basic ZGVmYXVsdGtleTo="),
+        ("other_key", "Basic ZGVmYXVsdGtleTo="),
+        ("bare", "Bearer"),
+        ("lower_bearer", "bearer a.b.c"),
+    ):
+        for place, path in (("rpc", "/v2/rpc/echo"), ("account", "/v2/account/authenticate/device")):
+            run.bare(f"queries.{place}_{step}", None, "POST", path, '"x"', {"Authorization": value})
+
+
+def handshakes(run: Run) -> None:
+    """What lacks a part of a websocket's handshake."""
+    whole = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+    }
+    for name in whole:
+        rest = {other: value for other, value in whole.items() if other != name}
+        run.bare(f"handshakes.no_{name}", "cal", "GET", "/ws", None, rest)
+        run.bare(f"handshakes.bad_{name}", "cal", "GET", "/ws", None, {**rest, name: "8"})
+
+
 def browsers(run: Run) -> None:
     """Preflights, as a browser sends them before a request of another origin."""
     origin = {"Origin": "http://game.example"}

@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any, Final
 
+from . import differential_acts as more
 from .differential import Actor, Run
 from .transcript import Step, compare
 
@@ -54,7 +55,19 @@ class Session:
         # What the server made up, in the order in which it came.
         self.made: dict[str, list[str]] = {
             kind: []
-            for kind in ("group", "channel", "message", "match", "party", "version", "session", "cursor")
+            for kind in (
+                "group",
+                "channel",
+                "message",
+                "match",
+                "party",
+                "version",
+                "session",
+                "cursor",
+                "greeter",
+                "ticket",
+                "notice",
+            )
         }
 
     def one(self, *values: Any) -> Any:
@@ -404,6 +417,11 @@ ACTS: Final[tuple[tuple[int, Act], ...]] = (
     (5, _match),
     (3, _status),
     (5, _party),
+    (2, more.socket_function),
+    (3, more.authoritative),
+    (2, more.ticket),
+    (2, more.notices),
+    (5, more.seldom),
 )
 
 

@@ -20,9 +20,8 @@ FAMILIES: tuple[Callable[[Run], None], ...] = (
     rest.board_errors, rest.functions, rest.events, rest.purchases,
     corners.rare_rest, corners.rare_live, corners.corners,
     values.account_values, values.passwords, values.scores, values.objects, values.people,
-    values.order_of_checks, http.bodies, http.paths, http.browsers, values.direct_to_oneself,
-    ids.identifiers,
-    live.closing,
+    values.order_of_checks, http.bodies, http.paths, http.queries, http.handshakes, http.browsers,
+    values.direct_to_oneself, ids.identifiers, live.closing,
     rest.sessions,
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """Random sessions on the emulator get the answers that a real server gave, or with ``NAKAMA_URL`` gives now.
 
-To record the real server again, with ``modules/boards.lua`` in it and tokens that outlive the session::
+To record the real server again, with ``modules/`` in it and tokens that outlive the session::
 
     NAKAMA_RECORD=1 NAKAMA_URL=http://127.0.0.1:7350 python -m pytest tests/contract/test_random.py
 
@@ -28,7 +28,8 @@ SEEDS = [int(os.environ["NAKAMA_SEED"])] if os.environ.get("NAKAMA_SEED") else [
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[EmulatorProcess]:
-    extra = ("--module", str(HERE / "modules" / "boards.lua"), "--token-expiry", "7200")
+    modules = (str(HERE / "modules" / f"{name}.lua") for name in ("boards", "greeter"))
+    extra = (*(f"--module={module}" for module in modules), "--token-expiry", "7200")
     with EmulatorProcess.start(extra=extra) as process:
         yield process
         assert process.alive

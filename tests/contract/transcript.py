@@ -64,6 +64,8 @@ class Names:
             return "<cursor>"
         if key == "http_key" and text != "wrong":
             return "<http key>"
+        if key == "data":
+            text = self._decoded(text)
         if _JWT.fullmatch(text):
             body = text.split(".")[1]
             return {"jwt": self._mask(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))}
@@ -75,6 +77,14 @@ class Names:
         text = _ADDRESS.sub("<addr>", _NODE.sub(r"\1.<node>", text))
         text = _PLAIN.sub(lambda found: self._plain(found[0]), text)
         return _IDS.sub(lambda found: self._ids.get(found[0].lower(), found[0]), text)
+
+    def _decoded(self, text: str) -> str:
+        """Data of a match in which this run is named; all other data stays as it is."""
+        try:
+            content = base64.b64decode(text).decode()
+        except ValueError:
+            return text
+        return content if self._tag in content else text
 
     def _plain(self, digits: str) -> str:
         """An id without hyphens gets the name that it has with them; other digits stay."""

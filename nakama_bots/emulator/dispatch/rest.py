@@ -105,6 +105,7 @@ class Request:
     query: Fields = field(default_factory=Fields)
     body: Fields = field(default_factory=Fields)
     claims: SessionClaims | None = None
+    raw_query: str = ""
 
     @property
     def caller(self) -> SessionClaims:
@@ -284,6 +285,8 @@ class Router:
                 request.body = route.body(loads_first(request.content))
             except Malformed as fault:
                 raise RestFault(INVALID_ARGUMENT, str(fault)) from None
+        if route.query and (wrong := _malformed(request.raw_query)):
+            raise RestFault(INVALID_ARGUMENT, wrong)
         request.query = _read_query(route.query, request.parameters)
         route.authorize(self._core, request)
         hooks, key = self._core.hooks, operation(route.method, route.template)
@@ -297,6 +300,21 @@ class Router:
                 request.claims = self._core.session_claims(str(answer["token"]))
             _after(hooks.req_after[key], key, request, answer)
         return result
+
+
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2}).{0,2}")
+
+
+def _malformed(query: str) -> str:
+    """Return what is wrong with a query string, in the words of Go's ``url.ParseQuery``; "" if nothing is."""
+    for part in query.split("&"):
+        if ";" in part:
+            return "invalid semicolon separator in query"
+        for text in part.split("=", 1):
+            found = _BAD_ESCAPE.search(text)
+            if found is not None:
+                return f'invalid URL escape "{found[0]}"'
+    return ""
 
 
 def check_size(core: Core, request: Request) -> None:

@@ -60,15 +60,16 @@ def _failure(error: RuntimeFunctionError) -> Answer:
 def _authorize(core: Core, request: Request) -> None:
     """Check an HTTP key in the query, then as ``Basic``, then a session token."""
     key = request.parameters.get("http_key")
-    if key:
+    if key and key[0]:
         if not same(key[0], core.options.http_key):
             raise _RpcRefused(UNAUTHENTICATED, "HTTP key invalid")
         return
     header = request.headers.get("authorization")
     if header is None:
         raise _RpcRefused(UNAUTHENTICATED, "Auth token or HTTP key required")
-    if header.startswith("Basic "):
-        if not same(basic_user(header), core.options.http_key):
+    basic = basic_user(header)
+    if basic is not None:
+        if not same(basic, core.options.http_key):
             raise _RpcRefused(UNAUTHENTICATED, "HTTP key invalid")
         return
     request.claims = bearer(core, header)

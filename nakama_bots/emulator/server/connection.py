@@ -8,6 +8,7 @@ queue has room for (recorded: 1000 pings in one write close the socket, 64 never
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 from collections import deque
 from typing import Final
@@ -51,10 +52,26 @@ def handshake(core: Core, request: web.BaseRequest) -> SessionClaims | web.Respo
     # Recorded: a logout of the token has no effect here, a logout of all sessions does.
     if claims is None or not core.session_cache.user_valid(claims):
         return web.Response(status=401, text="Missing or invalid token\n", headers=_TEXT_HEADERS)
-    if request.headers.get("Upgrade", "").lower() != "websocket" or "Sec-WebSocket-Key" not in request.headers:
+    if not _upgrades(request):
         headers = {**_TEXT_HEADERS, "Sec-Websocket-Version": "13"}
         return web.Response(status=400, text="Bad Request\n", headers=headers)
     return claims
+
+
+def _upgrades(request: web.BaseRequest) -> bool:
+    """True if a request has all that a websocket handshake needs."""
+    headers = request.headers
+    try:
+        key = base64.b64decode(headers.get("Sec-WebSocket-Key", ""), validate=True)
+    except ValueError:
+        return False
+    tokens = [one.strip().lower() for one in headers.get("Connection", "").split(",")]
+    return (
+        len(key) == 16
+        and "upgrade" in tokens
+        and headers.get("Upgrade", "").lower() == "websocket"
+        and headers.get("Sec-WebSocket-Version") == "13"
+    )
 
 
 class SocketSession:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import gzip
 import logging
+import re
 import time
 import zlib
 from collections.abc import Callable
@@ -62,6 +63,7 @@ _ARRIVAL: Final = 0.02
 _TURNS: Final = 5
 # Seconds between two checks of the modules' files.
 _RELOAD_INTERVAL: Final = 0.25
+_BAD_ESCAPE: Final = re.compile(r"%(?![0-9a-fA-F]{2})")
 _LOG = logging.getLogger(__name__)
 
 
@@ -242,6 +244,7 @@ class Front:
             parameters={name: request.query.getall(name) for name in request.query},
             headers={name.lower(): value for name, value in request.headers.items()},
             content=content,
+            raw_query=request.raw_path.partition("?")[2],
         )
         try:
             return await self._router.answer(ours)
@@ -376,7 +379,13 @@ def _early(request: web.BaseRequest) -> web.Response | None:
         return response
     if request.method == "OPTIONS":
         return _response(request, preflight({name.lower(): value for name, value in request.headers.items()}))
-    moved = redirect(request.path, request.raw_path.partition("?")[2])
+    path, _, query = request.raw_path.partition("?")
+    if _BAD_ESCAPE.search(path):
+        # Not even parsed as a request.
+        response = web.Response(status=400, text="400 Bad Request")
+        response.force_close()
+        return response
+    moved = redirect(request.path, query)
     return None if moved is None else _response(request, moved)
 
 
