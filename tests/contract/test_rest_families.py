@@ -238,8 +238,9 @@ def test_subscriptions(client: Client, session: Session) -> None:
     assert client.list_subscriptions(session) == {}
     with refused(404, 5, "subscription not found"):
         client.get_subscription(session, "nope")
-    with refused(400, 3, "Invalid limit - limit must be between 1 and 1000."):
-        client.list_subscriptions(session, limit=0)
+    for limit in (0, 101):
+        with refused(400, 3, "Invalid limit - limit must be between 1 and 1000."):
+            client.list_subscriptions(session, limit=limit)
     with refused(400, 3, "Purchase ID cannot be empty."):
         client.validate_purchase_samsung(session)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -23,11 +25,17 @@ from .support import Clock, Recorder, make_core
 class Pool:
     """A matchmaker whose tickets have one player each, named by the order in which they came."""
 
-    def __init__(self, max_intervals: int = 2, *, precise: bool = False) -> None:
+    def __init__(self, max_intervals: int = 2, *, precise: bool = False, patience: float = 0) -> None:
         self.clock = Clock()
         self.core: Core = make_core(self.clock)
         self.matchmaker = MatchmakerQueue(
-            max_intervals=max_intervals, max_tickets=3, now=self.clock, precise=precise
+            max_intervals=max_intervals,
+            max_tickets=3,
+            now=self.clock,
+            precise=precise,
+            patience=patience,
+            # A second later at each look.
+            clock=itertools.count(1.0).__next__,
         )
         self.names: dict[str, str] = {}
 
@@ -85,6 +93,15 @@ def test_with_precision_a_group_takes_only_who_fits_all_of_it() -> None:
     pool.add("d", 3, 3, wanted="*", who="d")
     (found,) = pool.run()
     assert not {"b", "c"} <= found
+
+
+@pytest.mark.parametrize("patience", [0, 1, 3])
+def test_a_run_that_takes_longer_than_the_threshold_gives_up_precision(patience: float) -> None:
+    pool = Pool(precise=True, patience=patience)
+    pool.add("a", 2, 2, wanted="+properties.k:none", k="a")
+    pool.add("b", 2, 2, wanted="+properties.k:a", k="b")
+    # b accepts a, which does not accept b; b searches at the second look.
+    assert pool.run() == ([{"a", "b"}] if patience == 1 else [])
 
 
 def test_a_full_match_comes_with_the_first_interval() -> None:

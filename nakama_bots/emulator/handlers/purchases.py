@@ -23,7 +23,6 @@ from nakama_bots.emulator.dispatch.rest import (
 from nakama_bots.emulator.formats.cursors import InvalidCursor
 from nakama_bots.emulator.formats.protojson import JsonObject, Schema, flag, int32, text, timestamp
 from nakama_bots.emulator.handlers.authentication import invalid
-from nakama_bots.emulator.handlers.matches import check_limit
 from nakama_bots.emulator.store.core import Core
 from nakama_bots.emulator.store.purchases import InvalidSignature, signed_payload
 
@@ -31,7 +30,7 @@ _SECOND: Final = 10**9
 _MICRO: Final = 1000
 _FACEBOOK_STORE: Final = 3
 _PRODUCTION: Final = 2
-_LONGEST_PAGE: Final = 1000
+_LONGEST_PAGE: Final = 100
 
 
 def _not_configured(store: str, _: Core, __: Request) -> JsonObject:
@@ -83,7 +82,9 @@ def _facebook_instant(core: Core, request: Request) -> JsonObject:
 
 def _subscriptions(core: Core, request: Request) -> JsonObject:
     limit = request.body.integer("limit", 100)
-    check_limit(limit, _LONGEST_PAGE)
+    if not 1 <= limit <= _LONGEST_PAGE:
+        # The server's own words.
+        raise invalid("Invalid limit - limit must be between 1 and 1000.")
     try:
         return core.purchases.page(request.caller.user_id, limit, core.seconds(), request.body.text("cursor"))
     except InvalidCursor:

@@ -118,7 +118,7 @@ class PurchasesFamily(Subscriptions[A]):
     def list_subscriptions(
         self, session: A, cursor: str | None = None, limit: int | None = None
     ) -> wire.SubscriptionList:
-        """A page of 1 to 1000 (100 by default) of the user's subscriptions."""
+        """A page of 1 to 100 (100 by default) of the user's subscriptions."""
         body = {"limit": limit, "cursor": cursor}
         return self._by_token(LIST_SUBSCRIPTIONS, session, body=without_none(body))
 
