@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import urllib.error
-import urllib.request
 from typing import Any
 
 import pytest
+import websocket
 
 from nakama_bots.emulator import handlers
 from nakama_bots.emulator.dispatch.realtime import MessageDispatcher
@@ -239,16 +239,11 @@ def test_over_the_wire() -> None:
         with refused.value as answer:
             assert (answer.code, json.load(answer)) == (429, {"code": 8, "message": text})
         login(emulator.url, "device-of-the-first")
-        with RawSocket(emulator.url, token):
-            socket = urllib.request.Request(f"{emulator.url}/ws?token={token}", headers=dict(UPGRADE))
-            with pytest.raises(urllib.error.HTTPError) as full:
-                urllib.request.urlopen(socket, timeout=15)
-        with full.value as answer:
-            assert answer.code == 503
-            assert answer.read() == b"the emulator holds 1 sockets, the most that --max-sockets allows\n"
-
-
-UPGRADE = {"Upgrade": "websocket", "Sec-WebSocket-Key": "x" * 22 + "==", "Sec-WebSocket-Version": "13"}
+        with RawSocket(emulator.url, token), pytest.raises(websocket.WebSocketBadStatusException) as full:
+            websocket.create_connection(f"ws{emulator.url[4:]}/ws?token={token}", timeout=15)
+        assert full.value.status_code == 503
+        text = "the emulator holds 1 sockets, the most that --max-sockets allows\n"
+        assert (full.value.resp_body or b"").decode() == text
 
 
 def test_another_key_signs_and_reads_tokens() -> None:
