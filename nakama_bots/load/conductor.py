@@ -27,7 +27,7 @@ from nakama_bots.load.cap import cap_users
 from nakama_bots.load.capacity.search_run import SearchRun, plan_of
 from nakama_bots.load.ending import Ending
 from nakama_bots.load.export.exports import Exports
-from nakama_bots.load.figures.server_scrape import ServerScraper
+from nakama_bots.load.figures.server_scrape import ServerScraper, probes_of
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.open_model import shapes
 from nakama_bots.load.process.descriptors import check_descriptors
@@ -41,7 +41,7 @@ from nakama_bots.load.web.live_view import LiveView, headless_view
 from nakama_bots.load.web.pages import check_form, check_port, show_banner
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
-from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
+from nakama_bots.results.server.metrics import ServerMetrics, ServerPart
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings import guard
 from nakama_bots.settings.resolve import Settings
@@ -210,9 +210,11 @@ class Conductor:
     def _start_scraper(self, settings: Settings) -> None:
         url = self._target.metrics_url(settings)
         if url:
+            target = Target.parse(self._environment.host or "", name="host")
             self._scraper = ServerScraper(
-                url, settings.metrics_interval, settings.network.tls, self._run.totals
-            )
+                url, settings.metrics_interval, settings.network.tls, self._run.totals,
+                probes_of(settings, target),
+            )  # fmt: skip
             self._scraper.start()
 
     def _stop_scraper(self) -> ServerPart:

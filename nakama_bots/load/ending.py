@@ -29,7 +29,7 @@ from nakama_bots.load.run_files import RunFiles
 from nakama_bots.load.user_classes import purposes
 from nakama_bots.results.gate.verdict import VerdictPart, no_verdict, verdict_part
 from nakama_bots.results.record.purposes import purpose_parts
-from nakama_bots.results.record.server_metrics import ServerPart
+from nakama_bots.results.server.metrics import ServerPart
 from nakama_bots.results.show.text import end_of_run
 from nakama_bots.results.summary import LaterParts, RunInfo, Summary, build_summary
 

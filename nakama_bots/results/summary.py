@@ -22,9 +22,9 @@ from nakama_bots.results.record.health import Health, HealthPart
 from nakama_bots.results.record.histogram import Histogram
 from nakama_bots.results.record.purposes import PurposePart
 from nakama_bots.results.record.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
-from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.record.workers import WorkerPart
 from nakama_bots.results.redact import Scalar, public_settings
+from nakama_bots.results.server.metrics import ServerMetrics, ServerPart
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.show.published import PublishedPart, side_by_side
 from nakama_bots.results.timing import TimingPart, timing_part
