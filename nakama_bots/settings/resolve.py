@@ -62,6 +62,7 @@ class Settings:
     metrics: Target | None
     metrics_interval: float
     node_metrics: Target | None
+    server_log: Path | None
     db: Database | None = field(repr=False)
     live: str
     live_interval: float

@@ -140,7 +140,7 @@ class DatabaseProbe:
         self._connection: Any = None
 
     def read(self) -> Reading:
-        """Run both queries; the first read connects. A failure has no text of the driver: it may name a user."""
+        """Run both queries; connect first. A failure has no text of the driver, which may name users."""
         try:
             if self._connection is None:
                 self._connection = self._connect()

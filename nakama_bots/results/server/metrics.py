@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
@@ -11,6 +11,18 @@ from nakama_bots.results.server.page import read_page
 
 LIMIT: Final = 8 * 1024 * 1024
 """Bytes above which an answer does not count as a metrics page."""
+
+
+_REPORTED: Final = ("messages", "requests", "received_bytes", "sent_bytes")
+
+
+def report_places(reads: Sequence[Mapping[str, float]]) -> list[int]:
+    """Return the places of ``reads``, oldest first, that have a new report of the server's own counters.
+
+    The first read has the last report of before the run.
+    """
+    reports = [tuple(values.get(name) for name in _REPORTED) for values in reads]
+    return [place for place, found in enumerate(reports) if not place or found != reports[place - 1]]
 
 
 class ServerFigure(TypedDict):

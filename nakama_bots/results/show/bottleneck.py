@@ -1,0 +1,48 @@
+"""What breaks first, as lines of text and as the rows of a report's table. Pure."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+from typing import Final
+
+from nakama_bots.results.bottleneck.verdict import BottleneckPart, FoundBottleneck
+from nakama_bots.results.summary import Summary
+
+WIDTH: Final = 110
+_INDENT: Final = "  "
+
+
+def bottleneck_lines(summary: Summary) -> list[str]:
+    """Return the verdict with its evidence; nothing for the run's own emulator where nothing stands out."""
+    part = summary.get("bottleneck")
+    if part is None or (not part["found"] and not _asked(summary)):
+        return []
+    lines = wrap(f"what breaks first: {part['text']}", WIDTH, subsequent_indent=_INDENT)
+    for place, found in enumerate(part["found"]):
+        if place:
+            lines += wrap(f"also: {found['name']}: {found['text']}", WIDTH, subsequent_indent=_INDENT)
+        lines += [line for text in _details(found) for line in _wrapped(text)]
+    for text in notes(part):
+        lines += _wrapped(text)
+    return ["", *lines, ""]
+
+
+def notes(part: BottleneckPart) -> list[str]:
+    """Return what limits the verdict: rules without a figure, and a generator that was too slow."""
+    missing = ", ".join(part["not_measured"])
+    return [*([f"not measured: {missing}"] if missing else []), *([part["note"]] if part["note"] else [])]
+
+
+def _details(found: FoundBottleneck) -> list[str]:
+    line = [f"the server's log: {found['log']}"] if found["log"] else []
+    return [*line, f"advice: {found['advice']} ({found['source']})"]
+
+
+def _wrapped(text: str) -> list[str]:
+    return wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT * 2)
+
+
+def _asked(summary: Summary) -> bool:
+    """Whether the run named the server's metrics or its log; an emulator's are read without being asked."""
+    settings = summary["settings"]
+    return bool(settings.get("metrics") or settings.get("server_log"))
