@@ -13,7 +13,7 @@ embedded emulator has.
 
 from time import perf_counter
 
-from nakama_bots import NakamaUser, constant, keyed, observer, tag, task
+from nakama_bots import NakamaUser, Player, State, constant, keyed, observer, tag, task
 
 RATE = 20
 INPUT, ASK = 1, 2
@@ -27,18 +27,18 @@ ANSWERS = keyed(
 class Tally:
     """What the match says of itself: once a second its tick, and how many of this player's inputs it lacks."""
 
-    def __init__(self, player):
+    def __init__(self, player: Player) -> None:
         self.player = player
-        self.began = None
-        self.due = self.missing = 0
+        self.began = 0.0
+        self.tick = self.due = self.missing = 0
 
-    def hear(self, state):
+    def hear(self, state: State) -> None:
         """Count what is new in an answer."""
         if state.op_code != ASK:
             return
         tick, missing = map(int, state.data.split()[:2])
         now = perf_counter()
-        if self.began is None:
+        if not self.began:
             self.began = now
         else:
             due = int((now - self.began) * RATE)
