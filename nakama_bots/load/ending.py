@@ -142,8 +142,8 @@ class Ending:
         )
 
     def _bottleneck(self, log: LimitLog | None, *, slow: bool) -> BottleneckPart:
-        times, first = (log.times, log.first) if log is not None else (None, None)
-        bins = RunBins.of(self._run.totals.timeline, times, pause=let_others_run)
+        lines, first = (log.lines, log.first) if log is not None else (None, None)
+        bins = RunBins.of(self._run.totals.timeline, lines, pause=let_others_run)
         return bottleneck([bins], first_lines=first, generator_slow=slow)
 
     @property

@@ -38,7 +38,7 @@ _COUNTS: Final = (
 
 
 class RunBins:
-    """The bins of a run, oldest first; ``width`` in seconds. Built by ``of``."""
+    """The bins of a run, oldest first; ``width`` in seconds. ``players`` are the most in each."""
 
     def __init__(self, started: float, number: int, width: float) -> None:
         self.started = started
@@ -55,13 +55,13 @@ class RunBins:
     def of(
         cls,
         timeline: Timeline,
-        log: Mapping[str, Sequence[float]] | None = None,
+        log: Mapping[str, Mapping[int, int]] | None = None,
         *,
         pause: Callable[[], object] = no_pause,
     ) -> RunBins:
-        """Return the bins of ``timeline``; ``log`` has the times of the server's log lines by their kind.
+        """Return the bins of ``timeline``; ``log`` has the number of the server's log lines by kind and second.
 
-        Times are in seconds since 1970. ``pause`` is called after each interval.
+        Seconds are since 1970. ``pause`` is called after each interval.
         """
         length = max(0.0, timeline.ended - timeline.started)
         width = max(WIDTH, length / _MOST)
@@ -69,9 +69,9 @@ class RunBins:
         self._read(timeline.in_order(), pause)
         if log is not None:
             self._log = {kind: [0.0] * self.number for kind in log}
-            for kind, times in log.items():
-                for at in times:
-                    self._log[kind][self._place(at)] += 1
+            for kind, seconds in log.items():
+                for at, number in seconds.items():
+                    self._log[kind][self._place(at)] += number
         return self
 
     def count(self, name: str) -> list[float]:
@@ -115,7 +115,7 @@ class RunBins:
         return found
 
     def _read(self, rows: Iterable[Interval], pause: Callable[[], object]) -> None:
-        users: list[dict[str, list[float]]] = [{} for _ in range(self.number)]
+        users: list[dict[str, float]] = [{} for _ in range(self.number)]
         for row in rows:
             pause()
             middle = row["at"] + row["seconds"] / 2
@@ -125,7 +125,8 @@ class RunBins:
                 self._reads.append((row["at"] + row["seconds"], values))
                 continue
             if gauges.USERS in row["gauges"]:
-                users[place].setdefault(row["source"], []).append(row["gauges"][gauges.USERS])
+                most = users[place].get(row["source"], 0.0)
+                users[place][row["source"]] = max(most, row["gauges"][gauges.USERS])
             recorded = row["recorded"]
             for name, found in self._counts.items():
                 found[place] += recorded["counts"].get(name, 0)
@@ -134,7 +135,7 @@ class RunBins:
                 self.delivery[place].add(Histogram.decode(delivered))
         self._reads.sort(key=lambda read: read[0])
         self._reports = report_places([values for _, values in self._reads])
-        self.players = [sum(sum(found) / len(found) for found in bin_.values()) for bin_ in users]
+        self.players = [sum(found.values()) for found in users]
 
     def _place(self, at: float) -> int:
         return min(self.number - 1, max(0, int((at - self.started) / self.width)))

@@ -163,6 +163,7 @@ RULES: Final[tuple[BottleneckRule, ...]] = (
     BottleneckRule(
         "garbage collection", "gc", 0.05, "the process was paused for {value} of the time",
         "raise GOGC or GOMEMLIMIT if there is memory, and allocate less in modules", _GC, ("cpu",),
+        also=(("cpu", 0.5),),
     ),
     BottleneckRule(
         "the server's CPU", "cpu", 0.85, "it was at {value} of its processors",

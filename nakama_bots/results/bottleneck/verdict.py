@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final, TypedDict
 
 from nakama_bots.results.bottleneck.bins import RunBins, Series
@@ -25,7 +26,7 @@ NOTHING: Final = "not clear: nothing stands out"
 
 
 class FoundBottleneck(TypedDict):
-    """A rule that held from ``players`` on: the mean of its figure there, and before if the run had fewer.
+    """A rule that held from ``players`` on: the median of its figure there, and before if the run had fewer.
 
     ``beside`` has other figures at the same time, ready to be shown; ``log`` the server's first line about it.
     """
@@ -145,24 +146,24 @@ def _holds(rule: BottleneckRule, points: _Points, place: int) -> bool:
 
 
 def _grows(rule: BottleneckRule, points: _Points, begins: float) -> bool:
-    before = _mean(points, rule.figure, 1.0, begins / 2)
-    now = _mean(points, rule.figure, begins)
+    before = _typical(points, rule.figure, 1.0, begins / 2)
+    now = _typical(points, rule.figure, begins)
     return not rule.grows or before is None or now is None or now >= rule.grows * before
 
 
-def _mean(points: _Points, name: str, low: float, high: float = float("inf")) -> float | None:
+def _typical(points: _Points, name: str, low: float, high: float = float("inf")) -> float | None:
     known = [
         value
         for players, value in zip(points.players, points.figures[name], strict=True)
         if value is not None and low <= players < high
     ]
-    return sum(known) / len(known) if known else None
+    return median(known) if known else None
 
 
 def _found(rule: BottleneckRule, begins: float, points: _Points, line: str) -> FoundBottleneck:
     figure = FIGURES[rule.figure]
-    value = _mean(points, rule.figure, begins) or 0.0
-    before = _mean(points, rule.figure, 1.0, begins * 0.8)
+    value = _typical(points, rule.figure, begins) or 0.0
+    before = _typical(points, rule.figure, 1.0, begins * 0.8)
     return {
         "name": rule.name,
         "players": round(begins),
@@ -172,9 +173,9 @@ def _found(rule: BottleneckRule, begins: float, points: _Points, line: str) -> F
         "limit": rule.limit,
         "text": _text(rule, figure, value, before, begins),
         "beside": [
-            f"{FIGURES[name].words} {FIGURES[name].show(mean)}"
+            f"{FIGURES[name].words} {FIGURES[name].show(value_then)}"
             for name in rule.beside
-            if (mean := _mean(points, name, begins)) is not None
+            if (value_then := _typical(points, name, begins)) is not None
         ],
         "log": line,
         "advice": rule.advice,

@@ -26,19 +26,18 @@ KINDS: Final[dict[str, str]] = {
 """Kinds by the server's message (3.40: ``match_handler.go``, ``session_ws.go``, ``tracker.go``)."""
 _MARKS: Final = tuple(text.encode() for text in KINDS)
 _SHOWN: Final = ("ts", "level", "msg", "mid", "sid")
-_MOST_TIMES: Final = 100_000
 _WIDTH: Final = 200
 
 
 class LimitLog:
-    """The lines about limits since ``since`` (seconds since 1970), by kind: when, and the first of each.
+    """The lines about limits since ``since`` (seconds since 1970), by kind: their number and the first of each.
 
-    At most ``_MOST_TIMES`` lines of a kind are dated; ``read`` counts all lines, ``bad`` those that are about a
+    ``lines`` has the number of lines in each second; ``read`` counts all lines, ``bad`` those that are about a
     limit and not JSON with a timestamp.
     """
 
     def __init__(self, since: float) -> None:
-        self.times: dict[str, list[float]] = {kind: [] for kind in KINDS.values()}
+        self.lines: dict[str, dict[int, int]] = {kind: {} for kind in KINDS.values()}
         self.first: dict[str, str] = {}
         self.read = 0
         self.bad = 0
@@ -61,8 +60,8 @@ class LimitLog:
             return
         if at < self._since:
             return
-        if len(self.times[kind]) < _MOST_TIMES:
-            self.times[kind].append(at)
+        seconds = self.lines[kind]
+        seconds[int(at)] = seconds.get(int(at), 0) + 1
         if kind not in self.first:
             kept = " ".join(str(entry[key]) for key in _SHOWN if key in entry)
             self.first[kind] = scrub(safe_text(kept, _WIDTH))
