@@ -94,11 +94,12 @@ def _per_runtime(runtimes: str) -> Callable[[RunBins], Series]:
 
 
 def _closed_queues(bins: RunBins) -> Series:
-    """Sockets that were closed with a full queue, per second: by the close frame, a slow reader, or the log."""
+    """Sockets closed with a full queue, per second: as the players saw it, or else the server's log."""
     rows = [bins.count(name) for name in (observer.QUEUE_FULL_CLOSES, observer.SLOW_READERS_CLOSED)]
-    lines = [value or 0.0 for value in bins.logged(log.OUTGOING_QUEUE)]
-    closed = [max(values) / bins.width for values in zip(*rows, lines, strict=True)]
-    return bins.smooth(closed, _SPELL)
+    closed = [max(values) for values in zip(*rows, strict=True)]
+    if not any(closed):
+        closed = [value or 0.0 for value in bins.logged(log.OUTGOING_QUEUE)]
+    return bins.smooth([number / bins.width for number in closed], _SPELL)
 
 
 def _waiting(bins: RunBins) -> Series:

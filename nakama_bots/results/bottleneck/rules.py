@@ -114,7 +114,7 @@ RULES: Final[tuple[BottleneckRule, ...]] = (
     ),
     BottleneckRule(
         "outgoing queues", "closed_queues", _NO_LIMIT,
-        "{value} sockets a second were closed because they were not read fast enough",
+        "{value} sockets a second were closed because they did not take their messages fast enough",
         "send less to each player, raise socket.outgoing_queue_size, or look for clients with slow networks",
         _CONFIGURATION, ("match_delivery", "relay_delivery", "cpu"), log=log.OUTGOING_QUEUE,
     ),
