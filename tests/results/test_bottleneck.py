@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -212,8 +213,28 @@ def test_lines_of_the_log_are_evidence():
     assert "log lines a second" in verdict["text"]
 
 
+def test_what_a_player_needs_is_a_line_through_the_figures():
+    levels = {"cpu": lambda now: 0.1 + now * 0.02, "memory": lambda now: 5e7 * (now % 3)}
+    [cpu] = named(run(levels=levels))["sizes"]
+    assert cpu == {"figure": "cpu", "idle": 0.1, "per_player": 0.02, "r2": 1.0, "low": 10, "high": 40}
+    assert named(run((10,) * 40 + (12,) * 40, levels=levels))["sizes"] == []
+
+
 def test_a_run_without_rows_has_no_verdict():
     assert named(Timeline(START))["text"].startswith("not clear")
+
+
+def test_the_documentation_has_every_rule():
+    page = (Path(__file__).parents[2] / "docs" / "bottlenecks.md").read_text(encoding="utf-8")
+    assert [line for line in page.splitlines() if "| <https" in line] == [row(rule) for rule in RULES]
+
+
+def row(rule):
+    figure = FIGURES[rule.figure]
+    limits = ["any" if rule.limit < 1e-6 else figure.show(rule.limit)]
+    limits += [f"{FIGURES[name].words} {FIGURES[name].show(limit)}" for name, limit in rule.also]
+    limits += [f"{rule.grows:g} times as much as at half of the players"] if rule.grows else []
+    return f"| {rule.name} | {figure.words} | {', '.join(limits)} | <{rule.source}> |"
 
 
 def test_every_rule_has_its_figures_a_source_and_words():

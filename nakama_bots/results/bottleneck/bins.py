@@ -7,7 +7,7 @@ reports its own counters once per minute by default: for these, what changes wit
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -28,6 +28,7 @@ Series = list[float | None]
 
 REPORTED: Final = frozenset({
     "db_waits", "db_wait_seconds", "dropped_events", "storage_rejects", "requests", "messages", "errors",
+    "received_bytes", "sent_bytes",
 })  # fmt: skip
 """Totals that the server reports now and then; all others are current at a read."""
 _COUNTS: Final = (
@@ -88,7 +89,7 @@ class RunBins:
         times = [at for at, _ in reads]
         found: Series = []
         for place in range(self.number):
-            last = bisect_left(times, self._edge(place + 1)) - 1
+            last = bisect_right(times, self._edge(place + 1)) - 1
             known = last >= 0 and self._edge(place) - times[last] < 2 * self.width
             found.append(reads[last][1] if known else None)
         return found

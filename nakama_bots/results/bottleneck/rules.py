@@ -16,8 +16,8 @@ _METRICS: Final = "https://heroiclabs.com/docs/nakama/getting-started/metrics/"
 _AUTHORITATIVE: Final = "https://heroiclabs.com/docs/nakama/concepts/multiplayer/authoritative/"
 _RELAYED: Final = "https://heroiclabs.com/docs/nakama/concepts/multiplayer/relayed/"
 _MATCHMAKER: Final = "https://heroiclabs.com/docs/nakama/concepts/multiplayer/matchmaker/"
-_BENCHMARKS: Final = "https://heroiclabs.com/docs/nakama/getting-started/benchmarks/"
 _POOL: Final = "https://pkg.go.dev/database/sql#DBStats"
+_CLOUD: Final = "https://heroiclabs.com/docs/heroic-cloud/operations/dashboard-metrics-logs/"
 _GC: Final = "https://go.dev/doc/gc-guide"
 _FILES: Final = "https://man7.org/linux/man-pages/man2/getrlimit.2.html"
 _POSTGRES: Final = "https://www.postgresql.org/docs/current/monitoring-stats.html"
@@ -92,7 +92,7 @@ RULES: Final[tuple[BottleneckRule, ...]] = (
         _CONFIGURATION, ("tick_drift", "match_delivery", "cpu"), log=log.INPUT_QUEUE,
     ),
     BottleneckRule(
-        "a match's call queue", "call_queue_lines", _NO_LIMIT,
+        "the match loop", "call_queue_lines", _NO_LIMIT,
         "{value} log lines a second of matches closed because their loop was too slow",
         "make the match loop faster than its tick, or lower the tick rate",
         _CONFIGURATION, ("match_delivery", "cpu"), log=log.CALL_QUEUE,
@@ -168,6 +168,6 @@ RULES: Final[tuple[BottleneckRule, ...]] = (
     BottleneckRule(
         "the server's CPU", "cpu", 0.85, "it was at {value} of its processors",
         "more processors or nodes; a CPU profile says what they are used for",
-        _BENCHMARKS, ("host_cpu", "request"),
+        _CLOUD, ("host_cpu", "request"),
     ),
 )  # fmt: skip

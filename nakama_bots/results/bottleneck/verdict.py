@@ -15,6 +15,7 @@ from typing import Final, TypedDict
 from nakama_bots.results.bottleneck.bins import RunBins, Series
 from nakama_bots.results.bottleneck.figures import FIGURES, BinFigure
 from nakama_bots.results.bottleneck.rules import RULES, BottleneckRule
+from nakama_bots.results.bottleneck.sizing import SizePart, sizes
 
 MOST: Final = 0.75
 """Share of the bins from a number of players on in which a rule must hold."""
@@ -48,6 +49,7 @@ class BottleneckPart(TypedDict):
     """What breaks first. ``named`` is "" where nothing stands out; ``found`` has all, the first to break first.
 
     ``not_measured`` are rules whose figure the run lacks; ``note`` says what else limits the verdict, or "".
+    ``sizes`` is what the server needs per player, where the run had enough different numbers of players.
     """
 
     named: str
@@ -57,6 +59,7 @@ class BottleneckPart(TypedDict):
     found: list[FoundBottleneck]
     not_measured: list[str]
     note: str
+    sizes: list[SizePart]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def bottleneck(
         "found": ordered,
         "not_measured": [name for name in dict.fromkeys(missing) if name not in measured],
         "note": _SLOW if generator_slow else "",
+        "sizes": sizes(runs),
     }
 
 

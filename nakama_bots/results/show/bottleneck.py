@@ -5,6 +5,7 @@ from __future__ import annotations
 from textwrap import wrap
 from typing import Final
 
+from nakama_bots.results.bottleneck.sizing import SIZED, Sized, SizePart
 from nakama_bots.results.bottleneck.verdict import BottleneckPart, FoundBottleneck
 from nakama_bots.results.summary import Summary
 
@@ -22,7 +23,7 @@ def bottleneck_lines(summary: Summary) -> list[str]:
         if place:
             lines += wrap(f"also: {found['name']}: {found['text']}", WIDTH, subsequent_indent=_INDENT)
         lines += [line for text in _details(found) for line in _wrapped(text)]
-    for text in notes(part):
+    for text in [*notes(part), *size_lines(part)]:
         lines += _wrapped(text)
     return ["", *lines, ""]
 
@@ -31,6 +32,16 @@ def notes(part: BottleneckPart) -> list[str]:
     """Return what limits the verdict: rules without a figure, and a generator that was too slow."""
     missing = ", ".join(part["not_measured"])
     return [*([f"not measured: {missing}"] if missing else []), *([part["note"]] if part["note"] else [])]
+
+
+def size_lines(part: BottleneckPart) -> list[str]:
+    """Return what the server needs for a thousand players, by a line through the figures of the run."""
+    return [_size_line(SIZED[size["figure"]], size) for size in part["sizes"]]
+
+
+def _size_line(sized: Sized, size: SizePart) -> str:
+    needs = f"{sized.show(size['idle'])} and {sized.show(size['per_player'] * 1000)} for 1,000 players"
+    return f"{sized.words}: {needs} (from {size['low']:,} to {size['high']:,} players, R2 {size['r2']:.2f})"
 
 
 def _details(found: FoundBottleneck) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.timeline import SERVER_PREFIX
-from nakama_bots.results.show.bottleneck import notes
+from nakama_bots.results.show.bottleneck import notes, size_lines
 from nakama_bots.results.show.report.parts import Item, Items, Lines, Table, facts, over_time, rows_table, text
 from nakama_bots.results.show.report.view import RunView
 
@@ -124,7 +124,7 @@ def breaks_first(run: RunView) -> Items:
         )
         for found in part["found"]
     )  # fmt: skip
-    items: dict[str, Item] = {"verdict": Lines((part["text"], *notes(part)))}
+    items: dict[str, Item] = {"verdict": Lines((part["text"], *notes(part), *size_lines(part)))}
     if rows:
         headers = ("what", "from players", "figure", "at the same time", "advice", "source")
         items["found"] = Table("Found, the first to break first", headers, rows, left=6)
