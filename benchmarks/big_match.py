@@ -91,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = _real(given) if given.host else _planted(given.only)
     known = json.loads(given.output.read_text()) if given.output.exists() else {}
     key = "server" if given.host else "emulator"
-    given.output.write_text(json.dumps(known | {key: rows}, indent=1) + "\n", encoding="utf-8")
+    done = {(row["what"], row["scenario"]) for row in rows}
+    others = [row for row in known.get(key, []) if (row["what"], row["scenario"]) not in done]
+    given.output.write_text(json.dumps(known | {key: others + rows}, indent=1) + "\n", encoding="utf-8")
     return 0 if all(not row["expected"] or row["verdict"]["named"] == row["expected"] for row in rows) else 1
 
 

@@ -85,6 +85,7 @@ class PlantRow(TypedDict):
     generator_slow: bool
     server_cpu: float | None
     host_cpu: float | None
+    load_average: float
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -101,9 +102,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if given.only in name:
                 rows.append(measure(given.server, name, plant, planted=planted, keep=given.keep))
                 print(line(rows[-1]), flush=True)
-    if not given.only:
-        document = {"load": LOAD, "load_average": os.getloadavg(), "runs": rows}
-        given.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    known = json.loads(given.output.read_text()) if given.output.exists() else {"runs": []}
+    done = {row["plant"] for row in rows}
+    others = [row for row in known["runs"] if row["plant"] not in done]
+    document = {"load": LOAD, "runs": sorted(others + rows, key=lambda row: list(PLANTS).index(row["plant"]))}
+    given.output.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     return 0 if all(right(row) for row in rows) else 1
 
 
@@ -127,6 +130,7 @@ def measure(command: str, name: str, plant: Plant, *, planted: bool, keep: Path 
         "generator_slow": not summary["health"]["valid"],
         "server_cpu": gauges["server.cpu"]["mean"] if "server.cpu" in gauges else None,
         "host_cpu": gauges["server.host_cpu"]["mean"] if "server.host_cpu" in gauges else None,
+        "load_average": round(os.getloadavg()[0], 1),
     }
 
 

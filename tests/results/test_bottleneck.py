@@ -179,7 +179,7 @@ def test_figures_of_a_generator_that_was_too_slow_are_left_out():
     assert named(slow)["named"] == "the match loop"
     verdict = named(slow, generator_slow=True)
     assert verdict["named"] == "garbage collection"
-    assert verdict["note"] == "the generator was too slow: what it measures is left out"
+    assert verdict["note"] == "the generator was too slow: the times that it measures are left out"
 
 
 def test_the_trials_of_a_search_are_judged_together():

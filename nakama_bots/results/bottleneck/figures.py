@@ -35,7 +35,8 @@ def seconds(value: float) -> str:
 class BinFigure:
     """``of`` returns its value for each bin, ``show`` formats one; ``words`` are how it is quoted as evidence.
 
-    ``client``: it is measured by the generator, and proves nothing if the generator was too slow.
+    ``client``: a time that the generator measures, which proves nothing if the generator was too slow. Counts
+    and waits of many seconds still do.
     """
 
     words: str
@@ -188,8 +189,8 @@ FIGURES: Final[Mapping[str, BinFigure]] = {
     ),
     "matchmaker_interval": BinFigure("between two runs", seconds, _interval),
     "matchmaker_tickets": BinFigure("tickets in the matchmaker", number, _level("matchmaker_tickets")),
-    "waiting": BinFigure("players waiting for a match", share, _waiting, client=True),
-    "wait_for_match": BinFigure("wait for a match", seconds, _wait_for_match, client=True),
+    "waiting": BinFigure("players waiting for a match", share, _waiting),
+    "wait_for_match": BinFigure("wait for a match", seconds, _wait_for_match),
     "match_delivery": BinFigure(
         "median delivery through the match", seconds, _delivery(authoritative=True), client=True
     ),

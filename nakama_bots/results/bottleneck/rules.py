@@ -129,7 +129,7 @@ RULES: Final[tuple[BottleneckRule, ...]] = (
         _MATCHMAKER, ("matchmaker_run", "matchmaker_tickets", "waiting", "cpu"),
     ),
     BottleneckRule(
-        "the matchmaker's interval", "waiting", 0.5, "{value} of the players waited for a match",
+        "the matchmaker's interval", "waiting", 0.4, "{value} of the players waited for a match",
         "lower matchmaker.interval_sec (a run takes little time), and matchmaker.max_intervals",
         _MATCHMAKER, ("wait_for_match", "matchmaker_interval", "matchmaker_run", "cpu"),
         also=(("wait_for_match", 4.0),),

@@ -104,7 +104,7 @@ def bottleneck(
     }
 
 
-_SLOW: Final = "the generator was too slow: what it measures is left out"
+_SLOW: Final = "the generator was too slow: the times that it measures are left out"
 
 
 def _points(runs: Sequence[RunBins], *, client: bool) -> _Points:
