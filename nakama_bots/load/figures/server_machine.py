@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import gevent
 import psutil
 
-from nakama_bots.results.server.machine import ACTIVITY, DATABASE, NodePages, Reading, read_database
+from nakama_bots.results.server.machine import ACTIVITY, DATABASE, MachineReading, NodePages, read_database
 from nakama_bots.settings.database import Database
 
 _FORWARDERS: Final = ("docker-proxy", "rootlessport", "kubectl", "ssh")
@@ -25,12 +25,12 @@ _AT_LEAST: Final = 0.5
 """Seconds of CPU that are worth a figure."""
 
 
-class Probe(Protocol):
+class ServerProbe(Protocol):
     """Something that is read at each scrape beside the server's metrics; ``what`` names it in messages."""
 
     what: str
 
-    def read(self) -> Reading:
+    def read(self) -> MachineReading:
         """Read once. Any exception is a failed read."""
 
     def close(self) -> None:
@@ -49,13 +49,13 @@ class HostProbe:
         self._since = perf_counter()
         psutil.cpu_percent()
 
-    def read(self) -> Reading:
+    def read(self) -> MachineReading:
         """Read both."""
         if not self._looked:
             self._looked = True
             self._process = gevent.get_hub().threadpool.apply(process_on, (self._port,))
         network = psutil.net_io_counters()
-        found = Reading(
+        found = MachineReading(
             {"host_memory": psutil.virtual_memory().percent / 100},
             {"host_sent_bytes": float(network.bytes_sent), "host_received_bytes": float(network.bytes_recv)},
         )
@@ -70,7 +70,7 @@ class HostProbe:
     def close(self) -> None:
         """Nothing to release."""
 
-    def _read_process(self, found: Reading) -> None:
+    def _read_process(self, found: MachineReading) -> None:
         process = self._process
         if process is None:
             return
@@ -121,7 +121,7 @@ class NodeProbe:
         self._reader = reader
         self._pages = NodePages()
 
-    def read(self) -> Reading:
+    def read(self) -> MachineReading:
         """Read its page."""
         return self._pages.read(self._reader.fetch())
 
@@ -139,7 +139,7 @@ class DatabaseProbe:
         self._database = database
         self._connection: Any = None
 
-    def read(self) -> Reading:
+    def read(self) -> MachineReading:
         """Run both queries; connect first. A failure has no text of the driver, which may name users."""
         try:
             if self._connection is None:

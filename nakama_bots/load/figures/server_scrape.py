@@ -12,7 +12,7 @@ import gevent
 
 from nakama_bots.errors import CallError
 from nakama_bots.load.figures.intervals import Totals
-from nakama_bots.load.figures.server_machine import DatabaseProbe, HostProbe, NodeProbe, Probe, is_here
+from nakama_bots.load.figures.server_machine import DatabaseProbe, HostProbe, NodeProbe, ServerProbe, is_here
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.results.record.timeline import SERVER, gauges_only
 from nakama_bots.results.server.metrics import LIMIT, ServerMetrics
@@ -38,7 +38,7 @@ class ServerScraper:
     """Scrapes ``url`` from ``start`` to ``stop``, and reads ``probes`` at the same moments."""
 
     def __init__(
-        self, url: str, interval: float, tls: Tls, totals: Totals, probes: Sequence[Probe] = ()
+        self, url: str, interval: float, tls: Tls, totals: Totals, probes: Sequence[ServerProbe] = ()
     ) -> None:
         self.metrics = ServerMetrics(url)
         self._interval = interval
@@ -134,9 +134,9 @@ class PageReader:
         self._transport.close()
 
 
-def probes_of(settings: Settings, target: Target) -> list[Probe]:
+def probes_of(settings: Settings, target: Target) -> list[ServerProbe]:
     """Return what is read beside the metrics of ``target``: its machine, and its database."""
-    found: list[Probe] = []
+    found: list[ServerProbe] = []
     if settings.node_metrics is not None:
         node = Target.parse(metrics_url(settings.node_metrics))
         found.append(NodeProbe(PageReader(node, settings.network.tls)))

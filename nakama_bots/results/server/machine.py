@@ -13,7 +13,7 @@ from nakama_bots.results.server.page import samples
 
 
 @dataclass(slots=True)
-class Reading:
+class MachineReading:
     """One reading: ``levels`` are values as they are, ``totals`` only grow."""
 
     levels: dict[str, float] = field(default_factory=dict)
@@ -36,9 +36,9 @@ class NodePages:
     def __init__(self) -> None:
         self._cpu = (0.0, 0.0)
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> MachineReading:
         """Return the figures of a page. ``ValueError`` if it is none of a node exporter."""
-        found = Reading()
+        found = MachineReading()
         busy = whole = 0.0
         memory: dict[str, float] = {}
         for _, name, labels, value in samples(text):
@@ -81,9 +81,9 @@ _DATABASE: Final = (
 )  # fmt: skip
 
 
-def read_database(activity: Iterable[Sequence[object]], database: Iterable[Sequence[object]]) -> Reading:
+def read_database(activity: Iterable[Sequence[object]], database: Iterable[Sequence[object]]) -> MachineReading:
     """Return the figures of the rows that the two queries returned."""
-    return Reading(_row(_ACTIVITY, activity), _row(_DATABASE, database))
+    return MachineReading(_row(_ACTIVITY, activity), _row(_DATABASE, database))
 
 
 def _row(names: Sequence[str], rows: Iterable[Sequence[object]]) -> dict[str, float]:

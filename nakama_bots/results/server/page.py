@@ -80,7 +80,7 @@ _CPU: Final = "process_cpu_seconds_total"
 _MEMORY: Final = "go_memstats_sys_bytes"
 """Memory of the Go runtime, used if the process does not report its own."""
 _RPC: Final = re.compile(r"nakama_Rpc_latency_ms(_sum|_count|)")
-_HOOK: Final = re.compile(r"nakama_(before|after)_(?!latency)(\w+?)_latency_ms(_sum|_count|)")
+_HOOK: Final = re.compile(r"nakama_(before|after)_(\w+?)_latency_ms(_sum|_count|)")
 _CUSTOM: Final = re.compile(r"nakama_custom_(\w+)")
 _SUFFIXES: Final = {"_sum": ".seconds", "_count": ".calls"}
 
@@ -95,7 +95,7 @@ class Sample(NamedTuple):
 
 
 @dataclass(slots=True)
-class Page:
+class MetricsPage:
     """What a page holds: ``levels`` are values as they are, ``totals`` only grow. ``cpu`` in seconds."""
 
     levels: dict[str, float] = field(default_factory=dict)
@@ -103,9 +103,9 @@ class Page:
     cpu: float | None = None
 
 
-def read_page(text: str) -> Page:
+def read_page(text: str) -> MetricsPage:
     """Return what a page holds: sums over nodes, for quantiles the longest. ``ValueError`` if it is no page."""
-    page, named = Page(), _Named()
+    page, named = MetricsPage(), _Named()
     memory = 0.0
     for sample in samples(text):
         _, name, labels, value = sample
@@ -133,18 +133,17 @@ class _Named:
     def __init__(self) -> None:
         self._names: dict[str, set[str]] = {}
 
-    def read(self, sample: Sample, quantile: str, page: Page) -> None:
+    def read(self, sample: Sample, quantile: str, page: MetricsPage) -> None:
         """Keep ``sample`` if it is one of them."""
         kind, name, labels, value = sample
         if found := _RPC.fullmatch(name):
             self._keep(page, "rpc", labels.get("rpc_id", ""), found[1], quantile, value)
         elif found := _HOOK.fullmatch(name):
-            if found[2] != "overall":
-                self._keep(page, found[1], found[2], found[3], quantile, value)
+            self._keep(page, found[1], found[2], found[3], quantile, value)
         elif found := _CUSTOM.fullmatch(name):
             self._custom(page, kind, found[1], quantile, value)
 
-    def _custom(self, page: Page, kind: str, name: str, quantile: str, value: float) -> None:
+    def _custom(self, page: MetricsPage, kind: str, name: str, quantile: str, value: float) -> None:
         if kind == "counter":
             if (short := self._name("custom", name.removesuffix("_total"))) is not None:
                 _add(page.totals, short, value)
@@ -155,7 +154,7 @@ class _Named:
         elif kind == "gauge" and (short := self._name("custom", name)) is not None:
             _add(page.levels, short, value)
 
-    def _keep(self, page: Page, of: str, name: str, suffix: str, quantile: str, value: float) -> None:
+    def _keep(self, page: MetricsPage, of: str, name: str, suffix: str, quantile: str, value: float) -> None:
         if not (suffix or quantile) or (short := self._name(of, name)) is None:
             return
         if suffix:

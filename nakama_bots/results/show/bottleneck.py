@@ -9,22 +9,21 @@ from nakama_bots.results.bottleneck.sizing import SIZED, Sized, SizePart
 from nakama_bots.results.bottleneck.verdict import BottleneckPart, FoundBottleneck
 from nakama_bots.results.summary import Summary
 
-WIDTH: Final = 110
 _INDENT: Final = "  "
 
 
-def bottleneck_lines(summary: Summary) -> list[str]:
+def bottleneck_lines(summary: Summary, width: int) -> list[str]:
     """Return the verdict with its evidence; nothing for the run's own emulator where nothing stands out."""
     part = summary.get("bottleneck")
     if part is None or (not part["found"] and not _asked(summary)):
         return []
-    lines = wrap(f"what breaks first: {part['text']}", WIDTH, subsequent_indent=_INDENT)
+    lines = wrap(f"what breaks first: {part['text']}", width, subsequent_indent=_INDENT)
     for place, found in enumerate(part["found"]):
         if place:
-            lines += wrap(f"also: {found['name']}: {found['text']}", WIDTH, subsequent_indent=_INDENT)
-        lines += [line for text in _details(found) for line in _wrapped(text)]
+            lines += wrap(f"also: {found['name']}: {found['text']}", width, subsequent_indent=_INDENT)
+        lines += [line for text in _details(found) for line in _wrapped(text, width)]
     for text in [*notes(part), *size_lines(part)]:
-        lines += _wrapped(text)
+        lines += _wrapped(text, width)
     return ["", *lines, ""]
 
 
@@ -49,8 +48,8 @@ def _details(found: FoundBottleneck) -> list[str]:
     return [*line, f"advice: {found['advice']} ({found['source']})"]
 
 
-def _wrapped(text: str) -> list[str]:
-    return wrap(text, WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT * 2)
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, width, initial_indent=_INDENT, subsequent_indent=_INDENT * 2)
 
 
 def _asked(summary: Summary) -> bool:

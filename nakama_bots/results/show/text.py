@@ -68,7 +68,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_published(summary.get("published", [])),
         *_health(summary["health"]),
         *_server(summary["server"]),
-        *bottleneck_lines(summary),
+        *map(_ascii, bottleneck_lines(summary, WIDTH)),
         *_handlers(summary),
         Ledger.from_counts(summary["counts"]).line(),
         *_workers(summary["workers"]),
