@@ -64,10 +64,9 @@ class BigMatch(NakamaUser):
         tally = Tally(self.player)
         with self.player.join_listed_match("find_crowd_match", delivery=ANSWERS) as match:
             match.on_state(tally.hear)
-            for tick in match.ticks(RATE, SECONDS):
+            for number, _ in enumerate(match.ticks(RATE, SECONDS), 1):  # a tick's own number counts missed ones
                 self.player.calls.count(observer.INPUTS_SENT)
-                op_code = INPUT if tick.number % RATE else ASK
-                match.send(op_code, f"{tick.number + 1} {self.player.identity.number}")
+                match.send(INPUT if number % RATE else ASK, f"{number} {self.player.identity.number}")
 
 
 class BigRelay(NakamaUser):
