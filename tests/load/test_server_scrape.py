@@ -9,8 +9,11 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from nakama_bots.load.figures.server_machine import is_here, process_on
+import pytest
+
+from nakama_bots.load.figures.server_machine import DatabaseProbe, is_here, process_on
 from nakama_bots.load.figures.server_scrape import metrics_url
+from nakama_bots.settings.database import Database
 from nakama_bots.settings.target import Target
 
 from .running import LOCUSTFILES, TRACE, Locust, free_port, poll, run
@@ -94,6 +97,12 @@ def test_the_password_of_a_database_is_never_shown(tmp_path: Path) -> None:
     assert locust.finish() == 0
     written = [path.read_bytes() for path in locust.folders[0].iterdir()]
     assert not any(b"hunter2" in content for content in (locust.output.encode(), *written))
+
+
+def test_a_database_that_cannot_be_reached_is_named_without_its_url() -> None:
+    probe = DatabaseProbe(Database.parse(f"postgres://bots:hunter2@127.0.0.1:{free_port()}/nakama"))
+    with pytest.raises(ValueError, match=r"^it cannot be reached$"):
+        probe.read()
 
 
 def test_a_database_without_metrics_is_refused(tmp_path: Path) -> None:

@@ -168,10 +168,19 @@ class DatabaseProbe:
         )  # fmt: skip
 
 
+_REASONS: Final = {
+    "28P01": "the password is refused",
+    "28000": "the user is refused",
+    "3D000": "no such database",
+    "42501": "the user may not read its statistics",
+}
+"""By PostgreSQL's code, https://www.postgresql.org/docs/current/errcodes-appendix.html."""
+
+
 def _reason(error: Exception) -> str:
-    """Return why the database could not be read: PostgreSQL's code, or the kind of error."""
+    """Return why the database could not be read, without a text of the driver."""
+    if type(error).__name__ == "InterfaceError":
+        return "it cannot be reached"
     said = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     code = str(said.get("C", ""))
-    known = {"28P01": "the password is refused", "28000": "the user is refused", "3D000": "no such database",
-             "42501": "the user may not read pg_stat_activity"}  # fmt: skip
-    return known.get(code) or (f"PostgreSQL's error {code}" if code else type(error).__name__)
+    return _REASONS.get(code) or (f"PostgreSQL's error {code}" if code else type(error).__name__)
