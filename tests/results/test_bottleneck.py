@@ -17,6 +17,7 @@ from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import SERVER, SERVER_PREFIX, Timeline, gauges_only
 from nakama_bots.results.server.log import INPUT_QUEUE, OUTGOING_QUEUE, LimitLog
+from nakama_bots.results.show.bottleneck import bottleneck_lines
 
 START = 1_700_000_000.0
 STEPS = (10,) * 20 + (20,) * 20 + (40,) * 40
@@ -222,6 +223,25 @@ def test_what_a_player_needs_is_a_line_through_the_figures():
 
 def test_a_run_without_rows_has_no_verdict():
     assert named(Timeline(START))["text"].startswith("not clear")
+
+
+def test_the_end_of_a_run_shows_verdict_advice_and_what_is_missing():
+    part = named(run(levels={"cpu": above(15, 1.9, 0.4), "processors": lambda _: 2}))
+    lines = [line for line in bottleneck_lines({"bottleneck": part, "settings": {}}, 110) if line]
+    assert lines[0].startswith(
+        "what breaks first: the server's CPU: it was at 95 % of its processors from 20 players"
+    )
+    assert any(line.startswith("  advice: more processors or nodes") for line in lines)
+    assert any(line.startswith("  not measured: the database pool") for line in lines)
+    assert max(map(len, lines)) <= 110
+
+
+def test_nothing_is_shown_of_an_emulator_that_was_not_asked():
+    part = named(run())
+    assert bottleneck_lines({"bottleneck": part, "settings": {"metrics": ""}}, 110) == []
+    asked = bottleneck_lines({"bottleneck": part, "settings": {"metrics": "http://h:1"}}, 110)
+    assert asked[1].startswith("what breaks first: not clear: nothing stands out")
+    assert bottleneck_lines({"settings": {}}, 110) == []
 
 
 def test_the_documentation_has_every_rule():
