@@ -130,13 +130,15 @@ def _begins(rule: BottleneckRule, points: _Points) -> float | None:
     ]
     known.sort()
     holds = {place: _holds(rule, points, place) for _, place in known}
-    # From the top down: the lowest number of players from which on it holds in most of the bins.
+    # From the top down: the lowest number of players from which on it holds in most of the bins, and in half of
+    # those with as many: a few bins with few players weigh nothing beside all that come after.
     begins, held, seconds = None, 0, 0.0
     for number, (players, place) in enumerate(reversed(known), 1):
         if holds[place]:
             held += 1
             seconds += points.seconds[place]
-            if held >= MOST * number and seconds >= AT_LEAST:
+            near = [holds[other] for others, other in known if players <= others <= players * _NEAR]
+            if held >= MOST * number and seconds >= AT_LEAST and sum(near) >= len(near) / 2:
                 begins = players
     if begins is None or not _grows(rule, points, begins):
         return None
