@@ -7,6 +7,7 @@ Without names it runs the calm mix, Duel and TownSquare, which works on any Naka
 from scenarios.account_storage import AccountStorage
 from scenarios.authentication_storm import AuthenticationStorm
 from scenarios.authoritative_match import AuthoritativeMatch
+from scenarios.big_match import BigMatch, BigRelay
 from scenarios.chat import Chat
 from scenarios.code_wizards import CodeWizards
 from scenarios.day_in_the_life import DayInTheLife
@@ -23,6 +24,7 @@ from scenarios.heroic_benchmarks import (
     HeroicSockets,
 )
 from scenarios.idle_sockets import IdleSocket
+from scenarios.join_race import JoinRace
 from scenarios.leaderboard_race import LeaderboardRace
 from scenarios.matchmaker_only import MatchmakerOnly
 from scenarios.notifications import Notifications
@@ -39,6 +41,8 @@ __all__ = [
     "AccountStorage",
     "AuthenticationStorm",
     "AuthoritativeMatch",
+    "BigMatch",
+    "BigRelay",
     "Chat",
     "CodeWizards",
     "DayInTheLife",
@@ -53,6 +57,7 @@ __all__ = [
     "HeroicRegister",
     "HeroicSockets",
     "IdleSocket",
+    "JoinRace",
     "LeaderboardRace",
     "MatchmakerOnly",
     "Notifications",

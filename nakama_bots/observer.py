@@ -120,10 +120,24 @@ MATCH_SIZE_PREFIX: Final = "match_size."
 PROVOKED_PREFIX: Final = "provoked."
 """Before the name of a failure that a scenario is meant to provoke."""
 MATCHES_JOINED: Final = "matches_joined"
+AUTHORITATIVE_JOINED: Final = "authoritative_matches_joined"
 MATCHES_PLAYED: Final = "matches_played"
 MATCHES_DESERTED: Final = "matches_deserted"
 CHAT_SENT: Final = "chat_sent"
 CHAT_RECEIVED: Final = "chat_received"
+
+QUEUE_FULL_CLOSES: Final = "sockets_closed_queue_full"
+"""Sockets that the server closed because too many messages waited for them."""
+SLOW_READERS_CLOSED: Final = "slow_reader_closed"
+"""Sockets of players that did not read on purpose, closed by the server."""
+
+# What a scenario knows of a server match that reports on itself, as ``scenarios/big_match.py`` does.
+INPUTS_SENT: Final = "match_inputs_sent"
+INPUTS_DROPPED: Final = "match_inputs_dropped"
+"""Inputs that were sent and that the match has not received."""
+SERVER_TICKS: Final = "match_server_ticks"
+SERVER_TICKS_DUE: Final = "match_server_ticks_due"
+"""Ticks that the match has run, and those that its tick rate asks for in the same time."""
 
 # Arrivals of an open load: planned = started + dropped, started = finished + failed + cut, for each process.
 ARRIVALS_PLANNED: Final = "arrivals_planned"
@@ -173,6 +187,7 @@ COUNT_NAMES: Final = frozenset({
     MATCHES_JOINED, MATCHES_PLAYED, ARRIVALS_PLANNED, ARRIVALS_STARTED, ARRIVALS_DROPPED,
     ARRIVALS_DROPPED_LATE, ARRIVALS_DROPPED_FULL, ARRIVALS_FINISHED, ARRIVALS_FAILED, ARRIVALS_CUT,
     ARRIVALS_SCHEDULED,
+    AUTHORITATIVE_JOINED, QUEUE_FULL_CLOSES, INPUTS_SENT, INPUTS_DROPPED, SERVER_TICKS, SERVER_TICKS_DUE,
     MATCHES_DESERTED, CHAT_SENT, CHAT_RECEIVED, SCENARIO_FAULTS, HANDLER_FAILURES, USERS_STARTED, USERS_DIED,
     FOREIGN_REQUESTS, FOREIGN_FAILURES, MESSAGES_STAMPED, MESSAGES_UNSTAMPED, CLOCK_STEPS,
 }) | LEDGER_COUNTS  # fmt: skip

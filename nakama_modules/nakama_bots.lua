@@ -32,6 +32,31 @@ local function find_benchmark_match()
   return nk.json_encode({ match_id = match_id })
 end
 
+-- Finds the one crowd match of this server, or starts it.
+local function find_crowd_match()
+  local match_id = nk.localcache_get("crowd_match")
+  if not match_id or not nk.match_get(match_id) then
+    match_id = nk.match_create("crowd_match", {})
+    nk.localcache_put("crowd_match", match_id, 0)
+  end
+  return nk.json_encode({ match_id = match_id })
+end
+
+-- Finds the fullest listed match of a room that is not full, or starts one: {"room", "most"} -> {"match_id", "created"}.
+local function find_room_match(_, payload)
+  local ok, asked = pcall(nk.json_decode, payload)
+  if not ok or type(asked) ~= "table" or type(asked.most) ~= "number" then
+    error({ "the payload must be a JSON object with a room and the most players", INVALID_ARGUMENT })
+  end
+  local found = nk.match_list(100, true, nil, 0, asked.most - 1, "+label.room:" .. tostring(asked.room))
+  table.sort(found, function(one, other) return one.size > other.size end)
+  if found[1] then
+    return nk.json_encode({ match_id = found[1].match_id, created = false })
+  end
+  local match_id = nk.match_create("crowd_match", { room = tostring(asked.room), most = asked.most })
+  return nk.json_encode({ match_id = match_id, created = true })
+end
+
 -- Sends a notification: {"user_id", "subject", "content": {}, "code", "persistent"} -> {}.
 local function notify_user(_, payload)
   local ok, asked = pcall(nk.json_decode, payload)
@@ -61,3 +86,5 @@ nk.register_rpc(notify_user, "notify_user")
 nk.register_rpc(echo, "echo")
 nk.register_rpc(create_match, "create_match")
 nk.register_rpc(find_benchmark_match, "find_benchmark_match")
+nk.register_rpc(find_crowd_match, "find_crowd_match")
+nk.register_rpc(find_room_match, "find_room_match")

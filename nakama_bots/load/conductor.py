@@ -25,9 +25,10 @@ from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
 from nakama_bots.load.cap import cap_users
 from nakama_bots.load.capacity.search_run import SearchRun, plan_of
-from nakama_bots.load.ending import Ending
+from nakama_bots.load.ending import Ending, ServerSide
 from nakama_bots.load.export.exports import Exports
-from nakama_bots.load.figures.server_scrape import ServerScraper
+from nakama_bots.load.figures.server_log import ServerLogTail
+from nakama_bots.load.figures.server_scrape import ServerScraper, probes_of
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.open_model import shapes
 from nakama_bots.load.process.descriptors import check_descriptors
@@ -41,7 +42,7 @@ from nakama_bots.load.web.live_view import LiveView, headless_view
 from nakama_bots.load.web.pages import check_form, check_port, show_banner
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
-from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
+from nakama_bots.results.server.metrics import ServerMetrics
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings import guard
 from nakama_bots.settings.resolve import Settings
@@ -62,6 +63,7 @@ class Conductor:
         self._started = 0.0
         self._scraper: ServerScraper | None = None
         self._search = SearchRun(environment, run)
+        self._tail: ServerLogTail | None = None
         settings = run.settings = self._started_with = self._resolve()
         watch_all = settings.prometheus is not None or settings.otlp is not None
         gate = _gate(settings)
@@ -208,19 +210,24 @@ class Conductor:
         self._exports.begin(self._info)
 
     def _start_scraper(self, settings: Settings) -> None:
+        self._tail = ServerLogTail(settings.server_log) if settings.server_log is not None else None
         url = self._target.metrics_url(settings)
         if url:
+            target = Target.parse(self._environment.host or "", name="host")
             self._scraper = ServerScraper(
-                url, settings.metrics_interval, settings.network.tls, self._run.totals
-            )
+                url, settings.metrics_interval, settings.network.tls, self._run.totals,
+                probes_of(settings, target),
+            )  # fmt: skip
             self._scraper.start()
 
-    def _stop_scraper(self) -> ServerPart:
+    def _server_side(self) -> ServerSide:
+        """Stop reading the server's figures; return them."""
         scraper, self._scraper = self._scraper, None
-        if scraper is None:
-            return ServerMetrics().part()
-        scraper.stop()
-        return scraper.metrics.part()
+        if scraper is not None:
+            scraper.stop()
+        metrics = scraper.metrics if scraper is not None else ServerMetrics()
+        tail, self._tail = self._tail, None
+        return ServerSide(metrics.part(), tail.read() if tail is not None else None)
 
     def _on_spawning_complete(self, user_count: int, **_: Any) -> None:
         if self._info is not None and user_count > self._info.users:
@@ -242,7 +249,7 @@ class Conductor:
             try:
                 self._judge.stop()
                 self._search.stop()
-                conclusion = self._ending.conclude(info, ended, duration, self._stop_scraper())
+                conclusion = self._ending.conclude(info, ended, duration, self._server_side())
                 self._exports.end(conclusion)
             finally:
                 self._info = None

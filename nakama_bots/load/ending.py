@@ -22,18 +22,29 @@ from locust.stats import console_logger
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ledger import Ledger
 from nakama_bots.load.capacity.search_run import SearchRun
-from nakama_bots.load.figures.intervals import LOCAL
+from nakama_bots.load.figures.intervals import LOCAL, let_others_run
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.run import Run
 from nakama_bots.load.run_files import RunFiles
 from nakama_bots.load.user_classes import purposes
+from nakama_bots.results.bottleneck.bins import RunBins
+from nakama_bots.results.bottleneck.verdict import BottleneckPart, bottleneck
 from nakama_bots.results.gate.verdict import VerdictPart, no_verdict, verdict_part
 from nakama_bots.results.record.purposes import purpose_parts
-from nakama_bots.results.record.server_metrics import ServerPart
+from nakama_bots.results.server.log import LimitLog
+from nakama_bots.results.server.metrics import ServerPart
 from nakama_bots.results.show.text import end_of_run
 from nakama_bots.results.summary import LaterParts, RunInfo, Summary, build_summary
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSide:
+    """What a run knows of its server: its metrics, and its log if one was named."""
+
+    metrics: ServerPart
+    log: LimitLog | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +72,7 @@ class Ending:
         log.error("%s", line)
         self._faults.append(line)
 
-    def conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Conclusion:
+    def conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerSide) -> Conclusion:
         """Compute the verdict on a run that lasted ``duration`` seconds, and write its folder."""
         try:
             return self._conclude(info, ended, duration, server)
@@ -81,7 +92,7 @@ class Ending:
             # After Locust's tables, and to the same stream.
             console_logger.info("%s", text)
 
-    def _conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Conclusion:
+    def _conclude(self, info: RunInfo, ended: datetime, duration: float, server: ServerSide) -> Conclusion:
         missing = self._run.master.collect() if self._run.master is not None else ""
         if self._search.searching:
             # It has counted no trial in which a worker was lost.
@@ -106,7 +117,7 @@ class Ending:
         self._texts.append(end_of_run(summary, files.files, verdict))
         return Conclusion(verdict_part(verdict, summary), files.folder, summary)
 
-    def _summary(self, info: RunInfo, ended: datetime, duration: float, server: ServerPart) -> Summary:
+    def _summary(self, info: RunInfo, ended: datetime, duration: float, server: ServerSide) -> Summary:
         totals, master = self._run.totals, self._run.master
         later: LaterParts = {
             "gaps": totals.gaps.parts(totals.timeline.started),
@@ -116,16 +127,24 @@ class Ending:
         capacity = self._search.part()
         if capacity is not None:
             later["capacity"] = capacity
+        health = totals.health.part()
+        if server.metrics["url"] or server.log is not None:
+            later["bottleneck"] = self._bottleneck(server.log, slow=not health["valid"])
         return build_summary(
             info,
             totals.recorder,
             ended=ended,
             duration=duration,
-            health=totals.health.part(),
-            server=server,
+            health=health,
+            server=server.metrics,
             workers=master.parts() if master is not None else (),
             later=later,
         )
+
+    def _bottleneck(self, log: LimitLog | None, *, slow: bool) -> BottleneckPart:
+        lines, first = (log.lines, log.first) if log is not None else (None, None)
+        bins = RunBins.of(self._run.totals.timeline, lines, pause=let_others_run)
+        return bottleneck([bins], first_lines=first, generator_slow=slow)
 
     @property
     def _runner(self) -> Runner:

@@ -55,6 +55,8 @@ MOST_OP_CODES: Final = 20
 _ATTEMPTS: Final = 5
 _FIRST_WAIT: Final = 0.5
 _UNAUTHORIZED: Final = 401
+QUEUE_FULL: Final = "session outgoing queue full"
+"""The reason of the server's close frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -405,6 +407,8 @@ class Player(Acts):
         if socket is not self._socket or self._gone is socket:
             return
         self._gone = socket
+        if isinstance(socket.error, ConnectionClosed) and socket.error.reason == QUEUE_FULL:
+            self.calls.count(names.QUEUE_FULL_CLOSES)
         if self._lost_at is None:
             self._lost_at = perf_counter()
         for call in list(self._on_lost):

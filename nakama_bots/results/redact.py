@@ -16,13 +16,15 @@ _SECRET_WORDS = (
     "webhook",  # the path of its URL is the secret
 )
 
+_SECRET_NAMES = ("db",)  # its URL may contain a password
+
 Scalar = str | int | float | bool | None
 
 
 def public_settings(settings: Mapping[str, Scalar]) -> dict[str, Scalar]:
     """Return ``settings`` for display. Raises ``ConfigError`` for a secret, by its name, or a nested value."""
     for name, value in settings.items():
-        if any(word in name.lower() for word in _SECRET_WORDS):
+        if name.lower() in _SECRET_NAMES or any(word in name.lower() for word in _SECRET_WORDS):
             raise ConfigError(name, "<hidden>", "settings without secrets: this is one by its name")
         if not isinstance(value, Scalar):
             raise ConfigError(name, f"<{type(value).__name__}>", "a text, a number, true, false or null")

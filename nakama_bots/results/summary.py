@@ -14,6 +14,7 @@ from typing import Final, TypedDict, cast
 from nakama_bots import observer
 from nakama_bots.errors import NakamaError, without_secrets
 from nakama_bots.ledger import Ledger
+from nakama_bots.results.bottleneck.verdict import BottleneckPart
 from nakama_bots.results.capacity.document import CapacityPart
 from nakama_bots.results.latency import Latency, latency
 from nakama_bots.results.record.cross_check import CrossCheckPart
@@ -22,9 +23,9 @@ from nakama_bots.results.record.health import Health, HealthPart
 from nakama_bots.results.record.histogram import Histogram
 from nakama_bots.results.record.purposes import PurposePart
 from nakama_bots.results.record.recorder import ABANDONED, OTHER, OUTCOMES, CallKey, CallRow, Recorded, Recorder
-from nakama_bots.results.record.server_metrics import ServerMetrics, ServerPart
 from nakama_bots.results.record.workers import WorkerPart
 from nakama_bots.results.redact import Scalar, public_settings
+from nakama_bots.results.server.metrics import ServerMetrics, ServerPart
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.show.published import PublishedPart, side_by_side
 from nakama_bots.results.timing import TimingPart, timing_part
@@ -219,7 +220,8 @@ class LaterParts(TypedDict, total=False):
     """Missing in older summaries.
 
     ``gaps``: what the figures lack; ``cross_check``: Locust's own count of the requests; ``purposes``: what
-    scenarios must do, and whether they did; ``capacity``: the answer of a run that was a capacity search.
+    scenarios must do, and whether they did; ``capacity``: the answer of a run that was a capacity search;
+    ``bottleneck``: what breaks first, if the server's metrics or its log were read.
     """
 
     published: list[PublishedPart]
@@ -230,6 +232,7 @@ class LaterParts(TypedDict, total=False):
     cross_check: CrossCheckPart
     purposes: list[PurposePart]
     capacity: CapacityPart
+    bottleneck: BottleneckPart
 
 
 class Summary(LaterParts):

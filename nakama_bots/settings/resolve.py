@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.settings.database import Database
 from nakama_bots.settings.exports import Collector, Listen, Sink, Webhook
 from nakama_bots.settings.health_limits import HealthLimits
 from nakama_bots.settings.load_profile import PROFILE_FLAG, LoadProfile
@@ -60,6 +61,9 @@ class Settings:
     health_limits: HealthLimits
     metrics: Target | None
     metrics_interval: float
+    node_metrics: Target | None
+    server_log: Path | None
+    db: Database | None = field(repr=False)
     live: str
     live_interval: float
     prometheus: Listen | None
@@ -95,10 +99,15 @@ class Settings:
                 accepted = f"nothing beside --nakama-load {values['load']}"
                 raise ConfigError(PROFILE_FLAG, values["profile"], accepted)
             values["load"] = LoadProfile.read(Path(values["profile"])).text
+        for name in ("node_metrics", "db"):
+            if values[name] and not values["metrics"]:
+                shown = "<hidden>" if BY_NAME[name].secret else values[name]
+                raise ConfigError(source.written[name], shown, "--nakama-metrics beside it")
         for name in attempt:
             accepted = BY_NAME[name].attempt(values[name])
             if accepted:
-                raise ConfigError(source.written[name], values[name], accepted)
+                shown = "<hidden>" if BY_NAME[name].secret else values[name]
+                raise ConfigError(source.written[name], shown, accepted)
         return cls.of(values)
 
     @classmethod

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings import health_limits, locales
+from nakama_bots.settings.database import DATABASE_ACCEPTED, Database, database_refusal
 from nakama_bots.settings.exports import (
     LISTEN_ACCEPTED,
     OTLP_ACCEPTED,
@@ -84,6 +85,13 @@ def _folder(value: object) -> str:
 
 def _metrics_target(url: str) -> Target:
     return Target.parse(url, any_path=True)
+
+
+def _database(value: object) -> str:
+    text = _any_text(value).rstrip("\r\n")
+    if text:
+        Database.parse(text)
+    return text
 
 
 def _hosts(value: object) -> str:
@@ -217,6 +225,7 @@ _SECRET: Final = Kind(
 _BOOLEAN: Final = Kind(_flag, "true or false")
 _HOSTS: Final = "host names with commas between, as a.example.com,*.b.example.com"
 _SPAN: Final = duration(above=0)
+_METRICS: Final = _parsed(_or_none(_metrics_target), "http://HOST[:PORT][/PATH] or https://..")
 _BYTES: Final = whole(1024, 2**30, of="bytes")
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -280,10 +289,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("health_limits", _parsed(health_limits.parse, health_limits.ACCEPTED), "",
             "limits above which the generator was too slow, such as cpu=0.95,hub_lag=0.1 (docs/live.md)",
             make=health_limits.parse),
-    Setting("metrics", _parsed(_or_none(_metrics_target), "http://HOST[:PORT][/PATH] or https://.."), "",
+    Setting("metrics", _METRICS, "",
             "the server's Prometheus endpoint, read into the time line (docs/live.md)",
             make=_or_none(_metrics_target)),
     Setting("metrics_interval", _SPAN, 5.0, "seconds between two reads of the server's metrics"),
+    Setting("node_metrics", _METRICS, "",
+            "a Prometheus node exporter on the server's machine, read with the server's metrics",
+            make=_or_none(_metrics_target)),
+    Setting("db", Kind(_database, DATABASE_ACCEPTED), "",
+            "the server's PostgreSQL, whose statistics are read with the server's metrics; or @FILE",
+            secret=True, make=_or_none(Database.parse), attempt=database_refusal),
+    Setting("server_log", file_of("the server's log as JSON lines"), "",
+            "the server's own lines about limits are read from it at the end of a run (docs/capacity.md)",
+            make=_or_none(Path)),
     Setting("live", Kind(_live, "table, lines or off"), "",
             "how a headless run shows itself: a table on a terminal and lines elsewhere by default; "
             "off leaves it to Locust's tables (docs/live.md)"),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nakama_bots.results.record.server_metrics import ServerMetrics
+from nakama_bots.results.server.metrics import ServerMetrics
 
 PAGE = """# HELP go_goroutines Number of goroutines that currently exist.
 # TYPE go_goroutines gauge
@@ -25,11 +25,17 @@ process_resident_memory_bytes 4.9143808e+07
 """
 
 
+def read(metrics: ServerMetrics, page: str, now: float) -> dict[str, float]:
+    return metrics.keep(metrics.read(page, now))
+
+
 def test_a_page_becomes_gauges():
-    assert ServerMetrics("u").read(PAGE, 50.0) == {
+    assert read(ServerMetrics("u"), PAGE, 50.0) == {
         "server.goroutines": 91.0,
         "server.sessions": 12.0,
         "server.requests": 0.0,
+        "server.timed_requests": 0.0,
+        "server.request_seconds": 0.0,
         "server.latency_p50": 0.002,
         "server.latency_p95": 0.02926976,
         "server.memory": 49_143_808.0,
@@ -38,14 +44,14 @@ def test_a_page_becomes_gauges():
 
 def test_cpu_and_counters_are_what_was_added():
     metrics = ServerMetrics("u")
-    metrics.read(PAGE, 50.0)
+    read(metrics, PAGE, 50.0)
     later = PAGE.replace("total 10", "total 13").replace('count{node_name="a"} 100', 'count{node_name="a"} 130')
-    found = metrics.read(later, 54.0)
+    found = read(metrics, later, 54.0)
     assert found["server.cpu"] == 0.75
     assert found["server.requests"] == 30.0
     # The server was started anew: its counters begin with nothing.
     anew = PAGE.replace("total 10", "total 1").replace('count{node_name="a"} 100', 'count{node_name="a"} 4')
-    found = metrics.read(anew, 58.0)
+    found = read(metrics, anew, 58.0)
     assert "server.cpu" not in found
     assert found["server.requests"] == 34.0
     part = metrics.part()
@@ -70,9 +76,9 @@ nakama_matchmaker_process_time_count{node_name="a"} 3
 """
     metrics = ServerMetrics("u")
     names = ("gc_pauses", "gc_seconds", "db_waits", "db_wait_seconds")
-    assert metrics.read(page, 1.0) == {f"server.{name}": 0.0 for name in names}
+    assert read(metrics, page, 1.0) == {f"server.{name}": 0.0 for name in names}
     later = page.replace("count 38", "count 40").replace("_sum 0.01", "_sum 0.0125").replace("1.5e+08", "4e+08")
-    found = metrics.read(later + matchmaker, 6.0)
+    found = read(metrics, later + matchmaker, 6.0)
     assert found["server.gc_pauses"] == 2.0
     assert found["server.gc_seconds"] == pytest.approx(0.0025)
     assert found["server.db_wait_seconds"] == pytest.approx(0.25)
@@ -85,13 +91,13 @@ nakama_matchmaker_process_time_count{node_name="a"} 3
 def test_another_page_is_refused(page):
     metrics = ServerMetrics("u")
     with pytest.raises(ValueError, match=r".+"):
-        metrics.read(page, 0.0)
+        read(metrics, page, 0.0)
     assert metrics.part()["scrapes"] == 0
 
 
 def test_memory_of_the_runtime_where_the_process_does_not_tell():
     found = ServerMetrics().read("go_memstats_sys_bytes 2.2e+07\n", 0.0)
-    assert found == {"server.memory": 2.2e7}
+    assert found == {"memory": 2.2e7}
 
 
 def test_failures_are_counted_and_the_first_is_told():

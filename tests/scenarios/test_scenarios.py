@@ -90,6 +90,9 @@ MATCHES = Together({
     ),
     "RelayedMatch": Does(("match_create",), ("delivery.match.RelayedMatch.received",)),
     "AuthoritativeMatch": Does(("rpc",), ("delivery.match.AuthoritativeMatch.received",)),
+    "BigMatch": Does(("rpc",), ("match_server_ticks", "match_inputs_sent"), ("delivery.match.BigMatch",)),
+    "BigRelay": Does(("match_create",), (), ("delivery.match.BigRelay",)),
+    "JoinRace": Does((), ("join_race.joined", "join_race.created")),
     "PartyToMatch": Does(
         ("party_create", "party_join", "party_data_send", "party_matchmaker_add", "party_close", "party_leave"),
         ("delivery.party.PartyToMatch.received", "delivery.match.PartyToMatch.received", "match_size.4"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+from collections.abc import Sequence
 from time import perf_counter, time
 from typing import Final
 
@@ -11,10 +12,12 @@ import gevent
 
 from nakama_bots.errors import CallError
 from nakama_bots.load.figures.intervals import Totals
+from nakama_bots.load.figures.server_machine import DatabaseProbe, HostProbe, NodeProbe, ServerProbe, is_here
 from nakama_bots.rest.transports.transport import GeventTransport
-from nakama_bots.results.record.server_metrics import LIMIT, ServerMetrics
 from nakama_bots.results.record.timeline import SERVER, gauges_only
+from nakama_bots.results.server.metrics import LIMIT, ServerMetrics
 from nakama_bots.settings.network import Limits, Network, Tls
+from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import Target, Timeouts
 
 log = logging.getLogger(__name__)
@@ -32,13 +35,16 @@ def metrics_url(target: Target) -> str:
 
 
 class ServerScraper:
-    """Scrapes ``url`` from ``start`` to ``stop``."""
+    """Scrapes ``url`` from ``start`` to ``stop``, and reads ``probes`` at the same moments."""
 
-    def __init__(self, url: str, interval: float, tls: Tls, totals: Totals) -> None:
+    def __init__(
+        self, url: str, interval: float, tls: Tls, totals: Totals, probes: Sequence[ServerProbe] = ()
+    ) -> None:
         self.metrics = ServerMetrics(url)
         self._interval = interval
-        # No proxy: the endpoint is internal, and often reachable only from this host.
-        self._transport = GeventTransport(Network(tls, Limits(body=LIMIT)))
+        self._page = PageReader(Target.parse(url), tls)
+        self._probes = tuple(probes)
+        self._failed: set[str] = set()
         self._totals = totals
         self._since = time()
         self._reader: gevent.Greenlet[[], None] | None = None
@@ -54,7 +60,9 @@ class ServerScraper:
         if reader is not None:
             reader.kill()
             self._scrape()
-            self._transport.close()
+            self._page.close()
+            for probe in self._probes:
+                probe.close()
 
     def _keep(self) -> None:
         while True:
@@ -63,7 +71,7 @@ class ServerScraper:
 
     def _scrape(self) -> None:
         try:
-            found = self.metrics.read(self._fetch(), perf_counter())
+            page = self.metrics.read(self._page.fetch(), perf_counter())
         except (CallError, ValueError) as error:
             reason = str(error) or type(error).__name__
             if self.metrics.failed(reason):
@@ -80,12 +88,39 @@ class ServerScraper:
             self.metrics.failed(f"{type(error).__name__}: {error}")
             self._totals.failed("the server's metrics", error)
             return
+        # What the server says of itself is preferred to what its machine says.
+        found = self.metrics.keep(self._read_probes() | page)
         now = time()
         self._totals.add(gauges_only(SERVER, self._since, max(0.0, now - self._since), found))
         self._since = now
 
-    def _fetch(self) -> str:
-        target = Target.parse(self.metrics.url)
+    def _read_probes(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for probe in self._probes:
+            try:
+                reading = probe.read()
+            except Exception as error:  # noqa: BLE001 - any failure: the server's metrics are kept without it
+                reason = f"{probe.what}: {str(error) or type(error).__name__}"
+                self.metrics.failed(reason)
+                if probe.what not in self._failed:
+                    self._failed.add(probe.what)
+                    log.warning("%s (further failures are only counted)", reason)
+                continue
+            found |= reading.levels | self.metrics.grown(reading.totals)
+        return found
+
+
+class PageReader:
+    """Reads one URL again and again, over connections of its own."""
+
+    def __init__(self, target: Target, tls: Tls) -> None:
+        self._target = target
+        # No proxy: the endpoint is internal, and often reachable only from this host.
+        self._transport = GeventTransport(Network(tls, Limits(body=LIMIT)))
+
+    def fetch(self) -> str:
+        """Return the page; ``CallError`` or ``ValueError`` if there is none."""
+        target = self._target
         answer = self._transport.send(
             target, "GET", target.path or "/", {"Accept": "text/plain"}, None, _TIMEOUTS
         )
@@ -93,3 +128,20 @@ class ServerScraper:
             msg = f"HTTP {answer.status}"
             raise ValueError(msg)
         return answer.body.decode("utf-8")
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._transport.close()
+
+
+def probes_of(settings: Settings, target: Target) -> list[ServerProbe]:
+    """Return what is read beside the metrics of ``target``: its machine, and its database."""
+    found: list[ServerProbe] = []
+    if settings.node_metrics is not None:
+        node = Target.parse(metrics_url(settings.node_metrics))
+        found.append(NodeProbe(PageReader(node, settings.network.tls)))
+    elif is_here(target.host):
+        found.append(HostProbe(target.port))
+    if settings.db is not None:
+        found.append(DatabaseProbe(settings.db))
+    return found

@@ -89,6 +89,8 @@ class Match(Place):
         match, players = self._join_by()
         self._take(match)
         self.player.calls.count(names.MATCHES_JOINED)
+        if not self._relayed:
+            self.player.calls.count(names.AUTHORITATIVE_JOINED)
         if players:
             self.meet(players, self._timeout)
 

@@ -10,6 +10,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 
 from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
+from nakama_bots.observer import SLOW_READERS_CLOSED
 from nakama_bots.realtime.socket import DISCONNECT
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 FUNCTION: Final = "blob"
 SLOW_READER: Final = "slow_reader"
-CLOSED: Final = "slow_reader_closed"
+CLOSED: Final = SLOW_READERS_CLOSED
 SURVIVED: Final = "slow_reader_survived"
 
 # More than the server's session queue and both kernels' buffers hold, a few megabytes.

@@ -240,6 +240,8 @@ def _server(values: Mapping[str, float]) -> Iterator[Numbers]:
     points: dict[str, list[tuple[Labels, float]]] = {}
     for full, value in sorted(values.items()):
         name, quantile = full.removeprefix(SERVER_PREFIX), ""
+        if "." in name:
+            continue  # of a game's function, hook or own metric: no series is named after these
         if name[-4:] in _QUANTILES:
             name, quantile = name[:-4], _QUANTILES[name[-4:]]
         points.setdefault(name, []).append(((quantile,) if quantile else (), value))

@@ -18,9 +18,10 @@ from nakama_bots.results.latency import Latency
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
 from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, ProcessPart, short_source
 from nakama_bots.results.record.recorder import ABANDONED
-from nakama_bots.results.record.server_metrics import ServerPart
 from nakama_bots.results.record.timeline import SERVER_PREFIX
 from nakama_bots.results.record.workers import MISSING, WorkerPart
+from nakama_bots.results.server.metrics import ServerPart
+from nakama_bots.results.show.bottleneck import bottleneck_lines
 from nakama_bots.results.show.published import PublishedPart, with_unit
 from nakama_bots.results.summary import (
     ArrivalsPart,
@@ -67,6 +68,7 @@ def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | 
         *_published(summary.get("published", [])),
         *_health(summary["health"]),
         *_server(summary["server"]),
+        *map(_ascii, bottleneck_lines(summary, WIDTH)),
         *_handlers(summary),
         Ledger.from_counts(summary["counts"]).line(),
         *_workers(summary["workers"]),

@@ -14,6 +14,7 @@ from typing import Final
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.gauges import GAUGES
 from nakama_bots.results.record.timeline import SERVER_PREFIX, Interval
+from nakama_bots.results.server.metrics import report_places
 
 _SHOWN: Final = {
     "cpu": ("CPU", GAUGES[gauges.CPU]),
@@ -24,7 +25,6 @@ _SHOWN: Final = {
     "goroutines": ("goroutines", GAUGES[gauges.USERS]),
     "matches": ("matches", GAUGES[gauges.USERS]),
 }
-_REPORTED: Final = ("messages", "requests", "received_bytes", "sent_bytes")
 _NOT_MEASURED: Final = "not measured"
 
 
@@ -44,15 +44,11 @@ class Scrapes:
         self._started = started
         found = [_Scrape(row["at"], row["at"] + row["seconds"], row["gauges"]) for row in rows]
         self._scrapes = sorted(found, key=lambda scrape: scrape.end)
-        reports = [
-            tuple(scrape.values.get(SERVER_PREFIX + name) for name in _REPORTED) for scrape in self._scrapes
+        reads = [
+            {name.removeprefix(SERVER_PREFIX): value for name, value in scrape.values.items()}
+            for scrape in self._scrapes
         ]
-        # The first scrape has the last report of before the run.
-        self._reports = [
-            scrape
-            for place, scrape in enumerate(self._scrapes)
-            if not place or reports[place] != reports[place - 1]
-        ]
+        self._reports = [self._scrapes[place] for place in report_places(reads)]
 
     def lines(self, first: float, last: float) -> list[str]:
         """Return the lines about a call from ``first`` to ``last``, in seconds since 1970."""

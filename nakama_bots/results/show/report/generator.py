@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.timeline import SERVER_PREFIX
-from nakama_bots.results.show.report.parts import Item, Items, Table, facts, over_time, rows_table, text
+from nakama_bots.results.show.bottleneck import notes, size_lines
+from nakama_bots.results.show.report.parts import Item, Items, Lines, Table, facts, over_time, rows_table, text
 from nakama_bots.results.show.report.view import RunView
 
 SHOWN_AS: Final[dict[str, tuple[str, float]]] = {
@@ -30,7 +31,28 @@ _OF_THE_SERVER: Final[tuple[tuple[str, str, float, tuple[str, ...]], ...]] = (
     ("CPU", "% of a core", 100.0, ("cpu",)),
     ("Memory", "MB", 1e-6, ("memory",)),
     ("Goroutines", "", 1.0, ("goroutines",)),
-    ("Database connections in use", "", 1.0, ("db_connections",)),
+    ("Threads", "", 1.0, ("threads",)),
+    ("The machine", "%", 100.0, ("host_cpu", "host_memory")),
+    ("The machine's traffic since the start", "MB", 1e-6, ("host_received_bytes", "host_sent_bytes")),
+    ("Open files", "", 1.0, ("open_files", "open_files_max")),
+    ("Database connections of the server", "", 1.0, ("db_connections", "db_connections_max")),
+    (
+        "PostgreSQL's connections",
+        "",
+        1.0,
+        (
+            "postgres_connections",
+            "postgres_active",
+            "postgres_waiting_for_locks",
+            "postgres_waiting_for_disk",
+            "postgres_idle_in_transaction",
+        ),
+    ),
+    ("PostgreSQL's transactions since the start", "", 1.0, ("postgres_commits", "postgres_rollbacks")),
+    ("Runtimes", "", 1.0, ("lua_runtimes", "javascript_runtimes")),
+    ("Hooks", "ms", 1e3, ("before_hook_p50", "before_hook_p95", "after_hook_p50", "after_hook_p95")),
+    ("Wait of presence events", "ms", 1e3, tuple(f"presence_wait_{name}" for name in _QUANTILES)),
+    ("Dropped events, refused writes since the start", "", 1.0, ("dropped_events", "storage_rejects")),
     ("Latency of its requests", "ms", 1e3, tuple(f"latency_{name}" for name in _QUANTILES)),
     ("Matchmaker's processing", "ms", 1e3, tuple(f"matchmaker_process_{name}" for name in _QUANTILES)),
     ("Presence events", "ms", 1e3, tuple(f"presence_event_{name}" for name in _QUANTILES)),
@@ -86,6 +108,26 @@ def server(run: RunView) -> Items:
             items[f"gauges {title}"] = _scaled(run, title, rows, unit, factor)
     for name, row in left.items():
         items[f"gauge {name}"] = _scaled(run, name, {name: row}, "", 1.0)
+    return items
+
+
+def breaks_first(run: RunView) -> Items:
+    """Return the verdict on what breaks first, its evidence and what limits it."""
+    part = run.summary.get("bottleneck")
+    if part is None:
+        return {}
+    rows = tuple(
+        (
+            found["name"], f"{found['players']:,}", found["text"],
+            "; ".join([*found["beside"], *([found["log"]] if found["log"] else [])]), found["advice"],
+            found["source"],
+        )
+        for found in part["found"]
+    )  # fmt: skip
+    items: dict[str, Item] = {"verdict": Lines((part["text"], *notes(part), *size_lines(part)))}
+    if rows:
+        headers = ("what", "from players", "figure", "at the same time", "advice", "source")
+        items["found"] = Table("Found, the first to break first", headers, rows, left=6)
     return items
 
 

@@ -11,7 +11,7 @@ from nakama_bots.results.record.recorder import ABANDONED
 from nakama_bots.results.show.published import with_unit
 from nakama_bots.results.show.report.capacity import capacity
 from nakama_bots.results.show.report.charts import MOST_LINES
-from nakama_bots.results.show.report.generator import health, server
+from nakama_bots.results.show.report.generator import breaks_first, health, server
 from nakama_bots.results.show.report.parts import (
     LATENCY_HEADERS,
     Item,
@@ -46,7 +46,7 @@ _TITLE: Final = 70
 _SHOWN: Final = frozenset({
     "schema", "run", "target", "versions", "settings", "ledger", "calls", "ticks", "delivery", "matchmaking",
     "chat", "arrivals", "paced", "errors", "samples_ms", "counts", "recorded", "health", "server", "workers",
-    "published", "deliveries", "timing", "capacity",
+    "published", "deliveries", "timing", "capacity", "bottleneck",
 })  # fmt: skip
 """Parts of the summary that have a section; others are shown as they are."""
 
@@ -409,6 +409,9 @@ SECTIONS: Final = (
     Section("errors", "Errors", _errors),
     Section("ledger", "Ledger", _ledger),
     Section("health", "Generator health", health),
+    Section("bottleneck", "What breaks first", breaks_first,
+            "The figures of the server and the players against the number of players, by the rules of "
+            "docs/capacity.md."),
     Section("server", "Server metrics", server, "Read from the target itself, on the same time axis."),
     Section("own", "Other counts and durations", _own),
     Section("about", "Versions and settings", _about),

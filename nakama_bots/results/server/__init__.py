@@ -1,0 +1,1 @@
+"""What a server says about itself: its metrics, its log, and the machine and the database under it. Pure."""
