@@ -20,6 +20,7 @@ from nakama_bots.players.behaviours.seat import Seat
 from nakama_bots.players.delivery.codecs import exact, json_field, keyed, stamped
 from nakama_bots.players.identity import Identity, Newcomers
 from nakama_bots.players.inbox import Inbox
+from nakama_bots.players.pacing import thinking
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.player import Player, World
 from nakama_bots.players.rendezvous import Crew
@@ -89,6 +90,7 @@ __all__ = [
     "stamped",
     "tag",
     "task",
+    "thinking",
 ]
 
 __version__: str

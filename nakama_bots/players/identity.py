@@ -60,6 +60,10 @@ class Identity:
         """A name shared by ``size`` players with adjacent numbers in the same process and run."""
         return f"{self.prefix}-{what}-{self.seed}-{self.worker}-{self.number // size}"
 
+    def new_name(self, what: str) -> str:
+        """A name that nothing has yet; another one on each call."""
+        return f"{self.username}-{what}-{secrets.token_hex(4)}"
+
     @property
     def variables(self) -> dict[str, str]:
         """The variables in the session's token: a client may not write the metadata of its own account."""

@@ -102,10 +102,11 @@ def passing_through(player: Player) -> Iterator[None]:
     try:
         yield
     finally:
+        # First: the server ends the connections of an account that is deleted, with what is under way on them.
+        player.disconnect()
         # A failed deletion has been reported; it must not hide what ended the visit.
         with suppress(CallError):
             player.client.delete_account(player.session)
-        player.disconnect()
         player.session.stale = True
 
 

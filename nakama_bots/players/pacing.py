@@ -7,7 +7,9 @@ send that the stall delayed shows it ("coordinated omission", Gil Tene; the same
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+import random
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
@@ -96,3 +98,17 @@ def pace(calls: PacedCalls, rate: float, seconds: float | None = None) -> Iterat
             left = None if left is None else left - 1
     finally:
         calls.end()
+
+
+def thinking(median: float, spread: float, longest: float) -> Callable[..., None]:
+    """Return a method that pauses as a person does, for the class of a user.
+
+    ``think = thinking(0.8, 0.5, longest=4.0)``: seconds; log-normal, with the standard deviation ``spread`` of
+    the logarithm. ``self.think(0.3)`` pauses in 3 of 10 calls.
+    """
+
+    def think(_user: object, share: float = 1.0) -> None:
+        if random.random() < share:
+            gevent.sleep(min(random.lognormvariate(math.log(median), spread), longest))
+
+    return think

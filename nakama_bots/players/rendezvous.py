@@ -73,9 +73,21 @@ class Crew:
             raise RequestTimeout(text, operation=_MEET)
         return value
 
-    def wait(self, timeout: float = 60.0) -> None:
-        """Wait until all of the crew reach this point; ``RequestTimeout`` if one does not."""
-        self._meeting.wait(timeout)
+    def done(self, step: str) -> None:
+        """Let those continue that wait ``after`` this step; each step is done once."""
+        self.share(step, step)
+
+    def after(self, *steps: str, timeout: float = 60.0) -> None:
+        """Wait until other members have ``done`` these steps; ``RequestTimeout`` if one has not."""
+        for step in steps:
+            self.hear(timeout, step)
+
+    def wait(self, point: str = "", players: int = 0, timeout: float = 60.0) -> None:
+        """Wait until all of the crew, or ``players`` of it, reach this point; ``RequestTimeout`` otherwise.
+
+        ``point`` tells those apart that different members wait at, such as the id of their party.
+        """
+        self._meeting.wait(point, players, timeout)
 
     def leave(self) -> None:
         """Leave the crew: the others no longer wait for this player. Idempotent."""
@@ -88,23 +100,23 @@ class _Meeting:
         self.members: list[Player] = []
         self.shared: defaultdict[str, AsyncResult[str | None]] = defaultdict(AsyncResult)
         self._size = size
-        self._here = 0
-        self._point = Event()
-        """The next point that all wait at; replaced when all have reached it."""
+        self._points: defaultdict[str, _Point] = defaultdict(_Point)
+        """The next point of each name that members wait at; removed when all have reached it."""
         self.ended = False
 
-    def wait(self, timeout: float) -> None:
-        point = self._point
+    def wait(self, name: str, size: int, timeout: float) -> None:
+        point = self._points[name]
         if not self.ended:
-            self._here += 1
-            if self._here == self._size:
-                self._here, self._point = 0, Event()
-                point.set()
+            point.here += 1
+            if point.here == (size or self._size):
+                del self._points[name]
+                point.reached = True
+                point.event.set()
                 return
-            point.wait(timeout)
-            if point is not self._point:
+            point.event.wait(timeout)
+            if point.reached:
                 return
-            self._here -= 1
+            point.here -= 1
         raise RequestTimeout("not all of the crew arrived", operation=_MEET)
 
     def end(self) -> None:
@@ -112,7 +124,15 @@ class _Meeting:
         for one in list(self.shared.values()):
             if not one.ready():
                 one.set(None)
-        self._point.set()
+        for point in self._points.values():
+            point.event.set()
+
+
+class _Point:
+    def __init__(self) -> None:
+        self.event = Event()
+        self.here = 0
+        self.reached = False
 
 
 class Rendezvous:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nakama_bots.record.capture.tape import WS, RecordedPush, TapedCall, fields
+from nakama_bots.record.capture.tape import WS, RecordedPush, TapedCall, fields, objects
 from nakama_bots.record.correlate import Ref, parsed
 from nakama_bots.record.roles import Role
 
@@ -41,10 +41,14 @@ class Act:
     """The call that added the ticket, for a match of the matchmaker."""
     function: TapedCall | None = None
     """The call of the function that gave the match."""
+    left: bool = False
+    """Whether a call ended it, and not the end of its connection."""
     party: Act | None = None
     """The party that looked for the match."""
-    size: int = 0
-    """Players of a match of the matchmaker."""
+    users: tuple[str, ...] = ()
+    """User ids of the players of a match of the matchmaker."""
+    result: str = ""
+    """What all of them received."""
 
 
 @dataclass(slots=True)
@@ -102,6 +106,10 @@ def _opened(found: Acting, role: Role, index: int, call: TapedCall) -> Act | Non
     if call.name == "channel_join" and answer.get("id") and not request.get("hidden"):
         return act("chat", "chat", answer["id"])
     if call.name == "party_create" and request.get("open") and answer.get("party_id"):
+        # The server says it twice.
+        echo = _push(role, "party", call.at, lambda body: body.get("party_id") == answer["party_id"])
+        if echo is not None and echo.at - call.at < _JOIN_SOON:
+            found.part.add(id(echo))
         return act("party", "lead_party", answer["party_id"])
     if call.name == "party_join" and request.get("party_id"):
         joined = _push(role, "party", call.at, lambda body: body.get("party_id") == request.get("party_id"))
@@ -133,7 +141,8 @@ def _search(found: Acting, act: Act, request: Mapping[str, Any]) -> None:
             if party is None and (ticket is None or ticket.name != "matchmaker_add"):
                 return  # it belongs to a party that is written call by call
             act.how = "find_match" if party is None else "party.find_match"
-            act.ticket, act.party, act.size = ticket, party, len(body.get("users", ()))
+            act.ticket, act.party = ticket, party
+            act.users, act.result = matched_users(push), result_of(push)
             found.part.update(map(id, (push, ticket)))
             return
     before = next(_before(found, act), None)
@@ -142,6 +151,18 @@ def _search(found: Acting, act: Act, request: Mapping[str, Any]) -> None:
         if isinstance(payload, Mapping) and payload.get("match_id") == match_id:
             act.how, act.function = "join_listed_match", before
             found.part.add(id(before))
+
+
+def matched_users(matched: RecordedPush) -> tuple[str, ...]:
+    """User ids of the players that the matchmaker has put together."""
+    presences = (fields(one.get("presence")) for one in objects(fields(matched.body).get("users")))
+    return tuple(str(one.get("user_id", "")) for one in presences)
+
+
+def result_of(matched: RecordedPush) -> str:
+    """What all players received that the matchmaker has put together: the token or the id of a match."""
+    body = fields(matched.body)
+    return str(body.get("token") or body.get("match_id", ""))
 
 
 def _before(found: Acting, act: Act) -> Iterator[TapedCall]:
@@ -184,7 +205,7 @@ def _end(found: Acting, act: Act) -> None:
         if leaves and isinstance(call.request, Mapping) and call.request.get(field_name) == act.id:
             # A member that became the leader closes the party itself: leaving it would be another call.
             inherited = act.how == "join_party" and call.name == "party_close"
-            act.end = index + 1 if inherited else index
+            act.end, act.left = (index + 1 if inherited else index), True
             if not call.error and not inherited:
                 found.part.add(id(call))
             return

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from nakama_bots.record import routes
 from nakama_bots.record.capture.tape import RecordedPush, TapedCall
 from nakama_bots.record.roles import Role
 
@@ -19,8 +20,6 @@ _SMALLEST: Final = 10_000
 """A smaller number that an answer gave and a request has is taken for the same by chance."""
 _JOINS: Final = ("channel_join", "match_create", "match_join", "party_create")
 _USERS: Final = frozenset({"user", "user_id", "user_ids", "ids", "owner_id", "owner_ids", "id"})
-_OF_USERS: Final = ("{user_id}", "{owner_id}", "status_follow", "status_unfollow")
-"""Requests in which an id without a field name is a user's."""
 _SORTED: Final = ("user_id_one", "user_id_two")
 """Fields of a direct chat, whose users are in the order of their ids: which is first differs by run."""
 _MOST_SHOWN: Final = 12
@@ -131,7 +130,7 @@ class Correlation:
         for path, value in _leaves(body):
             key = _key(value)
             # What a client had said before a server repeated it is the client's own.
-            if self._asked.get(key, at) < at and not _looks_given(value):
+            if self._asked.get(key, at) < at and not _repeated(path, value):
                 continue
             ref = Ref(role, event, path)
             if _carries(path, value) and usable(ref):
@@ -162,13 +161,19 @@ class Correlation:
         if not candidates:
             return None
 
-        def rank(item: tuple[float, Ref]) -> tuple[bool, bool, bool, float]:
+        def rank(item: tuple[float, Ref]) -> tuple[bool, bool, bool, bool, float]:
             when, ref = item
-            # What the player is in comes first. What made it comes before what lists it, and the first one
-            # before what repeats it.
+            # What the player is in comes first. What made it comes before what lists it (the player's own list
+            # before another one's), and the first one before what repeats it.
             inside = ref.role is role and isinstance(ref.event, TapedCall) and ref.event.name in _JOINS
             listed = any(isinstance(one, int) for one in ref.path)
-            return not inside, isinstance(ref.event, RecordedPush), listed, when
+            return (
+                not inside,
+                isinstance(ref.event, RecordedPush),
+                listed,
+                listed and ref.role is not role,
+                when,
+            )
 
         return min(candidates, key=rank)[1]
 
@@ -203,7 +208,9 @@ class Correlation:
                 pieces.append(text[end:])
             return Mixed(tuple(pieces))
         if _UUID.fullmatch(text):
-            if "rpc" not in where and (key in _USERS or (not key and any(one in where for one in _OF_USERS))):
+            if "rpc" not in where and (
+                key in _USERS or (not key and routes.names_users(where.partition(" ")[2]))
+            ):
                 return Bystander("user_id", text)
             self.findings.leave(f"{where}: {key or 'value'}, an id that no answer had")
         elif _ID_KEY.search(key) and _looks_given(text):
@@ -239,13 +246,24 @@ def _looks_given(value: Any) -> bool:
     return bool(_UUID.search(value)) or (len(value) >= 16 and any(map(str.isdigit, value)) and " " not in value)
 
 
+def _repeated(path: Path, value: Any) -> bool:
+    """Whether a value that a client had sent before is a server's all the same, such as an id it had before."""
+    if isinstance(value, int):
+        return _looks_given(value)
+    return _looks_given(value) and (bool(_UUID.match(value)) or bool(_ID_KEY.search(_name(path))))
+
+
+def _name(path: Path) -> str:
+    return next((one for one in reversed(path) if isinstance(one, str) and one != "json()"), "")
+
+
 def _carries(path: Path, value: Any) -> bool:
     """Whether a value of an answer is one that a later request may have from it."""
     if isinstance(value, int):
         return abs(value) >= _SMALLEST
     if len(value) < 4 or len(value) > 4096:
         return False
-    name = next((one for one in reversed(path) if isinstance(one, str) and one != "json()"), "")
+    name = _name(path)
     if name in _SORTED:
         return False
     return (

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
-from nakama_bots.record import pace
-from nakama_bots.record.acts import MATCHED, TICKETS, Act, acting_of
+from nakama_bots.record import pace, routes
+from nakama_bots.record.acts import MATCHED, TICKETS, Act, acting_of, matched_users, result_of
 from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall, fields, objects, whole
+from nakama_bots.record.causes import cause_of
 from nakama_bots.record.correlate import Bystander, Correlation, Document, Event, Mixed, Own, Path, Ref
-from nakama_bots.record.meeting import CAUSE, Order
+from nakama_bots.record.meeting import Meeting
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
@@ -18,7 +21,6 @@ from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import invoke
 from nakama_bots.record.writing.code import Raw
 from nakama_bots.record.writing.invoke import Written
-from nakama_bots.rest.families import friends, groups, users
 
 _REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""
@@ -27,16 +29,17 @@ _FEW_SENDS: Final = 3
 _SHORT_SEND: Final = 64
 """Bytes of match state that are written into the scenario, if there are few of them."""
 _ONCE: Final = 'changed: PUT /v2/storage without its version "*": the object exists from then on'
-_NEED_USERS: Final = frozenset({
-    (WS, "status_follow"), (WS, "channel_join"),
-    *((route.method, route.template) for route in (friends.ADD, friends.BLOCK, groups.ADD_USERS)),
-})  # fmt: skip
-_ENABLING: Final = frozenset({"party_leader"})
+_ENABLING: Final = frozenset({MATCHED, "party_leader"})
 """Pushes after which the player may do more: always waited for, even if the next call came much later."""
 _UNAWAITED: Final = frozenset({
     "match_presence_event", "channel_presence_event", "party_presence_event", "stream_presence_event",
     "status_presence_event",
 })  # fmt: skip
+_ANSWERED: Final = {
+    "channel_message_send": "channel_message", "match_data_send": "match_data", "party_data_send": "party_data",
+}  # fmt: skip
+"""The push with which others answer a message."""
+_ECHOES: Final = ("channel_message", "match_data")
 _FILTERS: Final = {"notifications": "code", "match_data": "op_code", "party_data": "op_code"}
 
 
@@ -47,6 +50,10 @@ class ScenarioPlan:
     parts: list[Part]
     correlation: Correlation
     notes: list[str]
+    players: int = 1
+    """Users that play it together: a run has a multiple of them."""
+    matched: dict[str, int] = field(default_factory=dict)
+    """Number, from 1, of each match whose tickets were added without waiting for it."""
     values: dict[str, Any] = field(default_factory=dict)
     """Large values that go into the data file."""
     series: list[Series] = field(default_factory=list)
@@ -59,13 +66,15 @@ def plan(tape: Tape, redactor: Redactor) -> ScenarioPlan:
     parts = [Part(role, acting_of(role)) for role in roles]
     usable = {id(part.role): part.acting.usable for part in parts}
     correlation = Correlation(roles, lambda ref: usable[id(ref.role)](ref))
-    made = ScenarioPlan(parts, correlation, notes)
+    made = ScenarioPlan(parts, correlation, notes, len(parts) or 1)
     for part in parts:
         part.steps = list(_Steps(part, made, redactor, len(parts) > 1).all())
     for part in parts:
         _take(part, parts)
+    for part in parts:
+        _takes_last(part)
     _hand_over(parts)
-    Order(parts).all()
+    Meeting(parts).arrange()
     for part in parts:
         _pause(part)
     return made
@@ -91,7 +100,8 @@ class _Steps:
             if now > connection:
                 yield from self._sent()
                 # Before what the player was in ends: it did not leave, its connection ended.
-                yield Step("disconnect", call.at, call.at)
+                ended = min(call.at, self._role.sockets[now - 2].closed or call.at)
+                yield Step("disconnect", ended, ended)
             yield from self._closes(index, call.at)
             if now > connection:
                 connection = now
@@ -112,33 +122,55 @@ class _Steps:
                 since = call if act.ticket is None else act.ticket
                 yield Step(
                     "open", since.at, call.ended, act=act, call=call,
-                    written=self._resolved(invoke.opening(act, self._mode()), call),
+                    written=self._resolved(invoke.opening(act, self._mode(act.users)), call),
                 )  # fmt: skip
                 continue
             yield Step(
-                "call",
-                call.at,
-                call.ended,
-                act=self._inside(index, call),
-                call=call,
-                written=self._call(index, call),
-            )
+                "call", call.at, call.ended, act=self._inside(index, call), call=call,
+                written=self._call(index, call), name=self._found_by(call),
+            )  # fmt: skip
         # A player is in what it did not leave until its connection ends.
-        yield from self._closes(len(calls), max((one.closed or 0.0 for one in self._role.sockets), default=0.0))
+        yield from self._sent()
+        closed = max((one.closed or 0.0 for one in self._role.sockets), default=0.0)
+        if any(act.end == len(calls) and not act.left for act in acting.acts):
+            yield Step("disconnect", closed, closed)
+        yield from self._closes(len(calls), closed)
 
-    def _mode(self) -> Any:
-        # Only players of the same crew are matched.
-        return Raw("crew.id") if self._together else Raw("type(self).__name__")
+    def _mode(self, users: Sequence[str]) -> Any:
+        """What keeps a ticket apart from others: only players of the same crew are matched, or of the class."""
+        recorded = {part.role.user for part in self._made.parts}
+        if not recorded.issuperset(users):
+            # Copies of the player are matched with each other.
+            self._made.players = math.lcm(self._made.players, len(users))
+            return Raw("type(self).__name__")
+        return Raw("crew.id") if self._together else Raw("self.player.user_id")
 
     def _ticket_mode(self, call: TapedCall) -> Any:
+        matched = self._matched(call)
+        if matched is None:
+            return Raw("self.player.user_id")  # it must not be matched here either
+        mode = self._mode(matched_users(matched))
+        result = self._found_by(call)
+        if mode.text != "crew.id" or not result:
+            return mode
+        # A player that does not wait may have several tickets: each finds those that it had found.
+        numbers = self._made.matched
+        return Raw(f'f"{{crew.id}} {numbers.setdefault(result, len(numbers) + 1)}"')
+
+    def _found_by(self, call: TapedCall) -> str:
+        """What a ticket found that was added without waiting; "" if it is none."""
+        matched = self._matched(call) if call.name in TICKETS else None
+        result = "" if matched is None else result_of(matched)
+        acts = (act for part in self._made.parts for act in part.acting.acts)
+        return "" if any(act.result == result for act in acts) else result
+
+    def _matched(self, call: TapedCall) -> RecordedPush | None:
+        """The push that says that a ticket was matched."""
         ticket = fields(call.answer).get("ticket")
-        matched = any(
-            push.key == MATCHED and ticket is not None and push.body.get("ticket") == ticket
-            for part in self._made.parts
-            for push in part.role.pushes
+        pushes = (push for part in self._made.parts for push in part.role.pushes if push.key == MATCHED)
+        return next(
+            (one for one in pushes if ticket is not None and fields(one.body).get("ticket") == ticket), None
         )
-        # A ticket that was not matched must not be matched here either.
-        return self._mode() if matched else Raw("self.player.user_id")
 
     def _closes(self, index: int, at: float) -> Iterator[Step]:
         for act in reversed(self._part.acting.acts):
@@ -249,17 +281,17 @@ def _must_exist(user: Bystander, call: TapedCall) -> bool:
     """True if the call has the recorded outcome only for a user that exists."""
     if call.error:
         return False
-    if (call.kind, call.name) == ("GET", users.GET.template):
+    if (call.kind, call.name) == routes.LOOKUP:
         found = objects(fields(call.answer).get("users"))
         return any(user.recorded in (one.get("id"), one.get("username")) for one in found)
-    return (call.kind, call.name) in _NEED_USERS
+    return routes.needs_users(call.kind, call.name)
 
 
 def _safe(written: Written, call: TapedCall, role: Role, notes: list[str]) -> Written:
     """Names that must be a bot's own, and conditions that hold only once."""
     method = written.method.rpartition(".")[2]
     if method == "create_group" and "name" in written.named:
-        written.named["name"] = Raw('f"{self.player.identity.username}-{random.getrandbits(32):x}"')
+        written.named["name"] = Raw('self.player.identity.new_name("group")')
     if method == "update_account":
         for name in ("display_name", "avatar_url", "location", "lang_tag", "timezone"):
             if written.named.get(name):
@@ -294,7 +326,57 @@ def _take(part: Part, parts: Sequence[Part]) -> None:
             wanted[id(push)] = push
     for push in sorted(wanted.values(), key=lambda one: one.at):
         step = Step("take", push.at, push.at, push=push, name=_FILTERS.get(push.key, ""))
-        part.steps.insert(_place(part.steps, push.at), step)
+        if push.key == MATCHED:
+            step.value = _ticket_of(push, part)
+        part.steps.insert(min(_place(part.steps, push.at), _too_late(push, part.steps)), step)
+
+
+def _takes_last(part: Part) -> None:
+    """After messages that were sent without waiting, wait for what came meanwhile."""
+    index = 0
+    while index < len(part.steps):
+        end = index
+        sends: list[Step] = []
+        takes: list[Step] = []
+        while end < len(part.steps) and _in_burst(part.steps[end], sends):
+            (takes if part.steps[end].kind == "take" else sends).append(part.steps[end])
+            end += 1
+        run = part.steps[index:end]
+        if len(sends) > len(takes) > 0 and any(one.kind == two.kind for one, two in pairwise(run)):
+            part.steps[index:end] = [*sends, *takes]
+        index = max(end, index + 1)
+
+
+def _in_burst(step: Step, sends: Sequence[Step]) -> bool:
+    if step.kind == "take" and step.push is not None and sends and sends[0].call is not None:
+        return _ANSWERED.get(sends[0].call.name) == step.push.key
+    if step.kind != "call" or step.call is None or step.call.name not in _ANSWERED:
+        return False
+    return not sends or (step.act is sends[0].act and step.call.name == _name_of(sends[0]))
+
+
+def _name_of(step: Step) -> str:
+    return step.call.name if step.call is not None else ""
+
+
+def _too_late(matched: RecordedPush, steps: Sequence[Step]) -> int:
+    """The step that took a ticket back and was refused because it had been matched: the push was on its way."""
+    ticket = fields(matched.body).get("ticket") if matched.key == MATCHED else None
+    for index, step in enumerate(steps):
+        call = step.call
+        if ticket and call is not None and call.error and fields(call.request).get("ticket") == ticket:
+            return index
+    return len(steps)
+
+
+def _ticket_of(push: RecordedPush, part: Part) -> Ref | None:
+    """The ticket that was matched, in the answer that gave it."""
+    ticket = fields(push.body).get("ticket")
+    for step in part.steps:
+        answer = fields(step.call.answer) if step.kind == "call" and step.call is not None else {}
+        if ticket is not None and answer.get("ticket") == ticket and step.call is not None:
+            return Ref(part.role, step.call, ("ticket",))
+    return None
 
 
 def _awaited(push: RecordedPush, part: Part, parts: Sequence[Part]) -> bool:
@@ -304,21 +386,16 @@ def _awaited(push: RecordedPush, part: Part, parts: Sequence[Part]) -> bool:
     before, after = part.steps[index - 1], part.steps[index]
     if push.key in _ENABLING:
         return True
-    if after.kind == "close" or after.at - push.at > _REACTION:
+    if after.kind in ("close", "disconnect") or after.at - push.at > _REACTION:
         return False
     if any(push.at < one.at <= after.at and one.key == push.key for one in part.role.pushes):
         return False
-    causes = [
-        (call.at, other is part)
-        for other in parts
-        for call in other.role.calls
-        if push.at - CAUSE < call.at <= push.at
-    ]
-    if not causes:
+    found = cause_of(push, [one.role for one in parts])
+    if found is None:
         return False  # its sender was not recorded: it would not arrive again
-    _, own = max(causes)
-    # What the server sends with the answer was not waited for.
-    return not own or push.at - before.ended >= _IDLE
+    own = found[0] is part.role
+    # What the server sends with the answer was not waited for; the answer to a message says what its echo does.
+    return not own or (push.key not in _ECHOES and push.at - before.ended >= _IDLE)
 
 
 def _place(steps: Sequence[Step], at: float) -> int:
@@ -375,7 +452,7 @@ def _pause(part: Part) -> None:
     gaps: list[tuple[Step, float]] = []
     free = part.steps[0].at if part.steps else 0.0
     for step in part.steps:
-        if step.kind not in ("close", "share", "hear", "take", "meet"):
+        if step.kind not in ("close", "share", "hear", "done", "after", "wait", "take", "meet"):
             gaps.append((step, max(0.0, step.at - free)))
         free = max(free, step.ended)
     limit = pace.threshold([gap for _, gap in gaps])
@@ -385,5 +462,7 @@ def _pause(part: Part) -> None:
         if gap >= limit:
             index = part.steps.index(step)
             # A role that waits for another one has thought before.
+            while index and part.steps[index - 1].kind in ("hear", "after", "wait", "meet"):
+                index -= 1
             part.steps.insert(index, Step("pause", step.at, step.at, seconds=owed))
             owed = 0.0

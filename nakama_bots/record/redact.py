@@ -19,7 +19,7 @@ from nakama_bots.players.player import Player
 from nakama_bots.realtime.catalog import REPLIES
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.correlate import parsed
-from nakama_bots.record.routes import METHODS
+from nakama_bots.record.routes import TEMPLATES
 from nakama_bots.record.writing.invoke import payload_of
 from nakama_bots.rest.client import Client
 
@@ -48,7 +48,11 @@ _SECRET: Final = re.compile(
 )
 _TEXTS: Final = frozenset({"display_name", "avatar_url", "location", "description", "status", "about", "bio"})
 # What the generated source has besides the names of the package.
-_WRITTEN: Final = "nakama_bots record recorded redacted player match first second user name text refused errors"
+_WRITTEN: Final = (
+    "nakama_bots record recorded redacted player match first second user name text refused errors model models"
+    " values value rows series times think thinking others crew inbox room party payload data message board"
+    " tournament mode status body object collection function path method share done after wait hear meet pause"
+)
 
 
 def filler(size: int) -> str:
@@ -145,7 +149,7 @@ def _vocabulary() -> str:
     """Return the words of every scenario. A secret that is part of one, such as the user name "play", is only
     replaced as a whole text: elsewhere a replacement would break the source.
     """
-    names = [*dir(Client), *dir(Player), *REPLIES, *(template for _, template in METHODS), *keyword.kwlist]
+    names = [*dir(Client), *dir(Player), *REPLIES, *TEMPLATES, *keyword.kwlist]
     for module in iter_modules(types.__path__, f"{types.__name__}."):
         for one in vars(import_module(module.name)).values():
             names += getattr(one, "__annotations__", ())

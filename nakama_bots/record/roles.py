@@ -7,15 +7,8 @@ from typing import Final
 
 from nakama_bots.record import routes
 from nakama_bots.record.capture.tape import WS, RecordedPush, RecordedSocket, Tape, TapedCall
-from nakama_bots.rest.families import friends, groups, notifications
 
 NAMES: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-_PERSONAL: Final = ("/v2/account/link/", "/v2/account/unlink/", "/v2/iap/")
-# Calls that succeed once per account: friends and members stay, deleted notifications are gone.
-_ONCE: Final = frozenset({
-    (route.method, route.template)
-    for route in (friends.ADD, friends.BLOCK, friends.DELETE, groups.JOIN, notifications.DELETE)
-})  # fmt: skip
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +33,7 @@ class Role:
     @property
     def needs_new_account(self) -> bool:
         """True if its account was new, or made a call that succeeds only once."""
-        return self.created or any((one.kind, one.name) in _ONCE and not one.error for one in self.calls)
+        return self.created or any(routes.only_once(one.kind, one.name) and not one.error for one in self.calls)
 
     @property
     def appears_online(self) -> bool:
@@ -108,11 +101,11 @@ def _kept(role: Role, calls: list[TapedCall], notes: list[str]) -> list[TapedCal
                     notes.append(f"replaced: the login by {how}, by the bots' own by device")
             else:
                 kept.append(call)
-        elif not call.answered:
+        elif not call.answered or call.error == "Cancelled":  # its client had gone
             notes.append(f"left out: {shown}; it was not answered")
         elif call.error == "Unauthenticated":
             notes.append(f"left out: {shown} ({call.error}); a bot renews its session")
-        elif call.name.startswith(_PERSONAL):
+        elif routes.is_personal(call.name):
             notes.append(f"left out: {shown}; it has a person's identity or purchase")
         elif created and not call.error and (call.kind, call.name) == ("PUT", "/v2/account"):
             created = False

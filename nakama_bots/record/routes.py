@@ -1,4 +1,4 @@
-"""Which method of the client a REST request is: the routes of the families, and how each takes its values."""
+"""Facts about routes and messages: the method of the client that makes a request, and what a scenario needs."""
 
 from __future__ import annotations
 
@@ -43,59 +43,108 @@ _FAMILIES: Final = (
     notifications, purchases, rpc, sessions, storage, tournaments, users,
 )  # fmt: skip
 
-# Route -> method of the client. What is not here is written as ``api.call(method, path)``.
-METHODS: Final[dict[tuple[str, str], str]] = {
-    (route.method, route.template): method
-    for route, method in (
-        (account.GET, "get_account"),
-        (account.UPDATE, "update_account"),
-        (account.DELETE, "delete_account"),
-        (channels.LIST_MESSAGES, "list_channel_messages"),
-        (events.EMIT, "emit_event"),
-        (friends.LIST, "list_friends"),
-        (friends.ADD, "add_friends"),
-        (friends.DELETE, "delete_friends"),
-        (friends.BLOCK, "block_friends"),
-        (friends.LIST_OF_FRIENDS, "list_friends_of_friends"),
-        (groups.LIST, "list_groups"),
-        (groups.CREATE, "create_group"),
-        (groups.UPDATE, "update_group"),
-        (groups.DELETE, "delete_group"),
-        (groups.JOIN, "join_group"),
-        (groups.LEAVE, "leave_group"),
-        (groups.ADD_USERS, "add_group_users"),
-        (groups.BAN_USERS, "ban_group_users"),
-        (groups.DEMOTE_USERS, "demote_group_users"),
-        (groups.KICK_USERS, "kick_group_users"),
-        (groups.PROMOTE_USERS, "promote_group_users"),
-        (groups.LIST_USERS, "list_group_users"),
-        (groups.LIST_OF_USER, "list_user_groups"),
-        (leaderboards.LIST, "list_leaderboard_records"),
-        (leaderboards.LIST_AROUND, "list_leaderboard_records_around_owner"),
-        (leaderboards.WRITE, "write_leaderboard_record"),
-        (leaderboards.DELETE, "delete_leaderboard_record"),
-        (matches.LIST, "list_matches"),
-        (matches.STATS, "get_matchmaker_stats"),
-        (matches.LIST_PARTIES, "list_parties"),
-        (notifications.LIST, "list_notifications"),
-        (notifications.DELETE, "delete_notifications"),
-        (rpc.CALL, "rpc"),
-        (rpc.GET, "rpc_func2"),
-        (storage.READ, "read_storage_objects"),
-        (storage.WRITE, "write_storage_objects"),
-        (storage.DELETE, "delete_storage_objects"),
-        (storage.LIST, "list_storage_objects"),
-        (storage.LIST_OF_USER, "list_storage_objects2"),
-        (tournaments.LIST, "list_tournaments"),
-        (tournaments.LIST_RECORDS, "list_tournament_records"),
-        (tournaments.LIST_AROUND, "list_tournament_records_around_owner"),
-        (tournaments.WRITE, "write_tournament_record"),
-        (tournaments.WRITE_POST, "write_tournament_record2"),
-        (tournaments.DELETE, "delete_tournament_record"),
-        (tournaments.JOIN, "join_tournament"),
-        (users.GET, "get_users"),
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A route: the method of the client that calls it, and what a scenario must know of it."""
+
+    route: Route[Any]
+    method: str
+    once: bool = False
+    """Whether it succeeds once per account: friends and members stay, deleted notifications are gone."""
+    needs_users: bool = False
+    """Whether the users that it names must exist."""
+
+
+# A route that is not here is written as ``api.call(method, path)``.
+_FACTS: Final[dict[tuple[str, str], Fact]] = {
+    (fact.route.method, fact.route.template): fact
+    for fact in (
+        Fact(account.GET, "get_account"),
+        Fact(account.UPDATE, "update_account"),
+        Fact(account.DELETE, "delete_account"),
+        Fact(channels.LIST_MESSAGES, "list_channel_messages"),
+        Fact(events.EMIT, "emit_event"),
+        Fact(friends.LIST, "list_friends"),
+        Fact(friends.ADD, "add_friends", once=True, needs_users=True),
+        Fact(friends.DELETE, "delete_friends", once=True),
+        Fact(friends.BLOCK, "block_friends", once=True, needs_users=True),
+        Fact(friends.LIST_OF_FRIENDS, "list_friends_of_friends"),
+        Fact(groups.LIST, "list_groups"),
+        Fact(groups.CREATE, "create_group"),
+        Fact(groups.UPDATE, "update_group"),
+        Fact(groups.DELETE, "delete_group"),
+        Fact(groups.JOIN, "join_group", once=True),
+        Fact(groups.LEAVE, "leave_group"),
+        Fact(groups.ADD_USERS, "add_group_users", needs_users=True),
+        Fact(groups.BAN_USERS, "ban_group_users"),
+        Fact(groups.DEMOTE_USERS, "demote_group_users"),
+        Fact(groups.KICK_USERS, "kick_group_users"),
+        Fact(groups.PROMOTE_USERS, "promote_group_users"),
+        Fact(groups.LIST_USERS, "list_group_users"),
+        Fact(groups.LIST_OF_USER, "list_user_groups"),
+        Fact(leaderboards.LIST, "list_leaderboard_records"),
+        Fact(leaderboards.LIST_AROUND, "list_leaderboard_records_around_owner"),
+        Fact(leaderboards.WRITE, "write_leaderboard_record"),
+        Fact(leaderboards.DELETE, "delete_leaderboard_record"),
+        Fact(matches.LIST, "list_matches"),
+        Fact(matches.STATS, "get_matchmaker_stats"),
+        Fact(matches.LIST_PARTIES, "list_parties"),
+        Fact(notifications.LIST, "list_notifications"),
+        Fact(notifications.DELETE, "delete_notifications", once=True),
+        Fact(rpc.CALL, "rpc"),
+        Fact(rpc.GET, "rpc_func2"),
+        Fact(storage.READ, "read_storage_objects"),
+        Fact(storage.WRITE, "write_storage_objects"),
+        Fact(storage.DELETE, "delete_storage_objects"),
+        Fact(storage.LIST, "list_storage_objects"),
+        Fact(storage.LIST_OF_USER, "list_storage_objects2"),
+        Fact(tournaments.LIST, "list_tournaments"),
+        Fact(tournaments.LIST_RECORDS, "list_tournament_records"),
+        Fact(tournaments.LIST_AROUND, "list_tournament_records_around_owner"),
+        Fact(tournaments.WRITE, "write_tournament_record"),
+        Fact(tournaments.WRITE_POST, "write_tournament_record2"),
+        Fact(tournaments.DELETE, "delete_tournament_record"),
+        Fact(tournaments.JOIN, "join_tournament"),
+        Fact(users.GET, "get_users"),
     )
 }
+TEMPLATES: Final = frozenset(template for _, template in _FACTS)
+LOOKUP: Final = (users.GET.method, users.GET.template)
+"""Answers with those users of the request that exist."""
+_UNORDERED: Final = ("/v2/leaderboard/", "/v2/notification", "/v2/tournament/")
+"""Paths of calls that do the same in whatever order players make them."""
+_MESSAGES_ABOUT_USERS: Final = ("status_follow", "status_unfollow")
+_MESSAGES_THAT_NEED_USERS: Final = ("status_follow", "channel_join")
+_PERSONAL: Final = ("/v2/account/link/", "/v2/account/unlink/", "/v2/iap/")
+
+
+def only_once(kind: str, name: str) -> bool:
+    """True if the call succeeds once per account."""
+    fact = _FACTS.get((kind, name))
+    return fact is not None and fact.once
+
+
+def needs_users(kind: str, name: str) -> bool:
+    """True if the users that the call names must exist."""
+    fact = _FACTS.get((kind, name))
+    return name in _MESSAGES_THAT_NEED_USERS or (fact is not None and fact.needs_users)
+
+
+def names_users(name: str) -> bool:
+    """True if an id of the call that has no field name is a user's."""
+    return name in _MESSAGES_ABOUT_USERS or "{user_id}" in name or "{owner_id}" in name
+
+
+def keeps_order(kind: str, name: str) -> bool:
+    """True if a call of another player may change what the call does, or the other way round."""
+    return kind != "WS" and not name.startswith(_UNORDERED) and (kind, name) != LOOKUP
+
+
+def is_personal(name: str) -> bool:
+    """True if the call has a person's identity or purchase."""
+    return name.startswith(_PERSONAL)
+
 
 # Names that the wire has and the client's methods have not.
 _RENAMED: Final = {"user_ids": "ids"}
@@ -139,9 +188,10 @@ def invocation(
     method: str, template: str, path: tuple[str, ...], query: dict[str, list[str]], body: Any
 ) -> Invocation | None:
     """How ``player.api`` makes this request; None if no method of the client does."""
-    name = METHODS.get((method, template))
-    if name is None:
+    fact = _FACTS.get((method, template))
+    if fact is None:
         return None
+    name = fact.method
     parameters = inspect.signature(getattr(Client, name)).parameters
     fields: dict[str, Any] = {
         _RENAMED.get(key, key): _typed(parameters, key, value) for key, value in query.items()

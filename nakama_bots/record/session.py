@@ -94,5 +94,5 @@ def _saved(scenario: Scenario, path: Path, say: Callable[[str], object]) -> bool
     players = "1 player" if scenario.roles == 1 else f"{scenario.roles} players"
     lines = scenario.source.count("\n")
     say(f"wrote {files[0]} ({lines} lines) and {files[1].name}: {players}, {scenario.calls} calls")
-    say(f"run it: locust -f {path} --headless -u {scenario.roles * 10} -t 1m --host URL")
+    say(f"run it: locust -f {path} --headless -u {scenario.users * 10} -t 1m --host URL")
     return True

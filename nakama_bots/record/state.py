@@ -32,14 +32,14 @@ class Series:
         seconds = self.seconds
         return round((len(self.messages) - 1) / seconds, 1) if seconds > 0 else float(len(self.messages))
 
-    def model(self) -> list[tuple[int, int, int, int]]:
-        """Op code, fewest and most bytes, and how often it was sent, of each op code."""
+    def model(self) -> dict[str, Any]:
+        """As the data file has it: the rate, and op code, fewest and most bytes, and number of each kind."""
         counts = Counter(op_code for _, op_code, _ in self.messages)
         rows = []
         for op_code, number in counts.most_common():
             sizes = [len(data) for _, one, data in self.messages if one == op_code]
             rows.append((op_code, min(sizes), max(sizes), number))
-        return rows
+        return {"rate": self.rate, "seconds": round(max(self.seconds, 0.1), 1), "sent": rows}
 
 
 def packed(all_series: Sequence[Series], redactor: Redactor, notes: list[str]) -> dict[str, Any]:

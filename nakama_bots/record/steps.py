@@ -8,7 +8,7 @@ from typing import Any
 
 from nakama_bots.record.acts import Act, Acting
 from nakama_bots.record.capture.tape import RecordedPush, TapedCall
-from nakama_bots.record.correlate import Document, Mixed, Own, Ref
+from nakama_bots.record.correlate import Document, Mixed, Own, Ref, parsed
 from nakama_bots.record.roles import Role
 from nakama_bots.record.state import Series
 from nakama_bots.record.writing.invoke import Written
@@ -19,7 +19,7 @@ class Step:
     """One thing that a role does. ``kind`` says which of the fields it has."""
 
     kind: str
-    """open, close, call, state, take, meet, share, hear, pause, disconnect or connect"""
+    """open, close, call, state, take, meet, share, hear, done, after, wait, pause, disconnect or connect"""
     at: float
     ended: float
     act: Act | None = None
@@ -30,10 +30,20 @@ class Step:
     sends: list[TapedCall] = field(default_factory=list)
     value: Ref | None = None
     name: str = ""
+    names: list[str] = field(default_factory=list)
+    """Steps that it comes after."""
     number: int = 0
+    """Players that wait at a point; 0 for all."""
     seconds: float = 0.0
     others: list[Role] = field(default_factory=list)
     """Roles that are waited for."""
+
+    @property
+    def verb(self) -> str:
+        """What it does, in a word."""
+        if self.written is not None:
+            return self.written.method.rpartition(".")[2]
+        return {"state": "played", "take": self.push.key if self.push else ""}.get(self.kind, self.kind)
 
 
 @dataclass(slots=True)
@@ -69,3 +79,14 @@ def refs_of(step: Step) -> Iterator[Ref | Own]:
         yield from refs(step.written.named)
     if step.value is not None:
         yield step.value
+
+
+def value_of(ref: Ref) -> Any:
+    """The recorded value of a reference; None if the event has it no more."""
+    found: Any = ref.event.answer if isinstance(ref.event, TapedCall) else ref.event.body
+    for one in ref.path:
+        try:
+            found = parsed(found) if one == "json()" else found[one]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return found

@@ -12,7 +12,7 @@ from typing import Any, Final
 import gevent
 
 from nakama_bots.errors import CallError, ConfigError
-from nakama_bots.observer import FinishedCall, NullObserver
+from nakama_bots.observer import MATCH_SENT, FinishedCall, NullObserver
 from nakama_bots.players.behaviours import scripts
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.inbox import REFUSED
@@ -26,6 +26,7 @@ _ACCEPTED: Final = "a scenario that nakama-bots record wrote"
 _NOT_COMPARED: Final = ("/v2/account/authenticate/",)
 # What the framework adds to a session.
 _OWN: Final = (("WS", "connect"), ("WS", "ping"))
+_DELETION: Final = ("DELETE", "/v2/account")
 _SUFFIX: Final = f" ({REFUSED})"
 
 Row = tuple[str, str, str]
@@ -37,6 +38,13 @@ class _OutcomesHeard(NullObserver):
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
+        self.sent = 0
+        """Messages of matches."""
+
+    def count(self, name: str, number: int = 1) -> None:
+        """``Observer``."""
+        if name == MATCH_SENT:
+            self.sent += number
 
     def call(self, call: FinishedCall) -> None:
         """``Observer``."""
@@ -49,23 +57,27 @@ class _OutcomesHeard(NullObserver):
 def verify(path: Path, settings: Settings, show: Callable[[str], object]) -> bool:
     """Play once against ``settings.target``; ``show`` gets a line for each call. True if all was the same."""
     kind = _user_class(path)
-    recorded = Replay.beside(str(path)).calls
-    played, failures = _played(kind, settings, max(1, len(recorded)))
-    same = total = 0
+    data = Replay.beside(str(path))
+    recorded = data.calls
+    played, failures = _played(kind, settings, data.players)
+    same = total = new = 0
     for name, rows in recorded.items():
         wanted = _compared(rows)
-        best = max(played, key=lambda found: _likeness(wanted, found), default=[])
-        if best in played:
-            played.remove(best)
+        best = max(played, key=lambda found: _likeness(wanted, found.rows))
+        played.remove(best)
         show(f"{name}:")
-        for mark, row in compare(wanted, best):
+        for mark, row in compare(wanted, _without_deletion(best.rows, wanted)):
             total += mark != "+"
+            new += mark == "+"
             same += mark == " "
             show(f"  {_MARKS[mark]:<9} {row[0]} {row[1]}: {row[2]}")
+        if data.sent.get(name, best.sent):
+            show(f"  sent      match_data_send: {best.sent} of {data.sent.get(name, 0)}")
     for failure in failures:
         show(f"ended early: {failure}")
-    show(f"{same} of {total} recorded calls had the same outcome")
-    return same == total and not failures
+    more = f", and {new} new ones were made" if new else ""
+    show(f"{same} of {total} recorded calls had the same outcome{more}")
+    return same == total and not new and not failures
 
 
 _MARKS: Final = {" ": "same", "-": "missing", "+": "new", "!": "differs"}
@@ -111,7 +123,7 @@ def _user_class(path: Path) -> Any:
     return found[0]
 
 
-def _played(kind: Any, settings: Settings, number: int) -> tuple[list[list[Row]], list[str]]:
+def _played(kind: Any, settings: Settings, number: int) -> tuple[list[_OutcomesHeard], list[str]]:
     """One round of every role, each by a player of its own."""
     assert settings.target is not None
     world = World(settings.target, settings.credentials, settings.timeouts, settings.network, NullObserver())
@@ -148,7 +160,17 @@ def _played(kind: Any, settings: Settings, number: int) -> tuple[list[list[Row]]
             failures.append(f"a role did not end within {TIMEOUT:g} s")
     finally:
         gevent.killall(jobs)  # each deletes the accounts that it has created
-    return [_without_setup(one.rows) for one in heard], failures
+    for one in heard:
+        one.rows = _without_setup(one.rows)
+    return heard, failures
+
+
+def _without_deletion(rows: list[Row], wanted: list[Row]) -> list[Row]:
+    """The calls without those at the end that delete accounts that were created for the round."""
+    surplus = sum(row[:2] == _DELETION for row in rows) - sum(row[:2] == _DELETION for row in wanted)
+    while surplus > 0 and rows[-1][:2] == _DELETION:
+        rows, surplus = rows[:-1], surplus - 1
+    return rows
 
 
 def _without_setup(rows: list[Row]) -> list[Row]:

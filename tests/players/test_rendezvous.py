@@ -60,7 +60,7 @@ def test_all_wait_for_each_other_again_and_again() -> None:
 
     def walk(one: Crew) -> None:
         for point in range(3):
-            one.wait(LONG)
+            one.wait(timeout=LONG)
             passed.append((point, one.index))
         one.leave()
 
@@ -70,9 +70,22 @@ def test_all_wait_for_each_other_again_and_again() -> None:
 
 def test_nobody_waits_for_who_has_left() -> None:
     three = crew(3)
-    waiting = [gevent.spawn(failure, RequestTimeout, one.wait, LONG) for one in three[:2]]
+    waiting = [gevent.spawn(failure, RequestTimeout, one.wait, "", 0, LONG) for one in three[:2]]
     gevent.sleep(0)
     three[2].leave()
     for one in waiting:
         one.get()
-    failure(RequestTimeout, three[0].wait, LONG)
+    failure(RequestTimeout, three[0].wait, "", 0, LONG)
+
+
+def test_some_of_a_crew_wait_at_a_point_of_their_own() -> None:
+    three = crew(3)
+    pair = [gevent.spawn(one.wait, "party", 2, LONG) for one in three[:2]]
+    gevent.joinall(pair, raise_error=True)
+    failure(RequestTimeout, three[2].wait, "party", 2, 0.01)
+    after = gevent.spawn(three[2].after, "first joined", "second joined", timeout=LONG)
+    for member, step in zip(three, ("first joined", "second joined"), strict=False):
+        gevent.sleep(0)
+        assert not after.ready()
+        member.done(step)
+    after.get()

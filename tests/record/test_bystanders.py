@@ -43,8 +43,8 @@ def test_one_player_and_users_of_the_server(
     path = tmp_path / "alone.py"
     source, _ = written(proxy, path)
     assert "with self.player.bystanders(2) as others:" in source
-    assert "self.player.api.add_friends(ids=[others[0].user_id])" in source
-    assert "self.player.api.add_friends(usernames=[others[1].username])" in source
+    assert "api.add_friends(ids=[others[0].user_id])" in source
+    assert "api.add_friends(usernames=[others[1].username])" in source
     assert "with self.player.chat(user=others[0].user_id) as room:" in source
     assert "by-name" not in source
     assert "nobody-has" not in source

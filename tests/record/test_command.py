@@ -58,7 +58,7 @@ def test_ctrl_c_writes_the_scenario(tmp_path: Path, emulator: EmulatorProcess, n
         process.wait()
     assert (process.returncode, out) == (0, ""), said
     assert f"wrote {path}" in said
-    assert 'with self.player.chat("hall") as room:' in check_source(path)
+    assert 'with self.player.chat("hall"):' in check_source(path)
 
 
 def test_impatient_ctrl_c_loses_nothing(tmp_path: Path, emulator: EmulatorProcess) -> None:
@@ -82,7 +82,9 @@ def test_impatient_ctrl_c_loses_nothing(tmp_path: Path, emulator: EmulatorProces
         process.kill()
         process.wait()
     assert f"wrote {path}" in said
-    assert "list_friends(limit=200)" in path.read_text()
+    assert "list_friends(limit=limit)" in path.read_text()
+    data = json.loads(path.with_suffix(".recorded.json").read_text())
+    assert data["values"]["limits"] == list(range(1, 201))
 
 
 WAITING = """

@@ -66,7 +66,7 @@ class Party(Place):
             raise ConfigError(
                 "together", self.id, "a party of player.party(), whose members are in this process"
             )
-        self.crew.wait(timeout)
+        self.crew.wait(timeout=timeout)
 
     def find_match(
         self,

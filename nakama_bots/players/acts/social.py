@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import TracebackType
@@ -66,8 +65,7 @@ class JoinedGroup:
         if self.name:
             self.id = self._shared()
         else:
-            name = f"{self._player.identity.username}-{secrets.token_hex(4)}"
-            self.id = self._create(name)
+            self.id = self._create(self._player.identity.new_name("group"))
         return self
 
     def __exit__(

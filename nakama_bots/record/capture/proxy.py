@@ -100,6 +100,7 @@ class RecordingProxy:
 
     def _serve(self, client: Any, _address: object) -> None:
         wire = self.kept.open()
+        ended: list[float] = []
         server = None
         try:
             client.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
@@ -107,21 +108,22 @@ class RecordingProxy:
                 with gevent.Timeout(self._timeout, OSError("no TLS handshake in time")):
                     client = self._tls.wrap_socket(client, server_side=True)
             server = dial(self._target, self._network, self._timeout)
-            back = gevent.spawn(self._pump, server, client, wire, WireSide.SERVER)
+            back = gevent.spawn(self._pump, server, client, wire, WireSide.SERVER, ended)
             try:
-                self._pump(client, server, wire, WireSide.CLIENT)
+                self._pump(client, server, wire, WireSide.CLIENT, ended)
                 back.join()
             finally:
                 back.kill()
         except (CallError, OSError) as error:
             self._tell(error)
         finally:
-            self.kept.keep(wire, WireSide.END, self.now, b"")
+            # When the first side ended it: the other one may take seconds to notice.
+            self.kept.keep(wire, WireSide.END, min(ended, default=self.now), b"")
             for sock in (client, server):
                 if sock is not None:
                     sock.close()
 
-    def _pump(self, source: Any, sink: Any, wire: Wire, side: WireSide) -> None:
+    def _pump(self, source: Any, sink: Any, wire: Wire, side: WireSide, ended: list[float]) -> None:
         """Forward one direction until it ends; what was forwarded is kept."""
         turns = Turns(gevent.sleep)
         with suppress(OSError):
@@ -130,6 +132,7 @@ class RecordingProxy:
                 sink.sendall(data)
                 self.kept.keep(wire, side, at, data)
                 turns.give_way()
+        ended.append(self.now)
         # The other direction may still have something, such as the answer to a client that has shut down its
         # side. A TLS connection cannot be shut down by half.
         secure = isinstance(sink, gevent.ssl.SSLSocket)

@@ -38,6 +38,33 @@ class Invoke:
     named: tuple[tuple[str, Any], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Item:
+    """An entry of a mapping: ``DATA.values["texts"]``."""
+
+    mapping: str
+    key: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Unpacked:
+    """A mapping with the entries of another one first: ``{**DATA.values["order"], "owner": user_id}``."""
+
+    mapping: Any
+    more: Mapping[Any, Any]
+
+
+@dataclass(slots=True, eq=False)
+class Variable:
+    """What differs between repetitions: the variable of a loop or a parameter of a function."""
+
+    name: str
+    values: list[Any]
+    """What it is in each repetition."""
+    packed: bool = False
+    """Whether it has bytes as base64, as the data file does."""
+
+
 def quoted(text: str) -> str:
     """A literal of ``text`` with the quotes that the formatter prefers."""
     shown = repr(text)
@@ -120,6 +147,11 @@ def _split(value: Any, depth: int, before: str, after: str, width: int) -> list[
         opening, closing = "{", "}"
         for key, one in value.items():
             inner += statement(one, depth + 1, f"{flat(key)}: ", ",", width)
+    elif isinstance(value, Unpacked):
+        opening, closing = "{", "}"
+        inner += statement(value.mapping, depth + 1, "**", ",", width)
+        for key, one in value.more.items():
+            inner += statement(one, depth + 1, f"{flat(key)}: ", ",", width)
     elif isinstance(value, (list, tuple)):
         opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")")
         for one in value:
@@ -127,6 +159,15 @@ def _split(value: Any, depth: int, before: str, after: str, width: int) -> list[
     if not inner:
         return []
     return [f"{pad}{before}{opening}", *inner, f"{pad}{closing}{after}"]
+
+
+def has_sources(value: Any) -> bool:
+    """Whether an expression has more than literals."""
+    if isinstance(value, (Raw, Text, Invoke, Item, Unpacked, Variable)):
+        return True
+    if isinstance(value, Mapping):
+        return any(map(has_sources, value.values()))
+    return isinstance(value, (list, tuple)) and any(map(has_sources, value))
 
 
 def _arguments(call: Invoke) -> list[str]:
@@ -144,6 +185,9 @@ def _mixed(value: Text) -> str:
 
 _SHOWN: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
     (Raw, lambda value: value.text),
+    (Variable, lambda value: f"base64.b64decode({value.name})" if value.packed else value.name),
+    (Item, lambda value: f"{value.mapping}[{flat(value.key)}]"),
+    (Unpacked, lambda value: "{" + f"**{flat(value.mapping)}, " + _mapping(value.more)[1:]),
     (Text, _mixed),
     (Invoke, lambda value: f"{value.function}({', '.join(_arguments(value))})"),
     (str, quoted),

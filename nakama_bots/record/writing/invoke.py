@@ -278,7 +278,7 @@ def opening(act: Act, mode: Any) -> Written:
 
 
 def _finding(act: Act, mode: Any) -> Written:
-    named = _criteria(act.ticket.request if act.ticket is not None else {}, act.size or 2)
+    named = _criteria(act.ticket.request if act.ticket is not None else {}, len(act.users) or 2)
     method = "find_match" if act.party is not None else "self.player.find_match"
     return Written(method, [mode], named)
 

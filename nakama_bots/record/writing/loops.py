@@ -1,41 +1,66 @@
-"""Loops in the source of a scenario."""
+"""Loops for statements that repeat, with a table of what differs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
 
-_LONGEST_LOOP: Final = 4
+from nakama_bots.record.writing.merge import Different, Merge, shape
+from nakama_bots.record.writing.nodes import Layout, Node, rows_of
+
+_LONGEST: Final = 12
+"""Statements in a loop, at most."""
+_MOST_VARIABLES: Final = 4
 
 
-def folded(lines: Sequence[str]) -> list[str]:
-    """Return ``lines`` with a loop for lines that repeat."""
-    done: list[str] = []
-    index = 0
-    while index < len(lines):
-        for size in range(1, _LONGEST_LOOP + 1):
-            block = list(lines[index : index + size])
-            number = 1
-            while list(lines[index + number * size : index + (number + 1) * size]) == block:
-                number += 1
-            if number * size >= size + 2 and number > 2 and all(map(_repeatable, block)) and _level(block):
-                pad = block[0][: len(block[0]) - len(block[0].lstrip())]
-                done.append(f"{pad}for _ in range({number}):")
-                done += [f"    {line}" for line in block]
-                index += number * size
+class Loops:
+    """Folds repetitions. ``taken``: names that the variables of a loop must not have."""
+
+    def __init__(self, layout: Layout, taken: set[str], *, thinking: bool) -> None:
+        self._layout = layout
+        self._taken = taken
+        self._thinking = thinking
+
+    def folded(self, nodes: Sequence[Node]) -> list[Node]:
+        """``nodes`` with loops."""
+        for node in nodes:
+            node.body = self.folded(node.body)
+        shapes = [shape(node, sources=False) for node in nodes]
+        found: list[Node] = []
+        index = 0
+        while index < len(nodes):
+            loop, number = self._best(nodes, shapes, index)
+            found.append(loop or nodes[index])
+            index += number
+        return found
+
+    def _best(self, nodes: Sequence[Node], shapes: Sequence[str], start: int) -> tuple[Node | None, int]:
+        """The loop that saves the most lines from ``start`` on, and how many statements it replaces."""
+        best: tuple[int, Node | None, int] = (1, None, 1)
+        for size in range(1, min(_LONGEST, (len(nodes) - start) // 2) + 1):
+            block = shapes[start : start + size]
+            times = 1
+            while shapes[start + times * size : start + (times + 1) * size] == block:
+                times += 1
+            while times > 1:
+                loop = self._loop([nodes[start + i * size : start + (i + 1) * size] for i in range(times)])
+                if loop is None:
+                    times -= 1
+                    continue
+                saved = len(self._layout.lines(nodes[start : start + times * size], 3))
+                saved -= len(self._layout.lines([loop], 3))
+                if saved > best[0] or (saved == best[0] == 1 and times > 2 and best[1] is None):
+                    best = (saved, loop, times * size)
                 break
-        else:
-            done.append(lines[index])
-            index += 1
-    return done
+        return best[1], best[2]
 
-
-def _repeatable(line: str) -> bool:
-    text = line.strip()
-    return (
-        text.endswith(")") and text[0].isalpha() and not text.startswith(("with ", "for ")) and len(line) < 85
-    )
-
-
-def _level(block: Sequence[str]) -> bool:
-    return len({len(line) - len(line.lstrip()) for line in block}) == 1
+    def _loop(self, blocks: Sequence[Sequence[Node]]) -> Node | None:
+        merge = Merge(self._taken, sources=False, thinking=self._thinking)
+        try:
+            body = merge.nodes(blocks)
+        except Different:
+            return None
+        if len(merge.variables) > _MOST_VARIABLES:
+            return None
+        over = rows_of(merge.variables) if merge.variables else len(blocks)
+        return Node(over, after=":", body=body, loop=merge.variables)

@@ -15,7 +15,7 @@ from nakama_bots.record.plan import ScenarioPlan, plan
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.state import packed
 from nakama_bots.record.writing.code import width_for
-from nakama_bots.record.writing.write import LARGE, Choices, Writer, role_calls
+from nakama_bots.record.writing.write import LEAST, Choices, Writer, role_calls, role_sends
 from nakama_bots.results.run_folder import write_whole
 
 MOST_LINES: Final = 100
@@ -31,6 +31,8 @@ class Scenario:
     report: list[str]
     """What was found, left constant, left out and replaced, a line each."""
     roles: int
+    users: int
+    """Users that play it together."""
     calls: int
 
 
@@ -43,8 +45,13 @@ def made_of(
     source = _source(planned, Choices(class_name(path), pace, state, width_for(path)))
     notes = list(planned.notes)
     series = packed(planned.series, redactor, notes) if state == "replay" else {}
+    models = {one.name: one.model() for one in planned.series} if state == "model" else {}
     calls = {part.role.name: role_calls(part.role, redactor) for part in planned.parts}
-    document: dict[str, Any] = {"version": VERSION, "calls": calls, "state": series, "values": planned.values}
+    sent = {part.role.name: role_sends(part.role) for part in planned.parts}
+    document: dict[str, Any] = {
+        "version": VERSION, "players": planned.players, "calls": calls, "sent": sent, "state": series,
+        "models": models, "values": planned.values,
+    }  # fmt: skip
     data = orjson.dumps(document, option=orjson.OPT_INDENT_2 if not series else 0) + b"\n"
     report = [*planned.correlation.findings.lines(), *dict.fromkeys(notes)]
     if redactor.replaced:
@@ -53,15 +60,17 @@ def made_of(
     shown, leaked_data = _without(redactor, data.decode())
     if leaked or leaked_data:
         report.append("replaced: secrets in names or constants; look at the scenario before you share it")
-    return Scenario(source, shown.encode(), report, len(planned.parts), sum(map(len, calls.values())))
+    return Scenario(
+        source, shown.encode(), report, len(planned.parts), planned.players, sum(map(len, calls.values()))
+    )
 
 
 def _source(planned: ScenarioPlan, choices: Choices) -> str:
-    """The source, with as much in the data file as keeps it short."""
+    """The source, as short as it has to be."""
     calls = sum(len(part.role.calls) for part in planned.parts)
     source = ""
-    for large in LARGE:
-        source = Writer(planned, choices, large).source()
+    for least in LEAST:
+        source = Writer(planned, choices, least).source()
         if source.count("\n") <= max(MOST_LINES, calls * MOST_LINES // 60):
             break
     return source

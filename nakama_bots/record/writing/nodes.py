@@ -1,0 +1,252 @@
+"""The statements of a scenario as a tree, before they are text."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import orjson
+
+from nakama_bots.record.writing.code import (
+    Invoke,
+    Item,
+    Raw,
+    Text,
+    Unpacked,
+    Variable,
+    flat,
+    has_sources,
+    statement,
+)
+
+VALUES: Final = "DATA.values"
+_LEAST_MOVED: Final = 24
+"""Characters of a value that is moved into the data file if its statement is longer than a line."""
+_IN_PLACE: Final = ("crew.", "inbox.", "self.player.listen")
+"""Calls whose arguments say what the scenario does."""
+_WORD: Final = re.compile(r"(?<![\w.\"'])[a-z_]\w*")
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A statement, or a block with the statements in it."""
+
+    expression: Any
+    before: str = ""
+    after: str = ""
+    body: list[Node] = field(default_factory=list)
+    pause: Any = 0
+    """Before it: the share of repetitions that have one, or its seconds."""
+    loop: list[Variable] | None = None
+    """A loop over what these are in each repetition; empty if only the number matters."""
+
+    @property
+    def assigned(self) -> set[str]:
+        """The names that it gives a value."""
+        names = {self.before[: -len(" = ")]} if self.before.endswith(" = ") else set()
+        if self.after.startswith(" as "):
+            names.add(self.after[len(" as ") : -1])
+        return names | {one.name for one in self.loop or ()}
+
+
+def names_in(value: Any) -> set[str]:
+    """The names that an expression has, of whatever kind."""
+    return set(_WORD.findall(flat(_bare(value))))
+
+
+def _bare(value: Any) -> Any:
+    """An expression without its literals."""
+    bare: Any = 0
+    if isinstance(value, Invoke):
+        named = tuple((name, _bare(one)) for name, one in value.named)
+        bare = replace(value, positional=tuple(map(_bare, value.positional)), named=named)
+    elif isinstance(value, Item):
+        bare = Item(value.mapping, _bare(value.key))
+    elif isinstance(value, Unpacked):
+        bare = Unpacked(_bare(value.mapping), {key: _bare(one) for key, one in value.more.items()})
+    elif isinstance(value, Mapping):
+        bare = [_bare(one) for one in value.values()]
+    elif isinstance(value, (list, tuple)):
+        bare = [_bare(one) for one in value]
+    elif isinstance(value, Text):
+        bare = [one for one in value.pieces if isinstance(one, Raw)]
+    elif has_sources(value):
+        bare = value
+    return bare
+
+
+def walk(nodes: Sequence[Node]) -> Iterator[Node]:
+    """Every node, each block before what is in it."""
+    for node in nodes:
+        yield node
+        yield from walk(node.body)
+
+
+class Layout:
+    """Turns nodes into lines; ``values`` gets what does not fit on a line."""
+
+    def __init__(self, values: dict[str, Any], width: int, *, thinking: bool) -> None:
+        self.arguments: dict[str, tuple[str, ...]] = {}
+        """The names of the arguments of the scenario's own methods."""
+        self._values = values
+        self._width = width
+        self._thinking = thinking
+
+    def lines(self, nodes: Sequence[Node], depth: int) -> list[str]:
+        """The lines of ``nodes``, ``depth`` levels in."""
+        found: list[str] = []
+        pad = "    " * depth
+        for node in nodes:
+            if node.pause:
+                found.append(pad + self._pause(node.pause))
+            if (together := self._joined(node, depth)) is not None:
+                line, body = together
+                found += [line, *self.lines(body, depth + 1)]
+                continue
+            if node.loop is not None:
+                found += self._loop(node, depth)
+            else:
+                found += self._statement(node, depth)
+            if node.after.endswith(":"):
+                found += self.lines(node.body, depth + 1) or [f"{pad}    pass"]
+        return found
+
+    def _joined(self, node: Node, depth: int) -> tuple[str, list[Node]] | None:
+        """A line for blocks that are directly in each other, and what is in the innermost one."""
+        line, number = f"{'    ' * depth}with {_entered(node)}", 1
+        while node.before == "with " and len(node.body) == 1:
+            inner = node.body[0]
+            if inner.before != "with " or inner.pause:
+                break
+            longer = f"{line}, {_entered(inner)}"
+            if len(longer) >= self._width:
+                break
+            line, number, node = longer, number + 1, inner
+        return (f"{line}:", node.body) if number > 1 else None
+
+    def _pause(self, pause: Any) -> str:
+        if not self._thinking:
+            return f"gevent.sleep({flat(pause)})"
+        return "self.think()" if pause == 1 else f"self.think({pause:.2g})"
+
+    def _statement(self, node: Node, depth: int) -> list[str]:
+        expression = node.expression
+        while True:
+            lines = statement(expression, depth, node.before, node.after, self._width)
+            if len(lines) == 1 and len(lines[0]) <= self._width:
+                return lines
+            moved = self._moved(expression)
+            if moved is None:
+                return lines
+            expression = moved
+
+    def _loop(self, node: Node, depth: int) -> list[str]:
+        variables, over = node.loop or [], node.expression
+        names = ", ".join(one.name for one in variables) or "_"
+        before = f"for {names} in "
+        if not variables:
+            over = Invoke("range", (over,))
+        elif isinstance(over, list) and not has_sources(over):
+            line = f"{'    ' * depth}{before}{flat(tuple(over))}:"
+            hint = variables[0].name if len(variables) == 1 else "rows"
+            long = len(line) > self._width
+            over = (
+                Item(VALUES, self._stored(over, hint if hint.endswith("s") else f"{hint}s"))
+                if long
+                else tuple(over)
+            )
+        return statement(over, depth, before, ":", self._width)
+
+    def _moved(self, expression: Any) -> Any:
+        """``expression`` with its largest literal in the data file; None if there is none."""
+        if not isinstance(expression, Invoke) or expression.function.startswith(_IN_PLACE):
+            return None
+        arguments = [*expression.positional, *(one for _, one in expression.named)]
+        places = sorted(range(len(arguments)), key=lambda i: -len(flat(arguments[i])))
+        for place in places:
+            hint = self._hint(expression, place)
+            made = self._out_of_line(arguments[place], hint)
+            if made is None:
+                continue
+            arguments[place] = made
+            number = len(expression.positional)
+            named = tuple(
+                (name, one) for (name, _), one in zip(expression.named, arguments[number:], strict=True)
+            )
+            return replace(expression, positional=tuple(arguments[:number]), named=named)
+        return None
+
+    def _out_of_line(self, value: Any, hint: str) -> Any:
+        made: Any = None
+        if isinstance(value, Invoke):
+            made = self._moved(value)
+        elif isinstance(value, Mapping) and has_sources(value):
+            plain = {name: one for name, one in value.items() if not has_sources(one)}
+            more = {name: one for name, one in value.items() if has_sources(one)}
+            if len(flat(plain)) >= _LEAST_MOVED:
+                made = Unpacked(Item(VALUES, self._stored(plain, hint)), more)
+        elif has_sources(value) or len(flat(value)) < _LEAST_MOVED:
+            pass
+        elif isinstance(value, bytes):
+            key = self._stored(base64.b64encode(value).decode(), hint)
+            made = Invoke("base64.b64decode", (Item(VALUES, key),))
+        elif isinstance(value, (str, Mapping, list)):
+            made = Item(VALUES, self._stored(value, hint))
+        return made
+
+    def _hint(self, call: Invoke, place: int) -> str:
+        """A name for an argument."""
+        if place >= len(call.positional):
+            return call.named[place - len(call.positional)][0]
+        own = self.arguments.get(call.function, ())
+        return own[place] if place < len(own) else argument_name(call.function, place)
+
+    def _stored(self, value: Any, hint: str) -> str:
+        """The key of a value in the data file."""
+        value = orjson.loads(orjson.dumps(value))  # as it is read again
+        key, number = hint, 2
+        while key in self._values and self._values[key] != value:
+            key, number = f"{hint} {number}", number + 1
+        self._values[key] = value
+        return key
+
+
+def _entered(node: Node) -> str:
+    return flat(node.expression) + node.after.removesuffix(":")
+
+
+def plural(variables: Sequence[Variable]) -> str:
+    """A name for what a loop is over."""
+    name = variables[0].name
+    if len(variables) > 1:
+        return "rows"
+    return name if name.endswith("s") else f"{name}s"
+
+
+def rows_of(variables: Sequence[Variable]) -> list[Any]:
+    """What a loop is over."""
+    if len(variables) == 1:
+        return variables[0].values
+    return list(zip(*(one.values for one in variables), strict=True))
+
+
+# Method -> names of its positional arguments.
+_ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "say": ("text",), "correct": ("message_id", "text"), "show": ("status",), "send": ("op_code", "data"),
+    "save_object": ("collection", "key", "value"), "load_object": ("collection", "key"),
+    "rpc": ("function", "payload"), "write_leaderboard_record": ("board", "record"),
+    "write_tournament_record": ("tournament", "record"), "write_storage_objects": ("objects",),
+    "read_storage_objects": ("object_ids",), "chat": ("room",), "take": ("push",), "replay": ("messages",),
+    "request": ("message", "body"), "add_ticket": ("mode",), "find_match": ("mode",),
+    "call": ("method", "path", "body"),
+}  # fmt: skip
+
+
+def argument_name(function: str, place: int) -> str:
+    """The name of a positional argument of a method."""
+    method = function.rpartition(".")[2]
+    names = _ARGUMENTS.get(method, ())
+    return names[place] if place < len(names) else {"dumps": "payload"}.get(method, "value")
