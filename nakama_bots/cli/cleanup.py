@@ -76,6 +76,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seeds of the runs that created the accounts (default: --nakama-seed)",
     )
     add("--by", choices=("device", "custom"), default="device", help="the kind of id that the bots log in with")
+    _add_search(parser)
+    add(
+        "--groups-with-others",
+        action="store_true",
+        help="also delete groups that have other members than these bots, and their owners",
+    )
+    add(
+        "--rate",
+        type=argument(values.number(above=0, high=10_000, of="requests a second")),
+        default=100.0,
+        metavar="N",
+        help="most requests a second",
+    )
+    options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
+
+
+def _add_search(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--misses",
         type=argument(values.whole(_FEWEST_MISSES)),
@@ -97,19 +115,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="try the ids in this file instead, one per line; the roster of nakama-bots fill has this format",
     )
-    add(
-        "--groups-with-others",
-        action="store_true",
-        help="also delete groups that have other members than these bots, and their owners",
-    )
-    add(
-        "--rate",
-        type=argument(values.number(above=0, high=10_000, of="requests a second")),
-        default=100.0,
-        metavar="N",
-        help="most requests a second",
-    )
-    options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
 
 
 def run(arguments: argparse.Namespace) -> int:

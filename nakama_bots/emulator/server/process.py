@@ -96,22 +96,26 @@ class EmulatorProcess:
             os.close(ready_write)
             os.close(lifeline_read)
         self = cls(process, "", lifeline_write, stderr)
+        self._await_ready(ready_read, time.monotonic() + timeout)
+        return self
+
+    def _await_ready(self, descriptor: int, deadline: float) -> None:
         try:
-            self._ready = _read_ready(ready_read, time.monotonic() + timeout)
+            self._ready = _read_ready(descriptor, deadline)
         except (OSError, ValueError, KeyError) as error:
             self.stop()
-            if process.returncode == ExitCode.USAGE:  # one line names the rejected option
+            code = self._process.returncode
+            if code == ExitCode.USAGE:  # one line names the rejected option
                 reason = self._said.rpartition("\n")[2].removeprefix("nakama-bots emulator: ")
             else:
                 reason = f"{error}; {self._said}"
-            msg = f"the emulator did not start (exit code {process.returncode}): {reason}"
+            msg = f"the emulator did not start (exit code {code}): {reason}"
             raise EmulatorStartError(msg) from None
         except BaseException:
             self.stop()  # interrupted while waiting: leave nothing behind
             raise
         finally:
-            os.close(ready_read)
-        return self
+            os.close(descriptor)
 
     @property
     def url(self) -> str:

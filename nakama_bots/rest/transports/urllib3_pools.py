@@ -189,14 +189,14 @@ def pool_classes(network: Network) -> Mapping[str, type[urllib3.connectionpool.H
     Made for it: a pool manager takes no options that it does not know.
     """
 
-    class Answer(_BoundedAnswer):
+    class LimitedAnswer(_BoundedAnswer):
         limits = network.limits
 
     class Plain(_WatchedConnection):
-        response_class = Answer
+        response_class = LimitedAnswer
 
     class Secure(_WatchedTls):
-        response_class = Answer
+        response_class = LimitedAnswer
 
     class HttpPool(urllib3.connectionpool.HTTPConnectionPool):
         ConnectionCls = Plain

@@ -85,16 +85,7 @@ class TournamentFunctions(BoardFunctions):
         lasts = optional_integer(5, duration)
         if lasts <= 0:
             raise ArgumentError(5, "duration must be > 0")
-        group, start, end = (
-            optional_integer(10 + n, v) for n, v in enumerate((category, start_time, end_time))
-        )
-        if not 0 <= group < _CATEGORIES:
-            raise ArgumentError(10, "category must be 0-127")
-        if start < 0:
-            raise ArgumentError(11, "startTime must be >= 0.")
-        if end and end <= start:
-            reason = "endTime must be > startTime. Use 0 to indicate a tournament that never ends."
-            raise ArgumentError(12, reason)
+        group, (start, end) = _category(category), _period(start_time, end_time)
         size, attempts = optional_integer(13, max_size), optional_integer(14, max_num_score)
         if size < 0:
             raise ArgumentError(13, "maxSize must be >= 0")
@@ -252,3 +243,20 @@ class TournamentFunctions(BoardFunctions):
         board = self._board(name, "error listing tournament records haystack")
         records, _, *rest = page_values(self._around("tournament", board, owner, limit, cursor, expiry))
         return (records, *rest)
+
+
+def _category(given: int | None) -> int:
+    category = optional_integer(10, given)
+    if not 0 <= category < _CATEGORIES:
+        raise ArgumentError(10, "category must be 0-127")
+    return category
+
+
+def _period(start_time: int | None, end_time: int | None) -> tuple[int, int]:
+    start, end = optional_integer(11, start_time), optional_integer(12, end_time)
+    if start < 0:
+        raise ArgumentError(11, "startTime must be >= 0.")
+    if end and end <= start:
+        reason = "endTime must be > startTime. Use 0 to indicate a tournament that never ends."
+        raise ArgumentError(12, reason)
+    return start, end
