@@ -45,7 +45,8 @@ class Queue:
     def __init__(self, servers: int, service: float) -> None:
         self._free = [0.0] * servers
         self._service = service
-        self._random = random.Random(1)
+        # Another sequence in each run: searches with the same one would not be independent.
+        self._random = random.Random()
 
     def seconds(self, _: str) -> float:
         """Return how long a call takes."""

@@ -37,7 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the server, the scenario, the gate and the range of loads."""
     parser.epilog = (
         "exit codes: 0 an answer, and --require is met; 2 bad usage; 3 less than --require, or "
-        "than --from; 4 nothing was measured, or the interval contains --require; 130 or 143 interrupted"
+        "than --from; 4 nothing was measured, or the interval contains --require; 5 the server stopped "
+        "answering; 130 or 143 interrupted"
     )
     count = argument(whole(1, 1_000_000))
     parser.add_argument("server", metavar="URL", help="the server, or a command with {port} that starts one")

@@ -285,7 +285,7 @@ def _gate(settings: Settings) -> Gate | None:
         if settings.load is not None and settings.load.search is not None:
             plan_of(settings.load, gate)
         elif settings.require:
-            raise ConfigError("--nakama-require", settings.require, "only beside --nakama-load search:..")
+            raise ConfigError("--nakama-require", settings.require, "0 without --nakama-load search:..")
     except ConfigError as error:
         stop_with(str(error))
     return gate

@@ -76,7 +76,7 @@ def test_a_search_finds_where_a_scenario_begins_to_fail(files: tuple[Path, Path]
 def test_a_server_that_is_gone_ends_the_search(files: tuple[Path, Path], tmp_path: Path) -> None:
     scenario, gate = files
     arguments = ["--locust", f"-f {scenario}", "--trial", "3", "--reports", str(tmp_path / "reports")]
-    assert main(["capacity", "http://127.0.0.1:9", "--gate", str(gate), *arguments]) == 4
+    assert main(["capacity", "http://127.0.0.1:9", "--gate", str(gate), *arguments]) == 5
 
 
 @pytest.mark.parametrize(

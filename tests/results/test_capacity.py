@@ -161,6 +161,7 @@ def test_what_no_trial_can_mend_ends_the_search_with_what_is_known(cause, why):
 
     part = lead(judge)
     assert why in part["ended"]
+    assert (exit_code(part) == ExitCode.UNREACHABLE) == (cause == UNREACHABLE)
     assert len(part["trials"]) == 3
     assert part["low"] < part["high"]
 

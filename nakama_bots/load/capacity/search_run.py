@@ -37,7 +37,7 @@ _PICKED_UP: Final = 10.0
 _ALL_START: Final = 10.0
 """Seconds beyond the warm-up that the last players may take to come."""
 _POLL: Final = 0.1
-_LOAD: Final = "load"
+_LOAD: Final = "--nakama-load, trial"
 _NO_USERS: Final = (0, 1.0)
 """Locust needs a rate even then."""
 

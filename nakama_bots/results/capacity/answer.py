@@ -14,6 +14,7 @@ from nakama_bots.results.capacity.document import (
     PASSED,
     PLAYERS,
     UNITS,
+    UNREACHABLE,
     CapacityPart,
     TrialPart,
     UslPart,
@@ -26,8 +27,13 @@ _FITS: Final = 0.5
 
 
 def exit_code(part: CapacityPart) -> ExitCode:
-    """Return 3 if the server holds less than what is required, or than the least load; 4 if undecided."""
+    """Return 3 if the server holds less than what is required, or than the least load; 4 if undecided.
+
+    5 if the server did not answer any more, whatever is known from before.
+    """
     required = part["required"]
+    if part["trials"] and part["trials"][-1]["cause"] == UNREACHABLE:
+        return ExitCode.UNREACHABLE
     if part["low"] is None or part["high"] is None:
         return ExitCode.INVALID
     if part["bound"] == BELOW:
@@ -47,7 +53,9 @@ def verdict_of(
     code = ExitCode.INVALID if missing else exit_code(part)
     if code is ExitCode.PASSED and faults:
         code = ExitCode.FAILURES
-    outcome = {ExitCode.PASSED: Outcome.PASSED, ExitCode.INVALID: Outcome.INVALID}.get(code, Outcome.FAILED)
+    invalid = code in (ExitCode.INVALID, ExitCode.UNREACHABLE)
+    failed = Outcome.INVALID if invalid else Outcome.FAILED
+    outcome = Outcome.PASSED if code is ExitCode.PASSED else failed
     required = [f"at least {part['required']:,} {UNITS[part['unit']]} are required"] if part["required"] else []
     broke = [f"what broke first: {part['broke_first']}"] if part["broke_first"] else []
     lines = [*missing, headline(part), *required, *broke, f"the search ended: {part['ended']}", *faults]
