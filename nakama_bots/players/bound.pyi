@@ -320,7 +320,7 @@ class BoundClient:
     ) -> StorageObjectList[Any]:
         """``list_storage_objects`` with the user in the path."""
     def list_subscriptions(self, cursor: str | None = None, limit: int | None = None) -> wire.SubscriptionList:
-        """A page of 1 to 1000 (100 by default) of the user's subscriptions."""
+        """A page of 1 to 100 (100 by default) of the user's subscriptions."""
     def list_tournament_records(
         self,
         tournament_id: str,
