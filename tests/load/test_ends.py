@@ -48,9 +48,17 @@ def test_users_that_are_waited_for_are_not_after_an_interrupt(
     assert_reported(locust, "PASSED")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_that_ends_the_run(number: signal.Signals, emulator: EmulatorProcess, tmp_path: Path) -> None:
-    with Locust(tmp_path, *TWO, "--host", emulator.url, locustfile=NOBODY) as locust:
+@pytest.mark.parametrize(
+    ("number", "load"),
+    [
+        (signal.SIGTERM, TWO), (signal.SIGHUP, TWO),
+        (signal.SIGTERM, ("--nakama-load", "soak:users=2,for=1h")),
+    ],
+)  # fmt: skip
+def test_a_signal_that_ends_the_run(
+    number: signal.Signals, load: tuple[str, ...], emulator: EmulatorProcess, tmp_path: Path
+) -> None:
+    with Locust(tmp_path, *load, "--host", emulator.url, locustfile=NOBODY) as locust:
         locust.wait_for(PINGED)
         locust.signal(number)
         assert locust.finish() == 0

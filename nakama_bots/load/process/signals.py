@@ -60,12 +60,15 @@ class Signals:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def _on_interrupt(self) -> None:
+        self._interrupt("SIGINT")
+
+    def _interrupt(self, name: str) -> None:
         if self._interrupted or self._ending is not None:
             log.warning("the run is already ending and writes its report")
             self._hurry()
             return
         self._interrupted = True
-        log.info("Got SIGINT signal")
+        log.info("Got %s signal", name)
         if self._is_before_run():
             self._leave()
         else:
@@ -74,9 +77,11 @@ class Signals:
             gevent.kill(self._main, KeyboardInterrupt)
 
     def _on_terminate(self) -> None:
-        # Locust also has a handler, from the start of a run on.
+        # Locust also has a handler, from the start of a run on; of a headless run with a shape, from its end on.
         if self._ending is None and self._is_before_run():
             self._leave()
+        elif self._awaits_shape():
+            self._interrupt("SIGTERM")
 
     def _on_quitting(self, **_: Any) -> None:
         if self._ending is None:
@@ -90,6 +95,12 @@ class Signals:
         options, runner = self._environment.parsed_options, self._environment.runner
         headless = options is not None and options.headless and not options.worker
         return not self._initialised or (headless and runner is not None and runner.state == STATE_INIT)
+
+    def _awaits_shape(self) -> bool:
+        """True while Locust's main greenlet waits for the end of a shape: it has no handler of SIGTERM yet."""
+        options, runner = self._environment.parsed_options, self._environment.runner
+        headless = options is not None and options.headless and not options.worker
+        return headless and runner is not None and bool(runner.shape_greenlet)
 
     def _leave(self) -> None:
         """End the process: there is no run to report."""
