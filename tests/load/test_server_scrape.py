@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.load.figures.server_log import ServerLogTail
 from nakama_bots.load.figures.server_machine import DatabaseProbe, is_here, process_on
 from nakama_bots.load.figures.server_scrape import metrics_url
 from nakama_bots.settings.database import Database
@@ -88,15 +90,34 @@ def test_a_limit_in_the_servers_log_is_what_breaks_first(tmp_path: Path) -> None
     assert "2020-01-01" not in locust.output
 
 
-def test_the_password_of_a_database_is_never_shown(tmp_path: Path) -> None:
+def test_the_password_of_a_database_that_cannot_be_read_is_never_shown(tmp_path: Path) -> None:
     url = f"postgres://bots:hunter2@127.0.0.1:{free_port()}/nakama"
-    locust = run(
-        tmp_path, "-u", "1", "-r", "1", "-t", "2s", "--nakama-metrics", f"http://127.0.0.1:{free_port()}",
-        "--nakama-metrics-interval", "0.3", "--nakama-db", url, locustfile=NOBODY,
-    )  # fmt: skip
-    assert locust.finish() == 0
+    with EmulatorProcess.start(extra=("--metrics-port", "0")) as emulator:
+        locust = run(
+            tmp_path, "-u", "1", "-r", "1", "-t", "2s", "--host", emulator.url,
+            "--nakama-metrics", emulator.metrics_url, "--nakama-metrics-interval", "0.3", "--nakama-db", url,
+            locustfile=NOBODY,
+        )  # fmt: skip
+        assert locust.finish() == 0
+    server = locust.summary["server"]
+    assert server["scrapes"] >= 2
+    # It is not tried again at each read: a database that hangs would delay them all.
+    assert (server["failures"], server["error"]) == (1, "the database: it cannot be reached")
+    assert "1 failed: the database: it cannot be reached" in locust.output
     written = [path.read_bytes() for path in locust.folders[0].iterdir()]
     assert not any(b"hunter2" in content for content in (locust.output.encode(), *written))
+
+
+def test_a_log_whose_lines_cannot_be_read_is_not_measured(tmp_path: Path) -> None:
+    path = tmp_path / "nakama.log"
+    path.touch()
+    tail = ServerLogTail(path)
+    path.write_text(f"2026-11-27 WARN {FULL}\n")
+    assert tail.read() is None
+    path.write_text("2026-11-27 INFO Startup done\n")
+    found = tail.read()
+    assert found is not None
+    assert found.read == 1
 
 
 def test_a_database_that_cannot_be_reached_is_named_without_its_url() -> None:

@@ -212,6 +212,7 @@ def test_lines_of_the_log_are_evidence():
     assert verdict["named"] == "a match's input queue"
     assert "dropping data message" in verdict["found"][0]["log"]
     assert "log lines a second" in verdict["text"]
+    assert "a match's input queue" not in verdict["not_measured"]
 
 
 def test_what_a_player_needs_is_a_line_through_the_figures():

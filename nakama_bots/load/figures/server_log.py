@@ -26,7 +26,10 @@ class ServerLogTail:
         self._offset = path.stat().st_size if path.exists() else 0
 
     def read(self) -> LimitLog | None:
-        """Return the lines since the start; None, and a line in the log, if the file cannot be read."""
+        """Return the lines since the start; None, and a line in the log, if the file cannot be read.
+
+        The same if lines about limits are there, and none of them can be read.
+        """
         found = LimitLog(self._since)
         try:
             with self._path.open("rb") as file:
@@ -40,5 +43,7 @@ class ServerLogTail:
             log.warning("the server's log %s cannot be read: %s", self._path, error.strerror)
             return None
         if found.bad:
-            log.warning("%d lines of the server's log are not JSON (logger.format json)", found.bad)
-        return found
+            log.warning(
+                "%d lines of the server's log about limits are not JSON (logger.format json)", found.bad
+            )
+        return found if found.first or not found.bad else None

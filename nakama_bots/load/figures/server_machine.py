@@ -148,6 +148,9 @@ class DatabaseProbe:
         except Exception as error:  # noqa: BLE001 - the driver raises many kinds
             self.close()
             raise ValueError(_reason(error)) from None
+        except gevent.GreenletExit:
+            self.close()  # an answer may be half read
+            raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -179,6 +182,8 @@ _REASONS: Final = {
 
 def _reason(error: Exception) -> str:
     """Return why the database could not be read, without a text of the driver."""
+    if isinstance(error, TimeoutError):
+        return f"no answer within {_TIMEOUT} s"
     if type(error).__name__ == "InterfaceError":
         return "it cannot be reached"
     said = error.args[0] if error.args and isinstance(error.args[0], dict) else {}

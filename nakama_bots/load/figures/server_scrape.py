@@ -27,6 +27,8 @@ _TIMEOUTS: Final = Timeouts(connect=TIMEOUT, request=TIMEOUT)
 _PATH: Final = "/metrics"
 _OURS: Final = (errno.EMFILE, errno.ENFILE)
 """Errors of a scrape without an answer of the server."""
+_REST: Final = 30.0
+"""Seconds for which a probe that failed is not read: one that hangs would delay all reads of the metrics."""
 
 
 def metrics_url(target: Target) -> str:
@@ -44,7 +46,7 @@ class ServerScraper:
         self._interval = interval
         self._page = PageReader(Target.parse(url), tls)
         self._probes = tuple(probes)
-        self._failed: set[str] = set()
+        self._failed: dict[str, float] = {}
         self._totals = totals
         self._since = time()
         self._reader: gevent.Greenlet[[], None] | None = None
@@ -97,14 +99,16 @@ class ServerScraper:
     def _read_probes(self) -> dict[str, float]:
         found: dict[str, float] = {}
         for probe in self._probes:
+            if perf_counter() < self._failed.get(probe.what, -_REST) + _REST:
+                continue
             try:
                 reading = probe.read()
             except Exception as error:  # noqa: BLE001 - any failure: the server's metrics are kept without it
                 reason = f"{probe.what}: {str(error) or type(error).__name__}"
                 self.metrics.failed(reason)
                 if probe.what not in self._failed:
-                    self._failed.add(probe.what)
                     log.warning("%s (further failures are only counted)", reason)
+                self._failed[probe.what] = perf_counter()
                 continue
             found |= reading.levels | self.metrics.grown(reading.totals)
         return found

@@ -77,7 +77,7 @@ class Signals:
             gevent.kill(self._main, KeyboardInterrupt)
 
     def _on_terminate(self) -> None:
-        # Locust also has a handler, from the start of a run on; of a headless run with a shape, from its end on.
+        # Locust also has a handler, from the start of a run on; of a headless shape, from its end on.
         if self._ending is None and self._is_before_run():
             self._leave()
         elif self._awaits_shape():

@@ -84,14 +84,17 @@ def bottleneck(
     generator measures are left out.
     """
     points = _points(runs, client=not generator_slow)
-    found, missing = [], []
+    found = []
+    missing: list[str] = []
+    measured: set[str] = set()
     for place, rule in enumerate(rules):
         if all(value is None for value in points.figures[rule.figure]):
             missing.append(rule.name)
-        elif (begins := _begins(rule, points)) is not None:
+            continue
+        measured.add(rule.name)
+        if (begins := _begins(rule, points)) is not None:
             found.append((begins, place, _found(rule, begins, points, (first_lines or {}).get(rule.log, ""))))
     ordered = _in_order(found)
-    measured = {rule.name for rule in rules} - set(missing)
     return {
         "named": ordered[0]["name"] if ordered else "",
         "text": _sentence(ordered[0]) if ordered else f"{NOTHING} among {len(rules) - len(missing)} rules",

@@ -356,7 +356,7 @@ def _server(server: ServerPart) -> list[str]:
         for name, (label, which, show) in _SERVER.items()
         if (figure := server["gauges"].get(SERVER_PREFIX + name)) is not None
     ]
-    failed = f", {server['failures']:,} reads failed" if server["failures"] else ""
+    failed = f", {server['failures']:,} failed: {server['error']}" if server["failures"] else ""
     return [shorten(f"server's own metrics ({server['scrapes']:,} reads{failed}):", WIDTH),
             shorten("  " + ", ".join(shown), WIDTH)]  # fmt: skip
 
