@@ -101,8 +101,8 @@ def conclusions(part: CapacityPart) -> list[str]:
         lines.append(_law_line(part["usl"]))
     counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
     invalid = len(part["trials"]) - len(counted)
-    more = f", {invalid} more invalid" if invalid else ""
-    trials = "1 trial" if len(counted) == 1 else f"{len(counted)} trials"
+    more = f", {invalid} {'more ' if counted else ''}invalid" if invalid else ""
+    trials = {0: "no trial that counts", 1: "1 trial"}.get(len(counted), f"{len(counted)} trials")
     lines.append(f"{trials}{more} in {part['seconds']:,.0f} s; the search ended: {part['ended']}")
     return lines
 
