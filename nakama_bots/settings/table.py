@@ -300,7 +300,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "the server's PostgreSQL, whose statistics are read with the server's metrics; or @FILE",
             secret=True, make=_or_none(Database.parse), attempt=database_refusal),
     Setting("server_log", file_of("the server's log as JSON lines"), "",
-            "the server's own lines about limits are read from it at the end of a run (docs/capacity.md)",
+            "the server's own lines about limits are read from it at the end of a run (docs/bottlenecks.md)",
             make=_or_none(Path)),
     Setting("live", Kind(_live, "table, lines or off"), "",
             "how a headless run shows itself: a table on a terminal and lines elsewhere by default; "
