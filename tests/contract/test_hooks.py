@@ -151,3 +151,23 @@ def test_why_a_member_joined_and_left(server: Server, connect: Connect) -> None:
     disconnect = {"name": "session_disconnect", "args": [selves[3]["session_id"], 2], "count": 2}
     server.client.rpc(watcher.session, "contract_nk", disconnect)
     until(lambda: [reason(line) for line in (leaver, kicked, closed, ended)] == [3, 3, 4, 2])
+
+
+def test_a_kicked_member_gets_what_the_same_function_broadcasts(connect: Connect) -> None:
+    kicked, watcher = connect(), connect()
+    match_id = json.loads(watcher.socket.rpc("create_match", '{"module":"reasons"}')["payload"])["match_id"]
+    for line in (kicked, watcher):
+        line.socket.join_match(match_id)
+    kicked.socket.send_match_state(match_id, 1, b"")
+    for line in (kicked, watcher):
+        assert line.take("match_data")["op_code"] == "9"
+    watcher.take("match_presence_event", lambda event: bool(event.get("leaves")))
+
+
+def test_a_join_attempt_that_ends_the_match_gives_no_reason(connect: Connect) -> None:
+    line = connect()
+    match_id = json.loads(line.socket.rpc("create_match", '{"module":"reasons"}')["payload"])["match_id"]
+    with error_reply(5, "Match join rejected"):
+        line.socket.join_match(match_id, metadata={"over": "1"})
+    with error_reply(4, "Match not found"):
+        line.socket.join_match(match_id)

@@ -150,6 +150,26 @@ def test_a_failing_join_attempt_ends_the_match() -> None:
     assert game.nk.match_list(1) == []
 
 
+class LastWords(Quiet):
+    """A match that defers a broadcast, and fails."""
+
+    def match_loop(self, context: Any, dispatcher: Any, tick: int, state: Any, messages: Sequence[Any]) -> Any:
+        dispatcher.broadcast_message_deferred(12, "last words")
+        msg = "broken on purpose"
+        raise ValueError(msg)
+
+
+def test_deferred_broadcasts_of_a_failing_match_come_before_its_end() -> None:
+    game = Game()
+    _, session = joined(game, LastWords())
+    received: list[int] = []
+    session.disconnect = lambda *_: received.append(len(session.frames))  # type: ignore[method-assign]
+    session.frames.clear()
+    game.core.matches.all()[0].tick()
+    assert received == [1]
+    assert session.frames[0]["match_data"]["op_code"] == "12"
+
+
 def test_no_state_ends_the_match_without_a_word() -> None:
     game = Game()
     _, session = joined(game, Failing("match_signal", (None, "bye")))

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import base64
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nakama_bots.emulator.formats.protojson import JsonObject
-from nakama_bots.emulator.formats.query import document
-from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import RuntimeFunctionError
 from nakama_bots.emulator.runtime.match_queues import JOIN_ATTEMPT, SIGNAL, MatchQueues
-from nakama_bots.emulator.store.labels import LONGEST, LabelIndex, Labelled, label_fields
-from nakama_bots.emulator.store.limits import Full
-from nakama_bots.emulator.store.tracker import Mode, OnlineSession, PresenceStream, Tracker
+from nakama_bots.emulator.store.labels import LONGEST
+from nakama_bots.emulator.store.tracker import OnlineSession, PresenceStream, Tracker
+
+if TYPE_CHECKING:
+    from nakama_bots.emulator.runtime.match_registry import MatchRegistry
 
 _DISCONNECTED: Final = (1000, "server-side session disconnect")
-_FASTEST: Final = 60
 _LOG = logging.getLogger(__name__)
 
 # A handler's state, of any type; None ends the match.
@@ -280,9 +278,7 @@ class RunningMatch:
         finally:
             self._busy = False
             self._queues.ran(self.matches.clock() - started)
-        deferred, self._deferred = self._deferred, []
-        for broadcast in deferred:
-            broadcast()
+        self._send_deferred()
         if self.state is None:
             self.stop()
         while self._calls and not self.stopped:
@@ -298,6 +294,11 @@ class RunningMatch:
         else:
             _LOG.warning("match %s: too many calls are waiting, the match ends", self.handler_name)
             self.stop(disconnect=True)
+
+    def _send_deferred(self) -> None:
+        deferred, self._deferred = self._deferred, []
+        for broadcast in deferred:
+            broadcast()
 
     def defer(self, broadcast: Callable[[], object]) -> None:
         """Keep a broadcast until the running function has returned. ``RuntimeFunctionError``."""
@@ -327,8 +328,9 @@ class RunningMatch:
             allowed.extend(result[1:])
             return result[0]
 
-        alive = self._run("match_join_attempt", attempt)
-        return alive and bool(allowed and allowed[0]), str(allowed[1] or "") if len(allowed) > 1 else ""
+        if not self._run("match_join_attempt", attempt):
+            return False, ""
+        return bool(allowed and allowed[0]), str(allowed[1] or "") if len(allowed) > 1 else ""
 
     def joined(self, session: OnlineSession) -> None:
         """Called when a session was admitted; ``confirmed`` has to follow."""
@@ -345,15 +347,22 @@ class RunningMatch:
         self._queues.confirm(session)
 
     def left(self, session: OnlineSession, reason: int) -> None:
-        """Called when a session has left, for a reason of ``MatchPresence``."""
-        if self.members.pop(session.id, None) is None or self.stopped:
+        """Called when a session has left, for a reason of ``MatchPresence``.
+
+        As on the server, a function that kicks a member can still send to it.
+        """
+        if self.stopped or session.id not in self.members:
             return
 
         def leave() -> State:
             left = replace(self.presence(session), reason=reason)
             return self.handler.match_leave(*self._arguments(), [left])
 
-        self.later(lambda: self._run("match_leave", leave))
+        def remove() -> None:
+            if self.members.pop(session.id, None) is not None:
+                self._run("match_leave", leave)
+
+        self.later(remove)
 
     def queue(self, session: OnlineSession, op_code: int, data: bytes, *, reliable: bool) -> None:
         """Keep a message for the next tick; it is dropped silently if the queue is full."""
@@ -405,105 +414,6 @@ class RunningMatch:
             return
         self.stopped = True
         self.matches.forget(self)
+        self._send_deferred()
         for session in list(self.members.values()) if disconnect else ():
             session.disconnect(*_DISCONNECTED)
-
-
-@dataclass(frozen=True, slots=True)
-class ListedMatch(Labelled):
-    """A match in the list."""
-
-    tick_rate: int
-    handler_name: str
-
-
-class MatchRegistry:
-    """All authoritative matches. ``handlers``: by the name that a match is created with.
-
-    ``started`` is called with each new match, to start its ticks.
-    """
-
-    def __init__(self, tracker: Tracker, now: Callable[[], int], options: Options) -> None:
-        self.options = options
-        self.tracker = tracker
-        self.now = now
-        self.handlers: dict[str, MatchHandler] = {}
-        # Creates the handler of a match whose name is not registered; None: there is none.
-        self.resolve: Callable[[str], MatchHandler | None] = lambda _: None
-        self.started: Callable[[RunningMatch], None] = lambda _: None
-        # Seconds of any origin, and a call once everything that waits has been handled; the server replaces it.
-        self.clock: Callable[[], float] = time.perf_counter
-        self.later: Callable[[Callable[[], None]], None] = lambda call: call()
-        self._node = options.node
-        self._matches: dict[PresenceStream, RunningMatch] = {}
-        self.index: LabelIndex[ListedMatch] = LabelIndex(now, options.label_update_interval)
-
-    def __len__(self) -> int:
-        return len(self._matches)
-
-    def all(self) -> list[RunningMatch]:
-        """Return the running matches, oldest first."""
-        return list(self._matches.values())
-
-    def get(self, stream: PresenceStream) -> RunningMatch | None:
-        """Return the match of a stream."""
-        return self._matches.get(stream)
-
-    def create(self, identifier: str, handler_name: str, params: Mapping[str, Any]) -> RunningMatch:
-        """Start a match; ``RuntimeFunctionError`` with the server's text on failure."""
-        handler = self.handlers.get(handler_name) or self.resolve(handler_name)
-        if handler is None:
-            msg = "error creating match: error creating match: not found"
-            raise RuntimeFunctionError(msg)
-        if len(self._matches) >= self.options.limits.matches:
-            raise RuntimeFunctionError(str(Full("matches", self.options.limits.matches)))
-        stream = PresenceStream(Mode.MATCH_AUTHORITATIVE, identifier, label=self._node)
-        match = RunningMatch(stream, handler_name, handler, self, self.now())
-        context = MatchContext(match.id, self._node, "", 0)
-        # A module may return anything.
-        initial: tuple[State, Any, Any] = handler.match_init(context, params)
-        state, rate, label = initial
-        wrong = ""
-        if not isinstance(label, str):
-            wrong = "unexpected third value, must be a label string"
-        elif len(label.encode()) > LONGEST:
-            wrong = f"invalid label, must be {LONGEST} bytes or less"
-        elif not isinstance(rate, int):
-            wrong = "unexpected second value, must be a tick rate number"
-        elif not 1 <= rate <= _FASTEST:
-            wrong = f"invalid tick rate, must be between 1 and {_FASTEST}"
-        elif state is None:
-            wrong = "unexpected first value, must be a state"
-        if wrong:
-            msg = f"error creating match: error creating match: match_init returned {wrong}"
-            raise RuntimeFunctionError(msg)
-        match.state, match.rate, match.label = state, rate, label
-        self._matches[stream] = match
-        self.show(match)
-        self.started(match)
-        return match
-
-    def show(self, match: RunningMatch) -> None:
-        """Copy a match's label to the list."""
-        fields = {
-            "node": self._node,
-            "label_string": match.label,
-            "tick_rate": match.rate,
-            "handler_name": match.handler_name,
-            "create_time": match.create_time,
-            "label": label_fields(match.label),
-        }
-        listed = ListedMatch(match.label, match.create_time, document(fields), match.rate, match.handler_name)
-        self.index.put(match.id, listed)
-
-    def forget(self, match: RunningMatch) -> None:
-        """Remove a stopped match."""
-        self._matches.pop(match.stream, None)
-        self.tracker.drop(match.stream)
-        self.index.put(match.id, None)
-
-    def left(self, stream: PresenceStream, session: OnlineSession, reason: int) -> None:
-        """Called when a session has left a match's stream."""
-        match = self._matches.get(stream)
-        if match is not None:
-            match.left(session, reason)

@@ -17,7 +17,7 @@ from nakama_bots.emulator.formats.tokens import SessionClaims
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.runtime.functions import FUNCTIONS, RpcContext, RpcFunction
 from nakama_bots.emulator.runtime.hooks import EventHook, Hooks, run
-from nakama_bots.emulator.runtime.matches import MatchRegistry
+from nakama_bots.emulator.runtime.match_registry import MatchRegistry
 from nakama_bots.emulator.store.accounts import Accounts, SessionCache, StoredAccount
 from nakama_bots.emulator.store.chat import Messages
 from nakama_bots.emulator.store.friends import Friends
