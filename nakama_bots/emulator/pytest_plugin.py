@@ -16,11 +16,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import pytest
 
-from nakama_bots.emulator.server.process import EmulatorProcess
+from nakama_bots.emulator.server.process import EmulatorProcess, EmulatorStartError
 
 _MARK: Final = "nakama"
 _ACCEPTED: Final = ("modules", "load", "options")
@@ -87,6 +87,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         process.stop()
 
 
+def _refuse(given: str, accepted: str) -> NoReturn:
+    pytest.fail(f"@pytest.mark.{_MARK}: {given} cannot be used; accepted: {accepted}", pytrace=False)
+
+
 def _arguments(request: pytest.FixtureRequest) -> tuple[str, ...]:
     """Return the emulator's options from the marks of a test, the closest first."""
     modules: Sequence[Any] = ()
@@ -96,15 +100,25 @@ def _arguments(request: pytest.FixtureRequest) -> tuple[str, ...]:
         unknown = [name for name in mark.kwargs if name not in _ACCEPTED]
         if mark.args or unknown:
             given = ", ".join(unknown) or repr(mark.args[0])
-            msg = f"@pytest.mark.{_MARK}: {given} cannot be used; accepted: {', '.join(_ACCEPTED)}"
-            raise pytest.UsageError(msg)
+            _refuse(given, ", ".join(_ACCEPTED))
         modules = modules or mark.kwargs.get("modules", ())
         load = load or mark.kwargs.get("load", "")
         options = options or mark.kwargs.get("options", ())
+    for name, value in (("modules", modules), ("options", options)):
+        if isinstance(value, str):
+            _refuse(f"{name}={value!r}", "a list")
     folder = Path(request.node.path).parent
     paths = [argument for module in modules for argument in ("--module", str(folder / module))]
     state = ["--load", str(folder / load)] if load else []
     return (*paths, *state, *map(str, options))
+
+
+def _started(arguments: tuple[str, ...]) -> EmulatorProcess:
+    try:
+        return EmulatorProcess.start(matchmaker_interval=0.2, extra=("--control-port", "0", *arguments))
+    except EmulatorStartError as error:
+        reason = str(error)
+    pytest.fail(reason, pytrace=False)
 
 
 @pytest.fixture
@@ -114,8 +128,7 @@ def nakama(request: pytest.FixtureRequest) -> Iterator[Nakama]:
     arguments = _arguments(request)
     process = processes.get(arguments)
     if process is None or not process.alive:
-        process = EmulatorProcess.start(matchmaker_interval=0.2, extra=("--control-port", "0", *arguments))
-        processes[arguments] = process
+        processes[arguments] = process = _started(arguments)
         yield Nakama(process)
         return
     server = Nakama(process)

@@ -103,9 +103,14 @@ def test_the_fixture(tmp_path: Path) -> None:
 
 
 def test_a_mark_that_cannot_be_used(tmp_path: Path) -> None:
-    write(tmp_path, test_inner_py="import pytest\n@pytest.mark.nakama(module='x')\ndef test_it(nakama): pass\n")
+    marks = ("module='x'", "modules='game.lua'", "modules=['game.lua']")
+    tests = (f"@pytest.mark.nakama({mark})\ndef test_{i}(nakama): pass\n" for i, mark in enumerate(marks))
+    write(tmp_path, test_inner_py="import pytest\n" + "".join(tests))
     done = inner(tmp_path)
     assert "module cannot be used; accepted: modules, load, options" in done.stdout
+    assert "modules='game.lua' cannot be used; accepted: a list" in done.stdout
+    assert f"--module: '{tmp_path / 'game.lua'}' cannot be used" in done.stdout
+    assert "def start(" not in done.stdout, "a traceback for a file that is missing"
 
 
 @contextmanager
