@@ -169,6 +169,11 @@ def test_a_module_requires_others_of_its_folder(tmp_path: Path) -> None:
     assert game.call("word") == "from the other file"
 
 
+def test_a_folder_without_lua_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="the folder has no Lua file"):
+        loader.load(make_core(Clock()), [str(tmp_path)], handlers.MESSAGES)
+
+
 def test_a_folder_is_loaded_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "deeper").mkdir()
     (tmp_path / "b.lua").write_text('order = (order or "") .. "b"')
@@ -208,6 +213,23 @@ def test_a_lua_file_that_is_not_there() -> None:
     with pytest.raises(EmulatorStartError, match="No such file or directory") as caught:
         EmulatorProcess.start(extra=("--module", "/no/such/game.lua"))
     assert "exit code 2" in str(caught.value)
+
+
+def test_values_as_text(tmp_path: Path) -> None:
+    source = """
+    local nk = require("nakama")
+    nk.register_rpc(function()
+      return string.format("%s %s %5s|%s %d %.2f %s", nil, true, "ab", 0.1 + 0.2, 3, 1 / 3, 1 / 0)
+        .. " " .. tostring(0 / 0) .. " " .. tostring(-1 / 0) .. " " .. nk.json_encode(math.huge)
+    end, "shown")
+    nk.register_rpc(function() return string.format("%d", {}) end, "wrong")
+    """
+    game = Game(tmp_path, source)
+    # As a real server gives it.
+    shown = "nil true    ab|0.30000000000000004 3 0.33 +Inf NaN -Inf 1.7976931348623157e+308"
+    assert game.call("shown").replace("e308", "e+308") == shown
+    with pytest.raises(RuntimeFunctionError, match="bad argument #2 to 'format'"):
+        game.call("wrong")
 
 
 def test_errors_that_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

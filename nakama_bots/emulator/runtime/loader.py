@@ -97,6 +97,8 @@ def _add_lua(lua: LuaModules, text: str, path: Path) -> None:
     """Add a file, which may require other files of its folder, or all files of a folder."""
     root = path if path.is_dir() else path.parent
     files = sorted(path.rglob("*.lua")) if path.is_dir() else [path]
+    if not files:
+        raise ConfigError(_FLAG, text, f"{_ACCEPTED} (the folder has no Lua file)")
     lua.look_in(root)
     for file in files:
         name = ".".join(file.relative_to(root).with_suffix("").parts)

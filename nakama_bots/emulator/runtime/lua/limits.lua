@@ -265,6 +265,7 @@ end
 return {
   check = check,
   place = place,
+  results = results,
   -- The limits of a call from Python: those of calls within it are the same.
   begin = function()
     left, deadline = instructions, seconds() + duration

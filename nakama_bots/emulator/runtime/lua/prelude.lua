@@ -3,15 +3,17 @@
 
 local chunks, log, limits = ...
 local error, type, select, loadstring = error, type, select, loadstring
-local next, tonumber, pcall = next, tonumber, pcall
+local next, tonumber, pcall, unpack = next, tonumber, pcall, unpack
 local format, floor, sub, find = string.format, math.floor, string.sub, string.find
-local getinfo, check, place = debug.getinfo, limits.check, limits.place
+local getinfo, check, place, results = debug.getinfo, limits.check, limits.place, limits.results
 
 local globals = _G
 for _, name in ipairs({ "io", "debug", "coroutine", "python", "dofile", "loadfile", "newproxy", "gcinfo" }) do
   globals[name] = nil
 end
 globals.os, globals.bit32 = {}, {}
+-- The server's is the largest number, which JSON can have.
+math.huge = 1.7976931348623157e308
 
 -- Formats numbers as the server does: whole ones without an exponent, others with as few digits as possible.
 local plain = tostring
@@ -19,6 +21,11 @@ function globals.tostring(...)
   local value = ...
   if select("#", ...) == 0 or type(value) ~= "number" then
     return plain(...)
+  end
+  if value ~= value then
+    return "NaN"
+  elseif value - value ~= 0 then
+    return value > 0 and "+Inf" or "-Inf"
   end
   if value == floor(value) and value > -2 ^ 63 and value < 2 ^ 63 then
     return format("%d", value)
@@ -30,6 +37,15 @@ function globals.tostring(...)
     end
   end
   return plain(value)
+end
+
+-- As on the server, "%s" accepts any value.
+function string.format(pattern, ...)
+  local values, count = { ... }, select("#", ...)
+  for number = 1, count do
+    values[number] = globals.tostring(values[number])
+  end
+  return results("format", pcall(format, pattern, unpack(values, 1, count)))
 end
 
 function globals.print(...)
