@@ -198,15 +198,22 @@ class _Steps:
         short = len(messages) <= _FEW_SENDS and all(len(data) <= _SHORT_SEND for _, _, data in messages)
         if short or step.act.kind == "party":
             for call, (at, op_code, data) in zip(step.sends, messages, strict=True):
-                said = self._redactor.data(data)
-                shown: Any = said.decode() if said.isascii() and said.decode().isprintable() else said
-                written = Written("send", [op_code, shown] if said else [op_code], {})
+                written = Written("send", [op_code, self._said(call, data)] if data else [op_code], {})
                 yield Step("call", at, call.ended, act=step.act, call=call, written=written)
             return
         number = 1 + sum(1 for one in self._made.series if one.name.startswith(self._role.name))
         step.series = Series(f"{self._role.name} {number}", messages)
         self._made.series.append(step.series)
         yield step
+
+    def _said(self, call: TapedCall, data: bytes) -> Any:
+        """The data of a single message: text with the values that a server gave, or bytes."""
+        said = self._redactor.data(data)
+        if not (data.isascii() and data.decode().isprintable()):
+            return said
+        where = f"{call.kind} {call.name}"
+        found = self._made.correlation.resolve(self._role, data.decode(), call.at, where)
+        return said.decode() if isinstance(found, str) else self._clean(found, "", Written("send", [], {}))
 
     def _inside(self, index: int, call: TapedCall) -> Act | None:
         """The room that a call is written on."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 from .support import Recorded
 
 ME = "11111111-2222-4333-8444-555555555555"
@@ -74,3 +76,12 @@ def test_a_player_whose_opponent_was_not_recorded_is_matched_with_copies() -> No
     assert "self.player.find_match(type(self).__name__, players=2)" in source
     assert "Players who are matched with each other; run a multiple of 2 users." in source
     assert data["players"] == 2
+
+
+def test_an_id_that_is_sent_to_a_party_is_the_one_of_the_run() -> None:
+    own, party, match = Recorded(), ME.replace("1", "2"), ME.replace("1", "3") + "."
+    data = base64.b64encode(match.encode()).decode()
+    own.message("party_create", {"open": True, "max_size": 2}, {"party": {"party_id": party, "open": True}})
+    own.message("match_create", {}, {"match": {"match_id": match}})
+    own.message("party_data_send", {"party_id": party, "op_code": "1", "data": data}, {})
+    assert "party.send(1, match.id)" in own.files()[0]
