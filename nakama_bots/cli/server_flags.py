@@ -42,12 +42,16 @@ _KINDS: Final[dict[str, tuple[str, Kind]]] = {
     "matchmaker.max_intervals": ("matchmaker_max_intervals", _COUNT),
     "matchmaker.max_tickets": ("matchmaker_max_tickets", _COUNT),
     "matchmaker.rev_threshold": ("matchmaker_rev_threshold", whole(0)),
+    "runtime.http_key": ("http_key", TEXT),
+    "session.encryption_key": ("encryption_key", TEXT),
+    "session.refresh_encryption_key": ("refresh_encryption_key", TEXT),
     "session.refresh_token_expiry_sec": ("refresh_token_expiry", _POSITIVE_SECONDS),
     "session.token_expiry_sec": ("token_expiry", _POSITIVE_SECONDS),
     "socket.address": ("host", TEXT),
     "socket.max_message_size_bytes": ("max_message_size", whole(64, 2**24, of="bytes")),
     "socket.outgoing_queue_size": ("outgoing_queue_size", _COUNT),
     "socket.port": ("port", whole(0, 65535)),
+    "socket.server_key": ("server_key", TEXT),
     "tracker.event_queue_size": ("tracker_event_queue_size", _COUNT),
 }
 # The server's name in milliseconds -> the field in seconds, and the least number.

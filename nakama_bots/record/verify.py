@@ -109,6 +109,8 @@ def _likeness(wanted: list[Row], found: list[Row]) -> float:
 
 
 def _user_class(path: Path) -> Any:
+    if not path.is_file():
+        raise ConfigError("--output", str(path), f"{_ACCEPTED} (there is no such file)")
     try:
         module = scripts.module_of(str(path))
     except (Exception, SystemExit) as error:  # an import runs a user's code

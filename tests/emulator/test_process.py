@@ -78,6 +78,13 @@ def test_a_key_is_in_no_error() -> None:
     assert "very-secret-key" not in str(caught.value)
 
 
+def test_a_key_under_the_servers_own_name() -> None:
+    with EmulatorProcess.start(extra=("--runtime.http_key", "a-game's key")) as emulator:
+        url = f"{emulator.url}/v2/rpc/echo?unwrap&http_key=a-game%27s%20key"
+        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+            assert answer.status == 200
+
+
 def test_a_key_is_in_no_list_of_processes() -> None:
     with EmulatorProcess.start(server_key="-very-secret-key") as emulator:
         assert b"very-secret-key" not in Path(f"/proc/{emulator.pid}/cmdline").read_bytes()
