@@ -19,15 +19,20 @@ from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.bundled import find_scenario
 from nakama_bots.ops.capacity import CapacitySearch
 from nakama_bots.ops.processes import NotServed, served
+from nakama_bots.results.bottleneck.bins import RunBins
+from nakama_bots.results.bottleneck.verdict import bottleneck
 from nakama_bots.results.capacity.answer import answer_lines, exit_code, progress, verdict_of
 from nakama_bots.results.capacity.bisection import WIDTH
-from nakama_bots.results.capacity.document import ARRIVALS, INVALID, PASSED, PLAYERS, CapacityPart
+from nakama_bots.results.capacity.document import ARRIVALS, INVALID, PASSED, PLAYERS, CapacityPart, TrialPart
 from nakama_bots.results.capacity.search import MOST_TRIALS, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
 from nakama_bots.results.gate.verdict import verdict_part
 from nakama_bots.results.run_folder import read_summary, read_timeline, write_summary
+from nakama_bots.results.show.bottleneck import bottleneck_lines
 from nakama_bots.results.show.report.files import write_report
+from nakama_bots.results.show.text import WIDTH as LINE
+from nakama_bots.results.summary import Summary
 from nakama_bots.settings.values import whole
 
 HELP: Final = "find the number of players that a server can hold, by trial runs that a gate judges"
@@ -98,27 +103,35 @@ def run(arguments: argparse.Namespace) -> int:
     write_text(reports / "capacity.json", document)
     if arguments.json is not None:
         write_text(arguments.json, document)
-    written = [reports / "capacity.json", *_write_report(reports, part, gate)]
+    summary, files = _write_report(reports, part, gate)
     if arguments.json != Path("-"):
         print("", *answer_lines(part), sep="\n")
-        print(f"written: {', '.join(map(str, written))}")
+        if summary is not None:
+            print("\n".join(bottleneck_lines(summary, LINE)))
+        print(f"written: {', '.join(map(str, [reports / 'capacity.json', *files]))}")
     return exit_code(part) if code is None else code
 
 
-def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> list[Path]:
-    """Write the summary and the report of the greatest load that passed, with the answer; none without one."""
+def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> tuple[Summary | None, list[Path]]:
+    """Write the summary and the report of the greatest load that passed, with the answer.
+
+    What breaks first is that of all trials that count. Return the summary and the files; none without a trial.
+    """
     counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
     best = max(counted, key=lambda trial: (trial["outcome"] == PASSED, trial["load"]), default=None)
     if best is None:
-        return []
-    folder = max(Path(best["folder"]).glob("2*/"))
-    summary = read_summary(folder)
+        return None, []
+    summary, timeline = read_summary(_run_of(best)), read_timeline(_run_of(best))
     summary["capacity"] = part
+    if "bottleneck" in summary:
+        summary["bottleneck"] = bottleneck([RunBins.of(read_timeline(_run_of(trial))) for trial in counted])
     verdict = verdict_part(verdict_of(part, gate.file), summary)
-    return [
-        write_summary(reports, summary),
-        write_report(reports, summary, read_timeline(folder), verdict),
-    ]
+    return summary, [write_summary(reports, summary), write_report(reports, summary, timeline, verdict)]
+
+
+def _run_of(trial: TrialPart) -> Path:
+    """Return the folder of the run of a trial."""
+    return max(Path(trial["folder"]).glob("2*/"))
 
 
 def _plan(arguments: argparse.Namespace, gate: Gate) -> SearchPlan:

@@ -392,7 +392,7 @@ def _known(name: object) -> str:
 def _build(name: str, given: Mapping[str, Any]) -> LoadProfile:
     model = MODELS[name]
     staged = model.takes_stages and (_STAGES in given or model.make is None)
-    needed = _BOUNDS if staged and name == OPEN else {} if staged else model.keys
+    needed = _keys(name, staged=staged, given=given)
     accepted = ", ".join([*needed, *([_STAGES] if model.takes_stages else [])])
     for key in given:
         if key not in needed and not (staged and key == _STAGES):
@@ -420,8 +420,17 @@ def _build(name: str, given: Mapping[str, Any]) -> LoadProfile:
     search = None
     if name == SEARCH:
         search = SearchLoad(values.pop("from"), values.pop("to"), **values)
-        opened = opened if search.of == ARRIVALS else None
     return LoadProfile(name, curve, opened, f"{name}:{','.join(items)}", search)
+
+
+def _keys(name: str, *, staged: bool, given: Mapping[str, Any]) -> Mapping[str, _Key]:
+    """Return the keys that a profile accepts; those of arrivals only where it has arrivals."""
+    if staged:
+        return _BOUNDS if name == OPEN else {}
+    keys = MODELS[name].keys
+    if name == SEARCH and given.get("of", PLAYERS) == PLAYERS:
+        return {key: row for key, row in keys.items() if key not in _BOUNDS}
+    return keys
 
 
 def _value(path: KeyPath, value: object, kind: Kind) -> Any:

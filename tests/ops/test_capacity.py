@@ -52,10 +52,12 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_a_search_finds_where_a_scenario_begins_to_fail(files: tuple[Path, Path], tmp_path: Path) -> None:
     scenario, gate = files
+    log = tmp_path / "server.log"
+    log.touch()
     command = [
-        sys.executable, "-m", "nakama_bots.cli", "capacity", EMULATOR, "--gate", str(gate),
-        "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}", "--from", "3", "--to", "12",
-        "--trial", "8", "--settle", "0", "--max-trials", "3", "--require", "20",
+        sys.executable, "-m", "nakama_bots.cli", "capacity", EMULATOR, "--gate", str(gate), "--locust",
+        f"-f {scenario} --nakama-health-limits {NO_LIMITS} --nakama-server-log {log}",
+        "--from", "3", "--to", "12", "--trial", "8", "--settle", "0", "--max-trials", "3", "--require", "20",
         "--reports", str(tmp_path / "reports"), "--json", str(tmp_path / "capacity.json"),
     ]  # fmt: skip
     ended = subprocess.run(
@@ -69,7 +71,11 @@ def test_a_search_finds_where_a_scenario_begins_to_fail(files: tuple[Path, Path]
     assert part["bound"] == "interval"
     assert "what broke first: nothing fails" in ended.stdout
     (folder,) = (tmp_path / "reports").iterdir()
-    assert read_summary(folder)["capacity"] == part
+    summary = read_summary(folder)
+    assert summary["capacity"] == part
+    # Of all trials, not of the one whose report it is.
+    assert summary["bottleneck"]["most_players"] == max(outcomes) > summary["run"]["users"]
+    assert "what breaks first: not clear" in ended.stdout
     assert "Successful calls over players" in (folder / "report.html").read_text()
 
 

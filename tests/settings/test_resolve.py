@@ -222,7 +222,7 @@ BAD = {
     "go_rpc": ["", 5],
     "emulator_matchmaker_interval": ["0"],
     "emulator_module": ["/no/such/module.py", 5, [""], "a.py,,b.py"],
-    "load": ["idle", "soak:users=0,for=1s", "search:from=50,to=5", 5],
+    "load": ["idle", "soak:users=0,for=1s", "search:from=50,to=5", "search:from=5,to=50,max_in_flight=9", 5],
     "profile": ["/no/such/file", 5],
     "require": ["-1", "x", 1.5, 10**6 + 1],
     "reports": [""],
