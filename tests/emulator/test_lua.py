@@ -61,9 +61,11 @@ return M
 class Game:
     """A core with one Lua module."""
 
-    def __init__(self, folder: Path, source: str, seconds: int = 600, **more: str) -> None:
+    def __init__(
+        self, folder: Path, source: str, instructions: int = 10**6, seconds: int = 600, **more: str
+    ) -> None:
         self.clock = Clock()
-        options = Options(module_instructions=10**6, module_seconds=seconds, module_memory=2**24)
+        options = Options(module_instructions=instructions, module_seconds=seconds, module_memory=2**24)
         self.core = make_core(self.clock, options)
         for name, text in more.items():
             (folder / f"{name}.lua").write_text(text)
@@ -104,7 +106,7 @@ def test_code_that_runs_away_fails_alone(tmp_path: Path, way: str, message: str)
 
 @pytest.mark.parametrize("way", ["server", "library"])
 def test_calls_that_take_long_fail_alone(tmp_path: Path, way: str) -> None:
-    game = Game(tmp_path, RUNAWAY, seconds=1)
+    game = Game(tmp_path, RUNAWAY, instructions=10**12, seconds=1)
     with pytest.raises(RuntimeFunctionError, match="did not end within 1 s"):
         game.call("run_away", way)
     assert game.call("run_away", "fine") == "fine"
