@@ -154,10 +154,6 @@ class Tracker:
         """The streams of a mode that have presences, oldest first."""
         return [stream for stream in self._streams if stream.mode == mode]
 
-    def streams_of(self, session: OnlineSession) -> set[PresenceStream]:
-        """The streams that a session is in."""
-        return set(self._sessions.get(session.id, ()))
-
     def track(self, stream: PresenceStream, presence: Presence) -> bool:
         """Add a presence and announce it; False, without a change, if the session was already present."""
         members = self._streams.setdefault(stream, {})
