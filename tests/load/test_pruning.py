@@ -4,7 +4,7 @@ import time
 
 from locust.stats import RequestStats
 
-from nakama_bots.load.figures.pruning import KEPT, prune
+from nakama_bots.load.figures.pruning import KEPT, POINTS, prune
 
 
 def test_only_seconds_that_nothing_looks_at_are_forgotten() -> None:
@@ -22,3 +22,14 @@ def test_only_seconds_that_nothing_looks_at_are_forgotten() -> None:
     assert not entry.num_reqs_per_sec
     assert (entry.num_requests, entry.num_failures) == (1, 1)
     assert entry.current_rps == 0
+
+
+def test_the_charts_of_a_long_run_have_fewer_points() -> None:
+    stats = RequestStats()
+    for second in range(0, 86_400, 60):
+        stats.history += [{"time": second + part} for part in range(0, 60, 5)]
+        prune(stats, second)
+    times = [point["time"] for point in stats.history]
+    assert POINTS / 2 <= len(times) <= POINTS
+    assert (times[0], times[-1]) == (0, 86_395)
+    assert times == sorted(times)
