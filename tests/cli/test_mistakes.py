@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from limits import NO_LIMITS
 
 from nakama_bots.cli.main import main
 
@@ -118,7 +119,8 @@ def test_a_mistake_with_a_run(arguments: str, accepted: str, busy: int) -> None:
 
 
 def test_an_own_exception_is_shown_once_and_counted() -> None:
-    ended = _locust("--headless", "-u", "3", "-r", "3", "-t", "3s", "--nakama-live", "lines")
+    arguments = ("--nakama-live", "lines", "--nakama-health-limits", NO_LIMITS)
+    ended = _locust("--headless", "-u", "3", "-r", "3", "-t", "3s", *arguments)
     assert ended.returncode == 1
     text = ended.stderr + ended.stdout
     assert text.count("Traceback") == 1

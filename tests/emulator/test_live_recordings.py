@@ -12,6 +12,7 @@ import pytest
 from nakama_bots.emulator.server.process import EmulatorProcess
 
 from .live import live_replay
+from .replay import Mismatch
 
 HERE = Path(__file__).parent
 LIVE = HERE / "data" / "live"
@@ -35,9 +36,17 @@ def load(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_scenario(scenario: str) -> None:
+    speed = SPEEDS.get(scenario, SPEED)
+    try:
+        play(scenario, speed)
+    except Mismatch:
+        # A tick that is late on a busy machine is no difference; what differs at the recorded pace too is one.
+        play(scenario, min(speed, 1.0))
+
+
+def play(scenario: str, speed: float) -> None:
     settings = next((more for start, more in SETTINGS.items() if scenario.startswith(start)), ())
     interval = 0.5 if scenario.startswith("hooks.") else 14.0
-    speed = SPEEDS.get(scenario, SPEED)
     options = ("--token-expiry", "7200", "--speed", str(speed), *MODULES, *settings)
     with EmulatorProcess.start(matchmaker_interval=interval, extra=options) as emulator:
         asyncio.run(live_replay(load(scenario), emulator.url, speed))

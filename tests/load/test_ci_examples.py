@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
+from limits import NO_LIMITS
 from locust.argument_parser import get_parser
 
 import nakama_bots.load  # noqa: F401  -- registers the arguments
@@ -30,8 +31,6 @@ QUICK = {
     "LOCUST_USERS": "6", "LOCUST_RUN_TIME": "200s", "NAKAMA_MATCH_SECONDS": "0.5",
     "NAKAMA_EMULATOR_MATCHMAKER_INTERVAL": "0.2", "LOCUST_LOGLEVEL": "INFO",
 }  # fmt: skip
-
-NO_LIMITS = "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0"
 
 
 def github_commands(job: str) -> list[str]:

@@ -11,7 +11,7 @@ import pytest
 
 from nakama_bots.results.run_folder import read_summary
 
-from .running import NO_LIMITS, ROOT, TIMEOUT, TRACE, UNTIL, calls, until
+from .running import ROOT, TIMEOUT, TRACE, UNTIL, WITHOUT_LIMITS, calls, until
 
 MODULE = """
 import json
@@ -88,7 +88,7 @@ def locust(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NAKAMA_")}
     return subprocess.run(
         [sys.executable, "-m", "locust", "-f", f"locustfile.py,{UNTIL}", "--headless", "-u", "2", "-r", "2",
-         *NO_LIMITS, "--nakama-reports", "reports", *arguments],
+         *WITHOUT_LIMITS, "--nakama-reports", "reports", *arguments],
         cwd=folder,
         env=environment | {"PYTHONPATH": str(ROOT)} | until("match_join", "match_leave", seconds=2),
         capture_output=True,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from limits import NO_LIMITS
 
 from nakama_bots.cli.main import main
 from nakama_bots.results.run_folder import read_summary
@@ -38,7 +39,6 @@ calls = "*"
 together = true
 expect = "fail_ratio <= 0 %"
 """
-NO_LIMITS = "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0"
 EMULATOR = f"{sys.executable} -m nakama_bots.cli emulator --port {{port}}"
 
 

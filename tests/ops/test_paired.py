@@ -10,12 +10,11 @@ from pathlib import Path
 
 import orjson
 import pytest
+from limits import NO_LIMITS
 
 from nakama_bots.cli.main import main
 from nakama_bots.ops.paired import PairedPlan
 from nakama_bots.settings.load_profile import LoadProfile
-
-NO_LIMITS = "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0"
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from load.running import NO_LIMITS, ROOT, TIMEOUT, UNTIL, until
+from load.running import ROOT, TIMEOUT, UNTIL, WITHOUT_LIMITS, until
 
 from nakama_bots.results.run_folder import read_summary
 from nakama_bots.results.show.published import WORKLOADS
@@ -144,7 +144,7 @@ def run(reports: Path, together: Together) -> tuple[Summary, str]:
     number = str(sum(does.users for does in together.scenarios.values()))
     done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", FILES, *together.scenarios, "--headless",
-         *NO_LIMITS, "-u", number, "-r", number,
+         *WITHOUT_LIMITS, "-u", number, "-r", number,
          "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
          "--nakama-reports", str(reports), "--config-users", json.dumps(users)],
         cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False,
@@ -240,7 +240,7 @@ def listed() -> list[str]:
 
 def locust(reports: Path, done: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "locust", "-f", FILES, "--headless", *NO_LIMITS, "-u", "2", "-r", "2",
+        [sys.executable, "-m", "locust", "-f", FILES, "--headless", *WITHOUT_LIMITS, "-u", "2", "-r", "2",
          "--nakama-reports", str(reports), *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | until(done),
