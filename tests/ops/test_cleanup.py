@@ -27,7 +27,7 @@ from nakama_bots.settings.target import Credentials, Target
 
 from .test_doctor import at_fault
 
-TIMEOUT = 30.0
+TIMEOUT = 120.0
 FAST = ("--rate", "5000", "--misses", "16", "--worker-misses", "1")
 
 Clean = Callable[..., tuple[int, str]]

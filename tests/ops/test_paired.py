@@ -70,13 +70,13 @@ def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
         sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
         # Not slower: what is slow depends on the machine.
         emulator, f"{emulator} --fault error:on=ping,code=3,rate=0.5",
-        "--users", "6", "--rounds", "8", "--block", "5", "--settle", "1",
+        "--users", "6", "--rounds", "8", "--block", "6", "--settle", "1",
         "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}",
         "--name", "WS ping", "--statistic", "failures",
         "--reports", str(tmp_path / "reports"), "--json", str(result),
     ]  # fmt: skip
     ended = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path, check=False)
-    assert ended.returncode == 3, ended.stderr
+    assert ended.returncode == 3, ended.stdout + ended.stderr
     (row,) = orjson.loads(result.read_bytes())["rows"]
     assert row["verdict"] == "regressed"
     assert row["baseline"]["value"] == 0 < row["run"]["value"]

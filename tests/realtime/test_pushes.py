@@ -286,8 +286,9 @@ def test_a_killed_wait_for_looks_out_no_longer(open_socket: Open) -> None:
 
     def script(peer: Peer) -> None:
         pong(peer)
+        request = peer.request()
         peer.text({"match_data": {}})
-        pong(peer)
+        peer.answer(request, pong={})
 
     with ScriptedServer(upgraded(script)) as server:
         socket = open_socket(server)

@@ -108,6 +108,8 @@ def test_large_messages_both_ways_and_the_end(
                 frame(PING, b"in between") + text({"cid": request["cid"], "rpc": {"payload": "y" * size}})
             )
             assert peer.read_frame() == (PONG, b"in between")
+        # All is read when the server ends: else it would reset the connection, and the answer's rest were lost.
+        peer.request()
 
     with ScriptedServer(script, tls=server_tls) as server:
         socket = open_socket(server, Tls(ca=ca))
@@ -116,6 +118,8 @@ def test_large_messages_both_ways_and_the_end(
         for _ in range(3):
             assert socket.rpc("echo", "x" * size).get("payload") == "y" * size
         assert early == [1, 2]
+        with pytest.raises(errors.ConnectionClosed):
+            socket.rpc("end")
         with pytest.raises(errors.ConnectionClosed):
             socket.wait_for("stream_data")
         socket.close()

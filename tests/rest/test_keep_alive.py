@@ -120,11 +120,14 @@ def test_a_connection_idle_for_too_long_is_not_reused() -> None:
 def test_a_pool_holds_its_size_and_the_wait_for_a_slot_counts() -> None:
     with serving(silent) as server:
         transport = GeventTransport(size=2)
-        hasty = Timeouts(connect=10.0, request=0.2)
-        callers = [gevent.spawn(outcome, transport, server.port, hasty) for _ in range(5)]
-        gevent.joinall(callers)
-        assert [type(caller.value) for caller in callers] == [RequestTimeout] * 5
-        assert server.accepted <= 2
+        patient = [gevent.spawn(outcome, transport, server.port, Timeouts(request=600.0)) for _ in range(2)]
+        while server.accepted < 2:
+            gevent.sleep(0.01)
+        hasty = [gevent.spawn(outcome, transport, server.port, Timeouts(request=0.2)) for _ in range(3)]
+        gevent.joinall(hasty)
+        assert [type(caller.value) for caller in hasty] == [RequestTimeout] * 3
+        assert server.accepted == 2
+        gevent.killall(patient)
 
 
 def test_a_shared_pool_serves_players_at_once() -> None:
