@@ -101,8 +101,11 @@ class LocustObserver:
 
     def call(self, call: FinishedCall) -> None:
         """``Observer``: record a finished call. Seconds become Locust's milliseconds, with fractions."""
+        kind, name, _, elapsed, size, error, waited, _ = call
         try:
-            self._recorder.call(call)
+            taken = error is None and self.table is not None and self.table.add(call)
+            if not taken:
+                self._recorder.call(call)
         except ScenarioFault as fault:
             self._refused(fault)
             return
@@ -110,10 +113,9 @@ class LocustObserver:
             self.sampler.call(call)
         if self._tap is not None:
             self._tap.call(call)
-        kind, name, _, elapsed, size, error, waited, _ = call
         if error is None and self._must:
             self._done(f"{kind} {name}")
-        if error is None and self.table is not None and self.table.add(kind, name, elapsed, size):
+        if taken:
             return
         abandoned = type(error) is Abandoned
         try:

@@ -23,7 +23,7 @@ class LocustTotals:
         self._taken = (0, 0)
         self._was_reset = False
         environment.events.request.add_listener(self._on_request)
-        self.table = LocustTable(environment, self._on_request)
+        self.table = LocustTable(environment, recorder, self._on_request)
         environment.events.reset_stats.add_listener(self._on_reset)
         environment.events.spawning_complete.add_listener(self._on_spawning_complete)
 

@@ -77,6 +77,16 @@ class Histogram:
         if len(buffer) >= _BATCH:
             self._fold()
 
+    def record_all(self, durations: list[float]) -> None:
+        """Count durations; finite numbers only."""
+        if not durations:
+            return
+        if min(durations) < 0.0 or max(durations) > HIGHEST:
+            durations = [self._clamp(one) if not 0.0 <= one <= HIGHEST else one for one in durations]
+        self._buffer += [int(seconds * 1e6 + 0.5) for seconds in durations]
+        if len(self._buffer) >= _BATCH:
+            self._fold()
+
     def _clamp(self, seconds: float) -> float:
         if not math.isfinite(seconds):
             msg = f"a duration must be a finite number of seconds, not {seconds}"

@@ -189,10 +189,15 @@ class Recorder:
 
     def __init__(self, origin: float, *, limit: int = LIMIT) -> None:
         self._limit = limit
+        self._series: dict[tuple[str, ...], list[float]] = {}
+        self.holders: list[Callable[[], object]] = []
+        """Each adds what it holds back. Called before anything is read."""
         self.reset(origin)
 
     def reset(self, origin: float) -> None:
         """Forget everything and date errors from ``origin`` on."""
+        self._clear()
+        self.settle()
         self._origin = origin
         self._call_names: _BoundedNames[CallKey] = _BoundedNames(self._limit, (OTHER, OTHER))
         self._sample_names: _BoundedNames[str] = _BoundedNames(self._limit, OTHER, SAMPLE_NAMES)
@@ -201,10 +206,46 @@ class Recorder:
         self._clear()
 
     def _clear(self) -> None:
-        self.calls: dict[CallKey, CallRow] = {}
-        self.samples: dict[str, Histogram] = {}
+        self._calls: dict[CallKey, CallRow] = {}
+        self._samples: dict[str, Histogram] = {}
         self.counts: dict[str, int] = {}
         self.errors: dict[ErrorKey, ErrorRow] = {}
+
+    @property
+    def calls(self) -> dict[CallKey, CallRow]:
+        """The rows of the calls."""
+        self.settle()
+        return self._calls
+
+    @property
+    def samples(self) -> dict[str, Histogram]:
+        """The rows of the samples."""
+        self.settle()
+        return self._samples
+
+    def settle(self) -> None:
+        """Record what is held back. Whoever holds calls back or uses ``series`` calls it now and then."""
+        for add in self.holders:
+            add()
+        for names, values in self._series.items():
+            if values:
+                for name in names:
+                    self._sample_row(name).record_all(values)
+                values.clear()
+
+    def series(self, *names: str) -> Callable[[float], object]:
+        """Return a function that samples one duration under each of ``names``, which must be valid.
+
+        For what happens thousands of times a second: it records when ``settle`` is called. Only finite numbers.
+        """
+        return self._series.setdefault(names, []).append
+
+    def add_calls(self, key: CallKey, times: list[float], waits: list[float], size: int) -> None:
+        """Count successful calls of a valid kind and name: their times, known waits, and bytes in total."""
+        row = self._call_row(key)
+        row.ok.record_all(times)
+        row.waited.record_all(waits)
+        row.size += size
 
     def call(self, call: FinishedCall) -> None:
         """Count one finished call (``Observer.call``). Raises ``ScenarioFault`` for invalid values."""
@@ -215,7 +256,7 @@ class Recorder:
             raise ScenarioFault(f"the error of call {_what(name)}", error, _ERROR)
         try:
             seen = started + elapsed - self._origin
-            row = self.calls.get((kind, name)) or self._new_call_row(kind, name, elapsed)
+            row = self._calls.get((kind, name)) or self._new_call_row(kind, name, elapsed)
             (row.ok if error is None else row.failed).record(elapsed)
             if waited is not None:
                 row.waited.record(waited)
@@ -244,7 +285,7 @@ class Recorder:
     def sample(self, name: str, seconds: float) -> None:
         """Count one measured duration (``Observer.sample``). Raises ``ScenarioFault`` for invalid values."""
         try:
-            (self.samples.get(name) or self._new_sample_row(name, seconds)).record(seconds)
+            (self._samples.get(name) or self._new_sample_row(name, seconds)).record(seconds)
         except (TypeError, ValueError, OverflowError):
             _checked("the name of a sample", name)
             raise ScenarioFault(f"sample {_what(name)}", seconds, _SECONDS) from None
@@ -269,7 +310,7 @@ class Recorder:
         self._add_error((kind, _short(scenario), _short(without_secrets(label))), row)
 
     def _new_call_row(self, kind: str, name: str, elapsed: float) -> CallRow:
-        key = _checked("the kind of a call", kind), _checked("the name of a call", name)
+        key = checked_key(kind, name)
         Histogram().record(elapsed)  # what cannot be kept leaves no empty row
         return self._call_row(key)
 
@@ -279,10 +320,10 @@ class Recorder:
         return self._sample_row(name)
 
     def _call_row(self, key: CallKey) -> CallRow:
-        return self.calls.setdefault(self._call_names.admit(key), CallRow())
+        return self._calls.get(key) or self._calls.setdefault(self._call_names.admit(key), CallRow())
 
     def _sample_row(self, name: str) -> Histogram:
-        return self.samples.setdefault(self._sample_names.admit(name), Histogram())
+        return self._samples.get(name) or self._samples.setdefault(self._sample_names.admit(name), Histogram())
 
     def _add_error(self, key: ErrorKey, seen: ErrorRow) -> None:
         key = self._error_names.admit(key)
@@ -294,9 +335,10 @@ class Recorder:
 
     def take(self) -> Recorder:
         """Return everything since the last call as a separate recorder; this one starts from empty."""
+        self.settle()
         taken = Recorder(self._origin, limit=self._limit)
-        taken.calls, taken.samples, taken.counts, taken.errors = (
-            self.calls, self.samples, self.counts, self.errors,
+        taken._calls, taken._samples, taken.counts, taken.errors = (
+            self._calls, self._samples, self.counts, self.errors,
         )  # fmt: skip
         self._clear()
         return taken
@@ -389,6 +431,11 @@ def _checked(what: str, name: object) -> str:
         with suppress(UnicodeEncodeError):
             return name.encode().decode()
     raise ScenarioFault(what, name, _NAME)
+
+
+def checked_key(kind: object, name: object) -> CallKey:
+    """Return the key of a call. Raises ``ScenarioFault`` if its kind or its name is not valid."""
+    return _checked("the kind of a call", kind), _checked("the name of a call", name)
 
 
 def _whole(what: str, value: object, least: int, accepted: str) -> int:
