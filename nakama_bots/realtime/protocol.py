@@ -23,6 +23,7 @@ MAX_UNANSWERED: Final = 10_000
 """Number of remembered cids that ended without an answer; an answer to an older one counts as unmatched."""
 
 _ANSWERED: Final = {key: reply for key, reply in REPLIES.items() if reply is not Reply.NONE}
+_new: Final = tuple.__new__
 _SILENT: Final = frozenset(REPLIES) - frozenset(_ANSWERED)
 
 
@@ -144,7 +145,8 @@ class RealtimeProtocol:
             body = message.get(reply) if isinstance(reply, str) else {}
             if isinstance(body, dict):
                 self.ledger.ok += 1
-                self._report(FinishedCall(KIND, key, started, elapsed, size, None, waited, cid))
+                # As ``FinishedCall(..)``, in half the time.
+                self._report(_new(FinishedCall, (KIND, key, started, elapsed, size, None, waited, cid)))
                 waiter.switch(body)
                 return
             failure: errors.CallError = errors.ProtocolError(

@@ -101,9 +101,8 @@ class LocustObserver:
 
     def call(self, call: FinishedCall) -> None:
         """``Observer``: record a finished call. Seconds become Locust's milliseconds, with fractions."""
-        kind, name, _, elapsed, size, error, waited, _ = call
         try:
-            taken = error is None and self.table is not None and self.table.add(call)
+            taken = self.table is not None and self.table.add(call)
             if not taken:
                 self._recorder.call(call)
         except ScenarioFault as fault:
@@ -113,10 +112,13 @@ class LocustObserver:
             self.sampler.call(call)
         if self._tap is not None:
             self._tap.call(call)
-        if error is None and self._must:
-            self._done(f"{kind} {name}")
-        if taken:
-            return
+        if self._must and call.error is None:
+            self._done(f"{call.kind} {call.name}")
+        if not taken:
+            self._fire_event(call)
+
+    def _fire_event(self, call: FinishedCall) -> None:
+        kind, name, _, elapsed, size, error, waited, _ = call
         abandoned = type(error) is Abandoned
         try:
             self._fire(

@@ -67,13 +67,14 @@ class LocustTable:
             self._keeper = gevent.spawn(self._keep)
 
     def add(self, call: FinishedCall) -> bool:
-        """Take a successful call; False if it must be recorded by itself, and be an event.
+        """Take a call; False for one that must be recorded by itself and be an event, as every failed one.
 
         ``ScenarioFault`` for an invalid kind or name.
         """
-        kind, name, started, elapsed, size, _, waited, _ = call
+        kind, name, started, elapsed, size, error, waited, _ = call
         if (
-            self._handlers != self._known
+            error is not None
+            or self._handlers != self._known
             # Of a value that cannot be counted, the recorder or Locust's event says so.
             or type(elapsed) is not float
             or not 0.0 <= elapsed < _LONGEST
