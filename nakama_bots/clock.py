@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,7 @@ class Deadline:
         return self.at is not None and now >= self.at
 
 
-@dataclass(frozen=True, slots=True)
-class Tick:
+class Tick(NamedTuple):
     """One due tick: its ``number`` from 0, when it was ``planned``, how ``late`` it runs, ``missed`` before it.
 
     ``late`` is in seconds and never negative.
@@ -67,8 +67,8 @@ class Ticker:
 
     def due(self, now: float) -> Tick:
         """The tick that runs at ``now``: the newest one whose planned time has come."""
-        number = max(self._next, int((now - self._start) * self.rate))
-        missed = number - self._next
+        next_number = self._next
+        number = max(next_number, int((now - self._start) * self.rate))
         self._next = number + 1
         planned = self._start + number / self.rate
-        return Tick(number, planned, max(0.0, now - planned), missed)
+        return Tick(number, planned, now - planned if now > planned else 0.0, number - next_number)

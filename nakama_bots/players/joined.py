@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
+from math import isfinite
 from time import perf_counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
@@ -106,6 +107,9 @@ class Joined:
         self._changed = Event()
         self._total = names.delivery_total(self.kind)
         self._named = names.delivery_name(self.kind, player.scenario)
+        self._delivered = player.calls.series(self._total, self._named)
+        self._corrected = player.calls.series(self._total + names.CORRECTED)
+        self._exchange = player.world.exchange
         self._removes: list[Callable[[], None]] = []
 
     def __enter__(self) -> Self:
@@ -298,16 +302,14 @@ class Joined:
         users: Iterable[str] = (),
     ) -> None:  # fmt: skip
         if self._member is not None:
-            self.player.world.exchange.send(
-                self._member, key, now, to=to, late=late, kind=kind, users=frozenset(users)
-            )
+            self._exchange.send(self._member, key, now, to=to, late=late, kind=kind, users=users)
 
     def _arrived(
         self, key: Hashable, arrived: float, sender: str, *, repeats: bool = False
     ) -> SentMessage | None:
         if self._member is None:
             return None
-        message = self.player.world.exchange.receive(self._member, key, arrived, sender, repeats=repeats)
+        message = self._exchange.receive(self._member, key, arrived, sender, repeats=repeats)
         if message is not None:
             self._sample(arrived - message.at, message.late)
             if message.sender is self._member:
@@ -315,15 +317,13 @@ class Joined:
         return message
 
     def _sample(self, elapsed: float, late: float) -> None:
-        calls = self.player.calls
-        calls.sample(self._total, elapsed)
+        self._delivered(elapsed)
         if self.paced:
-            calls.sample(self._total + names.CORRECTED, elapsed + late)
-        calls.sample(self._named, elapsed)
+            self._corrected(elapsed + late)
 
     def _stamped(self, stamp: Stamp, sender: str, arrived: float) -> None:
         """Handle a stamped message; a sender in another process is counted by its sequence numbers."""
-        if stamp.sender in self.player.world.exchange.numbers:
+        if stamp.sender in self._exchange.numbers:
             if stamp.kind == STATE:
                 self._arrived((stamp.sender, stamp.sequence), arrived, sender)
             return
@@ -334,7 +334,7 @@ class Joined:
         if stamp.kind == END:
             stream.end(stamp.sequence)
             self._changed.set()
-        elif stream.receive(stamp.sequence) and stamp.host == host():
+        elif stream.receive(stamp.sequence) and stamp.host == host() and isfinite(stamp.stamp + stamp.late):
             self._sample(arrived - stamp.stamp, stamp.late)
 
     def _streams_ended(self) -> bool:

@@ -18,7 +18,7 @@ import gevent
 from nakama_bots import observer as names
 from nakama_bots.clock import Tick, Ticker
 from nakama_bots.errors import CallError
-from nakama_bots.observer import FinishedCall, Observer
+from nakama_bots.observer import FinishedCall, Observer, series
 
 
 class PacedCalls:
@@ -28,10 +28,13 @@ class PacedCalls:
     added, as ``paced.<kind> <name>.corrected``. A provoked failure counts as success.
     """
 
-    __slots__ = ("_late", "_observer", "_provoked", "_since")
+    __slots__ = ("_late", "_observer", "_provoked", "_since", "count", "sample")
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
+        # ``Observer``: passed on, without a call in between.
+        self.sample = observer.sample
+        self.count = observer.count
         self._since = 0.0
         self._late: float | None = None
         self._provoked: dict[str, tuple[type[CallError], ...]] = {}
@@ -71,13 +74,9 @@ class PacedCalls:
             self._observer.sample(paced, call.elapsed)
             self._observer.sample(paced + names.CORRECTED, call.elapsed + self._late)
 
-    def sample(self, name: str, seconds: float) -> None:
-        """``Observer``: passed on."""
-        self._observer.sample(name, seconds)
-
-    def count(self, name: str, number: int = 1) -> None:
-        """``Observer``: passed on."""
-        self._observer.count(name, number)
+    def series(self, *names: str) -> Callable[[float], object]:
+        """As ``observer.series``."""
+        return series(self._observer, *names)
 
 
 def pace(calls: PacedCalls, rate: float, seconds: float | None = None) -> Iterator[Tick]:

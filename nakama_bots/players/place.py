@@ -34,8 +34,7 @@ class Place(Joined):
 
     def __init__(self, player: Player) -> None:
         super().__init__(player)
-        self.state: State | None = None
-        """The newest state received."""
+        self._state: State | None = None
         self.room: ChatRoom | None = None
         self.seat = Seat(self)
         self.rate = player.world.defaults.tick_rate
@@ -46,6 +45,12 @@ class Place(Joined):
         """True once a tick has run."""
         self._planned: float | None = None
         self._listeners: list[Callable[[State], object]] = []
+        self._tick_lateness = player.calls.series(names.TICK_LATENESS)
+
+    @property
+    def state(self) -> State | None:
+        """The newest state received."""
+        return self._state
 
     def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:
         """Send ``data`` (bytes, text or a JSON value) to everyone, or to the user ids ``to``."""
@@ -120,7 +125,7 @@ class Place(Joined):
             raise Abandoned(f"{text}: nothing can be sent", operation=operation)
 
     def _heard(self, state: State) -> None:
-        self.state = state
+        self._state = state
         for listener in self._listeners:
             listener(state)
 
@@ -139,12 +144,11 @@ class Place(Joined):
         try:
             while wait(ticker.wait(perf_counter())):
                 tick = ticker.due(perf_counter()) if skip else ticker.in_turn(perf_counter())
-                missed = missed_of(tick, ticks)
-                if missed:
-                    calls.count(names.TICKS_MISSED, missed)
+                if tick.missed:
+                    calls.count(names.TICKS_MISSED, missed_of(tick, ticks))
                 if tick.number >= ticks:
                     return
-                calls.sample(names.TICK_LATENESS, tick.late)
+                self._tick_lateness(tick.late)
                 calls.count(names.TICKS_SENT)
                 self._planned = tick.planned
                 self.played = True

@@ -96,6 +96,7 @@ class FrameReader:
     """
 
     __slots__ = (
+        "_between",
         "_from_client",
         "_kept",
         "_max_size",
@@ -115,9 +116,23 @@ class FrameReader:
         self._message = bytearray()
         # Of the unfinished message; 0 between messages.
         self._message_opcode = 0
+        # True if a message of a server may begin with the next byte.
+        self._between = not from_client
 
     def feed(self, data: bytes) -> list[Frame]:
         """The frames that ``data`` completes, in order."""
+        # Nearly every read is one text message as a whole.
+        size = len(data)
+        if size > 4 and data[0] == _FINAL_TEXT and self._between:
+            if data[1] == size - 2 < 126:
+                return [(TEXT, data[2:])]
+            if data[1] == 126 and data[2] << 8 | data[3] == size - 4 <= self._max_size:
+                return [(TEXT, data[4:])]
+        frames = self._parse(data)
+        self._between = not (self._kept or self._message_opcode or self.error or self._from_client)
+        return frames
+
+    def _parse(self, data: bytes) -> list[Frame]:
         if self.error is not None:
             return []
         if self._kept:

@@ -82,7 +82,8 @@ class Socket(RealtimeApi, PushHandlers):
         self._protocol = RealtimeProtocol(self._observer, adapter, self._network.limits.sent)
         self._connection: Connection | None = None
         self._handlers: dict[str, list[Handler]] = {}
-        self._taps: dict[str, list[Tap]] = {}
+        # Tuples: a tap may remove itself while all are called.
+        self._taps: dict[str, tuple[Tap, ...]] = {}
         self._expectations: dict[str, list[Expectation]] = {}
         self._backlog: deque[tuple[str, Any, int]] = deque()
         self._backlog_bytes = 0
@@ -215,7 +216,15 @@ class Socket(RealtimeApi, PushHandlers):
         the read, where it has no stamps), ``size`` the payload's bytes.
         """
         check_event(event)
-        return _add(self._taps.setdefault(event, []), tap)
+        self._taps[event] = (*self._taps.get(event, ()), tap)
+
+        def remove() -> None:
+            left = list(self._taps[event])
+            if tap in left:
+                left.remove(tap)
+                self._taps[event] = tuple(left)
+
+        return remove
 
     def expect(self, event: str, where: Where | None = None) -> Expectation:
         """Expect a push before causing it; use as a context manager, then ``wait``."""
@@ -270,13 +279,14 @@ class Socket(RealtimeApi, PushHandlers):
         if push is None:
             return
         event, body = push
-        for tap in self._taps.get(event, ())[:]:
+        for tap in self._taps.get(event, ()):
             try:
                 tap(body, arrived, len(payload))
             except BaseException as error:  # noqa: BLE001 - propagated, it would end the reading, or the process
                 FAILURES.failed("tap", event, error, self._observer)
-        for expectation in self._expectations.get(event, ())[:]:
-            expectation.offer(body, arrived, waited, len(payload))
+        if event in self._expectations:
+            for expectation in self._expectations[event][:]:
+                expectation.offer(body, arrived, waited, len(payload))
         if event in self._handlers and not self._stopping:
             self._queue(event, body, len(payload))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
@@ -57,22 +57,24 @@ class Match(Place):
         self._to = self._codec.to or To.OTHERS
         self._relayed = True
         self._last_op_code = 0
+        self._newest: MatchData | None = None
         self.label = ""
 
     def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:
         """Send ``data`` (bytes, text or a JSON value) to everyone, or in a relayed match to user ids."""
-        self._check_inside("match_data_send")
-        sent = payload(data)
+        if self._member is None:
+            self._check_inside("match_data_send")
+        sent = data if type(data) is bytes else payload(data)
         now = perf_counter()
         late = 0.0 if self._planned is None else now - self._planned
         key: Any
         if type(self._codec) is Exact:
             # Keyed by the bytes on the wire, so that receivers need not decode them.
-            text = base64.b64encode(sent).decode()
+            text = _base64(sent)
             key = (str(op_code), text)
         else:
             sent, key = self._codec.outgoing(op_code, sent, self._stamp(now, late))
-            text = base64.b64encode(sent).decode()
+            text = _base64(sent)
         self._write(op_code, text, to)
         if key is not None:
             if self._relayed and not isinstance(self._codec, Stamped):
@@ -80,6 +82,15 @@ class Match(Place):
             self._sent(key, now, late, self._to, op_code, to)
         self._last_op_code = op_code
         self._count(names.MATCH_SENT, op_code)
+
+    @property
+    def state(self) -> State | None:
+        """The newest state received."""
+        if self._newest is not None:
+            # Read when it is asked for: most states never are.
+            newest, self._newest = self._newest, None
+            self._state = self._read(newest)
+        return self._state
 
     def _listen(self) -> None:
         super()._listen()
@@ -120,7 +131,7 @@ class Match(Place):
         """Wait until no message is in flight."""
         if isinstance(self._codec, Stamped) and self._sequence:
             # Tells players in other processes how many messages were sent.
-            self._write(self._last_op_code, base64.b64encode(self._end_stamp().pack()).decode(), ())
+            self._write(self._last_op_code, _base64(self._end_stamp().pack()), ())
         super().settle() if timeout is None else super().settle(timeout)
 
     def _streams_ended(self) -> bool:
@@ -137,25 +148,35 @@ class Match(Place):
     def _on_data(self, body: MatchData, arrived: float) -> None:
         presence = body.get("presence")
         sender = presence["user_id"] if presence else ""
+        op_code = int(body.get("op_code", 0))
         codec = self._codec
         key: Any
         if type(codec) is Exact:
             key = (body.get("op_code", "0"), body.get("data", ""))
             self._arrived((sender, key) if self._relayed else key, arrived, sender)
-        state = State(body)
-        if isinstance(codec, Stamped):
-            stamp = Stamp.unpack(state.data)
+        elif isinstance(codec, Stamped):
+            stamp = Stamp.unpack(a2b_base64(body.get("data", "")))
             if stamp is not None:
                 self._stamped(stamp, sender, arrived)
                 if stamp.kind:  # the message count: not for the author's code
                     return
-                state.data, _ = codec.incoming(state.op_code, state.data)
-        elif type(codec) is not Exact:
-            state.data, keys = codec.incoming(state.op_code, state.data)
+        else:
+            _, keys = codec.incoming(op_code, a2b_base64(body.get("data", "")))
             for key in keys:
                 self._arrived((sender, key) if self._relayed else key, arrived, sender, repeats=codec.repeats)
-        self._count(names.MATCH_RECEIVED, state.op_code)
-        self._heard(state)
+        self._count(names.MATCH_RECEIVED, op_code)
+        if self._listeners:
+            self._newest = None
+            self._heard(self._read(body))
+        else:
+            self._newest = body
+
+    def _read(self, body: MatchData) -> State:
+        """The state in ``body``, with the author's data."""
+        state = State(body)
+        if type(self._codec) is not Exact:
+            state.data, _ = self._codec.incoming(state.op_code, state.data)
+        return state
 
     def _count(self, name: str, op_code: int) -> None:
         calls = self.player.calls
@@ -163,3 +184,7 @@ class Match(Place):
         named = self.player.op_codes.get(op_code)
         if named is not None:
             calls.count(f"{name}.{named}")
+
+
+def _base64(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode()

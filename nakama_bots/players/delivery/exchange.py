@@ -15,7 +15,7 @@ passed on a message of that kind. Everything else that did not arrive is ``lost`
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -120,13 +120,14 @@ class SentMessage:
 class DeliveryChannel:
     """A group of members that receive each other's messages. Created by ``Exchange.channel``."""
 
-    __slots__ = ("key", "members", "messages", "passed", "users")
+    __slots__ = ("key", "listening", "members", "messages", "passed", "users")
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
         self.members: dict[ChannelMember, None] = {}
+        self.listening: set[ChannelMember] = set()
         self.users: Counter[str] = Counter()
-        self.messages: dict[Hashable, deque[SentMessage]] = {}
+        self.messages: dict[Hashable, list[SentMessage]] = {}
         self.passed: set[tuple[Hashable, bool]] = set()
         """Kinds of messages that the server passed on, to the sender (True) or to others (False)."""
 
@@ -162,6 +163,8 @@ class Exchange:
             found = self._channels[channel] = DeliveryChannel(channel)
         member = ChannelMember(found, user_id, now, DeliveryTally() if tally is None else tally, listens)
         found.members[member] = None
+        if listens:
+            found.listening.add(member)
         found.users[user_id] += 1
         return member
 
@@ -177,6 +180,7 @@ class Exchange:
             # Messages that it sent just before may not have left its host.
             member.breaks.append((now, now))
         del channel.members[member]
+        channel.listening.discard(member)
         member.newest.clear()
         for one in channel.members:
             # Members who stay must not keep all those who ever came.
@@ -213,18 +217,19 @@ class Exchange:
         to: To = To.OTHERS,
         late: float = 0.0,
         kind: Hashable | None = None,
-        users: Collection[str] = (),
+        users: Iterable[str] = (),
     ) -> None:
         """``member`` sends a message that receivers recognise by ``key``; only to ``users`` if given."""
-        members = member.channel.members
-        if users:
-            waiting = {one for one in members if one.user_id in users and one.listens}
-        elif to is To.OTHERS:
-            waiting = {one for one in members if one is not member and one.listens}
-        elif to is To.SENDER:
+        channel = member.channel
+        if to is To.SENDER and not users:
             waiting = {member}
         else:
-            waiting = {one for one in members if one.listens}
+            waiting = channel.listening.copy()
+            if users:
+                wanted = frozenset(users)
+                waiting = {one for one in waiting if one.user_id in wanted}
+            elif to is To.OTHERS:
+                waiting.discard(member)
         member.sent += 1
         if not waiting:
             return
@@ -232,12 +237,11 @@ class Exchange:
         for one in waiting:
             one.tally.expected += 1
             one.waiting += 1
-        messages = member.channel.messages
-        queue = messages.get(key)
-        if queue is None:
-            messages[key] = deque((message,))
+        messages = channel.messages
+        if key in messages:
+            messages[key].append(message)
         else:
-            queue.append(message)
+            messages[key] = [message]
         order = self._order
         order.append(message)
         # Oldest first: messages that arrived everywhere are dropped, those that waited too long are judged.
@@ -253,16 +257,15 @@ class Exchange:
 
         ``sender`` is the user id that the server reports; with ``repeats`` a key may arrive more than once.
         """
-        channel = member.channel
+        channel, newest = member.channel, member.newest
         found = None
         for message in channel.messages.get(key, ()):
-            if member not in message.waiting:
-                continue
-            if message.number > member.newest.get(message.sender, 0):
-                found = message
-                break
-            # Overtaken by a later message of its sender: assume that it is lost, if there is another candidate.
-            found = found or message
+            if member in message.waiting:
+                if message.number > newest.get(message.sender, 0):
+                    found = message
+                    break
+                # Overtaken by a later message of its sender: assume that it is lost, if there is another one.
+                found = found or message
         if found is not None:
             self._arrived(found, member)
             return found

@@ -12,7 +12,7 @@ import zlib
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 # Magic, kind, host, sender, sequence, stamp, late. The magic keeps the payloads of other clients out.
 _STAMP: Final = struct.Struct("<3sBIQIdd")
@@ -28,8 +28,7 @@ _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _CLOCK_OFFSETS: Final = Path("/proc/self/timens_offsets")
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
+class Stamp(NamedTuple):
     """The stamp in a payload; ``stamp`` is the sender's ``perf_counter`` in seconds.
 
     ``late`` is how many seconds earlier the send was planned.
@@ -52,8 +51,8 @@ class Stamp:
         """The stamp of a stamped payload; None for any other."""
         if len(payload) < STAMP_SIZE or not payload.startswith(_MAGIC):
             return None
-        _, kind, *rest = _STAMP.unpack_from(payload)
-        return cls(kind, *rest) if kind in _KINDS else None
+        fields = _STAMP.unpack_from(payload)
+        return cls._make(fields[1:]) if fields[1] in _KINDS else None
 
 
 def host_number(boot_id: Path = _BOOT_ID, clock_offsets: Path = _CLOCK_OFFSETS) -> int:
