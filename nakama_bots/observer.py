@@ -7,7 +7,8 @@ the recorder to it; a plain program needs none.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from functools import partial
+from typing import Final, NamedTuple, Protocol
 
 from nakama_bots.errors import CallError
 from nakama_bots.ledger import LEDGER_COUNTS
@@ -54,16 +55,21 @@ def series(observer: Observer, *names: str) -> Callable[[float], object]:
 
     An observer may have a quicker way, as its own method ``series``, for valid names and finite numbers.
     """
-    own: Any = getattr(observer, "series", None)
+    own: Callable[..., Callable[[float], object]] | None = getattr(observer, "series", None)
     if own is not None:
-        of_names: Callable[[float], object] = own(*names)
-        return of_names
+        return own(*names)
 
     def sample(seconds: float) -> None:
         for name in names:
             observer.sample(name, seconds)
 
     return sample
+
+
+def tally(observer: Observer, name: str) -> Callable[[int], object]:
+    """Return a function that counts under ``name``; as ``series``."""
+    own: Callable[[str], Callable[[int], object]] | None = getattr(observer, "tally", None)
+    return partial(observer.count, name) if own is None else own(name)
 
 
 class NullObserver:

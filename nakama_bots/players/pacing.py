@@ -18,7 +18,7 @@ import gevent
 from nakama_bots import observer as names
 from nakama_bots.clock import Tick, Ticker
 from nakama_bots.errors import CallError
-from nakama_bots.observer import FinishedCall, Observer, series
+from nakama_bots.observer import FinishedCall, Observer, series, tally
 
 
 class PacedCalls:
@@ -77,6 +77,10 @@ class PacedCalls:
     def series(self, *names: str) -> Callable[[float], object]:
         """As ``observer.series``."""
         return series(self._observer, *names)
+
+    def tally(self, name: str) -> Callable[[int], object]:
+        """As ``observer.tally``."""
+        return tally(self._observer, name)
 
 
 def pace(calls: PacedCalls, rate: float, seconds: float | None = None) -> Iterator[Tick]:

@@ -46,6 +46,7 @@ class Place(Joined):
         self._planned: float | None = None
         self._listeners: list[Callable[[State], object]] = []
         self._tick_lateness = player.calls.series(names.TICK_LATENESS)
+        self._ticks_sent = player.calls.tally(names.TICKS_SENT)
 
     @property
     def state(self) -> State | None:
@@ -149,7 +150,7 @@ class Place(Joined):
                 if tick.number >= ticks:
                     return
                 self._tick_lateness(tick.late)
-                calls.count(names.TICKS_SENT)
+                self._ticks_sent(1)
                 self._planned = tick.planned
                 self.played = True
                 yield tick

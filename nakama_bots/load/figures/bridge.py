@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from copy import copy
+from functools import partial
 from time import perf_counter, time
 from typing import Any, Final, Protocol
 
@@ -157,6 +158,10 @@ class LocustObserver:
                 self.sample(name, seconds)
 
         return sample
+
+    def tally(self, name: str) -> Callable[[int], object]:
+        """As ``observer.tally``."""
+        return partial(self.count, name) if name in self._must else self._recorder.tally(name)
 
     def count(self, name: str, number: int = 1) -> None:
         """``Observer``: record a count; Locust has no equivalent."""

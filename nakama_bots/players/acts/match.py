@@ -58,6 +58,8 @@ class Match(Place):
         self._relayed = True
         self._last_op_code = 0
         self._newest: MatchData | None = None
+        self._count_sent = player.calls.tally(names.MATCH_SENT)
+        self._count_received = player.calls.tally(names.MATCH_RECEIVED)
         self.label = ""
 
     def send(self, op_code: int, data: Any = b"", to: Iterable[str] = ()) -> None:
@@ -81,7 +83,9 @@ class Match(Place):
                 key = (self._member.user_id, key)  # type: ignore[union-attr]  # it is inside
             self._sent(key, now, late, self._to, op_code, to)
         self._last_op_code = op_code
-        self._count(names.MATCH_SENT, op_code)
+        self._count_sent(1)
+        if self.player.op_codes:
+            self._count_named(names.MATCH_SENT, op_code)
 
     @property
     def state(self) -> State | None:
@@ -164,7 +168,9 @@ class Match(Place):
             _, keys = codec.incoming(op_code, a2b_base64(body.get("data", "")))
             for key in keys:
                 self._arrived((sender, key) if self._relayed else key, arrived, sender, repeats=codec.repeats)
-        self._count(names.MATCH_RECEIVED, op_code)
+        self._count_received(1)
+        if self.player.op_codes:
+            self._count_named(names.MATCH_RECEIVED, op_code)
         if self._listeners:
             self._newest = None
             self._heard(self._read(body))
@@ -178,12 +184,10 @@ class Match(Place):
             state.data, _ = self._codec.incoming(state.op_code, state.data)
         return state
 
-    def _count(self, name: str, op_code: int) -> None:
-        calls = self.player.calls
-        calls.count(name)
+    def _count_named(self, name: str, op_code: int) -> None:
         named = self.player.op_codes.get(op_code)
         if named is not None:
-            calls.count(f"{name}.{named}")
+            self.player.calls.count(f"{name}.{named}")
 
 
 def _base64(data: bytes) -> str:

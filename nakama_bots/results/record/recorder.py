@@ -190,6 +190,7 @@ class Recorder:
     def __init__(self, origin: float, *, limit: int = LIMIT) -> None:
         self._limit = limit
         self._series: dict[tuple[str, ...], list[float]] = {}
+        self._tallies: dict[str, list[int]] = {}
         self.holders: list[Callable[[], object]] = []
         """Each adds what it holds back. Called before anything is read."""
         self.reset(origin)
@@ -208,7 +209,7 @@ class Recorder:
     def _clear(self) -> None:
         self._calls: dict[CallKey, CallRow] = {}
         self._samples: dict[str, Histogram] = {}
-        self.counts: dict[str, int] = {}
+        self._counts: dict[str, int] = {}
         self.errors: dict[ErrorKey, ErrorRow] = {}
 
     @property
@@ -223,6 +224,12 @@ class Recorder:
         self.settle()
         return self._samples
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """The counters."""
+        self.settle()
+        return self._counts
+
     def settle(self) -> None:
         """Record what is held back. Whoever holds calls back or uses ``series`` calls it now and then."""
         for add in self.holders:
@@ -232,6 +239,10 @@ class Recorder:
                 for name in names:
                     self._sample_row(name).record_all(values)
                 values.clear()
+        for name, numbers in self._tallies.items():
+            if numbers:
+                self.count(name, sum(numbers))
+                numbers.clear()
 
     def series(self, *names: str) -> Callable[[float], object]:
         """Return a function that samples one duration under each of ``names``, which must be valid.
@@ -239,6 +250,10 @@ class Recorder:
         For what happens thousands of times a second: it records when ``settle`` is called. Only finite numbers.
         """
         return self._series.setdefault(names, []).append
+
+    def tally(self, name: str) -> Callable[[int], object]:
+        """Return a function that counts under ``name``, which must be valid, when ``settle`` is called."""
+        return self._tallies.setdefault(name, []).append
 
     def add_calls(self, key: CallKey, times: list[float], waits: list[float], size: int) -> None:
         """Count successful calls of a valid kind and name: their times, known waits, and bytes in total."""
@@ -294,7 +309,7 @@ class Recorder:
         """Add to a counter (``Observer.count``). Raises ``ScenarioFault`` for invalid values."""
         if type(number) is not int:
             number = _whole(f"count {_what(name)}", number, -MOST, _WHOLE)
-        counts = self.counts
+        counts = self._counts
         try:
             total = counts[name] + number
         except (KeyError, TypeError):
@@ -337,8 +352,8 @@ class Recorder:
         """Return everything since the last call as a separate recorder; this one starts from empty."""
         self.settle()
         taken = Recorder(self._origin, limit=self._limit)
-        taken._calls, taken._samples, taken.counts, taken.errors = (
-            self._calls, self._samples, self.counts, self.errors,
+        taken._calls, taken._samples, taken._counts, taken.errors = (
+            self._calls, self._samples, self._counts, self.errors,
         )  # fmt: skip
         self._clear()
         return taken
@@ -401,7 +416,7 @@ class Recorder:
         for name, number in recorded["counts"].items():
             admitted = self._count_names.admit(name)
             # Sums over hours and processes stop at the bound, where a verdict can see it.
-            self.counts[admitted] = max(-MOST, min(MOST, self.counts.get(admitted, 0) + number))
+            self._counts[admitted] = max(-MOST, min(MOST, self._counts.get(admitted, 0) + number))
         for error in recorded["errors"]:
             key = (error["kind"], error["name"], error["label"])
             self._add_error(key, ErrorRow(error["count"], error["first_seen"], error["example"]))
