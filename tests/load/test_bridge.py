@@ -78,7 +78,7 @@ def test_a_tap_receives_only_what_has_been_recorded(heard: Heard) -> None:
     player = heard.observer.of_scenario("Duel").of_player(Collecting())
     call = FinishedCall("WS", "ping", 5.0, 0.01, 9, None)
     player.call(call)
-    player.sample("round", 2.0)
+    player.series("round")(2.0)
     for value in (math.nan, math.inf, "2", None):
         player.sample("round", value)  # type: ignore[arg-type]
         player.call(call._replace(elapsed=value))  # type: ignore[arg-type]
@@ -133,6 +133,17 @@ def test_samples_and_counts_are_only_recorded(heard: Heard) -> None:
     assert heard.events == []
     assert heard.recorder.counts == {"ticks_sent": 3}
     assert set(heard.recorder.samples) == {"delivery"}
+
+
+def test_a_series_and_a_tally_count_for_what_a_scenario_must_do(heard: Heard) -> None:
+    other = heard.observer.of_scenario("Duel", ("delivery", "ticks_sent"))
+    for observer in (heard.observer, other):
+        observer.series("delivery", "delivery.match")(0.001)
+        observer.tally("ticks_sent")(3)
+    assert heard.recorder.samples["delivery.match"].count == 2
+    assert heard.recorder.counts == {
+        "ticks_sent": 6, "purpose.Duel.delivery": 1, "purpose.Duel.ticks_sent": 3,
+    }  # fmt: skip
 
 
 def test_an_environment_that_was_not_told_of_us() -> None:

@@ -30,9 +30,9 @@ class Feeding:
     def __init__(self) -> None:
         self.environment = Environment()
         self.environment.create_local_runner()
-        recorder = Recorder(0.0)
-        self.totals = LocustTotals(self.environment, recorder)
-        self.observer = LocustObserver(self.environment.events, recorder)
+        self.recorder = Recorder(0.0)
+        self.totals = LocustTotals(self.environment, self.recorder)
+        self.observer = LocustObserver(self.environment.events, self.recorder)
         self.observer.table = self.totals.table
 
     @property
@@ -67,6 +67,18 @@ def test_calls_are_entered_in_batches_while_only_locust_listens(feeding: Feeding
     assert feeding.entered == 0
     feeding.totals.take()
     assert feeding.entered == 1
+
+
+def test_a_batch_is_recorded_like_single_calls(feeding: Feeding) -> None:
+    feeding.totals.reset()
+    for waited in (0.001, None):
+        feeding.observer.call(CALL._replace(waited=waited))
+    feeding.observer.call(CALL._replace(name=""))  # refused
+    row = feeding.recorder.calls["WS", "ping"]
+    assert (row.ok.count, row.ok.max, row.waited.count, row.waited.max, row.size) == (2, 0.002, 1, 0.001, 18)
+    assert feeding.entered == 2
+    assert set(feeding.recorder.calls) == {("WS", "ping")}
+    assert feeding.recorder.counts["scenario_faults"] == 1
 
 
 def test_a_further_listener_hears_every_call_from_then_on(feeding: Feeding) -> None:

@@ -298,6 +298,31 @@ def test_a_count_that_is_no_whole_number_of_64_bits_is_refused(number: Any) -> N
     assert recorder.counts == {"fish": 3}
 
 
+def test_a_series_and_a_tally_are_in_whatever_is_read_next() -> None:
+    recorder = Recorder(0.0)
+    nap, bites = recorder.series("nap", "nap.cat"), recorder.tally("bites")
+    nap(0.002)
+    bites(2)
+    assert recorder.samples["nap.cat"].max == recorder.samples["nap"].max == 0.002
+    assert recorder.counts == {"bites": 2}
+    nap(4000.0)
+    nap(-1.0)
+    bites(1)
+    taken = recorder.take()
+    assert (taken.samples["nap"].count, taken.samples["nap"].overflow, taken.samples["nap"].underflow) == (
+        3,
+        1,
+        1,
+    )
+    assert taken.counts == {"bites": 3}
+    nap(0.002)
+    bites(1)
+    recorder.reset(1.0)
+    assert (recorder.samples, recorder.counts) == ({}, {})
+    nap(0.002)
+    assert recorder.drain()["samples"]["nap"]["raw_us"] == [2000]
+
+
 def test_a_number_that_python_does_not_print_is_refused() -> None:
     with pytest.raises(ScenarioFault, match="a value of type int cannot be kept"):
         Recorder(0.0).count("fish", 10**5000)
