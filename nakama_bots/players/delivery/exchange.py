@@ -267,7 +267,15 @@ class Exchange:
                 # Overtaken by a later message of its sender: assume that it is lost, if there is another one.
                 found = found or message
         if found is not None:
-            self._arrived(found, member)
+            tally, sent_by = member.tally, found.sender
+            tally.received += 1
+            if found.kind is not None:
+                channel.passed.add((found.kind, sent_by is member))
+            if found.number < newest.get(sent_by, 0):
+                tally.reordered += 1
+            elif sent_by in channel.members:
+                newest[sent_by] = found.number
+            self._drop(found, member)
             return found
         # Soon after a join or reconnect it may have been sent before that; later it is a duplicate.
         if not repeats and channel.users.get(sender) and now - member.since > IN_FLIGHT:
@@ -292,17 +300,6 @@ class Exchange:
             for message in queue:
                 if message.kind is None or any(kind == message.kind for kind, _ in channel.passed):
                     yield message
-
-    def _arrived(self, message: SentMessage, member: ChannelMember) -> None:
-        tally, sender = member.tally, message.sender
-        tally.received += 1
-        if message.kind is not None:
-            member.channel.passed.add((message.kind, sender is member))
-        if message.number < member.newest.get(sender, 0):
-            tally.reordered += 1
-        elif sender in member.channel.members:
-            member.newest[sender] = message.number
-        self._drop(message, member)
 
     def _settle(self, message: SentMessage, member: ChannelMember, now: float) -> None:
         """Judge why it has not arrived."""
