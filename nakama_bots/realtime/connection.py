@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import random
 import sys
 import termios
 from collections import deque
 from collections.abc import Callable, Mapping
-from random import getrandbits
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -145,7 +146,7 @@ class Connection:
         """Send one message without blocking; the hub sends what the kernel does not accept now."""
         if len(payload) > self.largest_sent:  # noqa: PLR1730 - max() costs more than all the rest here
             self.largest_sent = len(payload)
-        self._write(frames.encode(self._opcode, payload, getrandbits(32)))
+        self._write(frames.encode(self._opcode, payload, _mask()))
 
     def wait_drained(self, deadline: Deadline) -> bool:
         """If ``backlogged``, wait until the backlog is sent; False at the deadline."""
@@ -167,7 +168,7 @@ class Connection:
         """Close handshake: our frame, then the peer's or ``timeout`` seconds. Idempotent, never raises."""
         if self.error is None and not self.closing:
             self.closing = True
-            self._write(frames.encode_close(code, reason, getrandbits(32)))
+            self._write(frames.encode_close(code, reason, _mask()))
         try:
             self._ended.wait(timeout)
         finally:
@@ -276,7 +277,7 @@ class Connection:
         # RFC 6455 section 5.5.3 allows a pong for the newest ping only: thousands of pings fit into one
         # read. A peer that pings and never reads gets no pong.
         if ping is not None and not self.backlogged:
-            self._write(frames.encode(frames.PONG, ping, getrandbits(32)))
+            self._write(frames.encode(frames.PONG, ping, _mask()))
         if reader.error is not None:
             raise reader.error
 
@@ -298,7 +299,7 @@ class Connection:
         if not self.closing and not self._outgoing:
             self.closing = True
             with contextlib.suppress(OSError):
-                close = frames.encode_close(code, reason, getrandbits(32))
+                close = frames.encode_close(code, reason, _mask())
                 self._send(close if self._tls is None else self._tls.sealed(close))
         self.abort(error)
 
@@ -411,6 +412,9 @@ def _upgrade(stream: HandshakeStream, url: str, headers: Mapping[str, str]) -> N
 def _unstamped(recv: Callable[[int], bytes]) -> _Receive:
     """``recv`` in the form of ``recvmsg``."""
     return lambda size, _: (recv(size), (), 0, None)
+
+
+_mask: Final = partial(random.getrandbits, 32)
 
 
 def _non_blocking(sock: Any) -> Any:
