@@ -81,8 +81,8 @@ class Socket(RealtimeApi, PushHandlers):
         self._observer: Observer = observer or NullObserver()
         self._protocol = RealtimeProtocol(self._observer, adapter, self._network.limits.sent)
         self._connection: Connection | None = None
-        self._handlers: dict[str, list[Handler]] = {}
-        # Tuples: a tap may remove itself while all are called.
+        # Tuples: a listener may remove itself while all are called.
+        self._handlers: dict[str, tuple[Handler, ...]] = {}
         self._taps: dict[str, tuple[Tap, ...]] = {}
         self._expectations: dict[str, list[Expectation]] = {}
         self._backlog: deque[tuple[str, Any, int]] = deque()
@@ -207,7 +207,7 @@ class Socket(RealtimeApi, PushHandlers):
         ``event`` is a push key of the catalogue or ``disconnect``. Returns a function that removes it.
         """
         check_event(event)
-        return _add(self._handlers.setdefault(event, []), handler)
+        return _add(self._handlers, event, handler)
 
     def tap(self, event: str, tap: Tap) -> Callable[[], None]:
         """Call ``tap(body, arrived_at, size)`` in the event loop itself, before any handler. It must not block.
@@ -216,15 +216,7 @@ class Socket(RealtimeApi, PushHandlers):
         the read, where it has no stamps), ``size`` the payload's bytes.
         """
         check_event(event)
-        self._taps[event] = (*self._taps.get(event, ()), tap)
-
-        def remove() -> None:
-            left = list(self._taps[event])
-            if tap in left:
-                left.remove(tap)
-                self._taps[event] = tuple(left)
-
-        return remove
+        return _add(self._taps, event, tap)
 
     def expect(self, event: str, where: Where | None = None) -> Expectation:
         """Expect a push before causing it; use as a context manager, then ``wait``."""
@@ -388,7 +380,7 @@ class Socket(RealtimeApi, PushHandlers):
             self._drain = None
 
     def _handle(self, event: str, body: Any) -> None:
-        for handler in self._handlers.get(event, ())[:]:
+        for handler in self._handlers.get(event, ()):
             try:
                 handler(body)
             except gevent.GreenletExit:
@@ -397,12 +389,14 @@ class Socket(RealtimeApi, PushHandlers):
                 FAILURES.failed("handler", event, error, self._observer)
 
 
-def _add(listeners: list[T], listener: T) -> Callable[[], None]:
-    listeners.append(listener)
+def _add(listeners: dict[str, tuple[T, ...]], event: str, listener: T) -> Callable[[], None]:
+    listeners[event] = (*listeners.get(event, ()), listener)
 
     def remove() -> None:
-        if listener in listeners:
-            listeners.remove(listener)
+        left = list(listeners[event])
+        if listener in left:
+            left.remove(listener)
+            listeners[event] = tuple(left)
 
     return remove
 
