@@ -94,10 +94,19 @@ def test_other_ways_to_recognise_a_message(player: MakePlayer, codec: Any) -> No
 def test_input_to_echo(player: MakePlayer) -> None:
     """The benchmark's match sends op code 1 back to its sender."""
     bot, heard = player()
-    codec = keyed(lambda _, data: data, lambda _, data: [data])
-    with bot.join_listed_match("find_benchmark_match", delivery=codec) as match:
+    seen: list[bytes] = []
+
+    def keys(_: int, data: bytes) -> list[bytes]:
+        seen.append(data)
+        return [data]
+
+    with bot.join_listed_match("find_benchmark_match", delivery=keyed(lambda _, data: data, keys)) as match:
         match.send(1, b"input")
         match.settle()
+        assert match.state is not None
+        assert match.state.data == b"input"
+    # An author's function sees a message once, whoever else reads its state.
+    assert seen == [b"input"]
     assert heard.delivery() == {"expected": 1, "received": 1}
     assert len(heard.samples["input_to_echo"]) == 1
 

@@ -1,8 +1,8 @@
 """Keeps Locust's statistics from growing with the length of a run.
 
 Every entry keeps a count for each second of the run, of which Locust reads only the last twelve: twenty
-entries grow by ten megabytes an hour. The points of Locust's own charts, one in five seconds, are kept for good: a
-megabyte an hour.
+entries grow by ten megabytes an hour. The points of Locust's own charts, one in five seconds, are kept for
+good: a megabyte an hour.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ POINTS: Final = 360
 
 
 def prune(stats: RequestStats, now: float) -> None:
-    """Remove counts that are no longer read, as of ``now`` (seconds since 1970), and points beyond ``POINTS``."""
+    """Remove counts that are no longer read, as of ``now`` (seconds since 1970), and points above the limit."""
     oldest = now - KEPT
     for entry in (stats.total, *stats.entries.values()):
         for counts in (entry.num_reqs_per_sec, entry.num_fail_per_sec):

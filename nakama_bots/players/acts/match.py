@@ -154,6 +154,7 @@ class Match(Place):
         sender = presence["user_id"] if presence else ""
         op_code = int(body.get("op_code", 0))
         codec = self._codec
+        state: State | None = None
         key: Any
         if type(codec) is Exact:
             key = (body.get("op_code", "0"), body.get("data", ""))
@@ -165,22 +166,24 @@ class Match(Place):
                 if stamp.kind:  # the message count: not for the author's code
                     return
         else:
-            _, keys = codec.incoming(op_code, a2b_base64(body.get("data", "")))
+            # The author's functions see every message once.
+            state = State(body)
+            state.data, keys = codec.incoming(op_code, state.data)
             for key in keys:
                 self._arrived((sender, key) if self._relayed else key, arrived, sender, repeats=codec.repeats)
         self._count_received(1)
         if self.player.op_codes:
             self._count_named(names.MATCH_RECEIVED, op_code)
-        if self._listeners:
+        if state is not None or self._listeners:
             self._newest = None
-            self._heard(self._read(body))
+            self._heard(state or self._read(body))
         else:
             self._newest = body
 
     def _read(self, body: MatchData) -> State:
         """The state in ``body``, with the author's data."""
         state = State(body)
-        if type(self._codec) is not Exact:
+        if isinstance(self._codec, Stamped):
             state.data, _ = self._codec.incoming(state.op_code, state.data)
         return state
 
