@@ -1,0 +1,1 @@
+"""One program per contestant, each with the same works; ``stage.py`` has what those in Python share."""

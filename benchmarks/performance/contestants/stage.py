@@ -1,0 +1,114 @@
+"""What contestants in Python share: the job, the gate, the ticks, and the lines that they print.
+
+The job is a JSON object in BENCHMARK_JOB. A contestant prints a JSON line with its counts at the ``begin`` and
+at the ``end`` of what is measured; whoever started it reads the CPU time of the process at each, and ends it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import gevent
+from gevent.event import Event
+
+
+class Stage:
+    """The state of one contestant: what it must do, and what it has sent and received."""
+
+    def __init__(self) -> None:
+        job = json.loads(os.environ["BENCHMARK_JOB"])
+        self.work: str = job["work"]
+        self.url: str = job["url"]
+        self.server_key: str = job["server_key"]
+        self.players: int = job["players"]
+        self.base: int = job["base"]
+        self.rate: float = job["rate"]
+        self.group: int = job["group"]
+        self.seconds: float = job["seconds"]
+        self.warm_up: float = job["warm_up"]
+        self.spawn_rate: int = job["spawn_rate"]
+        self.run: str = job["run"]
+        self.prefix: str = job["prefix"]
+        self.sent = 0
+        self.received = 0
+        self.failed = 0
+        self._entered = 0
+        self._open = Event()
+        self._started = 0.0
+        self._accounts = itertools.count()
+        self.more: Callable[[], dict[str, int]] = dict
+        """Further counts for the lines."""
+
+    def device_id(self, number: int) -> str:
+        """Return the device id of an account that exists, the same for every contestant."""
+        return f"{self.prefix}-1-w000-{number:06d}"
+
+    def new_device_id(self) -> str:
+        """Return a device id without an account."""
+        return f"{self.prefix}-{self.run}-{next(self._accounts):06d}"
+
+    def match_name(self, number: int) -> str:
+        """Return the name of the match of player ``number``."""
+        return f"{self.run}-{number // self.group}"
+
+    def state(self, number: int, tick: int) -> bytes:
+        """Return a match state that no other one equals."""
+        return b"%032d%032d" % (number, tick)
+
+    def enter(self) -> None:
+        """Wait, once prepared, until every player is."""
+        self._entered += 1
+        if self.work == "C":
+            self.sent = self.received = self._entered
+            if self._entered == self.base:
+                self.line("begin")
+            if self._entered == self.players:
+                self.line("end")
+            return
+        if self._entered == self.players:
+            self._started = time.perf_counter()
+            gevent.spawn(self._measure)
+            self._open.set()
+        self._open.wait()
+
+    def ticks(self, number: int) -> Iterator[int]:
+        """Yield the ticks of a player: the matches, or players, are spread evenly over the interval."""
+        planned = self._started + self.phase(number)
+        for tick in itertools.count():
+            gevent.sleep(max(0.0, planned + tick / self.rate - time.perf_counter()))
+            yield tick
+
+    def phase(self, number: int) -> float:
+        """Seconds from the start to the first tick of a player."""
+        return number // self.group * self.group / self.players / self.rate
+
+    def play(self, player: Callable[[int], object]) -> None:
+        """Run ``player(number)`` for each number, and never return."""
+        for number in range(self.players):
+            # A player that does not exist yet costs no memory.
+            if number and number % self.spawn_rate == 0:
+                gevent.sleep(1.0)
+            gevent.spawn(player, number).link_exception(lambda failed: self.give_up(failed.exception))
+        gevent.sleep(3600)
+
+    def give_up(self, error: object) -> None:
+        """Report a failure, and end."""
+        self.line("failed", error=repr(error))
+        sys.stderr.flush()
+        os._exit(1)
+
+    def line(self, at: str, **more: object) -> None:
+        """Print the counts."""
+        counts = {"at": at, "sent": self.sent, "received": self.received, "failed": self.failed}
+        os.write(1, json.dumps({**counts, **self.more(), **more}).encode() + b"\n")
+
+    def _measure(self) -> None:
+        gevent.sleep(self.warm_up)
+        self.line("begin")
+        gevent.sleep(self.seconds)
+        self.line("end")

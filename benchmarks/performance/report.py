@@ -1,0 +1,125 @@
+"""The figures of all rounds: medians, ratios of each round, and the limits beside them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Final, TypedDict
+
+from benchmarks.performance.running import Outcome
+from benchmarks.performance.works import BEST_PEER, CONTESTANTS, LIMITS, OURS, WORKS, Limit
+
+Raw = Mapping[str, Mapping[str, Sequence[Outcome]]]
+"""The outcomes by work and contestant, one per round."""
+NOT_MEASURED: Final = "not measured"
+
+
+class Judged(TypedDict):
+    """A limit and what was measured; ``value`` None: not measured."""
+
+    work: str
+    what: str
+    most: float
+    value: float | None
+
+
+def figure(outcome: Outcome, name: str) -> float | None:
+    """Return a figure of one round, None if it was not measured."""
+    return outcome.get("figures", {}).get(name)
+
+
+def middle(outcomes: Sequence[Outcome], name: str) -> float | None:
+    """Return the median of a figure, None if it was never measured."""
+    values = [value for outcome in outcomes if (value := figure(outcome, name)) is not None]
+    return statistics.median(values) if values else None
+
+
+def judged(raw: Raw, limit: Limit) -> Judged:
+    """Return the median over the rounds of what ``limit`` is about."""
+    outcomes = raw.get(limit.work, {})
+    values = []
+    for number, ours in enumerate(outcomes.get(OURS, ())):
+        own, other = figure(ours, limit.figure), _against(outcomes, limit, number)
+        if own is not None and other is not None:
+            values.append(own - other if limit.above else own / other)
+    label, divisor = WORKS[limit.work].units[limit.figure]
+    if limit.against:
+        divisor = divisor if limit.above else 1.0
+        what = f"{OURS} {'above' if limit.above else '/'} {limit.against}{f', {label}' if limit.above else ''}"
+    else:
+        what = f"{OURS}, {label}"
+    value = statistics.median(values) / divisor if values else None
+    return {"work": limit.work, "what": what, "most": limit.most / divisor, "value": value}
+
+
+def _against(outcomes: Mapping[str, Sequence[Outcome]], limit: Limit, number: int) -> float | None:
+    """Return the same round's figure of what ``limit`` compares with."""
+    if not limit.against:
+        return 1.0
+    names = [limit.against]
+    if limit.against == BEST_PEER:
+        names = [name for name in outcomes if CONTESTANTS[name].peer]
+    found = [
+        value
+        for name in names
+        if number < len(outcomes.get(name, ()))
+        and (value := figure(outcomes[name][number], limit.figure)) is not None
+    ]
+    return min(found, default=None)
+
+
+def all_judged(raw: Raw) -> list[Judged]:
+    """Return the limits of the works that were asked for."""
+    return [judged(raw, limit) for limit in LIMITS if limit.work in raw]
+
+
+def ratios(raw: Raw) -> dict[str, dict[str, float]]:
+    """Return, by work, ours over each other contestant: the median of the rounds' ratios."""
+    found: dict[str, dict[str, float]] = {}
+    for work, outcomes in raw.items():
+        name = next(iter(WORKS[work].units))
+        for other in outcomes:
+            value = judged(raw, Limit(work, 0.0, other, name))["value"]
+            if other != OURS and value is not None:
+                found.setdefault(work, {})[other] = round(value, 3)
+    return found
+
+
+def lines(raw: Raw, missing: Mapping[str, str]) -> list[str]:
+    """Return the tables as lines for a terminal."""
+    shown = []
+    for work, outcomes in raw.items():
+        units = WORKS[work].units
+        shown += ["", f"{work}  {WORKS[work].title}"]
+        for name, rounds in outcomes.items():
+            cells = []
+            for key, (label, divisor) in units.items():
+                value = middle(rounds, key)
+                cells.append(NOT_MEASURED if value is None else f"{value / divisor:,.4g} {label}")
+            ratio = judged(raw, Limit(work, 0.0, name, next(iter(units))))["value"]
+            against = f"ours is {ratio:.2f} x" if ratio is not None and name != OURS else ""
+            why = next((outcome["failed"] for outcome in rounds if "failed" in outcome), "")
+            rates = [outcome["per_second"] for outcome in rounds if "per_second" in outcome]
+            rate = f"{statistics.median(rates):,.0f}/s" if rates else ""
+            shown.append(f"   {name:<17}{', '.join(cells):<34}{rate:>9}  {against:<16} {why}".rstrip())
+    shown += [f"\nmissing: {name}: {why}" for name, why in missing.items()]
+    return shown
+
+
+def limit_lines(limits: Sequence[Judged]) -> list[str]:
+    """Return what must be reached, and whether it was."""
+    return [
+        f"   {one['work']}  {one['what']:<28}{_shown(one['value']):>14}  at most {one['most']:g}:"
+        f" {_verdict(one)}"
+        for one in limits
+    ]
+
+
+def _shown(value: float | None) -> str:
+    return NOT_MEASURED if value is None else f"{value:.3g}"
+
+
+def _verdict(one: Judged) -> str:
+    if one["value"] is None:
+        return NOT_MEASURED
+    return "ok" if one["value"] <= one["most"] else "not reached"
