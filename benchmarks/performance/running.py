@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypedDict
@@ -90,7 +91,8 @@ def measured(contestant: Contestant, work: Work, job: Job, installed: dict[str, 
             return {"failed": f"{failed} {said[-_SHOWN:]}".strip()}
         finally:
             # It is still playing, in a session of its own.
-            os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
 
 
@@ -134,9 +136,7 @@ def _used(pid: int) -> tuple[dict[int, float], int]:
 
 def _outcome(work: Work, job: Job, begin: _Line, end: _Line) -> Outcome:
     """Return the figures, unless the contestant has done less than the work."""
-    counts = {
-        name: end.counts[name] - begin.counts.get(name, 0) for name, count in end.counts.items() if name != "at"
-    }
+    counts = {name: count - begin.counts[name] for name, count in end.counts.items() if isinstance(count, int)}
     seconds = end.at - begin.at
     if begin.cpu.keys() != end.cpu.keys() or not begin.cpu:
         raise Failed("its processes changed while it was measured.")

@@ -97,9 +97,9 @@ CONTESTANTS: Final = {
         Contestant("naive", "a Locust user written by hand: FastHttpUser, websocket-client, an event per call",
                    "ABCDE", _command(_LOCUST, "naive"), peer=True),
         Contestant("nakama-js", "Nakama's JavaScript client in Node, ws as its WebSocket", "ABCDEF",
-                   ("{node}", "nakama_js.mjs"), "node", peer=True),
+                   ("{node}", "{node_folder}/nakama_js.mjs"), "node", peer=True),
         Contestant("artillery", "Artillery, its HTTP engine, and a function over ws", "ABCDE",
-                   ("{node}", "artillery.mjs"), "node", peer=True),
+                   ("{node}", "{node_folder}/artillery.cjs"), "node", peer=True),
         Contestant("go", "a program over gorilla/websocket", "ABCDEF", ("{go}",), "go", peer=True),
         Contestant("locust", "Locust with an empty user class", "G"),
     )
