@@ -11,7 +11,6 @@ import json
 import os
 import platform
 import sys
-import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -19,9 +18,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from benchmarks.performance import report
-from benchmarks.performance.accounts import create_accounts
+from benchmarks.performance.comparing import Comparison
 from benchmarks.performance.installing import install
-from benchmarks.performance.running import Job, Outcome, measured
 from benchmarks.performance.works import CONTESTANTS, WORKS, Contestant, Work
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import ConfigError
@@ -46,78 +44,34 @@ def compare(given: argparse.Namespace) -> int:
     raise_soft_limit()
     installed, missing = install({one.needs for one in contestants if one.needs})
     missing = {one.name: missing[one.needs] for one in contestants if one.needs in missing}
-    contestants = [one for one in contestants if one.name not in missing]
-    load = [os.getloadavg()[0]]
     server: AbstractContextManager[Any] = nullcontext() if given.url else EmulatorProcess.start()
     with server as emulator:
-        given.at = given.url or emulator.url
-        for work in works:
-            if work.base:
-                create_accounts(given.at, given.server_key, _players(work, given))
-        raw = rounds(works, contestants, given, installed)
-    load.append(os.getloadavg()[0])
-    limits = report.all_judged(raw)
-    print("\n".join([*report.lines(raw, missing), "", *report.limit_lines(limits)]))
+        found = Comparison(
+            works, [one for one in contestants if one.name not in missing], given.url or emulator.url,
+            given.server_key, not given.url, given.seconds, given.rounds, given.players, given.minutes,
+            installed,
+        )  # fmt: skip
+        found.run()
+    cores = os.cpu_count() or 1
+    # The limits are for the works as they are in the table.
+    limits = report.all_judged(found.raw, found.steps, cores) if not given.players else []
+    tables = [*report.lines(found.raw, missing), *report.grown_lines(found.steps)]
+    print("\n".join([*tables, "", *report.limit_lines(limits)]))
     document = {
         "server": given.url or "emulator",
         "settings": {"seconds": given.seconds, "rounds": given.rounds, "players": given.players},
         "machine": {
-            "python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count(),
-            "load": load,
+            "python": platform.python_version(), "system": platform.system(), "cores": cores,
+            "load": found.load,
         },
-        "missing": missing, "limits": limits, "ratios": report.ratios(raw), "raw": raw,
+        "missing": missing, "limits": limits, "ratios": report.ratios(found.raw), "players": found.steps,
+        "raw": found.raw,
     }  # fmt: skip
     given.results.parent.mkdir(parents=True, exist_ok=True)
     given.results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    print(
-        f"\nraw figures: {given.results}; load average {load[0]:.1f} to {load[1]:.1f} on {os.cpu_count()} cores"
-    )
-    return int(any(one["value"] is not None and one["value"] > one["most"] for one in limits))
-
-
-def rounds(
-    works: Sequence[Work],
-    contestants: Sequence[Contestant],
-    given: argparse.Namespace,
-    installed: dict[str, str],
-) -> dict[str, dict[str, list[Outcome]]]:
-    """Return the outcomes; a first round of everything comes before a second one of anything."""
-    raw: dict[str, dict[str, list[Outcome]]] = {
-        work.key: {one.name: [] for one in contestants if work.key in one.works} for work in works
-    }
-    until = time.monotonic() + given.minutes * 60
-    for number in range(given.rounds):
-        for work in works:
-            for one in contestants:
-                if work.key not in one.works or number >= work.most_rounds:
-                    continue
-                if work.real and not given.url:
-                    outcome: Outcome = {"failed": "only on a real server: the emulator is too slow for it"}
-                elif time.monotonic() > until:
-                    outcome = {"failed": f"the {given.minutes:g} minutes were over"}
-                else:
-                    outcome = measured(one, work, _job(work, given), installed)
-                raw[work.key][one.name].append(outcome)
-                print(f"round {number + 1} {work.key} {one.name:<17} {_told(work, outcome)}", flush=True)
-    return raw
-
-
-def _job(work: Work, given: argparse.Namespace) -> Job:
-    players = _players(work, given)
-    base = min(work.base, players // 2)
-    return Job(work.key, given.at, given.server_key, players, base, work.rate, given.seconds)
-
-
-def _players(work: Work, given: argparse.Namespace) -> int:
-    return min(given.players or work.players, work.players)
-
-
-def _told(work: Work, outcome: Outcome) -> str:
-    if "failed" in outcome:
-        return outcome["failed"]
-    return ", ".join(
-        f"{outcome['figures'][name] / divisor:,.4g} {label}" for name, (label, divisor) in work.units.items()
-    )
+    load = " to ".join(f"{one:.1f}" for one in found.load)
+    print(f"\nraw figures: {given.results}; load average {load} on {cores} cores")
+    return int(any(map(report.failed, limits)))
 
 
 def _chosen(given: argparse.Namespace) -> tuple[list[Work], list[Contestant]]:

@@ -6,20 +6,24 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict
 
+from benchmarks.performance.growing import MOST, Step, held
 from benchmarks.performance.running import Outcome
 from benchmarks.performance.works import BEST_PEER, CONTESTANTS, LIMITS, OURS, WORKS, Limit
 
 Raw = Mapping[str, Mapping[str, Sequence[Outcome]]]
 """The outcomes by work and contestant, one per round."""
 NOT_MEASURED: Final = "not measured"
+TIMES: Final = 1.8
+"""The least players of two processes, as a multiple of those of one."""
 
 
 class Judged(TypedDict):
-    """A limit and what was measured; ``value`` None: not measured."""
+    """A limit and what was measured; ``value`` None: not measured. ``least``: the value must be at least it."""
 
     work: str
     what: str
-    most: float
+    limit: float
+    least: bool
     value: float | None
 
 
@@ -49,7 +53,7 @@ def judged(raw: Raw, limit: Limit) -> Judged:
     else:
         what = f"{OURS}, {label}"
     value = statistics.median(values) / divisor if values else None
-    return {"work": limit.work, "what": what, "most": limit.most / divisor, "value": value}
+    return {"work": limit.work, "what": what, "limit": limit.most / divisor, "least": False, "value": value}
 
 
 def _against(outcomes: Mapping[str, Sequence[Outcome]], limit: Limit, number: int) -> float | None:
@@ -68,9 +72,36 @@ def _against(outcomes: Mapping[str, Sequence[Outcome]], limit: Limit, number: in
     return min(found, default=None)
 
 
-def all_judged(raw: Raw) -> list[Judged]:
-    """Return the limits of the works that were asked for."""
-    return [judged(raw, limit) for limit in LIMITS if limit.work in raw]
+def all_judged(raw: Raw, grown: Mapping[int, Sequence[Step]], cores: int) -> list[Judged]:
+    """Return the limits of the works that were asked for; ``grown`` has the steps by number of processes."""
+    limits = [judged(raw, limit) for limit in LIMITS if limit.work in raw]
+    if "F" in raw:
+        one, two = held(grown.get(1, ())), held(grown.get(2, ()))
+        limits.append({"work": "F", "what": "ours, players", "limit": MOST[1], "least": True, "value": one})
+        # Two processes and a server need a core each, and so does whatever else the machine does.
+        times = two / one if one and two is not None and cores > len(MOST) + 1 else None
+        what = "ours, --processes 2 / one"
+        limits.append({"work": "F", "what": what, "limit": TIMES, "least": True, "value": times})
+    return limits
+
+
+def failed(limit: Judged) -> bool:
+    """True if the limit was measured, and is not kept."""
+    value = limit["value"]
+    return value is not None and (value < limit["limit"] if limit["least"] else value > limit["limit"])
+
+
+def grown_lines(grown: Mapping[int, Sequence[Step]]) -> list[str]:
+    """Return the steps of F as lines for a terminal."""
+    shown = []
+    for processes, steps in grown.items():
+        shown += ["", f"F  players at 10 Hz in a run with {processes} process{'es' if processes > 1 else ''}"]
+        for step in steps:
+            late, cpu = step["lateness_p99_ms"], step["cpu"]
+            cells = f"{NOT_MEASURED if late is None else f'{late:.1f} ms lateness p99'}"
+            cores = "" if cpu is None else f"{cpu:.2f} cores"
+            shown.append(f"   {step['players']:<17,}{cells:<34}{cores:>9}  {step['why'] or 'held'}")
+    return shown
 
 
 def ratios(raw: Raw) -> dict[str, dict[str, float]]:
@@ -109,17 +140,17 @@ def lines(raw: Raw, missing: Mapping[str, str]) -> list[str]:
 def limit_lines(limits: Sequence[Judged]) -> list[str]:
     """Return what must be reached, and whether it was."""
     return [
-        f"   {one['work']}  {one['what']:<28}{_shown(one['value']):>14}  at most {one['most']:g}:"
-        f" {_verdict(one)}"
+        f"   {one['work']}  {one['what']:<28}{_shown(one['value']):>14}"
+        f"  at {'least' if one['least'] else 'most'} {one['limit']:g}: {_verdict(one)}"
         for one in limits
     ]
 
 
 def _shown(value: float | None) -> str:
-    return NOT_MEASURED if value is None else f"{value:.3g}"
+    return NOT_MEASURED if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _verdict(one: Judged) -> str:
     if one["value"] is None:
         return NOT_MEASURED
-    return "ok" if one["value"] <= one["most"] else "not reached"
+    return "not reached" if failed(one) else "ok"
