@@ -10,6 +10,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +24,6 @@ from benchmarks.performance.installing import install
 from benchmarks.performance.works import CONTESTANTS, WORKS, Contestant, Work
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import ConfigError
-from nakama_bots.load.process.descriptors import raise_soft_limit
 from nakama_bots.settings.guard import is_loopback
 
 RESULTS: Final = Path(__file__).parent / "results" / "performance.json"
@@ -32,7 +32,8 @@ RESULTS: Final = Path(__file__).parent / "results" / "performance.json"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and save; return 1 if a limit is not reached, 2 for a wrong argument."""
     try:
-        return compare(_parsed(arguments))
+        given = _parsed(arguments)
+        return show(given.show) if given.show else compare(given)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -41,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def compare(given: argparse.Namespace) -> int:
     """Run all contestants of all works."""
     works, contestants = _chosen(given)
-    raise_soft_limit()
+    # Every socket of a contestant is an open file. Importing `load`, which has a function for it, would patch.
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     installed, missing = install({one.needs for one in contestants if one.needs})
     missing = {one.name: missing[one.needs] for one in contestants if one.needs in missing}
     server: AbstractContextManager[Any] = nullcontext() if given.url else EmulatorProcess.start()
@@ -52,25 +55,34 @@ def compare(given: argparse.Namespace) -> int:
             installed,
         )  # fmt: skip
         found.run()
-    cores = os.cpu_count() or 1
-    # The limits are for the works as they are in the table.
-    limits = report.all_judged(found.raw, found.steps, cores) if not given.players else []
-    tables = [*report.lines(found.raw, missing), *report.grown_lines(found.steps)]
-    print("\n".join([*tables, "", *report.limit_lines(limits)]))
     document = {
         "server": given.url or "emulator",
         "settings": {"seconds": given.seconds, "rounds": given.rounds, "players": given.players},
         "machine": {
-            "python": platform.python_version(), "system": platform.system(), "cores": cores,
+            "python": platform.python_version(), "system": platform.system(), "cores": os.cpu_count() or 1,
             "load": found.load,
         },
-        "missing": missing, "limits": limits, "ratios": report.ratios(found.raw), "players": found.steps,
-        "raw": found.raw,
+        "missing": missing, "ratios": report.ratios(found.raw), "steps": found.steps, "raw": found.raw,
     }  # fmt: skip
     given.results.parent.mkdir(parents=True, exist_ok=True)
     given.results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-    load = " to ".join(f"{one:.1f}" for one in found.load)
-    print(f"\nraw figures: {given.results}; load average {load} on {cores} cores")
+    return show(given.results)
+
+
+def show(results: Path) -> int:
+    """Print the tables of a file of results, and the limits; return 1 if one is not kept."""
+    try:
+        document = json.loads(results.read_bytes())
+    except (OSError, ValueError):
+        raise ConfigError("--show", str(results), "a file of results") from None
+    raw, machine = document["raw"], document["machine"]
+    steps = {int(processes): rows for processes, rows in document["steps"].items()}
+    # The limits are for the works as they are in the table.
+    limits = report.all_judged(raw, steps, machine["cores"]) if not document["settings"]["players"] else []
+    tables = [*report.lines(raw, document["missing"]), *report.grown_lines(steps)]
+    print("\n".join([*tables, "", *report.limit_lines(limits)]))
+    load = " to ".join(f"{one:.1f}" for one in machine["load"])
+    print(f"\nraw figures: {results}; load average {load} on {machine['cores']} cores")
     return int(any(map(report.failed, limits)))
 
 
@@ -82,9 +94,14 @@ def _chosen(given: argparse.Namespace) -> tuple[list[Work], list[Contestant]]:
                 raise ConfigError(name, part, f"names with commas between: {', '.join(table)}")
     if given.players % 4 or given.players < 0:
         raise ConfigError("--players", given.players, "a multiple of 4, or 0 for each work's own number")
+    if given.rounds < 1:
+        raise ConfigError("--rounds", given.rounds, "a whole number from 1")
+    for name in ("seconds", "minutes"):
+        if getattr(given, name) <= 0:
+            raise ConfigError(f"--{name}", getattr(given, name), "a number above 0")
     host = urlsplit(given.url).hostname or ""
     if given.url and not is_loopback(host) and host != given.confirm_target:
-        raise ConfigError("--url", given.url, f"this machine, or a host that --confirm-target names: {host}")
+        raise ConfigError("--url", given.url, f"this machine, or with --confirm-target {host}")
     return [WORKS[key] for key in works.split(",")], [CONTESTANTS[name] for name in contestants.split(",")]
 
 
@@ -102,6 +119,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--server-key", default=os.environ.get("NAKAMA_SERVER_KEY", "defaultkey"))
     parser.add_argument("--confirm-target", default="", help="the host name of a remote server that is meant")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file for the raw figures")
+    parser.add_argument("--show", type=Path, help="print the tables of an earlier file of results instead")
     return parser.parse_args(arguments)
 
 

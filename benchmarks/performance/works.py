@@ -35,7 +35,7 @@ class Work:
 
 
 _IDLE: Final = {"cpu_us": ("ms CPU", 1000.0), "rss_bytes": ("KB RSS", 1000.0)}
-_START: Final = {"seconds": ("s", 1.0), "rss_bytes": ("MB RSS", 1e6)}
+_START: Final = {"seconds": ("s", 1.0), "cpu_us": ("s CPU", 1e6), "rss_bytes": ("MB RSS", 1e6)}
 
 WORKS: Final = {
     work.key: work
