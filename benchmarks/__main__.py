@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from benchmarks.performance import report
+from benchmarks.performance import report, tables
 from benchmarks.performance.comparing import Comparison
 from benchmarks.performance.installing import install
 from benchmarks.performance.works import CONTESTANTS, WORKS, Contestant, Work
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and save; return 1 if a limit is not reached, 2 for a wrong argument."""
     try:
         given = _parsed(arguments)
-        return show(given.show) if given.show else compare(given)
+        return show(given.show, as_markdown=given.markdown) if given.show else compare(given)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -69,18 +69,21 @@ def compare(given: argparse.Namespace) -> int:
     return show(given.results)
 
 
-def show(results: Path) -> int:
+def show(results: Path, *, as_markdown: bool = False) -> int:
     """Print the tables of a file of results, and the limits; return 1 if one is not kept."""
     try:
         document = json.loads(results.read_bytes())
-    except (OSError, ValueError):
+        raw, machine = document["raw"], document["machine"]
+        steps = {int(processes): rows for processes, rows in document["steps"].items()}
+    except (OSError, ValueError, KeyError, TypeError):
         raise ConfigError("--show", str(results), "a file of results") from None
-    raw, machine = document["raw"], document["machine"]
-    steps = {int(processes): rows for processes, rows in document["steps"].items()}
     # The limits are for the works as they are in the table.
     limits = report.all_judged(raw, steps, machine["cores"]) if not document["settings"]["players"] else []
-    tables = [*report.lines(raw, document["missing"]), *report.grown_lines(steps)]
-    print("\n".join([*tables, "", *report.limit_lines(limits)]))
+    if as_markdown:
+        print("\n".join(tables.markdown(raw, limits)))
+        return 0
+    shown = [*tables.lines(raw, document["missing"]), *tables.grown_lines(steps)]
+    print("\n".join([*shown, "", *tables.limit_lines(limits)]))
     load = " to ".join(f"{one:.1f}" for one in machine["load"])
     print(f"\nraw figures: {results}; load average {load} on {machine['cores']} cores")
     return int(any(map(report.failed, limits)))
@@ -120,6 +123,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--confirm-target", default="", help="the host name of a remote server that is meant")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file for the raw figures")
     parser.add_argument("--show", type=Path, help="print the tables of an earlier file of results instead")
+    parser.add_argument("--markdown", action="store_true", help="with --show: as the tables of the docs")
     return parser.parse_args(arguments)
 
 

@@ -1,4 +1,4 @@
-"""The figures of all rounds: medians, ratios of each round, and the limits beside them."""
+"""Medians, ratios within each round, and whether the limits are kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from benchmarks.performance.works import BEST_PEER, CONTESTANTS, LIMITS, OURS, W
 
 Raw = Mapping[str, Mapping[str, Sequence[Outcome]]]
 """The outcomes by work and contestant, one per round."""
-NOT_MEASURED: Final = "not measured"
 TIMES: Final = 1.8
 """The least players of two processes, as a multiple of those of one."""
 
@@ -91,19 +90,6 @@ def failed(limit: Judged) -> bool:
     return value is not None and (value < limit["limit"] if limit["least"] else value > limit["limit"])
 
 
-def grown_lines(grown: Mapping[int, Sequence[Step]]) -> list[str]:
-    """Return the steps of F as lines for a terminal."""
-    shown = []
-    for processes, steps in grown.items():
-        shown += ["", f"F  players at 10 Hz in a run with {processes} process{'es' if processes > 1 else ''}"]
-        for step in steps:
-            late, cpu = step["lateness_p99_ms"], step["cpu"]
-            cells = f"{NOT_MEASURED if late is None else f'{late:.1f} ms lateness p99'}"
-            cores = "" if cpu is None else f"{cpu:.2f} cores"
-            shown.append(f"   {step['players']:<17,}{cells:<34}{cores:>9}  {step['why'] or 'held'}")
-    return shown
-
-
 def ratios(raw: Raw) -> dict[str, dict[str, float]]:
     """Return, by work, ours over each other contestant: the median of the rounds' ratios."""
     found: dict[str, dict[str, float]] = {}
@@ -114,43 +100,3 @@ def ratios(raw: Raw) -> dict[str, dict[str, float]]:
             if other != OURS and value is not None:
                 found.setdefault(work, {})[other] = round(value, 3)
     return found
-
-
-def lines(raw: Raw, missing: Mapping[str, str]) -> list[str]:
-    """Return the tables as lines for a terminal."""
-    shown = []
-    for work, outcomes in raw.items():
-        units = WORKS[work].units
-        shown += ["", f"{work}  {WORKS[work].title}"]
-        for name, rounds in outcomes.items():
-            cells = []
-            for key, (label, divisor) in units.items():
-                value = middle(rounds, key)
-                cells.append(NOT_MEASURED if value is None else f"{value / divisor:,.4g} {label}")
-            ratio = judged(raw, Limit(work, 0.0, name, next(iter(units))))["value"]
-            against = f"ours is {ratio:.2f} x" if ratio is not None and name != OURS else ""
-            why = next((outcome["failed"] for outcome in rounds if "failed" in outcome), "")
-            rates = [outcome["per_second"] for outcome in rounds if "per_second" in outcome]
-            rate = f"{statistics.median(rates):,.0f}/s" if rates else ""
-            shown.append(f"   {name:<17}{', '.join(cells):<34}{rate:>9}  {against:<16} {why}".rstrip())
-    shown += [f"\nmissing: {name}: {why}" for name, why in missing.items()]
-    return shown
-
-
-def limit_lines(limits: Sequence[Judged]) -> list[str]:
-    """Return what must be reached, and whether it was."""
-    return [
-        f"   {one['work']}  {one['what']:<28}{_shown(one['value']):>14}"
-        f"  at {'least' if one['least'] else 'most'} {one['limit']:g}: {_verdict(one)}"
-        for one in limits
-    ]
-
-
-def _shown(value: float | None) -> str:
-    return NOT_MEASURED if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
-
-
-def _verdict(one: Judged) -> str:
-    if one["value"] is None:
-        return NOT_MEASURED
-    return "not reached" if failed(one) else "ok"

@@ -99,7 +99,7 @@ CONTESTANTS: Final = {
         Contestant("nakama-js", "Nakama's JavaScript client in Node, ws as its WebSocket", "ABCDEF",
                    ("{node}", "{node_folder}/nakama_js.mjs"), "node", peer=True),
         Contestant("artillery", "Artillery, its HTTP engine, and a function over ws", "ABCDE",
-                   ("{node}", "{node_folder}/artillery.cjs"), "node", peer=True),
+                   ("{node}", "{node_folder}/artillery.cjs", "{scratch}"), "node", peer=True),
         Contestant("go", "a program over gorilla/websocket", "ABCDEF", ("{go}",), "go", peer=True),
         Contestant("locust", "Locust with an empty user class", "G"),
     )

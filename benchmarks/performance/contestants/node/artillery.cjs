@@ -1,7 +1,6 @@
 // Runs Artillery with a script for the job: each of its virtual users is a player.
 const { spawn } = require("node:child_process");
 const fs = require("node:fs");
-const os = require("node:os");
 const path = require("node:path");
 
 const job = JSON.parse(process.env.BENCHMARK_JOB);
@@ -30,7 +29,7 @@ const script = {
   },
   scenarios: [{ flow: flows[job.work] ?? [{ post: { ...login, beforeRequest: "account" } }, { function: "play" }] }],
 };
-const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), "benchmark-")), "script.json");
+const file = path.join(process.argv[2], "script.json");
 fs.writeFileSync(file, JSON.stringify(script));
 spawn(process.execPath, [path.join(__dirname, "node_modules/artillery/bin/run"), "run", "--quiet", file], {
   env: { ...process.env, ARTILLERY_DISABLE_TELEMETRY: "true", WORKERS: "1" },
