@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: the CPU and memory of the same work, for this project and for others, in one run.
+"""``python -m benchmarks``: the CPU and memory that the same work costs this project and others, in one run.
 
 Starts an emulator; NAKAMA_URL or --url names another server. Each contestant does each work in a new process,
 they alternate in rounds, and what counts is the ratio within a round: docs/performance.md.

@@ -17,7 +17,7 @@ from benchmarks.performance.works import OURS, Contestant, Work
 class Comparison:
     """The plan of a comparison, and its outcomes: ``raw`` by work and contestant, ``steps`` by processes.
 
-    ``players``: the most of a work, 0 for its own number. After ``minutes`` nothing new is measured.
+    ``players``: the most of a work, 0 for its own number. After ``minutes`` no further measurement starts.
     """
 
     works: Sequence[Work]

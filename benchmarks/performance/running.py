@@ -41,12 +41,12 @@ class Outcome(TypedDict, total=False):
 
 
 class Failed(Exception):
-    """A contestant has not done the work; the message says how."""
+    """A contestant has not done the work; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a contestant is told, as JSON in BENCHMARK_JOB."""
+    """The job of a contestant: JSON in BENCHMARK_JOB."""
 
     work: str
     url: str
@@ -90,7 +90,7 @@ def measured(contestant: Contestant, work: Work, job: Job, installed: dict[str, 
             said = " ".join(stderr.read().decode(errors="replace").split())
             return {"failed": f"{failed} {said[-_SHOWN:]}".strip()}
         finally:
-            # It is still playing, in a session of its own.
+            # It is still playing. It has its own session, so that this reaches all its processes.
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
@@ -103,7 +103,7 @@ def _command(contestant: Contestant, job: Job, scratch: str, installed: dict[str
 
 
 def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[_Line]:
-    """Yield the lines with counts; everything else that a contestant prints is not for here."""
+    """Yield the lines with counts; ignore all other output."""
     assert process.stdout is not None
     until, unread = time.monotonic() + seconds, b""
     while True:
@@ -153,12 +153,12 @@ def _outcome(work: Work, job: Job, begin: _Line, end: _Line) -> Outcome:
 def shortfalls(work: Work, job: Job, counts: dict[str, int], seconds: float) -> str:
     """Return how the counts of ``seconds`` fall short of the work, or "".
 
-    At both ends something may be on its way: a message per player, for each of its receivers.
+    At both ends messages may be in flight: one per player, for each receiver.
     """
     sent, received = counts["sent"], counts["received"]
     failed = counts["failed"] + counts.get("errors", 0)
     each, planned = work.deliveries or 1, job.rate * job.players * seconds
-    on_their_way = each * job.players * max(1.0, job.rate * 0.2)
+    in_flight = each * job.players * max(1.0, job.rate * 0.2)
     further = job.players - job.base
     in_table = received if work.deliveries or work.base else counts.get("events", received)
     wrong = {
@@ -166,7 +166,7 @@ def shortfalls(work: Work, job: Job, counts: dict[str, int], seconds: float) -> 
         f"{received} of {further} players connected": work.base and received != further,
         "nothing was received": not received,
         f"did less: {sent / seconds:,.0f} of {planned / seconds:,.0f} sends/s": sent < LEAST * planned,
-        f"received {received:,} of {sent * each:,}": abs(sent * each - received) > on_their_way,
+        f"received {received:,} of {sent * each:,}": abs(sent * each - received) > in_flight,
         f"only {in_table:,} of {received:,} calls are in Locust's table": in_table < received - job.players,
     }
     return next((text for text, is_so in wrong.items() if is_so), "")

@@ -1,4 +1,4 @@
-"""What a user of Locust writes today: FastHttpUser, websocket-client, a reading greenlet, an event per call."""
+"""What users of Locust write today: FastHttpUser, websocket-client, a reading greenlet, an event per call."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class Naive(FastHttpUser):
                 self.joined(message["match_presence_event"].get("joins", []))
 
     def request(self, key: str, body: dict[str, Any]) -> Any:
-        """Send a message, wait for its answer, and tell Locust how long it took."""
+        """Send a message, wait for its answer, and report the time to Locust."""
         self.cid += 1
         result: AsyncResult[Any] = AsyncResult()
         self.waiting[str(self.cid)] = result
@@ -104,7 +104,7 @@ class Naive(FastHttpUser):
         self.full.wait()
 
     def joined(self, presences: list[dict[str, str]]) -> None:
-        """Note who is in the match."""
+        """Add players to those in the match."""
         self.inside.update(one["session_id"] for one in presences)
         if len(self.inside) == STAGE.group:
             self.full.set()

@@ -28,7 +28,7 @@ class Ours(NakamaUser):
 
 
 def on_init(environment: Any, **_: Any) -> None:
-    """Also report what Locust has counted: the figures are of calls that are in its tables."""
+    """Report Locust's own counts too: the measured calls must be in its tables."""
 
     def counted() -> dict[str, int]:
         run_of(environment).locust.table.flush()

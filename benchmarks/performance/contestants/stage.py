@@ -1,7 +1,7 @@
 """What contestants in Python share: the job, the gate, the ticks, and the lines that they print.
 
 The job is a JSON object in BENCHMARK_JOB. A contestant prints a JSON line with its counts at the ``begin`` and
-at the ``end`` of what is measured; whoever started it reads the CPU time of the process at each, and ends it.
+at the ``end`` of the measured time. The driver reads the CPU time of the process at each line.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gevent.event import Event
 
 
 class Stage:
-    """The state of one contestant: what it must do, and what it has sent and received."""
+    """The state of a contestant: its job, and what it has sent and received."""
 
     def __init__(self) -> None:
         job = json.loads(os.environ["BENCHMARK_JOB"])
@@ -61,7 +61,7 @@ class Stage:
         return b"%032d%032d" % (number, tick)
 
     def enter(self) -> None:
-        """Wait, once prepared, until every player is."""
+        """Called by a player that is prepared: wait until all players are."""
         self._entered += 1
         if self.work == "C":
             self.sent = self.received = self._entered

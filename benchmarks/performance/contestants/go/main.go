@@ -92,7 +92,7 @@ func measure() {
 	line("end", "")
 }
 
-// Wait, once prepared, until every player is.
+// Called by a player that is prepared: wait until all players are.
 func enter() {
 	gate.Lock()
 	entered++

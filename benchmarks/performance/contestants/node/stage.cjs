@@ -27,7 +27,7 @@ async function measure() {
   line("end");
 }
 
-// Wait, once prepared, until every player is.
+// Called by a player that is prepared: wait until all players are.
 async function enter() {
   entered += 1;
   if (job.work === "C") {
@@ -67,7 +67,7 @@ async function roundTrips(number, ping) {
   else for (;;) await one();
 }
 
-// Whether a match has all its players: call the result with the presences that are seen.
+// `met` resolves when a match has all its players; `seen` takes the presences that arrive.
 function meeting() {
   const inside = new Set();
   let full;
