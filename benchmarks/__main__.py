@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import resource
+import signal
 import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -31,6 +32,8 @@ RESULTS: Final = Path(__file__).parent / "results" / "performance.json"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print and save; return 1 if a limit is not reached, 2 for a wrong argument."""
+    # The contestants are ended with the driver.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         given = _parsed(arguments)
         return show(given.show, as_markdown=given.markdown) if given.show else compare(given)

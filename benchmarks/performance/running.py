@@ -41,7 +41,11 @@ class Outcome(TypedDict, total=False):
 
 
 class Failed(Exception):
-    """A contestant has not done the work; the message says why."""
+    """A contestant has not done the work; the message says why. ``known``: in its own words."""
+
+    def __init__(self, why: str, *, known: bool = False) -> None:
+        super().__init__(why)
+        self.known = known
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +91,7 @@ def measured(contestant: Contestant, work: Work, job: Job, installed: dict[str, 
             return _outcome(work, job, next(lines), next(lines))
         except Failed as failed:
             stderr.seek(0)
-            said = " ".join(stderr.read().decode(errors="replace").split())
+            said = "" if failed.known else " ".join(stderr.read().decode(errors="replace").split())
             return {"failed": f"{failed} {said[-_SHOWN:]}".strip()}
         finally:
             # It is still playing. It has its own session, so that this reaches all its processes.
@@ -118,7 +122,7 @@ def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[_Line]:
             if text.startswith(b'{"at"'):
                 counts = json.loads(text)
                 if counts["at"] == "failed":
-                    raise Failed(counts["error"])
+                    raise Failed(str(counts["error"]).splitlines()[0][:_SHOWN], known=True)
                 yield _Line(counts, now, cpu, rss)
 
 
@@ -138,6 +142,8 @@ def _outcome(work: Work, job: Job, begin: _Line, end: _Line) -> Outcome:
     """Return the figures, unless the contestant has done less than the work."""
     counts = {name: count - begin.counts[name] for name, count in end.counts.items() if isinstance(count, int)}
     seconds = end.at - begin.at
+    if work.base and begin.counts["received"] != job.base:
+        raise Failed(f"{begin.counts['received']} players were connected when {job.base} were to be measured.")
     if begin.cpu.keys() != end.cpu.keys() or not begin.cpu:
         raise Failed("its processes changed while it was measured.")
     shortfall = shortfalls(work, job, counts, seconds)

@@ -53,7 +53,10 @@ def log_in(sock: Any, device_id: str) -> str:
         if end:
             at = head.lower().index(b"content-length:") + 15
             if len(rest) >= int(head[at:].split(b"\r\n", 1)[0]):
-                return str(orjson.loads(rest)["token"])
+                session = orjson.loads(rest)
+                if "token" not in session:
+                    raise RuntimeError(rest.decode())
+                return str(session["token"])
 
 
 class Peer:

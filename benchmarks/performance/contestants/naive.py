@@ -13,9 +13,12 @@ import websocket
 from gevent.event import AsyncResult, Event
 from locust import FastHttpUser, constant, constant_pacing, task
 
+from benchmarks.performance.contestants.shape import shape_of
 from benchmarks.performance.contestants.stage import Stage
 
 STAGE: Final = Stage()
+if STAGE.base:
+    Further = shape_of(STAGE)
 NUMBERS: Final = itertools.count()
 KEY: Final = "Basic " + base64.b64encode(f"{STAGE.server_key}:".encode()).decode()
 LOGIN: Final = "/v2/account/authenticate/device?create=true"

@@ -7,11 +7,14 @@ from typing import Any, Final
 from locust import constant, events, task
 
 from benchmarks.performance.contestants import playing
+from benchmarks.performance.contestants.shape import shape_of
 from benchmarks.performance.contestants.stage import Stage
 from nakama_bots.load import NakamaUser
 from nakama_bots.load.run import run_of
 
 STAGE: Final = Stage()
+if STAGE.base:
+    Further = shape_of(STAGE)
 
 
 class Ours(NakamaUser):

@@ -12,9 +12,13 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import gevent
 from gevent.event import Event
+
+LINGER: Final = 5.0
+"""Seconds between the last line and the end of the process, which the driver does not wait for."""
 
 
 class Stage:
@@ -39,6 +43,7 @@ class Stage:
         self.failed = 0
         self._entered = 0
         self._open = Event()
+        self._further = Event()
         self._started = 0.0
         self._accounts = itertools.count()
         self.more: Callable[[], dict[str, int]] = dict
@@ -66,9 +71,9 @@ class Stage:
         if self.work == "C":
             self.sent = self.received = self._entered
             if self._entered == self.base:
-                self.line("begin")
+                gevent.spawn(self._go_further)
             if self._entered == self.players:
-                self.line("end")
+                self._end()
             return
         if self._entered == self.players:
             self._started = time.perf_counter()
@@ -91,6 +96,8 @@ class Stage:
         """Run ``player(number)`` for each number, and never return."""
         for number in range(self.players):
             # A player that does not exist yet costs no memory.
+            if number >= self.wanted():
+                self._further.wait()
             if number and number % self.spawn_rate == 0:
                 gevent.sleep(1.0)
             gevent.spawn(player, number).link_exception(lambda failed: self.give_up(failed.exception))
@@ -102,6 +109,10 @@ class Stage:
         sys.stderr.flush()
         os._exit(1)
 
+    def wanted(self) -> int:
+        """Return how many players are to exist now: no further one before the first are measured."""
+        return self.players if not self.base or self._further.is_set() else self.base
+
     def line(self, at: str, **more: object) -> None:
         """Print the counts."""
         counts = {"at": at, "sent": self.sent, "received": self.received, "failed": self.failed}
@@ -111,4 +122,14 @@ class Stage:
         gevent.sleep(self.warm_up)
         self.line("begin")
         gevent.sleep(self.seconds)
+        self._end()
+
+    def _go_further(self) -> None:
+        gevent.sleep(self.warm_up)
+        self.line("begin")
+        self._further.set()
+
+    def _end(self) -> None:
         self.line("end")
+        # For a driver that was killed: nothing may play on.
+        gevent.spawn_later(LINGER, os._exit, 0)

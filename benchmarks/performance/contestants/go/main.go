@@ -64,7 +64,7 @@ var (
 	sent, received, accounts atomic.Int64
 	gate                     sync.Mutex
 	entered                  int
-	open                     = make(chan struct{})
+	open, further            = make(chan struct{}), make(chan struct{})
 	started                  time.Time
 )
 
@@ -89,7 +89,13 @@ func measure() {
 	time.Sleep(seconds(job.WarmUp))
 	line("begin", "")
 	time.Sleep(seconds(job.Seconds))
+	end()
+}
+
+func end() {
 	line("end", "")
+	// For a driver that was killed: nothing may play on.
+	time.AfterFunc(5*time.Second, func() { os.Exit(0) })
 }
 
 // Called by a player that is prepared: wait until all players are.
@@ -101,10 +107,14 @@ func enter() {
 		sent.Store(int64(entered))
 		received.Store(int64(entered))
 		if entered == job.Base {
-			line("begin", "")
+			go func() {
+				time.Sleep(seconds(job.WarmUp))
+				line("begin", "")
+				close(further)
+			}()
 		}
 		if entered == job.Players {
-			line("end", "")
+			end()
 		}
 	case entered == job.Players:
 		started = time.Now()
@@ -257,6 +267,9 @@ func play(number int) {
 func main() {
 	check(json.Unmarshal([]byte(os.Getenv("BENCHMARK_JOB")), &job))
 	for number := 0; number < job.Players; number++ {
+		if job.Base > 0 && number == job.Base {
+			<-further // no further player exists before the first are measured
+		}
 		if number > 0 && number%job.SpawnRate == 0 {
 			time.Sleep(time.Second)
 		}

@@ -5,9 +5,17 @@ const path = require("node:path");
 
 const job = JSON.parse(process.env.BENCHMARK_JOB);
 const phases = [];
-for (let left = job.players; left > 0; left -= job.spawn_rate) {
-  phases.push({ duration: 1, arrivalCount: Math.min(left, job.spawn_rate) });
+const arrive = (players) => {
+  for (let left = players; left > 0; left -= job.spawn_rate) {
+    phases.push({ duration: 1, arrivalCount: Math.min(left, job.spawn_rate) });
+  }
+};
+if (job.base) {
+  arrive(job.base);
+  // It cannot wait for the first players to be measured.
+  phases.push({ pause: job.warm_up + 5 });
 }
+arrive(job.players - job.base);
 const login = {
   url: "/v2/account/authenticate/device?create=true",
   json: { id: "{{ deviceId }}" },

@@ -45,6 +45,7 @@ async function play(number) {
 }
 
 for (let number = 0; number < job.players; number += 1) {
+  if (job.base && number === job.base) await stage.further;
   if (number && number % job.spawn_rate === 0) await stage.pause(1000);
   play(number).catch(stage.giveUp);
 }

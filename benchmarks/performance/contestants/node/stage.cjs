@@ -4,6 +4,7 @@ const fs = require("node:fs");
 const job = JSON.parse(process.env.BENCHMARK_JOB);
 const counts = { sent: 0, received: 0, failed: 0 };
 const second = 1000;
+const linger = 5 * second;
 let entered = 0;
 let started = 0;
 let accounts = 0;
@@ -24,7 +25,23 @@ async function measure() {
   await pause(job.warm_up * second);
   line("begin");
   await pause(job.seconds * second);
+  end();
+}
+
+function end() {
   line("end");
+  // For a driver that was killed: nothing may play on.
+  setTimeout(() => process.kill(process.pid, "SIGKILL"), linger);
+}
+
+// No player after the first ones exists before those are measured.
+let goFurther;
+const further = new Promise((resolve) => { goFurther = resolve; });
+
+async function begin() {
+  await pause(job.warm_up * second);
+  line("begin");
+  goFurther();
 }
 
 // Called by a player that is prepared: wait until all players are.
@@ -32,8 +49,8 @@ async function enter() {
   entered += 1;
   if (job.work === "C") {
     counts.sent = counts.received = entered;
-    if (entered === job.base) line("begin");
-    if (entered === job.players) line("end");
+    if (entered === job.base) begin();
+    if (entered === job.players) end();
     return pause(3600 * second);
   }
   if (entered === job.players) {
@@ -87,5 +104,5 @@ const state = (number, tick) => String(number).padStart(32, "0") + String(tick).
 process.on("unhandledRejection", giveUp);
 
 module.exports = {
-  job, counts, pause, giveUp, enter, ticks, roundTrips, meeting, deviceId, newDeviceId, matchName, state,
+  job, counts, further, pause, giveUp, enter, ticks, roundTrips, meeting, deviceId, newDeviceId, matchName, state,
 };
