@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TypedDict
 from urllib.parse import urlsplit
 
-from benchmarks.performance.running import LEAST, PREFIX, ROOT
+from benchmarks.performance.running import LEAST, PREFIX, ROOT, environment
 from benchmarks.performance.works import SPAWN_RATE
 
 FIRST: Final = 1000
@@ -66,17 +66,24 @@ def _step(url: str, server_key: str, processes: int, players: int) -> Step:
             "-u", str(players), "-r", str(SPAWN_RATE), "--run-time", f"{players / SPAWN_RATE + STEADY:.0f}s",
             "--stop-timeout", "10", "--host", url, "--nakama-live", "off", "--nakama-reports", reports,
             "--nakama-match-seconds", "3600", "--nakama-tick-rate", f"{_RATE:g}", "--nakama-id-prefix", PREFIX,
-            "--nakama-server-key", server_key, "--nakama-confirm-target", urlsplit(url).hostname or "",
+            "--nakama-confirm-target", urlsplit(url).hostname or "",
             *(("--processes", str(processes)) if processes > 1 else ()),
         ]  # fmt: skip
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=environment(server_key),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
         )
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(players / SPAWN_RATE + STEADY + 60)
-        with suppress(ProcessLookupError):  # workers included
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        try:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(players / SPAWN_RATE + STEADY + 60)
+        finally:
+            with suppress(ProcessLookupError):  # workers included
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         found = list(Path(reports).glob("*/summary.json"))
         if not found:
             why = f"the run left no summary (exit code {process.returncode})"

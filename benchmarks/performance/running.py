@@ -83,7 +83,7 @@ def measured(contestant: Contestant, work: Work, job: Job, installed: dict[str, 
     with tempfile.TemporaryDirectory(prefix="benchmark-") as scratch, tempfile.TemporaryFile() as stderr:
         process = subprocess.Popen(
             _command(contestant, job, scratch, installed), stdout=subprocess.PIPE, stderr=stderr, cwd=ROOT,
-            env={**os.environ, "BENCHMARK_JOB": json.dumps(asdict(job)), "PYTHONPATH": str(ROOT)},
+            env={**environment(job.server_key), "BENCHMARK_JOB": json.dumps(asdict(job))},
             start_new_session=True,
         )  # fmt: skip
         try:
@@ -100,6 +100,11 @@ def measured(contestant: Contestant, work: Work, job: Job, installed: dict[str, 
             process.communicate()
 
 
+def environment(server_key: str) -> dict[str, str]:
+    """Return the environment of a child: it finds this package, and the key is on no command line."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "NAKAMA_SERVER_KEY": server_key}
+
+
 def _command(contestant: Contestant, job: Job, scratch: str, installed: dict[str, str]) -> list[str]:
     words = {**asdict(job), **installed, "python": sys.executable, "scratch": scratch}
     words["host"] = urlsplit(job.url).hostname or ""
@@ -111,7 +116,8 @@ def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[_Line]:
     assert process.stdout is not None
     until, unread = time.monotonic() + seconds, b""
     while True:
-        if not select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
+        left = until - time.monotonic()
+        if left <= 0 or not select.select([process.stdout], [], [], left)[0]:
             raise Failed(f"no counts within {seconds:.0f} s.")
         data = os.read(process.stdout.fileno(), 65536)
         now, cpu, rss = time.perf_counter(), *_used(process.pid)
@@ -122,7 +128,7 @@ def _lines(process: subprocess.Popen[bytes], seconds: float) -> Iterator[_Line]:
             if text.startswith(b'{"at"'):
                 counts = json.loads(text)
                 if counts["at"] == "failed":
-                    raise Failed(str(counts["error"]).splitlines()[0][:_SHOWN], known=True)
+                    raise Failed(" ".join(str(counts["error"]).split())[:_SHOWN], known=True)
                 yield _Line(counts, now, cpu, rss)
 
 

@@ -74,7 +74,7 @@ _LOCUST: Final = (
 )  # fmt: skip
 _OURS: Final = (
     "--nakama-live", "off", "--nakama-reports", "{scratch}", "--nakama-id-prefix", "{prefix}",
-    "--nakama-server-key", "{server_key}", "--nakama-confirm-target", "{host}", "--nakama-seed", "1",
+    "--nakama-confirm-target", "{host}", "--nakama-seed", "1",
 )  # fmt: skip
 
 
