@@ -7,8 +7,6 @@ included, were on time, and the run's own verdict on its generator is good.
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -19,7 +17,7 @@ from pathlib import Path
 from typing import Final, TypedDict
 from urllib.parse import urlsplit
 
-from benchmarks.performance.running import LEAST, PREFIX, ROOT, environment
+from benchmarks.performance.running import LEAST, PREFIX, ROOT, ended, environment, last_words
 from benchmarks.performance.works import SPAWN_RATE
 
 FIRST: Final = 1000
@@ -60,38 +58,31 @@ def held(steps: Sequence[Step]) -> int | None:
 
 
 def _step(url: str, server_key: str, processes: int, players: int) -> Step:
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as reports:
+    step: Step = {"players": players, "lateness_p99_ms": None, "cpu": None, "why": ""}
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as reports, tempfile.TemporaryFile() as stderr:
         command = [
             sys.executable, "-m", "locust", "-f", "scenarios/relayed_match.py", "--headless", "--only-summary",
             "-u", str(players), "-r", str(SPAWN_RATE), "--run-time", f"{players / SPAWN_RATE + STEADY:.0f}s",
             "--stop-timeout", "10", "--host", url, "--nakama-live", "off", "--nakama-reports", reports,
             "--nakama-match-seconds", "3600", "--nakama-tick-rate", f"{_RATE:g}", "--nakama-id-prefix", PREFIX,
-            "--nakama-confirm-target", urlsplit(url).hostname or "",
+            "--nakama-confirm-target", urlsplit(url).hostname or "", "--nakama-wait-for-server", "30",
             *(("--processes", str(processes)) if processes > 1 else ()),
         ]  # fmt: skip
         process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=environment(server_key),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            command, cwd=ROOT, env=environment(server_key), stdout=subprocess.DEVNULL, stderr=stderr,
             start_new_session=True,
-        )
-        try:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(players / SPAWN_RATE + STEADY + 60)
-        finally:
-            with suppress(ProcessLookupError):  # workers included
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+        )  # fmt: skip
+        with ended(process), suppress(subprocess.TimeoutExpired):
+            process.wait(players / SPAWN_RATE + STEADY + 90)
         found = list(Path(reports).glob("*/summary.json"))
         if not found:
-            why = f"the run left no summary (exit code {process.returncode})"
-            return {"players": players, "lateness_p99_ms": None, "cpu": None, "why": why}
+            step["why"] = f"no summary, exit code {process.returncode}: {last_words(stderr)}"
+            return step
         summary = json.loads(found[0].read_bytes())
-    p99 = summary["ticks"]["lateness_ms"].get("p99")
-    cpu = sum(one["figures"]["cpu"]["mean"] for one in summary["health"]["processes"])
-    return {"players": players, "lateness_p99_ms": p99, "cpu": cpu, "why": _why(summary, players)}
+    step["lateness_p99_ms"] = summary["ticks"]["lateness_ms"].get("p99")
+    step["cpu"] = sum(one["figures"]["cpu"]["mean"] for one in summary["health"]["processes"])
+    step["why"] = _why(summary, players)
+    return step
 
 
 def _why(summary: dict[str, object], players: int) -> str:

@@ -13,10 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypedDict
+from typing import IO, Any, Final, TypedDict
 from urllib.parse import urlsplit
 
 import psutil
@@ -86,18 +86,30 @@ def measured(contestant: Contestant, work: Work, job: Job, installed: dict[str, 
             env={**environment(job.server_key), "BENCHMARK_JOB": json.dumps(asdict(job))},
             start_new_session=True,
         )  # fmt: skip
-        try:
-            lines = _lines(process, SETUP_TIMEOUT + job.players / SPAWN_RATE + job.warm_up + job.seconds)
-            return _outcome(work, job, next(lines), next(lines))
-        except Failed as failed:
-            stderr.seek(0)
-            said = "" if failed.known else " ".join(stderr.read().decode(errors="replace").split())
-            return {"failed": f"{failed} {said[-_SHOWN:]}".strip()}
-        finally:
-            # It is still playing. It has its own session, so that this reaches all its processes.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+        with ended(process):
+            try:
+                lines = _lines(process, SETUP_TIMEOUT + job.players / SPAWN_RATE + job.warm_up + job.seconds)
+                return _outcome(work, job, next(lines), next(lines))
+            except Failed as failed:
+                said = "" if failed.known else last_words(stderr)
+                return {"failed": f"{failed} {said}".strip()}
+
+
+@contextmanager
+def ended(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kill ``process`` at the end, which has its own session, and its child processes."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+def last_words(stderr: IO[bytes]) -> str:
+    """Return the end of what a process wrote to ``stderr``, in one line."""
+    stderr.seek(0)
+    return " ".join(stderr.read().decode(errors="replace").split())[-_SHOWN:]
 
 
 def environment(server_key: str) -> dict[str, str]:
