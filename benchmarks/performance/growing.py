@@ -18,10 +18,11 @@ from typing import Final, TypedDict
 from urllib.parse import urlsplit
 
 from benchmarks.performance.running import LEAST, PREFIX, ROOT, ended, environment, last_words
-from benchmarks.performance.works import SPAWN_RATE
+from benchmarks.performance.works import SEND_PER_PLAYERS, SPAWN_RATE
 
 FIRST: Final = 1000
 STEP: Final = 500
+LEAST_PLAYERS: Final = 20
 MOST: Final = {1: 2000, 2: 4000}
 """Players of the last step, by processes."""
 LATENESS_MS: Final = 20.0
@@ -39,22 +40,23 @@ class Step(TypedDict):
 
 
 def grown(url: str, server_key: str, processes: int, most: int, until: float) -> list[Step]:
-    """Run step after step, up to ``most`` players, to the first that does not hold, or until ``until``."""
+    """Run step after step to the first that does not hold, or until ``until``; if the first one, half of it."""
+    players = min(FIRST, most)
     steps: list[Step] = []
-    for players in range(min(FIRST, most), most + 1, STEP):
-        if time.monotonic() > until:
-            break
+    while LEAST_PLAYERS <= players <= most and time.monotonic() < until:
         steps.append(_step(url, server_key, processes, players))
-        if steps[-1]["why"]:
-            break
+        if held(steps):
+            if steps[-1]["why"] or players < FIRST:
+                break
+            players += STEP
+        else:
+            players = players // 2 // SEND_PER_PLAYERS * SEND_PER_PLAYERS
     return steps
 
 
 def held(steps: Sequence[Step]) -> int | None:
-    """Return the most players that were held, 0 if not even the first step; None if nothing was measured."""
-    if not steps:
-        return None
-    return max((step["players"] for step in steps if not step["why"]), default=0)
+    """Return the most players that were held; None if no step was."""
+    return max((step["players"] for step in steps if not step["why"]), default=None)
 
 
 def _step(url: str, server_key: str, processes: int, players: int) -> Step:

@@ -23,7 +23,7 @@ def lines(raw: Raw, missing: Mapping[str, str]) -> list[str]:
             cells = []
             for key, (label, divisor) in units.items():
                 value = middle(rounds, key)
-                cells.append(NOT_MEASURED if value is None else f"{value / divisor:,.4g} {label}")
+                cells.append(NOT_MEASURED if value is None else f"{_number(value / divisor)} {label}")
             ratio = judged(raw, Limit(work, 0.0, name, next(iter(units))))["value"]
             against = f"ours is {ratio:.2f} x" if ratio is not None and name != OURS else ""
             why = next((outcome["failed"] for outcome in rounds if "failed" in outcome), "")
@@ -82,7 +82,7 @@ def _markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _cell(value: float | None, divisor: float = 1.0) -> str:
-    return "-" if value is None else f"{value / divisor:,.3g}"
+    return "-" if value is None else _number(value / divisor)
 
 
 def _bound(one: Judged) -> str:
@@ -90,7 +90,11 @@ def _bound(one: Judged) -> str:
 
 
 def _shown(value: float | None) -> str:
-    return NOT_MEASURED if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return NOT_MEASURED if value is None else _number(value)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _verdict(one: Judged) -> str:
