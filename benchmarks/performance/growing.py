@@ -22,7 +22,7 @@ from benchmarks.performance.works import SEND_PER_PLAYERS, SPAWN_RATE
 
 FIRST: Final = 1000
 STEP: Final = 500
-LEAST_PLAYERS: Final = 20
+LEAST_PLAYERS: Final = 200
 MOST: Final = {1: 2000, 2: 4000}
 """Players of the last step, by processes."""
 LATENESS_MS: Final = 20.0
