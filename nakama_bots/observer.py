@@ -194,11 +194,14 @@ PURPOSE_PREFIX: Final = "purpose."
 MESSAGES_STAMPED: Final = "messages_stamped"
 """Messages of sockets whose arrival the kernel stamped, and those that are timed by when they were read."""
 MESSAGES_UNSTAMPED: Final = "messages_unstamped"
+SHARED_STAMP: Final = "shared_stamp"
+"""How much too long the time of an answer may be, as its stamp is that of a later message of the same read."""
 CLOCK_STEPS: Final = "clock_steps"
 """How often the wall clock was set; the messages around it are timed by when they were read."""
 
 SAMPLE_NAMES: Final = frozenset({
     TICK_LATENESS, ARRIVAL_DELAY, ARRIVAL_TIME, ARRIVAL_TIME + CORRECTED, INPUT_TO_ECHO, RECONNECT,
+    SHARED_STAMP,
     *(delivery_total(kind) for kind in DELIVERY_KINDS),
     *(delivery_total(kind) + CORRECTED for kind in DELIVERY_KINDS),
 })  # fmt: skip

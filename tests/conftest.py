@@ -10,6 +10,7 @@ from contract.summary import (  # noqa: F401
     pytest_terminal_summary,
     pytest_testnodedown,
 )
+from stamping import stamps  # noqa: F401
 from starting import (  # noqa: F401
     default_signals,
     keep_bytecode,

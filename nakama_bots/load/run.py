@@ -28,9 +28,9 @@ from nakama_bots.load.users import UserGroup
 from nakama_bots.load.workers.master import MasterEnd
 from nakama_bots.load.workers.master_runner import MasterMending
 from nakama_bots.load.workers.worker import WorkerEnd
+from nakama_bots.net.arrival import CLOCK, ArrivalCounts
 from nakama_bots.players.identity import Identity, NumberPool
 from nakama_bots.players.player import Defaults, Player, World
-from nakama_bots.realtime.arrival import CLOCK, ArrivalCounts
 from nakama_bots.realtime.handlers import FAILURES
 from nakama_bots.rest.transports.transport import TRANSPORTS
 from nakama_bots.results.record import gauges

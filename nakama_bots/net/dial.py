@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket as stdlib_socket
+from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 
 import gevent
@@ -31,7 +33,7 @@ def dial(target: Target, network: Network, seconds: float, *, in_memory: bool = 
     limit = gevent.Timeout.start_new(seconds)
     try:
         first: Target | Any = proxy or target
-        sock: Any = gevent.socket.create_connection((first.host, first.port))
+        sock = _connected(first.host, first.port)
         try:
             sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
             if proxy is not None:
@@ -52,6 +54,31 @@ def dial(target: Target, network: Network, seconds: float, *, in_memory: bool = 
     finally:
         limit.close()
     return sock
+
+
+def _connected(host: str, port: int) -> Any:
+    """A connection to a name or an address."""
+    family = _family(host)
+    if family is None:
+        return gevent.socket.create_connection((host, port))
+    # The resolver asks a thread, which an address does not need: it takes as long as the connection itself.
+    sock = gevent.socket.socket(family, stdlib_socket.SOCK_STREAM)
+    try:
+        sock.connect((host, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+@lru_cache(maxsize=16)
+def _family(host: str) -> int | None:
+    """The family of an address; None for a name."""
+    for family in (stdlib_socket.AF_INET, stdlib_socket.AF_INET6):
+        with suppress(OSError):
+            stdlib_socket.inet_pton(family, host)
+            return family
+    return None
 
 
 def _secured(sock: Any, context: Any, host: str, *, in_memory: bool) -> Any:

@@ -1,8 +1,8 @@
 """TLS over a socket that is read and written by its user, through memory.
 
 An ``SSLSocket`` reads from the kernel by itself, and so the kernel's stamps of what arrives are lost. Here
-the user of the socket passes the bytes: ``recv`` and ``sendall`` for greenlets that wait, ``opened`` and
-``sealed`` for callbacks that must not.
+the user of the socket passes the bytes: ``recv``, ``recvmsg``, ``send`` and ``sendall`` for greenlets that
+wait, ``opened`` and ``sealed`` for callbacks that must not.
 """
 
 from __future__ import annotations
@@ -11,8 +11,31 @@ import contextlib
 import ssl
 from typing import Any, Final
 
+from nakama_bots.net.arrival import CONTROL_SIZE, Control, Received
+
 _RECORD: Final = 65536
 """Bytes that are read at once; a TLS record has at most 16 KiB."""
+
+_RECORD_TYPES: Final = range(20, 24)
+"""RFC 8446 section 5.1."""
+
+
+def record_sizes(data: bytes) -> list[int]:
+    """The sizes in bytes of the whole TLS records at the beginning of ``data``, heads included.
+
+    Nothing if ``data`` does not begin with a record.
+    """
+    sizes: list[int] = []
+    position = 0
+    while data[position + 1 : position + 2] == b"\x03" and data[position] in _RECORD_TYPES:
+        if position + 5 > len(data):
+            break
+        size = 5 + int.from_bytes(data[position + 3 : position + 5], "big")
+        position += size
+        if position > len(data):
+            break
+        sizes.append(size)
+    return sizes
 
 
 class TlsStream:
@@ -21,13 +44,14 @@ class TlsStream:
     Every method may raise ``ssl.SSLError``.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_tls", "_unread", "ended", "sock")
+    __slots__ = ("_control", "_incoming", "_outgoing", "_tls", "_unread", "ended", "sock")
 
     def __init__(self, sock: Any, context: ssl.SSLContext, host: str) -> None:
         self.sock = sock
         # True when the server has ended the stream as TLS prescribes: nothing follows.
         self.ended = False
         self._unread = b""
+        self._control: Control = ()
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
@@ -59,6 +83,20 @@ class TlsStream:
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 self.ended = True
                 return b""
+
+    def recvmsg(self, size: int, _: int) -> Received:
+        """As ``recv``; the control data is that of the last read from the kernel."""
+        return self.recv(size), self._control, 0, None
+
+    def fileno(self) -> int:
+        """The descriptor of the socket."""
+        number: int = self.sock.fileno()
+        return number
+
+    def send(self, data: bytes) -> int:
+        """As ``sendall``; return the size of ``data``."""
+        self.sendall(data)
+        return len(data)
 
     def sendall(self, data: bytes) -> None:
         """Encrypt and send all of it; waits until the kernel has it."""
@@ -100,7 +138,7 @@ class TlsStream:
         return self._outgoing.read()
 
     def _fill(self) -> None:
-        received = self.sock.recv(_RECORD)
+        received, self._control, _, _ = self.sock.recvmsg(_RECORD, CONTROL_SIZE)
         if received:
             self._incoming.write(received)
         else:

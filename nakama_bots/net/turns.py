@@ -17,16 +17,20 @@ class Turns:
 
     A recv of gevent does not wait while there is data. Against a peer that sends without a pause no other
     greenlet would run, no timer would fire and no signal be handled. ``sleep`` waits as the socket does.
+    The time until the first read is not counted: everything else had its turn.
     """
 
     __slots__ = ("_began", "_sleep")
 
     def __init__(self, sleep: Callable[[float], object]) -> None:
         self._sleep = sleep
-        self._began = perf_counter()
+        self._began: float | None = None
 
     def give_way(self) -> None:
         """Call after each read."""
-        if perf_counter() - self._began > _TURN:
+        now = perf_counter()
+        if self._began is None:
+            self._began = now
+        elif now - self._began > _TURN:
             self._sleep(_SHORTEST)
             self._began = perf_counter()

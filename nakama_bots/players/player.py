@@ -24,6 +24,7 @@ from nakama_bots.errors import (
     SessionExpired,
 )
 from nakama_bots.ledger import Ledger
+from nakama_bots.net.arrival import TcpPath
 from nakama_bots.observer import Observer
 from nakama_bots.players.acting import Acts
 from nakama_bots.players.behaviours.driver import Watchdog
@@ -35,7 +36,6 @@ from nakama_bots.players.pacing import PacedCalls
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.rendezvous import Rendezvous
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
-from nakama_bots.realtime.arrival import TcpPath
 from nakama_bots.realtime.socket import DISCONNECT, Socket, Tap
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport, Transport

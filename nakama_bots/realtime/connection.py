@@ -14,7 +14,7 @@ import random
 import sys
 import termios
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from time import perf_counter
 from typing import Any, Final, NamedTuple, Protocol
@@ -25,11 +25,12 @@ from gevent.event import Event
 
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
+from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control, Received, TcpPath, tcp_path
 from nakama_bots.net.dial import dial
 from nakama_bots.net.failures import text_of
-from nakama_bots.net.tls_stream import TlsStream
+from nakama_bots.net.tls_stream import TlsStream, record_sizes
 from nakama_bots.realtime import frames
-from nakama_bots.realtime.arrival import CLOCK, CONTROL_SIZE, Control, TcpPath, tcp_path
+from nakama_bots.realtime.backlog import read_apart
 from nakama_bots.realtime.handshake import OPERATION, HandshakeStream
 from nakama_bots.settings.network import Limits, Network
 from nakama_bots.settings.target import Target
@@ -40,6 +41,10 @@ HIGH_WATER: Final = 1024 * 1024
 
 _PAUSES: Final = 8
 """Pauses of reading that are remembered."""
+_APART: Final = 32
+"""Reads after several messages in one read, and after the connect, in which messages are read apart."""
+_LATE: Final = 0.001
+"""Seconds that the last read's messages have waited from which on they are always read apart."""
 _FULL: Final = RECEIVE_SIZE // 2
 """Unread bytes from which on a receive buffer may have been full: Linux offers 64 KiB at first."""
 
@@ -54,7 +59,7 @@ _FOREIGN: Final = {
 }
 
 # As ``socket.recvmsg``.
-_Receive = Callable[[int, int], tuple[bytes, Control, int, Any]]
+_Receive = Callable[[int, int], Received]
 
 
 class Reading(NamedTuple):
@@ -76,7 +81,11 @@ class _Pause(NamedTuple):
 
 
 class Receiver(Protocol):
-    """The owner of the connection. Both methods run in the hub, or where a send fails, and must not block."""
+    """The owner of the connection. Its methods run in the hub, or where a send fails, and must not block."""
+
+    @property
+    def awaiting(self) -> bool:
+        """True while the arrival of a message is timed."""
 
     def on_message(self, payload: bytes, arrived: float, waited: float | None) -> None:
         """One whole message; ``ProtocolError`` ends the connection.
@@ -84,6 +93,9 @@ class Receiver(Protocol):
         ``arrived`` is when the kernel received it (``time.perf_counter``), ``waited`` seconds before the read.
         Where the kernel has no stamp ``waited`` is None, and ``arrived`` is when it was read.
         """
+
+    def on_slack(self, seconds: float) -> None:
+        """From now on ``arrived`` may be too late by up to ``seconds``, as it is that of a later message."""
 
     def on_lost(self, error: errors.CallError) -> None:
         """The connection has ended. Called once, whichever side ended it."""
@@ -93,9 +105,9 @@ class Connection:
     """An open websocket. Created by ``open_connection``; ``error`` says how it ended, None while it is open."""
 
     __slots__ = (
-        "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_paused_at", "_pauses", "_raw",
-        "_reader", "_receive", "_receiver", "_send", "_socket", "_tls", "_watcher", "_write_watcher",
-        "backlogged", "closing", "error", "largest_sent", "several",
+        "_after", "_apart", "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_paused_at",
+        "_pauses", "_raw", "_reader", "_receive", "_receiver", "_send", "_socket", "_stamped", "_tls",
+        "_watcher", "_write_watcher", "backlogged", "closing", "error", "largest_sent", "slack",
     )  # fmt: skip
 
     def __init__(
@@ -113,15 +125,19 @@ class Connection:
         self.backlogged = False
         # Bytes of the largest message sent: the likely cause when the server closes with 1009.
         self.largest_sent = 0
-        # True while one of several frames of a read is handled: all have the stamp of the last.
-        self.several = False
+        # Seconds by which the stamp of the message that is handled may be too late: it is a later one's.
+        self.slack = 0.0
         self._socket: Any = sock
         self._receiver = receiver
         self._opcode = opcode
         self._reader = frames.FrameReader(limits.received)
         self._tls = sock if isinstance(sock, TlsStream) else None
         self._raw = _non_blocking(sock.sock if isinstance(sock, TlsStream) else sock)
-        stamped = CLOCK.enable(self._raw)
+        self._stamped = stamped = CLOCK.enable(self._raw)
+        # Reads that still look for messages to read apart, which costs a call of the kernel.
+        self._apart = _APART if stamped else 0
+        # What is unread has arrived after that time.
+        self._after = float("-inf")
         self._receive: _Receive = self._raw.recvmsg if stamped else _unstamped(self._raw.recv)
         self._send: Callable[[bytes], int] = self._raw.send
         self._outgoing: deque[bytes] = deque()
@@ -138,9 +154,9 @@ class Connection:
         # Already read during the handshake: no readiness event will announce it.
         if self._tls is not None:
             self._tls.put_back(early)
-            loop.run_callback(self._on_readable, b"")
-        elif early:
-            loop.run_callback(self._on_readable, early)
+            early = b""
+        if early or self._tls is not None:
+            loop.run_callback(self._on_readable, (early, (), 0, None))
 
     def write_message(self, payload: bytes) -> None:
         """Send one message without blocking; the hub sends what the kernel does not accept now."""
@@ -198,7 +214,7 @@ class Connection:
             pauses = (*pauses, _Pause(self._paused_at, last, full=True))
         inside = [pause for pause in pauses if pause.begin < last and pause.end > first]
         unread = sum(min(last, pause.end) - max(first, pause.begin) for pause in inside)
-        return Reading(unread, self.several or size > RECEIVE_SIZE or any(pause.full for pause in inside))
+        return Reading(unread, self.slack > 0.0 or size > RECEIVE_SIZE or any(pause.full for pause in inside))
 
     def abort(self, error: errors.CallError) -> None:
         """End the connection at once, without a handshake. Callable from the hub; idempotent."""
@@ -215,22 +231,27 @@ class Connection:
         self._ended.set()
         self._receiver.on_lost(error)
 
-    def _on_readable(self, early: bytes | None = None) -> None:
-        """Read what has arrived; or act on ``early``, what the handshake's last read had behind it."""
+    def _on_readable(self, part: Received | None = None) -> None:
+        """Read what has arrived; or act on ``part``, which has been read, apart or with the handshake."""
         if self.error is not None:
             return
-        control: Control = ()
         try:
-            if early is None:
-                data, control, _, _ = self._receive(RECEIVE_SIZE, CONTROL_SIZE)
-                ended = not data
+            if part is not None:
+                received: Received | None = part
+            elif self._apart or CLOCK.last > _LATE:
+                received = self._received_apart()
             else:
-                data, ended = early, False
+                received = self._receive(RECEIVE_SIZE, CONTROL_SIZE)
+            if received is None:
+                return
+            data, control, _, _ = received
+            drained = part is None and len(data) < RECEIVE_SIZE
+            ended = part is None and not data
             if self._tls is not None:
                 data = self._opened(data)
                 ended = ended or self._tls.ended
             if data:
-                self._handle(data, control)
+                self._handle(data, control, drained)
             if ended:
                 self.abort(errors.ConnectionClosed(1006, "the server ended the stream"))
         except BlockingIOError:
@@ -240,6 +261,22 @@ class Connection:
         except OSError as error:
             self.abort(errors.ConnectionClosed(1006, text_of(error)))
 
+    def _received_apart(self) -> Received | None:
+        """Read; if several messages wait, one by one, act on each, and return None.
+
+        That helps only if a message is timed and begins with the next byte.
+        """
+        if not self._stamped or not self._receiver.awaiting or self._reader.kept:
+            return self._receive(RECEIVE_SIZE, CONTROL_SIZE)
+        reads = read_apart(self._raw, RECEIVE_SIZE, frames.frame_sizes if self._tls is None else record_sizes)
+        if len(reads) == 1:
+            self._apart = max(0, self._apart - 1)
+            return reads[0]
+        self._apart = _APART
+        for read in reads:
+            self._on_readable(read)
+        return None
+
     def _opened(self, data: bytes) -> bytes:
         """Decrypt ``data``, and send what TLS itself has to answer."""
         assert self._tls is not None
@@ -248,20 +285,21 @@ class Connection:
             self._write(b"")
         return plain
 
-    def _handle(self, data: bytes, control: Control) -> None:
-        """Act on the frames in ``data``."""
-        arrived = perf_counter()
+    def _handle(self, data: bytes, control: Control, drained: bool) -> None:
+        """Act on the frames in ``data``. ``drained``: the kernel had no more at the time of the read."""
+        read_at = arrived = perf_counter()
         waited = CLOCK.waited(control, arrived) if control else None
         if waited is not None:
             arrived -= waited
+        after, self._after = self._after, read_at if drained else arrived
         messages = 0
         reader = self._reader
         on_message = self._receiver.on_message
         expected = self._opcode
         ping: bytes | None = None
         frames_read = reader.feed(data)
-        self.several = len(frames_read) > 1
-        for opcode, payload in frames_read:
+        several = waited is not None and (len(frames_read) > 1 or reader.kept)
+        for opcode, payload in self._sharing(frames_read, arrived - after) if several else frames_read:
             if opcode == expected:
                 messages += 1
                 on_message(payload, arrived, waited)
@@ -280,6 +318,19 @@ class Connection:
             self._write(frames.encode(frames.PONG, ping, _mask()))
         if reader.error is not None:
             raise reader.error
+
+    def _sharing(self, frames_read: list[frames.Frame], slack: float) -> Iterator[frames.Frame]:
+        """The frames of one read, whose stamp may be too late by ``slack`` seconds for all but the last."""
+        exact = len(frames_read) if self._reader.kept else len(frames_read) - 1
+        self._apart = self._apart or _APART
+        self._set_slack(max(0.0, slack))
+        yield from frames_read[:exact]
+        self._set_slack(0.0)
+        yield from frames_read[exact:]
+
+    def _set_slack(self, slack: float) -> None:
+        self.slack = slack
+        self._receiver.on_slack(slack)
 
     def _on_close(self, payload: bytes) -> None:
         code, reason = frames.decode_close(payload)

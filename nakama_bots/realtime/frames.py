@@ -87,6 +87,25 @@ def echo_code(code: int) -> int:
     return code if code in _CLOSE_CODES or 3000 <= code < 5000 else 1002
 
 
+def frame_sizes(data: bytes) -> list[int]:
+    """The sizes in bytes of the whole frames of a server at the beginning of ``data``, heads included."""
+    sizes: list[int] = []
+    position = 0
+    end = len(data)
+    while end - position >= 2:
+        head = 2
+        size = data[position + 1] & 127
+        if size > 125:
+            head = 4 if size == 126 else 10
+            size = int.from_bytes(data[position + 2 : position + head], "big")
+        size += head
+        position += size
+        if position > end:
+            break
+        sizes.append(size)
+    return sizes
+
+
 class FrameReader:
     """Parses bytes as they arrive into whole messages and control frames.
 
@@ -98,20 +117,20 @@ class FrameReader:
     __slots__ = (
         "_between",
         "_from_client",
-        "_kept",
         "_max_size",
         "_message",
         "_message_opcode",
         "_missing",
         "error",
+        "kept",
     )
 
     def __init__(self, max_size: int = MAX_MESSAGE_SIZE, *, from_client: bool = False) -> None:
         self.error: ProtocolError | None = None
         self._from_client = from_client
         self._max_size = max_size
-        # Buffers, not lists of pieces: a piece of one byte would cost forty.
-        self._kept = bytearray()
+        # Of an incomplete frame. Buffers, not lists of pieces: a piece of one byte would cost forty.
+        self.kept = bytearray()
         self._missing = 0
         self._message = bytearray()
         # Of the unfinished message; 0 between messages.
@@ -129,13 +148,13 @@ class FrameReader:
             if data[1] == 126 and data[2] << 8 | data[3] == size - 4 <= self._max_size:
                 return [(TEXT, data[4:])]
         frames = self._parse(data)
-        self._between = not (self._kept or self._message_opcode or self.error or self._from_client)
+        self._between = not (self.kept or self._message_opcode or self.error or self._from_client)
         return frames
 
     def _parse(self, data: bytes) -> list[Frame]:
         if self.error is not None:
             return []
-        if self._kept:
+        if self.kept:
             data = self._join(data)
         frames: list[Frame] = []
         position = 0
@@ -162,7 +181,7 @@ class FrameReader:
             elif not self._accept(first, payload, frames):
                 return frames
         if position < end:
-            self._kept += data[position:]
+            self.kept += data[position:]
         return frames
 
     def _head(self, data: bytes, start: int, size: int) -> tuple[int, int, bytes] | None:
@@ -189,12 +208,12 @@ class FrameReader:
         """The buffered bytes and ``data``; empty while a frame is known to be incomplete: a large frame that
         arrives in many pieces would be copied for each.
         """
-        self._kept += data
+        self.kept += data
         self._missing -= len(data)
         if self._missing > 0:
             return b""
-        whole = bytes(self._kept)
-        self._kept.clear()
+        whole = bytes(self.kept)
+        self.kept.clear()
         self._missing = 0
         return whole
 

@@ -1,7 +1,8 @@
 """The socket that websocket-client uses during a handshake.
 
-The library reads single bytes. Here the head is read in large pieces, up to a limit, yielding to the hub;
-the library then gets its bytes from memory, and only if the status is 101 or missing.
+The library asks for single bytes and joins them until it gets a line feed. Here the head is read in large
+pieces, up to a limit, yielding to the hub; the library then gets it from memory, a line in two pieces and not
+byte by byte, and only if the status is 101 or missing.
 """
 
 from __future__ import annotations
@@ -46,14 +47,15 @@ class HandshakeStream:
         self._sock.sendall(data)
         return len(data)
 
-    def recv(self, size: int) -> bytes:
-        """The next bytes of the head."""
+    def recv(self, _: int) -> bytes:
+        """The rest of a line of the head, or the line feed at its end."""
         if not self._head:
             self._head = self._read_head()
-        piece = self._head[self._served : self._served + size]
-        self._served += len(piece)
+        begin = self._served
+        end = self._head.find(b"\n", begin)
+        self._served = begin + 1 if end == begin else end if end > 0 else len(self._head)
         self._turns.give_way()
-        return piece
+        return self._head[begin : self._served]
 
     def gettimeout(self) -> float:
         """0: websocket-client must not wait by itself."""

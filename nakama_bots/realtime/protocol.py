@@ -12,7 +12,7 @@ from typing import Any, Final, Protocol
 
 from nakama_bots import errors
 from nakama_bots.ledger import Ledger
-from nakama_bots.observer import FinishedCall, Observer
+from nakama_bots.observer import SHARED_STAMP, FinishedCall, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.catalog import REPLIES, Reply
 
@@ -55,6 +55,7 @@ class RealtimeProtocol:
 
     __slots__ = (
         "_cid", "_content", "_decode", "_encode", "_observer", "_unanswered", "ledger", "max_sent", "pending",
+        "slack",
     )  # fmt: skip
 
     def __init__(self, observer: Observer, adapter: Adapter = TEXT_ADAPTER, max_sent: int = 0) -> None:
@@ -62,6 +63,8 @@ class RealtimeProtocol:
         # Bytes that the server accepts in one message; 0: not known.
         self.max_sent = max_sent
         self.pending: dict[str, Pending] = {}
+        # Seconds by which ``arrived`` may be too late.
+        self.slack = 0.0
         self._observer = observer
         # Bound once, to save a look-up for every frame.
         self._encode = adapter.encode
@@ -141,6 +144,8 @@ class RealtimeProtocol:
         elapsed = arrived - started
         if elapsed < 0.0:  # no answer arrives before its request: the stamp is wrong
             elapsed, waited = max(0.0, elapsed + (waited or 0.0)), None
+        elif self.slack:
+            self._observer.sample(SHARED_STAMP, min(self.slack, elapsed))
         if "error" not in message:
             body = message.get(reply) if isinstance(reply, str) else {}
             if isinstance(body, dict):

@@ -18,10 +18,10 @@ from gevent.hub import Waiter
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
 from nakama_bots.ledger import Ledger
+from nakama_bots.net.arrival import TcpPath
 from nakama_bots.observer import FinishedCall, NullObserver, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.api import RealtimeApi
-from nakama_bots.realtime.arrival import TcpPath
 from nakama_bots.realtime.connection import Connection, Reading, open_connection
 from nakama_bots.realtime.handlers import DISCONNECT, FAILURES, Handler, PushHandlers, check_event
 from nakama_bots.realtime.protocol import KIND, RealtimeProtocol
@@ -116,6 +116,11 @@ class Socket(RealtimeApi, PushHandlers):
     def pending(self) -> int:
         """Number of cids that wait for their answer."""
         return len(self._protocol.pending)
+
+    @property
+    def awaiting(self) -> bool:
+        """``Receiver``: True while a cid waits for its answer."""
+        return bool(self._protocol.pending)
 
     @property
     def unread(self) -> int:
@@ -281,6 +286,10 @@ class Socket(RealtimeApi, PushHandlers):
                 expectation.offer(body, arrived, waited, len(payload))
         if event in self._handlers and not self._stopping:
             self._queue(event, body, len(payload))
+
+    def on_slack(self, seconds: float) -> None:
+        """``Receiver``: how much too late the arrivals may be from now on."""
+        self._protocol.slack = seconds
 
     def on_lost(self, error: errors.CallError) -> None:
         """``Receiver``: the connection has ended."""

@@ -94,6 +94,7 @@ class Caller:
             content = body if isinstance(body, bytes) else orjson.dumps(body)
             headers = {**headers, "Content-Type": "application/json"}
         size = 0
+        response: Response | None = None
         started = time.perf_counter()
         try:
             if self._retry is None or not route.idempotent:
@@ -105,11 +106,12 @@ class Caller:
                 raise _refusal(response.status, response.body)
             result = _read(read, parse(response.body))
         except CallError as error:
-            self._report(route, started, size, error)
+            self._report(route, started, size, error, response)
             raise
         except Exception as error:
             # A fault in this client is a failure: the player was not stopped.
-            self._report(route, started, size, CallError(f"fault in the client: {_described(error)}"))
+            fault = CallError(f"fault in the client: {_described(error)}")
+            self._report(route, started, size, fault, response)
             raise
         except BaseException as error:
             # The greenlet was killed, or an outer timeout fired: the request was sent and must be counted.
@@ -117,9 +119,8 @@ class Caller:
             raise
         if response.resent:
             self._observer.count(RESENT)
-        self._observer.call(
-            FinishedCall(route.method, route.template, started, time.perf_counter() - started, size, None)
-        )
+        elapsed, waited = _times(started, response)
+        self._observer.call(FinishedCall(route.method, route.template, started, elapsed, size, None, waited))
         return result
 
     def _send(
@@ -162,10 +163,24 @@ class Caller:
         self._report(route, started, 0, error)
         raise error from cause
 
-    def _report(self, route: Route[T], started: float, size: int, error: CallError) -> None:
+    def _report(
+        self, route: Route[T], started: float, size: int, error: CallError, response: Response | None = None
+    ) -> None:
         error.operation = route.template
-        error.elapsed = time.perf_counter() - started
-        self._observer.call(FinishedCall(route.method, route.template, started, error.elapsed, size, error))
+        error.elapsed, waited = _times(started, response)
+        self._observer.call(
+            FinishedCall(route.method, route.template, started, error.elapsed, size, error, waited)
+        )
+
+
+def _times(started: float, response: Response | None) -> tuple[float, float | None]:
+    """The seconds until the kernel had the answer, and how long it waited to be read.
+
+    Until now and None without an answer, or if that is not known. A stamp of before the call is wrong.
+    """
+    if response is None or response.arrived is None or response.arrived < started:
+        return time.perf_counter() - started, None
+    return response.arrived - started, response.waited
 
 
 def basic(username: str, password: str = "") -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.load.web.banner import EMULATOR_BANNER
+from nakama_bots.results.timing import REST_KINDS
 
 from .running import (
     SPAWNED,
@@ -67,9 +68,14 @@ def test_answers_are_timed_by_the_kernel(headless: Locust) -> None:
     for kind, name in MAIN_ROWS:
         row = rows[kind, name]
         assert 0 < row["waited_ms"]["count"] <= row["count"]
-    assert rows["POST", "/v2/account/authenticate/device"]["waited_ms"]["count"] == 0
+    rest = [row for (kind, _), row in rows.items() if kind in REST_KINDS]
+    answers = sum(row["count"] for row in rest)
+    assert sum(row["waited_ms"]["count"] for row in rest) == answers == timing["rest_by_kernel"] > 0
+    assert timing["rest_in_process"] == 0
     assert timing["waited_ms"]["count"] == sum(row["waited_ms"]["count"] for row in rows.values())
     assert f"sockets: {timing['by_kernel']:,} of " in headless.output
+    assert f"REST: {answers:,} of {answers:,} answers" in headless.output
+    assert timing["shared_ms"] == headless.summary["samples_ms"].get("shared_stamp", timing["shared_ms"])
 
 
 def test_the_target_is_said_loudly(headless: Locust) -> None:

@@ -11,7 +11,7 @@ from limits import NO_LIMITS
 
 from nakama_bots.load.generator.code_sampler import CodeSampler
 from nakama_bots.load.generator.pulse import Pulse
-from nakama_bots.realtime.arrival import ArrivalCounts, TcpPath
+from nakama_bots.net.arrival import ArrivalCounts, TcpPath
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.histogram import Histogram
 

@@ -34,6 +34,7 @@ class Calls:
     def __init__(self) -> None:
         self.heard: list[tuple[str, str, CallError | None]] = []
         self.counts = Counter[str]()
+        self.samples: defaultdict[str, list[float]] = defaultdict(list)
         self.times: defaultdict[str, list[tuple[float, float | None]]] = defaultdict(list)
 
     def call(self, call: FinishedCall) -> None:
@@ -42,7 +43,7 @@ class Calls:
         self.times[call.name].append((call.elapsed, call.waited))
 
     def sample(self, name: str, seconds: float) -> None:
-        raise AssertionError
+        self.samples[name].append(seconds)
 
     def count(self, name: str, number: int = 1) -> None:
         self.counts[name] += number

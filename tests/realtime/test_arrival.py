@@ -6,14 +6,17 @@ import socket
 import ssl
 import struct
 import time
-from collections.abc import Iterator
+from itertools import pairwise
 from time import perf_counter
 
 import gevent.ssl
 import pytest
 import trustme
 
-from nakama_bots.realtime.arrival import CONTROL_SIZE, ArrivalClock, tcp_path
+from nakama_bots.net.arrival import CONTROL_SIZE, ArrivalClock, tcp_path
+from nakama_bots.observer import SHARED_STAMP
+from nakama_bots.realtime.backlog import MOST, read_apart
+from nakama_bots.realtime.frames import frame_sizes
 from nakama_bots.realtime.protocol import RealtimeProtocol
 from nakama_bots.settings.network import Tls
 
@@ -21,6 +24,8 @@ from .conftest import Calls, Open
 from .server import Peer, ScriptedServer, text, upgraded
 
 HELD = 0.1
+CONVERSION = 0.0005
+"""Seconds by which two readings of the clocks may differ."""
 SO_TIMESTAMPNS = 35
 
 
@@ -109,21 +114,6 @@ def test_counts(clock: ArrivalClock) -> None:
     assert clock.take() == (0, 0, 0.0, 0.0, 0)
 
 
-@pytest.fixture(scope="module")
-def stamps() -> Iterator[None]:
-    """The kernel stamps: it begins a moment after it was first asked to."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        one = socket.create_connection(server.getsockname())
-        other, _ = server.accept()
-        with one, other:
-            assert ArrivalClock().enable(one)
-            control: object = None
-            while not control:
-                other.send(b"x")
-                _, control, _, _ = one.recvmsg(10, CONTROL_SIZE)
-            yield
-
-
 @pytest.mark.usefixtures("stamps")
 def test_a_late_reader_of_a_real_socket() -> None:
     clock = ArrivalClock()
@@ -180,7 +170,7 @@ def test_the_delay_of_this_process_is_not_in_the_time_of_an_answer(
 
 
 @pytest.mark.usefixtures("stamps")
-def test_a_push_that_was_waited_for(open_socket: Open) -> None:
+def test_a_push_that_was_waited_for(open_socket: Open, calls: Calls) -> None:
     def script(peer: Peer) -> None:
         cid = peer.request()["cid"]
         # In one segment: a second one would wait for the first to be acknowledged.
@@ -197,6 +187,80 @@ def test_a_push_that_was_waited_for(open_socket: Open) -> None:
     assert expectation.waited is not None
     assert expectation.waited >= HELD
     assert expectation.arrived_at + expectation.waited <= read
+    assert not calls.samples  # the answer was the last one of its read
+
+
+@pytest.mark.usefixtures("stamps")
+def test_an_answer_with_the_stamp_of_a_later_message_is_counted(open_socket: Open, calls: Calls) -> None:
+    def script(peer: Peer) -> None:
+        peer.answer(peer.request(), pong={})
+        peer.send(text({"cid": peer.request()["cid"], "pong": {}}) + text({"stream_data": {}}))
+
+    with ScriptedServer(upgraded(script)) as server:
+        socket = open_socket(server)
+        socket.ping_pong()
+        assert not calls.samples
+        with socket.expect("stream_data") as expectation:
+            socket.ping_pong()
+            expectation.wait()
+        socket.close()
+    (slack,) = calls.samples[SHARED_STAMP]
+    elapsed, _ = calls.times["ping"][1]
+    assert 0.0 < slack <= elapsed
+
+
+@pytest.mark.usefixtures("stamps")
+@pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
+def test_an_answer_before_other_messages_that_wait(open_socket: Open, calls: Calls, *, encrypted: bool) -> None:
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("localhost").configure_cert(context)
+    times: list[float] = []
+
+    def script(peer: Peer) -> None:
+        peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request = peer.request()
+        times.append(perf_counter())
+        peer.answer(request, pong={})
+        times.append(perf_counter())
+        for _ in range(3):
+            time.sleep(HELD / 5)  # nothing is read
+            peer.text({"stream_data": {}})
+
+    with ScriptedServer(upgraded(script), tls=context if encrypted else None) as server:
+        client = open_socket(server, Tls(insecure=True) if encrypted else None)
+        started = perf_counter()
+        client.ping_pong()
+        client.close()
+    elapsed, waited = calls.times["ping"][0]
+    assert waited is not None
+    # The kernel may have merged the messages: then it is known how much too long the time may be.
+    slack = sum(calls.samples[SHARED_STAMP])
+    assert elapsed >= times[0] - started - CONVERSION
+    assert elapsed - slack <= times[1] - started + CONVERSION
+
+
+@pytest.mark.usefixtures("stamps")
+def test_messages_that_wait_are_read_apart() -> None:
+    messages = [text({"stream_data": {"data": "x" * size}}) for size in (1, 200, 70_000)]
+    clock = ArrivalClock()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        one = socket.create_connection(server.getsockname())
+        other, _ = server.accept()
+        with one, other:
+            assert clock.enable(one)
+            for whole in (messages[:2], messages[:1] * 3, messages[:1] * (MOST + 1)):
+                sent = b"".join(whole)
+                other.sendall(sent + messages[2][:9])
+                reads = read_apart(one, 65536, frame_sizes)
+                left = messages[2][:9]
+                # The first part of the next message is read with the rest of it.
+                assert b"".join(data for data, *_ in reads) == (sent if len(whole) <= MOST else sent + left)
+                stamps = [control for _, control, *_ in reads]
+                assert all(stamp != later for stamp, later in pairwise(stamps))
+                if len(whole) <= MOST:
+                    assert one.recv(100) == left
+    assert frame_sizes(b"".join(messages)) == [len(message) for message in messages]
+    assert frame_sizes(messages[2][:5]) == []
 
 
 def test_a_stamp_of_before_the_request_is_not_believed(calls: Calls) -> None:

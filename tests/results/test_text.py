@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nakama_bots import observer
+from nakama_bots.errors import RequestTimeout
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.show.text import WIDTH, end_of_run, shorten
@@ -59,6 +61,36 @@ def test_counted_but_never_timed_is_said(run):
         "time to match: not measured",
     ):
         assert line in text.splitlines()
+
+
+BOTH = """\
+sockets: 1,999 of 2,000 messages timed by the kernel; REST: 1 of 2 answers; the wall clock was set 2 times
+answers waited in the generator (not in the times): p50 2.00, p95 4.00, p99 4.00, max 4.00 ms
+1 of 2 answers have a later message's stamp: their times are at most 0.50 ms (p99) too long"""
+
+
+@pytest.mark.parametrize(
+    ("stamped", "unstamped", "calls", "lines"),
+    [
+        (1999, 1, [("WS", 0.002), ("WS", 0.004), ("GET", 0.001), ("GET", None)], BOTH),
+        (1, 0, [("GET", None)], "sockets: 1 of 1 messages timed by the kernel; REST: timed in the process"),
+        (0, 1, [], "sockets: timed in the process, until an answer is read (the kernel gives no stamps)"),
+        (0, 0, [("GET", 0.001)], "REST: 1 of 1 answers timed by the kernel"),
+    ],
+)
+def test_how_the_calls_were_timed(run, stamped, unstamped, calls, lines):
+    recorder = Recorder(ORIGIN)
+    recorder.count(observer.MESSAGES_STAMPED, stamped)
+    recorder.count(observer.MESSAGES_UNSTAMPED, unstamped)
+    for kind, waited in calls:
+        recorder.call(FinishedCall(kind, "one", ORIGIN, 0.01, 1, None, waited))
+    recorder.call(FinishedCall("GET", "one", ORIGIN, 0.01, 0, RequestTimeout("no answer")))
+    if lines is BOTH:
+        recorder.count(observer.CLOCK_STEPS, 2)
+        recorder.sample(observer.SHARED_STAMP, 0.0005)
+    text = end_of_run(build_summary(run, recorder, ended=ENDED, duration=30.25))
+    assert f"\n{lines}\n" in text
+    assert ("later message's stamp" in text) == (lines is BOTH)
 
 
 def test_long_and_odd_names_stay_within_the_width(run):

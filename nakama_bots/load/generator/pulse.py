@@ -15,8 +15,8 @@ from typing import Final
 import gevent
 
 from nakama_bots.load.generator.code_sampler import LOCUST, OWN, SCENARIO, CodeSampler
+from nakama_bots.net.arrival import ArrivalCounts
 from nakama_bots.players.player import Player
-from nakama_bots.realtime.arrival import ArrivalCounts
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.histogram import Histogram
 

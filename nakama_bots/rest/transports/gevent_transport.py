@@ -14,8 +14,10 @@ import gevent.monkey
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from nakama_bots.errors import AnswerTooLarge, ConnectionClosed, ProtocolError, RequestTimeout
+from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control
 from nakama_bots.net.dial import dial
 from nakama_bots.net.failures import ErrorTable, mapped, text_of
+from nakama_bots.net.tls_stream import TlsStream
 from nakama_bots.net.turns import Turns
 from nakama_bots.rest.failures import EXCHANGE_ERRORS, closed
 from nakama_bots.rest.transports.body import FRAMING, Body
@@ -79,7 +81,9 @@ class _Pool:
 
     def connect(self, seconds: float) -> Any:
         """A new connection, TLS included."""
-        return dial(self._target, self._network, seconds)
+        sock = dial(self._target, self._network, seconds, in_memory=True)
+        CLOCK.enable(sock.sock if isinstance(sock, TlsStream) else sock)
+        return sock
 
     def close(self) -> None:
         while self.idle:
@@ -188,10 +192,10 @@ def _exchange(
             # RFC 9112 section 9.5: the server may have answered early (body too large) and closed.
             broken = error
         if timeouts.read is None:
-            _read(sock, answer, broken)
+            control = _read(sock, answer, broken)
         else:
-            _read_within(timeouts.read, sock, answer, broken)
-        response = _response(answer, resent=resent)
+            control = _read_within(timeouts.read, sock, answer, broken)
+        response = _response(answer, control, resent=resent)
         if broken is None and not answer.should_close():
             pool.keep(sock)
             kept = True
@@ -203,10 +207,10 @@ def _exchange(
             sock.close()
 
 
-def _read_within(seconds: float, sock: Any, answer: _PooledAnswer, broken: OSError | None) -> None:
+def _read_within(seconds: float, sock: Any, answer: _PooledAnswer, broken: OSError | None) -> Control:
     limit = gevent.Timeout.start_new(seconds)
     try:
-        _read(sock, answer, broken)
+        return _read(sock, answer, broken)
     except gevent.Timeout as fired:
         if fired is not limit:
             raise
@@ -245,28 +249,33 @@ class _PooledAnswer(HTTPResponse):
         return self._body
 
 
-def _read(sock: Any, answer: _PooledAnswer, broken: OSError | None) -> None:
-    """Feed ``answer`` until it is complete; an interim (1xx) answer is not the end (RFC 9110 section 15.2)."""
+def _read(sock: Any, answer: _PooledAnswer, broken: OSError | None) -> Control:
+    """Feed ``answer`` until it is complete; an interim (1xx) answer is not the end (RFC 9110 section 15.2).
+
+    Returns the control data of the read with the last byte.
+    """
     received = 0
+    control: Control = ()
     limits = answer.limits
     turns = Turns(gevent.sleep)
     while not answer.message_complete or answer.get_code() < 200:
         size = min(_HEAD_SIZE, limits.headers + 1 - received) if answer.in_head else _READ_SIZE
         try:
-            data = sock.recv(size)
+            data, control, _, _ = sock.recvmsg(size, CONTROL_SIZE)
         except OSError as error:
             if received:
                 raise
             raise _Unanswered(1006, text_of(broken or error)) from error
         if not data:
             _ended(answer, received, broken)
-            return
+            return ()
         received += len(data)
         answer.feed(data)
         if received > limits.headers + FRAMING * answer.arrived:
             what = "the headers" if answer.in_head else "what frames the body"
             raise AnswerTooLarge(what, limits.headers, "max_headers")
         turns.give_way()
+    return control
 
 
 def _ended(answer: _PooledAnswer, received: int, broken: OSError | None) -> None:
@@ -282,6 +291,11 @@ def _ended(answer: _PooledAnswer, received: int, broken: OSError | None) -> None
         raise ConnectionClosed(1006, "closed inside the answer")
 
 
-def _response(answer: _PooledAnswer, *, resent: bool) -> Response:
+def _response(answer: _PooledAnswer, control: Control, *, resent: bool) -> Response:
+    arrived = waited = None
+    if control:
+        read = time.perf_counter()
+        waited = CLOCK.waited(control, read)
+        arrived = None if waited is None else read - waited
     headers = {name.lower(): value for name, value in answer.items()}
-    return Response(answer.get_code(), headers, answer.body(), resent)
+    return Response(answer.get_code(), headers, answer.body(), resent, arrived, waited)

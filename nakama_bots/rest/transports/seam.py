@@ -34,13 +34,17 @@ IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
 class Response:
     """A whole answer: ``headers`` with names in lower case, ``body`` decompressed.
 
-    ``resent``: the first try met a keep-alive connection that the server had closed.
+    ``resent``: the first try met a keep-alive connection that the server had closed. ``arrived`` is when the
+    kernel received the last byte (``time.perf_counter``), ``waited`` the seconds until it was read; both are
+    None if that is not known.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     resent: bool = False
+    arrived: float | None = None
+    waited: float | None = None
 
 
 class Transport(Protocol):

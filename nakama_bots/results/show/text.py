@@ -179,14 +179,36 @@ def _row(call: CallPart) -> tuple[str, ...]:
 def _timing(summary: Summary) -> list[str]:
     """What the times of the calls end with, and what the generator would have added to them."""
     timing = summary.get("timing")
-    if timing is None or not (messages := timing["by_kernel"] + timing["in_process"]):
+    if timing is None:
         return []
-    by_kernel = timing["by_kernel"]
-    if not by_kernel:
-        return ["sockets: timed in the process, until an answer is read (the kernel gives no stamps)"]
-    steps = f"; the wall clock was set {timing['clock_steps']} times" if timing["clock_steps"] else ""
-    line = f"sockets: {by_kernel:,} of {messages:,} messages timed by the kernel{steps}; REST in the process"
-    return [line, f"answers waited in the generator (not in the times): {_spread(timing['waited_ms'])}"]
+    by_kernel, rest_by_kernel = timing["by_kernel"], timing.get("rest_by_kernel", 0)
+    messages, answers = by_kernel + timing["in_process"], rest_by_kernel + timing.get("rest_in_process", 0)
+    parts = []
+    if by_kernel:
+        parts.append(f"sockets: {by_kernel:,} of {messages:,} messages timed by the kernel")
+    elif messages:
+        parts.append("sockets: timed in the process, until an answer is read (the kernel gives no stamps)")
+    if rest_by_kernel:
+        parts.append(
+            f"REST: {rest_by_kernel:,} of {answers:,} answers" + " timed by the kernel" * (not by_kernel)
+        )
+    elif answers:
+        parts.append("REST: timed in the process")
+    if timing["clock_steps"]:
+        parts.append(f"the wall clock was set {timing['clock_steps']} times")
+    lines = ["; ".join(parts)] if parts else []
+    if by_kernel + rest_by_kernel:
+        waited = timing["waited_ms"]
+        lines.append(f"answers waited in the generator (not in the times): {_spread(waited)}")
+        lines += _shared(timing.get("shared_ms"), waited["count"] - rest_by_kernel)
+    return lines
+
+
+def _shared(shared: Latency | None, answers: int) -> list[str]:
+    if shared is None or not shared["count"]:
+        return []
+    some = f"{shared['count']:,} of {answers:,} answers have a later message's stamp"
+    return [f"{some}: their times are at most {_ms(shared['p99'])} ms (p99) too long"]
 
 
 def _ticks(ticks: TicksPart) -> list[str]:

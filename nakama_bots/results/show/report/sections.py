@@ -33,8 +33,8 @@ from nakama_bots.results.show.report.parts import (
 )
 from nakama_bots.results.show.report.view import RunView
 from nakama_bots.results.summary import CallPart, Summary
+from nakama_bots.results.timing import REST_KINDS
 
-REST_KINDS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH"})
 _KIND_PREFIX: Final = f"{observer.DELIVERY_LATENCY}."
 _DELIVERED: Final = observer.DELIVERY_FIELDS
 _ENDS: Final = {"missed": "missed while away"}
@@ -120,6 +120,7 @@ def _realtime(run: RunView) -> Items:
     timing = run.summary.get("timing")
     if items and timing is not None:
         waited = timing["waited_ms"]
+        shared = timing.get("shared_ms")
         rows: dict[str, object] = {
             "messages timed by the kernel": timing["by_kernel"],
             "messages timed in the process": timing["in_process"],
@@ -128,12 +129,23 @@ def _realtime(run: RunView) -> Items:
             "max ms": waited["max"],
             "steps of the wall clock": timing["clock_steps"],
         }
+        if shared is not None and shared["count"]:
+            rows["answers with a later message's stamp"] = shared["count"]
+            rows["their times are at most so much too long, p99 ms"] = shared["p99"]
         items["timing"] = facts("Timing", rows, note="what waited in the generator is not in the calls' times")
     return items
 
 
 def _rest(run: RunView) -> Items:
-    return _calls(run, "Every route", REST_KINDS)
+    items = dict(_calls(run, "Every route", REST_KINDS))
+    timing = run.summary.get("timing", {})
+    if items and "rest_by_kernel" in timing:
+        rows = {
+            "answers timed by the kernel": timing["rest_by_kernel"],
+            "answers timed in the process": timing["rest_in_process"],
+        }
+        items["timing"] = facts("Timing", rows)
+    return items
 
 
 def _matchmaking(run: RunView) -> Items:
@@ -333,7 +345,7 @@ def _ledger(run: RunView) -> Items:
 
 def _own(run: RunView) -> Items:
     """Return names that scenarios define, and parts of later versions of the summary."""
-    known = {*_TOTALS, observer.TICK_LATENESS, observer.RECONNECT}
+    known = {*_TOTALS, observer.TICK_LATENESS, observer.RECONNECT, observer.SHARED_STAMP}
     samples = {
         name: times
         for name, times in run.summary["samples_ms"].items()

@@ -40,6 +40,9 @@ _ATTEMPTS: Final = 5
 Control = Sequence[tuple[int, int, bytes]]
 """Control data as ``socket.recvmsg`` returns it."""
 
+Received = tuple[bytes, Control, int, Any]
+"""What ``socket.recvmsg`` returns."""
+
 
 class TcpPath(NamedTuple):
     """What TCP knows of a connection: its smoothed round trip in seconds, and its retransmitted segments."""
@@ -76,7 +79,7 @@ class ArrivalClock:
 
     __slots__ = (
         "_keeper", "_longest", "_now", "_offset", "_since", "_stamped", "_steps", "_unstamped", "_waited",
-        "_wall",
+        "_wall", "last",
     )  # fmt: skip
 
     def __init__(self, wall: Callable[[], float] = time, now: Callable[[], float] = perf_counter) -> None:
@@ -88,6 +91,8 @@ class ArrivalClock:
         self._keeper: socket.socket | None = None
         self._stamped = self._unstamped = self._steps = 0
         self._waited = self._longest = 0.0
+        # Seconds that the messages of the last read waited: how late this process is.
+        self.last = 0.0
 
     def enable(self, sock: Any) -> bool:
         """Make the kernel stamp what ``sock`` receives. Return False if it does not, or in another format."""
@@ -131,6 +136,7 @@ class ArrivalClock:
             self._unstamped += messages
             return
         self._stamped += messages
+        self.last = waited
         self._waited += waited * messages
         if waited > self._longest and messages:
             self._longest = waited
