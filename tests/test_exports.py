@@ -93,6 +93,34 @@ def test_load_has_the_user_class() -> None:
     assert told == "NakamaUser task"
 
 
+def test_a_list_of_the_scenarios_needs_no_part_of_a_run() -> None:
+    """What a run records, judges, shows and writes is imported when Locust sets a run up."""
+    refused = (
+        "nakama_bots.results", "nakama_bots.load.run", "nakama_bots.load.web", "nakama_bots.load.figures",
+        "nakama_bots.load.conductor", "nakama_bots.load.capacity", "nakama_bots.emulator", "nakama_bots.ops",
+        "nakama_bots.record", "faker", "msgspec", "hdrh", "google.protobuf", "prometheus_client",
+        "opentelemetry", "rich", "aiohttp", "xml",
+    )  # fmt: skip
+    found = python(
+        "import sys, locustfile\n"
+        f"refused = {refused!r}\n"
+        "allowed = {'nakama_bots.load.figures', 'nakama_bots.load.figures.bucketing'}\n"
+        "print(sorted(name for name in sys.modules if name not in allowed\n"
+        "             and any(name == one or name.startswith(one + '.') for one in refused)))"
+    )
+    assert found == "[]"
+
+
+def test_a_worker_needs_nothing_of_the_process_that_leads() -> None:
+    found = python(
+        "import sys, nakama_bots.load.run\n"
+        "print(sorted(name for name in sys.modules if name.startswith((\n"
+        "    'nakama_bots.load.conductor', 'nakama_bots.load.ending', 'nakama_bots.load.web',\n"
+        "    'nakama_bots.results.gate', 'nakama_bots.results.show', 'nakama_bots.results.compare'))))"
+    )
+    assert found == "[]"
+
+
 def test_what_only_some_runs_need_is_not_imported() -> None:
     python(
         "import sys, nakama_bots.load.conductor\n"

@@ -26,7 +26,7 @@ from locust import events
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-from nakama_bots.load.run import run_of
+from nakama_bots.load.run_registry import run_of
 from nakama_bots.results.record.recorder import Recorder
 
 log = logging.getLogger("until")

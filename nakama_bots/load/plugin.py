@@ -11,7 +11,6 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from nakama_bots.load import arguments
-from nakama_bots.load.conductor import Conductor
 from nakama_bots.load.figures import bucketing
 from nakama_bots.load.generator.stall_guard import StallGuard
 from nakama_bots.load.process.descriptors import raise_soft_limit
@@ -19,7 +18,6 @@ from nakama_bots.load.process.faults import contain_exits
 from nakama_bots.load.process.logs import make_logs_safe, mend_locust_logs
 from nakama_bots.load.process.signals import handle_signals
 from nakama_bots.load.process.stopping import bound_stop, stop_once
-from nakama_bots.load.run import Run
 
 _COLLECT_AFTER: Final = (20_000, 10, 10)
 """Python's default, 700 new objects, makes the collector search all players many times while they connect: with
@@ -34,6 +32,9 @@ def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:
 
 def on_init(environment: Environment, **_: Any) -> None:
     """Set up the part of this process in the run."""
+    # The recorder and the time line, which ``locust --list`` does not need.
+    from nakama_bots.load.run import Run  # noqa: PLC0415
+
     raise_soft_limit()
     gc.set_threshold(*_COLLECT_AFTER)
     make_logs_safe()
@@ -48,6 +49,9 @@ def on_init(environment: Environment, **_: Any) -> None:
             stop_once(environment.runner)
     run = Run(environment)
     if not is_worker:
+        # Gates, reports and the pages of the web UI, which a worker does not need.
+        from nakama_bots.load.conductor import Conductor  # noqa: PLC0415
+
         Conductor(environment, run)
     guard.start()
     signals.initialised()

@@ -9,7 +9,6 @@ from time import perf_counter, time
 from typing import Any, Final
 
 import gevent
-from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, WorkerRunner
@@ -24,6 +23,7 @@ from nakama_bots.load.figures.pruning import keep_pruned
 from nakama_bots.load.figures.tracing import TracedPlayer
 from nakama_bots.load.generator.pulse import Pulse
 from nakama_bots.load.open_model.open_run import OpenRun
+from nakama_bots.load.run_registry import register
 from nakama_bots.load.users import UserGroup
 from nakama_bots.load.workers.master import MasterEnd
 from nakama_bots.load.workers.master_runner import MasterMending
@@ -47,19 +47,12 @@ log = logging.getLogger(__name__)
 COMPLAINTS: Final = 100
 """The most kinds of failures that a process logs; the report lists all."""
 
-
-INIT_TIMEOUT: Final = 10.0
-"""Seconds that a worker's first users wait for Locust's ``init``."""
-
 _OWN_LOG: Final = "the worker's own log"
 _AT_IT: Final = (STATE_SPAWNING, STATE_RUNNING)
 
-_runs: dict[Environment, Run] = {}
-_made = Event()
-
 
 class Run:
-    """The part of one process in a run; ``run_of`` returns it. Every test start resets it."""
+    """The part of one process in a run; ``run_registry.run_of`` returns it. Every test start resets it."""
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
@@ -102,11 +95,10 @@ class Run:
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stop.add_listener(self._on_test_stop)
         gevent.spawn(keep_pruned, environment.stats)
-        _runs[environment] = self
         if isinstance(runner, WorkerRunner) and runner.worker_state in _AT_IT:
-            # The test started before Locust's ``init``, and so before these listeners: see ``run_of``.
+            # The test started before Locust's ``init``, and so before these listeners: see ``run_registry``.
             self._on_test_start(environment)
-        _made.set()
+        register(environment, self)
 
     @property
     def settings(self) -> Settings:
@@ -270,15 +262,3 @@ class Run:
         # Visitors of an open load may arrive and leave within a second.
         users = max(len(self._players), self.open.most_in_flight())
         return {gauges.USERS: users, gauges.SOCKETS: connected, gauges.PENDING: pending}
-
-
-def run_of(environment: Environment) -> Run:
-    """Return the run of this process."""
-    if environment not in _runs and getattr(environment.parsed_options, "worker", False):
-        # It joined a running test, and its users are started before Locust's ``init``.
-        _made.wait(INIT_TIMEOUT)
-    try:
-        return _runs[environment]
-    except KeyError:
-        msg = "this Locust environment is not set up: call nakama_bots.load.plugin.on_init with it"
-        raise RuntimeError(msg) from None

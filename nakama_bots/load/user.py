@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import gevent
 from gevent import Greenlet, GreenletExit
@@ -17,12 +17,14 @@ from nakama_bots.backoff import Backoff
 from nakama_bots.clock import Tick
 from nakama_bots.errors import CallError, NotFound, RuntimeFunctionNotFound
 from nakama_bots.load.process.faults import ends_process, fault_of, report_fault
-from nakama_bots.load.run import run_of
+from nakama_bots.load.run_registry import run_of
 from nakama_bots.players.behaviours.behaviour import BehaviourError
 from nakama_bots.players.delivery.codecs import Codec, exact
 from nakama_bots.players.pacing import pace
 from nakama_bots.players.player import Player, checked_op_codes
-from nakama_bots.settings.resolve import Settings
+
+if TYPE_CHECKING:
+    from nakama_bots.settings.resolve import Settings
 
 _BACKOFF: Final = Backoff(first=0.5, most=15.0, least=0.25)
 _NOT_THERE: Final = (NotFound, RuntimeFunctionNotFound)

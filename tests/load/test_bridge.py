@@ -14,7 +14,8 @@ from locust.stats import StatsEntry
 from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, RequestTimeout
 from nakama_bots.load.figures import bucketing
 from nakama_bots.load.figures.bridge import LocustObserver
-from nakama_bots.load.run import Run, run_of
+from nakama_bots.load.run import Run
+from nakama_bots.load.run_registry import run_of
 from nakama_bots.load.workers.worker import REPORT_KEY
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder

@@ -9,7 +9,7 @@ from locust import User, constant, events, task
 from locust.env import Environment
 
 from nakama_bots.load import NakamaUser
-from nakama_bots.load.run import run_of
+from nakama_bots.load.run_registry import run_of
 from nakama_bots.observer import FinishedCall
 
 DEATHS = {kind.__name__: kind for kind in (LookupError, BaseException, SystemExit)}
