@@ -82,8 +82,12 @@ class Session:
     refresh_token: str = field(default="", repr=False)
     created: bool = False
     stale: bool = field(default=False, init=False, repr=False)
-    _claims: Claims = field(init=False, repr=False)
-    _refresh_claims: Claims | None = field(default=None, init=False, repr=False)
+    # Four of the token's claims: a process holds thousands of sessions.
+    _user_id: str = field(init=False, repr=False)
+    _username: str = field(init=False, repr=False)
+    _issued_at: int = field(init=False, repr=False)
+    _expires_at: int = field(init=False, repr=False)
+    _refresh_expires_at: int | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.update(self.token, self.refresh_token)
@@ -100,49 +104,51 @@ class Session:
         """
         claims = Claims.decode(token)
         if refresh_token:
-            self._refresh_claims = Claims.decode(refresh_token)
+            self._refresh_expires_at = Claims.decode(refresh_token).expires_at
             self.refresh_token = refresh_token
-        self.token, self._claims = token, claims
+        self.token = token
+        self._user_id, self._username = claims.user_id, claims.username
+        self._issued_at, self._expires_at = claims.issued_at, claims.expires_at
         self.stale = False
 
     @property
     def user_id(self) -> str:
         """The user's id; only the token has it."""
-        return self._claims.user_id
+        return self._user_id
 
     @property
     def username(self) -> str:
         """The user's name when the token was issued."""
-        return self._claims.username
+        return self._username
 
     @property
     def vars(self) -> Mapping[str, str]:
         """Custom properties given at authentication."""
-        return self._claims.vars
+        return Claims.decode(self.token).vars
 
     @property
     def created_at(self) -> int:
         """Unix seconds of the login; a refresh keeps it."""
-        return self._claims.issued_at
+        return self._issued_at
 
     @property
     def expires_at(self) -> int:
         """Unix seconds at which the token expires."""
-        return self._claims.expires_at
+        return self._expires_at
 
     @property
     def refresh_expires_at(self) -> int | None:
         """Unix seconds at which the refresh token expires; None without one."""
-        return self._refresh_claims.expires_at if self._refresh_claims else None
+        return self._refresh_expires_at
 
     def is_expired(self, now: float) -> bool:
         """Whether the token is expired at ``now`` (Unix seconds)."""
-        return now >= self._claims.expires_at
+        return now >= self._expires_at
 
     def is_refresh_expired(self, now: float) -> bool:
         """Whether the session can no longer be refreshed at ``now`` (Unix seconds)."""
-        return self._refresh_claims is None or now >= self._refresh_claims.expires_at
+        return self._refresh_expires_at is None or now >= self._refresh_expires_at
 
     def needs_refresh(self, now: float, margin: float = REFRESH_MARGIN) -> bool:
         """Whether the token expires within ``margin`` seconds of ``now`` and a refresh is still possible."""
-        return now + margin >= self._claims.expires_at and not self.is_refresh_expired(now)
+        return now + margin >= self._expires_at and not self.is_refresh_expired(now)

@@ -30,6 +30,7 @@ from nakama_bots.load.workers.master_runner import MasterMending
 from nakama_bots.load.workers.worker import WorkerEnd
 from nakama_bots.net.arrival import CLOCK, ArrivalCounts
 from nakama_bots.players.identity import Identity, NumberPool
+from nakama_bots.players.persona import Persona
 from nakama_bots.players.player import Defaults, Player, World
 from nakama_bots.realtime.handlers import FAILURES
 from nakama_bots.rest.transports.transport import TRANSPORTS
@@ -60,7 +61,7 @@ class Run:
         self._players: dict[int, Player] = {}
         recorder = Recorder(perf_counter())
         self.observer = LocustObserver(environment.events, recorder, self.warn)
-        self._observers: dict[str, LocustObserver] = {}
+        self._worlds: dict[str, World] = {}
         self.totals = Totals()
         self.locust = LocustTotals(environment, recorder)
         self.observer.table = self.locust.table
@@ -126,12 +127,13 @@ class Run:
         worker = max(0, getattr(self._environment.runner, "worker_index", 0))
         number = self._numbers.take()
         identity = Identity(self.settings.id_prefix, self.settings.seed, worker, number)
-        observer = self._observer_of(scenario, must_do)
+        world = self._world_of(scenario, must_do)
         tracer = self.intervals.tracer
         traced = TracedPlayer(tracer) if tracer is not None else None
         if traced is not None:
-            observer = observer.of_player(traced)
-        player = Player(replace(self.world, observer=observer), identity, scenario)
+            assert isinstance(world.observer, LocustObserver)
+            world = replace(world, observer=world.observer.of_player(traced))
+        player = Player(world, identity, scenario)
         if traced is not None:
             traced.follow(player)
         self._players[number] = player
@@ -147,14 +149,14 @@ class Run:
                 del self._players[number]
                 self._numbers.release(number)
 
-    def _observer_of(self, scenario: str, must_do: Collection[str]) -> LocustObserver:
-        if not scenario:
-            return self.observer
-        if scenario not in self._observers:
-            self._observers[scenario] = self.observer.of_scenario(scenario, must_do)
-        if must_do:
+    def _world_of(self, scenario: str, must_do: Collection[str]) -> World:
+        """Return the world of the players of ``scenario``: one for all of them."""
+        if scenario not in self._worlds:
+            observer = self.observer.of_scenario(scenario, must_do) if scenario else self.observer
+            self._worlds[scenario] = replace(self.world, observer=observer)
+        if scenario and must_do:
             self.observer.count(names.PURPOSE_PREFIX + scenario)
-        return self._observers[scenario]
+        return self._worlds[scenario]
 
     def complain(self, error: CallError) -> None:
         """Log a kind of failure the first time it occurs; the report has the counts."""
@@ -197,18 +199,17 @@ class Run:
         )
         self.observer.sampler = self.intervals.sampler = self._sampler(settings.request_samples)
         self.intervals.tracer = Tracer(settings.traces, time() - perf_counter()) if settings.traces else None
-        self._observers.clear()
+        self._worlds.clear()
         CLOCK.take()
         self._pulse.start()
         self._log = self._open_log(settings)
         searching = settings.load is not None and settings.load.search is not None
         self.intervals.start(every_second if searching else interval_length)
         self.open.begin()
-        if settings.load is not None:
-            # The first persona takes a tenth of a second, which must not delay an arrival.
-            self.release(self.new_player())
-            if not searching:
-                self.open.start(settings.load, settings.seed)
+        # The first persona takes a tenth of a second, which must not delay a call.
+        Persona.of(settings.seed, 0, settings.locales)
+        if settings.load is not None and not searching:
+            self.open.start(settings.load, settings.seed)
 
     def _sampler(self, limit: int) -> RequestSampler | None:
         worker = max(0, getattr(self._environment.runner, "worker_index", 0))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -76,7 +77,7 @@ class NakamaUser(User):
         self.player: Player = self._nakama.new_player(type(self).__name__, self.must_do)
         self.player.delivery, self.player.allow_reconnect = self.delivery, self.allow_reconnect
         self.player.op_codes = checked_op_codes(self.op_codes)
-        self.tasks = [_guarded(task) for task in type(self).tasks]
+        self.tasks = _all_guarded(tuple(type(self).tasks))
         self._choices: list[Any] = self.tasks
         self._once = False
         self._came = False
@@ -151,10 +152,10 @@ class NakamaUser(User):
     def attempt(self, task: Callable[[], object]) -> None:
         """Run ``task`` with a connected player, or one only logged in if ``needs_socket`` is False."""
         try:
+            # Not from within ``connect``: a greenlet keeps the most stack that it ever had, in whole pages.
+            self.player.log_in()
             if self.needs_socket:
                 self.player.connect(create_status=self.appear_online)
-            else:
-                self.player.log_in()
             task()
         except BehaviourError as error:
             # Its code would fail again in the same way: this player is not used further.
@@ -199,11 +200,17 @@ def _at_once() -> float:
     return 0.0
 
 
+@functools.cache
+def _all_guarded(tasks: tuple[Any, ...]) -> list[Any]:
+    """The tasks of a class as its users run them: one list for all, as Locust has it."""
+    return [_guarded(task) for task in tasks]
+
+
 def _guarded(task: Any) -> Callable[[NakamaUser], None]:
     """Wrap a task so that the user attempts it."""
     if isinstance(task, type):
         return lambda user: user.attempt(lambda: _run_task_set(task, user, user))
-    return lambda user: user.attempt(lambda: task(user))
+    return lambda user: user.attempt(functools.partial(task, user))
 
 
 def _run_task_set(kind: Callable[[Any], Any], parent: Any, user: NakamaUser) -> None:

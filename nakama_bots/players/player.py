@@ -113,7 +113,6 @@ class Player(Acts):
         self.world = world
         self.identity = identity
         self.scenario = scenario
-        self.persona = _persona(identity.seed, identity.number, world.locales, identity.worker)
         self.calls = PacedCalls(world.observer)
         self._transport = world.transport(world.network)
         self.client = Client(
@@ -152,6 +151,11 @@ class Player(Acts):
     def user_id(self) -> str:
         """Its user id."""
         return self.session.user_id
+
+    @cached_property
+    def persona(self) -> Persona:
+        """Its profile and how well it plays; drawn when it is first used."""
+        return self._drawn()
 
     @cached_property
     def api(self) -> BoundClient:
@@ -225,9 +229,8 @@ class Player(Acts):
     def log_in(self) -> None:
         """Authenticate if there is no session, and write the profile if it is due."""
         if self._session is None:
-            self.authenticate()
-        else:
-            self._write_profile()
+            self._log_in(None)
+        self._write_profile()
 
     def connect(self, *, create_status: bool = False) -> None:
         """Open a socket with the session, authenticating first if there is none. Does nothing if it is open.
@@ -381,13 +384,17 @@ class Player(Acts):
             session.update(fresh.token, fresh.refresh_token)
             session.created = fresh.created
 
+    def _drawn(self) -> Persona:
+        identity = self.identity
+        return _persona(identity.seed, identity.number, self.world.locales, identity.worker)
+
     def _server_time(self) -> float:
         return monotonic() + self._ahead
 
     def _write_profile(self) -> None:
         if not self._profile_due:
             return
-        self.client.update_account(self.session, self.persona.profile)
+        self.client.update_account(self.session, self._drawn().profile)
         self._profile_due = False
 
     def _close_socket(self) -> None:

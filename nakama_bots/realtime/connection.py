@@ -140,16 +140,17 @@ class Connection:
         self._after = float("-inf")
         self._receive: _Receive = self._raw.recvmsg if stamped else _unstamped(self._raw.recv)
         self._send: Callable[[bytes], int] = self._raw.send
-        self._outgoing: deque[bytes] = deque()
+        # Created when it is needed, as the write watcher and the events: a process holds thousands of sockets.
+        self._outgoing: deque[bytes] | None = None
         self._outgoing_size = 0
         self._paused_at: float | None = None
         self._pauses: tuple[_Pause, ...] = ()
-        self._drained = Event()
-        self._ended = Event()
+        self._drained: Event | None = None
+        self._ended: Event | None = None
         loop = gevent.get_hub().loop
         descriptor = self._raw.fileno()
         self._watcher = loop.io(descriptor, _READ)
-        self._write_watcher = loop.io(descriptor, _WRITE)
+        self._write_watcher: Any = None
         self._watcher.start(self._on_readable)
         # Already read during the handshake: no readiness event will announce it.
         if self._tls is not None:
@@ -166,7 +167,7 @@ class Connection:
 
     def wait_drained(self, deadline: Deadline) -> bool:
         """If ``backlogged``, wait until the backlog is sent; False at the deadline."""
-        return bool(self._drained.wait(deadline.left(perf_counter())))
+        return self._drained is None or bool(self._drained.wait(deadline.left(perf_counter())))
 
     @property
     def unread(self) -> int:
@@ -186,7 +187,9 @@ class Connection:
             self.closing = True
             self._write(frames.encode_close(code, reason, _mask()))
         try:
-            self._ended.wait(timeout)
+            if self.error is None:
+                self._ended = self._ended or Event()
+                self._ended.wait(timeout)
         finally:
             self.abort(errors.ConnectionClosed(code, reason or "closed by us"))
 
@@ -223,12 +226,13 @@ class Connection:
         self.error = error
         self.closing = True
         for watcher in (self._watcher, self._write_watcher):
-            watcher.stop()
-            watcher.close()
+            if watcher is not None:
+                watcher.stop()
+                watcher.close()
         self._socket.close()
-        self._outgoing.clear()
         self._on_drained()
-        self._ended.set()
+        if self._ended is not None:
+            self._ended.set()
         self._receiver.on_lost(error)
 
     def _on_readable(self, part: Received | None = None) -> None:
@@ -368,8 +372,11 @@ class Connection:
             return
         if sent == len(data):
             return
-        if not self._outgoing:
+        if self._outgoing is None:
+            self._outgoing = deque()
             data = data[sent:]
+            if self._write_watcher is None:
+                self._write_watcher = gevent.get_hub().loop.io(self._raw.fileno(), _WRITE)
             self._write_watcher.start(self._on_writable)
         self._outgoing.append(data)
         self._outgoing_size += len(data)
@@ -383,14 +390,15 @@ class Connection:
 
     def _flush(self) -> None:
         try:
-            while self._outgoing:
-                data = self._outgoing[0]
+            outgoing = self._outgoing
+            while outgoing:
+                data = outgoing[0]
                 sent = self._send(data)
                 self._outgoing_size -= sent
                 if sent < len(data):
-                    self._outgoing[0] = data[sent:]
+                    outgoing[0] = data[sent:]
                     return
-                self._outgoing.popleft()
+                outgoing.popleft()
         except BlockingIOError:
             return
         except OSError as error:
@@ -401,9 +409,11 @@ class Connection:
 
     def _on_drained(self) -> None:
         # It stays backlogged until the last byte is sent, or new senders would overtake waiting ones.
+        self._outgoing = None
         self._outgoing_size = 0
         self.backlogged = False
-        self._drained.set()
+        if self._drained is not None:
+            self._drained.set()
 
 
 def open_connection(

@@ -85,7 +85,7 @@ class Socket(RealtimeApi, PushHandlers):
         self._handlers: dict[str, tuple[Handler, ...]] = {}
         self._taps: dict[str, tuple[Tap, ...]] = {}
         self._expectations: dict[str, list[Expectation]] = {}
-        self._backlog: deque[tuple[str, Any, int]] = deque()
+        self._backlog: deque[tuple[str, Any, int]] | None = None
         self._backlog_bytes = 0
         self._drain: gevent.Greenlet[[], None] | None = None
         self._hub = gevent.get_hub()
@@ -239,7 +239,7 @@ class Socket(RealtimeApi, PushHandlers):
         """
         self._stopping = True
         self._stop_timers()
-        self._backlog.clear()
+        self._backlog = None
         self._backlog_bytes = 0
         if self._drain is not None and self._drain is not gevent.getcurrent():
             self._drain.kill(block=False)
@@ -364,6 +364,8 @@ class Socket(RealtimeApi, PushHandlers):
         connection.write_message(payload)
 
     def _queue(self, event: str, body: Any, size: int) -> None:
+        if self._backlog is None:
+            self._backlog = deque()
         if len(self._backlog) >= MAX_BACKLOG or self._backlog_bytes > MAX_BACKLOG_BYTES:
             if self._protocol.ledger.pushes_dropped == 0:
                 log.warning(

@@ -26,6 +26,7 @@ R = TypeVar("R")
 # What is counted when a request was sent again because its keep-alive connection had been closed.
 RESENT: Final = "rest_resent"
 
+_HEADERS: Final[Mapping[str, str]] = {"Accept": "application/json", "User-Agent": "nakama-bots"}
 _TEXT_READ = 2000
 _TEXT_SHOWN = 200
 # Seconds: a deadline that has passed is a timeout at once, and 0 would mean another thing to some libraries.
@@ -55,7 +56,7 @@ def any_value(body: bytes) -> Any:
 class Caller:
     """Sends operations to one server and reports each to ``observer`` exactly once."""
 
-    __slots__ = ("_headers", "_observer", "_retry", "_target", "_timeouts", "transport")
+    __slots__ = ("_observer", "_retry", "_target", "_timeouts", "transport")
 
     def __init__(
         self,
@@ -69,7 +70,6 @@ class Caller:
         self._timeouts = timeouts or Timeouts()
         self._observer = NullObserver() if observer is None else observer
         self._retry = retry
-        self._headers = {"Accept": "application/json", "User-Agent": "nakama-bots"}
         self.transport = transport
 
     def call(
@@ -86,7 +86,7 @@ class Caller:
         ``body`` is encoded as JSON, bytes are sent as they are, None sends no body. Raises the ``CallError``
         that it reports.
         """
-        headers = self._headers
+        headers = _HEADERS
         if authorization is not None:
             headers = {**headers, "Authorization": authorization}
         content = None
@@ -98,7 +98,9 @@ class Caller:
         started = time.perf_counter()
         try:
             if self._retry is None or not route.idempotent:
-                response = self._send(route, path, headers, content, self._timeouts)
+                response = self.transport.send(
+                    self._target, route.method, path, headers, content, self._timeouts
+                )
             else:
                 response = self._send_again(self._retry, route, path, headers, content)
             size = len(response.body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from nakama_bots.observer import Observer
 from nakama_bots.rest.caller import Caller, basic
@@ -76,6 +76,13 @@ class NakamaApi(
     ) -> None:
         self._caller = Caller(target, transport, timeouts, observer, retry)
 
+    @classmethod
+    def sharing(cls, caller: Caller) -> Self:
+        """Return the raw level of a client that calls with ``caller``."""
+        api = cls.__new__(cls)
+        api._caller = caller
+        return api
+
     def _bearer(self, route: Route[Any], auth: str) -> str:  # noqa: ARG002
         if not (auth.isascii() and auth.isprintable()):
             # The library that sends would name the token in its own error.
@@ -116,11 +123,8 @@ class Client(
 
     Every failure is a ``CallError``; each call is reported to ``observer`` exactly once. ``retry`` sends
     idempotent requests again after a failure, by default never. ``clock`` gives the server's Unix seconds, for
-    tokens only. The creator of the transport closes it. ``api_client`` is the raw level over the same
-    transport.
+    tokens only. The creator of the transport closes it.
     """
-
-    api_client: NakamaApi
 
     def __init__(
         self,
@@ -134,14 +138,16 @@ class Client(
         clock: Callable[[], float] = time.time,
         log_in: Callable[[Session], object] | None = None,
     ) -> None:
-        self.api_client = NakamaApi(
-            target, transport=transport, timeouts=timeouts, observer=observer, retry=retry
-        )
-        self._caller = self.api_client._caller
+        self._caller = Caller(target, transport, timeouts, observer, retry)
         self._basic = basic(credentials.server_key)
         self._clock = clock
         self._log_in = log_in
         self._renewals = {}
+
+    @property
+    def api_client(self) -> NakamaApi:
+        """The raw level over the same transport."""
+        return NakamaApi.sharing(self._caller)
 
     def _read(self, answer: T) -> T:
         return decode(answer)

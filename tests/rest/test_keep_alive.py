@@ -9,6 +9,7 @@ import gevent
 import pytest
 
 from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
+from nakama_bots.rest.transports.idle_reaper import IdleReaper
 from nakama_bots.rest.transports.transport import GeventTransport, Response, Transport
 from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
 from nakama_bots.settings.target import Timeouts
@@ -114,6 +115,27 @@ def test_a_connection_idle_for_too_long_is_not_reused() -> None:
         now[0] += IDLE_LIMIT
         send(transport, server.port)
         assert server.accepted == 2
+        transport.close()
+
+
+def test_a_connection_idle_for_too_long_is_closed() -> None:
+    """A player that calls nothing for minutes must not hold a descriptor."""
+    now = [0.0]
+    with serving(keep_answering) as server:
+        reaper = IdleReaper(period=0.01)
+        transport = GeventTransport(clock=lambda: now[0], reaper=reaper)
+        send(transport, server.port)
+        other = GeventTransport(clock=lambda: 0.0, reaper=reaper)
+        send(other, server.port)
+        now[0] += IDLE_LIMIT
+        with gevent.Timeout(10.0):
+            while not server.ended[0].is_set():
+                gevent.sleep(0.01)
+        send(other, server.port)
+        assert server.accepted == 2
+        send(transport, server.port)
+        assert server.accepted == 3
+        other.close()
         transport.close()
 
 

@@ -21,6 +21,7 @@ from nakama_bots.net.tls_stream import TlsStream
 from nakama_bots.net.turns import Turns
 from nakama_bots.rest.failures import EXCHANGE_ERRORS, closed
 from nakama_bots.rest.transports.body import FRAMING, Body
+from nakama_bots.rest.transports.idle_reaper import IdleReaper, reaper_of_hub
 from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response
 from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
 from nakama_bots.settings.network import Limits, Network
@@ -56,13 +57,20 @@ def _is_idle(sock: Any) -> bool:
 class _Pool:
     """Connections to one target: at most ``size`` in use, those kept alive waiting newest last."""
 
-    __slots__ = ("_clock", "_network", "_target", "host_header", "idle", "limits", "slots")
+    __slots__ = ("_clock", "_network", "_reaper", "_target", "host_header", "idle", "slots")
 
-    def __init__(self, target: Target, network: Network, size: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        network: Network,
+        size: int,
+        clock: Callable[[], float],
+        reaper: IdleReaper,
+    ) -> None:
         self._target = target
         self._network = network
         self._clock = clock
-        self.limits = network.limits
+        self._reaper = reaper
         self.host_header = f" HTTP/1.1\r\nHost: {target.authority}\r\n"
         self.idle: list[tuple[Any, float]] = []
         self.slots = gevent.lock.BoundedSemaphore(size)
@@ -78,6 +86,18 @@ class _Pool:
 
     def keep(self, sock: Any) -> None:
         self.idle.append((sock, self._clock()))
+        self._reaper.watch(self)
+
+    @property
+    def limits(self) -> Limits:
+        return self._network.limits
+
+    def prune(self) -> bool:
+        """``Prunable``: oldest first, as they were kept."""
+        oldest = self._clock() - IDLE_LIMIT
+        while self.idle and self.idle[0][1] <= oldest:
+            self.idle.pop(0)[0].close()
+        return bool(self.idle)
 
     def connect(self, seconds: float) -> Any:
         """A new connection, TLS included."""
@@ -94,18 +114,24 @@ class GeventTransport:
     """Sends with gevent's sockets and geventhttpclient's parser: other greenlets run while one waits.
 
     ``size`` connections a target are kept alive and in use at most; a further request waits for one, within
-    its deadline. The default is for a transport a player, so that the server sees a connection a player as
-    from real clients. It costs nothing: ``python -m benchmarks.rest`` (50 players, GET /v2/account, Nakama
-    3.40, 2 cores) gave 80 µs CPU a request with own pools and 81 with a shared one; bare geventhttpclient 96;
-    requests 473 and 441, bare requests 669.
+    its deadline. One that is idle for 45 s is closed. The default is for a transport a player, so that the
+    server sees a connection a player as from real clients. It costs nothing: ``python -m benchmarks.rest``
+    (50 players, GET /v2/account, Nakama 3.40, 2 cores) gave 80 µs CPU a request with own pools and 81 with a
+    shared one; bare geventhttpclient 96; requests 473 and 441, bare requests 669.
     """
 
     def __init__(
-        self, network: Network = DIRECT, *, size: int = 1, clock: Callable[[], float] = time.monotonic
+        self,
+        network: Network = DIRECT,
+        *,
+        size: int = 1,
+        clock: Callable[[], float] = time.monotonic,
+        reaper: IdleReaper | None = None,
     ) -> None:
         self._network = network
         self._size = size
         self._clock = clock
+        self._reaper = reaper or reaper_of_hub()
         self._pools: dict[Target, _Pool] = {}
 
     def send(
@@ -120,7 +146,9 @@ class GeventTransport:
         """See ``Transport.send``."""
         pool = self._pools.get(target)
         if pool is None:
-            pool = self._pools.setdefault(target, _Pool(target, self._network, self._size, self._clock))
+            pool = self._pools.setdefault(
+                target, _Pool(target, self._network, self._size, self._clock, self._reaper)
+            )
         request = _request_bytes(method, target.path + path, pool.host_header, headers, body)
         # One timer for everything: waiting for a slot, resolving, connecting, writing, every read.
         limit = gevent.Timeout.start_new(timeouts.request)
