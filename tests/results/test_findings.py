@@ -100,18 +100,17 @@ def test_what_must_be_done_is_asked_of_those_who_had_users() -> None:
     ]
 
 
-def test_calls_that_found_no_free_file_prove_nothing_of_the_server(summarise) -> None:
+@pytest.mark.parametrize(
+    "text", ["[Errno 24] Too many open files", "[Errno 99] Cannot assign requested address"]
+)
+def test_calls_that_found_no_free_file_or_port_prove_nothing_of_the_server(summarise, text: str) -> None:
     recorder = Recorder(ORIGIN)
     for _ in range(9):
-        recorder.call(
-            FinishedCall("WS", "connect", ORIGIN, 0.01, 0, ConnectionFailed("[Errno 24] Too many open files"))
-        )
+        recorder.call(FinishedCall("WS", "connect", ORIGIN, 0.01, 0, ConnectionFailed(text)))
     verdict = conclude(summarise(recorder), None)
     # Not 5: whether something answers there is not known.
     assert verdict.exit_code is ExitCode.INVALID
-    assert verdict.why[0] == (
-        "9 calls failed in the generator itself: ConnectionFailed: [Errno 24] Too many open files"
-    )
+    assert verdict.why[0] == f"9 calls failed in the generator itself: ConnectionFailed: {text}"
 
 
 def test_names_without_end_are_told(summarise) -> None:

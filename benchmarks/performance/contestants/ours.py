@@ -10,7 +10,7 @@ from benchmarks.performance.contestants import playing
 from benchmarks.performance.contestants.shape import shape_of
 from benchmarks.performance.contestants.stage import Stage
 from nakama_bots.load import NakamaUser
-from nakama_bots.load.run import run_of
+from nakama_bots.load.run_registry import run_of
 
 STAGE: Final = Stage()
 if STAGE.base:

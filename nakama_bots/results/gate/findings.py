@@ -18,7 +18,8 @@ from nakama_bots.results.record.recorder import FAULTS, LIMIT, MOST, OTHER, SCEN
 from nakama_bots.results.summary import ErrorPart, Summary, ended
 
 _NO_ANSWER: Final = ("ConnectionFailed", "ConnectionRefused", "HostNotFound", "RequestTimeout")
-_STARVED: Final = tuple(os.strerror(number) for number in (errno.EMFILE, errno.ENFILE))
+_STARVED: Final = tuple(os.strerror(number) for number in (errno.EMFILE, errno.ENFILE, errno.EADDRNOTAVAIL))
+"""No free file, no free port."""
 _EXAMPLES: Final = 3
 _ALLOWED: Final = "allow_handler_failures"
 
@@ -48,7 +49,7 @@ def no_figures(summary: Summary) -> list[str]:
 
 def generator_lines(summary: Summary) -> list[str]:
     """Return how the generator itself could not produce the load."""
-    return [*(f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]), *_out_of_files(summary)]
+    return [*(f"{TOO_SLOW}: {reason}" for reason in summary["health"]["reasons"]), *_starved_calls(summary)]
 
 
 def own_faults(summary: Summary) -> list[str]:
@@ -129,7 +130,7 @@ def _counted_twice(summary: Summary) -> list[str]:
     return [f"the figures are not what Locust counted: {line}"] if line else []
 
 
-def _out_of_files(summary: Summary) -> list[str]:
+def _starved_calls(summary: Summary) -> list[str]:
     starved = [error for error in call_errors(summary) if _starved(error)]
     number = sum(error["count"] for error in starved)
     return [f"{number:,} calls failed in the generator itself: {starved[0]['label']}"] if starved else []
