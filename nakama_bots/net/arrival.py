@@ -11,6 +11,7 @@ checks, because the wall clock may be set at any time.
 
 from __future__ import annotations
 
+import atexit
 import socket
 import struct
 import sys
@@ -112,6 +113,7 @@ class ArrivalClock:
         if self._keeper is None:
             self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.enable(self._keeper)
+            atexit.register(self._keeper.close)
 
     def waited(self, control: Control, now: float) -> float | None:
         """Seconds that data read at ``now`` has waited; None without a stamp that can be trusted.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import socket
 from pathlib import Path
 
 import psutil
@@ -11,7 +13,7 @@ import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 
-from .running import LOCUSTFILES, PINGED, SPAWNED, TRACE, Locust, assert_reported, free_port, poll, run
+from .running import LOCUSTFILES, PINGED, SPAWNED, TIMEOUT, TRACE, Locust, assert_reported, free_port, run
 
 NOBODY = LOCUSTFILES / "nobody.py"
 MISBEHAVING = LOCUSTFILES / "misbehaving.py"
@@ -95,20 +97,21 @@ def test_stopped_in_the_middle_of_a_ramp_with_processes(emulator: EmulatorProces
     ],
 )  # fmt: skip
 def test_interrupted_before_the_run(waiting: str, number: signal.Signals, tmp_path: Path) -> None:
-    if waiting == "server":
-        host = f"http://127.0.0.1:{free_port()}"
-        arguments = ("--host", host, "--nakama-wait-for-server", "300")
-        said = "Starting Locust"
-    else:
-        arguments = ("--master", "--expect-workers", "1", "--master-bind-port", str(free_port()))
-        said = "Waiting for workers"
-    with Locust(tmp_path, *TWO, *arguments, locustfile=NOBODY) as locust:
-        locust.wait_for(said)
+    with socket.create_server(("127.0.0.1", 0)) as server:
         if waiting == "server":
-            for _ in poll(lambda: psutil.Process(locust.pid).num_threads() > 1):
-                pass
-        locust.signal(number)
-        assert locust.finish() == 1
+            host = f"http://127.0.0.1:{server.getsockname()[1]}"
+            arguments = ("--host", host, "--nakama-wait-for-server", "300")
+            said = "Starting Locust"
+        else:
+            arguments = ("--master", "--expect-workers", "1", "--master-bind-port", str(free_port()))
+            said = "Waiting for workers"
+        with Locust(tmp_path, *TWO, *arguments, locustfile=NOBODY) as locust:
+            locust.wait_for(said)
+            if waiting == "server":
+                # Its connection is never answered.
+                assert select.select([server], [], [], TIMEOUT)[0]
+            locust.signal(number)
+            assert locust.finish() == 1
     assert "interrupted before the run began" in locust.output
     assert TRACE not in locust.output
     assert locust.folders == []
