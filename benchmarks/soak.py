@@ -2,9 +2,9 @@
 
 Runs DayInTheLife against an emulator and reads the resident memory, open files and threads of both every ten
 seconds. After ``--warm-up`` a straight line is fitted to the samples; its slope is the growth per hour. The
-exit code is 1 if the generator grows by more than one per cent, or the run did not pass. The first session of
-DayInTheLife takes twelve minutes, and what fills in it is no growth: an hour with ``--warm-up 1800`` shows more
-than the default.
+exit code is 1 if the generator grows by more than one per cent, or the run did not pass. One session of
+DayInTheLife in a hundred takes half an hour, and what fills until those come and go is no growth: 75 minutes
+with ``--warm-up 2400`` show more than the default.
 """
 
 from __future__ import annotations
