@@ -1,4 +1,4 @@
-"""The socket of a player: connect, request, push handlers, expectations, heartbeat, close."""
+"""The socket of a player: connect, request, push handlers, heartbeat, close."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import gevent
-from gevent.event import AsyncResult
 from gevent.hub import Waiter
 
 from nakama_bots import errors
@@ -23,6 +21,7 @@ from nakama_bots.observer import FinishedCall, NullObserver, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.connection import Connection, Reading, open_connection
+from nakama_bots.realtime.expectation import Expectation, Where
 from nakama_bots.realtime.handlers import DISCONNECT, FAILURES, Handler, PushHandlers, check_event
 from nakama_bots.realtime.protocol import KIND, RealtimeProtocol
 from nakama_bots.session import Session
@@ -53,7 +52,6 @@ CLOSE_TIMEOUT: Final = 2.0
 CONNECT: Final = "connect"
 
 Tap = Callable[[Any, float, int], object]
-Where = Callable[[Any], bool]
 T = TypeVar("T")
 
 
@@ -226,7 +224,7 @@ class Socket(RealtimeApi, PushHandlers):
     def expect(self, event: str, where: Where | None = None) -> Expectation:
         """Expect a push before causing it; use as a context manager, then ``wait``."""
         check_event(event)
-        return Expectation(self, event, where)
+        return Expectation(self, event, where, self._expectations.setdefault(event, []))
 
     def wait_for(self, event: str, where: Where | None = None, timeout: float | None = None) -> Any:
         """Wait for the next push with that key (for which ``where(body)`` is true) and return its body."""
@@ -281,7 +279,7 @@ class Socket(RealtimeApi, PushHandlers):
                 tap(body, arrived, len(payload))
             except BaseException as error:  # noqa: BLE001 - propagated, it would end the reading, or the process
                 FAILURES.failed("tap", event, error, self._observer)
-        if event in self._expectations:
+        if self._expectations.get(event):
             for expectation in self._expectations[event][:]:
                 expectation.offer(body, arrived, waited, len(payload))
         if event in self._handlers and not self._stopping:
@@ -410,82 +408,6 @@ def _add(listeners: dict[str, tuple[T, ...]], event: str, listener: T) -> Callab
             listeners[event] = tuple(left)
 
     return remove
-
-
-class Expectation:
-    """An expected push. Created by ``Socket.expect``.
-
-    Once it has arrived, ``arrived_at`` is when (``perf_counter``), ``waited`` how long it waited to be read
-    (None if that is not known) and ``size`` its bytes.
-    """
-
-    def __init__(self, socket: Socket, event: str, where: Where | None) -> None:
-        self.arrived_at = 0.0
-        self.waited: float | None = None
-        self.size = 0
-        self._socket = socket
-        self._event = event
-        self._where = where
-        self._result: AsyncResult[Any] = AsyncResult()
-
-    def __enter__(self) -> Self:
-        self._socket._expectations.setdefault(self._event, []).append(self)
-        if self._socket.error is not None:
-            self.fail(self._socket.error)
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._leave()
-
-    def wait(self, timeout: float | None = None) -> Any:
-        """Wait for the push's body. Raises ``RequestTimeout`` or the error that ended the connection.
-
-        May be called again: after a timeout to wait longer, after the push to get the same body.
-        """
-        if not self._result.ready() and not self._looking:
-            msg = "an expectation works inside its with block only; use `with socket.expect(..) as ..`"
-            raise RuntimeError(msg)
-        limit = self._socket.timeouts.request if timeout is None else timeout
-        started = perf_counter()
-        self._result.wait(limit)
-        elapsed = perf_counter() - started
-        if not self._result.ready():
-            msg = f"no {self._event} within {limit:g} s"
-            raise errors.RequestTimeout(msg, operation=self._event, elapsed=elapsed)
-        try:
-            return self._result.get()
-        except errors.CallError as error:
-            raise error.for_call(self._event, elapsed) from None
-
-    def offer(self, body: Any, arrived_at: float, waited: float | None, size: int) -> None:
-        """Handle a push with the key (called in the event loop). ``wait`` raises what ``where`` raises."""
-        try:
-            if self._where is not None and not self._where(body):
-                return
-        except Exception as error:  # noqa: BLE001
-            self._leave()
-            self._result.set_exception(error)
-            return
-        self.arrived_at = arrived_at
-        self.waited = waited
-        self.size = size
-        self._leave()
-        self._result.set(body)
-
-    def fail(self, error: errors.CallError) -> None:
-        """The push cannot arrive any more."""
-        self._leave()
-        self._result.set_exception(error)
-
-    @property
-    def _looking(self) -> bool:
-        return self in self._socket._expectations.get(self._event, ())
-
-    def _leave(self) -> None:
-        if self._looking:
-            self._socket._expectations[self._event].remove(self)
 
 
 class _Heartbeat:

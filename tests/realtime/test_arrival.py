@@ -6,6 +6,8 @@ import socket
 import ssl
 import struct
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from time import perf_counter
 
@@ -114,20 +116,27 @@ def test_counts(clock: ArrivalClock) -> None:
     assert clock.take() == (0, 0, 0.0, 0.0, 0)
 
 
-@pytest.mark.usefixtures("stamps")
-def test_a_late_reader_of_a_real_socket() -> None:
-    clock = ArrivalClock()
+@contextmanager
+def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Two ends of a TCP connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         one = socket.create_connection(server.getsockname())
         other, _ = server.accept()
         with one, other:
-            assert clock.enable(one)
-            before = perf_counter()
-            other.send(b"x")
-            time.sleep(HELD)
-            data, control, _, _ = one.recvmsg(10, CONTROL_SIZE)
-            now = perf_counter()
-            path = tcp_path(one)
+            yield one, other
+
+
+@pytest.mark.usefixtures("stamps")
+def test_a_late_reader_of_a_real_socket() -> None:
+    clock = ArrivalClock()
+    with connected() as (one, other):
+        assert clock.enable(one)
+        before = perf_counter()
+        other.send(b"x")
+        time.sleep(HELD)
+        data, control, _, _ = one.recvmsg(10, CONTROL_SIZE)
+        now = perf_counter()
+        path = tcp_path(one)
     assert data == b"x"
     waited = clock.waited(control, now)
     assert waited is not None
@@ -243,22 +252,19 @@ def test_an_answer_before_other_messages_that_wait(open_socket: Open, calls: Cal
 def test_messages_that_wait_are_read_apart() -> None:
     messages = [text({"stream_data": {"data": "x" * size}}) for size in (1, 200, 70_000)]
     clock = ArrivalClock()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        one = socket.create_connection(server.getsockname())
-        other, _ = server.accept()
-        with one, other:
-            assert clock.enable(one)
-            for whole in (messages[:2], messages[:1] * 3, messages[:1] * (MOST + 1)):
-                sent = b"".join(whole)
-                other.sendall(sent + messages[2][:9])
-                reads = read_apart(one, 65536, frame_sizes)
-                left = messages[2][:9]
-                # The first part of the next message is read with the rest of it.
-                assert b"".join(data for data, *_ in reads) == (sent if len(whole) <= MOST else sent + left)
-                stamps = [control for _, control, *_ in reads]
-                assert all(stamp != later for stamp, later in pairwise(stamps))
-                if len(whole) <= MOST:
-                    assert one.recv(100) == left
+    with connected() as (one, other):
+        assert clock.enable(one)
+        for whole in (messages[:2], messages[:1] * 3, messages[:1] * (MOST + 1)):
+            sent = b"".join(whole)
+            other.sendall(sent + messages[2][:9])
+            reads = read_apart(one, 65536, frame_sizes)
+            left = messages[2][:9]
+            # The first part of the next message is read with the rest of it.
+            assert b"".join(data for data, *_ in reads) == (sent if len(whole) <= MOST else sent + left)
+            stamps = [control for _, control, *_ in reads]
+            assert all(stamp != later for stamp, later in pairwise(stamps))
+            if len(whole) <= MOST:
+                assert one.recv(100) == left
     assert frame_sizes(b"".join(messages)) == [len(message) for message in messages]
     assert frame_sizes(messages[2][:5]) == []
 

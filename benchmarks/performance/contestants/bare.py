@@ -158,20 +158,12 @@ def play(number: int) -> None:
             stage.received += 1
     peer = Peer(number)
     if stage.work in "DF":
-        match_id = peer.join(stage.match_name(number), stage.group)
+        stage.play_match(number, peer.join(stage.match_name(number), stage.group), peer.write)
+    elif stage.work == "C":
         stage.enter()
-        for tick in stage.ticks(number):
-            data = base64.b64encode(stage.state(number, tick)).decode()
-            peer.write({"match_data_send": {"match_id": match_id, "op_code": "1", "data": data}})
-            stage.sent += 1
-    stage.enter()
-    if stage.work == "C":
         gevent.sleep(3600)
-    # The ticks of a closed loop are never waited for.
-    for _ in stage.ticks(number) if stage.rate else iter(int, 1):
-        stage.sent += 1
-        peer.ping()
-        stage.received += 1
+    else:
+        stage.play_pings(number, peer.ping)
 
 
 if __name__ == "__main__":

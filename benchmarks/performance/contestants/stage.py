@@ -6,6 +6,7 @@ at the ``end`` of the measured time. The driver reads the CPU time of the proces
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 import os
@@ -64,6 +65,23 @@ class Stage:
     def state(self, number: int, tick: int) -> bytes:
         """Return a match state that no other one equals."""
         return b"%032d%032d" % (number, tick)
+
+    def play_match(self, number: int, match_id: str, write: Callable[[dict[str, object]], object]) -> None:
+        """Send a state with ``write`` at each tick of a player, and never return."""
+        self.enter()
+        for tick in self.ticks(number):
+            data = base64.b64encode(self.state(number, tick)).decode()
+            write({"match_data_send": {"match_id": match_id, "op_code": "1", "data": data}})
+            self.sent += 1
+
+    def play_pings(self, number: int, ping: Callable[[], object]) -> None:
+        """Make a round trip at each tick of a player, or one after the other, and never return."""
+        self.enter()
+        # The ticks of a closed loop are never waited for.
+        for _ in self.ticks(number) if self.rate else itertools.repeat(0):
+            self.sent += 1
+            ping()
+            self.received += 1
 
     def enter(self) -> None:
         """Called by a player that is prepared: wait until all players are."""

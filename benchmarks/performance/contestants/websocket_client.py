@@ -83,20 +83,11 @@ class Peer:
 
 def play(number: int) -> None:
     """Do the work of one player."""
-    stage = STAGE
     peer = Peer(number)
-    if stage.work == "D":
-        match_id = peer.join(stage.match_name(number))
-        stage.enter()
-        for tick in stage.ticks(number):
-            data = base64.b64encode(stage.state(number, tick)).decode()
-            peer.write({"match_data_send": {"match_id": match_id, "op_code": "1", "data": data}})
-            stage.sent += 1
-    stage.enter()
-    for _ in stage.ticks(number) if stage.rate else iter(int, 1):
-        stage.sent += 1
-        peer.request("ping", {})
-        stage.received += 1
+    if STAGE.work == "D":
+        STAGE.play_match(number, peer.join(STAGE.match_name(number)), peer.write)
+    else:
+        STAGE.play_pings(number, lambda: peer.request("ping", {}))
 
 
 if __name__ == "__main__":
