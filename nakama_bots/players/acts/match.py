@@ -70,7 +70,7 @@ class Match(Place):
         now = perf_counter()
         late = 0.0 if self._planned is None else now - self._planned
         key: Any
-        if type(self._codec) is Exact:
+        if isinstance(self._codec, Exact):
             # Keyed by the bytes on the wire, so that receivers need not decode them.
             text = _base64(sent)
             key = (str(op_code), text)
@@ -156,7 +156,7 @@ class Match(Place):
         codec = self._codec
         state: State | None = None
         key: Any
-        if type(codec) is Exact:
+        if isinstance(codec, Exact):
             key = (body.get("op_code", "0"), body.get("data", ""))
             self._arrived((sender, key) if self._relayed else key, arrived, sender)
         elif isinstance(codec, Stamped):

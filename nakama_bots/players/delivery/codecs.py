@@ -45,15 +45,10 @@ class Codec:
 
 @dataclass(frozen=True, slots=True)
 class Exact(Codec):
-    """By op code and bytes; of equal messages the first one sent is the first to arrive."""
+    """By op code and bytes; of equal messages the first one sent is the first to arrive.
 
-    def outgoing(self, op_code: int, data: bytes, stamp: Stamp) -> tuple[bytes, Hashable]:
-        """The data as it is."""
-        return data, (op_code, data)
-
-    def incoming(self, op_code: int, data: bytes) -> tuple[bytes, Sequence[Hashable]]:
-        """The data as it is."""
-        return data, ((op_code, data),)
+    A match compares the text on the wire by itself, as most data is never decoded.
+    """
 
 
 @dataclass(frozen=True, slots=True)
