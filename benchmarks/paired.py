@@ -29,7 +29,7 @@ RESULTS: Final = ROOT / "benchmarks" / "results" / "paired.json"
 LATENCY_MS: Final = 10.0
 """The least latency of a server's answer, and the width of its uniform jitter."""
 PLANTED: Final = 1.05
-ROUNDS, BLOCK, SETTLE, USERS = 12, 10.0, 2.0, 20
+ROUNDS, BLOCK, SETTLE, USERS = 16, 8.0, 2.0, 20
 NO_LIMITS: Final = "cpu=0,loop_busy=0,hub_lag=0,receive_wait=0,tick_lateness=0"
 """A busy machine is what is measured."""
 

@@ -20,6 +20,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.paired import PairedError, PairedPlan, PairedRun
 from nakama_bots.ops.processes import NotServed
+from nakama_bots.results.compare import pairs
 from nakama_bots.results.compare.compare import (
     PAIRED,
     STANDARD,
@@ -32,7 +33,7 @@ from nakama_bots.results.compare.compare import (
 )
 from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.compare.comparison_text import markdown, table
-from nakama_bots.results.compare.profile import FEWEST_BLOCKS, NothingToCompare, read_profile
+from nakama_bots.results.compare.profile import NothingToCompare, read_profile
 
 HELP: Final = "compare a run with its baselines: regressed, improved, same or too noisy, name by name"
 
@@ -177,8 +178,8 @@ def _plan(arguments: argparse.Namespace) -> PairedPlan:
         (
             "--rounds",
             plan.rounds,
-            f"a whole number from {FEWEST_BLOCKS} to 1000",
-            FEWEST_BLOCKS <= plan.rounds <= 1000,
+            f"a whole number from {pairs.FEWEST} to 1000",
+            pairs.FEWEST <= plan.rounds <= 1000,
         ),
         ("--settle", plan.settle, "less than --block", plan.settle < plan.block),
     ):

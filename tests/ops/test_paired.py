@@ -70,7 +70,7 @@ def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
         sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
         # Not slower: what is slow depends on the machine.
         emulator, f"{emulator} --fault error:on=ping,code=3,rate=0.5",
-        "--users", "6", "--rounds", "8", "--block", "6", "--settle", "1",
+        "--users", "6", "--rounds", "10", "--block", "5", "--settle", "0.5",
         "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}",
         "--name", "WS ping", "--statistic", "failures",
         "--reports", str(tmp_path / "reports"), "--json", str(result),
@@ -92,7 +92,7 @@ def test_a_server_that_does_not_start_is_named(tmp_path: Path, capsys: pytest.Ca
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        (["--rounds", "3"], "--rounds: 3 cannot be used"),
+        (["--rounds", "9"], "--rounds: 9 cannot be used; accepted: a whole number from 10 to 1000"),
         (["--settle", "20"], "--settle: 20.0 cannot be used"),
         (["--users", "0"], "--users: 0 cannot be used"),
         (["http://127.0.0.3:1"], "--paired: "),

@@ -15,6 +15,7 @@ from nakama_bots.results.compare.compare import (
     exit_code,
 )
 from nakama_bots.results.compare.comparison_text import markdown, table, verdict_line
+from nakama_bots.results.record import sparse
 
 from .synthetic import blocks, pairs, profile
 
@@ -249,6 +250,30 @@ def test_pairs_show_half_the_change_with_half_the_calls():
     p95 = replace(PAIRED, statistics=("p95",))
     found = [verdicts(paired(seed, calls_of_a_side, 1.05, p95)) for seed in range(10)]
     assert [each["ping", "p95"] for each in found].count("regressed") >= 9
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(1.0, "same"), (1.1, "regressed")])
+def test_pairs_in_which_one_side_was_stopped_do_not_decide(shift, verdict):
+    for seed in range(5):
+        old, new = pairs(seed, COUNT, shift=shift, drift=0.01)
+        for number in (2, 7, 11):
+            new.ok[number] = {
+                sparse.bucket_of(sparse.highest_in(bucket) * 5): calls
+                for bucket, calls in new.ok[number].items()
+            }
+        options = replace(PAIRED, statistics=("p95",))
+        comparison = compare_pairs(profile("new", {PING: new}), profile("old", {PING: old}), options)
+        assert verdicts(comparison)["ping", "p95"] == verdict
+
+
+def test_pairs_with_few_calls_are_joined_and_judged_with_enough_of_them():
+    for count, verdict in ((320, "too few"), (1600, "regressed")):
+        old, new = pairs(3, count, shift=2.0)
+        rows = compare_pairs(profile("new", {PING: new}), profile("old", {PING: old}))["rows"]
+        (p95,) = [row for row in rows if row["statistic"] == "p95"]
+        assert p95["verdict"] == verdict
+        # Ten pairs with two values beyond p95 on each side: 400 calls.
+        assert p95["more_seconds"] == (15.0 if verdict == "too few" else None)
 
 
 def test_failures_of_pairs_are_compared():

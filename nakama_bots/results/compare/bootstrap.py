@@ -60,34 +60,6 @@ def log_percentiles(
     ]
 
 
-def paired_log_percentiles(
-    run: Blocks, base: Blocks, percents: Sequence[float], generator: random.Random, rounds: int = ROUNDS
-) -> list[Estimate]:
-    """Return the difference of the logarithms of each percentile; block i of both was measured side by side.
-
-    Pairs of blocks are drawn together, so that what made both slow cancels out.
-    """
-    sides = (run, base)
-    wholes = [side.whole() for side in sides]
-    orders = [_thinned(sorted(whole)) for whole in wholes]
-    lanes = [[_lanes(block, order) for block in side.ok] for side, order in zip(sides, orders, strict=True)]
-    drawn: list[list[float]] = [[] for _ in percents]
-    numbers = range(len(run.ok))
-    for _ in range(rounds):
-        chosen = generator.choices(numbers, k=len(numbers))
-        mine, theirs = (
-            _drawn(sum(side[number] for number in chosen), order, percents)
-            for side, order in zip(lanes, orders, strict=True)
-        )
-        for values, high, low in zip(drawn, mine, theirs, strict=False):
-            values.append(high - low)
-    points = [
-        mine - theirs for mine, theirs in zip(*(_points(whole, percents) for whole in wholes), strict=True)
-    ]
-    blocks = min(side.spread_over for side in sides)
-    return [_estimate(point, values, blocks) for point, values in zip(points, drawn, strict=True)]
-
-
 def paired_failure_share(run: Blocks, base: Blocks, generator: random.Random, rounds: int = ROUNDS) -> Estimate:
     """The difference of the share of failed calls, 0 to 1, where block i of both was measured side by side."""
     sides = [

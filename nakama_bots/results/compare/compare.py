@@ -17,12 +17,12 @@ from typing import Final
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.observer import ARRIVAL_DELAY, CORRECTED, DELIVERY_LATENCY, TICK_LATENESS
+from nakama_bots.results.compare import pairs
 from nakama_bots.results.compare.bootstrap import (
     Estimate,
     failure_share,
     log_percentiles,
     paired_failure_share,
-    paired_log_percentiles,
     student,
 )
 from nakama_bots.results.compare.comparison import (
@@ -105,9 +105,9 @@ class CompareOptions:
 
 STANDARD: Final = CompareOptions()
 PAIRED: Final = CompareOptions(
-    tolerances=(Tolerance("*", 0.02), Tolerance(f"* {FAILURES}", 0.001)), confidence=0.9
+    tolerances=(Tolerance("*", 0.02), Tolerance(f"* {FAILURES}", 0.001)), confidence=0.95
 )
-"""For pairs, which show smaller changes: a false alarm in one of 20 comparisons at most."""
+"""For pairs, which show smaller changes: a false alarm in one of 40 comparisons at most."""
 
 
 @dataclass(slots=True)
@@ -122,6 +122,8 @@ class _Test:
     lacking: str = ""
     least: int = 0
     """Values of the run or baseline with the fewest."""
+    wanted: int = 0
+    """Values that each of them needs."""
     difference: Estimate | None = None
     """The difference of run and baseline, if they were measured in pairs."""
 
@@ -144,12 +146,9 @@ def compare_pairs(run: Profile, base: Profile, options: CompareOptions | None = 
     """
     options = options or PAIRED
     tests = [test for key in _keys(run, [base], options) for test in _tests(key, run, [base], options)]
-    for key in dict.fromkeys(test.key for test in tests if not test.lacking):
-        ready = [test for test in tests if test.key == key and not test.lacking]
-        generator = random.Random(f"{options.seed} {key} pairs")
-        differences = _pair_differences(run.rows[key], base.rows[key], ready, generator)
-        for test, difference in zip(ready, differences, strict=True):
-            test.difference = difference
+    for test in tests:
+        if not test.lacking:
+            _compare_pairs(test, run.rows[test.key], base.rows[test.key], options)
     return _comparison(tests, run, [base], options)
 
 
@@ -250,7 +249,7 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Co
             blocks.failures for blocks in (*theirs, *([mine] if mine else ()))
         ):
             continue
-        tests.append(_Test(key, statistic, None, [], counts, lacking, least))
+        tests.append(_Test(key, statistic, None, [], counts, lacking, least, _wanted(statistic)))
         if lacking in (MISSING, NEW):
             break
     ready = [test for test in tests if not test.lacking]
@@ -300,14 +299,14 @@ def _estimates(blocks: Blocks, statistics: Sequence[str], seed: str) -> list[Est
     return found
 
 
-def _pair_differences(
-    run: Blocks, base: Blocks, tests: Sequence[_Test], generator: random.Random
-) -> list[Estimate]:
-    percents = [PERCENTILES[test.statistic] for test in tests if test.statistic in PERCENTILES]
-    found = paired_log_percentiles(run, base, percents, generator) if percents else []
-    if tests[-1].statistic == FAILURES:
-        found.append(paired_failure_share(run, base, generator))
-    return found
+def _compare_pairs(test: _Test, run: Blocks, base: Blocks, options: CompareOptions) -> None:
+    if test.statistic == FAILURES:
+        test.difference = paired_failure_share(run, base, random.Random(f"{options.seed} {test.key} pairs"))
+        return
+    percent = PERCENTILES[test.statistic]
+    test.difference = pairs.change(run, base, percent)
+    if test.difference is None:
+        test.lacking, test.run, test.wanted = TOO_FEW, None, pairs.wanted(percent)
 
 
 def _spread(tests: Sequence[_Test], statistic: str) -> float:
@@ -346,7 +345,7 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Compar
     }
     if test.run is None:
         if test.lacking == TOO_FEW:
-            row["more_seconds"] = need_of_values(test.least, _wanted(test.statistic), seconds).seconds
+            row["more_seconds"] = need_of_values(test.least, test.wanted, seconds).seconds
         return row
     if test.difference is not None:
         spread = 0.0
@@ -380,7 +379,7 @@ def _judge(
         beyond = abs(change) > tolerance
         noisy = False
     else:
-        in_seconds = abs(math.exp(test.run.value) - math.exp(base.value))
+        in_seconds = math.exp(base.value) * abs(math.expm1(change))
         # Symmetric: half as slow is as far away as twice as slow.
         beyond = abs(change) > math.log1p(tolerance) and in_seconds >= options.floor
         noisy = reach > math.log1p(options.noise)

@@ -110,8 +110,7 @@ class Blocks:
         """Merge all blocks."""
         total: sparse.Buckets = {}
         for block in self.ok:
-            for bucket, number in block.items():
-                total[bucket] = total.get(bucket, 0) + number
+            sparse.add(total, block)
         return total
 
 

@@ -34,14 +34,19 @@ def highest_in(bucket: int) -> int:
     return (((bucket & (_HALF - 1)) + _HALF + 1) << shift) - 1
 
 
+def add(buckets: Buckets, other: Buckets) -> None:
+    """Add the counts of ``other``."""
+    for bucket, number in other.items():
+        buckets[bucket] = buckets.get(bucket, 0) + number
+
+
 def add_encoded(buckets: Buckets, encoded: EncodedHistogram) -> None:
     """Add the counts of ``encoded``, which must have been checked."""
     for value in encoded["raw_us"]:
         bucket = bucket_of(value)
         buckets[bucket] = buckets.get(bucket, 0) + 1
     if encoded["hdr"]:
-        for bucket, number in decode(encoded["hdr"]).items():
-            buckets[bucket] = buckets.get(bucket, 0) + number
+        add(buckets, decode(encoded["hdr"]))
 
 
 def decode(hdr: str) -> Buckets:
