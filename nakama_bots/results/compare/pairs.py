@@ -39,7 +39,7 @@ def change(run: Blocks, base: Blocks, percent: float) -> Estimate | None:
 
 
 def trimmed_mean(values: Sequence[float]) -> Estimate:
-    """Return the mean without the extreme values; its error is from the winsorized variance. Takes 4 or more."""
+    """Return the mean without the extreme ones of 4 or more values; its error is by winsorized variance."""
     number = len(values)
     left_out = int(number * TRIMMED)
     kept = number - 2 * left_out
@@ -57,7 +57,7 @@ def _needed(percent: float) -> int:
 def _filled(
     run: Sequence[sparse.Buckets], base: Sequence[sparse.Buckets], needed: int
 ) -> Iterator[tuple[sparse.Buckets, sparse.Buckets]]:
-    """Yield pairs with the values needed, neighbours joined where they must be; a rest at the end is not used."""
+    """Yield pairs with the values needed, neighbours joined if they must be; a rest at the end is unused."""
     sides: tuple[sparse.Buckets, sparse.Buckets] = ({}, {})
     for pair in zip(run, base, strict=True):
         for side, block in zip(sides, pair, strict=True):
