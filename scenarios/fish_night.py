@@ -1,6 +1,6 @@
 """Fish night: three friends in a party play a match, and one loses the connection in the middle.
 
-The tutorial of docs/scenarios.md. The messages are the game's own JSON, without additions. With six players
+docs/tutorial.md explains it. The messages are the game's own JSON, without additions. With six players
 (``-u 6``) one evening expects 1,440 deliveries: 1,200 received, and 240 missed by the two who were away while
 their friends continued to swim. Run a multiple of three users.
 """
