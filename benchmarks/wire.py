@@ -28,6 +28,7 @@ from urllib.parse import urlsplit
 
 import trustme
 
+from benchmarks.busy import busy
 from benchmarks.capturing import Calls, Capture
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.results.run_folder import read_summary
@@ -40,7 +41,6 @@ SHARE: Final = 0.02
 MILLISECONDS: Final = 0.2
 SCENARIOS: Final = ("Duel", "TownSquare", "Chat")
 
-_SPIN: Final = "while True: pass"
 _STALL: Final = """
 from time import perf_counter
 
@@ -180,10 +180,7 @@ def main() -> int:
             for capture in captures:
                 capture.start()
                 capture.ready.wait()
-            for _ in range(arguments.busy):
-                process = subprocess.Popen([sys.executable, "-c", _SPIN])
-                stack.callback(process.wait)
-                stack.callback(process.kill)
+            stack.enter_context(busy(arguments.busy))
             summary = run(arguments, url, folder)
             dropped = sum(capture.finish() for capture in captures)
         if arguments.tls:
