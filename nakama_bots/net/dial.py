@@ -7,17 +7,19 @@ from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
-import gevent
+import gevent.monkey
 import gevent.socket
 import gevent.ssl
 
-from nakama_bots.errors import RequestTimeout
 from nakama_bots.net.failures import DIAL_ERRORS, mapped
+from nakama_bots.net.time_limit import TimeLimit
 from nakama_bots.net.tls import ssl_context
 from nakama_bots.net.tls_stream import TlsStream
 from nakama_bots.net.tunnel import open_tunnel
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target
+
+_original_socket = gevent.monkey.get_original("socket", "socket")
 
 
 def dial(target: Target, network: Network, seconds: float, *, in_memory: bool = False) -> Any:
@@ -30,30 +32,32 @@ def dial(target: Target, network: Network, seconds: float, *, in_memory: bool = 
     """
     context = ssl_context(gevent.ssl.SSLContext, network.tls) if target.ssl else None
     proxy = network.proxy_for(target.host, ssl=target.ssl)
-    limit = gevent.Timeout.start_new(seconds)
     try:
-        first: Target | Any = proxy or target
-        sock = _connected(first.host, first.port)
-        try:
-            sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
-            if proxy is not None:
-                open_tunnel(
-                    sock.sendall, sock.recv, target.authority, proxy, network.limits.headers, gevent.sleep
-                )
-            if context is not None:
-                sock = _secured(sock, context, target.host, in_memory=in_memory)
-        except BaseException:
-            sock.close()
-            raise
-    except gevent.Timeout as fired:
-        if fired is not limit:
-            raise
-        raise RequestTimeout(f"no connection within {seconds:g} s") from fired
+        with TimeLimit(seconds, "no connection"):
+            first: Target | Any = proxy or target
+            sock = _connected(first.host, first.port)
+            try:
+                sock.setsockopt(stdlib_socket.IPPROTO_TCP, stdlib_socket.TCP_NODELAY, 1)
+                if proxy is not None:
+                    open_tunnel(
+                        sock.sendall, sock.recv, target.authority, proxy, network.limits.headers, gevent.sleep
+                    )
+                if context is not None:
+                    sock = _secured(sock, context, target.host, in_memory=in_memory)
+            except BaseException:
+                sock.close()
+                raise
     except (OSError, UnicodeError) as error:
         raise mapped(DIAL_ERRORS, error) from error
-    finally:
-        limit.close()
     return sock
+
+
+def plain(sock: Any) -> stdlib_socket.socket:
+    """The connection of a gevent socket as one of the standard library, patched or not, that never blocks."""
+    family, kind, protocol = sock.family, sock.type, sock.proto
+    connection: stdlib_socket.socket = _original_socket(family, kind, protocol, fileno=sock.detach())
+    connection.setblocking(False)  # noqa: FBT003
+    return connection
 
 
 def _connected(host: str, port: int) -> Any:

@@ -1,35 +1,33 @@
-"""REST over gevent's sockets, read with geventhttpclient's parser; the only importer of geventhttpclient."""
+"""REST over sockets that the hub of gevent watches."""
 
 from __future__ import annotations
 
 import select
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
 
 import gevent
 import gevent.lock
 import gevent.monkey
-from geventhttpclient.response import HTTPParseError, HTTPResponse
+import gevent.socket
 
-from nakama_bots.errors import AnswerTooLarge, ConnectionClosed, ProtocolError, RequestTimeout
+from nakama_bots.errors import ConnectionClosed, ProtocolError
 from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control
-from nakama_bots.net.dial import dial
+from nakama_bots.net.dial import dial, plain
 from nakama_bots.net.failures import ErrorTable, mapped, text_of
+from nakama_bots.net.time_limit import TimeLimit
 from nakama_bots.net.tls_stream import TlsStream
-from nakama_bots.net.turns import Turns
 from nakama_bots.rest.failures import EXCHANGE_ERRORS, closed
-from nakama_bots.rest.transports.body import FRAMING, Body
+from nakama_bots.rest.transports.answer import Answer, HTTPParseError
 from nakama_bots.rest.transports.idle_reaper import IdleReaper, reaper_of_hub
 from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response
 from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
-from nakama_bots.settings.network import Limits, Network
+from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target, Timeouts
 
-_READ_SIZE: Final = 65536
-# The parser calls us for each header: there may be thousands in a read.
-_HEAD_SIZE: Final = 16384
+_READ: Final = 1  # libev's EV_READ
 
 _GEVENT_EXCHANGE: Final[ErrorTable] = (
     (HTTPParseError, lambda text: ProtocolError(f"malformed HTTP answer: {text}")),
@@ -47,17 +45,92 @@ class _Unanswered(ConnectionClosed):
 _original_poll = gevent.monkey.get_original("select", "poll")
 
 
-def _is_idle(sock: Any) -> bool:
-    """Whether nothing waits to be read: an idle connection has nothing to say but that it is closed."""
-    poll = _original_poll()
-    poll.register(sock.fileno(), select.POLLIN)
-    return not poll.poll(0)
+class _KeptConnection:
+    """A connection that never blocks. One greenlet at a time uses it."""
+
+    __slots__ = ("_hub", "_sock", "_tls", "_watcher", "since")
+
+    def __init__(self, sock: Any) -> None:
+        self._tls = sock if isinstance(sock, TlsStream) else None
+        self._sock = plain(sock.sock if isinstance(sock, TlsStream) else sock)
+        CLOCK.enable(self._sock)
+        self._hub = gevent.get_hub()
+        self._watcher = self._hub.loop.io(self._sock.fileno(), _READ)
+        # When it became idle.
+        self.since = 0.0
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing waits to be read: an idle connection has nothing to say but that it is closed."""
+        poll = _original_poll()
+        poll.register(self._sock.fileno(), select.POLLIN)
+        return not poll.poll(0)
+
+    def write(self, data: bytes) -> None:
+        """Send all of it; waits until the kernel has it."""
+        if self._tls is not None:
+            data = self._tls.sealed(data)
+        rest = memoryview(data)
+        while rest:
+            try:
+                rest = rest[self._sock.send(rest) :]
+            except BlockingIOError:
+                gevent.socket.wait_write(self._sock.fileno())
+
+    def read(self, answer: Answer, broken: OSError | None) -> Control:
+        """Read until ``answer`` is complete. ``broken``: why the request could not be sent.
+
+        Returns the control data of the read with the last byte. Before each read it waits, so that everything
+        else has a turn, whatever the server sends.
+        """
+        while not answer.complete:
+            self._wait()
+            try:
+                data, control, _, _ = self._sock.recvmsg(answer.size, CONTROL_SIZE)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                if answer.received:
+                    raise
+                raise _Unanswered(1006, text_of(broken or error)) from error
+            ended = not data
+            if self._tls is not None:
+                data = self._opened(self._tls, data)
+                ended = ended or self._tls.ended
+            if data:
+                answer.take(data)
+            if ended and not answer.complete:
+                if not answer.received:
+                    raise _Unanswered(1006, "closed without an answer") from broken
+                answer.end()
+                return ()
+        return control
+
+    def close(self) -> None:
+        """Close it."""
+        self._watcher.stop()
+        self._watcher.close()
+        self._sock.close()
+
+    def _wait(self) -> None:
+        """Wait for something to read. May return without."""
+        self._watcher.start(gevent.getcurrent().switch)
+        try:
+            self._hub.switch()
+        finally:
+            self._watcher.stop()
+
+    def _opened(self, tls: TlsStream, data: bytes) -> bytes:
+        opened = tls.opened(data)
+        if tls.has_answer:
+            self.write(b"")
+        return opened
 
 
 class _Pool:
     """Connections to one target: at most ``size`` in use, those kept alive waiting newest last."""
 
-    __slots__ = ("_clock", "_network", "_reaper", "_target", "host_header", "idle", "slots")
+    __slots__ = ("_clock", "_network", "_reaper", "_target", "host_header", "idle", "limits", "slots")
 
     def __init__(
         self,
@@ -71,53 +144,47 @@ class _Pool:
         self._network = network
         self._clock = clock
         self._reaper = reaper
+        self.limits = network.limits
         self.host_header = f" HTTP/1.1\r\nHost: {target.authority}\r\n"
-        self.idle: list[tuple[Any, float]] = []
+        self.idle: list[_KeptConnection] = []
         self.slots = gevent.lock.BoundedSemaphore(size)
 
-    def reuse(self) -> Any | None:
+    def reuse(self) -> _KeptConnection | None:
         """A connection that still looks alive, or None."""
         while self.idle:
-            sock, since = self.idle.pop()
-            if self._clock() - since < IDLE_LIMIT and _is_idle(sock):
-                return sock
-            sock.close()
+            connection = self.idle.pop()
+            if self._clock() - connection.since < IDLE_LIMIT and connection.is_quiet:
+                return connection
+            connection.close()
         return None
 
-    def keep(self, sock: Any) -> None:
-        self.idle.append((sock, self._clock()))
+    def keep(self, connection: _KeptConnection) -> None:
+        connection.since = self._clock()
+        self.idle.append(connection)
         self._reaper.watch(self)
-
-    @property
-    def limits(self) -> Limits:
-        return self._network.limits
 
     def prune(self) -> bool:
         """``Prunable``: oldest first, as they were kept."""
         oldest = self._clock() - IDLE_LIMIT
-        while self.idle and self.idle[0][1] <= oldest:
-            self.idle.pop(0)[0].close()
+        while self.idle and self.idle[0].since <= oldest:
+            self.idle.pop(0).close()
         return bool(self.idle)
 
-    def connect(self, seconds: float) -> Any:
+    def connect(self, seconds: float) -> _KeptConnection:
         """A new connection, TLS included."""
-        sock = dial(self._target, self._network, seconds, in_memory=True)
-        CLOCK.enable(sock.sock if isinstance(sock, TlsStream) else sock)
-        return sock
+        return _KeptConnection(dial(self._target, self._network, seconds, in_memory=True))
 
     def close(self) -> None:
         while self.idle:
-            self.idle.pop()[0].close()
+            self.idle.pop().close()
 
 
 class GeventTransport:
-    """Sends with gevent's sockets and geventhttpclient's parser: other greenlets run while one waits.
+    """Sends with non-blocking sockets and geventhttpclient's parser: other greenlets run while one waits.
 
     ``size`` connections a target are kept alive and in use at most; a further request waits for one, within
     its deadline. One that is idle for 45 s is closed. The default is for a transport a player, so that the
-    server sees a connection a player as from real clients. It costs nothing: ``python -m benchmarks.rest``
-    (50 players, GET /v2/account, Nakama 3.40, 2 cores) gave 80 µs CPU a request with own pools and 81 with a
-    shared one; bare geventhttpclient 96; requests 473 and 441, bare requests 669.
+    server sees a connection a player as from real clients.
     """
 
     def __init__(
@@ -150,26 +217,18 @@ class GeventTransport:
                 target, _Pool(target, self._network, self._size, self._clock, self._reaper)
             )
         request = _request_bytes(method, target.path + path, pool.host_header, headers, body)
-        # One timer for everything: waiting for a slot, resolving, connecting, writing, every read.
-        limit = gevent.Timeout.start_new(timeouts.request)
-        try:
-            with pool.slots:
-                sock = pool.reuse()
-                if sock is None:
-                    return _exchange(pool, pool.connect(timeouts.connect), method, request, timeouts)
-                try:
-                    return _exchange(pool, sock, method, request, timeouts)
-                except _Unanswered:
-                    if method not in IDEMPOTENT:
-                        raise
-                sock = pool.connect(timeouts.connect)
-                return _exchange(pool, sock, method, request, timeouts, resent=True)
-        except gevent.Timeout as fired:
-            if fired is not limit:
-                raise
-            raise RequestTimeout(f"no answer within {timeouts.request:g} s") from fired
-        finally:
-            limit.close()
+        # For everything: waiting for a slot, resolving, connecting, writing, every read.
+        with TimeLimit(timeouts.request, "no answer"), pool.slots:
+            kept = pool.reuse()
+            if kept is None:
+                return _exchange(pool, pool.connect(timeouts.connect), method, request, timeouts)
+            try:
+                return _exchange(pool, kept, method, request, timeouts)
+            except _Unanswered:
+                if method not in IDEMPOTENT:
+                    raise
+            connection = pool.connect(timeouts.connect)
+            return _exchange(pool, connection, method, request, timeouts, resent=True)
 
     def lock(self) -> AbstractContextManager[Any]:
         """See ``Transport.lock``."""
@@ -204,126 +263,47 @@ def _request_bytes(
     return encoded + body if body else encoded
 
 
+_NO_LIMIT: Final = nullcontext()
+
+
 def _exchange(
-    pool: _Pool, sock: Any, method: str, request: bytes, timeouts: Timeouts, *, resent: bool = False
+    pool: _Pool,
+    connection: _KeptConnection,
+    method: str,
+    request: bytes,
+    timeouts: Timeouts,
+    *,
+    resent: bool = False,
 ) -> Response:
     """Write ``request``, read the answer; keep the connection or close it, whatever happens."""
     kept = False
-    answer = _PooledAnswer(method, pool.limits)
+    answer = Answer(method, pool.limits)
     try:
         broken: OSError | None = None
         try:
-            sent = sock.send(request)
-            if sent < len(request):
-                sock.sendall(memoryview(request)[sent:])
+            connection.write(request)
         except OSError as error:
             # RFC 9112 section 9.5: the server may have answered early (body too large) and closed.
             broken = error
-        if timeouts.read is None:
-            control = _read(sock, answer, broken)
-        else:
-            control = _read_within(timeouts.read, sock, answer, broken)
+        read = timeouts.read
+        with _NO_LIMIT if read is None else TimeLimit(read, "no answer", " of the request"):
+            control = connection.read(answer, broken)
         response = _response(answer, control, resent=resent)
-        if broken is None and not answer.should_close():
-            pool.keep(sock)
+        if broken is None and answer.reusable:
+            pool.keep(connection)
             kept = True
         return response
     except (OSError, HTTPParseError) as error:
         raise mapped(_GEVENT_EXCHANGE, error) from error
     finally:
         if not kept:
-            sock.close()
+            connection.close()
 
 
-def _read_within(seconds: float, sock: Any, answer: _PooledAnswer, broken: OSError | None) -> Control:
-    limit = gevent.Timeout.start_new(seconds)
-    try:
-        return _read(sock, answer, broken)
-    except gevent.Timeout as fired:
-        if fired is not limit:
-            raise
-        raise RequestTimeout(f"no answer within {seconds:g} s of the request") from fired
-    finally:
-        limit.close()
-
-
-class _PooledAnswer(HTTPResponse):
-    """An answer whose body is unpacked as it comes in."""
-
-    def __init__(self, method: str, limits: Limits) -> None:
-        super().__init__(method)
-        self.limits = limits
-        self._body: Body | None = None
-
-    @property
-    def in_head(self) -> bool:
-        """Whether what comes next belongs to a head: an interim answer is followed by another one."""
-        return not self.headers_complete or self.get_code() < 200
-
-    @property
-    def arrived(self) -> int:
-        """Bytes of the body that have arrived."""
-        return self._body.arrived if self._body else 0
-
-    def body(self) -> bytes:
-        """The body, once the answer is complete."""
-        return (self._body or self._begin_body()).finish()
-
-    def _on_body(self, buf: bytearray) -> None:
-        (self._body or self._begin_body()).add(buf)
-
-    def _begin_body(self) -> Body:
-        self._body = Body(self.limits.body, self.get("content-encoding"), self.get("content-length"))
-        return self._body
-
-
-def _read(sock: Any, answer: _PooledAnswer, broken: OSError | None) -> Control:
-    """Feed ``answer`` until it is complete; an interim (1xx) answer is not the end (RFC 9110 section 15.2).
-
-    Returns the control data of the read with the last byte.
-    """
-    received = 0
-    control: Control = ()
-    limits = answer.limits
-    turns = Turns(gevent.sleep)
-    while not answer.message_complete or answer.get_code() < 200:
-        size = min(_HEAD_SIZE, limits.headers + 1 - received) if answer.in_head else _READ_SIZE
-        try:
-            data, control, _, _ = sock.recvmsg(size, CONTROL_SIZE)
-        except OSError as error:
-            if received:
-                raise
-            raise _Unanswered(1006, text_of(broken or error)) from error
-        if not data:
-            _ended(answer, received, broken)
-            return ()
-        received += len(data)
-        answer.feed(data)
-        if received > limits.headers + FRAMING * answer.arrived:
-            what = "the headers" if answer.in_head else "what frames the body"
-            raise AnswerTooLarge(what, limits.headers, "max_headers")
-        turns.give_way()
-    return control
-
-
-def _ended(answer: _PooledAnswer, received: int, broken: OSError | None) -> None:
-    """The server has closed: that is the end of a body that has neither length nor chunks, and of no other."""
-    if not received:
-        raise _Unanswered(1006, "closed without an answer") from broken
-    if answer.headers_complete:
-        try:
-            answer.feed(b"")
-        except HTTPParseError as error:
-            raise ConnectionClosed(1006, "closed inside the answer") from error
-    if not answer.message_complete or answer.get_code() < 200:
-        raise ConnectionClosed(1006, "closed inside the answer")
-
-
-def _response(answer: _PooledAnswer, control: Control, *, resent: bool) -> Response:
+def _response(answer: Answer, control: Control, *, resent: bool) -> Response:
     arrived = waited = None
     if control:
         read = time.perf_counter()
         waited = CLOCK.waited(control, read)
         arrived = None if waited is None else read - waited
-    headers = {name.lower(): value for name, value in answer.items()}
-    return Response(answer.get_code(), headers, answer.body(), resent, arrived, waited)
+    return Response(answer.status, answer.headers, answer.body, resent, arrived, waited)

@@ -17,8 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target, Timeouts
@@ -30,8 +29,7 @@ DIRECT: Final = Network()
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(NamedTuple):
     """A whole answer: ``headers`` with names in lower case, ``body`` decompressed.
 
     ``resent``: the first try met a keep-alive connection that the server had closed. ``arrived`` is when the
