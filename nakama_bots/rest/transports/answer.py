@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
 
 from nakama_bots.errors import AnswerTooLarge, ConnectionClosed
@@ -10,16 +12,16 @@ from nakama_bots.settings.network import Limits
 
 __all__ = ["Answer", "HTTPParseError"]
 
-_READ_SIZE = 65536
-# The parser calls us for each header: there may be thousands in a read.
-_HEAD_SIZE = 16384
+_READ_SIZE: Final = 65536
+_HEAD_SIZE: Final = 16384
+_BEGIN: Final = b"HTTP/"
 
 
 class Answer(HTTPResponseParser):
     """``take`` the pieces until it is ``complete``: it has ``status``, ``headers`` and ``body`` then.
 
-    An interim (1xx) answer is not the end (RFC 9110 section 15.2). ``HTTPParseError``, ``AnswerTooLarge`` and
-    ``ProtocolError`` end it; so do what ``limits`` allows for all heads, and for what frames the body.
+    An interim (1xx) answer is not the end (RFC 9110 section 15.2). ``HTTPParseError`` and ``ProtocolError`` end
+    it, of them ``AnswerTooLarge`` what is beyond ``limits``.
     """
 
     def __init__(self, method: str, limits: Limits) -> None:
@@ -30,8 +32,10 @@ class Answer(HTTPResponseParser):
         self.headers: dict[str, str] = {}
         self._method = method
         self._limits = limits
-        self._name = ""
-        self._value: str | None = None
+        # The head as long as it is not whole: the parser then passes names and values unbroken, in turn.
+        self._head = b""
+        self._fields: list[str] = []
+        self._on_header_field = self._on_header_value = self._fields.append
         self._body: Body | None = None
 
     @property
@@ -44,11 +48,19 @@ class Answer(HTTPResponseParser):
         """Whether the connection may be used again."""
         return bool(self.should_keep_alive()) and not self.parser_failed()
 
+    @property
+    def body(self) -> bytes:
+        """The body, once the answer is complete."""
+        return self._body.finish() if self._body else b""
+
     def take(self, data: bytes) -> None:
         """Take the next piece."""
         self.received += len(data)
         try:
-            self.feed(data)
+            if self._body is None:
+                data = self._after_heads(self._head + data)
+            if data:
+                self.feed(data)
         except HTTPParseError:
             # What follows a whole answer is no part of it.
             if not self.complete:
@@ -67,12 +79,19 @@ class Answer(HTTPResponseParser):
         if not self.complete:
             raise ConnectionClosed(1006, "closed inside the answer")
 
-    @property
-    def body(self) -> bytes:
-        """The body, once the answer is complete."""
-        return self._body.finish() if self._body else b""
+    def _after_heads(self, data: bytes) -> bytes:
+        """Parse the heads that are whole, and return what follows that of the answer itself."""
+        while self._body is None:
+            end = data.find(b"\r\n\r\n") + 4
+            if end < 4:
+                self._head = data
+                # What is no HTTP has no head, but an error.
+                return b"" if data[:5] == _BEGIN[: len(data)] else data
+            self.feed(data[:end])
+            data = data[end:]
+        return data
 
-    # What the parser calls. A result other than None and 0 ends the parsing.
+    # What the parser calls, beside ``_on_header_field`` and ``_on_header_value``. A true result is an error.
 
     def _on_message_begin(self) -> bool:
         return self.complete
@@ -80,32 +99,17 @@ class Answer(HTTPResponseParser):
     def _on_status(self, _: str) -> None:
         """The reason phrase."""
 
-    def _on_header_field(self, piece: str) -> None:
-        if self._value is not None:
-            self._end_header()
-        self._name += piece
-
-    def _on_header_value(self, piece: str) -> None:
-        self._value = piece if self._value is None else self._value + piece
-
-    def _end_header(self) -> None:
-        self.headers[self._name.lower()] = self._value or ""
-        self._name, self._value = "", None
-
     def _on_headers_complete(self) -> bool:
-        if self._name:
-            self._end_header()
-        self.status = status = self.get_code()
-        if status < 200:
-            self.headers.clear()
-            return False
-        headers = self.headers
-        self._body = Body(self._limits.body, headers.get("content-encoding"), headers.get("content-length"))
+        self.status = self.get_code()
+        fields = self._fields
+        if self.status >= 200:
+            self.headers = headers = {
+                name.lower(): value for name, value in zip(fields[::2], fields[1::2], strict=True)
+            }
+            self._body = Body(self._limits.body, headers.get("content-encoding"), headers.get("content-length"))
+            self._on_body = self._body.add
+        fields.clear()
         return self._method == "HEAD"  # which has no body
-
-    def _on_body(self, piece: bytearray) -> None:
-        assert self._body is not None
-        self._body.add(piece)
 
     def _on_message_complete(self) -> None:
         self.complete = self.status >= 200
