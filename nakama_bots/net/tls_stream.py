@@ -1,8 +1,8 @@
 """TLS over a socket that is read and written by its user, through memory.
 
 An ``SSLSocket`` reads from the kernel by itself, and so the kernel's stamps of what arrives are lost. Here
-the user of the socket passes the bytes: ``recv``, ``recvmsg``, ``send`` and ``sendall`` for greenlets that
-wait, ``opened`` and ``sealed`` for callbacks that must not.
+the user of the socket passes the bytes: ``recv`` and ``sendall`` for greenlets that wait, ``opened`` and
+``sealed`` for those that read and write the socket themselves.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import ssl
 from typing import Any, Final
-
-from nakama_bots.net.arrival import CONTROL_SIZE, Control, Received
 
 _RECORD: Final = 65536
 """Bytes that are read at once; a TLS record has at most 16 KiB."""
@@ -44,14 +42,13 @@ class TlsStream:
     Every method may raise ``ssl.SSLError``.
     """
 
-    __slots__ = ("_control", "_incoming", "_outgoing", "_tls", "_unread", "ended", "sock")
+    __slots__ = ("_incoming", "_outgoing", "_tls", "_unread", "ended", "sock")
 
     def __init__(self, sock: Any, context: ssl.SSLContext, host: str) -> None:
         self.sock = sock
         # True when the server has ended the stream as TLS prescribes: nothing follows.
         self.ended = False
         self._unread = b""
-        self._control: Control = ()
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname=host)
@@ -83,20 +80,6 @@ class TlsStream:
             except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
                 self.ended = True
                 return b""
-
-    def recvmsg(self, size: int, _: int) -> Received:
-        """As ``recv``; the control data is that of the last read from the kernel."""
-        return self.recv(size), self._control, 0, None
-
-    def fileno(self) -> int:
-        """The descriptor of the socket."""
-        number: int = self.sock.fileno()
-        return number
-
-    def send(self, data: bytes) -> int:
-        """As ``sendall``; return the size of ``data``."""
-        self.sendall(data)
-        return len(data)
 
     def sendall(self, data: bytes) -> None:
         """Encrypt and send all of it; waits until the kernel has it."""
@@ -138,7 +121,7 @@ class TlsStream:
         return self._outgoing.read()
 
     def _fill(self) -> None:
-        received, self._control, _, _ = self.sock.recvmsg(_RECORD, CONTROL_SIZE)
+        received = self.sock.recv(_RECORD)
         if received:
             self._incoming.write(received)
         else:

@@ -26,8 +26,9 @@ from gevent.event import Event
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
 from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control, Received, TcpPath, tcp_path
-from nakama_bots.net.dial import dial
+from nakama_bots.net.dial import dial, plain
 from nakama_bots.net.failures import text_of
+from nakama_bots.net.time_limit import TimeLimit
 from nakama_bots.net.tls_stream import TlsStream, record_sizes
 from nakama_bots.realtime import frames
 from nakama_bots.realtime.backlog import read_apart
@@ -106,7 +107,7 @@ class Connection:
 
     __slots__ = (
         "_after", "_apart", "_drained", "_ended", "_opcode", "_outgoing", "_outgoing_size", "_paused_at",
-        "_pauses", "_raw", "_reader", "_receive", "_receiver", "_send", "_socket", "_stamped", "_tls",
+        "_pauses", "_raw", "_reader", "_receive", "_receiver", "_send", "_stamped", "_tls",
         "_watcher", "_write_watcher", "backlogged", "closing", "error", "largest_sent", "slack",
     )  # fmt: skip
 
@@ -127,12 +128,11 @@ class Connection:
         self.largest_sent = 0
         # Seconds by which the stamp of the message that is handled may be too late: it is a later one's.
         self.slack = 0.0
-        self._socket: Any = sock
         self._receiver = receiver
         self._opcode = opcode
         self._reader = frames.FrameReader(limits.received)
         self._tls = sock if isinstance(sock, TlsStream) else None
-        self._raw = _non_blocking(sock.sock if isinstance(sock, TlsStream) else sock)
+        self._raw = plain(sock.sock if isinstance(sock, TlsStream) else sock)
         self._stamped = stamped = CLOCK.enable(self._raw)
         # Reads that still look for messages to read apart, which costs a call of the kernel.
         self._apart = _APART if stamped else 0
@@ -229,7 +229,7 @@ class Connection:
             if watcher is not None:
                 watcher.stop()
                 watcher.close()
-        self._socket.close()
+        self._raw.close()
         self._on_drained()
         if self._ended is not None:
             self._ended.set()
@@ -431,19 +431,17 @@ def open_connection(
     ``AnswerTooLarge``, ``RequestTimeout`` or ``ConnectionFailed``.
     """
     started = perf_counter()
-    limit = gevent.Timeout.start_new(timeout)
     sock: Any = None
     try:
-        sock = dial(target, network, timeout, in_memory=True)
-        stream = HandshakeStream(sock, network.limits.headers)
-        _upgrade(stream, f"{target.ws_url}?{query}", headers)
+        with TimeLimit(timeout, "no connection"):
+            sock = dial(target, network, timeout, in_memory=True)
+            stream = HandshakeStream(sock, network.limits.headers)
+            _upgrade(stream, f"{target.ws_url}?{query}", headers)
         return Connection(sock, receiver, opcode, limits=network.limits, early=stream.rest)
     except BaseException as error:
         if sock is not None:
             sock.close()
-        if error is limit:
-            failure: errors.CallError = errors.RequestTimeout(f"no connection within {timeout:g} s")
-        elif isinstance(error, errors.CallError):
+        if isinstance(error, errors.CallError):
             failure = error
         elif isinstance(error, websocket.WebSocketException):
             failure = errors.ConnectionFailed("the server's answer is not a websocket upgrade")
@@ -457,8 +455,6 @@ def open_connection(
             raise
         # websocket-client quotes the answer, which may quote the request and its token.
         raise failure from (None if isinstance(error, websocket.WebSocketException) else error)
-    finally:
-        limit.close()
 
 
 def _upgrade(stream: HandshakeStream, url: str, headers: Mapping[str, str]) -> None:
@@ -476,14 +472,3 @@ def _unstamped(recv: Callable[[int], bytes]) -> _Receive:
 
 
 _mask: Final = partial(random.getrandbits, 32)
-
-
-def _non_blocking(sock: Any) -> Any:
-    """The object whose recv and send never block.
-
-    A gevent socket wraps a plain non-blocking one with less overhead; if that private
-    attribute is missing, a timeout of 0 makes the public methods raise instead of blocking.
-    """
-    sock.settimeout(0)
-    raw = getattr(sock, "_sock", None)
-    return raw if hasattr(raw, "recv") and hasattr(raw, "send") else sock

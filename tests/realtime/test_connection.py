@@ -57,32 +57,15 @@ class Inbox:
         self.gone.set()
 
 
-class Public:
-    """A socket whose private parts cannot be seen: only what every socket has."""
-
-    def __init__(self, sock: Any) -> None:
-        self.recv, self.send, self.settimeout = sock.recv, sock.send, sock.settimeout
-        self.fileno, self.close = sock.fileno, sock.close
-
-
-def _gevent_private(sock: Any) -> Any:
-    assert hasattr(sock, "_sock"), "gevent has renamed it: only the public way is left"
-    return sock
-
-
-WAYS: dict[str, Callable[[Any], Any]] = {"gevent's inner socket": _gevent_private, "public methods": Public}
-
-
-@pytest.fixture(params=WAYS)
-def connect(request: pytest.FixtureRequest):
-    """Connects a ``Connection`` whose socket takes one of the ways."""
+@pytest.fixture
+def connect():
+    """Connects a ``Connection``."""
     made: list[Connection] = []
 
     def make(server: ScriptedServer) -> tuple[Connection, Inbox]:
         sock = gevent.socket.create_connection(("127.0.0.1", server.port))
         ws = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
         ws.connect(f"ws://127.0.0.1:{server.port}/ws", socket=sock)
-        ws.sock = WAYS[request.param](ws.sock)
         inbox = Inbox()
         made.append(Connection(ws.sock, inbox))
         return made[-1], inbox
@@ -145,9 +128,10 @@ def test_what_has_arrived_and_nobody_has_read_is_counted(connect: Any) -> None:
         sender, receiver = plain.socketpair()
         with sender, receiver:
             # Of a descriptor that the hub does not read.
-            connection._raw = receiver
+            own, connection._raw = connection._raw, receiver
             sender.send(message * 3)
             assert connection.unread == 3 * len(message)
+            connection._raw = own
             connection.abort(errors.ConnectionClosed(1000, ""))
             assert connection.unread == 0
 

@@ -15,6 +15,7 @@ __all__ = ["Answer", "HTTPParseError"]
 _READ_SIZE: Final = 65536
 _HEAD_SIZE: Final = 16384
 _BEGIN: Final = b"HTTP/"
+_END: Final = b"\r\n\r\n"
 
 
 class Answer(HTTPResponseParser):
@@ -58,7 +59,7 @@ class Answer(HTTPResponseParser):
         self.received += len(data)
         try:
             if self._body is None:
-                data = self._after_heads(self._head + data)
+                data = self._from_head(self._head + data)
             if data:
                 self.feed(data)
         except HTTPParseError:
@@ -66,8 +67,22 @@ class Answer(HTTPResponseParser):
             if not self.complete:
                 raise
         limit = self._limits.headers
-        if self.received > limit + (FRAMING * self._body.arrived if self._body else 0):
-            raise AnswerTooLarge("what frames the body" if self._body else "the headers", limit, "max_headers")
+        if self.received > limit:
+            if self._body is None:
+                raise AnswerTooLarge("the headers", limit, "max_headers")
+            if self.received > limit + FRAMING * self._body.arrived:
+                raise AnswerTooLarge("what frames the body", limit, "max_headers")
+
+    def _from_head(self, data: bytes) -> bytes:
+        """``data`` from the head of the answer itself on, if that is whole. Interim answers are parsed."""
+        end = data.find(_END)
+        while end >= 0 and data[9:10] == b"1":
+            self.feed(data[: end + 4])
+            data = data[end + 4 :]
+            end = data.find(_END)
+        self._head = data
+        # What is no HTTP has no head, but an error.
+        return b"" if end < 0 and data[:5] == _BEGIN[: len(data)] else data
 
     def end(self) -> None:
         """The server has closed: the end of a body that has neither length nor chunks, and of no other."""
@@ -78,18 +93,6 @@ class Answer(HTTPResponseParser):
             raise ConnectionClosed(1006, "closed inside the answer") from error
         if not self.complete:
             raise ConnectionClosed(1006, "closed inside the answer")
-
-    def _after_heads(self, data: bytes) -> bytes:
-        """Parse the heads that are whole, and return what follows that of the answer itself."""
-        while self._body is None:
-            end = data.find(b"\r\n\r\n") + 4
-            if end < 4:
-                self._head = data
-                # What is no HTTP has no head, but an error.
-                return b"" if data[:5] == _BEGIN[: len(data)] else data
-            self.feed(data[:end])
-            data = data[end:]
-        return data
 
     # What the parser calls, beside ``_on_header_field`` and ``_on_header_value``. A true result is an error.
 

@@ -248,9 +248,8 @@ class GeventTransport:
 def _request_bytes(
     method: str, path: str, host_header: str, headers: Mapping[str, str], body: bytes | None
 ) -> bytes:
-    head = method + " " + path + host_header
-    for name, value in headers.items():
-        head += f"{name}: {value}\r\n"
+    fields = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    head = method + " " + path + host_header + "".join(fields)
     lines = 3 + len(headers)
     if body is not None or method in ("POST", "PUT"):
         # RFC 9110 section 8.6: a method that expects content says when there is none.
