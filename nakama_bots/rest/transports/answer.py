@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from geventhttpclient._parser import HTTPParseError, HTTPResponseParser
@@ -16,6 +17,10 @@ _READ_SIZE: Final = 65536
 _HEAD_SIZE: Final = 16384
 _BEGIN: Final = b"HTTP/"
 _END: Final = b"\r\n\r\n"
+_HEAD: Final = re.compile(
+    rb"HTTP/1\.1 ([2-5]\d\d)(?: [\t -~\x80-\xff]*)?\r\n"
+    rb"((?:[!#-'*+\-.0-9A-Z^-z|~]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
+)
 
 
 class Answer(HTTPResponseParser):
@@ -28,6 +33,8 @@ class Answer(HTTPResponseParser):
     def __init__(self, method: str, limits: Limits) -> None:
         super().__init__()
         self.complete = False
+        # Whether the connection may be used again.
+        self.reusable = False
         self.received = 0
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -45,11 +52,6 @@ class Answer(HTTPResponseParser):
         return _READ_SIZE if self._body else min(_HEAD_SIZE, self._limits.headers + 1 - self.received)
 
     @property
-    def reusable(self) -> bool:
-        """Whether the connection may be used again."""
-        return bool(self.should_keep_alive()) and not self.parser_failed()
-
-    @property
     def body(self) -> bytes:
         """The body, once the answer is complete."""
         return self._body.finish() if self._body else b""
@@ -59,13 +61,14 @@ class Answer(HTTPResponseParser):
         self.received += len(data)
         try:
             if self._body is None:
-                data = self._from_head(self._head + data)
+                data = self._from_head(data)
             if data:
                 self.feed(data)
         except HTTPParseError:
             # What follows a whole answer is no part of it.
             if not self.complete:
                 raise
+            self.reusable = False
         limit = self._limits.headers
         if self.received > limit:
             if self._body is None:
@@ -73,8 +76,39 @@ class Answer(HTTPResponseParser):
             if self.received > limit + FRAMING * self._body.arrived:
                 raise AnswerTooLarge("what frames the body", limit, "max_headers")
 
+    def _take_whole(self, data: bytes) -> bool:
+        """Read an answer in one piece with a length and nothing unusual: nearly all, for half the CPU time."""
+        head = _HEAD.match(data)
+        if head is None:
+            return False
+        lines = head[2].decode("latin-1").split("\r\n")
+        headers: dict[str, str] = {}
+        for line in lines[:-1]:
+            name, _, value = line.partition(":")
+            headers[name.lower()] = value.strip(" \t")
+        length = len(data) - head.end()
+        if (
+            headers.get("content-length") != str(length)
+            or len(headers) < len(lines) - 1
+            or "transfer-encoding" in headers
+            or "connection" in headers
+        ):
+            return False
+        self.status, self.headers = int(head[1]), headers
+        self._begin_body().add(data[head.end() :])
+        self.complete = self.reusable = True
+        return True
+
+    def _begin_body(self) -> Body:
+        headers = self.headers
+        self._body = Body(self._limits.body, headers.get("content-encoding"), headers.get("content-length"))
+        return self._body
+
     def _from_head(self, data: bytes) -> bytes:
-        """``data`` from the head of the answer itself on, if that is whole. Interim answers are parsed."""
+        """What the parser has to parse next. It gets whole heads only."""
+        if not self._head and self._take_whole(data):
+            return b""
+        data = self._head + data
         end = data.find(_END)
         while end >= 0 and data[9:10] == b"1":
             self.feed(data[: end + 4])
@@ -106,13 +140,12 @@ class Answer(HTTPResponseParser):
         self.status = self.get_code()
         fields = self._fields
         if self.status >= 200:
-            self.headers = headers = {
-                name.lower(): value for name, value in zip(fields[::2], fields[1::2], strict=True)
-            }
-            self._body = Body(self._limits.body, headers.get("content-encoding"), headers.get("content-length"))
-            self._on_body = self._body.add
+            values = (value.strip(" \t") for value in fields[1::2])
+            self.headers = dict(zip(map(str.lower, fields[::2]), values, strict=True))
+            self._on_body = self._begin_body().add
         fields.clear()
         return self._method == "HEAD"  # which has no body
 
     def _on_message_complete(self) -> None:
         self.complete = self.status >= 200
+        self.reusable = self.should_keep_alive()

@@ -1,0 +1,76 @@
+"""An answer is the same however the network cuts it."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from nakama_bots.errors import AnswerTooLarge
+from nakama_bots.rest.transports.answer import Answer, HTTPParseError
+from nakama_bots.settings.network import Limits
+
+from .scripted import answer_bytes
+
+PACKED = gzip.compress(b'{"a":1}')
+WHOLE = {
+    "plain": answer_bytes(b'{"a":1}', headers=b"X-Two:  a b \t\r\nX-Empty:\r\nX-Latin: \xe9\xa0\r\n"),
+    "no body": answer_bytes(b"", "404 Not Found"),
+    "no reason": b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}",
+    "packed": answer_bytes(PACKED, headers=b"Content-Encoding: gzip\r\n"),
+    "close": answer_bytes(headers=b"Connection: close\r\n"),
+    "old": b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+    "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Last: 1\r\n\r\n",
+    "interim": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 2 + answer_bytes(b"{}"),
+    "nothing": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "zeros": b"HTTP/1.1 200 OK\r\nContent-Length: 002\r\n\r\n{}",
+    "twice": answer_bytes(headers=b"X: 1\r\nX: 2\r\n"),
+}
+BROKEN = {
+    "two lengths": answer_bytes(headers=b"Content-Length: 2\r\n"),
+    "length and chunks": answer_bytes(headers=b"Transfer-Encoding: chunked\r\n"),
+    "line feed": b"HTTP/1.1 200 OK\r\nX: 1\nContent-Length: 2\r\n\r\n{}",
+    "control character": answer_bytes(headers=b"X: a\0b\r\n"),
+    "name": answer_bytes(headers=b"X y: 1\r\n"),
+    "banner": b"SSH-2.0-OpenSSH_9.2\r\n",
+}
+
+
+def read(data: bytes, size: int, method: str = "GET") -> tuple[object, ...]:
+    answer = Answer(method, Limits())
+    for begin in range(0, len(data), size):
+        assert not answer.complete
+        answer.take(data[begin : begin + size])
+    assert answer.complete
+    return answer.status, answer.headers, answer.body, answer.reusable
+
+
+@pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)
+def test_an_answer_is_the_same_in_one_piece_and_in_many(data: bytes) -> None:
+    whole = read(data, len(data))
+    assert [read(data, size) for size in (1, 7, len(data) - 1)] == [whole] * 3
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
+@pytest.mark.parametrize("size", [1, 100_000])
+def test_what_is_no_http_is_an_error_in_one_piece_and_in_many(data: bytes, size: int) -> None:
+    with pytest.raises(HTTPParseError):
+        read(data, size)
+
+
+def test_what_follows_an_answer_ends_the_use_of_its_connection() -> None:
+    for follows in (b"x", answer_bytes(b"{}")):
+        answer = Answer("GET", Limits())
+        answer.take(answer_bytes(b'{"a":1}') + follows)
+        assert (answer.complete, answer.status, answer.body, answer.reusable) == (True, 200, b'{"a":1}', False)
+
+
+def test_an_answer_to_head_has_no_body() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+    assert read(head, len(head), "HEAD") == (200, {"content-length": "10"}, b"", True)
+
+
+def test_the_headers_of_an_answer_in_one_piece_are_limited() -> None:
+    answer = Answer("GET", Limits(headers=100))
+    with pytest.raises(AnswerTooLarge, match="max_headers"):
+        answer.take(answer_bytes(b"", headers=b"X: " + b"y" * 100 + b"\r\n"))
