@@ -30,7 +30,8 @@ class TimeLimit:
     def __enter__(self) -> None:
         self._expired = _Expired()
         self._timer: Any = gevent.get_hub().loop.timer(self._seconds)
-        self._timer.start(gevent.getcurrent().throw, self._expired)
+        # The loop's own time is as old as its last turn: the limit would be that much shorter.
+        self._timer.start(gevent.getcurrent().throw, self._expired, update=True)
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._timer.close()
