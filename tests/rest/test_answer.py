@@ -24,6 +24,7 @@ WHOLE = {
     "interim": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 2 + answer_bytes(b"{}"),
     "nothing": b"HTTP/1.1 204 No Content\r\n\r\n",
     "zeros": b"HTTP/1.1 200 OK\r\nContent-Length: 002\r\n\r\n{}",
+    "line ends first": b"\r\n\n" + answer_bytes(),
     "twice": answer_bytes(headers=b"X: 1\r\nX: 2\r\n"),
 }
 BROKEN = {
@@ -32,6 +33,7 @@ BROKEN = {
     "line feed": b"HTTP/1.1 200 OK\r\nX: 1\nContent-Length: 2\r\n\r\n{}",
     "control character": answer_bytes(headers=b"X: a\0b\r\n"),
     "name": answer_bytes(headers=b"X y: 1\r\n"),
+    "status": answer_bytes(status="020 OK"),
     "banner": b"SSH-2.0-OpenSSH_9.2\r\n",
 }
 

@@ -16,6 +16,7 @@ __all__ = ["Answer", "HTTPParseError"]
 _READ_SIZE: Final = 65536
 _HEAD_SIZE: Final = 16384
 _BEGIN: Final = b"HTTP/"
+_LINE_END: Final = b"\r\n"
 _END: Final = b"\r\n\r\n"
 _HEAD: Final = re.compile(
     rb"HTTP/1\.1 ([2-5]\d\d)(?: [\t -~\x80-\xff]*)?\r\n"
@@ -108,15 +109,16 @@ class Answer(HTTPResponseParser):
         """What the parser has to parse next. It gets whole heads only."""
         if not self._head and self._take_whole(data):
             return b""
-        data = self._head + data
+        data = (self._head + data).lstrip(_LINE_END)
         end = data.find(_END)
         while end >= 0 and data[9:10] == b"1":
             self.feed(data[: end + 4])
-            data = data[end + 4 :]
+            data = data[end + 4 :].lstrip(_LINE_END)
             end = data.find(_END)
         self._head = data
-        # What is no HTTP has no head, but an error.
-        return b"" if end < 0 and data[:5] == _BEGIN[: len(data)] else data
+        if data[:5] != _BEGIN[: len(data)]:
+            raise HTTPParseError("not HTTP")
+        return b"" if end < 0 else data
 
     def end(self) -> None:
         """The server has closed: the end of a body that has neither length nor chunks, and of no other."""
@@ -138,6 +140,8 @@ class Answer(HTTPResponseParser):
 
     def _on_headers_complete(self) -> bool:
         self.status = self.get_code()
+        if self.status < 100:
+            raise HTTPParseError("not a status")
         fields = self._fields
         if self.status >= 200:
             values = (value.strip(" \t") for value in fields[1::2])
