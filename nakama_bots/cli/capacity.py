@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import orjson
 from rich.console import Console
 
 from nakama_bots.cli.inputs import argument, seconds, share, write_text
@@ -25,6 +24,7 @@ from nakama_bots.results.capacity.answer import answer_lines, exit_code, progres
 from nakama_bots.results.capacity.bisection import WIDTH
 from nakama_bots.results.capacity.document import ARRIVALS, INVALID, PASSED, PLAYERS, CapacityPart, TrialPart
 from nakama_bots.results.capacity.search import MOST_TRIALS, SearchPlan, check_gate, warmup_of
+from nakama_bots.results.files import json_text
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate
 from nakama_bots.results.gate.verdict import verdict_part
@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"nakama-bots capacity: {error}", file=sys.stderr)
         return ExitCode.INVALID
     part = search.answer()
-    document = orjson.dumps(part, option=orjson.OPT_INDENT_2).decode() + "\n"
+    document = json_text(part).decode()
     write_text(reports / "capacity.json", document)
     if arguments.json is not None:
         write_text(arguments.json, document)

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import orjson
 from rich.console import Console
 from rich.progress import Progress
 
@@ -34,6 +33,7 @@ from nakama_bots.results.compare.compare import (
 from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.compare.comparison_text import markdown, table
 from nakama_bots.results.compare.profile import NothingToCompare, read_profile
+from nakama_bots.results.files import json_text
 
 HELP: Final = "compare a run with its baselines: regressed, improved, same or too noisy, name by name"
 
@@ -140,7 +140,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"nakama-bots compare: stopped by {interrupted}", file=sys.stderr)
         return interrupted.exit_code
     for path, text in (
-        (arguments.json, orjson.dumps(comparison, option=orjson.OPT_INDENT_2).decode() + "\n"),
+        (arguments.json, json_text(comparison).decode()),
         (arguments.markdown, markdown(comparison)),
     ):
         if path is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.results.files import write_whole
 from nakama_bots.settings.values import Kind, duration, number
 
 
@@ -52,9 +53,6 @@ share: Final = argument(Kind(_percentage, "a percentage from 0 to 1000, such as 
 
 def write_text(path: Path, text: str) -> None:
     """Write a file as a whole, or to stdout for ``-``. Raises ``ConfigError`` if it cannot be written."""
-    # Imported here: the command line of the emulator does not need the results of runs.
-    from nakama_bots.results.run_folder import write_whole  # noqa: PLC0415
-
     if str(path) == "-":
         sys.stdout.write(text)
         return

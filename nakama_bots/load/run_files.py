@@ -16,6 +16,7 @@ from locust.html import get_html_report
 from nakama_bots.errors import NakamaError
 from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.load.web.banner import inject
+from nakama_bots.results.files import write_whole
 from nakama_bots.results.gate.verdict import Verdict, verdict_part
 from nakama_bots.results.run_folder import (
     TraceError,
@@ -23,7 +24,6 @@ from nakama_bots.results.run_folder import (
     write_summary,
     write_timeline,
     write_traces,
-    write_whole,
 )
 from nakama_bots.results.show.outputs import OUTPUTS, tell_ci, write_output, write_tables
 from nakama_bots.results.show.report.files import REPORT_FILE, write_report

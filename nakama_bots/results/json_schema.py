@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-import orjson
 
 from nakama_bots.results import summary
 from nakama_bots.results.capacity import document
+from nakama_bots.results.files import json_text
 from nakama_bots.results.gate import verdict
 from nakama_bots.results.record import timeline
 
@@ -41,5 +41,4 @@ def schema_of(name: str) -> dict[str, Any]:
 
 def as_text(name: str) -> str:
     """Return the content of the schema file."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return orjson.dumps(schema_of(name), option=options).decode()
+    return json_text(schema_of(name)).decode()

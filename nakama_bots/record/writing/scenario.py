@@ -16,7 +16,7 @@ from nakama_bots.record.redact import Redactor
 from nakama_bots.record.state import packed
 from nakama_bots.record.writing.code import width_for
 from nakama_bots.record.writing.write import LEAST, Choices, Writer, role_calls, role_sends
-from nakama_bots.results.run_folder import write_whole
+from nakama_bots.results.files import write_whole
 
 MOST_LINES: Final = 100
 """Lines of a scenario of 60 calls."""

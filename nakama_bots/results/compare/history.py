@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol, TypedDict, cast
 import orjson
 
 from nakama_bots.errors import NakamaError
-from nakama_bots.results.run_folder import write_whole
+from nakama_bots.results.files import json_text, reading, write_whole, writing
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary
 
@@ -110,20 +110,15 @@ class _Folder:
     def add(self, entry: HistoryEntry) -> None:
         name = "-".join([entry["started"][:19].replace(":", ""), entry["scenario"], entry["label"]])
         safe = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name.strip("-"))
-        try:
+        with writing(self._path, HistoryError):
             self._path.mkdir(parents=True, exist_ok=True)
-            write_whole(self._path / f"{safe[:200]}.json", [_encoded(entry)])
-        except OSError as error:
-            msg = f"{self._path}: cannot be written ({error.strerror})"
-            raise HistoryError(msg) from None
+            write_whole(self._path / f"{safe[:200]}.json", [json_text(entry)])
 
     def entries(self) -> list[HistoryEntry]:
-        try:
-            files = sorted(self._path.iterdir())
-            return _in_order((str(file), file.read_bytes()) for file in files if file.suffix == ".json")
-        except OSError as error:
-            msg = f"{self._path}: cannot be read ({error.strerror})"
-            raise HistoryError(msg) from None
+        with reading(self._path, HistoryError):
+            files = [file for file in sorted(self._path.iterdir()) if file.suffix == ".json"]
+            documents = [(str(file), file.read_bytes()) for file in files]
+        return _in_order(documents)
 
 
 class _Database:
@@ -138,7 +133,7 @@ class _Database:
                     "CREATE TABLE IF NOT EXISTS runs (started TEXT, scenario TEXT, label TEXT, entry BLOB, "
                     "PRIMARY KEY (started, scenario, label))"
                 )
-                connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", (*key, _encoded(entry)))
+                connection.execute("INSERT OR REPLACE INTO runs VALUES (?, ?, ?, ?)", (*key, json_text(entry)))
         except sqlite3.Error as error:
             msg = f"{self._path}: cannot be written ({error})"
             raise HistoryError(msg) from None
@@ -154,10 +149,6 @@ class _Database:
             msg = f"{self._path}: cannot be read ({error})"
             raise HistoryError(msg) from None
         return _in_order((f"{self._path}: {started}", entry) for started, entry in rows)
-
-
-def _encoded(entry: HistoryEntry) -> bytes:
-    return orjson.dumps(entry, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
 def _in_order(documents: Iterable[tuple[str, bytes]]) -> list[HistoryEntry]:

@@ -16,10 +16,11 @@ from typing import Final, TypedDict, cast
 import orjson
 
 from nakama_bots.errors import NakamaError
+from nakama_bots.results.files import json_text, reading, write_whole, writing
 from nakama_bots.results.record import sparse
 from nakama_bots.results.record.recorder import ABANDONED, OTHER, CallKey
 from nakama_bots.results.record.timeline import Timeline
-from nakama_bots.results.run_folder import read_summary, read_timeline, write_whole
+from nakama_bots.results.run_folder import read_summary, read_timeline
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import RunPart, Summary, TargetPart
 
@@ -189,13 +190,8 @@ def read_profile(path: Path, *, warmup: float = 0.0, cooldown: float = 0.0) -> P
     """
     if path.is_dir():
         return profile_of(str(path), read_summary(path), read_timeline(path), warmup=warmup, cooldown=cooldown)
-    try:
-        return from_baseline(str(path), orjson.loads(path.read_bytes()))
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror})"
-    except orjson.JSONDecodeError as error:
-        msg = f"{path}: not whole JSON ({error})"
-    raise ProfileError(msg)
+    with reading(path, ProfileError):
+        return _from_baseline(str(path), orjson.loads(path.read_bytes()))
 
 
 def baseline_of(profile: Profile) -> Baseline:
@@ -225,38 +221,30 @@ def baseline_of(profile: Profile) -> Baseline:
     }
 
 
-def from_baseline(label: str, value: object) -> Profile:
-    """The profile that a baseline's file holds; ``ProfileError`` says what it is instead."""
+def _from_baseline(label: str, value: object) -> Profile:
     schema = value.get("schema") if isinstance(value, dict) else None
     version = schema.removeprefix(SCHEMA_NAME) if isinstance(schema, str) else ""
     if not isinstance(schema, str) or not schema.startswith(SCHEMA_NAME) or not version.isdecimal():
-        msg = (
-            f'{label}: neither a run\'s folder nor a baseline (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
-        )
+        msg = f'neither a run\'s folder nor a baseline (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
         raise ProfileError(msg)
     if int(version) > SCHEMA_VERSION:
-        msg = (
-            f"{label}: written by a newer nakama-bots (schema {version}); this one reads up to {SCHEMA_VERSION}"
-        )
+        msg = f"written by a newer nakama-bots (schema {version}); this one reads up to {SCHEMA_VERSION}"
         raise ProfileError(msg)
     try:
         check(value, Baseline, "baseline")
         baseline = cast("Baseline", value)
         rows = {(row["kind"], row["name"]): _blocks(row) for row in baseline["rows"]}
     except (ShapeError, ValueError) as error:
-        msg = f"{label}: a damaged baseline ({error})"
+        msg = f"a damaged baseline ({error})"
         raise ProfileError(msg) from None
     return Profile(label, baseline["run"], baseline["target"], baseline["versions"], baseline["window"], rows)
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
     """Write the file, whole or not at all; ``ProfileError`` when it cannot be written."""
-    try:
+    with writing(path, ProfileError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, [orjson.dumps(baseline, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)])
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise ProfileError(msg) from None
+        write_whole(path, [json_text(baseline)])
 
 
 def _blocks(row: BaselineRow) -> Blocks:

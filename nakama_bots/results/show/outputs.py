@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-import orjson
-
 from nakama_bots.errors import NakamaError
+from nakama_bots.results.files import compressed, json_text, write_whole, writing
 from nakama_bots.results.gate.verdict import Verdict, verdict_part
 from nakama_bots.results.record.recorder import no_pause
 from nakama_bots.results.record.request_samples import RequestLog
 from nakama_bots.results.record.timeline import Timeline
-from nakama_bots.results.run_folder import VERDICT_FILE, compressed, write_whole
+from nakama_bots.results.run_folder import VERDICT_FILE
 from nakama_bots.results.show.csv_files import calls_csv, gauges_csv
 from nakama_bots.results.show.junit import junit
 from nakama_bots.results.show.markdown import job_summary, pull_request
@@ -35,12 +34,8 @@ class OutputError(NakamaError):
     """A file cannot be written: the path and why, in one line."""
 
 
-def _verdict_json(verdict: Verdict, summary: Summary) -> bytes:
-    return orjson.dumps(verdict_part(verdict, summary), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
 OUTPUTS: Final[Mapping[str, Callable[[Verdict, Summary], bytes]]] = {
-    VERDICT_FILE: _verdict_json,
+    VERDICT_FILE: lambda verdict, summary: json_text(verdict_part(verdict, summary)),
     JUNIT_FILE: junit,
     JOB_SUMMARY_FILE: lambda verdict, summary: job_summary(verdict, summary).encode(),
     PULL_REQUEST_FILE: lambda verdict, summary: pull_request(verdict, summary).encode(),
@@ -85,9 +80,6 @@ def write_tables(
 
 
 def _write(path: Path, parts: Iterable[bytes], *, packed: bool = False) -> Path:
-    try:
+    with writing(path, OutputError):
         write_whole(path, parts, opener=compressed if packed else None)
-    except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise OutputError(msg) from None
     return path

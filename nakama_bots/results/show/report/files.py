@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final
 
+from nakama_bots.results.files import write_whole
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.record.recorder import no_pause
 from nakama_bots.results.record.timeline import Timeline
@@ -18,7 +19,6 @@ from nakama_bots.results.run_folder import (
     read_timeline,
     read_traces,
     read_verdict,
-    write_whole,
 )
 from nakama_bots.results.show.report.page import render
 from nakama_bots.results.show.report.view import RunView, bins_of
