@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import correlation, linear_regression
 from typing import Final, TypedDict
 
 from nakama_bots.results.bottleneck.bins import RunBins, Series
@@ -62,16 +63,9 @@ def _line(name: str, points: Sequence[tuple[float, float]]) -> SizePart | None:
     loads = {round(players) for players, _ in points}
     if len(loads) < FEWEST or max(loads) < 2 * min(loads):
         return None
-    number = len(points)
-    mean_load = sum(players for players, _ in points) / number
-    mean = sum(value for _, value in points) / number
-    spread = sum((players - mean_load) ** 2 for players, _ in points)
-    slope = sum((players - mean_load) * (value - mean) for players, value in points) / spread
-    idle = mean - slope * mean_load
-    total = sum((value - mean) ** 2 for _, value in points)
-    left = sum((value - idle - slope * players) ** 2 for players, value in points)
-    r2 = 1 - left / total if total else 0.0
-    if slope <= 0 or r2 < _FITS:
+    players, values = zip(*points, strict=True)
+    slope, idle = linear_regression(players, values)
+    if slope <= 0 or (r2 := correlation(players, values) ** 2) < _FITS:
         return None
     return {
         "figure": name, "idle": round(max(0.0, idle), 6), "per_player": round(slope, 9), "r2": round(r2, 4),

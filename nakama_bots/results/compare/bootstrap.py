@@ -60,39 +60,32 @@ def log_percentiles(
     ]
 
 
-def paired_failure_share(run: Blocks, base: Blocks, generator: random.Random, rounds: int = ROUNDS) -> Estimate:
-    """The difference of the share of failed calls, 0 to 1, where block i of both was measured side by side."""
-    sides = [
+def failure_share(
+    run: Blocks, generator: random.Random, *, base: Blocks | None = None, rounds: int = ROUNDS
+) -> Estimate:
+    """Return the share of failed calls, 0 to 1; ``run`` must not be empty.
+
+    With ``base``, whose block i was measured side by side, return how much higher the share of ``run`` is.
+    """
+    sides = [run] if base is None else [run, base]
+    counts = [
         [(failed, failed + sum(ok.values())) for ok, failed in zip(side.ok, side.failed, strict=True)]
-        for side in (run, base)
+        for side in sides
     ]
     numbers = range(len(run.ok))
 
-    def difference(chosen: Sequence[int]) -> float | None:
+    def share(chosen: Sequence[int]) -> float | None:
         shares = []
-        for side in sides:
+        for side in counts:
             failed, of = (sum(side[number][part] for number in chosen) for part in (0, 1))
             if not of:
                 return None
             shares.append(failed / of)
-        return shares[0] - shares[1]
+        return shares[0] - sum(shares[1:])
 
-    drawn = (difference(generator.choices(numbers, k=len(numbers))) for _ in range(rounds))
-    point = difference(numbers) or 0.0
-    blocks = min(run.spread_over, base.spread_over)
-    return _estimate(point, [value for value in drawn if value is not None], blocks)
-
-
-def failure_share(blocks: Blocks, generator: random.Random, rounds: int = ROUNDS) -> Estimate:
-    """Return the share of failed calls, 0 to 1; ``blocks`` must not be empty."""
-    pairs = [(failed, failed + sum(ok.values())) for ok, failed in zip(blocks.ok, blocks.failed, strict=True)]
-    drawn = []
-    for _ in range(rounds):
-        failed, of = map(sum, zip(*generator.choices(pairs, k=len(pairs)), strict=True))
-        if of:
-            drawn.append(failed / of)
-    failed, of = map(sum, zip(*pairs, strict=True))
-    return _estimate(failed / of, drawn, blocks.spread_over)
+    drawn = (share(generator.choices(numbers, k=len(numbers))) for _ in range(rounds))
+    blocks = min(side.spread_over for side in sides)
+    return _estimate(share(numbers) or 0.0, [value for value in drawn if value is not None], blocks)
 
 
 def student(probability: float, freedom: float) -> float:

@@ -22,7 +22,6 @@ from nakama_bots.results.compare.bootstrap import (
     Estimate,
     failure_share,
     log_percentiles,
-    paired_failure_share,
     student,
 )
 from nakama_bots.results.compare.comparison import (
@@ -301,7 +300,7 @@ def _estimates(blocks: Blocks, statistics: Sequence[str], seed: str) -> list[Est
 
 def _compare_pairs(test: _Test, run: Blocks, base: Blocks, options: CompareOptions) -> None:
     if test.statistic == FAILURES:
-        test.difference = paired_failure_share(run, base, random.Random(f"{options.seed} {test.key} pairs"))
+        test.difference = failure_share(run, random.Random(f"{options.seed} {test.key} pairs"), base=base)
         return
     percent = PERCENTILES[test.statistic]
     test.difference = pairs.change(run, base, percent)
