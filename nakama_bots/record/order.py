@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from itertools import pairwise
 
 from nakama_bots.record.steps import Part, Step
 
@@ -46,40 +48,26 @@ class Order:
 
     def circular(self) -> bool:
         """True if some steps would wait for each other."""
-        graph = self._graph()
-        number: defaultdict[int, int] = defaultdict(int)
-        for following in graph.values():
-            for one in following:
-                number[one] += 1
-        free = [one for one in graph if not number[one]]
-        ended = 0
-        while free:
-            ended += 1
-            for one in graph[free.pop()]:
-                number[one] -= 1
-                if not number[one]:
-                    free.append(one)
-        return ended < len(graph)
+        try:
+            TopologicalSorter(self._graph()).prepare()
+        except CycleError:
+            return True
+        return False
 
     def _node(self, step: Step) -> int:
         return self._points.get(id(step), id(step))
 
-    def _graph(self) -> dict[int, set[int]]:
-        graph: dict[int, set[int]] = {}
+    def _graph(self) -> Mapping[int, set[int]]:
+        graph: defaultdict[int, set[int]] = defaultdict(set)
         for part in self._parts:
-            nodes = [self._node(step) for step in part.steps]
-            for one, following in _pairs(nodes):
-                graph.setdefault(one, set())
-                if following is not None:
-                    graph[one].add(following)
+            for one, following in pairwise(map(self._node, part.steps)):
+                graph[one].add(following)
         for one, later in self._after.items():
-            graph.setdefault(one, set()).update(later)
-            for following in later:
-                graph.setdefault(following, set())
+            graph[one] |= later
         return graph
 
     @staticmethod
-    def _reached(start: int, graph: dict[int, set[int]]) -> set[int]:
+    def _reached(start: int, graph: Mapping[int, set[int]]) -> set[int]:
         reached: set[int] = set()
         left = [start]
         while left:
@@ -88,7 +76,3 @@ class Order:
                     reached.add(one)
                     left.append(one)
         return reached
-
-
-def _pairs(nodes: Sequence[int]) -> Iterator[tuple[int, int | None]]:
-    yield from zip(nodes, [*nodes[1:], None], strict=True)

@@ -46,7 +46,7 @@ def log_percentiles(
 
     Logarithms, because a change of latency is a factor. A value below a microsecond counts as one.
     """
-    whole = blocks.whole()
+    whole = sparse.merged(blocks.ok)
     order = _thinned(sorted(whole))
     lanes = [_lanes(block, order) for block in blocks.ok]
     drawn: list[list[float]] = [[] for _ in percents]

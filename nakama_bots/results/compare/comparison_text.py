@@ -21,7 +21,7 @@ from nakama_bots.results.compare.comparison import (
     Source,
 )
 from nakama_bots.results.compare.coverage import coverage_text
-from nakama_bots.results.show.text import shorten
+from nakama_bots.results.show.text import aligned, shorten, widths_of
 
 _HEADINGS: Final = ("", "name", "calls", "", "baseline", "run", "change", "between")
 _LEFT: Final = (0, 1, 3)
@@ -39,8 +39,7 @@ def table(comparison: Comparison) -> str:
     ]
     if judged:
         cells = [_HEADINGS, *(_cells(row) for row in judged)]
-        widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADINGS))]
-        lines += ["  ".join(_aligned(line, widths)).rstrip() for line in cells]
+        lines += [line.rstrip() for line in aligned(cells, widths_of(cells), _LEFT)]
         lines.append("")
     others = not_judged(comparison)
     lines += [f"not judged: {line}" for line in others]
@@ -130,13 +129,6 @@ def _cells(row: Row) -> tuple[str, ...]:
         change(row),
         between(row),
     )
-
-
-def _aligned(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [
-        cell.ljust(width) if column in _LEFT else cell.rjust(width)
-        for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
-    ]
 
 
 def _markdown_row(row: Row) -> str:

@@ -107,13 +107,6 @@ class Blocks:
         squares = sum(count**2 for count in counts)
         return sum(counts) ** 2 / squares if squares else 0.0
 
-    def whole(self) -> sparse.Buckets:
-        """Merge all blocks."""
-        total: sparse.Buckets = {}
-        for block in self.ok:
-            sparse.add(total, block)
-        return total
-
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -198,7 +191,7 @@ def baseline_of(profile: Profile) -> Baseline:
     """What ``baseline promote`` writes."""
     rows: list[BaselineRow] = []
     for (kind, name), blocks in profile.rows.items():
-        found = sparse.percentiles(blocks.whole(), (50.0, 95.0, 99.0))
+        found = sparse.percentiles(sparse.merged(blocks.ok), (50.0, 95.0, 99.0))
         p50, p95, p99 = (None if value is None else round(value * 1e3, 3) for value in found)
         rows.append({
             "kind": kind,

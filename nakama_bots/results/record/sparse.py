@@ -49,6 +49,14 @@ def add_encoded(buckets: Buckets, encoded: EncodedHistogram) -> None:
         add(buckets, decode(encoded["hdr"]))
 
 
+def merged(blocks: Iterable[Buckets]) -> Buckets:
+    """Return the counts of all blocks together."""
+    total: Buckets = {}
+    for block in blocks:
+        add(total, block)
+    return total
+
+
 def decode(hdr: str) -> Buckets:
     """Return the filled buckets of an HDR V2 text. Raises ``ValueError`` if it is not one of ours."""
     counted = decode_hdr(hdr)

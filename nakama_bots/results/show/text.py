@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from textwrap import wrap
 from typing import Final, Literal
@@ -148,20 +148,30 @@ def _table(calls: list[CallPart]) -> list[str]:
     return _columns([_HEADER, *(_row(call) for call in calls)], left=2)
 
 
-def _columns(rows: list[tuple[str, ...]], *, left: int) -> list[str]:
-    """Align rows under their header; the first ``left`` columns are text, the last of these is cut to fit."""
-    name = left - 1
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    others = sum(widths) - widths[name] + len(_GAP) * (len(widths) - 1)
-    widths[name] = min(widths[name], max(_NAME_AT_LEAST, WIDTH - others))
-    lines = [
+def aligned(rows: Sequence[tuple[str, ...]], widths: Sequence[int], left: Container[int]) -> list[str]:
+    """Return rows as lines; columns in ``left`` are text, cut to their width, the others are numbers."""
+    return [
         _GAP.join(
-            shorten(cell, width).ljust(width) if column < left else cell.rjust(width)
+            shorten(cell, width).ljust(width) if column in left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in rows
     ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+
+
+def widths_of(rows: Sequence[tuple[str, ...]]) -> list[int]:
+    """Return the width that each column needs."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def _columns(rows: Sequence[tuple[str, ...]], *, left: int) -> list[str]:
+    """Align rows under their header; the first ``left`` columns are text, the last of these is cut to fit."""
+    name = left - 1
+    widths = widths_of(rows)
+    others = sum(widths) - widths[name] + len(_GAP) * (len(widths) - 1)
+    widths[name] = min(widths[name], max(_NAME_AT_LEAST, WIDTH - others))
+    head, *lines = aligned(rows, widths, range(left))
+    return [head, "-" * len(head), *lines]
 
 
 def _row(call: CallPart) -> tuple[str, ...]:

@@ -93,15 +93,6 @@ def distribution(title: str, names: Mapping[str, sparse.Buckets]) -> Chart:
     return Chart(title, "ms", tuple(lines), x=X.PERCENTILE, log=True)
 
 
-def whole(blocks: Sequence[sparse.Buckets]) -> sparse.Buckets:
-    """Merge all bins."""
-    total: sparse.Buckets = {}
-    for block in blocks:
-        for bucket, times in block.items():
-            total[bucket] = total.get(bucket, 0) + times
-    return total
-
-
 def figures(times: Latency) -> tuple[str, ...]:
     """Return the cells under ``LATENCY_HEADERS``."""
     return tuple(milliseconds(times[key]) for key in ("p50", "p90", "p95", "p99", "max"))

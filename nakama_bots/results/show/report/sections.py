@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from nakama_bots import observer
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import ABANDONED
+from nakama_bots.results.record.sparse import merged
 from nakama_bots.results.show.published import with_unit
 from nakama_bots.results.show.report.capacity import capacity
 from nakama_bots.results.show.report.charts import MOST_LINES
@@ -29,7 +30,6 @@ from nakama_bots.results.show.report.parts import (
     over_time,
     per_second,
     rows_table,
-    whole,
 )
 from nakama_bots.results.show.report.view import RunView
 from nakama_bots.results.summary import CallPart, Summary
@@ -85,7 +85,7 @@ def _calls(run: RunView, title: str, kinds: Iterable[str]) -> Items:
         some = dict(list(binned.items())[:MOST_LINES])
         left_out = f", the {MOST_LINES} most frequent" if len(binned) > MOST_LINES else ""
         items["distribution"] = distribution(
-            f"Latency distribution{left_out}", {name: whole(blocks) for name, blocks in some.items()}
+            f"Latency distribution{left_out}", {name: merged(blocks) for name, blocks in some.items()}
         )
         for name, blocks in list(binned.items())[:_MOST_CHARTS]:
             items[name] = latency_over_time(run, name, {name: blocks})
@@ -243,7 +243,7 @@ def _delivery_by_kind(run: RunView) -> Items:
     binned = {name: run.bins.samples[name] for name in busiest if name in run.bins.samples}
     items: dict[str, Item] = {"by kind": Table("By kind", ("kind", *_DELIVERED, *LATENCY_HEADERS), rows)}
     if binned:
-        lines = {name.removeprefix(_KIND_PREFIX): whole(blocks) for name, blocks in binned.items()}
+        lines = {name.removeprefix(_KIND_PREFIX): merged(blocks) for name, blocks in binned.items()}
         items["distribution by kind"] = distribution("Delivery distribution by kind", lines)
     return items
 
@@ -260,7 +260,7 @@ def _is_a_kind(name: str) -> bool:
 def _with_corrected(run: RunView, name: str) -> dict[str, Any]:
     names = {name: name, f"{name}, corrected": name + observer.CORRECTED}
     return {
-        shown: whole(run.bins.samples[sample]) for shown, sample in names.items() if sample in run.bins.samples
+        shown: merged(run.bins.samples[sample]) for shown, sample in names.items() if sample in run.bins.samples
     }
 
 
@@ -276,7 +276,7 @@ def _ticks(run: RunView) -> Items:
     blocks = run.bins.samples.get(observer.TICK_LATENESS)
     if blocks:
         items["chart"] = latency_over_time(run, "Tick lateness over time", {"lateness": blocks})
-        items["distribution"] = distribution("Tick lateness distribution", {"lateness": whole(blocks)})
+        items["distribution"] = distribution("Tick lateness distribution", {"lateness": merged(blocks)})
     return items
 
 
