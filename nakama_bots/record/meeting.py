@@ -17,6 +17,7 @@ from nakama_bots.record.causes import cause_of
 from nakama_bots.record.correlate import Own
 from nakama_bots.record.order import Order
 from nakama_bots.record.steps import Part, Step, refs_of, value_of
+from nakama_bots.record.writing.code import new_name
 
 _JOINS: Final = frozenset({"party_join", "party_accept", "party_remove", "party_promote"})
 _ENTERS: Final = frozenset({"channel_join", "match_join", "party_join", "status_follow"})
@@ -189,10 +190,7 @@ class Meeting:
         following = part.steps[index] if index < len(part.steps) else None
         if following is not None and following.kind in ("done", "share"):
             return following.name
-        name = f"{part.role.name} {step.verb}"
-        found, number = name, 2
-        while found in self._taken:
-            found, number = f"{name} {number}", number + 1
+        found = new_name(f"{part.role.name} {step.verb}", self._taken, " ")
         self._taken.add(found)
         part.steps.insert(index, Step("done", step.ended, step.ended, name=found))
         return found

@@ -19,7 +19,7 @@ from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
 from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import invoke
-from nakama_bots.record.writing.code import Raw
+from nakama_bots.record.writing.code import Raw, new_name
 from nakama_bots.record.writing.invoke import Written
 
 _REACTION: Final = 0.15
@@ -448,10 +448,7 @@ def _shared_name(ref: Ref, taken: Any) -> str:
         noun = ref.event.name if isinstance(ref.event, TapedCall) else ref.event.key
         name = noun.rpartition("/")[2].replace("_create", "").replace("_join", "") + "_id"
     name = "".join(one if one.isalnum() else "_" for one in name).strip("_").lower() or "value"
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{name}_{number}", number + 1
-    return found
+    return new_name(name, taken)
 
 
 def _pause(part: Part) -> None:

@@ -6,8 +6,9 @@ A call that is too long for a line has its arguments on a line of their own, or 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,6 +64,12 @@ class Variable:
     """What it is in each repetition."""
     packed: bool = False
     """Whether it has bytes as base64, as the data file does."""
+
+
+def new_name(wanted: str, taken: Container[str], gap: str = "_") -> str:
+    """Return ``wanted``, with a number behind ``gap`` if it is taken."""
+    names = chain([wanted], (f"{wanted}{gap}{number}" for number in count(2)))
+    return next(name for name in names if name not in taken)
 
 
 def quoted(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from nakama_bots.record.writing.code import Invoke, Raw, Variable
+from nakama_bots.record.writing.code import Invoke, Raw, Variable, new_name
 from nakama_bots.record.writing.merge import Different, Merge, shape
 from nakama_bots.record.writing.nodes import Layout, Node, names_in, walk
 
@@ -270,11 +270,7 @@ def _name_of(body: Sequence[Node], taken: set[str]) -> str:
     others = [one for one in others if one != name.partition("_")[0]]
     if len(verbs) > 1:
         name += f"_and_{others[-1]}" if others else "_and_more"
-    name = f"{name}_once" if name in _OF_USERS else name
-    found, number = name, 2
-    while found in taken:
-        found, number = f"{name}_{number}", number + 1
-    return found
+    return new_name(f"{name}_once" if name in _OF_USERS else name, taken)
 
 
 _OF_USERS: Final = frozenset({

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from nakama_bots.record.writing.code import Invoke, Item, Raw, Text, Variable, flat, has_sources
+from nakama_bots.record.writing.code import Invoke, Item, Raw, Text, Variable, flat, has_sources, new_name
 from nakama_bots.record.writing.nodes import Node, argument_name, plural, walk
 
 _AS_THEY_ARE: Final = ("crew.done", "crew.after", "crew.hear", "crew.share")
@@ -117,9 +117,7 @@ class Merge:
     def _name(self, hint: str) -> str:
         name = "".join(one if one.isalnum() else "_" for one in hint.lower()).strip("_")[:_MOST_NAME] or "value"
         name = name if name[0].isalpha() and name not in ("id", "type", "open", "from") else f"the_{name}"
-        found, number = name, 2
-        while found in self._used:
-            found, number = f"{name}_{number}", number + 1
+        found = new_name(name, self._used)
         self._used.add(found)
         return found
 
