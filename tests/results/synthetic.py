@@ -20,10 +20,15 @@ RUN = {
 
 def blocks(seed, count, *, shift=1.0, between=0.01, within=0.03, failing=0):
     """Lognormal times around 6.7 ms; those above the 90th percentile are ``shift`` times as long."""
+    made = _drawn(seed, count, shift, between, within)
+    return Blocks([next(made) for _ in range(BLOCKS)], [failing] * BLOCKS)
+
+
+def _drawn(seed, count, shift, between, within):
+    """One block after the other."""
     generator = random.Random(seed)
     speed = math.exp(generator.gauss(0, between))
-    made = []
-    for _ in range(BLOCKS):
+    while True:
         pace = speed * math.exp(generator.gauss(0, within))
         block = {}
         for _ in range(count // BLOCKS):
@@ -31,8 +36,7 @@ def blocks(seed, count, *, shift=1.0, between=0.01, within=0.03, failing=0):
             seconds = 0.0067 * math.exp(deviation / 2) * pace * (shift if deviation > 1.28 else 1.0)
             bucket = sparse.bucket_of(int(seconds * 1e6))
             block[bucket] = block.get(bucket, 0) + 1
-        made.append(block)
-    return Blocks(made, [failing] * BLOCKS)
+        yield block
 
 
 def pairs(seed, count, *, shift=1.0, drift=0.1):
@@ -42,9 +46,9 @@ def pairs(seed, count, *, shift=1.0, drift=0.1):
     for _ in range(BLOCKS):
         pace = math.exp(generator.gauss(0, drift))
         for side, factor in zip(sides, (1.0, shift), strict=True):
-            own = blocks(generator.random(), count, shift=factor, between=0, within=0.01)
+            own = next(_drawn(generator.random(), count, factor, 0, 0.01))
             slowed = {}
-            for bucket, number in own.ok[0].items():
+            for bucket, number in own.items():
                 slower = sparse.bucket_of(int(sparse.highest_in(bucket) * pace))
                 slowed[slower] = slowed.get(slower, 0) + number
             side.append(slowed)
