@@ -54,7 +54,7 @@ from locust import constant, task
 from nakama_bots.load import NakamaUser
 
 class Pings(NakamaUser):
-    wait_time = constant(0.02)
+    wait_time = constant(0.1)
 
     @task
     def ping(self):
@@ -70,7 +70,7 @@ def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
         sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
         # Not slower: what is slow depends on the machine.
         emulator, f"{emulator} --fault error:on=ping,code=3,rate=0.5",
-        "--users", "6", "--rounds", "10", "--block", "5", "--settle", "0.5",
+        "--users", "2", "--rounds", "10", "--block", "5", "--settle", "0.5",
         "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}",
         "--name", "WS ping", "--statistic", "failures",
         "--reports", str(tmp_path / "reports"), "--json", str(result),
