@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import urllib.error
@@ -22,6 +23,7 @@ from types import TracebackType
 from typing import Any
 
 import psutil
+import warm
 from limits import NO_LIMITS
 
 from nakama_bots.results.record.timeline import Timeline
@@ -60,6 +62,23 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def _started(
+    launcher: Sequence[str],
+    arguments: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    streams: Sequence[int],
+) -> subprocess.Popen[bytes] | warm.Command:
+    """Start ``locust``; as a new interpreter where that makes a difference."""
+    if not launcher and warm.same_imports(environment):
+        return warm.Command(arguments, cwd, environment, streams)
+    stdin, stdout, stderr = streams
+    return subprocess.Popen(
+        [*launcher, sys.executable, "-m", "locust", *arguments], cwd=cwd, env=environment,
+        stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True,
+    )  # fmt: skip
+
+
 class Locust:
     """One ``locust`` command. ``output`` is what it has said so far on both streams."""
 
@@ -87,28 +106,25 @@ class Locust:
         self.reports = reports
         self._lines: list[str] = []
         self._news = threading.Condition()
+        reading, output = os.pipe()
+        self._stream = os.fdopen(reading)
         with contextlib.ExitStack() as stack:
+            stack.callback(os.close, output)
+            typed = stack.enter_context(tempfile.TemporaryFile())
+            typed.write((stdin or "").encode())
+            typed.seek(0)
             apart = stack.enter_context(stdout.open("w")) if stdout is not None else None
-            self._process = subprocess.Popen(
-                [*launcher, sys.executable, "-m", "locust", "-f", f"{locustfile},{UNTIL}", *prefix,
-                 "--nakama-reports", str(reports), *arguments],
-                cwd=cwd,
-                env=inherited | {"PYTHONPATH": str(ROOT), "NAKAMA_LIVE": "off"} | dict(environment or {}),
-                stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
-                stdout=subprocess.PIPE if apart is None else apart,
-                stderr=subprocess.STDOUT if apart is None else subprocess.PIPE,
-                text=True,
-                start_new_session=True,
-            )  # fmt: skip
-        if self._process.stdin is not None:
-            with self._process.stdin as typed:
-                typed.write(stdin or "")
-        self._stream = self._process.stdout or self._process.stderr
+            self._process = _started(
+                launcher,
+                ["-f", f"{locustfile},{UNTIL}", *prefix, "--nakama-reports", str(reports), *arguments],
+                cwd,
+                inherited | {"PYTHONPATH": str(ROOT), "NAKAMA_LIVE": "off"} | dict(environment or {}),
+                (typed.fileno(), output if apart is None else apart.fileno(), output),
+            )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
     def _read(self) -> None:
-        assert self._stream is not None
         for line in self._stream:
             with self._news:
                 self._lines.append(line)
@@ -172,7 +188,6 @@ class Locust:
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
         self._reader.join(TIMEOUT)
-        assert self._stream is not None
         self._stream.close()
 
     @property

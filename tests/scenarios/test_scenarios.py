@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,13 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from load.running import ROOT, TIMEOUT, UNTIL, WITHOUT_LIMITS, until
+from load import running as locust
 
-from nakama_bots.results.run_folder import read_summary
 from nakama_bots.results.show.published import WORKLOADS
 from nakama_bots.results.summary import DeliveryPart, Summary
 
-FILES = f"locustfile.py,{UNTIL}"
+HEADLESS = ("--headless", *locust.WITHOUT_LIMITS)
+ROOT = locust.ROOT
 SCENARIOS = sorted((ROOT / "scenarios").glob("[!_]*.py"))
 DOCS = ROOT / "docs" / "scenarios.md"
 
@@ -135,25 +134,22 @@ def done_by(together: Together) -> dict[str, str]:
     names = [
         name for does in together.scenarios.values() for name in (*does.calls, *does.counts, *does.samples)
     ]
-    return until(*names, *together.more, seconds=together.seconds)
+    return locust.until(*names, *together.more, seconds=together.seconds)
 
 
 def run(reports: Path, together: Together) -> tuple[Summary, str]:
     """Everything that the scenarios did in a few seconds against the embedded emulator."""
     users = [{"user_class_name": name, "fixed_count": does.users} for name, does in together.scenarios.items()]
     number = str(sum(does.users for does in together.scenarios.values()))
-    done = subprocess.run(
-        [sys.executable, "-m", "locust", "-f", FILES, *together.scenarios, "--headless",
-         *WITHOUT_LIMITS, "-u", number, "-r", number,
-         "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
-         "--nakama-reports", str(reports), "--config-users", json.dumps(users)],
-        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False,
-        env=os.environ | {"DAY_IN_THE_LIFE_SCALE": "0.02", "PYTHONPATH": str(ROOT)} | done_by(together),
+    done = locust.run(
+        reports, *together.scenarios, "-u", number, "-r", number,
+        "--nakama-emulator-matchmaker-interval", "0.2", *together.arguments,
+        "--config-users", json.dumps(users), prefix=HEADLESS,
+        environment={"DAY_IN_THE_LIFE_SCALE": "0.02"} | done_by(together),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    (folder,) = reports.iterdir()
-    return read_summary(folder), done.stderr
+    assert done.finish() == 0
+    assert locust.TRACE not in done.output
+    return done.summary, done.output
 
 
 def figures(part: DeliveryPart) -> tuple[int, ...]:
@@ -238,24 +234,21 @@ def listed() -> list[str]:
     return re.findall(r"^\s+(\w+)$", done.stdout + done.stderr, re.MULTILINE)
 
 
-def locust(reports: Path, done: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "locust", "-f", FILES, "--headless", *WITHOUT_LIMITS, "-u", "2", "-r", "2",
-         "--nakama-reports", str(reports), *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT, check=False,
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | until(done),
-    )  # fmt: skip
+def two_users(reports: Path, done: str, *arguments: str) -> locust.Locust:
+    return locust.run(
+        reports, "-u", "2", "-r", "2", *arguments, prefix=HEADLESS, environment=locust.until(done)
+    )
 
 
 def test_without_names_the_calm_mix_runs(tmp_path: Path) -> None:
-    assert locust(tmp_path, "connect").returncode == 0
-    (folder,) = tmp_path.iterdir()
-    assert sorted(read_summary(folder)["run"]["scenario"].split("-")) == ["duel", "townsquare"]
+    calm = two_users(tmp_path, "connect")
+    assert calm.finish() == 0
+    assert sorted(calm.summary["run"]["scenario"].split("-")) == ["duel", "townsquare"]
 
 
 def test_what_the_server_lacks_is_told_in_a_line(tmp_path: Path) -> None:
-    done = locust(tmp_path, "failure", "HeroicGoRpc", "--nakama-go-rpc", "nobody")
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    (line,) = (line for line in done.stderr.splitlines() if "needs a server with" in line)
+    done = two_users(tmp_path, "failure", "HeroicGoRpc", "--nakama-go-rpc", "nobody")
+    assert done.finish() == 1
+    assert locust.TRACE not in done.output
+    (line,) = (line for line in done.output.splitlines() if "needs a server with" in line)
     assert "HeroicGoRpc needs a server with a Go module whose RPC --nakama-go-rpc names" in line
