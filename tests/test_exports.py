@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import bound_client
@@ -51,7 +52,7 @@ NAMES = (
 
 def test_the_front_door() -> None:
     assert set(NAMES) <= set(dir(nakama_bots))
-    assert nakama_bots.__version__.count(".") == 2
+    assert nakama_bots.__version__ == version("nakama_bots")
     found = python(
         "import sys, nakama_bots\n"
         "assert 'gevent' not in sys.modules and 'locust' not in sys.modules\n"

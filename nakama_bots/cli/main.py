@@ -8,9 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import Any, Final, NoReturn
 
+from nakama_bots import __version__
 from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
@@ -51,7 +51,7 @@ class _CommandParser(argparse.ArgumentParser):
 def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
     """Return the parser for these subcommands."""
     top = _CommandParser(prog="nakama-bots", description="Load testing and bots for the Nakama game server.")
-    top.add_argument("--version", action="version", version=f"nakama-bots {version('nakama_bots')}")
+    top.add_argument("--version", action="version", version=f"nakama-bots {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="|".join(NAMES))
     for name, subcommand in subcommands(names).items():
         sub = commands.add_parser(
