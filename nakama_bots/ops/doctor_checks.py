@@ -306,8 +306,7 @@ def _server_age(patient: Patient) -> str:
         return "not known"
     player, world = patient.players[0], patient.world
     with closing(world.transport(world.network)) as transport:
-        path = world.target.path + HEALTH.path()
-        headers = transport.send(world.target, "GET", path, {}, None, world.timeouts).headers
+        headers = transport.send(world.target, "GET", HEALTH.path(), {}, None, world.timeouts).headers
     if headers.get("server") == SERVER_NAME:
         return "this package's emulator, not a real Nakama"
     for since, call in _SINCE:
