@@ -72,7 +72,11 @@ def same_imports(environment: Mapping[str, str]) -> bool:
     def seen(names: Mapping[str, str]) -> dict[str, str]:
         return {name: value for name, value in names.items() if name.startswith(_AT_IMPORT)}
 
-    return seen(environment) == seen(_environment()) and "COVERAGE_PROCESS_CONFIG" not in environment
+    return (
+        hasattr(os, "pidfd_open")
+        and seen(environment) == seen(_environment())
+        and "COVERAGE_PROCESS_CONFIG" not in environment
+    )
 
 
 def _environment() -> dict[str, str]:
