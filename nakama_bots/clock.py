@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+_new: Final = tuple.__new__
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +73,5 @@ class Ticker:
         number = max(next_number, int((now - self._start) * self.rate))
         self._next = number + 1
         planned = self._start + number / self.rate
-        return Tick(number, planned, now - planned if now > planned else 0.0, number - next_number)
+        # As ``Tick(..)``, in half the time.
+        return _new(Tick, (number, planned, now - planned if now > planned else 0.0, number - next_number))

@@ -43,7 +43,7 @@ HIGH_WATER: Final = 1024 * 1024
 _PAUSES: Final = 8
 """Pauses of reading that are remembered."""
 _APART: Final = 32
-"""Reads after several messages in one read, and after the connect, in which messages are read apart."""
+"""Reads after an answer that came with other messages in one read, in which messages are read apart."""
 _LATE: Final = 0.001
 """Seconds that the last read's messages have waited from which on they are always read apart."""
 _FULL: Final = RECEIVE_SIZE // 2
@@ -85,8 +85,8 @@ class Receiver(Protocol):
     """The owner of the connection. Its methods run in the hub, or where a send fails, and must not block."""
 
     @property
-    def awaiting(self) -> bool:
-        """True while the arrival of a message is timed."""
+    def awaiting(self) -> int:
+        """Answers whose arrival is timed, and one more if other messages come between them."""
 
     def on_message(self, payload: bytes, arrived: float, waited: float | None) -> None:
         """One whole message; ``ProtocolError`` ends the connection.
@@ -135,7 +135,7 @@ class Connection:
         self._raw = plain(sock.sock if isinstance(sock, TlsStream) else sock)
         self._stamped = stamped = CLOCK.enable(self._raw)
         # Reads that still look for messages to read apart, which costs a call of the kernel.
-        self._apart = _APART if stamped else 0
+        self._apart = 0
         # What is unread has arrived after that time.
         self._after = float("-inf")
         self._receive: _Receive = self._raw.recvmsg if stamped else _unstamped(self._raw.recv)
@@ -268,9 +268,9 @@ class Connection:
     def _received_apart(self) -> Received | None:
         """Read; if several messages wait, one by one, act on each, and return None.
 
-        That helps only if a message is timed and begins with the next byte.
+        That helps only if a message is timed, others may come with it, and one begins with the next byte.
         """
-        if not self._stamped or not self._receiver.awaiting or self._reader.kept:
+        if self._receiver.awaiting < 2 or self._reader.kept or not self._stamped:
             return self._receive(RECEIVE_SIZE, CONTROL_SIZE)
         reads = read_apart(self._raw, RECEIVE_SIZE, frames.frame_sizes if self._tls is None else record_sizes)
         if len(reads) == 1:
@@ -302,8 +302,8 @@ class Connection:
         expected = self._opcode
         ping: bytes | None = None
         frames_read = reader.feed(data)
-        several = waited is not None and (len(frames_read) > 1 or reader.kept)
-        for opcode, payload in self._sharing(frames_read, arrived - after) if several else frames_read:
+        shared = (len(frames_read) > 1 or reader.kept) and waited is not None and self._receiver.awaiting
+        for opcode, payload in self._sharing(frames_read, arrived - after) if shared else frames_read:
             if opcode == expected:
                 messages += 1
                 on_message(payload, arrived, waited)

@@ -118,6 +118,7 @@ class FrameReader:
         "_between",
         "_from_client",
         "_max_size",
+        "_medium",
         "_message",
         "_message_opcode",
         "_missing",
@@ -129,6 +130,8 @@ class FrameReader:
         self.error: ProtocolError | None = None
         self._from_client = from_client
         self._max_size = max_size
+        # True if every frame with a length of two bytes is acceptable, and not masked.
+        self._medium = not from_client and max_size >= 65535
         # Of an incomplete frame. Buffers, not lists of pieces: a piece of one byte would cost forty.
         self.kept = bytearray()
         self._missing = 0
@@ -164,7 +167,10 @@ class FrameReader:
             size = data[position + 1]
             start = position + 2
             mask = b""
-            if size > 125 or self._from_client:
+            if size == 126 and self._medium and end - start >= 2:
+                size = data[start] << 8 | data[start + 1]
+                start += 2
+            elif size > 125 or self._from_client:
                 head = self._head(data, start, size)
                 if head is None:
                     break

@@ -116,9 +116,10 @@ class Socket(RealtimeApi, PushHandlers):
         return len(self._protocol.pending)
 
     @property
-    def awaiting(self) -> bool:
-        """``Receiver``: True while a cid waits for its answer."""
-        return bool(self._protocol.pending)
+    def awaiting(self) -> int:
+        """As ``Receiver.awaiting``."""
+        pending = len(self._protocol.pending)
+        return pending + 1 if pending and self._protocol.ledger.pushes else pending
 
     @property
     def unread(self) -> int:

@@ -35,7 +35,7 @@ from .server import (
 class Inbox:
     """The receiver of a connection."""
 
-    awaiting = False
+    awaiting = 1
 
     def __init__(self) -> None:
         self.messages: list[bytes] = []

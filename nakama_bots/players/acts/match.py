@@ -152,7 +152,6 @@ class Match(Place):
     def _on_data(self, body: MatchData, arrived: float) -> None:
         presence = body.get("presence")
         sender = presence["user_id"] if presence else ""
-        op_code = int(body.get("op_code", 0))
         codec = self._codec
         state: State | None = None
         key: Any
@@ -168,12 +167,12 @@ class Match(Place):
         else:
             # The author's functions see every message once.
             state = State(body)
-            state.data, keys = codec.incoming(op_code, state.data)
+            state.data, keys = codec.incoming(state.op_code, state.data)
             for key in keys:
                 self._arrived((sender, key) if self._relayed else key, arrived, sender, repeats=codec.repeats)
         self._count_received(1)
         if self.player.op_codes:
-            self._count_named(names.MATCH_RECEIVED, op_code)
+            self._count_named(names.MATCH_RECEIVED, int(body.get("op_code", 0)))
         if state is not None or self._listeners:
             self._newest = None
             self._heard(state or self._read(body))

@@ -32,23 +32,38 @@ class BehaviourError(CallError):
 
 
 class State:
-    """State from a match or a party. ``sender`` is a user id, "" if the match itself sent it."""
+    """State from a match or a party."""
 
-    __slots__ = ("_data", "_text", "op_code", "sender", "username")
+    __slots__ = ("_body", "_data")
 
     def __init__(self, body: MatchData | PartyData) -> None:
-        presence: Mapping[str, str] = cast("Mapping[str, str]", body.get("presence") or {})
-        self.op_code = int(body.get("op_code", 0))
-        self.sender: str = presence.get("user_id", "")
-        self.username: str = presence.get("username", "")
-        self._text = body.get("data", "")
+        self._body = body
         self._data: bytes | None = None
+
+    @property
+    def op_code(self) -> int:
+        """Its op code."""
+        return int(self._body.get("op_code", 0))
+
+    @property
+    def sender(self) -> str:
+        """The sender's user id; "" if the match itself sent it."""
+        return self._presence.get("user_id", "")
+
+    @property
+    def username(self) -> str:
+        """The sender's user name."""
+        return self._presence.get("username", "")
+
+    @property
+    def _presence(self) -> Mapping[str, str]:
+        return cast("Mapping[str, str]", self._body.get("presence") or {})
 
     @property
     def data(self) -> bytes:
         """The payload."""
         if self._data is None:
-            self._data = base64.b64decode(self._text)
+            self._data = base64.b64decode(self._body.get("data", ""))
         return self._data
 
     @data.setter
