@@ -86,7 +86,7 @@ class Receiver(Protocol):
 
     @property
     def awaiting(self) -> int:
-        """Answers whose arrival is timed, and one more if other messages come between them."""
+        """Answers whose arrival is timed, and one more if other messages are expected."""
 
     def on_message(self, payload: bytes, arrived: float, waited: float | None) -> None:
         """One whole message; ``ProtocolError`` ends the connection.

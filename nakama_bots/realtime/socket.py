@@ -119,7 +119,7 @@ class Socket(RealtimeApi, PushHandlers):
     def awaiting(self) -> int:
         """As ``Receiver.awaiting``."""
         pending = len(self._protocol.pending)
-        return pending + 1 if pending and self._protocol.ledger.pushes else pending
+        return pending + 1 if pending and (self._taps or self._protocol.ledger.pushes) else pending
 
     @property
     def unread(self) -> int:

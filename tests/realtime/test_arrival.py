@@ -14,6 +14,7 @@ from time import perf_counter
 import gevent.ssl
 import pytest
 import trustme
+from gevent.event import Event
 
 from nakama_bots.net.arrival import CONTROL_SIZE, ArrivalClock, tcp_path
 from nakama_bots.observer import SHARED_STAMP
@@ -267,6 +268,29 @@ def test_messages_that_wait_are_read_apart() -> None:
                 assert one.recv(100) == left
     assert frame_sizes(b"".join(messages)) == [len(message) for message in messages]
     assert frame_sizes(messages[2][:5]) == []
+
+
+def test_others_are_looked_for_where_the_player_listens(open_socket: Open) -> None:
+    go = Event()
+
+    def script(peer: Peer) -> None:
+        for _ in range(2):
+            request = peer.request()
+            go.wait()
+            go.clear()
+            peer.answer(request, pong={})
+
+    with ScriptedServer(upgraded(script)) as server:
+        client = open_socket(server)
+        for others in (0, 1):
+            asking = gevent.spawn(client.ping_pong)
+            gevent.idle()
+            assert client.awaiting == 1 + others
+            go.set()
+            asking.get()
+            assert client.awaiting == 0
+            client.tap("stream_data", lambda *_: None)
+        client.close()
 
 
 def test_a_stamp_of_before_the_request_is_not_believed(calls: Calls) -> None:
