@@ -232,12 +232,11 @@ class Joined:
 
     def _hear(self, event: str, handler: Callable[[Any, float], None]) -> None:
         """Call ``handler(body, arrived)`` for the pushes of this place; early pushes after the join."""
-        field = self.id_field
 
         def tap(body: Any, arrived: float, _size: int) -> None:
             if not self._inside:
                 self._early.append(partial(tap, body, arrived, _size))
-            elif body.get(field) == self.id:
+            elif body.get(self.id_field) == self.id:
                 handler(body, arrived)
 
         self._removes.append(self.player.tap(event, tap))
