@@ -40,6 +40,8 @@ class Presences(Mapping[str, str]):
     def __init__(self) -> None:
         self._sessions: dict[str, UserPresence] = {}
         self._users: dict[str, str] = {}
+        self.most = 0
+        """Users that were present at once, at most, since ``reset``."""
 
     def __getitem__(self, user_id: str) -> str:
         return self._users[user_id]
@@ -59,6 +61,7 @@ class Presences(Mapping[str, str]):
         """Replace all presences."""
         self._sessions.clear()
         self._users.clear()
+        self.most = 0
         self.apply(presences, ())
 
     def apply(self, joins: Iterable[UserPresence], leaves: Iterable[UserPresence]) -> None:
@@ -70,6 +73,7 @@ class Presences(Mapping[str, str]):
         for one in joins:
             self._sessions[one["session_id"]] = one
             self._users[one["user_id"]] = one["username"]
+        self.most = max(self.most, len(self._users))
 
 
 class Joined:
@@ -147,17 +151,25 @@ class Joined:
                 return condition()
         return True
 
-    def meet(self, number: int = 0, timeout: float = 10.0, *, users: Collection[str] = ()) -> None:
+    def meet(
+        self, number: int = 0, timeout: float = 10.0, *, users: Collection[str] = (), since_join: bool = False
+    ) -> None:
         """Wait until ``number`` users are present, and those with the user ids ``users``.
 
+        With ``since_join``, ``number`` users may have left again: a busy process reads of both at once.
         Otherwise a failed ``PUSH`` of the presence event is reported, and raised as ``RequestTimeout`` or the
         error that ended the connection.
         """
-        started = perf_counter()
-        if self.wait(lambda: len(self.presences) >= number and set(users) <= set(self.presences), timeout):
+        started, presences = perf_counter(), self.presences
+
+        def met() -> bool:
+            present = presences.most if since_join else len(presences)
+            return present >= number and set(users) <= set(presences)
+
+        if self.wait(met, timeout):
             joining = self.player.world.exchange.joining
             # The server may announce other players of this process before it answers their own join.
-            while any(user in joining for user in self.presences) and perf_counter() - started < timeout:
+            while any(user in joining for user in presences) and perf_counter() - started < timeout:
                 gevent.sleep(_SOON)
             return
         elapsed = perf_counter() - started

@@ -349,6 +349,19 @@ def test_leave_before_the_reply_of_the_join() -> None:
         bot.close()
 
 
+def test_a_player_who_came_and_left_in_one_read_has_been_met() -> None:
+    after = presence_event(joins=[OTHER]) + presence_event(leaves=[OTHER])
+    with scripted_nakama(joined(after=after)) as server:
+        bot, heard = make_player(target_of(server))
+        bot.connect()
+        with bot.join_match(token="t", players=2) as match:
+            assert len(match.presences) == 1
+            with pytest.raises(RequestTimeout, match="fewer than 2 players"):
+                match.meet(2, 0.01)
+        bot.close()
+    assert heard.counts["matches_joined"] == 1
+
+
 def test_everything_that_can_become_of_a_stamped_message_of_another_process() -> None:
     after = (
         b"".join(data(state(sequence)) for sequence in (0, 2, 2, 1, 5))

@@ -107,7 +107,7 @@ class Match(Place):
         if not self._relayed:
             self.player.calls.count(names.AUTHORITATIVE_JOINED)
         if players:
-            self.meet(players, self._timeout)
+            self.meet(players, self._timeout, since_join=True)
 
     def _take(self, match: MatchBody) -> None:
         self._relayed = not match.get("authoritative", False)

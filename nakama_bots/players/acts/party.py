@@ -119,7 +119,7 @@ class Party(Place):
         party = self._enter_by(self)
         self._take(party)
         if self._members_wanted:
-            self.meet(self._members_wanted, TIMEOUT)
+            self.meet(self._members_wanted, TIMEOUT, since_join=True)
 
     def _take(self, party: PartyBody) -> None:
         self._enter(party["party_id"], [*party.get("presences", ()), party["self"]])
