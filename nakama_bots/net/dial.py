@@ -52,8 +52,8 @@ def dial(target: Target, network: Network, seconds: float, *, in_memory: bool = 
     return sock
 
 
-def plain(sock: Any) -> stdlib_socket.socket:
-    """The connection of a gevent socket as one of the standard library, patched or not, that never blocks."""
+def non_blocking(sock: Any) -> stdlib_socket.socket:
+    """The connection of a gevent socket, patched or not, as one of the standard library that never blocks."""
     family, kind, protocol = sock.family, sock.type, sock.proto
     connection: stdlib_socket.socket = _original_socket(family, kind, protocol, fileno=sock.detach())
     connection.setblocking(False)  # noqa: FBT003

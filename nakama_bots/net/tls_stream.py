@@ -73,13 +73,16 @@ class TlsStream:
         """At least one byte; waits for it. Nothing at the end of the stream."""
         while True:
             try:
-                return self._tls.read(size)
+                data = self._tls.read(size)
             except ssl.SSLWantReadError:
                 self._flush()
                 self._fill()
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            except ssl.SSLEOFError:
                 self.ended = True
                 return b""
+            else:
+                self.ended = not data
+                return data
 
     def sendall(self, data: bytes) -> None:
         """Encrypt and send all of it; waits until the kernel has it."""
@@ -100,13 +103,12 @@ class TlsStream:
         self._unread = b""
         try:
             parts.append(self._tls.read(_RECORD))
-            # Another read that finds nothing costs more than the first one.
-            while self._incoming.pending or self._tls.pending():
+            # Another read that finds nothing costs more than the first one. Nothing is the end of the stream.
+            while parts[-1] and (self._incoming.pending or self._tls.pending()):
                 parts.append(self._tls.read(_RECORD))
+            self.ended = not parts[-1]
         except ssl.SSLWantReadError:
             pass
-        except ssl.SSLZeroReturnError:
-            self.ended = True
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     @property

@@ -80,7 +80,7 @@ class Acts:
     ) -> Match:
         """Join a match by its id, by a matchmaker's ``token``, or by ``name`` (relayed, created if needed).
 
-        Waits until ``players`` users are present. Pass exactly one of the three.
+        Waits until ``players`` users have been present at once. Pass exactly one of the three.
         """
         given = [one for one in (match_id, name, token) if one]
         if len(given) != 1:

@@ -40,7 +40,7 @@ class Presences(Mapping[str, str]):
     def __init__(self) -> None:
         self._sessions: dict[str, UserPresence] = {}
         self._users: dict[str, str] = {}
-        self.most = 0
+        self.peak = 0
         """Users that were present at once, at most, since ``reset``."""
 
     def __getitem__(self, user_id: str) -> str:
@@ -61,7 +61,7 @@ class Presences(Mapping[str, str]):
         """Replace all presences."""
         self._sessions.clear()
         self._users.clear()
-        self.most = 0
+        self.peak = 0
         self.apply(presences, ())
 
     def apply(self, joins: Iterable[UserPresence], leaves: Iterable[UserPresence]) -> None:
@@ -73,7 +73,7 @@ class Presences(Mapping[str, str]):
         for one in joins:
             self._sessions[one["session_id"]] = one
             self._users[one["user_id"]] = one["username"]
-        self.most = max(self.most, len(self._users))
+        self.peak = max(self.peak, len(self._users))
 
 
 class Joined:
@@ -156,14 +156,15 @@ class Joined:
     ) -> None:
         """Wait until ``number`` users are present, and those with the user ids ``users``.
 
-        With ``since_join``, ``number`` users may have left again: a busy process reads of both at once.
-        Otherwise a failed ``PUSH`` of the presence event is reported, and raised as ``RequestTimeout`` or the
+        With ``since_join`` it is enough that ``number`` users have been present at once since the join: a busy
+        process may read that one came and that it left together. If they do not come within ``timeout``
+        seconds, a failed ``PUSH`` of the presence event is reported, and raised as ``RequestTimeout`` or the
         error that ended the connection.
         """
         started, presences = perf_counter(), self.presences
 
         def met() -> bool:
-            present = presences.most if since_join else len(presences)
+            present = presences.peak if since_join else len(presences)
             return present >= number and set(users) <= set(presences)
 
         if self.wait(met, timeout):

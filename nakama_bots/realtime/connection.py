@@ -26,7 +26,7 @@ from gevent.event import Event
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
 from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control, Received, TcpPath, tcp_path
-from nakama_bots.net.dial import dial, plain
+from nakama_bots.net.dial import dial, non_blocking
 from nakama_bots.net.failures import text_of
 from nakama_bots.net.time_limit import TimeLimit
 from nakama_bots.net.tls_stream import TlsStream, record_sizes
@@ -132,7 +132,7 @@ class Connection:
         self._opcode = opcode
         self._reader = frames.FrameReader(limits.received)
         self._tls = sock if isinstance(sock, TlsStream) else None
-        self._raw = plain(sock.sock if isinstance(sock, TlsStream) else sock)
+        self._raw = non_blocking(sock.sock if isinstance(sock, TlsStream) else sock)
         self._stamped = stamped = CLOCK.enable(self._raw)
         # Reads that still look for messages to read apart, which costs a call of the kernel.
         self._apart = 0

@@ -117,7 +117,7 @@ class Socket(RealtimeApi, PushHandlers):
 
     @property
     def awaiting(self) -> int:
-        """As ``Receiver.awaiting``."""
+        """As ``Receiver.awaiting``: a socket that has had one push may get others."""
         pending = len(self._protocol.pending)
         return pending + 1 if pending and (self._taps or self._protocol.ledger.pushes) else pending
 

@@ -23,6 +23,7 @@ WHOLE = {
     "chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX-Last: 1\r\n\r\n",
     "interim": b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 2 + answer_bytes(b"{}"),
     "nothing": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "nothing of a length": b"HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
     "zeros": b"HTTP/1.1 200 OK\r\nContent-Length: 002\r\n\r\n{}",
     "line ends first": b"\r\n\n" + answer_bytes(),
     "twice": answer_bytes(headers=b"X: 1\r\nX: 2\r\n"),
@@ -65,6 +66,18 @@ def test_what_follows_an_answer_ends_the_use_of_its_connection() -> None:
         answer = Answer("GET", Limits())
         answer.take(answer_bytes(b'{"a":1}') + follows)
         assert (answer.complete, answer.status, answer.body, answer.reusable) == (True, 200, b'{"a":1}', False)
+
+
+@pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
+def test_a_body_where_none_may_be_is_none(method: str, status: int) -> None:
+    data = answer_bytes(b"{}", f"{status} Odd")
+    answers = []
+    for size in (len(data), 20):
+        answer = Answer(method, Limits())
+        for begin in range(0, len(data), size):
+            answer.take(data[begin : begin + size])
+        answers.append((answer.complete, answer.status, answer.body, answer.reusable))
+    assert answers == [(True, status, b"", False)] * 2
 
 
 def test_an_answer_to_head_has_no_body() -> None:

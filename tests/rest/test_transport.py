@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import socket
 import ssl
@@ -251,6 +252,35 @@ def test_tls_with_a_ca_file_or_insecure(make: Make, tls_context: ssl.SSLContext,
         insecure = make(Network(Tls(insecure=True)))
         assert send(insecure, server.port, tls=True).body == b"{}"
         insecure.close()
+
+
+def test_tls_that_ends_with_the_answer(tls_context: ssl.SSLContext, ca_file: str) -> None:
+    """The answer, the alert that ends TLS and a byte that belongs to nothing, all at once."""
+
+    def part(connection: Connection) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = tls_context.wrap_bio(incoming, outgoing, server_side=True)
+        for step in (tls.do_handshake, tls.read):
+            while True:
+                try:
+                    step()
+                except ssl.SSLWantReadError:
+                    connection.sock.sendall(outgoing.read())
+                    incoming.write(connection.sock.recv(65536))
+                else:
+                    break
+        tls.write(answer_bytes())
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        connection.sock.sendall(outgoing.read() + b"x")
+        connection.sock.recv(1)
+
+    with serving(part) as server:
+        transport = GeventTransport(Network(Tls(ca=ca_file)))
+        for number in (1, 2):
+            assert send(transport, server.port, "POST", b"{}", tls=True).body == b"{}"
+            assert server.accepted == number
+        transport.close()
 
 
 def speak_plainly(connection: Connection) -> None:

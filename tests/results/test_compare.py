@@ -272,8 +272,8 @@ def test_pairs_with_few_calls_are_joined_and_judged_with_enough_of_them():
         rows = compare_pairs(profile("new", {PING: new}), profile("old", {PING: old}))["rows"]
         (p95,) = [row for row in rows if row["statistic"] == "p95"]
         assert p95["verdict"] == verdict
-        # Ten pairs with two values beyond p95 on each side: 400 calls.
-        assert p95["more_seconds"] == (15.0 if verdict == "too few" else None)
+        # Two values beyond p95 on each side of all 16 pairs: 640 calls, twice as many as there are in 60 s.
+        assert p95["more_seconds"] == (60.0 if verdict == "too few" else None)
 
 
 def test_failures_of_pairs_are_compared():

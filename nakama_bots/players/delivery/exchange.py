@@ -81,6 +81,7 @@ class ChannelMember:
     tally: DeliveryTally
     listens: bool = True
     """True if it receives; otherwise it only sends."""
+    waiting: int = 0
     away_since: float | None = None
     breaks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_BREAKS))
     """Times at which its connection ended, and at which it reconnected."""
@@ -172,8 +173,9 @@ class Exchange:
         channel = member.channel
         if member not in channel.members:
             return
-        for message in self._waiting_for(member):
-            self._settle(message, member, now)
+        if member.waiting:
+            for message in self._waiting_for(member):
+                self._settle(message, member, now)
         if member.away_since is None:
             # Messages that it sent just before may not have left its host.
             member.breaks.append((now, now))
@@ -198,7 +200,7 @@ class Exchange:
         """It is connected again and in the channel; it ``asked`` to join at that time."""
         if member.away_since is None:
             return
-        if asked is not None:
+        if asked is not None and member.waiting:
             for message in self._waiting_for(member):
                 if message.at < asked - _RACE and member.was_away(message.at):
                     self._settle(message, member, now)
@@ -234,6 +236,7 @@ class Exchange:
         message = SentMessage(member, key, member.sent, now, late, kind if to is To.LEARNED else None, waiting)
         for one in waiting:
             one.tally.expected += 1
+            one.waiting += 1
         messages = channel.messages
         if key in messages:
             messages[key].append(message)
@@ -317,6 +320,7 @@ class Exchange:
 
     def _drop(self, message: SentMessage, member: ChannelMember) -> None:
         message.waiting.discard(member)
+        member.waiting -= 1
         if not message.waiting:
             messages = member.channel.messages
             queue = messages[message.key]

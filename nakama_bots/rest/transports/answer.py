@@ -22,13 +22,14 @@ _HEAD: Final = re.compile(
     rb"HTTP/1\.1 ([2-5]\d\d)(?: [\t -~\x80-\xff]*)?\r\n"
     rb"((?:[!#-'*+\-.0-9A-Z^-z|~]+:[\t -~\x80-\xff]*\r\n)*)\r\n"
 )
+_WITHOUT_BODY: Final = (b"204", b"304")
 
 
 class Answer(HTTPResponseParser):
     """``take`` the pieces until it is ``complete``: it has ``status``, ``headers`` and ``body`` then.
 
-    An interim (1xx) answer is not the end (RFC 9110 section 15.2). ``HTTPParseError`` and ``ProtocolError`` end
-    it, of them ``AnswerTooLarge`` what is beyond ``limits``.
+    An interim (1xx) answer is not the end (RFC 9110 section 15.2). Raises ``HTTPParseError`` or
+    ``ProtocolError``, which is ``AnswerTooLarge`` beyond ``limits``.
     """
 
     def __init__(self, method: str, limits: Limits) -> None:
@@ -80,7 +81,7 @@ class Answer(HTTPResponseParser):
     def _take_whole(self, data: bytes) -> bool:
         """Read an answer in one piece with a length and nothing unusual: nearly all, for half the CPU time."""
         head = _HEAD.match(data)
-        if head is None:
+        if head is None or self._method == "HEAD" or head[1] in _WITHOUT_BODY:
             return False
         lines = head[2].decode("latin-1").split("\r\n")
         headers: dict[str, str] = {}
@@ -120,8 +121,12 @@ class Answer(HTTPResponseParser):
             raise HTTPParseError("not HTTP")
         return b"" if end < 0 else data
 
-    def end(self) -> None:
-        """The server has closed: the end of a body that has neither length nor chunks, and of no other."""
+    def end(self) -> bool:
+        """The server has closed. True if that ends the body, which has neither length nor chunks then."""
+        before = self.complete
+        if before:
+            self.reusable = False
+            return False
         try:
             if self._body:
                 self.feed(b"")
@@ -129,8 +134,10 @@ class Answer(HTTPResponseParser):
             raise ConnectionClosed(1006, "closed inside the answer") from error
         if not self.complete:
             raise ConnectionClosed(1006, "closed inside the answer")
+        return True
 
-    # What the parser calls, beside ``_on_header_field`` and ``_on_header_value``. A true result is an error.
+    # What the parser calls, beside ``_on_header_field`` and ``_on_header_value``. A true result is an error, of
+    # ``_on_headers_complete`` that there is no body.
 
     def _on_message_begin(self) -> bool:
         return self.complete

@@ -15,7 +15,7 @@ import gevent.socket
 
 from nakama_bots.errors import ConnectionClosed, ProtocolError
 from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control
-from nakama_bots.net.dial import dial, plain
+from nakama_bots.net.dial import dial, non_blocking
 from nakama_bots.net.failures import ErrorTable, mapped, text_of
 from nakama_bots.net.time_limit import TimeLimit
 from nakama_bots.net.tls_stream import TlsStream
@@ -52,7 +52,7 @@ class _KeptConnection:
 
     def __init__(self, sock: Any) -> None:
         self._tls = sock if isinstance(sock, TlsStream) else None
-        self._sock = plain(sock.sock if isinstance(sock, TlsStream) else sock)
+        self._sock = non_blocking(sock.sock if isinstance(sock, TlsStream) else sock)
         CLOCK.enable(self._sock)
         self._hub = gevent.get_hub()
         self._watcher = self._hub.loop.io(self._sock.fileno(), _READ)
@@ -99,10 +99,9 @@ class _KeptConnection:
                 ended = ended or self._tls.ended
             if data:
                 answer.take(data)
-            if ended and not answer.complete:
-                if not answer.received:
-                    raise _Unanswered(1006, "closed without an answer") from broken
-                answer.end()
+            if ended and not answer.received:
+                raise _Unanswered(1006, "closed without an answer") from broken
+            if ended and answer.end():
                 return ()
         return control
 

@@ -145,7 +145,10 @@ def compare_pairs(run: Profile, base: Profile, options: CompareOptions | None = 
     """
     options = options or PAIRED
     tests = [test for key in _keys(run, [base], options) for test in _tests(key, run, [base], options)]
+    rounds = max((len(blocks.ok) for side in (run, base) for blocks in side.rows.values()), default=0)
     for test in tests:
+        if test.statistic in PERCENTILES:
+            test.wanted = pairs.wanted(PERCENTILES[test.statistic], rounds)
         if not test.lacking:
             _compare_pairs(test, run.rows[test.key], base.rows[test.key], options)
     return _comparison(tests, run, [base], options)
@@ -302,10 +305,9 @@ def _compare_pairs(test: _Test, run: Blocks, base: Blocks, options: CompareOptio
     if test.statistic == FAILURES:
         test.difference = failure_share(run, random.Random(f"{options.seed} {test.key} pairs"), base=base)
         return
-    percent = PERCENTILES[test.statistic]
-    test.difference = pairs.change(run, base, percent)
+    test.difference = pairs.change(run, base, PERCENTILES[test.statistic])
     if test.difference is None:
-        test.lacking, test.run, test.wanted = TOO_FEW, None, pairs.wanted(percent)
+        test.lacking, test.run = TOO_FEW, None
 
 
 def _spread(tests: Sequence[_Test], statistic: str) -> float:

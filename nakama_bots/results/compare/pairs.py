@@ -8,7 +8,9 @@ most extreme fifth at each end (the trimmed mean of Tukey and McLaughlin, 1963).
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from statistics import fmean, variance
 from typing import Final
 
@@ -24,17 +26,16 @@ BEYOND: Final = 2
 """Values beyond a percentile that each side of a pair needs; neighbouring pairs with fewer are joined."""
 
 
-def wanted(percent: float) -> int:
-    """Return the values that each side needs in all."""
-    return FEWEST * _needed(percent)
+def wanted(percent: float, rounds: int) -> int:
+    """Return the values that each side needs in all, if they are spread evenly over ``rounds`` pairs."""
+    return math.ceil(rounds * _needed(percent) / max(1, rounds // FEWEST))
 
 
 def change(run: Blocks, base: Blocks, percent: float) -> Estimate | None:
     """Return the difference of the logarithms of a percentile; None with fewer than ``FEWEST`` pairs."""
     differences = []
     for mine, theirs in _filled(run.ok, base.ok, _needed(percent)):
-        high, low = (sparse.percentiles(side, (percent,))[0] or 0.0 for side in (mine, theirs))
-        differences.append(math.log(max(high, 1e-6) / max(low, 1e-6)))
+        differences.append(_log_quantile(mine, percent) - _log_quantile(theirs, percent))
     return trimmed_mean(differences) if len(differences) >= FEWEST else None
 
 
@@ -48,6 +49,20 @@ def trimmed_mean(values: Sequence[float]) -> Estimate:
     winsorized = [*([middle[0]] * left_out), *middle, *([middle[-1]] * left_out)]
     error = math.sqrt((number - 1) * variance(winsorized) / (kept * (kept - 1)))
     return Estimate(fmean(middle), error, kept - 1)
+
+
+def _log_quantile(values: sparse.Buckets, percent: float) -> float:
+    """Return the interpolated quantile: type 8 of Hyndman and Fan (1996), whose median does not depend on the
+    number of values, which may differ between the sides.
+    """
+    order = sorted(values)
+    totals = list(accumulate(values[bucket] for bucket in order))
+    place = min(max((totals[-1] + 1 / 3) * percent / 100 + 1 / 3, 1.0), totals[-1])
+    below, above = (
+        math.log(max(sparse.highest_in(order[bisect_left(totals, rank)]), 1))
+        for rank in (math.floor(place), math.ceil(place))
+    )
+    return below + (above - below) * (place % 1)
 
 
 def _needed(percent: float) -> int:
