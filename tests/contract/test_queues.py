@@ -250,7 +250,7 @@ def _lost(queued: Queued) -> None:
     assert not any("match_presence_event" in frame for frame in member.heard()[1:])
     while "leave" not in (log := user.signal(match_id)["log"])[-1]:
         time.sleep(1 if queued.server.real else 0.05)
-        assert len(log) == 2
+        assert len(log) <= 2
         member.heard()
     assert log == ["join of 1", "join of 1", "leave 301"]
     assert member.heard() == []
