@@ -145,4 +145,6 @@ def test_the_sampler_tells_whose_code_ran() -> None:
         sampler.stop()
     assert scenario["scenario"] > 0.9
     assert own["nakama_bots"] > own["locust"]
+    sampler.take()  # what was sampled between the last look and the stop
+    _burn(BLOCKED)
     assert sampler.take() == {}
