@@ -90,6 +90,7 @@ class Bench:
         self._stack = ExitStack()
         self._ends_at = time.monotonic() + cell.bound
         self._peak = 0
+        self._over = threading.Event()
         self.arguments: list[str] = []
         self.environment: dict[str, str] = {}
 
@@ -114,6 +115,7 @@ class Bench:
             if cell.before is not None:
                 cell.before(self)
             self._locust = self._stack.enter_context(self._run_locust())
+            self._stack.callback(self._over.set)
             threading.Thread(target=self._watch_memory, daemon=True).start()
             try:
                 if cell.during is not None:
@@ -148,10 +150,9 @@ class Bench:
     def _watch_memory(self) -> None:
         """Remember the most memory that the run's process has had."""
         with suppress(OSError, IndexError):
-            while self.locust.running:
+            while self.locust.running and not self._over.wait(0.2):
                 status = Path(f"/proc/{self.locust.pid}/status").read_text()
                 self._peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
-                time.sleep(0.2)
 
     def _run_locust(self) -> Locust:
         cell = self.cell

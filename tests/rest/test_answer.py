@@ -7,7 +7,7 @@ import gzip
 import pytest
 
 from nakama_bots.errors import AnswerTooLarge
-from nakama_bots.rest.transports.answer import Answer, HTTPParseError
+from nakama_bots.rest.transports.answer import HTTPParseError, IncomingAnswer
 from nakama_bots.settings.network import Limits
 
 from .scripted import answer_bytes
@@ -40,7 +40,7 @@ BROKEN = {
 
 
 def read(data: bytes, size: int, method: str = "GET") -> tuple[object, ...]:
-    answer = Answer(method, Limits())
+    answer = IncomingAnswer(method, Limits())
     for begin in range(0, len(data), size):
         assert not answer.complete
         answer.take(data[begin : begin + size])
@@ -63,7 +63,7 @@ def test_what_is_no_http_is_an_error_in_one_piece_and_in_many(data: bytes, size:
 
 def test_what_follows_an_answer_ends_the_use_of_its_connection() -> None:
     for follows in (b"x", answer_bytes(b"{}")):
-        answer = Answer("GET", Limits())
+        answer = IncomingAnswer("GET", Limits())
         answer.take(answer_bytes(b'{"a":1}') + follows)
         assert (answer.complete, answer.status, answer.body, answer.reusable) == (True, 200, b'{"a":1}', False)
 
@@ -73,7 +73,7 @@ def test_a_body_where_none_may_be_is_none(method: str, status: int) -> None:
     data = answer_bytes(b"{}", f"{status} Odd")
     answers = []
     for size in (len(data), 20):
-        answer = Answer(method, Limits())
+        answer = IncomingAnswer(method, Limits())
         for begin in range(0, len(data), size):
             answer.take(data[begin : begin + size])
         answers.append((answer.complete, answer.status, answer.body, answer.reusable))
@@ -86,6 +86,6 @@ def test_an_answer_to_head_has_no_body() -> None:
 
 
 def test_the_headers_of_an_answer_in_one_piece_are_limited() -> None:
-    answer = Answer("GET", Limits(headers=100))
+    answer = IncomingAnswer("GET", Limits(headers=100))
     with pytest.raises(AnswerTooLarge, match="max_headers"):
         answer.take(answer_bytes(b"", headers=b"X: " + b"y" * 100 + b"\r\n"))

@@ -11,7 +11,7 @@ from nakama_bots.errors import AnswerTooLarge, ConnectionClosed
 from nakama_bots.rest.transports.body import FRAMING, Body
 from nakama_bots.settings.network import Limits
 
-__all__ = ["Answer", "HTTPParseError"]
+__all__ = ["HTTPParseError", "IncomingAnswer"]
 
 _READ_SIZE: Final = 65536
 _HEAD_SIZE: Final = 16384
@@ -25,7 +25,7 @@ _HEAD: Final = re.compile(
 _WITHOUT_BODY: Final = (b"204", b"304")
 
 
-class Answer(HTTPResponseParser):
+class IncomingAnswer(HTTPResponseParser):
     """``take`` the pieces until it is ``complete``: it has ``status``, ``headers`` and ``body`` then.
 
     An interim (1xx) answer is not the end (RFC 9110 section 15.2). Raises ``HTTPParseError`` or

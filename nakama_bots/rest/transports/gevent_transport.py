@@ -20,7 +20,7 @@ from nakama_bots.net.failures import ErrorTable, mapped, text_of
 from nakama_bots.net.time_limit import TimeLimit
 from nakama_bots.net.tls_stream import TlsStream
 from nakama_bots.rest.failures import EXCHANGE_ERRORS, closed
-from nakama_bots.rest.transports.answer import Answer, HTTPParseError
+from nakama_bots.rest.transports.answer import HTTPParseError, IncomingAnswer
 from nakama_bots.rest.transports.idle_reaper import IdleReaper, reaper_of_hub
 from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response
 from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
@@ -77,7 +77,7 @@ class _KeptConnection:
             except BlockingIOError:
                 gevent.socket.wait_write(self._sock.fileno())
 
-    def read(self, answer: Answer, broken: OSError | None) -> Control:
+    def read(self, answer: IncomingAnswer, broken: OSError | None) -> Control:
         """Read until ``answer`` is complete. ``broken``: why the request could not be sent.
 
         Returns the control data of the read with the last byte. Before each read it waits, so that everything
@@ -275,7 +275,7 @@ def _exchange(
 ) -> Response:
     """Write ``request``, read the answer; keep the connection or close it, whatever happens."""
     kept = False
-    answer = Answer(method, pool.limits)
+    answer = IncomingAnswer(method, pool.limits)
     try:
         broken: OSError | None = None
         try:
@@ -298,7 +298,7 @@ def _exchange(
             connection.close()
 
 
-def _response(answer: Answer, control: Control, *, resent: bool) -> Response:
+def _response(answer: IncomingAnswer, control: Control, *, resent: bool) -> Response:
     arrived = waited = None
     if control:
         read = time.perf_counter()
