@@ -154,8 +154,7 @@ def simulate(truth: float, passes: Callable[[int], bool], low: int, high: int) -
         load = search.next()
         search.add(load, passed=passes(load))
     estimate = search.estimate()
-    bound = "at least" if estimate.at_least else "below" if estimate.below else "interval"
-    return Found(truth, bound, estimate.value, estimate.low, estimate.high, search.trials)
+    return Found(truth, estimate.bound, estimate.value, estimate.low, estimate.high, search.trials)
 
 
 def simulated(searches: int) -> dict[str, list[Found]]:

@@ -1,8 +1,8 @@
-"""The exit codes of all commands; ``nakama-bots`` and Locust runs use the same ones."""
+"""How a command or a run ends; ``nakama-bots`` and Locust runs use the same exit codes."""
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class ExitCode(IntEnum):
@@ -17,3 +17,11 @@ class ExitCode(IntEnum):
     """The figures prove nothing: the generator was too slow, there are none, or they are the emulator's."""
     UNREACHABLE = 5
     """Nothing answered at the target."""
+
+
+class Outcome(StrEnum):
+    """The outcome of a run, or of one trial of a search."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    INVALID = "invalid"

@@ -14,7 +14,7 @@ from rich.console import Console
 from nakama_bots.cli.inputs import argument, seconds, share, write_text
 from nakama_bots.cli.interrupts import Interrupted, raised
 from nakama_bots.errors import ConfigError
-from nakama_bots.exit_codes import ExitCode
+from nakama_bots.exit_codes import ExitCode, Outcome
 from nakama_bots.ops.bundled import find_scenario
 from nakama_bots.ops.capacity import CapacitySearch
 from nakama_bots.ops.processes import NotServed, served
@@ -22,7 +22,7 @@ from nakama_bots.results.bottleneck.bins import RunBins
 from nakama_bots.results.bottleneck.verdict import bottleneck
 from nakama_bots.results.capacity.answer import answer_lines, exit_code, progress, verdict_of
 from nakama_bots.results.capacity.bisection import WIDTH
-from nakama_bots.results.capacity.document import ARRIVALS, INVALID, PASSED, PLAYERS, CapacityPart, TrialPart
+from nakama_bots.results.capacity.document import ARRIVALS, PLAYERS, CapacityPart, TrialPart
 from nakama_bots.results.capacity.search import MOST_TRIALS, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.files import json_text
 from nakama_bots.results.gate.gate_file import read_gate
@@ -117,8 +117,8 @@ def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> tuple[Summar
 
     What breaks first is that of all trials that count. Return the summary and the files; none without a trial.
     """
-    counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
-    best = max(counted, key=lambda trial: (trial["outcome"] == PASSED, trial["load"]), default=None)
+    counted = [trial for trial in part["trials"] if trial["outcome"] != Outcome.INVALID]
+    best = max(counted, key=lambda trial: (trial["outcome"] == Outcome.PASSED, trial["load"]), default=None)
     if best is None:
         return None, []
     summary, timeline = read_summary(_run_of(best)), read_timeline(_run_of(best))

@@ -9,11 +9,12 @@ from typing import Final
 
 import gevent
 
+from nakama_bots.exit_codes import Outcome
 from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.observer import SCENARIO_FAULTS, USERS_DIED
 from nakama_bots.results.capacity.answer import verdict_of
 from nakama_bots.results.gate.rules import Gate, Rule, RuleOutcome, RuleResult, evaluate, evaluate_all
-from nakama_bots.results.gate.verdict import Outcome, Verdict, conclude
+from nakama_bots.results.gate.verdict import Verdict, conclude
 from nakama_bots.results.record.recorder import ABANDONED, Recorder
 from nakama_bots.results.record.timeline import Interval, gauges_only
 from nakama_bots.results.record.window import Window, gauge_values

@@ -18,15 +18,7 @@ import gevent
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.processes import healthy, running
-from nakama_bots.results.capacity.document import (
-    ARRIVALS,
-    FIGURES,
-    GENERATOR,
-    INVALID,
-    UNREACHABLE,
-    CapacityPart,
-    TrialPart,
-)
+from nakama_bots.results.capacity.document import ARRIVALS, CapacityPart, Cause, TrialPart
 from nakama_bots.results.capacity.search import Search, SearchPlan
 from nakama_bots.results.capacity.trial import TrialFacts, no_trial, trial_of
 from nakama_bots.results.gate.rules import Gate
@@ -71,7 +63,7 @@ class CapacitySearch:
                 gevent.sleep(self._plan.settle)
             trial = self._try(load)
             on_trial(trial)
-            more = trial["outcome"] == INVALID and trial["cause"] == GENERATOR and self._add_process()
+            more = trial["cause"] == Cause.GENERATOR and self._add_process()
             self._search.add(trial, more_processes=more)
 
     @property
@@ -106,7 +98,7 @@ class CapacitySearch:
         )
         runs = sorted(folder.glob("2*/"))
         if not runs:
-            cause = UNREACHABLE if code in (ExitCode.UNREACHABLE, ExitCode.USAGE) else FIGURES
+            cause = Cause.UNREACHABLE if code in (ExitCode.UNREACHABLE, ExitCode.USAGE) else Cause.FIGURES
             return no_trial(facts, cause, _last_line(log) or f"no results (exit code {code})")
         known = read_verdict(runs[-1])
         facts = replace(facts, faults=known["faults"], missing=known["missing"])

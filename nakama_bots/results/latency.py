@@ -60,3 +60,8 @@ def latency(histogram: Histogram | None) -> Latency:
 def milliseconds(seconds: float | None) -> float | None:
     """Return ``seconds`` in milliseconds, as summaries and pages have them."""
     return None if seconds is None else round(seconds * 1e3, 3)
+
+
+def shown_ms(value: float | None) -> str:
+    """Return milliseconds for display; "-" if nothing was measured."""
+    return "-" if value is None else f"{value:,.2f}"

@@ -26,14 +26,12 @@ from nakama_bots.results.record.recorder import ABANDONED, OTHER, OUTCOMES, Call
 from nakama_bots.results.record.workers import WorkerPart
 from nakama_bots.results.redact import Scalar, public_settings
 from nakama_bots.results.server.metrics import ServerMetrics, ServerPart
-from nakama_bots.results.shapes import ShapeError, check
+from nakama_bots.results.shapes import ShapeError, document
 from nakama_bots.results.show.published import PublishedPart, side_by_side
 from nakama_bots.results.timing import TimingPart, timing_part
 from nakama_bots.settings.target import Target
 
-SCHEMA_NAME: Final = "nakama-bots/summary/"
-SCHEMA_VERSION: Final = 1
-SCHEMA: Final = f"{SCHEMA_NAME}{SCHEMA_VERSION}"
+SCHEMA: Final = "nakama-bots/summary/1"
 
 MATCHED: Final[CallKey] = ("PUSH", "matchmaker_matched")
 """The call whose response time is the time to match: from the request for the ticket to the push."""
@@ -354,17 +352,8 @@ def ended(call: CallPart) -> int:
 
 def check_summary(value: object) -> Summary:
     """Return ``value`` as a summary, with its histograms checked. Raises ``SummaryError`` if it is not one."""
-    schema = value.get("schema") if isinstance(value, dict) else None
-    version = schema.removeprefix(SCHEMA_NAME) if isinstance(schema, str) else ""
-    if not isinstance(schema, str) or not schema.startswith(SCHEMA_NAME) or not version.isdecimal():
-        msg = f'not a summary of nakama-bots (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
-        raise SummaryError(msg)
-    if int(version) > SCHEMA_VERSION:
-        msg = f"written by a newer nakama-bots (schema {version}); this one reads up to {SCHEMA_VERSION}"
-        raise SummaryError(msg)
+    summary = document(value, Summary, SCHEMA, SummaryError, "not a summary of nakama-bots")
     try:
-        check(value, Summary, "summary")
-        summary = cast("Summary", value)
         Recorder(0.0).merge(summary["recorded"])
     except ShapeError as error:
         msg = f"a damaged summary ({error})"

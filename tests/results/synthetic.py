@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import UTC, datetime
 
 from nakama_bots.results.compare.profile import BLOCKS, Blocks, Profile
 from nakama_bots.results.record import sparse
+from nakama_bots.results.summary import RunInfo
+from nakama_bots.settings.target import Target
 
+INFO = RunInfo(
+    "duel", datetime.fromtimestamp(5.0, UTC), Target("127.0.0.1"), is_emulator=True, users=1, spawn_rate=1.0
+)
 RUN = {
     "scenario": "duel",
     "started": "2026-03-04T05:06:07.000+00:00",

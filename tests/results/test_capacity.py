@@ -9,22 +9,13 @@ import random
 import pytest
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.exit_codes import ExitCode
+from nakama_bots.exit_codes import ExitCode, Outcome
 from nakama_bots.results.capacity.answer import answer_lines, exit_code, verdict_of
 from nakama_bots.results.capacity.bisection import Bisection
-from nakama_bots.results.capacity.document import (
-    FAILED,
-    FIGURES,
-    GENERATOR,
-    INVALID,
-    PASSED,
-    PLAYERS,
-    TARGET,
-    UNREACHABLE,
-)
+from nakama_bots.results.capacity.document import PLAYERS, Cause
 from nakama_bots.results.capacity.search import MOST_TRIALS, Search, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.capacity.trial import TrialFacts, no_trial
-from nakama_bots.results.capacity.usl import Usl, fit
+from nakama_bots.results.capacity.usl import fit, throughput
 from nakama_bots.results.gate.gate_file import parse_gate
 
 PLAN = SearchPlan(10, 1000, trial=60.0, warmup=10.0, settle=5.0)
@@ -33,8 +24,13 @@ TEXT = "[gate]\nallow_emulator = true\n[[rule]]\nname = 'quick'\ncalls = '*'\nex
 
 def trial(load, outcome, cause="", why=()):
     return no_trial(TrialFacts(load, PLAYERS, 1, 0.0, 60.0), cause, "") | {
-        "outcome": outcome, "why": list(why), "rate": load * 2.0, "rule": "quick" if outcome == FAILED else "",
+        "outcome": outcome, "why": list(why), "rate": load * 2.0,
+        "rule": "quick" if outcome == Outcome.FAILED else "",
     }  # fmt: skip
+
+
+def too_slow(load):
+    return trial(load, Outcome.INVALID, Cause.GENERATOR, ["too slow"])
 
 
 def lead(judge, plan=PLAN, required=None):
@@ -47,7 +43,7 @@ def lead(judge, plan=PLAN, required=None):
 
 
 def holding(capacity):
-    return lambda load: PASSED if load <= capacity else FAILED
+    return lambda load: Outcome.PASSED if load <= capacity else Outcome.FAILED
 
 
 def searched(seed, edge, low=50, high=5000):
@@ -88,7 +84,7 @@ def test_a_server_that_fails_at_the_least_load_is_below_it():
 
 def test_the_generators_limit_is_never_the_servers():
     def judge(load):
-        return trial(load, INVALID, GENERATOR, ["too slow"]) if load > 150 else PASSED
+        return too_slow(load) if load > 150 else Outcome.PASSED
 
     part = lead(judge)
     assert part["bound"] == "at least"
@@ -101,10 +97,10 @@ def test_the_generators_limit_is_never_the_servers():
 
 def test_what_failed_above_the_generators_limit_proves_nothing():
     def judge(load):
-        return FAILED if load == 100 else trial(load, INVALID, GENERATOR, ["too slow"])
+        return Outcome.FAILED if load == 100 else too_slow(load)
 
     part = lead(judge)
-    assert {trial["outcome"] for trial in part["trials"]} == {INVALID}
+    assert {trial["outcome"] for trial in part["trials"]} == {Outcome.INVALID}
     assert part["trials"][0]["why"][0].startswith("the generator could not even run ")
     assert not part["broke_first"]
     assert part["value"] is None
@@ -115,7 +111,7 @@ def test_a_bad_moment_of_the_generator_is_tried_again():
     bad = iter([False, True])
 
     def judge(load):
-        return trial(load, INVALID, GENERATOR, ["too slow"]) if next(bad, False) else holding(300)(load)
+        return too_slow(load) if next(bad, False) else holding(300)(load)
 
     part = lead(judge)
     assert part["bound"] == "interval"
@@ -123,7 +119,7 @@ def test_a_bad_moment_of_the_generator_is_tried_again():
 
 
 def test_a_generator_that_cannot_run_the_least_load_is_no_answer():
-    part = lead(lambda load: trial(load, INVALID, GENERATOR, ["too slow"]))
+    part = lead(too_slow)
     assert part["value"] is None
     assert part["ended"] == "the generator cannot run 10 players: too slow"
     assert exit_code(part) == ExitCode.INVALID
@@ -135,7 +131,11 @@ def test_a_trial_without_figures_is_repeated_once():
 
     def judge(load):
         loads.append(load)
-        return trial(load, INVALID, FIGURES, ["a worker was lost"]) if next(lost, False) else holding(300)(load)
+        return (
+            trial(load, Outcome.INVALID, Cause.FIGURES, ["a worker was lost"])
+            if next(lost, False)
+            else holding(300)(load)
+        )
 
     part = lead(judge)
     assert loads[0] == loads[1]
@@ -146,22 +146,24 @@ def test_a_trial_without_figures_is_repeated_once():
 def test_more_processes_repeat_the_load():
     search = Search(PLAN, "t")
     load = search.next(0.0)
-    search.add(trial(load, INVALID, GENERATOR, ["too slow"]), more_processes=True)
+    search.add(too_slow(load), more_processes=True)
     assert search.next(1.0) == load
-    search.add(trial(load, PASSED))
+    search.add(trial(load, Outcome.PASSED))
     assert search.next(2.0) > load
 
 
-@pytest.mark.parametrize(("cause", "why"), [(UNREACHABLE, "since trial 3 with"), (TARGET, "refused")])
+@pytest.mark.parametrize(
+    ("cause", "why"), [(Cause.UNREACHABLE, "since trial 3 with"), (Cause.TARGET, "refused")]
+)
 def test_what_no_trial_can_mend_ends_the_search_with_what_is_known(cause, why):
-    outcomes = iter([PASSED, FAILED])
+    outcomes = iter([Outcome.PASSED, Outcome.FAILED])
 
     def judge(load):
-        return next(outcomes, None) or trial(load, INVALID, cause, ["connection refused"])
+        return next(outcomes, None) or trial(load, Outcome.INVALID, cause, ["connection refused"])
 
     part = lead(judge)
     assert why in part["ended"]
-    assert (exit_code(part) == ExitCode.UNREACHABLE) == (cause == UNREACHABLE)
+    assert (exit_code(part) == ExitCode.UNREACHABLE) == (cause == Cause.UNREACHABLE)
     assert len(part["trials"]) == 3
     assert part["low"] < part["high"]
 
@@ -206,26 +208,28 @@ def test_one_trial_against_the_rule_does_not_decide():
 
 
 def test_the_law_is_found_again():
-    law = Usl(10.0, 0.02, 0.00001, 1.0)
-    found = fit([(load, law.at(load)) for load in (1, 10, 50, 100, 300, 600)])
+    law = {"lam": 10.0, "contention": 0.02, "coherency": 0.00001}
+    found = fit([(load, throughput(law, load)) for load in (1, 10, 50, 100, 300, 600)])
     assert found is not None
-    assert (found.lam, found.sigma, found.kappa) == pytest.approx((10.0, 0.02, 0.00001), rel=1e-6)
-    assert found.peak == pytest.approx(math.sqrt(0.98 / 0.00001))
-    assert found.r2 == pytest.approx(1.0)
+    assert (found["lam"], found["contention"], found["coherency"]) == pytest.approx(
+        (10.0, 0.02, 0.00001), rel=1e-6
+    )
+    assert found["peak"] == pytest.approx(math.sqrt(0.98 / 0.00001))
+    assert found["r2"] == pytest.approx(1.0)
 
 
 def test_a_law_without_coherency_has_no_peak_and_few_loads_have_no_law():
-    assert fit([(load, 5.0 * load) for load in (1, 2, 3, 4, 5)]).peak is None
+    assert fit([(load, 5.0 * load) for load in (1, 2, 3, 4, 5)])["peak"] is None
     assert fit([(1, 1.0), (2, 2.0), (2, 2.0), (2, 2.1)]) is None
 
 
 def test_the_answer_names_what_broke_first_at_the_least_load():
     def judge(load):
-        return trial(load, FAILED, why=[f"p95 {load} ms, limit 20 ms"]) if load > 47 else PASSED
+        return trial(load, Outcome.FAILED, why=[f"p95 {load} ms, limit 20 ms"]) if load > 47 else Outcome.PASSED
 
     part = lead(judge)
     assert 45 < part["value"] < 52
-    least = min(trial["load"] for trial in part["trials"] if trial["outcome"] == FAILED)
+    least = min(trial["load"] for trial in part["trials"] if trial["outcome"] == Outcome.FAILED)
     assert part["broke_first"] == f"quick: p95 {least} ms, limit 20 ms"
     assert part["operating_point"] == int(part["low"] * 0.75)
     assert part["usl"]["lam"] == pytest.approx(2.0)

@@ -195,7 +195,7 @@ def test_the_texts_name_what_regressed_first_of_all():
     (line,) = [line for line in text.splitlines() if "  p95  " in line and "ping" in line]
     assert line.startswith("REGRESSED  WS ping")
     assert "not judged: WS match_join: too few for p99 (320 calls, baseline 320)" in text.splitlines()
-    assert "| **REGRESSED** | `WS ping` |" in marked
+    assert "| **REGRESSED** | WS ping |" in marked
     assert marked.startswith("### REGRESSED")
 
 

@@ -18,7 +18,9 @@ from nakama_bots.results.gate.verdict import SCHEMA, VerdictPart
 from nakama_bots.results.record.recorder import OTHER, Recorder
 from nakama_bots.results.record.timeline import Interval, gauges_only
 
-STATE = RunState("duel", "http://127.0.0.1:7350", is_emulator=True, started=5.0, active=True, verdict="passed")
+from .synthetic import INFO
+
+STATE = RunState(INFO, active=True, verdict="passed")
 
 
 def interval(recorder: Recorder, source: str = "local", at: float = 0.0, **gauges: float) -> Interval:

@@ -10,12 +10,12 @@ import pytest
 
 from nakama_bots import observer
 from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, ConnectionRefused, RequestTimeout
-from nakama_bots.exit_codes import ExitCode
+from nakama_bots.exit_codes import ExitCode, Outcome
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.gate.gate_file import parse_gate
 from nakama_bots.results.gate.metrics import FAMILIES, PARTS
 from nakama_bots.results.gate.rules import GateError, Rule, RuleOutcome, evaluate, evaluate_all
-from nakama_bots.results.gate.verdict import Outcome, VerdictPart, conclude, verdict_part
+from nakama_bots.results.gate.verdict import VerdictPart, conclude, verdict_part
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
 from nakama_bots.results.record.window import Window, gauge_values

@@ -34,7 +34,9 @@ from nakama_bots.results.summary import RunInfo
 from nakama_bots.results.traces.tracer import TraceEvent, event_of, hashed
 from nakama_bots.settings.target import Target
 
-STATE = RunState("duel", "http://127.0.0.1:7350", is_emulator=True, started=5.0, active=True, verdict="passed")
+from .synthetic import INFO
+
+STATE = RunState(INFO, active=True, verdict="passed")
 RESOURCE = Resource({"service.name": "x"})
 PERIOD = ExportPeriod(5.0, 7.5)
 

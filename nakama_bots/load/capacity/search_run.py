@@ -19,7 +19,7 @@ from nakama_bots.load.open_model.shares import LEAD
 from nakama_bots.load.run import Run
 from nakama_bots.load.user_classes import purposes
 from nakama_bots.results.capacity.answer import progress
-from nakama_bots.results.capacity.document import GENERATOR, UNITS, CapacityPart, TrialPart
+from nakama_bots.results.capacity.document import UNITS, CapacityPart, Cause, TrialPart
 from nakama_bots.results.capacity.search import Search, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.capacity.trial import TrialFacts, TrialTimes, judge_trial
 from nakama_bots.results.gate.rules import Gate
@@ -224,7 +224,7 @@ class _Conduct:
             let_others_run,
         )
         cores = len(os.sched_getaffinity(0))
-        if part["cause"] == GENERATOR and facts.processes < cores:
+        if part["cause"] == Cause.GENERATOR and facts.processes < cores:
             part["why"].append(f"it has {facts.processes} processes and {cores} cores: see --processes")
         return part
 

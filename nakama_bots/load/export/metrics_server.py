@@ -73,7 +73,7 @@ class RunMetrics:
         info = self._info
         if info is None:
             return RunState()
-        return RunState.of(info, active=not self._verdict, verdict=self._verdict or self._outlook())
+        return RunState(info, active=not self._verdict, verdict=self._verdict or self._outlook())
 
 
 class MetricsServer:

@@ -175,7 +175,7 @@ class OtlpSender:
             return
         period = ExportPeriod(self._since, time(), self._delta)
         verdict = self._verdict or self._outlook()
-        state = RunState.of(info, active=not self._verdict, verdict=verdict)
+        state = RunState(info, active=not self._verdict, verdict=verdict)
         for part in metric_parts(self._figures, state, period, resource):
             self._pending.append(part)
             let_others_run()

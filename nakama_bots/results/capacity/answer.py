@@ -6,21 +6,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from nakama_bots.errors import without_secrets
-from nakama_bots.exit_codes import ExitCode
-from nakama_bots.results.capacity.document import (
-    AT_LEAST,
-    BELOW,
-    INVALID,
-    PASSED,
-    PLAYERS,
-    UNITS,
-    UNREACHABLE,
-    CapacityPart,
-    TrialPart,
-    UslPart,
-)
+from nakama_bots.exit_codes import ExitCode, Outcome
+from nakama_bots.results.capacity.document import PLAYERS, UNITS, Bound, CapacityPart, Cause, TrialPart, UslPart
 from nakama_bots.results.capacity.search import HEADROOM
-from nakama_bots.results.gate.verdict import Outcome, Verdict
+from nakama_bots.results.gate.verdict import Verdict
 
 _FITS: Final = 0.5
 """The least share of the variance that a law must explain to be shown."""
@@ -32,16 +21,16 @@ def exit_code(part: CapacityPart) -> ExitCode:
     5 if the server did not answer any more, whatever is known from before.
     """
     required = part["required"]
-    if part["trials"] and part["trials"][-1]["cause"] == UNREACHABLE:
+    if part["trials"] and part["trials"][-1]["cause"] == Cause.UNREACHABLE:
         return ExitCode.UNREACHABLE
     if part["low"] is None or part["high"] is None:
         return ExitCode.INVALID
-    if part["bound"] == BELOW:
+    if part["bound"] == Bound.BELOW:
         wanted = part["searched_from"] if required is None else required
         return ExitCode.GATE_FAILED if part["high"] <= wanted else ExitCode.INVALID
     if required is None or part["low"] >= required:
         return ExitCode.PASSED
-    if part["bound"] != AT_LEAST and part["high"] < required:
+    if part["bound"] != Bound.AT_LEAST and part["high"] < required:
         return ExitCode.GATE_FAILED
     return ExitCode.INVALID
 
@@ -99,7 +88,7 @@ def conclusions(part: CapacityPart) -> list[str]:
         )
     if part["unit"] == PLAYERS:
         lines.append(_law_line(part["usl"]))
-    counted = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
+    counted = [trial for trial in part["trials"] if trial["outcome"] != Outcome.INVALID]
     invalid = len(part["trials"]) - len(counted)
     more = f", {invalid} {'more ' if counted else ''}invalid" if invalid else ""
     trials = {0: "no trial that counts", 1: "1 trial"}.get(len(counted), f"{len(counted)} trials")
@@ -112,17 +101,17 @@ def headline(part: CapacityPart) -> str:
     unit = UNITS[part["unit"]]
     if part["value"] is None or part["low"] is None or part["high"] is None:
         return "capacity: not measured (no trial counted)"
-    if part["bound"] == AT_LEAST:
+    if part["bound"] == Bound.AT_LEAST:
         limited = part["generator_limit"] is not None
         reason = "the generator ends there, not the server" if limited else "no trial failed"
         return f"capacity: at least {part['value']:,.0f} {unit} ({reason})"
-    if part["bound"] == BELOW:
+    if part["bound"] == Bound.BELOW:
         return f"capacity: below {part['high']:,.0f} {unit} (no trial passed)"
     return f"capacity: {part['value']:,.0f} {unit}, 90 % interval {part['low']:,.0f} to {part['high']:,.0f}"
 
 
 def _why(trial: TrialPart) -> str:
-    return trial["why"][0] if trial["why"] and trial["outcome"] != PASSED else ""
+    return trial["why"][0] if trial["why"] and trial["outcome"] != Outcome.PASSED else ""
 
 
 def _law_line(law: UslPart | None) -> str:

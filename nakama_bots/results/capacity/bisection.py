@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from nakama_bots.results.capacity.document import Bound
+
 _GRID: Final = 320
 _EDGES: Final = (0.002, 0.01, 0.03, 0.08)
 """Sharpness of the edge: at 0.03 loads between 3 % below and above the capacity are uncertain."""
@@ -30,14 +32,13 @@ WIDTH: Final = 0.1
 class CapacityEstimate:
     """The capacity in units of load, with its 90 % interval.
 
-    ``at_least``: no trial failed, so the capacity is this or more. ``below``: none passed.
+    ``bound``: at least this if no trial failed, below it if none passed.
     """
 
     low: float
     value: float
     high: float
-    at_least: bool = False
-    below: bool = False
+    bound: Bound = Bound.INTERVAL
 
     @property
     def width(self) -> float:
@@ -115,10 +116,10 @@ class Bisection:
         low, value, high = (math.exp(place) for place in self._quantiles(TAILS))
         if not self.failed:
             best = float(max(self.passed, default=self.low))
-            return CapacityEstimate(best, best, best, at_least=True)
+            return CapacityEstimate(best, best, best, Bound.AT_LEAST)
         if not self.passed:
             worst = float(min(self.failed))
-            return CapacityEstimate(low, min(value, worst), worst, below=True)
+            return CapacityEstimate(low, min(value, worst), worst, Bound.BELOW)
         return CapacityEstimate(low, value, high)
 
     def done(self, width: float = WIDTH) -> bool:
@@ -128,10 +129,9 @@ class Bisection:
         if min(self.failed, default=math.inf) <= self.low or self._top_passed(width):
             return True
         estimate = self.estimate()
-        if estimate.at_least or estimate.below:
-            return False
         # No load lies between two neighbours.
-        return estimate.width <= width or estimate.high - estimate.low <= 1.0
+        narrow = estimate.width <= width or estimate.high - estimate.low <= 1.0
+        return narrow and estimate.bound is Bound.INTERVAL
 
     def _top_passed(self, width: float) -> bool:
         """True if no trial has failed, and no greater load can be tried."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, TypedDict
 
 SCHEMA: Final = "nakama-bots/capacity/1"
@@ -11,15 +12,26 @@ ARRIVALS: Final = "arrivals"
 UNITS: Final = {PLAYERS: "players", ARRIVALS: "arrivals/s"}
 """What a load is, and its unit for display."""
 
-PASSED, FAILED, INVALID = "passed", "failed", "invalid"
-"""The outcomes of a trial."""
 
-GENERATOR, FIGURES, TARGET, UNREACHABLE = "generator", "figures", "target", "unreachable"
-"""Causes of an invalid trial: the generator could not produce the load, figures are missing or prove nothing,
-the target may not be judged, nothing answers there."""
+class Cause(StrEnum):
+    """Why a trial is invalid."""
 
-INTERVAL, AT_LEAST, BELOW = "interval", "at least", "below"
-"""What the answer is."""
+    GENERATOR = "generator"
+    """It could not produce the load."""
+    FIGURES = "figures"
+    """They are missing or prove nothing."""
+    TARGET = "target"
+    """It may not be judged."""
+    UNREACHABLE = "unreachable"
+    """Nothing answers there."""
+
+
+class Bound(StrEnum):
+    """What the answer is."""
+
+    INTERVAL = "interval"
+    AT_LEAST = "at least"
+    BELOW = "below"
 
 
 class CurvePart(TypedDict):
@@ -83,7 +95,10 @@ class TrialPart(TypedDict):
 
 
 class UslPart(TypedDict):
-    """The Universal Scalability Law; ``peak`` is null where throughput grows without end."""
+    """The Universal Scalability Law; ``peak`` is null where throughput grows without end.
+
+    ``r2`` is the share of the variance of the throughput that it explains.
+    """
 
     lam: float
     contention: float

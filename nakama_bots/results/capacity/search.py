@@ -5,29 +5,13 @@ Both front ends use it: the load model ``search`` within one run, and the comman
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.exit_codes import Outcome
 from nakama_bots.results.capacity.bisection import WIDTH, Bisection
-from nakama_bots.results.capacity.document import (
-    AT_LEAST,
-    BELOW,
-    FAILED,
-    GENERATOR,
-    INTERVAL,
-    INVALID,
-    PASSED,
-    PLAYERS,
-    SCHEMA,
-    TARGET,
-    UNITS,
-    UNREACHABLE,
-    CapacityPart,
-    TrialPart,
-    UslPart,
-)
+from nakama_bots.results.capacity.document import PLAYERS, SCHEMA, UNITS, Bound, CapacityPart, Cause, TrialPart
 from nakama_bots.results.capacity.usl import fit
 from nakama_bots.results.gate.rules import Gate, Severity
 
@@ -114,14 +98,14 @@ class Search:
         self.trials.append(trial)
         load, why = trial["load"], "; ".join(trial["why"])
         repeated, self._repeat = self._repeat is not None, None
-        if trial["outcome"] != INVALID:
-            self._bisection.add(load, passed=trial["outcome"] == PASSED)
-        elif trial["cause"] == UNREACHABLE:
+        if trial["outcome"] != Outcome.INVALID:
+            self._bisection.add(load, passed=trial["outcome"] == Outcome.PASSED)
+        elif trial["cause"] == Cause.UNREACHABLE:
             number = len(self.trials)
             self.end(
                 f"the server does not answer any more, since trial {number} with {self._loads(load)} ({why})"
             )
-        elif trial["cause"] == TARGET:
+        elif trial["cause"] == Cause.TARGET:
             self.end(why)
         elif more_processes or (not repeated and self._may_be_chance(trial)):
             self._repeat = load
@@ -132,30 +116,34 @@ class Search:
         """True if nothing before says that the generator ends there: it may have had a bad moment."""
         bisection = self._bisection
         most = max([*bisection.passed, *bisection.failed], default=0)
-        return trial["cause"] != GENERATOR or bisection.limit is None or most >= trial["load"]
+        return trial["cause"] != Cause.GENERATOR or bisection.limit is None or most >= trial["load"]
 
     def _limit(self, load: int, why: str) -> None:
         """Search below ``load``, which the generator cannot run. What failed there or above proves nothing."""
         self._bisection, self._generator_why = self._bisection.below(load), why
         for trial in self.trials:
-            if trial["outcome"] == FAILED and trial["load"] >= load:
+            if trial["outcome"] == Outcome.FAILED and trial["load"] >= load:
                 less = f"the generator could not even run {self._loads(load)}"
-                trial |= {"outcome": INVALID, "cause": GENERATOR, "rule": "", "why": [less, *trial["why"]]}
+                trial |= {
+                    "outcome": Outcome.INVALID,
+                    "cause": Cause.GENERATOR,
+                    "rule": "",
+                    "why": [less, *trial["why"]],
+                }
         if load <= self.plan.low and not self._bisection.trials:
             self.end(f"the generator cannot run {self._loads(load)}: {why}")
 
     def answer(self, elapsed: float) -> CapacityPart:
         """Return what is known ``elapsed`` seconds after the start."""
-        bisection, counted = self._bisection, bool(self._bisection.trials)
-        estimate = bisection.estimate() if counted else None
-        bound = INTERVAL
-        if estimate is not None and (estimate.at_least or estimate.below):
-            bound = AT_LEAST if estimate.at_least else BELOW
-        first = min(
-            (trial for trial in self.trials if trial["outcome"] == FAILED),
-            key=lambda trial: trial["load"],
-            default=None,
-        )
+        bisection = self._bisection
+        found = bisection.estimate() if bisection.trials else None
+        ends = (found.low, found.value, found.high) if found is not None else (None, None, None)
+        low, value, high = (None if end is None else round(end, 1) for end in ends)
+        bound = found.bound if found is not None else Bound.INTERVAL
+        failed = [trial for trial in self.trials if trial["outcome"] == Outcome.FAILED]
+        first = min(failed, key=lambda trial: trial["load"], default=None)
+        counted = [trial for trial in self.trials if trial["outcome"] != Outcome.INVALID]
+        law = fit([(trial["load"], trial["rate"]) for trial in counted]) if self.plan.unit == PLAYERS else None
         return {
             "schema": SCHEMA,
             "target": self._target,
@@ -163,19 +151,17 @@ class Search:
             "searched_from": self.plan.low,
             "searched_to": self.plan.high,
             "bound": bound,
-            "value": None if estimate is None else round(estimate.value, 1),
-            "low": None if estimate is None else round(estimate.low, 1),
-            "high": None if estimate is None else round(estimate.high, 1),
+            "value": value,
+            "low": low,
+            "high": high,
             "required": self._required,
-            "operating_point": None
-            if estimate is None or bound == BELOW
-            else int(estimate.low * (1 - HEADROOM)),
+            "operating_point": int(found.low * (1 - HEADROOM)) if found and bound is not Bound.BELOW else None,
             "generator_limit": bisection.limit,
             "generator_why": self._generator_why,
             "broke_first": "" if first is None else f"{first['rule']}: {'; '.join(first['why'])}",
             "ended": self._ended,
             "seconds": round(elapsed, 1),
-            "usl": law_of(self.trials) if self.plan.unit == PLAYERS else None,
+            "usl": law,
             "trials": list(self.trials),
         }
 
@@ -207,11 +193,3 @@ class Search:
 
     def _loads(self, load: int) -> str:
         return f"{load:,} {UNITS[self.plan.unit]}"
-
-
-def law_of(trials: Sequence[TrialPart]) -> UslPart | None:
-    """Return the scalability law of the trials that count; None if it cannot be fitted."""
-    law = fit([(trial["load"], trial["rate"]) for trial in trials if trial["outcome"] != INVALID])
-    if law is None:
-        return None
-    return {"lam": law.lam, "contention": law.sigma, "coherency": law.kappa, "r2": law.r2, "peak": law.peak}

@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from statistics import median
+from statistics import fmean, median
 from typing import Final
 
 from nakama_bots import observer
-from nakama_bots.exit_codes import ExitCode
+from nakama_bots.exit_codes import ExitCode, Outcome
 from nakama_bots.results.capacity.document import (
     ARRIVALS,
-    FAILED,
-    FIGURES,
-    GENERATOR,
-    INVALID,
-    PASSED,
-    TARGET,
-    UNREACHABLE,
+    Cause,
     CurvePart,
     SamplePart,
     TrialPart,
@@ -26,7 +20,7 @@ from nakama_bots.results.capacity.document import (
 )
 from nakama_bots.results.gate.findings import generator_lines
 from nakama_bots.results.gate.rules import Gate, RuleOutcome, evaluate_all
-from nakama_bots.results.gate.verdict import VerdictPart, conclude, not_a_server, verdict_part
+from nakama_bots.results.gate.verdict import RulePart, VerdictPart, conclude, not_a_server, verdict_part
 from nakama_bots.results.latency import latency
 from nakama_bots.results.record.gaps import GapPart
 from nakama_bots.results.record.gauges import USERS
@@ -127,27 +121,15 @@ def _part(summary: Summary, verdict: VerdictPart, window: Window, gate: Gate, fa
     broken = [rule for rule in verdict["rules"] if rule["outcome"] == RuleOutcome.FAILED]
     seconds = window.seconds or 1.0
     return {
-        "load": facts.load,
+        **no_trial(facts, cause, *why),
         "outcome": outcome,
-        "cause": cause,
-        "rule": broken[0]["name"] if broken and outcome == FAILED else "",
-        "why": why,
-        "processes": facts.processes,
-        "at_s": round(facts.at, 1),
-        "seconds": round(facts.seconds, 1),
+        "rule": broken[0]["name"] if broken and outcome == Outcome.FAILED else "",
         "rate": round(sum(row.ok.count for row in window.recorder.calls.values()) / seconds, 3),
         "calls": [_curve(key, row, seconds) for key, row in sorted(window.recorder.calls.items())],
         "samples": _samples(window.recorder),
-        "rules": [_rule(rule["name"], rule["outcome"], rule["measured"], rule["limit"], rule["unit"])
-                  for rule in verdict["rules"]],
-        "gauges": {
-            name: round(sum(values) / len(values), 6)
-            for name, values in sorted(window.gauges.items())
-            if values
-        },
-        "left": list(facts.left),
-        "folder": facts.folder,
-    }  # fmt: skip
+        "rules": [_rule(rule) for rule in verdict["rules"]],
+        "gauges": {name: round(fmean(values), 6) for name, values in sorted(window.gauges.items()) if values},
+    }
 
 
 def _health(summary: Summary, timeline: Timeline, warmup: float) -> HealthPart:
@@ -158,10 +140,10 @@ def _health(summary: Summary, timeline: Timeline, warmup: float) -> HealthPart:
     return health_of(timeline.within(first, last), replace(limits, seconds=least))
 
 
-def no_trial(facts: TrialFacts, cause: str, why: str) -> TrialPart:
+def no_trial(facts: TrialFacts, cause: str, *why: str) -> TrialPart:
     """Return a trial that has no figures at all."""
     return {
-        "load": facts.load, "outcome": INVALID, "cause": cause, "rule": "", "why": [why],
+        "load": facts.load, "outcome": Outcome.INVALID, "cause": cause, "rule": "", "why": list(why),
         "processes": facts.processes, "at_s": round(facts.at, 1), "seconds": round(facts.seconds, 1),
         "rate": 0.0, "calls": [], "samples": [], "rules": [], "gauges": {}, "left": list(facts.left),
         "folder": facts.folder,
@@ -176,11 +158,11 @@ def _outcome(
     shown = [rule["message"] for rule in verdict["rules"]]
     slow = generator_lines(summary)
     if slow:
-        return INVALID, GENERATOR, slow
+        return Outcome.INVALID, Cause.GENERATOR, slow
     if not_a_server(summary, gate):
-        return INVALID, TARGET, not_a_server(summary, gate)
+        return Outcome.INVALID, Cause.TARGET, not_a_server(summary, gate)
     if not facts.alive:
-        return INVALID, UNREACHABLE, verdict["why"] or ["it does not answer"]
+        return Outcome.INVALID, Cause.UNREACHABLE, verdict["why"] or ["it does not answer"]
     # A server that answers nothing, or lets no player do anything, is no fault of the generator.
     undone = undone_lines(summary.get("purposes", []))
     silent = verdict["why"][:1] if verdict["exit_code"] == ExitCode.UNREACHABLE else []
@@ -190,11 +172,11 @@ def _outcome(
         if line not in undone and line not in silent and not line.endswith(tuple(shown))
     ]
     if broken and not (others and verdict["exit_code"] != ExitCode.GATE_FAILED):
-        return FAILED, "", broken
+        return Outcome.FAILED, "", broken
     if verdict["exit_code"] != ExitCode.PASSED:
-        return INVALID, FIGURES, others or verdict["why"]
+        return Outcome.INVALID, Cause.FIGURES, others or verdict["why"]
     short = _short(window, facts)
-    return (INVALID, GENERATOR, [short]) if short else (PASSED, "", verdict["why"])
+    return (Outcome.INVALID, Cause.GENERATOR, [short]) if short else (Outcome.PASSED, "", verdict["why"])
 
 
 def _short(window: Window, facts: TrialFacts) -> str:
@@ -241,5 +223,8 @@ def _samples(recorder: Recorder) -> list[SamplePart]:
     ]
 
 
-def _rule(name: str, outcome: str, measured: float | None, limit: float, unit: str) -> TrialRulePart:
-    return {"name": name, "outcome": outcome, "measured": measured, "limit": limit, "unit": unit}
+def _rule(rule: RulePart) -> TrialRulePart:
+    return {
+        "name": rule["name"], "outcome": rule["outcome"], "measured": rule["measured"],
+        "limit": rule["limit"], "unit": rule["unit"],
+    }  # fmt: skip

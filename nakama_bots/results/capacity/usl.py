@@ -9,34 +9,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+from nakama_bots.results.capacity.document import UslPart
+
 FEWEST_LOADS: Final = 4
-LIBRARY: Final = "numpy"
 
 
-@dataclass(frozen=True, slots=True)
-class Usl:
-    """The fitted law; ``r2`` is the share of the variance of X that it explains."""
-
-    lam: float
-    sigma: float
-    kappa: float
-    r2: float
-
-    def at(self, load: float) -> float:
-        """Throughput of ``load`` players."""
-        return self.lam * load / (1 + self.sigma * (load - 1) + self.kappa * load * (load - 1))
-
-    @property
-    def peak(self) -> float | None:
-        """The load with the greatest throughput; None where it grows without end."""
-        return math.sqrt((1 - self.sigma) / self.kappa) if self.kappa > 0 and self.sigma < 1 else None
+def throughput(law: UslPart, load: float) -> float:
+    """Return the successful calls per second of ``load`` players."""
+    return law["lam"] * load / (1 + law["contention"] * (load - 1) + law["coherency"] * load * (load - 1))
 
 
-def fit(points: Sequence[tuple[float, float]]) -> Usl | None:
-    """The law of ``points`` (load, throughput); None with too few loads or without NumPy."""
+def fit(points: Sequence[tuple[float, float]]) -> UslPart | None:
+    """Return the law of ``points`` (load, throughput); None with too few loads or without NumPy."""
     numpy = _numpy()
     measured = [(load, rate) for load, rate in points if load > 0 and rate > 0]
     if numpy is None or len({load for load, _ in measured}) < FEWEST_LOADS:
@@ -49,7 +35,7 @@ def fit(points: Sequence[tuple[float, float]]) -> Usl | None:
         if (found := _coefficients(numpy, columns, wanted, kept)) is not None
     ]
     laws = [_law(found, measured) for found in fits]
-    return max(laws, key=lambda law: law.r2, default=None)
+    return max(laws, key=lambda law: law["r2"], default=None)
 
 
 def _coefficients(
@@ -64,13 +50,16 @@ def _coefficients(
     return found if found[0] > 0 and min(found) >= 0 else None
 
 
-def _law(coefficients: Sequence[float], points: Sequence[tuple[float, float]]) -> Usl:
+def _law(coefficients: Sequence[float], points: Sequence[tuple[float, float]]) -> UslPart:
     first, second, third = coefficients
-    law = Usl(1 / first, second / first, third / first, 0.0)
+    sigma, kappa = second / first, third / first
+    peak = math.sqrt((1 - sigma) / kappa) if kappa > 0 and sigma < 1 else None
+    law: UslPart = {"lam": 1 / first, "contention": sigma, "coherency": kappa, "r2": 1.0, "peak": peak}
     mean = sum(rate for _, rate in points) / len(points)
     total = sum((rate - mean) ** 2 for _, rate in points)
-    left = sum((rate - law.at(load)) ** 2 for load, rate in points)
-    return Usl(law.lam, law.sigma, law.kappa, 1 - left / total if total else 1.0)
+    if total:
+        law["r2"] = 1 - sum((rate - throughput(law, load)) ** 2 for load, rate in points) / total
+    return law
 
 
 def _numpy() -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -18,33 +19,13 @@ from typing import Final
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.observer import ARRIVAL_DELAY, CORRECTED, DELIVERY_LATENCY, TICK_LATENESS
 from nakama_bots.results.compare import pairs
-from nakama_bots.results.compare.bootstrap import (
-    Estimate,
-    failure_share,
-    log_percentiles,
-    student,
-)
-from nakama_bots.results.compare.comparison import (
-    FAILURES,
-    IMPROVED,
-    JUDGED,
-    LATE,
-    MISSING,
-    NEW,
-    NOISY,
-    NOT_JUDGED,
-    REGRESSED,
-    SAME,
-    SCHEMA,
-    TOO_FEW,
-    Comparison,
-    Row,
-    Side,
-    Source,
-)
-from nakama_bots.results.compare.coverage import CoveragePart, Need, Uncertainty, coverage, need_of_values
+from nakama_bots.results.compare.bootstrap import Estimate, failure_share, log_percentiles, student
+from nakama_bots.results.compare.comparison import FAILURES, JUDGED, Comparison, Finding, Row, Side, Source
+from nakama_bots.results.compare.coverage import coverage, more_baselines, more_seconds
 from nakama_bots.results.compare.profile import SAMPLE, Blocks, Profile
 from nakama_bots.results.record.recorder import CallKey
+
+SCHEMA: Final = "nakama-bots/comparison/2"
 
 CONFIDENCE: Final = 0.99
 """The probability that no test of a comparison gives a false alarm, one side up and one down."""
@@ -131,19 +112,17 @@ class _Test:
         return f"{self.key[0]} {self.key[1]} {self.statistic}"
 
 
-def compare(run: Profile, baselines: Sequence[Profile], options: CompareOptions | None = None) -> Comparison:
+def compare(run: Profile, baselines: Sequence[Profile], options: CompareOptions = STANDARD) -> Comparison:
     """Compare ``run`` with at least one baseline."""
-    options = options or STANDARD
     tests = [test for key in _keys(run, baselines, options) for test in _tests(key, run, baselines, options)]
     return _comparison(tests, run, baselines, options)
 
 
-def compare_pairs(run: Profile, base: Profile, options: CompareOptions | None = None) -> Comparison:
+def compare_pairs(run: Profile, base: Profile, options: CompareOptions = PAIRED) -> Comparison:
     """Compare ``run`` with ``base``; block i of both was measured side by side (``ops.paired``).
 
     The noise of the machine hits both blocks of a pair and cancels out, as does the spread between runs.
     """
-    options = options or PAIRED
     tests = [test for key in _keys(run, [base], options) for test in _tests(key, run, [base], options)]
     rounds = max((len(blocks.ok) for side in (run, base) for blocks in side.rows.values()), default=0)
     for test in tests:
@@ -172,7 +151,7 @@ def _comparison(
         "seed": options.seed,
         "spread": {statistic: round(value, 5) for statistic, value in spread.items()},
         "warnings": _warnings(run, baselines),
-        "coverage": _coverage(rows),
+        "coverage": coverage(rows),
         "unmet": [pattern for pattern in options.required if not _met(pattern, rows)],
         "totals": totals,
         "rows": rows,
@@ -184,49 +163,36 @@ def exit_code(comparison: Comparison) -> ExitCode:
 
     A figure that could not be judged is neither good nor bad, unless it is required or it is all there is.
     """
-    if comparison["verdict"] == REGRESSED:
+    if comparison["verdict"] == Finding.REGRESSED:
         return ExitCode.GATE_FAILED
-    if comparison["verdict"] in (LATE, MISSING, NOT_JUDGED) or comparison["unmet"]:
+    if comparison["verdict"] in (Finding.LATE, Finding.MISSING, Finding.NOT_JUDGED) or comparison["unmet"]:
         return ExitCode.INVALID
     return ExitCode.PASSED
 
 
-def _coverage(rows: Sequence[Row]) -> CoveragePart:
-    needs = {
-        verdict: [Need(row["more_seconds"], row["more_baselines"]) for row in rows if row["verdict"] == verdict]
-        for verdict in (TOO_FEW, NOISY)
-    }
-    return coverage(sum(row["verdict"] in JUDGED for row in rows), needs[TOO_FEW], needs[NOISY])
-
-
 def _met(pattern: str, rows: Sequence[Row]) -> bool:
     """Whether ``pattern`` matches at least one figure, and every match could be judged."""
-    matched = [
-        row
-        for row in rows
-        if any(
-            fnmatchcase(subject, pattern)
-            for subject in (f"{row['kind']} {row['name']}", f"{row['kind']} {row['name']} {row['statistic']}")
-        )
-    ]
+    matched = []
+    for row in rows:
+        name = f"{row['kind']} {row['name']}"
+        if fnmatchcase(name, pattern) or fnmatchcase(f"{name} {row['statistic']}", pattern):
+            matched.append(row)
     return bool(matched) and all(row["verdict"] in JUDGED for row in matched)
 
 
 def _totals(rows: Sequence[Row]) -> dict[str, int]:
-    return {
-        verdict: sum(row["verdict"] == verdict for row in rows)
-        for verdict in (REGRESSED, LATE, IMPROVED, SAME, NOISY, TOO_FEW, MISSING, NEW)
-    }
+    counted = Counter(row["verdict"] for row in rows)
+    return {finding.value: counted[finding] for finding in Finding if finding is not Finding.NOT_JUDGED}
 
 
 def _verdict(totals: Mapping[str, int], timed: Mapping[str, int]) -> str:
     """Return the verdict; ``timed`` are the rows that depend only on the speed of the server."""
-    for verdict in (LATE, REGRESSED, MISSING):
+    for verdict in (Finding.LATE, Finding.REGRESSED, Finding.MISSING):
         if totals[verdict]:
             return verdict
-    if not timed[SAME] and not timed[IMPROVED]:
-        return NOT_JUDGED
-    return IMPROVED if timed[IMPROVED] else SAME
+    if not timed[Finding.SAME] and not timed[Finding.IMPROVED]:
+        return Finding.NOT_JUDGED
+    return Finding.IMPROVED if timed[Finding.IMPROVED] else Finding.SAME
 
 
 def _tells_of_speed(row: Row) -> bool:
@@ -242,17 +208,16 @@ def _keys(run: Profile, baselines: Sequence[Profile], options: CompareOptions) -
 def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: CompareOptions) -> list[_Test]:
     mine = run.rows.get(key)
     theirs = [blocks for baseline in baselines if (blocks := baseline.rows.get(key)) is not None]
+    sides = [*([mine] if mine is not None else []), *theirs]
     counts = (mine.count if mine else 0, sum(blocks.count for blocks in theirs))
-    least = min((blocks.count for blocks in (*theirs, *([mine] if mine else ()))), default=0)
+    least = min(blocks.count for blocks in sides)
     tests = []
     for statistic in options.statistics:
         lacking = _lacking(mine, theirs, statistic)
-        if statistic == FAILURES and not any(
-            blocks.failures for blocks in (*theirs, *([mine] if mine else ()))
-        ):
+        if statistic == FAILURES and not any(blocks.failures for blocks in sides):
             continue
         tests.append(_Test(key, statistic, None, [], counts, lacking, least, _wanted(statistic)))
-        if lacking in (MISSING, NEW):
+        if lacking in (Finding.MISSING, Finding.NEW):
             break
     ready = [test for test in tests if not test.lacking]
     if not ready or mine is None:
@@ -260,7 +225,7 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Co
     # A generator per name: the presence of another name must not change the verdict on this one.
     estimates = [
         _estimates(blocks, [test.statistic for test in ready], f"{options.seed} {key} {number}")
-        for number, blocks in enumerate([mine, *theirs])
+        for number, blocks in enumerate(sides)
     ]
     for position, test in enumerate(ready):
         test.run, *test.baselines = [of_run[position] for of_run in estimates]
@@ -270,11 +235,11 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Co
 def _lacking(mine: Blocks | None, theirs: Sequence[Blocks], statistic: str) -> str:
     """Return why a name cannot be judged, "" if it can."""
     if not theirs:
-        return NEW
+        return Finding.NEW
     if mine is None:
         enough = all(_enough(blocks, "p50") for blocks in theirs)
-        return MISSING if enough else TOO_FEW
-    return "" if all(_enough(blocks, statistic) for blocks in (mine, *theirs)) else TOO_FEW
+        return Finding.MISSING if enough else Finding.TOO_FEW
+    return "" if all(_enough(blocks, statistic) for blocks in (mine, *theirs)) else Finding.TOO_FEW
 
 
 def _enough(blocks: Blocks, statistic: str) -> bool:
@@ -307,7 +272,7 @@ def _compare_pairs(test: _Test, run: Blocks, base: Blocks, options: CompareOptio
         return
     test.difference = pairs.change(run, base, PERCENTILES[test.statistic])
     if test.difference is None:
-        test.lacking, test.run = TOO_FEW, None
+        test.lacking, test.run = Finding.TOO_FEW, None
 
 
 def _spread(tests: Sequence[_Test], statistic: str) -> float:
@@ -345,8 +310,8 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Compar
         "verdict": test.lacking,
     }
     if test.run is None:
-        if test.lacking == TOO_FEW:
-            row["more_seconds"] = need_of_values(test.least, test.wanted, seconds).seconds
+        if test.lacking == Finding.TOO_FEW and test.least:
+            row["more_seconds"] = more_seconds(seconds, test.wanted / test.least)
         return row
     if test.difference is not None:
         spread = 0.0
@@ -362,13 +327,14 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Compar
     shown = _points if test.statistic == FAILURES else _share
     row["change"], row["change_low"], row["change_high"] = map(shown, (change, change - reach, change + reach))
     row["verdict"] = _judge(test, base, change, reach, tolerance, options)
-    if row["verdict"] == NOISY:
-        errors = (difference.error, 0.0) if test.difference else (test.run.error, base.error)
-        runs, limit = len(test.baselines), math.log1p(options.noise)
-        sources = Uncertainty(errors[0] ** 2, errors[1] ** 2, spread**2, runs, quantile, limit)
-        need = sources.need(seconds)
-        row["more_seconds"] = need.seconds
-        row["more_baselines"] = None if test.difference else need.baselines
+    if row["verdict"] == Finding.NOISY:
+        allowed, runs = (math.log1p(options.noise) / quantile) ** 2, len(test.baselines)
+        between = spread**2 * (1 + 1 / runs)
+        if allowed > between:
+            row["more_seconds"] = more_seconds(seconds, (difference.error**2 - between) / (allowed - between))
+        if test.difference is None:
+            errors = test.run.error**2, base.error**2
+            row["more_baselines"] = more_baselines(*errors, spread**2, runs, allowed)
     return row
 
 
@@ -386,9 +352,9 @@ def _judge(
         noisy = reach > math.log1p(options.noise)
     if beyond and abs(change) > reach:
         if change > 0:
-            return LATE if test.key in GENERATOR else REGRESSED
-        return IMPROVED
-    return NOISY if noisy else SAME
+            return Finding.LATE if test.key in GENERATOR else Finding.REGRESSED
+        return Finding.IMPROVED
+    return Finding.NOISY if noisy else Finding.SAME
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:
@@ -445,26 +411,18 @@ def _source(profile: Profile) -> Source:
 
 def _warnings(run: Profile, baselines: Sequence[Profile]) -> list[str]:
     """Return reasons why the figures may differ even if the server is the same."""
-    compared: tuple[tuple[str, object, list[object]], ...] = (
-        ("scenario", run.run["scenario"], [baseline.run["scenario"] for baseline in baselines]),
-        ("users", run.run["users"], [baseline.run["users"] for baseline in baselines]),
-        (
-            "kind of target",
-            _kind_of_target(run),
-            [_kind_of_target(baseline) for baseline in baselines],
-        ),
-        (
-            "version of nakama_bots",
-            run.versions.get("nakama_bots"),
-            [baseline.versions.get("nakama_bots") for baseline in baselines],
-        ),
-    )
+    mine, others = _facts(run), [_facts(baseline) for baseline in baselines]
     return [
-        f"another {what}: {mine} against {', '.join(map(str, dict.fromkeys(theirs)))}"
-        for what, mine, theirs in compared
-        if any(other != mine for other in theirs)
+        f"another {what}: {value} against {', '.join(dict.fromkeys(str(other[what]) for other in others))}"
+        for what, value in mine.items()
+        if any(other[what] != value for other in others)
     ]
 
 
-def _kind_of_target(profile: Profile) -> str:
-    return "the emulator" if profile.target["is_emulator"] else "a server"
+def _facts(profile: Profile) -> dict[str, object]:
+    return {
+        "scenario": profile.run["scenario"],
+        "users": profile.run["users"],
+        "kind of target": "the emulator" if profile.target["is_emulator"] else "a server",
+        "version of nakama_bots": profile.versions.get("nakama_bots"),
+    }

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final, TypedDict
 
-from nakama_bots.results.compare.coverage import CoveragePart
 from nakama_bots.results.compare.profile import WindowPart
 
-SCHEMA: Final = "nakama-bots/comparison/2"
-REGRESSED, IMPROVED, SAME, NOISY = "regressed", "improved", "same", "too noisy"
-TOO_FEW, MISSING, NEW = "too few", "missing", "new"
-NOT_JUDGED: Final = "not judged"
-"""The verdict on a comparison without a figure that could be judged."""
-LATE: Final = "generator late"
-JUDGED: Final = frozenset({REGRESSED, IMPROVED, SAME, LATE})
+
+class Finding(StrEnum):
+    """What is found of a figure, or of a whole comparison."""
+
+    REGRESSED = "regressed"
+    LATE = "generator late"
+    IMPROVED = "improved"
+    SAME = "same"
+    NOISY = "too noisy"
+    TOO_FEW = "too few"
+    MISSING = "missing"
+    NEW = "new"
+    NOT_JUDGED = "not judged"
+    """The verdict on a comparison without a figure that could be judged."""
+
+
+JUDGED: Final = frozenset({Finding.REGRESSED, Finding.IMPROVED, Finding.SAME, Finding.LATE})
 
 FAILURES: Final = "failures"
 """The statistic beside the percentiles: the share of failed calls."""
@@ -48,6 +58,21 @@ class Row(TypedDict):
     more_seconds: float | None
     more_baselines: int | None
     verdict: str
+
+
+class CoveragePart(TypedDict):
+    """``judged`` of all ``figures``.
+
+    ``too_few`` lack values and ``too_noisy`` are uncertain; ``more_seconds`` of each run or ``more_baselines``
+    would judge all of those that can be judged at all (null: that alone does not help).
+    """
+
+    judged: int
+    figures: int
+    too_few: int
+    too_noisy: int
+    more_seconds: float | None
+    more_baselines: int | None
 
 
 class Source(TypedDict):

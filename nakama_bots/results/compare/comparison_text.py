@@ -5,32 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from nakama_bots.results.compare.comparison import (
-    FAILURES,
-    IMPROVED,
-    JUDGED,
-    LATE,
-    MISSING,
-    NEW,
-    NOISY,
-    REGRESSED,
-    TOO_FEW,
-    Comparison,
-    Row,
-    Side,
-    Source,
-)
+from nakama_bots.results.compare.comparison import FAILURES, JUDGED, Comparison, Finding, Row, Side, Source
 from nakama_bots.results.compare.coverage import coverage_text
+from nakama_bots.results.show.markdown import escaped, table_row
 from nakama_bots.results.show.text import aligned, shorten, widths_of
 
 _HEADINGS: Final = ("", "name", "calls", "", "baseline", "run", "change", "between")
 _LEFT: Final = (0, 1, 3)
 _NAME: Final = 34
+_MEASURED: Final = JUDGED | {Finding.NOISY}
+_ALARMS: Final = {Finding.REGRESSED, Finding.LATE}
 
 
 def table(comparison: Comparison) -> str:
     """Return the text without an end of line: judged figures, then those that could not be judged."""
-    judged = [row for row in comparison["rows"] if row["verdict"] in JUDGED or row["verdict"] == NOISY]
+    judged = [row for row in comparison["rows"] if row["verdict"] in _MEASURED]
     lines = [
         f"run:      {_source(comparison['run'])}",
         *(f"baseline: {_source(baseline)}" for baseline in comparison["baselines"]),
@@ -48,11 +37,11 @@ def table(comparison: Comparison) -> str:
 
 def markdown(comparison: Comparison) -> str:
     """Return the same for a job summary or a pull request, with an end of line."""
-    judged = [row for row in comparison["rows"] if row["verdict"] in JUDGED or row["verdict"] == NOISY]
+    judged = [row for row in comparison["rows"] if row["verdict"] in _MEASURED]
     others = not_judged(comparison)
-    lines = [f"### {verdict_line(comparison)}", "", f"Run: {_escaped(_source(comparison['run']))}", ""]
-    lines += [f"- baseline: {_escaped(_source(baseline))}" for baseline in comparison["baselines"]]
-    lines += [f"- **warning**: {_escaped(warning)}" for warning in comparison["warnings"]]
+    lines = [f"### {verdict_line(comparison)}", "", f"Run: {escaped(_source(comparison['run']))}", ""]
+    lines += [f"- baseline: {escaped(_source(baseline))}" for baseline in comparison["baselines"]]
+    lines += [f"- **warning**: {escaped(warning)}" for warning in comparison["warnings"]]
     if judged:
         lines += [
             "",
@@ -62,7 +51,7 @@ def markdown(comparison: Comparison) -> str:
         lines += [_markdown_row(row) for row in judged]
     if others:
         lines += ["", "<details><summary>Not judged</summary>", ""]
-        lines += [f"- {_escaped(line)}" for line in others]
+        lines += [f"- {escaped(line)}" for line in others]
         lines += ["", "</details>"]
     return "\n".join(lines) + "\n"
 
@@ -72,7 +61,7 @@ def verdict_line(comparison: Comparison) -> str:
     totals = comparison["totals"]
     counts = [
         f"{totals[verdict]} {verdict}"
-        for verdict in (REGRESSED, LATE, IMPROVED, MISSING, NEW)
+        for verdict in (Finding.REGRESSED, Finding.LATE, Finding.IMPROVED, Finding.MISSING, Finding.NEW)
         if totals[verdict]
     ]
     unmet = [f"required but not judged: {', '.join(comparison['unmet'])}"] if comparison["unmet"] else []
@@ -84,7 +73,7 @@ def not_judged(comparison: Comparison) -> list[str]:
     """Return a line for each name with a statistic that could not be judged."""
     lines: dict[tuple[str, str, str], list[Row]] = {}
     for row in comparison["rows"]:
-        if row["verdict"] not in JUDGED and row["verdict"] != NOISY:
+        if row["verdict"] not in _MEASURED:
             lines.setdefault((row["kind"], row["name"], row["verdict"]), []).append(row)
     return [
         f"{kind} {name}: {verdict}{_which(verdict, rows)} "
@@ -100,11 +89,8 @@ def change(row: Row) -> str:
 
 def between(row: Row) -> str:
     """The interval of the change; "" when there is none."""
-    if row["change"] is None:
-        return ""
-    return (
-        f"{_changed(row['change_low'], row['statistic'])} .. {_changed(row['change_high'], row['statistic'])}"
-    )
+    ends = [_changed(row[end], row["statistic"]) for end in ("change_low", "change_high")]
+    return " .. ".join(filter(None, ends))
 
 
 def value(side: Side, statistic: str) -> str:
@@ -115,12 +101,12 @@ def value(side: Side, statistic: str) -> str:
 
 
 def _which(verdict: str, rows: Sequence[Row]) -> str:
-    return " for " + ", ".join(row["statistic"] for row in rows) if verdict == TOO_FEW else ""
+    return " for " + ", ".join(row["statistic"] for row in rows) if verdict == Finding.TOO_FEW else ""
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     return (
-        row["verdict"].upper() if row["verdict"] in {REGRESSED, LATE} else row["verdict"],
+        row["verdict"].upper() if row["verdict"] in _ALARMS else row["verdict"],
         shorten(f"{row['kind']} {row['name']}", _NAME),
         f"{row['run']['count']:,}",
         row["statistic"],
@@ -132,10 +118,9 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _markdown_row(row: Row) -> str:
-    verdict, *cells = _cells(row)
-    shown = f"**{verdict}**" if row["verdict"] in {REGRESSED, LATE} else verdict
-    cells[0] = f"`{row['kind']} {row['name']}`"
-    return "| " + " | ".join([shown, *(_escaped(cell) for cell in cells)]) + " |"
+    verdict, _, *cells = _cells(row)
+    shown = f"**{verdict}**" if row["verdict"] in _ALARMS else verdict
+    return table_row((shown, *map(escaped, (f"{row['kind']} {row['name']}", *cells))))
 
 
 def _changed(number: float | None, statistic: str) -> str:
@@ -151,7 +136,3 @@ def _source(source: Source) -> str:
         f"{source['label']}: {source['scenario']}, {source['users']:,} users, {window['seconds']:,.0f} s "
         f"against {source['target']}{stand_in}"
     )
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;")

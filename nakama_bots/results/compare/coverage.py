@@ -8,9 +8,10 @@ baseline's mean and of the spread between runs. The estimates use that both fall
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final, TypedDict
+from collections.abc import Sequence
+from typing import Final
+
+from nakama_bots.results.compare.comparison import JUDGED, CoveragePart, Finding, Row
 
 MOST_BASELINES: Final = 20
 """More baselines than this are not suggested."""
@@ -18,85 +19,36 @@ LONGEST: Final = 24 * 3600.0
 """Seconds of additional run time beyond which none is suggested."""
 
 
-class CoveragePart(TypedDict):
-    """``judged`` of all ``figures``.
+def more_seconds(seconds: float, factor: float) -> float | None:
+    """Return what runs of ``seconds`` lack that must be ``factor`` times as long; None if that is too much."""
+    more = seconds * (factor - 1)
+    return more if 0 < more <= LONGEST else None
 
-    ``too_few`` lack values and ``too_noisy`` are uncertain; ``more_seconds`` of each run or ``more_baselines``
-    would judge all of those that can be judged at all (null: that alone does not help).
+
+def more_baselines(run: float, baseline: float, between: float, runs: int, allowed: float) -> int | None:
+    """Return how many more than ``runs`` baselines would narrow an interval; None if that does not help.
+
+    Variances of the logarithm: of the run, of the mean of the baselines, between runs, and in all.
     """
-
-    judged: int
-    figures: int
-    too_few: int
-    too_noisy: int
-    more_seconds: float | None
-    more_baselines: int | None
+    left = allowed - run - between
+    if left <= 0:
+        return None
+    total = math.ceil((baseline * runs + between) / left)
+    return max(1, total - runs) if total <= MOST_BASELINES else None
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What one figure needs to be judged; None where it would not help."""
-
-    seconds: float | None
-    baselines: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Uncertainty:
-    """Where a figure's uncertainty comes from: variances of run and baseline mean, and between runs.
-
-    ``runs`` is the number of baselines, ``quantile`` the factor from standard error to interval, ``limit`` the
-    half width that is narrow enough; all on the scale of the logarithm.
-    """
-
-    run: float
-    baseline: float
-    between: float
-    runs: int
-    quantile: float
-    limit: float
-
-    def need(self, seconds: float) -> Need:
-        """What it takes from runs of ``seconds``."""
-        allowed = (self.limit / self.quantile) ** 2
-        return Need(self._time(allowed, seconds), self._baselines(allowed))
-
-    def _time(self, allowed: float, seconds: float) -> float | None:
-        left = allowed - self.between * (1 + 1 / self.runs)
-        if left <= 0:
-            return None
-        more = seconds * ((self.run + self.baseline) / left - 1)
-        return more if more <= LONGEST else None
-
-    def _baselines(self, allowed: float) -> int | None:
-        left = allowed - self.run - self.between
-        if left <= 0:
-            return None
-        total = math.ceil((self.baseline * self.runs + self.between) / left)
-        return max(1, total - self.runs) if total <= MOST_BASELINES else None
-
-
-def need_of_values(least: int, wanted: float, seconds: float) -> Need:
-    """The time that a run of ``seconds`` with ``least`` values needs for ``wanted`` values."""
-    if not least:
-        return Need(None, None)
-    more = seconds * (wanted / least - 1)
-    return Need(more if 0 < more <= LONGEST else None, None)
-
-
-def coverage(judged: int, too_few: Iterable[Need], too_noisy: Iterable[Need]) -> CoveragePart:
-    """Sum up the needs of all figures."""
-    few, noisy = list(too_few), list(too_noisy)
-    needs = [*few, *noisy]
-    seconds = [need.seconds for need in needs if need.seconds is not None]
-    baselines = [need.baselines for need in needs if need.baselines is not None]
+def coverage(rows: Sequence[Row]) -> CoveragePart:
+    """Count what could be judged, and add up what the other figures need."""
+    few, noisy = ([row for row in rows if row["verdict"] == why] for why in (Finding.TOO_FEW, Finding.NOISY))
+    judged = sum(row["verdict"] in JUDGED for row in rows)
+    seconds = [row["more_seconds"] for row in (*few, *noisy) if row["more_seconds"] is not None]
     return {
         "judged": judged,
-        "figures": judged + len(needs),
+        "figures": judged + len(few) + len(noisy),
         "too_few": len(few),
         "too_noisy": len(noisy),
         "more_seconds": round(max(seconds), 1) if seconds else None,
-        "more_baselines": max(baselines) if baselines else None,
+        "more_baselines": max((row["more_baselines"] or 0 for row in noisy), default=0) or None,
     }
 
 

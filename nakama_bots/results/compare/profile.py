@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, TypedDict, cast
+from typing import Final, TypedDict
 
 import orjson
 
@@ -21,12 +21,10 @@ from nakama_bots.results.record import sparse
 from nakama_bots.results.record.recorder import ABANDONED, OTHER, CallKey
 from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import read_summary, read_timeline
-from nakama_bots.results.shapes import ShapeError, check
+from nakama_bots.results.shapes import document
 from nakama_bots.results.summary import RunPart, Summary, TargetPart
 
-SCHEMA_NAME: Final = "nakama-bots/baseline/"
-SCHEMA_VERSION: Final = 1
-SCHEMA: Final = f"{SCHEMA_NAME}{SCHEMA_VERSION}"
+SCHEMA: Final = "nakama-bots/baseline/1"
 
 SAMPLE: Final = "SAMPLE"
 """The kind under which durations that are not calls are compared."""
@@ -215,19 +213,10 @@ def baseline_of(profile: Profile) -> Baseline:
 
 
 def _from_baseline(label: str, value: object) -> Profile:
-    schema = value.get("schema") if isinstance(value, dict) else None
-    version = schema.removeprefix(SCHEMA_NAME) if isinstance(schema, str) else ""
-    if not isinstance(schema, str) or not schema.startswith(SCHEMA_NAME) or not version.isdecimal():
-        msg = f'neither a run\'s folder nor a baseline (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
-        raise ProfileError(msg)
-    if int(version) > SCHEMA_VERSION:
-        msg = f"written by a newer nakama-bots (schema {version}); this one reads up to {SCHEMA_VERSION}"
-        raise ProfileError(msg)
+    baseline = document(value, Baseline, SCHEMA, ProfileError, "neither a run's folder nor a baseline")
     try:
-        check(value, Baseline, "baseline")
-        baseline = cast("Baseline", value)
         rows = {(row["kind"], row["name"]): _blocks(row) for row in baseline["rows"]}
-    except (ShapeError, ValueError) as error:
+    except ValueError as error:
         msg = f"a damaged baseline ({error})"
         raise ProfileError(msg) from None
     return Profile(label, baseline["run"], baseline["target"], baseline["versions"], baseline["window"], rows)
@@ -243,5 +232,5 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
 def _blocks(row: BaselineRow) -> Blocks:
     if len(row["blocks"]) != len(row["failed"]) or len(row["blocks"]) < FEWEST_BLOCKS:
         msg = f"{row['kind']} {row['name']}: not the same, sufficient number of blocks and failures"
-        raise ShapeError(msg)
+        raise ValueError(msg)
     return Blocks([sparse.decode(text) if text else {} for text in row["blocks"]], row["failed"])

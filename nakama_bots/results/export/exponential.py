@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from math import ceil, log2
 from typing import Final
 
-from nakama_bots.results.record import sparse
+from nakama_bots.results.export.figures import Distributed
 from nakama_bots.results.record.histogram import EncodedHistogram
 
 SCALE: Final = 6
@@ -20,16 +20,11 @@ MOST_BUCKETS: Final = 160
 
 
 @dataclass(slots=True)
-class ExponentialDurations:
-    """How many durations each bucket holds.
-
-    Exact, except for names with more than 256 values of a process in an interval: then to 0.1 % of a bucket's
-    bound. ``min_us`` and ``max_us`` are those of all, 0 if there are none.
-    """
+class ExponentialDurations(Distributed):
+    """Counts by index of the bucket. ``min_us`` and ``max_us`` are of all durations, 0 if there are none."""
 
     counts: dict[int, int] = field(default_factory=dict)
     zeros: int = 0
-    total_us: int = 0
     min_us: int = 0
     max_us: int = 0
 
@@ -39,32 +34,18 @@ class ExponentialDurations:
         ends = [min(raw), max(raw)] if raw else []
         if encoded["hdr"]:
             ends += encoded["min_us"], encoded["max_us"]
-        if not ends:
-            return
-        self.min_us = min(self.min_us, *ends) if self.counts or self.zeros else min(ends)
-        self.max_us = max(self.max_us, *ends)
-        self.total_us += encoded["total_us"] + sum(raw)
-        for value in raw:
-            self._add(value, 1)
-        if encoded["hdr"]:
-            for bucket, number in sparse.decode(encoded["hdr"]).items():
-                self._add(sparse.highest_in(bucket), number)
+        if ends:
+            self.min_us = min(self.min_us, *ends) if self.count else min(ends)
+            self.max_us = max(self.max_us, *ends)
+        Distributed.add(self, encoded)  # super() does not work in a class with slots
 
-    def _add(self, microseconds: int, number: int) -> None:
+    def _put(self, microseconds: int, number: int) -> None:
+        self.count += number
         if not microseconds:
             self.zeros += number
             return
         index = ceil(log2(microseconds / 1e6) * 2**SCALE) - 1
         self.counts[index] = self.counts.get(index, 0) + number
-
-    @property
-    def count(self) -> int:
-        """The number of durations."""
-        return self.zeros + sum(self.counts.values())
-
-    def copy(self) -> ExponentialDurations:
-        """Return a copy that later durations do not change."""
-        return ExponentialDurations(self.counts.copy(), self.zeros, self.total_us, self.min_us, self.max_us)
 
     def buckets(self) -> tuple[int, int, list[int]]:
         """Return a scale, the index of the first bucket, and at most ``MOST_BUCKETS`` counts from there on."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Hashable, MutableMapping
-from dataclasses import dataclass, field
-from typing import Final, Generic, Protocol, Self, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Final, Generic, Self, TypeVar
 
 from nakama_bots.observer import COUNT_NAMES
 from nakama_bots.results.record import sparse
@@ -35,50 +35,46 @@ _K = TypeVar("_K", bound=Hashable)
 _V = TypeVar("_V")
 
 
-class Distributed(Protocol):
-    """Durations by bucket."""
+@dataclass(slots=True)
+class Distributed:
+    """Durations by bucket.
+
+    Exact, except for names with more than 256 values of a process in an interval: then to 0.1 % of a bound.
+    """
+
+    counts: list[int] | dict[int, int]
+    count: int = 0
+    total_us: int = 0
 
     def add(self, encoded: EncodedHistogram) -> None:
         """Add the counts of ``encoded``, which must have been checked."""
-
-    @property
-    def count(self) -> int:
-        """The number of durations."""
+        for value in encoded["raw_us"]:
+            self._put(value, 1)
+        if encoded["hdr"]:
+            for bucket, number in sparse.decode(encoded["hdr"]).items():
+                self._put(sparse.highest_in(bucket), number)
+        self.total_us += encoded["total_us"] + sum(encoded["raw_us"])
 
     def copy(self) -> Self:
         """Return a copy that later durations do not change."""
+        return replace(self, counts=self.counts.copy())
+
+    def _put(self, microseconds: int, number: int) -> None:
+        raise NotImplementedError
 
 
 D = TypeVar("D", bound=Distributed)
 
 
 @dataclass(slots=True)
-class Durations:
-    """How many durations were up to each of ``BOUNDS`` and above the bound before; the last is of longer ones.
-
-    Exact, except for names with more than 256 values of a process in an interval: then to 0.1 % of the bound.
-    """
+class Durations(Distributed):
+    """Counts up to each of ``BOUNDS`` and above the bound before; the last is of longer ones."""
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
-    total_us: int = 0
 
-    def add(self, encoded: EncodedHistogram) -> None:
-        """Add the counts of ``encoded``, which must have been checked."""
-        for value in encoded["raw_us"]:
-            self.counts[bisect_left(_BOUNDS_US, value)] += 1
-        if encoded["hdr"]:
-            for bucket, number in sparse.decode(encoded["hdr"]).items():
-                self.counts[bisect_left(_BOUNDS_US, sparse.highest_in(bucket))] += number
-        self.total_us += encoded["total_us"] + sum(encoded["raw_us"])
-
-    @property
-    def count(self) -> int:
-        """The number of durations."""
-        return sum(self.counts)
-
-    def copy(self) -> Durations:
-        """Return a copy that later durations do not change."""
-        return Durations(self.counts.copy(), self.total_us)
+    def _put(self, microseconds: int, number: int) -> None:
+        self.counts[bisect_left(_BOUNDS_US, microseconds)] += number
+        self.count += number
 
 
 @dataclass(slots=True)

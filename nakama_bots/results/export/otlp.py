@@ -29,7 +29,7 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, Trace
 
 from nakama_bots.results.export.exponential import ExponentialDurations
 from nakama_bots.results.export.figures import BOUNDS, Durations, Figures
-from nakama_bots.results.export.series import Distribution, Numbers, RunState, metrics
+from nakama_bots.results.export.series import Distribution, Labels, Numbers, RunState, metrics
 from nakama_bots.results.record.recorder import ABANDONED
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.results.traces.tracer import TraceEvent
@@ -114,24 +114,21 @@ def _metric(
     """Return the points from ``first`` to ``until`` of ``metric``."""
     times = _nanoseconds(period.started), _nanoseconds(period.ended)
     temporality = AggregationTemporality.DELTA if period.delta else AggregationTemporality.CUMULATIVE
-    name, labels = _PREFIX + metric.name, metric.labels
+    name = _PREFIX + metric.name
+
+    def labelled(values: Labels) -> dict[str, str]:
+        return dict(zip(metric.labels, values, strict=True))
+
     if isinstance(metric, Distribution):
-        durations = metric.points[first:until]
-        fine = [
-            _exponential(dict(zip(labels, of, strict=True)), times, value)
-            for of, value in durations if isinstance(value, ExponentialDurations)
-        ]  # fmt: skip
-        coarse = [
-            _explicit(dict(zip(labels, of, strict=True)), times, value)
-            for of, value in durations if isinstance(value, Durations)
-        ]  # fmt: skip
+        points = metric.points[first:until]
+        fine = [_exponential(labelled(of), times, value) for of, value in points
+                if isinstance(value, ExponentialDurations)]  # fmt: skip
+        coarse = [_explicit(labelled(of), times, value) for of, value in points
+                  if isinstance(value, Durations)]  # fmt: skip
         histogram = Histogram(coarse, temporality) if coarse else ExponentialHistogram(fine, temporality)
         return Metric(name, metric.help, "s", histogram)
-    points = [
-        NumberDataPoint(dict(zip(labels, of, strict=True)), *times, value)
-        for of, value in metric.points[first:until]
-    ]
-    data = Sum(points, temporality, is_monotonic=True) if metric.counts else Gauge(points)
+    numbers = [NumberDataPoint(labelled(of), *times, value) for of, value in metric.points[first:until]]
+    data = Sum(numbers, temporality, is_monotonic=True) if metric.counts else Gauge(numbers)
     return Metric(name, metric.help, metric.unit, data)
 
 

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from typing import Final, Generic, TypeAlias
 
 from nakama_bots import observer
+from nakama_bots.exit_codes import Outcome
 from nakama_bots.ledger import LEDGER_COUNTS, LEDGER_PREFIX
 from nakama_bots.results.export.figures import D, Figures
 from nakama_bots.results.record.gauges import GAUGES
 from nakama_bots.results.record.timeline import SERVER_PREFIX
 from nakama_bots.results.summary import RunInfo
-
-VERDICTS: Final = ("passed", "failed", "invalid")
 
 LABEL_LENGTH: Final = 120
 """Characters of a label; a longer name ends in a hash, so that two names never have the same label."""
@@ -53,31 +52,14 @@ class Distribution(Generic[D]):
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """What is known of the run besides its figures. ``started`` in seconds since 1970, 0 before the first.
+    """What is known of a run besides its figures; ``info`` is None before the first.
 
-    ``verdict`` is one of ``VERDICTS``: what it would be if the run ended now, or what it was.
+    ``verdict`` is one of ``Outcome``, or "": what it would be if the run ended now, or what it was.
     """
 
-    scenario: str = ""
-    target: str = ""
-    is_emulator: bool = False
-    version: str = ""
-    started: float = 0.0
+    info: RunInfo | None = None
     active: bool = False
     verdict: str = ""
-
-    @classmethod
-    def of(cls, info: RunInfo, *, active: bool, verdict: str) -> RunState:
-        """Return the state of the run ``info``."""
-        return cls(
-            scenario=info.scenario,
-            target=info.target.http_url,
-            is_emulator=info.is_emulator,
-            version=info.versions.get("nakama_bots", ""),
-            started=info.started.timestamp(),
-            active=active,
-            verdict=verdict,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,18 +144,21 @@ def _label(value: str) -> str:
 
 
 def _state(state: RunState) -> Iterator[Numbers]:
-    if not state.started:
+    run = state.info
+    if run is None:
         return
     info = {
-        "scenario": _label(state.scenario),
-        "target": _label(state.target),
-        "emulator": str(state.is_emulator).lower(),
-        "version": state.version,
+        "scenario": _label(run.scenario),
+        "target": _label(run.target.http_url),
+        "emulator": str(run.is_emulator).lower(),
+        "version": run.versions.get("nakama_bots", ""),
     }
     yield Numbers("run_info", "The run in progress, or the last one.", [((*info.values(),), 1)], (*info,))
-    yield Numbers("run_start_time", "When the run started, since 1970.", [((), state.started)], unit="s")
+    yield Numbers(
+        "run_start_time", "When the run started, since 1970.", [((), run.started.timestamp())], unit="s"
+    )
     yield Numbers("run_active", "1 during the run.", [((), int(state.active))])
-    verdicts = [((name,), int(name == state.verdict)) for name in VERDICTS] if state.verdict else []
+    verdicts = [((name.value,), int(name == state.verdict)) for name in Outcome] if state.verdict else []
     yield Numbers(
         "run_verdict", "1 for what the verdict would be now, or was at the end.", verdicts, ("verdict",)
     )

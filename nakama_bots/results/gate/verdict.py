@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Final, TypedDict, cast
+from typing import Final, TypedDict
 
 from nakama_bots.errors import NakamaError, without_secrets
-from nakama_bots.exit_codes import ExitCode
+from nakama_bots.exit_codes import ExitCode, Outcome
 from nakama_bots.results.gate.findings import failed_calls, no_figures, own_faults, unreachable
 from nakama_bots.results.gate.rules import Gate, RuleOutcome, RuleResult
-from nakama_bots.results.shapes import ShapeError, check
+from nakama_bots.results.shapes import document
 from nakama_bots.results.summary import RunInfo, Summary
 
 SCHEMA: Final = "nakama-bots/verdict/1"
@@ -23,14 +22,6 @@ SCHEMA: Final = "nakama-bots/verdict/1"
 
 class VerdictError(NakamaError):
     """A verdict cannot be written, or this version cannot read a file: the path and why, in one line."""
-
-
-class Outcome(StrEnum):
-    """The outcome of a run."""
-
-    PASSED = "passed"
-    FAILED = "failed"
-    INVALID = "invalid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,19 +168,9 @@ def no_verdict(run: RunInfo) -> VerdictPart:
 
 def check_verdict(value: object) -> VerdictPart:
     """Return ``value`` as a verdict. Raises ``VerdictError`` if it is not one."""
-    schema = value.get("schema") if isinstance(value, dict) else None
-    if schema != SCHEMA:
-        msg = f'not a verdict that this nakama-bots reads (its "schema" is {schema!r:.80}, not {SCHEMA!r})'
-        raise VerdictError(msg)
-    assert isinstance(value, dict)
-    if isinstance(value.get("missing"), str):  # of an earlier version
+    if isinstance(value, dict) and isinstance(value.get("missing"), str):  # of an earlier version
         value["missing"] = [value["missing"]] if value["missing"] else []
-    try:
-        check(value, VerdictPart, "verdict")
-    except ShapeError as error:
-        msg = f"a damaged verdict ({error})"
-        raise VerdictError(msg) from None
-    return cast("VerdictPart", value)
+    return document(value, VerdictPart, SCHEMA, VerdictError)
 
 
 def not_a_server(summary: Summary, gate: Gate | None) -> list[str]:

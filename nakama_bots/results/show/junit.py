@@ -8,8 +8,9 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from nakama_bots.errors import safe_text
+from nakama_bots.exit_codes import Outcome
 from nakama_bots.results.gate.rules import RuleOutcome, RuleResult
-from nakama_bots.results.gate.verdict import Outcome, Verdict
+from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.summary import Summary
 
 # Characters that XML 1.0 cannot contain, not even escaped (section 2.2).

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from nakama_bots.errors import safe_text
+from nakama_bots.exit_codes import Outcome
 from nakama_bots.results.gate.rules import RuleOutcome
-from nakama_bots.results.gate.verdict import Outcome, Verdict
+from nakama_bots.results.gate.verdict import Verdict
+from nakama_bots.results.latency import shown_ms
 from nakama_bots.results.record.recorder import ABANDONED
 from nakama_bots.results.summary import CallPart, Summary, ended
 
@@ -48,24 +51,18 @@ def pull_request(verdict: Verdict, summary: Summary) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _escaped(text: str) -> str:
-    """Return ``text`` literally, for a paragraph or a table cell: without mentions and links."""
-    shown = _SPECIAL.sub(r"\\\1", safe_text(" ".join(text.split())))
-    return _ACTIVE.sub(lambda match: match[0] + _BREAK, shown)
-
-
 def _head(verdict: Verdict, summary: Summary) -> list[str]:
     run, target = summary["run"], summary["target"]
-    against = _escaped(target["url"]) + (
+    against = escaped(target["url"]) + (
         " — **the emulator, not a Nakama server**" if target["is_emulator"] else ""
     )
     word = _WORD[verdict.outcome]
     lines = [
-        f"### Load test {word}: {_escaped(run['scenario'])} (exit code {int(verdict.exit_code)})",
+        f"### Load test {word}: {escaped(run['scenario'])} (exit code {int(verdict.exit_code)})",
         "",
         f"{run['users']:,} users for {run['duration_s']:,.0f} s against {against}",
         "",
-        *(f"- {_escaped(line)}" for line in verdict.why[:_WHY]),
+        *(f"- {escaped(line)}" for line in verdict.why[:_WHY]),
     ]
     if len(verdict.why) > _WHY:
         lines.append(f"- … and {len(verdict.why) - _WHY} more in verdict.json")
@@ -80,21 +77,29 @@ def _rules(verdict: Verdict) -> list[str]:
         rule = result.rule
         cells = (
             _MARK[result.outcome],
-            _escaped(rule.name),
-            _escaped(rule.shown(result.measured)),
-            _escaped(f"{rule.relation} {rule.shown(rule.limit)}"),
+            escaped(rule.name),
+            escaped(rule.shown(result.measured)),
+            escaped(f"{rule.relation} {rule.shown(rule.limit)}"),
             f"{result.samples:,}",
-            _escaped(result.subject or "no name matches"),
+            escaped(result.subject or "no name matches"),
         )
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(table_row(cells))
     return lines
 
 
 def _call(call: CallPart) -> str:
     times = call["ok_ms"]
-    figures = (
-        "-" if value is None else f"{value:,.2f}" for value in (times["p50"], times["p95"], times["p99"])
-    )
-    name = _escaped(f"{call['kind']} {call['name']}")
-    counts = (ended(call), call["failures"], call["outcomes"][ABANDONED])
-    return f"| {name} | {' | '.join(f'{number:,}' for number in counts)} | {' | '.join(figures)} |"
+    figures = (shown_ms(value) for value in (times["p50"], times["p95"], times["p99"]))
+    counts = (f"{number:,}" for number in (ended(call), call["failures"], call["outcomes"][ABANDONED]))
+    return table_row((escaped(f"{call['kind']} {call['name']}"), *counts, *figures))
+
+
+def table_row(cells: Iterable[str]) -> str:
+    """Return a line of a table."""
+    return f"| {' | '.join(cells)} |"
+
+
+def escaped(text: str) -> str:
+    """Return ``text`` literally, for a paragraph or a table cell: without mentions and links."""
+    shown = _SPECIAL.sub(r"\\\1", safe_text(" ".join(text.split())))
+    return _ACTIVE.sub(lambda match: match[0] + _BREAK, shown)

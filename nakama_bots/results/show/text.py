@@ -14,7 +14,7 @@ from nakama_bots.results.capacity.answer import answer_lines
 from nakama_bots.results.gate.findings import handler_failures
 from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
-from nakama_bots.results.latency import Latency
+from nakama_bots.results.latency import Latency, shown_ms
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
 from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, ProcessPart, short_source
 from nakama_bots.results.record.recorder import ABANDONED
@@ -218,7 +218,7 @@ def _shared(shared: Latency | None, answers: int) -> list[str]:
     if shared is None or not shared["count"]:
         return []
     some = f"{shared['count']:,} of {answers:,} answers have a later message's stamp"
-    return [f"{some}: their times are at most {_ms(shared['p99'])} ms (p99) too long"]
+    return [f"{some}: their times are at most {shown_ms(shared['p99'])} ms (p99) too long"]
 
 
 def _ticks(ticks: TicksPart) -> list[str]:
@@ -410,15 +410,11 @@ def _mean_and_most(name: str, figure: FigurePart | None) -> str:
 
 
 def _figures(times: Latency) -> tuple[str, ...]:
-    return tuple(_ms(value) for value in (times["p50"], times["p95"], times["p99"], times["max"]))
+    return tuple(shown_ms(value) for value in (times["p50"], times["p95"], times["p99"], times["max"]))
 
 
 def _spread(times: Latency) -> str:
     if not times["count"]:
         return "not measured"
     figures = (("p50", times["p50"]), ("p95", times["p95"]), ("p99", times["p99"]), ("max", times["max"]))
-    return ", ".join(f"{name} {_ms(value)}" for name, value in figures) + " ms"
-
-
-def _ms(value: float | None) -> str:
-    return "-" if value is None else f"{value:,.2f}"
+    return ", ".join(f"{name} {shown_ms(value)}" for name, value in figures) + " ms"

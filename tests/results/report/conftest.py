@@ -9,8 +9,9 @@ import pytest
 
 from nakama_bots import observer
 from nakama_bots.errors import RequestTimeout, realtime_error
+from nakama_bots.exit_codes import Outcome
 from nakama_bots.observer import FinishedCall
-from nakama_bots.results.gate.verdict import SCHEMA, Outcome
+from nakama_bots.results.gate.verdict import SCHEMA
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
 from nakama_bots.results.show.report.view import RunView, bins_of

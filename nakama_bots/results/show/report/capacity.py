@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from statistics import fmean
 from typing import Final, Literal
 
+from nakama_bots.exit_codes import Outcome
 from nakama_bots.results.capacity.answer import conclusions
-from nakama_bots.results.capacity.document import INTERVAL, INVALID, UNITS, CapacityPart, CurvePart, SamplePart
-from nakama_bots.results.capacity.usl import Usl
+from nakama_bots.results.capacity.document import UNITS, Bound, CapacityPart, CurvePart, SamplePart
+from nakama_bots.results.capacity.usl import throughput
 from nakama_bots.results.gate.metrics import Unit
+from nakama_bots.results.latency import shown_ms
 from nakama_bots.results.show.report.charts import MOST_LINES, Chart, ChartLine, Mark, X
 from nakama_bots.results.show.report.generator import SHOWN_AS, shown_as
-from nakama_bots.results.show.report.parts import Item, Items, Lines, Table, milliseconds
+from nakama_bots.results.show.report.parts import Item, Items, Lines, Table
 from nakama_bots.results.show.report.view import RunView
 
 _MOST_CHARTS: Final = 40
@@ -40,18 +42,15 @@ class _Curves:
     def __init__(self, part: CapacityPart) -> None:
         self._law = part["usl"]
         self._unit = UNITS[part["unit"]]
-        self._trials = [trial for trial in part["trials"] if trial["outcome"] != INVALID]
+        self._trials = [trial for trial in part["trials"] if trial["outcome"] != Outcome.INVALID]
         self._marks = _marks(part)
 
     def rate(self) -> Items:
         """Return the throughput, with the scalability law."""
         lines = [_line("calls", ((trial["load"], trial["rate"]) for trial in self._trials))]
         if self._law is not None:
-            law = self._law
-            usl = Usl(law["lam"], law["contention"], law["coherency"], law["r2"])
-            lines.append(
-                _line("scalability law", ((trial["load"], usl.at(trial["load"])) for trial in self._trials))
-            )
+            points = [(trial["load"], throughput(self._law, trial["load"])) for trial in self._trials]
+            lines.append(_line("scalability law", points))
         return {"rate": self._chart("Successful calls", "per second", lines)}
 
     def rules(self) -> Items:
@@ -120,7 +119,7 @@ def _scaled(value: float | None, factor: float) -> float | None:
 
 def _marks(part: CapacityPart) -> tuple[Mark, ...]:
     """Return the capacity and its interval."""
-    if part["bound"] != INTERVAL or part["value"] is None or part["low"] is None or part["high"] is None:
+    if part["bound"] != Bound.INTERVAL or part["value"] is None or part["low"] is None or part["high"] is None:
         return ()
     return (Mark("90 % interval", part["low"], part["high"]), Mark("capacity", part["value"], part["value"]))
 
@@ -129,7 +128,7 @@ def _trials(part: CapacityPart) -> Table:
     headers = ("trial", "outcome", "why", UNITS[part["unit"]], "calls per s", "processes", "s")
     rows = tuple(
         (str(number), trial["outcome"], "; ".join([*trial["why"], *trial["left"]]), f"{trial['load']:,}",
-         milliseconds(trial["rate"]), str(trial["processes"]), f"{trial['seconds']:,.1f}")
+         shown_ms(trial["rate"]), str(trial["processes"]), f"{trial['seconds']:,.1f}")
         for number, trial in enumerate(part["trials"], 1)
     )  # fmt: skip
     return Table("Trials", headers, rows, left=3)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from nakama_bots.results.latency import Latency
+from nakama_bots.results.latency import Latency, milliseconds, shown_ms
 from nakama_bots.results.record import sparse
 from nakama_bots.results.show.report.charts import Chart, ChartLine, X, number
 from nakama_bots.results.show.report.view import Bins, RunView
@@ -73,7 +73,7 @@ def latency_over_time(run: RunView, title: str, bins: Mapping[str, Sequence[spar
     for name, blocks in bins.items():
         found = [sparse.percentiles(block, SHOWN.values()) for block in blocks]
         for position, percentile in enumerate(SHOWN):
-            values = [_ms(row[position]) for row in found]
+            values = [milliseconds(row[position]) for row in found]
             label = f"{percentile} {name}" if len(bins) > 1 else percentile
             lines.append(ChartLine(label, _points(run.bins, values)))
     return Chart(title, "ms", tuple(lines), seconds=run.seconds, log=True)
@@ -95,12 +95,7 @@ def distribution(title: str, names: Mapping[str, sparse.Buckets]) -> Chart:
 
 def figures(times: Latency) -> tuple[str, ...]:
     """Return the cells under ``LATENCY_HEADERS``."""
-    return tuple(milliseconds(times[key]) for key in ("p50", "p90", "p95", "p99", "max"))
-
-
-def milliseconds(value: float | None) -> str:
-    """Format with two decimals; "-" for none."""
-    return "-" if value is None else f"{value:,.2f}"
+    return tuple(shown_ms(times[key]) for key in ("p50", "p90", "p95", "p99", "max"))
 
 
 def facts(title: str, rows: Mapping[str, object], note: str = "") -> Table:
@@ -152,7 +147,3 @@ def flat(part: Mapping[str, object]) -> list[tuple[str, object]]:
 
 def _points(bins: Bins, values: Sequence[float | None]) -> tuple[tuple[float, float], ...]:
     return tuple((bins.middle(place), value) for place, value in enumerate(values) if value is not None)
-
-
-def _ms(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds * 1e3

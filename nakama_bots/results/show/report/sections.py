@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from nakama_bots import observer
+from nakama_bots.results.latency import shown_ms
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import ABANDONED
 from nakama_bots.results.record.sparse import merged
@@ -26,7 +27,6 @@ from nakama_bots.results.show.report.parts import (
     flat,
     is_rows,
     latency_over_time,
-    milliseconds,
     over_time,
     per_second,
     rows_table,
@@ -112,7 +112,7 @@ def _call_table(title: str, calls: list[CallPart]) -> Table:
 
 def _waited(call: CallPart) -> str:
     waited = call.get("waited_ms")
-    return milliseconds(waited["p99"] if waited is not None else None)
+    return shown_ms(waited["p99"] if waited is not None else None)
 
 
 def _realtime(run: RunView) -> Items:
