@@ -22,32 +22,24 @@ _EXPECTATION: Final = re.compile(
     rf"\s*([a-z_0-9.]+)\s*({'|'.join(RELATIONS)})\s*([-+]?[0-9][0-9_,]*(?:\.[0-9]+)?)\s*(\S*)\s*"
 )
 _EXPECTATION_FORM: Final = '"METRIC RELATION LIMIT", such as "p95 <= 50 ms" or "fail_ratio < 1 %"'
-# The unit after a limit, and the factor that converts it to the unit of the metric.
-_UNITS: Final[dict[Unit, dict[str, Decimal]]] = {
-    Unit.TIME: {name: seconds * 1000 for name, seconds in UNITS.items()},
-    Unit.RATIO: {"%": Decimal("0.01"), "": Decimal(1)},
-    Unit.RATE: {f"/{name}": 1 / UNITS[name] for name in ("s", "m", "min", "h")},
-    Unit.COUNT: {"": Decimal(1)},
-}
-_LIMIT_FORMS: Final[dict[Unit, str]] = {
-    Unit.TIME: "a time with its unit, such as 50 ms (us, ms, s, m or min, h)",
-    Unit.RATIO: "a share, such as 1 % or 0.01",
-    Unit.RATE: "a rate with its unit, such as 20 /s (/s, /min, /h)",
-    Unit.COUNT: "a number without a unit, such as 100",
-}
-
-
-_GAUGE_UNITS: Final[dict[str, dict[str, Decimal]]] = {
-    "": {"": Decimal(1)},
-    "s": UNITS,
-    "cores": {"%": Decimal("0.01"), "": Decimal(1)},
-    "bytes": {"B": Decimal(1), "kB": Decimal(10) ** 3, "MB": Decimal(10) ** 6, "GB": Decimal(10) ** 9},
-}
-_GAUGE_FORMS: Final[dict[str, str]] = {
-    "": _LIMIT_FORMS[Unit.COUNT],
-    "s": _LIMIT_FORMS[Unit.TIME],
-    "cores": "a share of one core, such as 90 % or 0.9",
-    "bytes": "a size with its unit, such as 500 MB (B, kB, MB, GB)",
+# By the unit of a measured value: the units of a limit with their factors, and what is accepted.
+_LIMITS: Final[dict[str, tuple[Mapping[str, Decimal], str]]] = {
+    "ms": (
+        {name: seconds * 1000 for name, seconds in UNITS.items()},
+        "a time with its unit, such as 50 ms (us, ms, s, m or min, h)",
+    ),
+    "s": (UNITS, "a time with its unit, such as 50 ms (us, ms, s, m or min, h)"),
+    "ratio": ({"%": Decimal("0.01"), "": Decimal(1)}, "a share, such as 1 % or 0.01"),
+    "cores": ({"%": Decimal("0.01"), "": Decimal(1)}, "a share of one core, such as 90 % or 0.9"),
+    "/s": (
+        {f"/{name}": 1 / UNITS[name] for name in ("s", "m", "min", "h")},
+        "a rate with its unit, such as 20 /s (/s, /min, /h)",
+    ),
+    "bytes": (
+        {"B": Decimal(1), "kB": Decimal(10) ** 3, "MB": Decimal(10) ** 6, "GB": Decimal(10) ** 9},
+        "a size with its unit, such as 500 MB (B, kB, MB, GB)",
+    ),
+    "": ({"": Decimal(1)}, "a number without a unit, such as 100"),
 }
 
 
@@ -159,10 +151,8 @@ class _Reader:
 
     def _check_abort(self, rule: Rule, path: KeyPath) -> None:
         """Refuse ``abort_on_fail`` for a rule that only the end of a run can decide."""
-        if not rule.abort_on_fail:
-            return
-        early = rule.measure.grows and rule.relation in (">", ">=", "==")
-        if early or rule.subjects.whole_run:
+        late = rule.subjects.whole_run or (rule.measure.grows and rule.relation in (">", ">=", "=="))
+        if rule.abort_on_fail and late:
             accepted = "a rule that can be judged during the run: no lower limit of a count, and not the ledger"
             raise self._refused((*path, "abort_on_fail"), rule.expectation, accepted)
 
@@ -176,13 +166,10 @@ class _Reader:
         metric = family.metric(name)
         if metric is None:
             raise self._refused(path, name, f"for {family.noun}: {family.metric_names()}")
-        if metric.unit is Unit.GAUGE:
-            own = unit_of(pattern)
-            if own is None:
-                raise self._refused((*path[:-1], "gauges"), pattern, "a pattern whose gauges have one unit")
-            factors, form = _GAUGE_UNITS[own], _GAUGE_FORMS[own]
-        else:
-            factors, form = _UNITS[metric.unit], _LIMIT_FORMS[metric.unit]
+        own = unit_of(pattern) if metric.unit is Unit.GAUGE else metric.unit.value
+        if own is None:
+            raise self._refused((*path[:-1], "gauges"), pattern, "a pattern whose gauges have one unit")
+        factors, form = _LIMITS[own]
         if unit not in factors:
             raise self._refused(path, text, f"for {name} {form}")
         try:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
+from statistics import fmean
 from typing import Final
 
 from nakama_bots import observer
@@ -74,12 +76,10 @@ class MetricFamily:
         times = self.times.get(found["of"] or "") if found else None
         if found is None or times is None:
             return None
-        if found["percent"]:
-            percent = float(found["percent"])
-            if not percent:
-                return None
-            return _statistic(times, lambda histogram: histogram.percentile(percent))
-        return _statistic(times, _PLAIN[found["statistic"]])
+        if not found["percent"]:
+            return _statistic(times, attrgetter(found["statistic"]))
+        percent = float(found["percent"])
+        return _statistic(times, lambda histogram: histogram.percentile(percent)) if percent else None
 
     def metric_names(self) -> str:
         """Return the accepted names, for an error message."""
@@ -87,13 +87,6 @@ class MetricFamily:
             f"{name}.{statistic}" if name else statistic for name in self.times for statistic in STATISTICS
         ]
         return ", ".join((*dotted, *self.numbers))
-
-
-_PLAIN: Final[dict[str, Callable[[Histogram], float | None]]] = {
-    "mean": lambda histogram: histogram.mean,
-    "min": lambda histogram: histogram.min,
-    "max": lambda histogram: histogram.max,
-}
 
 
 def _statistic(times: Times, of: Callable[[Histogram], float | None]) -> Metric:
@@ -132,8 +125,7 @@ def _share_of_calls(number: Callable[[CallRow], int]) -> Metric:
 
 
 def _call_rate(window: Window, subjects: Sequence[str]) -> Measured:
-    row = _calls(window, subjects)
-    return (_ended(row) / window.seconds if window.seconds else None), _ended(row)
+    return _rate(window, _ended(_calls(window, subjects)))
 
 
 def _ended(row: CallRow) -> int:
@@ -166,40 +158,34 @@ def _counted(name: str, *, of: str = "") -> Metric:
 def _share(name: str, of: Sequence[str]) -> Metric:
     def measure(window: Window, _: Sequence[str]) -> Measured:
         counts = window.recorder.counts
-        return _ratio(counts.get(name, 0), sum(counts.get(each, 0) for each in of))
+        return _ratio(counts.get(name, 0), _total(window, of))
 
     return Metric(Unit.RATIO, measure)
 
 
-def _per_second(name: str) -> Metric:
-    def measure(window: Window, _: Sequence[str]) -> Measured:
-        number = window.recorder.counts.get(name, 0)
-        return (number / window.seconds if window.seconds else None), number
+def _rate(window: Window, number: int) -> Measured:
+    return (number / window.seconds if window.seconds else None), number
 
-    return Metric(Unit.RATE, measure)
+
+def _total(window: Window, names: Sequence[str]) -> int:
+    return sum(window.recorder.counts.get(name, 0) for name in names)
 
 
 def _counts(window: Window, subjects: Sequence[str]) -> Measured:
-    total = sum(window.recorder.counts.get(name, 0) for name in subjects)
+    total = _total(window, subjects)
     return total, total
 
 
 def _count_rate(window: Window, subjects: Sequence[str]) -> Measured:
-    total, samples = _counts(window, subjects)
-    return (total / window.seconds if total is not None and window.seconds else None), samples
+    return _rate(window, _total(window, subjects))
 
 
-def _of_ledger(field_name: str) -> Metric:
+def _of_ledger(number: Callable[[Ledger], int], *, of_others: bool = True) -> Metric:
     def measure(window: Window, _: Sequence[str]) -> Measured:
         totals = Ledger.from_counts(window.recorder.counts)
-        return getattr(totals, field_name), totals.sent
+        return number(totals), totals.sent
 
-    return Metric(Unit.COUNT, measure, grows=True, of_others=field_name != "sent")
-
-
-def _ledger_unanswered(window: Window, _: Sequence[str]) -> Measured:
-    totals = Ledger.from_counts(window.recorder.counts)
-    return totals.timeout + totals.closed, totals.sent
+    return Metric(Unit.COUNT, measure, grows=True, of_others=of_others)
 
 
 def _ledger_unanswered_ratio(window: Window, _: Sequence[str]) -> Measured:
@@ -213,10 +199,6 @@ def _of_gauge(of: Callable[[Sequence[float]], float]) -> Metric:
         return (of(values) if values else None), len(values)
 
     return Metric(Unit.GAUGE, measure)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def _sampled(name: str) -> Times:
@@ -288,7 +270,7 @@ PATTERNED: Final[dict[str, MetricFamily]] = {
         {
             "max": _of_gauge(max),
             "min": _of_gauge(min),
-            "mean": _of_gauge(_mean),
+            "mean": _of_gauge(fmean),
             "last": _of_gauge(lambda values: values[-1]),
         },
     ),
@@ -300,7 +282,7 @@ PARTS: Final[dict[str, MetricFamily]] = {
         "ticks",
         {
             "sent": _counted(observer.TICKS_SENT),
-            "rate": _per_second(observer.TICKS_SENT),
+            "rate": Metric(Unit.RATE, lambda window, _: _count_rate(window, (observer.TICKS_SENT,))),
             "missed": _counted(observer.TICKS_MISSED, of=observer.TICKS_SENT),
             "missed_ratio": _share(observer.TICKS_MISSED, (observer.TICKS_SENT, observer.TICKS_MISSED)),
         },
@@ -324,13 +306,13 @@ PARTS: Final[dict[str, MetricFamily]] = {
     "ledger": _part(
         "ledger",
         {
-            "sent": _of_ledger("sent"),
-            "unanswered": Metric(Unit.COUNT, _ledger_unanswered, grows=True, of_others=True),
+            "sent": _of_ledger(attrgetter("sent"), of_others=False),
+            "unanswered": _of_ledger(lambda ledger: ledger.timeout + ledger.closed),
             "unanswered_ratio": Metric(Unit.RATIO, _ledger_unanswered_ratio),
-            "late": _of_ledger("late"),
-            "refused": _of_ledger("refused"),
-            "unmatched": _of_ledger("unmatched"),
-            "pushes_dropped": _of_ledger("pushes_dropped"),
+            **{
+                name: _of_ledger(attrgetter(name))
+                for name in ("late", "refused", "unmatched", "pushes_dropped")
+            },
         },
         whole_run=True,
     ),

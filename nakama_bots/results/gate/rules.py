@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
@@ -164,20 +164,6 @@ class RuleResult:
         return self.broken > 0 and self.measured is not None and self.samples >= self.rule.min_samples
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
-    subject: str
-    measured: float | None
-    samples: int
-    message: str
-    kept: bool
-    enough: bool = True
-
-    def badness(self, sign: int) -> tuple[bool, bool, float]:
-        """A sort key, worst last; broken by a value counts as worse than missing data."""
-        return (not self.kept, self.enough, sign * (self.measured or 0.0))
-
-
 def evaluate(rule: Rule, window: Window) -> RuleResult:
     """Judge ``window`` by ``rule``."""
     names = rule.subjects.subjects(window)
@@ -189,21 +175,11 @@ def evaluate(rule: Rule, window: Window) -> RuleResult:
             message = f"nothing is left of the run: warmup {rule.warmup:g} s, cooldown {rule.cooldown:g} s"
         return RuleResult(rule, _outcome(rule, kept=False), message, broken=1)
     groups = [matching] if rule.together else [[name] for name in matching]
-    values = [_value(rule, window, group) for group in groups]
-    sign = -1 if rule.relation in (">", ">=") else 1
-    worst = max(values, key=lambda value: value.badness(sign))
-    broken = sum(not value.kept for value in values)
-    more = f"; {broken} of {len(values)} names break the rule" if broken > 1 else ""
-    return RuleResult(
-        rule,
-        _outcome(rule, kept=not broken),
-        worst.message + more,
-        worst.subject,
-        worst.measured,
-        worst.samples,
-        len(matching),
-        broken,
-    )
+    judged = [_judged(rule, window, group) for group in groups]
+    _, worst = max(judged, key=lambda found: found[0])
+    broken = sum(result.broken for _, result in judged)
+    more = f"; {broken} of {len(groups)} names break the rule" if broken > 1 else ""
+    return replace(worst, message=worst.message + more, matched=len(matching), broken=broken)
 
 
 def _outcome(rule: Rule, *, kept: bool) -> RuleOutcome:
@@ -212,26 +188,28 @@ def _outcome(rule: Rule, *, kept: bool) -> RuleOutcome:
     return RuleOutcome.WARNED if rule.severity is Severity.WARN else RuleOutcome.FAILED
 
 
-def _value(rule: Rule, window: Window, group: Sequence[str]) -> _Value:
+def _judged(rule: Rule, window: Window, group: Sequence[str]) -> tuple[tuple[bool, bool, float], RuleResult]:
+    """Return the result for ``group``, after a sort key, worst last; a value is worse than missing data."""
     measured, samples = rule.measure.measure(window, group)
     subject = group[0] if len(group) == 1 else rule.pattern
     # A counter is a figure even at zero. Values computed from samples, or counts of some of them, need samples.
     needs = rule.measure.unit is not Unit.COUNT or rule.measure.of_others or rule.min_samples > 1
+    kept = enough = False
     if measured is None or (needs and not samples):
-        return _Value(
-            subject, None, samples, f"{rule.metric} not measured ({subject})", kept=False, enough=False
-        )
-    if needs and samples < rule.min_samples:
+        measured, message = None, f"{rule.metric} not measured ({subject})"
+    elif needs and samples < rule.min_samples:
         message = f"{rule.metric} not judged: {samples:,} of at least {rule.min_samples:,} samples ({subject})"
-        return _Value(subject, measured, samples, message, kept=False, enough=False)
-    kept = rule.held_by(measured)
-    # "p95 79.9 ms, limit 200 ms": a limit that is not an upper one keeps its relation.
-    relation = "" if rule.relation == "<=" else f"{rule.relation} "
-    message = (
-        f"{rule.metric} {rule.shown(measured)}, limit {relation}{rule.shown(rule.limit)} "
-        f"({subject}, {samples:,} samples)"
+    else:
+        kept, enough = rule.held_by(measured), True
+        # "p95 79.9 ms, limit 200 ms": a limit that is not an upper one keeps its relation.
+        relation = "" if rule.relation == "<=" else f"{rule.relation} "
+        limit = f"limit {relation}{rule.shown(rule.limit)}"
+        message = f"{rule.metric} {rule.shown(measured)}, {limit} ({subject}, {samples:,} samples)"
+    sign = -1 if rule.relation in (">", ">=") else 1
+    result = RuleResult(
+        rule, _outcome(rule, kept=kept), message, subject, measured, samples, broken=int(not kept)
     )
-    return _Value(subject, measured, samples, message, kept)
+    return (not kept, enough, sign * (measured or 0.0)), result
 
 
 def evaluate_all(

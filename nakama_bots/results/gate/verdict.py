@@ -40,6 +40,12 @@ class Verdict:
     faults: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
 
+    @property
+    def reasons(self) -> list[str]:
+        """The reasons that are not about rules."""
+        messages = tuple(result.message for result in self.results)
+        return [line for line in self.why if not line.endswith(messages)]
+
 
 class RulePart(TypedDict):
     """A rule. ``measured`` and ``limit`` in ``unit`` (``ms``, ``ratio``, ``/s``, the unit of a gauge or none).
@@ -117,21 +123,26 @@ def conclude(
         (True, Outcome.PASSED, ExitCode.PASSED, [_passed(gate)]),
     )
     outcome, code, first = next(case[1:] for case in cases if case[0])
-    why = tuple(without_secrets(line) for line in dict.fromkeys((*first, *rest)))
-    file = gate.file if gate is not None else None
-    return Verdict(
-        outcome,
-        code,
-        why,
-        tuple(results),
-        file,
-        tuple(map(without_secrets, faults)),
-        tuple(map(without_secrets, missing)),
+    why, faulty, lacking = (
+        tuple(map(without_secrets, lines)) for lines in (dict.fromkeys((*first, *rest)), faults, missing)
     )
+    return Verdict(outcome, code, why, tuple(results), None if gate is None else gate.file, faulty, lacking)
 
 
 def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
     """Return the content of ``verdict.json``."""
+    run, target = summary["run"], summary["target"]
+    return _document(verdict, run["scenario"], run["started"], target["url"], target["is_emulator"])
+
+
+def no_verdict(run: RunInfo) -> VerdictPart:
+    """Return what is known of a run whose verdict could not be computed: it is invalid."""
+    verdict = Verdict(Outcome.INVALID, ExitCode.INVALID, ("the verdict could not be computed (see the log)",))
+    started = run.started.isoformat()
+    return _document(verdict, run.scenario, started, run.target.http_url, run.is_emulator)
+
+
+def _document(verdict: Verdict, scenario: str, started: str, target: str, is_emulator: bool) -> VerdictPart:
     return {
         "schema": SCHEMA,
         "verdict": verdict.outcome.value,
@@ -140,29 +151,11 @@ def verdict_part(verdict: Verdict, summary: Summary) -> VerdictPart:
         "faults": list(verdict.faults),
         "missing": list(verdict.missing),
         "gate": verdict.gate,
-        "scenario": summary["run"]["scenario"],
-        "started": summary["run"]["started"],
-        "target": summary["target"]["url"],
-        "is_emulator": summary["target"]["is_emulator"],
+        "scenario": scenario,
+        "started": started,
+        "target": target,
+        "is_emulator": is_emulator,
         "rules": [_rule(result) for result in verdict.results],
-    }
-
-
-def no_verdict(run: RunInfo) -> VerdictPart:
-    """Return what is known of a run whose verdict could not be computed: it is invalid."""
-    return {
-        "schema": SCHEMA,
-        "verdict": Outcome.INVALID.value,
-        "exit_code": int(ExitCode.INVALID),
-        "why": ["the verdict could not be computed (see the log)"],
-        "faults": [],
-        "missing": [],
-        "gate": None,
-        "scenario": run.scenario,
-        "started": run.started.isoformat(),
-        "target": run.target.http_url,
-        "is_emulator": run.is_emulator,
-        "rules": [],
     }
 
 

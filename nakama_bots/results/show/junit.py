@@ -54,36 +54,29 @@ def junit(verdict: Verdict, summary: Summary) -> bytes:
 def _run_case(verdict: Verdict) -> ET.Element:
     """Return the case for the run as a whole: an invalid run is an error, whatever its rules say."""
     case = ET.Element("testcase", name=_RUN)
-    messages = tuple(result.message for result in verdict.results)
-    own = [line for line in verdict.why if not line.endswith(messages)]
     tag = {Outcome.INVALID: "error", Outcome.FAILED: "failure"}.get(verdict.outcome)
-    if tag is not None and own:
-        _add(case, tag, verdict.outcome.value, own)
+    if tag is not None and verdict.reasons:
+        _add(case, tag, verdict.outcome.value, verdict.reasons)
     return case
 
 
 def _rule_case(result: RuleResult) -> ET.Element:
     case = ET.Element("testcase", name=_text(result.rule.name))
-    facts = [result.message]
     if result.outcome is RuleOutcome.FAILED:
-        _add(case, "failure", "rule", facts)
+        _add(case, "failure", "rule", [result.message])
     elif result.outcome is RuleOutcome.WARNED:
-        _add(case, "skipped", "warning", facts)
+        _add(case, "skipped", "warning", [result.message])
     else:
-        ET.SubElement(case, "system-out").text = _lines(facts)
+        ET.SubElement(case, "system-out").text = _text(result.message)
     return case
 
 
 def _add(case: ET.Element, tag: str, kind: str, lines: Sequence[str]) -> None:
-    ET.SubElement(case, tag, type=kind, message=_text(lines[0])).text = _lines(lines)
+    ET.SubElement(case, tag, type=kind, message=_text(lines[0])).text = "\n".join(map(_text, lines))
 
 
 def _count(cases: Sequence[ET.Element], tag: str) -> str:
     return str(sum(case.find(tag) is not None for case in cases))
-
-
-def _lines(lines: Sequence[str]) -> str:
-    return "\n".join(_text(line) for line in lines)
 
 
 def _text(text: str) -> str:

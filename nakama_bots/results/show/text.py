@@ -108,8 +108,7 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     """Return the verdict: the reasons that are not about rules, then the result of every rule."""
     of = f"gate {verdict.gate}" if verdict.gate is not None else "run"
     lines = [f"{of}: {verdict.outcome.value.upper()} (exit code {int(verdict.exit_code)})"]
-    messages = tuple(result.message for result in verdict.results)
-    lines += [f"  {_ascii(line)}" for line in verdict.why if not line.endswith(messages)]
+    lines += [f"  {_ascii(line)}" for line in verdict.reasons]
     for result in verdict.results:
         line = f"{shorten(result.rule.heading, WIDTH - 8)}: {_ascii(result.message)}"
         mark = f"  {_MARKS[result.outcome]}  "
