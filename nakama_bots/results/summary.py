@@ -381,7 +381,7 @@ def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:
         "kind": key[0],
         "name": key[1],
         "count": count,
-        "failures": row.failed.count - row.outcomes.get(ABANDONED, 0),
+        "failures": row.failures,
         "outcomes": {
             outcome: row.ok.count if outcome == "ok" else row.outcomes.get(outcome, 0) for outcome in OUTCOMES
         },

@@ -26,7 +26,7 @@ from nakama_bots.results.record.gaps import GapPart
 from nakama_bots.results.record.gauges import USERS
 from nakama_bots.results.record.health import Health, HealthPart, health_of
 from nakama_bots.results.record.purposes import Purpose, purpose_parts, undone_lines
-from nakama_bots.results.record.recorder import ABANDONED, CallKey, CallRow, Recorder, no_pause
+from nakama_bots.results.record.recorder import CallKey, CallRow, Recorder, no_pause
 from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.record.window import Window, without_ends
 from nakama_bots.results.summary import RunInfo, Summary, build_summary
@@ -203,12 +203,12 @@ def _users(window: Window) -> int:
 
 
 def _curve(key: CallKey, row: CallRow, seconds: float) -> CurvePart:
-    times, abandoned = latency(row.ok), row.outcomes.get(ABANDONED, 0)
+    times = latency(row.ok)
     return {
         "kind": key[0],
         "name": key[1],
-        "rate": round((row.ok.count + row.failed.count - abandoned) / seconds, 3),
-        "failures": row.failed.count - abandoned,
+        "rate": round((row.ok.count + row.failures) / seconds, 3),
+        "failures": row.failures,
         "p50": times["p50"],
         "p95": times["p95"],
         "p99": times["p99"],

@@ -18,7 +18,7 @@ import orjson
 from nakama_bots.errors import NakamaError
 from nakama_bots.results.files import json_text, reading, write_whole, writing
 from nakama_bots.results.record import sparse
-from nakama_bots.results.record.recorder import ABANDONED, OTHER, CallKey
+from nakama_bots.results.record.recorder import OTHER, CallKey, RecordedCall, failures_of
 from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import read_summary, read_timeline
 from nakama_bots.results.shapes import document
@@ -87,6 +87,11 @@ class Blocks:
     def empty(cls, number: int) -> Blocks:
         """Return this many empty blocks."""
         return cls([{} for _ in range(number)], [0] * number)
+
+    def add(self, number: int, call: RecordedCall) -> None:
+        """Add calls to a block."""
+        sparse.add_encoded(self.ok[number], call["ok"])
+        self.failed[number] += failures_of(call)
 
     @property
     def count(self) -> int:
@@ -163,9 +168,7 @@ def _profile(
         if middle > periods[block][1]:
             continue
         for call in interval["recorded"]["calls"]:
-            row = rows.setdefault((call["kind"], call["name"]), Blocks.empty(len(periods)))
-            sparse.add_encoded(row.ok[block], call["ok"])
-            row.failed[block] += sum(count for end, count in call["outcomes"].items() if end != ABANDONED)
+            rows.setdefault((call["kind"], call["name"]), Blocks.empty(len(periods))).add(block, call)
         for name, encoded in interval["recorded"]["samples"].items():
             row = rows.setdefault((SAMPLE, name), Blocks.empty(len(periods)))
             sparse.add_encoded(row.ok[block], encoded)

@@ -13,7 +13,7 @@ from typing import Final
 from nakama_bots import observer
 from nakama_bots.ledger import Ledger
 from nakama_bots.results.record.histogram import Histogram
-from nakama_bots.results.record.recorder import ABANDONED, CallKey, CallRow
+from nakama_bots.results.record.recorder import CallKey, CallRow
 from nakama_bots.results.record.window import Window
 from nakama_bots.results.summary import MATCHED
 
@@ -130,11 +130,7 @@ def _call_rate(window: Window, subjects: Sequence[str]) -> Measured:
 
 def _ended(row: CallRow) -> int:
     """Count the calls without those that were abandoned because their player was stopped."""
-    return row.ok.count + row.failed.count - row.outcomes.get(ABANDONED, 0)
-
-
-def _failures(row: CallRow) -> int:
-    return row.failed.count - row.outcomes.get(ABANDONED, 0)
+    return row.ok.count + row.failures
 
 
 def _unanswered(row: CallRow) -> int:
@@ -242,8 +238,8 @@ PATTERNED: Final[dict[str, MetricFamily]] = {
         {
             "count": _of_calls(_ended, of_others=False),
             "rate": Metric(Unit.RATE, _call_rate),
-            "failures": _of_calls(_failures),
-            "fail_ratio": _share_of_calls(_failures),
+            "failures": _of_calls(attrgetter("failures")),
+            "fail_ratio": _share_of_calls(attrgetter("failures")),
             "unanswered": _of_calls(_unanswered),
             "unanswered_ratio": _share_of_calls(_unanswered),
         },

@@ -85,6 +85,11 @@ class RecordedCall(RecordedWait):
     bytes: int
 
 
+def failures_of(call: RecordedCall) -> int:
+    """Return the number of failed calls, as ``CallRow.failures``."""
+    return sum(call["outcomes"].values()) - call["outcomes"].get(ABANDONED, 0)
+
+
 class RecordedError(TypedDict):
     """One kind of failure; ``first_seen`` in seconds after the recorder's origin."""
 
@@ -116,6 +121,11 @@ class CallRow:
     size: int = 0
     waited: Histogram = field(default_factory=Histogram)
     """How long the answers waited to be read, those whose arrival the kernel stamped."""
+
+    @property
+    def failures(self) -> int:
+        """The failed calls, without those that were abandoned because their player was stopped."""
+        return self.failed.count - self.outcomes.get(ABANDONED, 0)
 
     def add(self, other: CallRow) -> None:
         """Add ``other``."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Final
 
+from nakama_bots.results.compare.profile import Blocks
 from nakama_bots.results.record import sparse
 from nakama_bots.results.record.gauges import fold
-from nakama_bots.results.record.recorder import ABANDONED, CallKey, RecordedCall, no_pause
+from nakama_bots.results.record.recorder import ABANDONED, CallKey, no_pause
 from nakama_bots.results.record.timeline import Interval, Timeline
 
 _BINS: Final = 3600
@@ -23,22 +25,6 @@ CALL_COLUMNS: Final = (
 )  # fmt: skip
 
 
-class _Bin:
-    """The calls of a name in a bin."""
-
-    __slots__ = ("abandoned", "buckets", "failed")
-
-    def __init__(self) -> None:
-        self.buckets: sparse.Buckets = {}
-        self.failed = 0
-        self.abandoned = 0
-
-    def add(self, call: RecordedCall) -> None:
-        sparse.add_encoded(self.buckets, call["ok"])
-        self.failed += sum(call["outcomes"].values())
-        self.abandoned += call["outcomes"].get(ABANDONED, 0)
-
-
 def calls_csv(timeline: Timeline, pause: Callable[[], object] = no_pause) -> Iterator[bytes]:
     """Yield lines with one row per bin and name. ``count`` covers all calls, times only successful ones.
 
@@ -47,16 +33,18 @@ def calls_csv(timeline: Timeline, pause: Callable[[], object] = no_pause) -> Ite
     yield _line(CALL_COLUMNS)
     width = _width(timeline)
     for second, rows in _binned(timeline, width):
-        bins: dict[CallKey, _Bin] = defaultdict(_Bin)
+        calls: dict[CallKey, Blocks] = defaultdict(partial(Blocks.empty, 1))
+        abandoned: Counter[CallKey] = Counter()
         for row in rows:
             for call in row["recorded"]["calls"]:
-                bins[call["kind"], call["name"]].add(call)
+                key = call["kind"], call["name"]
+                calls[key].add(0, call)
+                abandoned[key] += call["outcomes"].get(ABANDONED, 0)
             pause()
-        for (kind, name), found in sorted(bins.items()):
-            ok = sum(found.buckets.values())
-            times = [_ms(value) for value in sparse.percentiles(found.buckets, _PERCENTS)]
-            yield _line((second, width, kind, name, ok + found.failed, found.failed - found.abandoned,
-                         found.abandoned, *times))  # fmt: skip
+        for key, found in sorted(calls.items()):
+            counts = (found.count + found.failures + abandoned[key], found.failures, abandoned[key])
+            times = map(_ms, sparse.percentiles(found.ok[0], _PERCENTS))
+            yield _line((second, width, *key, *counts, *times))
 
 
 def gauges_csv(timeline: Timeline) -> Iterator[bytes]:

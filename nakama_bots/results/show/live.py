@@ -5,7 +5,7 @@ It costs nothing while the page is closed: a view reads the new rows of the time
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
@@ -15,7 +15,7 @@ from nakama_bots.ledger import Ledger
 from nakama_bots.results.latency import milliseconds
 from nakama_bots.results.record import gauges, sparse
 from nakama_bots.results.record.health import HealthPart
-from nakama_bots.results.record.recorder import ABANDONED, CallKey, Recorded, Recorder
+from nakama_bots.results.record.recorder import CallKey, Recorded, Recorder, failures_of
 from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
 from nakama_bots.results.show.ended import EndedRun
 from nakama_bots.results.show.report.axes import clock
@@ -125,7 +125,7 @@ class RunStage:
 
 
 @dataclass(slots=True)
-class _Told:
+class _Reported:
     """What one process reported in a second: mostly one row; by rounding, none or two."""
 
     length: float
@@ -137,17 +137,7 @@ class _Told:
 @dataclass(slots=True)
 class _Second:
     trips: sparse.Buckets = field(default_factory=dict)
-    told: dict[str, _Told] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Recent:
-    """One row of the last seconds."""
-
-    ended: float
-    seconds: float
-    source: str
-    row: Interval
+    reported: dict[str, _Reported] = field(default_factory=dict)
 
 
 class Live:
@@ -157,7 +147,7 @@ class Live:
         self.timeline = timeline
         self._heard = 0
         self._seconds: dict[int, _Second] = {}
-        self._recent: list[_Recent] = []
+        self._recent: list[Interval] = []
 
     def update(self, pause: Pause = lambda: None) -> None:
         """Read the rows that were added since the last time; ``pause`` is called after each."""
@@ -170,24 +160,22 @@ class Live:
         if self._seconds:
             oldest = max(self._seconds) - SECONDS
             self._seconds = {second: found for second, found in self._seconds.items() if second > oldest}
-        ended = max((recent.ended for recent in self._recent), default=0.0)
-        self._recent = [recent for recent in self._recent if recent.ended > ended - RECENT]
+        ended = max(map(_ended, self._recent), default=0.0)
+        self._recent = [row for row in self._recent if _ended(row) > ended - RECENT]
 
     def _add(self, row: Interval) -> None:
-        ended = row["at"] + row["seconds"]
-        second = self._seconds.setdefault(max(0, round(ended - self.timeline.started)), _Second())
+        second = self._seconds.setdefault(max(0, round(_ended(row) - self.timeline.started)), _Second())
         rates: dict[str, float] = {}
         if row["source"] != SERVER:
-            rates = _rates(row, second.trips)
-        before = second.told.get(row["source"])
-        told = _Told(row["seconds"], row["gauges"], rates)
+            self._recent.append(row)
+            seconds = max(row["seconds"], _SHORTEST)
+            rates = {name: number / seconds for name, number in _numbers(row, second.trips).items()}
+        reported = _Reported(row["seconds"], row["gauges"], rates)
+        before = second.reported.get(row["source"])
         if before is not None:
-            told.rows += before.rows
-            told.rates = {name: rate + before.rates.get(name, 0.0) for name, rate in rates.items()}
-        second.told[row["source"]] = told
-        if row["source"] == SERVER:
-            return
-        self._recent.append(_Recent(ended, row["seconds"], row["source"], row))
+            reported.rows += before.rows
+            reported.rates = {name: rate + before.rates.get(name, 0.0) for name, rate in rates.items()}
+        second.reported[row["source"]] = reported
 
     def part(
         self,
@@ -222,54 +210,40 @@ class Live:
         """Add up the last seconds."""
         window = self._window()
         trips: sparse.Buckets = {}
-        rates: dict[str, float] = defaultdict(float)
         ticks: sparse.Buckets = {}
-        for recent in self._recent:
-            recorded = recent.row["recorded"]
-            for call in recorded["calls"]:
-                failures = sum(call["outcomes"].values()) - call["outcomes"].get(ABANDONED, 0)
-                rates["failures"] += failures
-                if call["kind"] == _ROUND_TRIPS and call["name"] != _CONNECT:
-                    sparse.add_encoded(trips, call["ok"])
-                    rates["failed"] += failures
-            for name in _RATES:
-                rates[name] += _number(recorded, name)
-            if observer.TICK_LATENESS in recorded["samples"]:
-                sparse.add_encoded(ticks, recorded["samples"][observer.TICK_LATENESS])
-        latest = self._latest()
+        numbers: Counter[str] = Counter()
+        for row in self._recent:
+            numbers.update(_numbers(row, trips))
+            if observer.TICK_LATENESS in row["recorded"]["samples"]:
+                sparse.add_encoded(ticks, row["recorded"]["samples"][observer.TICK_LATENESS])
+        # The gauges of the last interval of each process.
+        latest = _folded({row["source"]: row["gauges"] for row in self._recent})
         p50, p95, p99 = _percentiles(trips)
         return {
             "users": latest.get(gauges.USERS, 0.0),
             "sockets": latest.get(gauges.SOCKETS, 0.0),
             "pending": latest.get(gauges.PENDING, 0.0),
-            "trips": round((sum(trips.values()) + rates["failed"]) / window, 1),
-            "failures": round(rates["failures"] / window, 2),
+            "trips": round(numbers["trips"] / window, 1),
+            "failures": round(numbers["failures"] / window, 2),
             "p50_ms": p50,
             "p95_ms": p95,
             "p99_ms": p99,
-            "data_out": round(rates["data_out"] / window, 1),
-            "data_in": round(rates["data_in"] / window, 1),
+            "data_out": round(numbers["data_out"] / window, 1),
+            "data_in": round(numbers["data_in"] / window, 1),
             "tick_late_ms": _percentiles(ticks)[1],
-            "failed": sum(row.failed.count - row.outcomes.get(ABANDONED, 0) for row in recorder.calls.values()),
+            "failed": sum(row.failures for row in recorder.calls.values()),
         }
 
     def _window(self) -> float:
         if not self._recent:
             return 1.0
-        ended = max(recent.ended for recent in self._recent)
-        begun = min(recent.ended - recent.seconds for recent in self._recent)
-        return max(1.0, ended - begun)
-
-    def _latest(self) -> dict[str, float]:
-        """Combine the gauges of the last interval of each process within the last seconds."""
-        by_source = {recent.source: recent.row["gauges"] for recent in self._recent}
-        return _folded(by_source)
+        return max(1.0, max(map(_ended, self._recent)) - min(row["at"] for row in self._recent))
 
     def _complete(self) -> list[int]:
         """Return the seconds that every process has reported; a worker reports several at once."""
         latest: dict[str, int] = {}
         for second in sorted(self._seconds):
-            for source in self._seconds[second].told:
+            for source in self._seconds[second].reported:
                 if source != SERVER:
                     latest[source] = second
         newest = max(latest.values(), default=0)
@@ -277,21 +251,18 @@ class Live:
         return [second for second in sorted(self._seconds) if second <= until]
 
     def _series(self, seconds: list[int]) -> dict[str, list[float | None]]:
-        held: dict[str, tuple[int, _Told]] = {}
+        held: dict[str, tuple[int, _Reported]] = {}
         rows: list[dict[str, float | None]] = []
         for second in seconds:
             found = self._seconds[second]
-            held |= {source: (second, told) for source, told in found.told.items()}
+            held |= {source: (second, reported) for source, reported in found.reported.items()}
             # A process whose row was rounded into the previous second keeps its values.
-            told = {source: last for source, (since, last) in held.items() if second - since <= last.length + 1}
-            values: dict[str, float | None] = dict(
-                _folded({source: last.gauges for source, last in told.items()})
-            )
-            for percent, value in zip(_PERCENTS, _percentiles(found.trips), strict=True):
-                values[f"p{percent:.0f}"] = value
-            for name in _SERIES:
-                values[name] = sum(last.rates.get(name, 0.0) / last.rows for last in told.values())
-            rows.append(values)
+            now = {source: last for source, (since, last) in held.items() if second - since <= last.length + 1}
+            gauged = _folded({source: last.gauges for source, last in now.items()})
+            timed = zip(("p50", "p95", "p99"), _percentiles(found.trips), strict=True)
+            rates = {name: sum(last.rates.get(name, 0.0) / last.rows for last in now.values())
+                     for name in _SERIES}  # fmt: skip
+            rows.append({**gauged, **dict(timed), **rates})
         names = sorted({name for values in rows for name in values})
         return {name: [_rounded(values.get(name)) for values in rows] for name in names}
 
@@ -300,8 +271,8 @@ class Live:
         window = self._window()
         recent: dict[CallKey, sparse.Buckets] = defaultdict(dict)
         failed: dict[CallKey, int] = defaultdict(int)
-        for one in self._recent:
-            for call in one.row["recorded"]["calls"]:
+        for each in self._recent:
+            for call in each["recorded"]["calls"]:
                 key = call["kind"], call["name"]
                 sparse.add_encoded(recent[key], call["ok"])
                 failed[key] += sum(call["outcomes"].values())
@@ -312,7 +283,7 @@ class Live:
                 "kind": key[0],
                 "name": key[1],
                 "count": row.ok.count + row.failed.count,
-                "failures": row.failed.count - row.outcomes.get(ABANDONED, 0),
+                "failures": row.failures,
                 "rate": round((sum(recent[key].values()) + failed[key]) / window, 2),
                 "p50_ms": p50,
                 "p95_ms": p95,
@@ -375,19 +346,22 @@ def funnel_of(recorder: Recorder) -> dict[str, int]:
     return {label: recorder.counts.get(name, 0) for label, name in _FUNNEL.items()}
 
 
-def _rates(row: Interval, trips: sparse.Buckets) -> dict[str, float]:
-    """Return the rates per second in ``row``; the times of its round trips are added to ``trips``."""
-    seconds = max(row["seconds"], _SHORTEST)
-    found = dict.fromkeys(_SERIES, 0.0)
+def _ended(row: Interval) -> float:
+    return row["at"] + row["seconds"]
+
+
+def _numbers(row: Interval, trips: sparse.Buckets) -> dict[str, int]:
+    """Return what ``_SERIES`` are rates of, in ``row``; the times of its round trips are added to ``trips``."""
+    found = dict.fromkeys(_SERIES, 0)
     for call in row["recorded"]["calls"]:
-        failures = sum(call["outcomes"].values()) - call["outcomes"].get(ABANDONED, 0)
-        found["failures"] += failures / seconds
+        failures = failures_of(call)
+        found["failures"] += failures
         if call["kind"] == _ROUND_TRIPS and call["name"] != _CONNECT:
             before = sum(trips.values())
             sparse.add_encoded(trips, call["ok"])
-            found["trips"] += (sum(trips.values()) - before + failures) / seconds
+            found["trips"] += sum(trips.values()) - before + failures
     for name in _RATES:
-        found[name] = _number(row["recorded"], name) / seconds
+        found[name] = _number(row["recorded"], name)
     return found
 
 

@@ -46,6 +46,14 @@ class Figure:
     by: str
     measure: Measure
 
+    def part(self, recorder: Recorder, seconds: float) -> PublishedPart:
+        """Return it with what ``recorder`` has, of ``seconds``."""
+        measured = self.measure(recorder, seconds)
+        return {
+            "workload": self.workload, "figure": self.figure, "unit": self.unit, "published": self.published,
+            "measured": None if measured is None else round(measured, 3), "by": self.by,
+        }  # fmt: skip
+
 
 def _count(key: CallKey) -> Measure:
     return lambda recorder, _: float(recorder.calls[key].ok.count) if key in recorder.calls else None
@@ -75,7 +83,7 @@ def _mean_of_requests(recorder: Recorder, _: float) -> float | None:
 
 def _failed(recorder: Recorder, _: float) -> float | None:
     ok = sum(row.ok.count for row in recorder.calls.values())
-    failed = sum(row.failed.count - row.outcomes.get("abandoned", 0) for row in recorder.calls.values())
+    failed = sum(row.failures for row in recorder.calls.values())
     return failed / (ok + failed) * 100 if ok + failed else None
 
 
@@ -103,19 +111,7 @@ def side_by_side(workloads: Sequence[str], recorder: Recorder, seconds: float) -
 
     Run one workload at a time: the calls of two workloads cannot be distinguished.
     """
-    rows: list[PublishedPart] = []
-    for figure in FIGURES:
-        if figure.workload in workloads:
-            measured = figure.measure(recorder, seconds)
-            rows.append({
-                "workload": figure.workload,
-                "figure": figure.figure,
-                "unit": figure.unit,
-                "published": figure.published,
-                "measured": None if measured is None else round(measured, 3),
-                "by": figure.by,
-            })  # fmt: skip
-    return rows
+    return [figure.part(recorder, seconds) for figure in FIGURES if figure.workload in workloads]
 
 
 def with_unit(value: float | None, row: PublishedPart) -> str:

@@ -200,7 +200,7 @@ def test_what_a_run_has_not_is_left_out(run):
 
 
 def test_parts_of_the_summary_that_older_runs_lack_or_newer_ones_add(view):
-    older = {key: value for key, value in view.summary.items() if key != "paced"}
+    older = {key: value for key, value in view.summary.items() if key != "timing"}
     newer = older | {
         "weather": {"lag_ms": view.summary["ticks"]["lateness_ms"], "verdict": "sunny", "days": [1, 2]},
         "workers": [{"index": 0, "state": "MISSING"}],

@@ -6,7 +6,9 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-_TIME_STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+TIME_STEPS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
+"""Seconds between two ticks, or of a bin."""
+
 _TICKS: Final = 8
 _PERCENTS: Final = (0.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999)
 
@@ -22,7 +24,7 @@ class Axis:
 
 def time_axis(seconds: float) -> Axis:
     """Return an axis from the start of the run, in seconds."""
-    step = next((step for step in _TIME_STEPS if seconds / step <= _TICKS), _TIME_STEPS[-1])
+    step = next((step for step in TIME_STEPS if seconds / step <= _TICKS), TIME_STEPS[-1])
     ticks = tuple((float(place), clock(place)) for place in range(0, int(seconds) + 1, step))
     return Axis(0.0, max(seconds, 1.0), ticks)
 

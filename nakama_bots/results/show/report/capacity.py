@@ -13,8 +13,9 @@ from nakama_bots.results.capacity.document import UNITS, Bound, CapacityPart, Cu
 from nakama_bots.results.capacity.usl import throughput
 from nakama_bots.results.gate.metrics import Unit
 from nakama_bots.results.latency import shown_ms
+from nakama_bots.results.record.gauges import unit_of
 from nakama_bots.results.show.report.charts import MOST_LINES, Chart, ChartLine, Mark, X
-from nakama_bots.results.show.report.generator import SHOWN_AS, shown_as
+from nakama_bots.results.show.report.generator import shown_as
 from nakama_bots.results.show.report.parts import Item, Items, Lines, Table
 from nakama_bots.results.show.report.view import RunView
 
@@ -58,7 +59,7 @@ class _Curves:
         items: dict[str, Item] = {}
         found = [(trial["load"], rule) for trial in self._trials for rule in trial["rules"]]
         for name, unit in dict.fromkeys((rule["name"], rule["unit"]) for _, rule in found):
-            shown, factor = ("%", 100.0) if unit == Unit.RATIO else SHOWN_AS.get(unit, (unit, 1.0))
+            shown, factor = shown_as("share" if unit == Unit.RATIO else unit)
             of = [(load, rule) for load, rule in found if rule["name"] == name]
             measured = ((load, _scaled(rule["measured"], factor)) for load, rule in of)
             limits = ((load, rule["limit"] * factor) for load, rule in of)
@@ -86,7 +87,7 @@ class _Curves:
         """Return the mean of each gauge, of the generator and of the server."""
         items: dict[str, Item] = {}
         for name in dict.fromkeys(name for trial in self._trials for name in trial["gauges"]):
-            unit, factor = shown_as(name)
+            unit, factor = shown_as(unit_of(name))
             points = ((trial["load"], _scaled(trial["gauges"].get(name), factor)) for trial in self._trials)
             items[f"gauge {name}"] = self._chart(name, unit, [_line("mean", points)])
         return items

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from nakama_bots.errors import safe_text
@@ -28,12 +28,10 @@ FIRST: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The chart, table or lines of a run in a row; all are None if the run has none."""
+    """What a run has of a row, None if it has nothing; ``svg`` is the drawn chart."""
 
-    chart: Chart | None = None
+    item: Item | None
     svg: Markup | None = None
-    table: Table | None = None
-    lines: Lines | None = None
 
 
 _LONGEST_TEXT: Final = 10_000
@@ -58,15 +56,7 @@ class Filled:
 
 def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str:
     """Return the page for at least one run; ``comparison`` belongs to the first."""
-    environment = Environment(
-        loader=PackageLoader("nakama_bots.results.show.report"),
-        autoescape=True,
-        finalize=_shown,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(
+    return template("report.html.j2").render(
         runs=runs,
         title=" / ".join(run.label for run in runs),
         tiles=[_tiles(run) for run in runs],
@@ -79,6 +69,23 @@ def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str
         OPEN=OPEN,
         FIRST=FIRST,
     )
+
+
+def template(name: str) -> Template:
+    """Return a template of this folder, with every value escaped."""
+    environment = Environment(
+        loader=PackageLoader("nakama_bots.results.show.report"),
+        autoescape=True,
+        finalize=_shown,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.tests |= {
+        "a_table": lambda item: isinstance(item, Table),
+        "lines": lambda item: isinstance(item, Lines),
+    }
+    return environment.get_template(name)
 
 
 def _shown(value: object) -> object:
@@ -101,15 +108,10 @@ def _row(of_runs: Sequence[Mapping[str, Item]], key: str, identity: str, labels:
     together = _overlay(items, labels)
     if together is not None:
         (svg,) = draw([together], identity)
-        return PageRow((Cell(chart=together, svg=Markup(svg)),), wide=False, merged=True)  # noqa: S704 - our own SVG
-    charts = [item for item in items if isinstance(item, Chart)]
-    drawn = iter(draw(charts, identity))
+        return PageRow((Cell(together, Markup(svg)),), wide=False, merged=True)  # noqa: S704 - our own SVG
+    drawn = iter(draw([item for item in items if isinstance(item, Chart)], identity))
     cells = tuple(
-        Cell(chart=item, svg=Markup(next(drawn)))  # noqa: S704 - ElementTree escapes what it is given
-        if isinstance(item, Chart)
-        else Cell(lines=item)
-        if isinstance(item, Lines)
-        else Cell(table=item)
+        Cell(item, Markup(next(drawn)) if isinstance(item, Chart) else None)  # noqa: S704 - our own SVG
         for item in items
     )
     wide = any(isinstance(item, Lines) or (isinstance(item, Table) and len(item.headers) > 4) for item in items)

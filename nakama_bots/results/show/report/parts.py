@@ -98,6 +98,12 @@ def figures(times: Latency) -> tuple[str, ...]:
     return tuple(shown_ms(times[key]) for key in ("p50", "p90", "p95", "p99", "max"))
 
 
+def times_table(title: str, rows: Mapping[str, Latency], first: str = "") -> Table:
+    """Return a table of durations with a row for each name."""
+    cells = tuple((name, f"{times['count']:,}", *figures(times)) for name, times in rows.items())
+    return Table(title, (first, "count", *LATENCY_HEADERS), cells)
+
+
 def facts(title: str, rows: Mapping[str, object], note: str = "") -> Table:
     """Return a table of names and values."""
     return Table(title, ("", ""), tuple((name, text(value)) for name, value in rows.items()), note=note)
@@ -119,7 +125,7 @@ def is_rows(part: object) -> bool:
     return isinstance(part, list) and bool(part) and all(isinstance(row, dict) for row in part)
 
 
-def rows_table(title: str, rows: list[dict[str, object]]) -> Table:
+def rows_table(title: str, rows: Sequence[Mapping[str, object]]) -> Table:
     """Return a table with a row per object and a column per key."""
     plain = [dict(flat(row)) for row in rows]
     headers = list(dict.fromkeys(key for row in plain for key in row))

@@ -30,6 +30,7 @@ from nakama_bots.results.show.report.parts import (
     over_time,
     per_second,
     rows_table,
+    times_table,
 )
 from nakama_bots.results.show.report.view import RunView
 from nakama_bots.results.summary import CallPart, Summary
@@ -61,8 +62,8 @@ def _load(run: RunView) -> Items:
         failed = [0] * run.bins.number
         for call in run.bins.calls.values():
             for place, block in enumerate(call.ok):
-                total[place] += sum(block.values()) + call.failures[place]
-                failed[place] += call.failures[place]
+                total[place] += sum(block.values()) + call.failed[place]
+                failed[place] += call.failed[place]
         rates = {"calls": per_second(run, total), "failures": per_second(run, failed)}
         items["rate"] = over_time(run, "Calls and failures", "per second", rates)
     return items
@@ -165,11 +166,7 @@ def _matchmaking(run: RunView) -> Items:
     first = steps[0][1]
     rows = tuple((name, f"{many:,}", f"{many / first:.1%}", _bar(many / first)) for name, many in steps)
     funnel = Table("Funnel", ("step", "number", "of tickets", BAR), rows)
-    time_to_match = Table(
-        "Time to match", ("", "count", *LATENCY_HEADERS),
-        (("from the ticket to the match", f"{part['time_to_match_ms']['count']:,}",
-          *figures(part["time_to_match_ms"])),),
-    )  # fmt: skip
+    time_to_match = times_table("Time to match", {"from the ticket to the match": part["time_to_match_ms"]})
     pushes = {
         f"time to match ({name})" if name != "matchmaker_matched" else "time to match": bins.ok
         for (kind, name), bins in run.bins.calls.items()
@@ -204,8 +201,7 @@ def _delivery(run: RunView) -> Items:
     part = run.summary["delivery"]
     items: dict[str, Item] = {}
     if part["expected"] or part["received"]:
-        rows = (("from send to receipt", f"{part['latency_ms']['count']:,}", *figures(part["latency_ms"])),)
-        items["times"] = Table("Latency of match data", ("", "count", *LATENCY_HEADERS), rows)
+        items["times"] = times_table("Latency of match data", {"from send to receipt": part["latency_ms"]})
         blocks = run.bins.samples.get(observer.DELIVERY_LATENCY)
         if blocks:
             items["chart"] = latency_over_time(run, "Delivery over time", {"delivery": blocks})
@@ -281,7 +277,7 @@ def _ticks(run: RunView) -> Items:
 
 
 def _paced(run: RunView) -> Items:
-    rows = run.summary.get("paced") or []
+    rows = run.summary["paced"]
     if not rows:
         return {}
     headers = ("name", "measured from", "count", *LATENCY_HEADERS)
@@ -294,13 +290,11 @@ def _paced(run: RunView) -> Items:
 
 
 def _arrivals(run: RunView) -> Items:
-    part = cast("Mapping[str, Any]", run.summary).get("arrivals")
-    if not part or not (part["scheduled"] or part["planned"]):
+    part = run.summary["arrivals"]
+    if not part["scheduled"] and not part["planned"]:
         return {}
     counts = {name.replace("_", " "): value for name, value in part.items() if isinstance(value, int)}
-    delay = part["delay_ms"]
-    times = Table("From the plan to the start", ("", "count", *LATENCY_HEADERS),
-                  (("delay", f"{delay['count']:,}", *figures(delay)),))  # fmt: skip
+    times = times_table("From the plan to the start", {"delay": part["delay_ms"]})
     return {"counts": facts("Outcomes", counts), "delay": times}
 
 
@@ -353,8 +347,7 @@ def _own(run: RunView) -> Items:
     }
     items: dict[str, Item] = {}
     if samples:
-        rows = tuple((name, f"{times['count']:,}", *figures(times)) for name, times in samples.items())
-        items["samples"] = Table("Durations", ("name", "count", *LATENCY_HEADERS), rows)
+        items["samples"] = times_table("Durations", samples, "name")
     counts: dict[str, object] = {
         name: many
         for name, many in run.summary["counts"].items()

@@ -6,29 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from nakama_bots.results.compare.profile import Blocks
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.record import sparse
 from nakama_bots.results.record.gauges import fold
-from nakama_bots.results.record.recorder import ABANDONED, CallKey, ErrorKey, no_pause
-from nakama_bots.results.record.timeline import Interval, Timeline
+from nakama_bots.results.record.recorder import CallKey, ErrorKey, no_pause
+from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
+from nakama_bots.results.show.report.axes import TIME_STEPS
 from nakama_bots.results.summary import Summary
 
-SERVER: Final = "server"
-"""The source of the target's own metrics."""
-
 _MOST_BINS: Final = 150
-_WIDTHS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400)
 
 T = TypeVar("T")
 _K = TypeVar("_K")
-
-
-@dataclass(slots=True)
-class CallBins:
-    """The calls of a name in each bin."""
-
-    ok: list[sparse.Buckets]
-    failures: list[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +27,7 @@ class Bins:
 
     width: int
     number: int
-    calls: Mapping[CallKey, CallBins] = field(default_factory=dict)
+    calls: Mapping[CallKey, Blocks] = field(default_factory=dict)
     samples: Mapping[str, list[sparse.Buckets]] = field(default_factory=dict)
     counts: Mapping[str, list[int]] = field(default_factory=dict)
     errors: Mapping[ErrorKey, list[int]] = field(default_factory=dict)
@@ -70,7 +60,7 @@ class RunView:
 
 def bin_width(seconds: float) -> int:
     """Return the length of a bin for a run of that length, in seconds."""
-    return next((width for width in _WIDTHS if seconds <= width * _MOST_BINS), _WIDTHS[-1])
+    return next((width for width in TIME_STEPS if seconds <= width * _MOST_BINS), TIME_STEPS[-1])
 
 
 def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = no_pause) -> Bins:
@@ -96,7 +86,7 @@ class _Filling:
     def __init__(self, width: int, number: int) -> None:
         self.number = number
         self._width = width
-        self._calls: dict[CallKey, CallBins] = {}
+        self._calls: dict[CallKey, Blocks] = {}
         self._samples: dict[str, list[sparse.Buckets]] = {}
         self._counts: dict[str, list[int]] = {}
         self._errors: dict[ErrorKey, list[int]] = {}
@@ -107,18 +97,17 @@ class _Filling:
     def add(self, interval: Interval, position: int) -> None:
         recorded = interval["recorded"]
         for call in recorded["calls"]:
-            row = self._calls.get((call["kind"], call["name"])) or self._call((call["kind"], call["name"]))
-            sparse.add_encoded(row.ok[position], call["ok"])
-            row.failures[position] += sum(
-                number for outcome, number in call["outcomes"].items() if outcome != ABANDONED
-            )
+            key = call["kind"], call["name"]
+            if key not in self._calls:
+                self._calls[key] = Blocks.empty(self.number)
+            self._calls[key].add(position, call)
         for name, encoded in recorded["samples"].items():
             sparse.add_encoded(self._row(self._samples, name, dict)[position], encoded)
         for name, number in recorded["counts"].items():
             self._row(self._counts, name, int)[position] += number
         for error in recorded["errors"]:
-            key = error["kind"], error["name"], error["label"]
-            self._row(self._errors, key, int)[position] += error["count"]
+            error_key = error["kind"], error["name"], error["label"]
+            self._row(self._errors, error_key, int)[position] += error["count"]
         gauges = self._server if interval["source"] == SERVER else self._gauges
         for name, value in interval["gauges"].items():
             self._row(gauges, name, dict)[position][interval["source"]] = value
@@ -128,10 +117,6 @@ class _Filling:
             self._width, self.number, self._calls, self._samples, self._counts, self._errors,
             _folded(self._gauges), _folded(self._server),
         )  # fmt: skip
-
-    def _call(self, key: CallKey) -> CallBins:
-        row = CallBins([{} for _ in range(self.number)], [0] * self.number)
-        return self._calls.setdefault(key, row)
 
     def _row(self, rows: dict[_K, list[T]], key: _K, empty: type[T]) -> list[T]:
         row = rows.get(key)
