@@ -45,6 +45,7 @@ _GAP: Final = "  "
 _INDENT: Final = " " * 8
 _MARKS: Final = {RuleOutcome.PASSED: "pass", RuleOutcome.FAILED: "FAIL", RuleOutcome.WARNED: "warn"}
 _NAME_AT_LEAST: Final = 12
+_TIMES: Final[tuple[Literal["p50", "p95", "p99", "max"], ...]] = ("p50", "p95", "p99", "max")
 
 
 def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | None = None) -> str:
@@ -85,23 +86,21 @@ def _capacity(summary: Summary) -> list[str]:
     part = summary.get("capacity")
     if part is None:
         return []
-    lines = (wrap(_ascii(line), WIDTH, subsequent_indent=_INDENT, replace_whitespace=False) or [""]
-             for line in answer_lines(part))  # fmt: skip
-    return ["", *(line for some in lines for line in some), ""]
+    lines = [""]
+    for line in answer_lines(part):
+        lines += wrap(_ascii(line), WIDTH, subsequent_indent=_INDENT, replace_whitespace=False) or [""]
+    return [*lines, ""]
 
 
 def _written(files: Iterable[Path]) -> list[str]:
     names: dict[Path, list[str]] = {}
     for path in files:
         names.setdefault(path.parent, []).append(path.name)
-    return [
-        line
-        for folder, inside in names.items()
-        for line in (
-            f"written: {folder}/",
-            *wrap(", ".join(inside), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT),
-        )
-    ]
+    lines = []
+    for folder, inside in names.items():
+        listed = wrap(", ".join(inside), WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+        lines += [f"written: {folder}/", *listed]
+    return lines
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
@@ -174,14 +173,12 @@ def _columns(rows: Sequence[tuple[str, ...]], *, left: int) -> list[str]:
 
 
 def _row(call: CallPart) -> tuple[str, ...]:
-    times = call["ok_ms"]
+    counts = (ended(call), call["failures"], call["outcomes"][ABANDONED])
     return (
         shorten(call["kind"], 12),
         call["name"],
-        f"{ended(call):,}",
-        f"{call['failures']:,}",
-        f"{call['outcomes'][ABANDONED]:,}",
-        *_figures(times),
+        *(f"{count:,}" for count in counts),
+        *_figures(call["ok_ms"]),
     )
 
 
@@ -409,11 +406,10 @@ def _mean_and_most(name: str, figure: FigurePart | None) -> str:
 
 
 def _figures(times: Latency) -> tuple[str, ...]:
-    return tuple(shown_ms(value) for value in (times["p50"], times["p95"], times["p99"], times["max"]))
+    return tuple(shown_ms(times[name]) for name in _TIMES)
 
 
 def _spread(times: Latency) -> str:
     if not times["count"]:
         return "not measured"
-    figures = (("p50", times["p50"]), ("p95", times["p95"]), ("p99", times["p99"]), ("max", times["max"]))
-    return ", ".join(f"{name} {shown_ms(value)}" for name, value in figures) + " ms"
+    return ", ".join(f"{name} {shown_ms(times[name])}" for name in _TIMES) + " ms"

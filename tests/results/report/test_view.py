@@ -14,7 +14,7 @@ def test_every_second_of_a_short_run_is_a_bin(view):
     join = bins.calls["WS", "match_join"]
     assert [sum(block.values()) for block in join.ok] == [20] * SECONDS
     assert join.failed == [1] * SECONDS
-    assert bins.calls["WS", "channel_join"].failures == [0] * 7 + [1] + [0] * 22
+    assert bins.calls["WS", "channel_join"].failed == [0] * 7 + [1] + [0] * 22
     assert sum(map(sum, bins.errors.values())) == SECONDS + 1
     assert bins.counts["tickets_added"][0] == 22
 

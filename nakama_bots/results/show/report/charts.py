@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 from functools import partial
 from typing import Final
@@ -69,21 +69,16 @@ class Chart:
     log: bool = False
     note: str = ""
     marks: tuple[Mark, ...] = ()
-    values: tuple[float, ...] = field(init=False)
 
-    def __post_init__(self) -> None:
-        values = tuple(value for line in self.lines for _, value in line.points)
-        object.__setattr__(self, "values", values)
+    @property
+    def values(self) -> list[float]:
+        """The values of all lines."""
+        return [value for line in self.lines for _, value in line.points]
 
     @property
     def xs(self) -> list[float]:
         """Return every x at which some line has a value, in order."""
         return sorted({place for line in self.lines for place, _ in line.points})
-
-    def x_text(self, place: float) -> str:
-        """Format an x for the table."""
-        texts = {X.TIME: axes.clock(place), X.PERCENTILE: f"p{place:g}", X.LOAD: number(place)}
-        return texts[self.x]
 
     @property
     def x_name(self) -> str:
@@ -93,7 +88,8 @@ class Chart:
     def table(self) -> list[list[str]]:
         """Return a row per x: its text, then the value of each line."""
         found = [dict(line.points) for line in self.lines]
-        return [[self.x_text(place), *(number(points.get(place)) for points in found)] for place in self.xs]
+        text = {X.TIME: axes.clock, X.PERCENTILE: lambda place: f"p{place:g}", X.LOAD: number}[self.x]
+        return [[text(place), *(number(points.get(place)) for points in found)] for place in self.xs]
 
     def description(self) -> str:
         """Return the text that a screen reader announces."""
