@@ -20,8 +20,16 @@ from nakama_bots.exit_codes import ExitCode
 from nakama_bots.observer import ARRIVAL_DELAY, CORRECTED, DELIVERY_LATENCY, TICK_LATENESS
 from nakama_bots.results.compare import pairs
 from nakama_bots.results.compare.bootstrap import Estimate, failure_share, log_percentiles, student
-from nakama_bots.results.compare.comparison import FAILURES, JUDGED, Comparison, Finding, Row, Side, Source
-from nakama_bots.results.compare.coverage import coverage, more_baselines, more_seconds
+from nakama_bots.results.compare.comparison import (
+    FAILURES,
+    JUDGED,
+    Comparison,
+    CoveragePart,
+    Finding,
+    Row,
+    Side,
+    Source,
+)
 from nakama_bots.results.compare.profile import SAMPLE, Blocks, Profile
 from nakama_bots.results.record.recorder import CallKey
 
@@ -45,6 +53,11 @@ SEVERAL: Final = 3
 """With at least this many baseline runs their spread is used, otherwise ``ASSUMED_SPREAD``."""
 ASSUMED_SPREAD: Final = 0.02
 """Standard deviation of a percentile between runs of the same build, as a factor."""
+
+MOST_BASELINES: Final = 20
+"""More baselines than this are not suggested."""
+LONGEST: Final = 24 * 3600.0
+"""Seconds of additional run time beyond which none is suggested."""
 
 GENERATOR: Final = frozenset(
     (SAMPLE, name) for name in (TICK_LATENESS, DELIVERY_LATENCY + CORRECTED, ARRIVAL_DELAY)
@@ -151,7 +164,7 @@ def _comparison(
         "seed": options.seed,
         "spread": {statistic: round(value, 5) for statistic, value in spread.items()},
         "warnings": _warnings(run, baselines),
-        "coverage": coverage(rows),
+        "coverage": _coverage(rows),
         "unmet": [pattern for pattern in options.required if not _met(pattern, rows)],
         "totals": totals,
         "rows": rows,
@@ -168,6 +181,39 @@ def exit_code(comparison: Comparison) -> ExitCode:
     if comparison["verdict"] in (Finding.LATE, Finding.MISSING, Finding.NOT_JUDGED) or comparison["unmet"]:
         return ExitCode.INVALID
     return ExitCode.PASSED
+
+
+def _more_seconds(seconds: float, factor: float) -> float | None:
+    """Return what runs of ``seconds`` lack that must be ``factor`` times as long; None if that is too much."""
+    more = seconds * (factor - 1)
+    return more if 0 < more <= LONGEST else None
+
+
+def _more_baselines(run: float, baseline: float, between: float, runs: int, allowed: float) -> int | None:
+    """Return how many more than ``runs`` baselines would narrow an interval; None if that does not help.
+
+    Variances of the logarithm: of the run, of the mean of the baselines, between runs, and in all.
+    """
+    left = allowed - run - between
+    if left <= 0:
+        return None
+    total = math.ceil((baseline * runs + between) / left)
+    return max(1, total - runs) if total <= MOST_BASELINES else None
+
+
+def _coverage(rows: Sequence[Row]) -> CoveragePart:
+    """Count what could be judged, and add up what the other figures need."""
+    few, noisy = ([row for row in rows if row["verdict"] == why] for why in (Finding.TOO_FEW, Finding.NOISY))
+    judged = sum(row["verdict"] in JUDGED for row in rows)
+    seconds = [row["more_seconds"] for row in (*few, *noisy) if row["more_seconds"] is not None]
+    return {
+        "judged": judged,
+        "figures": judged + len(few) + len(noisy),
+        "too_few": len(few),
+        "too_noisy": len(noisy),
+        "more_seconds": round(max(seconds), 1) if seconds else None,
+        "more_baselines": max((row["more_baselines"] or 0 for row in noisy), default=0) or None,
+    }
 
 
 def _met(pattern: str, rows: Sequence[Row]) -> bool:
@@ -311,7 +357,7 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Compar
     }
     if test.run is None:
         if test.lacking == Finding.TOO_FEW and test.least:
-            row["more_seconds"] = more_seconds(seconds, test.wanted / test.least)
+            row["more_seconds"] = _more_seconds(seconds, test.wanted / test.least)
         return row
     if test.difference is not None:
         spread = 0.0
@@ -331,10 +377,10 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Compar
         allowed, runs = (math.log1p(options.noise) / quantile) ** 2, len(test.baselines)
         between = spread**2 * (1 + 1 / runs)
         if allowed > between:
-            row["more_seconds"] = more_seconds(seconds, (difference.error**2 - between) / (allowed - between))
+            row["more_seconds"] = _more_seconds(seconds, (difference.error**2 - between) / (allowed - between))
         if test.difference is None:
             errors = test.run.error**2, base.error**2
-            row["more_baselines"] = more_baselines(*errors, spread**2, runs, allowed)
+            row["more_baselines"] = _more_baselines(*errors, spread**2, runs, allowed)
     return row
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
 from nakama_bots.results.compare.comparison import FAILURES, JUDGED, Comparison, Finding, Row, Side, Source
-from nakama_bots.results.compare.coverage import coverage_text
 from nakama_bots.results.show.markdown import escaped, table_row
 from nakama_bots.results.show.text import aligned, shorten, widths_of
 
@@ -65,7 +65,7 @@ def verdict_line(comparison: Comparison) -> str:
         if totals[verdict]
     ]
     unmet = [f"required but not judged: {', '.join(comparison['unmet'])}"] if comparison["unmet"] else []
-    parts = [", ".join(counts), coverage_text(comparison["coverage"]), *unmet]
+    parts = [", ".join(counts), _coverage(comparison), *unmet]
     return f"{comparison['verdict'].upper()}: {'; '.join(filter(None, parts))}"
 
 
@@ -136,3 +136,31 @@ def _source(source: Source) -> str:
         f"{source['label']}: {source['scenario']}, {source['users']:,} users, {window['seconds']:,.0f} s "
         f"against {source['target']}{stand_in}"
     )
+
+
+def _coverage(comparison: Comparison) -> str:
+    """Return ``12 of 45 figures could be judged, 21 with too few calls ..``."""
+    part = comparison["coverage"]
+    text = f"{part['judged']} of {part['figures']} figures could be judged"
+    reasons = [
+        f"{number} {why}"
+        for number, why in ((part["too_few"], "with too few calls"), (part["too_noisy"], "too noisy"))
+        if number
+    ]
+    if not reasons:
+        return text
+    remedies = []
+    if part["more_seconds"] is not None:
+        remedies.append(_duration(part["more_seconds"]))
+    if part["more_baselines"] is not None:
+        number = part["more_baselines"]
+        remedies.append(f"{number} more baseline{'s' if number > 1 else ''}")
+    advice = " or ".join(remedies) or "a quieter machine or a paired run"
+    return f"{text}, {' and '.join(reasons)} (to judge more: {advice})"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{math.ceil(seconds)} more seconds"
+    minutes = math.ceil(seconds / 60)
+    return f"{minutes} more minutes"

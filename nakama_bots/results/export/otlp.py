@@ -7,21 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from opentelemetry.sdk.metrics.export import (
-    AggregationTemporality,
-    Buckets,
-    ExponentialHistogram,
-    ExponentialHistogramDataPoint,
-    Gauge,
-    Histogram,
-    HistogramDataPoint,
-    Metric,
-    MetricsData,
-    NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
-    Sum,
-)
+from opentelemetry.sdk.metrics import export as sdk
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
@@ -59,9 +45,9 @@ class ExportPeriod:
 
 def metric_parts(
     figures: Figures[OtlpDurations], state: RunState, period: ExportPeriod, resource: Resource
-) -> Iterator[MetricsData]:
+) -> Iterator[sdk.MetricsData]:
     """Return every metric, in parts that can be sent one by one; other code may run between two of them."""
-    part: list[Metric] = []
+    part: list[sdk.Metric] = []
     size = 0.0
     for metric in metrics(figures, state):
         step = _HISTOGRAMS if isinstance(metric, Distribution) else _NUMBERS
@@ -103,17 +89,17 @@ def spans(events: Sequence[TraceEvent], info: RunInfo, resource: Resource) -> It
         )  # fmt: skip
 
 
-def _data(part: Sequence[Metric], resource: Resource) -> MetricsData:
-    scope = ScopeMetrics(InstrumentationScope(SCOPE), part, "")
-    return MetricsData([ResourceMetrics(resource, [scope], "")])
+def _data(part: Sequence[sdk.Metric], resource: Resource) -> sdk.MetricsData:
+    scope = sdk.ScopeMetrics(InstrumentationScope(SCOPE), part, "")
+    return sdk.MetricsData([sdk.ResourceMetrics(resource, [scope], "")])
 
 
 def _metric(
     metric: Numbers | Distribution[OtlpDurations], first: int, until: int, period: ExportPeriod
-) -> Metric:
+) -> sdk.Metric:
     """Return the points from ``first`` to ``until`` of ``metric``."""
     times = _nanoseconds(period.started), _nanoseconds(period.ended)
-    temporality = AggregationTemporality.DELTA if period.delta else AggregationTemporality.CUMULATIVE
+    temporality = sdk.AggregationTemporality.DELTA if period.delta else sdk.AggregationTemporality.CUMULATIVE
     name = _PREFIX + metric.name
 
     def labelled(values: Labels) -> dict[str, str]:
@@ -125,26 +111,28 @@ def _metric(
                 if isinstance(value, ExponentialDurations)]  # fmt: skip
         coarse = [_explicit(labelled(of), times, value) for of, value in points
                   if isinstance(value, Durations)]  # fmt: skip
-        histogram = Histogram(coarse, temporality) if coarse else ExponentialHistogram(fine, temporality)
-        return Metric(name, metric.help, "s", histogram)
-    numbers = [NumberDataPoint(labelled(of), *times, value) for of, value in metric.points[first:until]]
-    data = Sum(numbers, temporality, is_monotonic=True) if metric.counts else Gauge(numbers)
-    return Metric(name, metric.help, metric.unit, data)
+        histogram = (
+            sdk.Histogram(coarse, temporality) if coarse else sdk.ExponentialHistogram(fine, temporality)
+        )
+        return sdk.Metric(name, metric.help, "s", histogram)
+    numbers = [sdk.NumberDataPoint(labelled(of), *times, value) for of, value in metric.points[first:until]]
+    data = sdk.Sum(numbers, temporality, is_monotonic=True) if metric.counts else sdk.Gauge(numbers)
+    return sdk.Metric(name, metric.help, metric.unit, data)
 
 
 def _exponential(
     labels: dict[str, str], times: tuple[int, int], durations: ExponentialDurations
-) -> ExponentialHistogramDataPoint:
+) -> sdk.ExponentialHistogramDataPoint:
     scale, offset, counts = durations.buckets()
-    return ExponentialHistogramDataPoint(
+    return sdk.ExponentialHistogramDataPoint(
         labels, *times, count=durations.count, sum=durations.total_us / 1e6, scale=scale,
-        zero_count=durations.zeros, positive=Buckets(offset, counts), negative=Buckets(0, []), flags=0,
+        zero_count=durations.zeros, positive=sdk.Buckets(offset, counts), negative=sdk.Buckets(0, []), flags=0,
         min=durations.min_us / 1e6, max=durations.max_us / 1e6,
     )  # fmt: skip
 
 
-def _explicit(labels: dict[str, str], times: tuple[int, int], durations: Durations) -> HistogramDataPoint:
-    return HistogramDataPoint(
+def _explicit(labels: dict[str, str], times: tuple[int, int], durations: Durations) -> sdk.HistogramDataPoint:
+    return sdk.HistogramDataPoint(
         labels, *times, count=durations.count, sum=durations.total_us / 1e6,
         bucket_counts=durations.counts, explicit_bounds=BOUNDS,
         min=None, max=None,  # type: ignore[arg-type] # not known, which OTLP allows

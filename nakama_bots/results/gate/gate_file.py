@@ -89,12 +89,8 @@ class _Reader:
         for index, rule in enumerate(rules):
             read += self._rules(rule, ("rule", index), settings)
         self._unique(read)
-        return Gate(
-            self._file.name,
-            tuple(read),
-            settings.get("allow_emulator", False),
-            settings.get("abort_after", 30.0),
-        )
+        own = {key: settings[key] for key in ("allow_emulator", "abort_after") if key in settings}
+        return Gate(self._file.name, tuple(read), **own)
 
     def _table(self, table: object, path: KeyPath, keys: Mapping[str, Kind]) -> dict[str, Any]:
         if not isinstance(table, dict):
@@ -109,7 +105,7 @@ class _Reader:
                 raise self._refused((*path, name), value, keys[name].accepted) from None
         return values
 
-    def _rules(self, table: object, path: KeyPath, settings: Mapping[str, Any]) -> list[Rule]:
+    def _rules(self, table: object, path: KeyPath, settings: dict[str, Any]) -> list[Rule]:
         values = self._table(table, path, _RULE_KEYS)
         subjects = [key for key in (*PATTERNED, "on") if key in values]
         if len(subjects) != 1:
@@ -122,32 +118,18 @@ class _Reader:
             self._check_abort(rule, path)
         return rules
 
-    def _rule(
-        self, expectation: str, path: KeyPath, values: Mapping[str, Any], settings: Mapping[str, Any]
-    ) -> Rule:
+    def _rule(self, expectation: str, path: KeyPath, values: dict[str, Any], settings: dict[str, Any]) -> Rule:
         key = next(key for key in (*PATTERNED, "on") if key in values)
         family, pattern = (values["on"], "*") if key == "on" else (key, values[key])
         metric, relation, limit = self._expectation(expectation, (*path, "expect"), FAMILIES[family], pattern)
         name = heading = values.get("name", family if key == "on" else f"{family} {pattern}")
         if "name" not in values or len(values["expect"]) > 1:
             name += f": {' '.join(expectation.split())}"
-        rule = Rule(
-            name,
-            heading,
-            family,
-            metric,
-            relation,
-            limit,
-            pattern,
-            severity=values.get("severity", Severity.FAIL),
-            together=values.get("together", False),
-            abort_on_fail=values.get("abort_on_fail", False),
-            warmup=values.get("warmup", settings.get("warmup", 0.0)),
-            cooldown=values.get("cooldown", settings.get("cooldown", 0.0)),
-        )
+        given = {key: value for key, value in (settings | values).items() if key in _OF_A_RULE}
+        rule = Rule(name, heading, family, metric, relation, limit, pattern, **given)
         # A count is complete by itself: only the rule can require more samples.
-        least = 1 if rule.measure.unit is Unit.COUNT else settings.get("min_samples", 1)
-        return replace(rule, min_samples=values.get("min_samples", least))
+        counts = rule.measure.unit is Unit.COUNT
+        return replace(rule, min_samples=values.get("min_samples", 1)) if counts else rule
 
     def _check_abort(self, rule: Rule, path: KeyPath) -> None:
         """Refuse ``abort_on_fail`` for a rule that only the end of a run can decide."""
@@ -212,6 +194,8 @@ _DURATION: Final = duration()
 _SOME: Final = whole(1, 10**12)
 _BOOLEAN: Final = Kind(_boolean, "true or false")
 _PATTERN: Final = Kind(_name, 'a name or a pattern with * and ?, such as "WS match_*"')
+_OF_A_RULE: Final = ("severity", "min_samples", "together", "abort_on_fail", "warmup", "cooldown")
+"""Keys of a rule, or of the gate for all rules, that are fields of ``Rule``."""
 _GATE_KEYS: Final[dict[str, Kind]] = {
     "warmup": _DURATION,
     "cooldown": _DURATION,

@@ -62,7 +62,15 @@ _FUNNEL: Final[dict[str, str]] = {
 Pause = Callable[[], object]
 
 
-class MessagePart(TypedDict):
+class TimesPart(TypedDict):
+    """Percentiles of response times, null if there were none."""
+
+    p50_ms: float | None
+    p95_ms: float | None
+    p99_ms: float | None
+
+
+class MessagePart(TimesPart):
     """One kind and name: ``count`` and ``failures`` for the whole run, the others for the last seconds."""
 
     kind: str
@@ -70,12 +78,9 @@ class MessagePart(TypedDict):
     count: int
     failures: int
     rate: float
-    p50_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
 
 
-class NowPart(TypedDict):
+class NowPart(TimesPart):
     """The last seconds in one line. Times in milliseconds; ``trips`` and ``failures`` per second."""
 
     users: float
@@ -83,9 +88,6 @@ class NowPart(TypedDict):
     pending: float
     trips: float
     failures: float
-    p50_ms: float | None
-    p95_ms: float | None
-    p99_ms: float | None
     data_out: float
     data_in: float
     tick_late_ms: float | None
@@ -218,19 +220,16 @@ class Live:
                 sparse.add_encoded(ticks, row["recorded"]["samples"][observer.TICK_LATENESS])
         # The gauges of the last interval of each process.
         latest = _folded({row["source"]: row["gauges"] for row in self._recent})
-        p50, p95, p99 = _percentiles(trips)
         return {
+            **_times(trips),
             "users": latest.get(gauges.USERS, 0.0),
             "sockets": latest.get(gauges.SOCKETS, 0.0),
             "pending": latest.get(gauges.PENDING, 0.0),
             "trips": round(numbers["trips"] / window, 1),
             "failures": round(numbers["failures"] / window, 2),
-            "p50_ms": p50,
-            "p95_ms": p95,
-            "p99_ms": p99,
             "data_out": round(numbers["data_out"] / window, 1),
             "data_in": round(numbers["data_in"] / window, 1),
-            "tick_late_ms": _percentiles(ticks)[1],
+            "tick_late_ms": _times(ticks)["p95_ms"],
             "failed": sum(row.failures for row in recorder.calls.values()),
         }
 
@@ -259,10 +258,11 @@ class Live:
             # A process whose row was rounded into the previous second keeps its values.
             now = {source: last for source, (since, last) in held.items() if second - since <= last.length + 1}
             gauged = _folded({source: last.gauges for source, last in now.items()})
-            timed = zip(("p50", "p95", "p99"), _percentiles(found.trips), strict=True)
+            times = _times(found.trips)
+            timed = {"p50": times["p50_ms"], "p95": times["p95_ms"], "p99": times["p99_ms"]}
             rates = {name: sum(last.rates.get(name, 0.0) / last.rows for last in now.values())
                      for name in _SERIES}  # fmt: skip
-            rows.append({**gauged, **dict(timed), **rates})
+            rows.append({**gauged, **timed, **rates})
         names = sorted({name for values in rows for name in values})
         return {name: [_rounded(values.get(name)) for values in rows] for name in names}
 
@@ -278,16 +278,13 @@ class Live:
                 failed[key] += sum(call["outcomes"].values())
         parts: list[MessagePart] = []
         for key, row in recorder.calls.items():
-            p50, p95, p99 = _percentiles(recent[key])
             parts.append({
+                **_times(recent[key]),
                 "kind": key[0],
                 "name": key[1],
                 "count": row.ok.count + row.failed.count,
                 "failures": row.failures,
                 "rate": round((sum(recent[key].values()) + failed[key]) / window, 2),
-                "p50_ms": p50,
-                "p95_ms": p95,
-                "p99_ms": p99,
             })  # fmt: skip
         return sorted(parts, key=lambda part: (part["kind"] != _ROUND_TRIPS, part["kind"], part["name"]))
 
@@ -387,11 +384,9 @@ def _folded(by_source: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {name: gauges.fold(name, values) for name, values in several.items()}
 
 
-def _percentiles(buckets: sparse.Buckets) -> tuple[float | None, float | None, float | None]:
-    if not buckets:
-        return None, None, None
-    p50, p95, p99 = (milliseconds(value) for value in sparse.percentiles(buckets, _PERCENTS))
-    return p50, p95, p99
+def _times(buckets: sparse.Buckets) -> TimesPart:
+    p50, p95, p99 = map(milliseconds, sparse.percentiles(buckets, _PERCENTS))
+    return {"p50_ms": p50, "p95_ms": p95, "p99_ms": p99}
 
 
 def shown(value: float | None) -> str:

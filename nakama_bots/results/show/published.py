@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypedDict
 
+from nakama_bots.results.record.histogram import Histogram
 from nakama_bots.results.record.recorder import CallKey, Recorder
 
 HEROIC: Final = "Heroic Labs, Tsung on 20 x 3 vCPU, Nakama on 1 node x 1 CPU"
@@ -55,23 +56,21 @@ class Figure:
         }  # fmt: skip
 
 
+def _of(key: CallKey, figure: Callable[[Histogram, float], float | None]) -> Measure:
+    """Return a measure of the successful calls under ``key``."""
+    return lambda recorder, seconds: figure(recorder.calls[key].ok, seconds) if key in recorder.calls else None
+
+
 def _count(key: CallKey) -> Measure:
-    return lambda recorder, _: float(recorder.calls[key].ok.count) if key in recorder.calls else None
+    return _of(key, lambda times, _: float(times.count))
 
 
 def _rate(key: CallKey) -> Measure:
-    def rate(recorder: Recorder, seconds: float) -> float | None:
-        return recorder.calls[key].ok.count / seconds if key in recorder.calls and seconds > 0 else None
-
-    return rate
+    return _of(key, lambda times, seconds: times.count / seconds if seconds > 0 else None)
 
 
 def _mean(key: CallKey) -> Measure:
-    def mean(recorder: Recorder, _: float) -> float | None:
-        found = recorder.calls[key].ok.mean if key in recorder.calls else None
-        return None if found is None else found * 1e3
-
-    return mean
+    return _of(key, lambda times, _: None if times.mean is None else times.mean * 1e3)
 
 
 def _mean_of_requests(recorder: Recorder, _: float) -> float | None:

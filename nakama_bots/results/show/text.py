@@ -16,24 +16,13 @@ from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.latency import Latency, shown_ms
 from nakama_bots.results.record.gauges import CPU, GAUGES, HUB_LAG, MEMORY, SOCKETS
-from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, HealthPart, ProcessPart, short_source
+from nakama_bots.results.record.health import FIGURES, JUDGED, FigurePart, ProcessPart, short_source
 from nakama_bots.results.record.recorder import ABANDONED
 from nakama_bots.results.record.timeline import SERVER_PREFIX
-from nakama_bots.results.record.workers import MISSING, WorkerPart
-from nakama_bots.results.server.metrics import ServerPart
+from nakama_bots.results.record.workers import MISSING
 from nakama_bots.results.show.bottleneck import bottleneck_lines
-from nakama_bots.results.show.published import PublishedPart, with_unit
-from nakama_bots.results.summary import (
-    ArrivalsPart,
-    CallPart,
-    DeliveryPart,
-    MatchmakingPart,
-    PacedPart,
-    Summary,
-    TargetPart,
-    TicksPart,
-    ended,
-)
+from nakama_bots.results.show.published import with_unit
+from nakama_bots.results.summary import CallPart, DeliveryPart, MatchmakingPart, Summary, ended
 
 WIDTH: Final = 110
 
@@ -50,30 +39,8 @@ _TIMES: Final[tuple[Literal["p50", "p95", "p99", "max"], ...]] = ("p50", "p95", 
 
 def end_of_run(summary: Summary, files: Iterable[Path] = (), verdict: Verdict | None = None) -> str:
     """Return the text under Locust's table, without an end of line; empty parts are left out."""
-    run = summary["run"]
-    heading = f"{run['scenario']}: {run['users']:,} users for {run['duration_s']:,.1f} s"
     lines = [
-        *_target(summary["target"]),
-        shorten(heading, WIDTH),
-        "",
-        *_table(summary["calls"]),
-        *_timing(summary),
-        "",
-        *_ticks(summary["ticks"]),
-        *_deliveries(summary),
-        *_reconnects(summary),
-        *_matchmaking(summary["matchmaking"]),
-        *_chat(summary),
-        *_arrivals(summary["arrivals"]),
-        *_paced(summary["paced"]),
-        *_published(summary.get("published", [])),
-        *_health(summary["health"]),
-        *_server(summary["server"]),
-        *map(_ascii, bottleneck_lines(summary, WIDTH)),
-        *_handlers(summary),
-        Ledger.from_counts(summary["counts"]).line(),
-        *_workers(summary["workers"]),
-        *_capacity(summary),
+        *(line for part in _PARTS for line in part(summary)),
         *_written(files),
         *(verdict_lines(verdict) if verdict is not None else []),
     ]
@@ -128,22 +95,27 @@ def _ascii(text: str) -> str:
     return "".join(char if " " <= char <= "~" else "?" for char in safe_text(text))
 
 
-def _target(target: TargetPart) -> list[str]:
+def _heading(summary: Summary) -> list[str]:
+    target, run = summary["target"], summary["run"]
+    heading = shorten(f"{run['scenario']}: {run['users']:,} users for {run['duration_s']:,.1f} s", WIDTH)
     if not target["is_emulator"]:
-        return [shorten(f"target: {target['url']}", WIDTH)]
+        return [shorten(f"target: {target['url']}", WIDTH), heading, ""]
     bar = "!" * 80
     return [
         bar,
         shorten(f"!!! TARGET: THE EMULATOR at {target['url']}, NOT A NAKAMA SERVER", WIDTH),
         "!!! The figures describe this client and the emulator, not a real server.",
         bar,
+        heading,
+        "",
     ]
 
 
-def _table(calls: list[CallPart]) -> list[str]:
-    if not calls:
-        return ["no call was made"]
-    return _columns([_HEADER, *(_row(call) for call in calls)], left=2)
+def _calls(summary: Summary) -> list[str]:
+    """Return the table of the calls, and how they were timed."""
+    rows = [_row(call) for call in summary["calls"]]
+    table = _columns([_HEADER, *rows], left=2) if rows else ["no call was made"]
+    return [*table, *_timing(summary), ""]
 
 
 def aligned(rows: Sequence[tuple[str, ...]], widths: Sequence[int], left: Container[int]) -> list[str]:
@@ -217,7 +189,8 @@ def _shared(shared: Latency | None, answers: int) -> list[str]:
     return [f"{some}: their times are at most {shown_ms(shared['p99'])} ms (p99) too long"]
 
 
-def _ticks(ticks: TicksPart) -> list[str]:
+def _ticks(summary: Summary) -> list[str]:
+    ticks = summary["ticks"]
     if not ticks["sent"] and not ticks["missed"]:
         return []
     late = ticks["lateness_ms"]
@@ -261,7 +234,8 @@ def _reconnects(summary: Summary) -> list[str]:
     return [f"reconnects: {back:,} succeeded, {failed:,} failed{spread}"]
 
 
-def _matchmaking(matchmaking: MatchmakingPart) -> list[str]:
+def _matchmaking(summary: Summary) -> list[str]:
+    matchmaking = summary["matchmaking"]
     if not matchmaking["tickets_added"]:
         return []
     tickets = (
@@ -291,8 +265,9 @@ def _intervals(matchmaking: MatchmakingPart) -> list[str]:
     return [f"time to match in the server's intervals of {interval:g} s: {shown}"]
 
 
-def _published(rows: list[PublishedPart]) -> list[str]:
+def _published(summary: Summary) -> list[str]:
     """Return the published figures beside those of the run, with their sources."""
+    rows = summary.get("published", [])
     if not rows:
         return []
     found = [(row["figure"], with_unit(row["published"], row), with_unit(row["measured"], row)) for row in rows]
@@ -305,12 +280,21 @@ def _chat(summary: Summary) -> list[str]:
     return [f"chat: {chat['sent']:,} sent, {chat['received']:,} received"] if any(chat.values()) else []
 
 
+def _bottleneck(summary: Summary) -> list[str]:
+    return [_ascii(line) for line in bottleneck_lines(summary, WIDTH)]
+
+
+def _ledger(summary: Summary) -> list[str]:
+    return [Ledger.from_counts(summary["counts"]).line()]
+
+
 def _handlers(summary: Summary) -> list[str]:
     failures = handler_failures(summary)
     return wrap(f"push handlers and taps that failed: {', '.join(failures)}", WIDTH) if failures else []
 
 
-def _workers(workers: list[WorkerPart]) -> list[str]:
+def _workers(summary: Summary) -> list[str]:
+    workers = summary["workers"]
     if not workers:
         return []
     missing = [worker for worker in workers if worker["state"] == MISSING]
@@ -327,7 +311,8 @@ def _workers(workers: list[WorkerPart]) -> list[str]:
     return lines
 
 
-def _arrivals(arrivals: ArrivalsPart) -> list[str]:
+def _arrivals(summary: Summary) -> list[str]:
+    arrivals = summary["arrivals"]
     if not arrivals["planned"] and not arrivals["scheduled"]:
         return []
     drops = f"{arrivals['dropped_late']:,} too late, {arrivals['dropped_full']:,} without a free slot"
@@ -342,7 +327,8 @@ def _arrivals(arrivals: ArrivalsPart) -> list[str]:
     return lines
 
 
-def _paced(paced: list[PacedPart]) -> list[str]:
+def _paced(summary: Summary) -> list[str]:
+    paced = summary["paced"]
     if not paced:
         return []
     rows = [
@@ -353,7 +339,8 @@ def _paced(paced: list[PacedPart]) -> list[str]:
     return ["", *_columns([_PACED_HEADER, *rows], left=1), note, ""]
 
 
-def _health(health: HealthPart) -> list[str]:
+def _health(summary: Summary) -> list[str]:
+    health = summary["health"]
     if not health["processes"]:
         return ["generator: not measured"]
     header = ("generator", "state", *(FIGURES[name] for name in JUDGED))
@@ -374,7 +361,8 @@ def _state(process: ProcessPart) -> str:
     return "not measured" if process.get("unmeasured") else "ok"
 
 
-def _server(server: ServerPart) -> list[str]:
+def _server(summary: Summary) -> list[str]:
+    server = summary["server"]
     if not server["url"]:
         return []
     if not server["scrapes"]:
@@ -413,3 +401,9 @@ def _spread(times: Latency) -> str:
     if not times["count"]:
         return "not measured"
     return ", ".join(f"{name} {shown_ms(times[name])}" for name in _TIMES) + " ms"
+
+
+_PARTS: Final[tuple[Callable[[Summary], list[str]], ...]] = (
+    _heading, _calls, _ticks, _deliveries, _reconnects, _matchmaking, _chat, _arrivals, _paced, _published,
+    _health, _server, _bottleneck, _handlers, _ledger, _workers, _capacity,
+)  # fmt: skip

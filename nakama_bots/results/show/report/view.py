@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from nakama_bots.results.compare.profile import Blocks
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.record import sparse
 from nakama_bots.results.record.gauges import fold
-from nakama_bots.results.record.recorder import CallKey, ErrorKey, no_pause
-from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
+from nakama_bots.results.record.recorder import CallKey, ErrorKey, Recorded, no_pause
+from nakama_bots.results.record.timeline import SERVER, Timeline
 from nakama_bots.results.show.report.axes import TIME_STEPS
 from nakama_bots.results.summary import Summary
 
@@ -27,12 +27,27 @@ class Bins:
 
     width: int
     number: int
-    calls: Mapping[CallKey, Blocks] = field(default_factory=dict)
-    samples: Mapping[str, list[sparse.Buckets]] = field(default_factory=dict)
-    counts: Mapping[str, list[int]] = field(default_factory=dict)
-    errors: Mapping[ErrorKey, list[int]] = field(default_factory=dict)
+    calls: dict[CallKey, Blocks] = field(default_factory=dict)
+    samples: dict[str, list[sparse.Buckets]] = field(default_factory=dict)
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    errors: dict[ErrorKey, list[int]] = field(default_factory=dict)
     gauges: Mapping[str, list[float | None]] = field(default_factory=dict)
     server: Mapping[str, list[float | None]] = field(default_factory=dict)
+
+    def add(self, position: int, recorded: Recorded) -> None:
+        """Add to a bin."""
+        for call in recorded["calls"]:
+            key = call["kind"], call["name"]
+            if key not in self.calls:
+                self.calls[key] = Blocks.empty(self.number)
+            self.calls[key].add(position, call)
+        for name, encoded in recorded["samples"].items():
+            sparse.add_encoded(_row(self.samples, name, dict, self.number)[position], encoded)
+        for name, number in recorded["counts"].items():
+            _row(self.counts, name, int, self.number)[position] += number
+        for error in recorded["errors"]:
+            of = error["kind"], error["name"], error["label"]
+            _row(self.errors, of, int, self.number)[position] += error["count"]
 
     def middle(self, position: int) -> float:
         """Return the middle of each bin in seconds after the start."""
@@ -72,55 +87,24 @@ def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = no_pause
         return Bins(1, 0)
     seconds = max(timeline.ended - timeline.started, 1e-3)
     width = bin_width(seconds)
-    filling = _Filling(width, max(1, -int(-seconds // width)))
+    bins = Bins(width, max(1, -int(-seconds // width)))
+    # By gauge and bin: the last value of each source.
+    gauges: dict[str, list[dict[str, float]]] = {}
+    of_server: dict[str, list[dict[str, float]]] = {}
     for interval in timeline:
         middle = interval["at"] + interval["seconds"] / 2 - timeline.started
-        filling.add(interval, min(filling.number - 1, max(0, int(middle / width))))
-        pause()
-    return filling.done()
-
-
-class _Filling:
-    """Bins while they are filled."""
-
-    def __init__(self, width: int, number: int) -> None:
-        self.number = number
-        self._width = width
-        self._calls: dict[CallKey, Blocks] = {}
-        self._samples: dict[str, list[sparse.Buckets]] = {}
-        self._counts: dict[str, list[int]] = {}
-        self._errors: dict[ErrorKey, list[int]] = {}
-        # By gauge and bin: the last value of each source.
-        self._gauges: dict[str, list[dict[str, float]]] = {}
-        self._server: dict[str, list[dict[str, float]]] = {}
-
-    def add(self, interval: Interval, position: int) -> None:
-        recorded = interval["recorded"]
-        for call in recorded["calls"]:
-            key = call["kind"], call["name"]
-            if key not in self._calls:
-                self._calls[key] = Blocks.empty(self.number)
-            self._calls[key].add(position, call)
-        for name, encoded in recorded["samples"].items():
-            sparse.add_encoded(self._row(self._samples, name, dict)[position], encoded)
-        for name, number in recorded["counts"].items():
-            self._row(self._counts, name, int)[position] += number
-        for error in recorded["errors"]:
-            error_key = error["kind"], error["name"], error["label"]
-            self._row(self._errors, error_key, int)[position] += error["count"]
-        gauges = self._server if interval["source"] == SERVER else self._gauges
+        position = min(bins.number - 1, max(0, int(middle / width)))
+        bins.add(position, interval["recorded"])
+        rows = of_server if interval["source"] == SERVER else gauges
         for name, value in interval["gauges"].items():
-            self._row(gauges, name, dict)[position][interval["source"]] = value
+            _row(rows, name, dict, bins.number)[position][interval["source"]] = value
+        pause()
+    return replace(bins, gauges=_folded(gauges), server=_folded(of_server))
 
-    def done(self) -> Bins:
-        return Bins(
-            self._width, self.number, self._calls, self._samples, self._counts, self._errors,
-            _folded(self._gauges), _folded(self._server),
-        )  # fmt: skip
 
-    def _row(self, rows: dict[_K, list[T]], key: _K, empty: type[T]) -> list[T]:
-        row = rows.get(key)
-        return row if row is not None else rows.setdefault(key, [empty() for _ in range(self.number)])
+def _row(rows: dict[_K, list[T]], key: _K, empty: type[T], number: int) -> list[T]:
+    row = rows.get(key)
+    return row if row is not None else rows.setdefault(key, [empty() for _ in range(number)])
 
 
 def _folded(gauges: Mapping[str, list[dict[str, float]]]) -> dict[str, list[float | None]]:
