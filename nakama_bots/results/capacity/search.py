@@ -56,11 +56,8 @@ def warmup_of(gate: Gate, trial: float, name: str, given: float = 0.0) -> float:
     longest = max(warmup, *(rule.warmup for rule in gate.rules))
     least = longest + max(rule.cooldown for rule in gate.rules)
     if trial <= least:
-        raise ConfigError(
-            name,
-            f"{trial:g} s",
-            f"a trial longer than its warm-up and the gate's cool-down together ({least:g} s)",
-        )
+        accepted = f"a trial longer than its warm-up and the gate's cool-down together ({least:g} s)"
+        raise ConfigError(name, f"{trial:g} s", accepted)
     return warmup
 
 
@@ -101,10 +98,8 @@ class Search:
         if trial["outcome"] != Outcome.INVALID:
             self._bisection.add(load, passed=trial["outcome"] == Outcome.PASSED)
         elif trial["cause"] == Cause.UNREACHABLE:
-            number = len(self.trials)
-            self.end(
-                f"the server does not answer any more, since trial {number} with {self._loads(load)} ({why})"
-            )
+            last = f"trial {len(self.trials)} with {self._loads(load)}"
+            self.end(f"the server does not answer any more, since {last} ({why})")
         elif trial["cause"] == Cause.TARGET:
             self.end(why)
         elif more_processes or (not repeated and self._may_be_chance(trial)):
@@ -124,12 +119,8 @@ class Search:
         for trial in self.trials:
             if trial["outcome"] == Outcome.FAILED and trial["load"] >= load:
                 less = f"the generator could not even run {self._loads(load)}"
-                trial |= {
-                    "outcome": Outcome.INVALID,
-                    "cause": Cause.GENERATOR,
-                    "rule": "",
-                    "why": [less, *trial["why"]],
-                }
+                trial |= {"outcome": Outcome.INVALID, "cause": Cause.GENERATOR, "rule": ""}
+                trial["why"] = [less, *trial["why"]]
         if load <= self.plan.low and not self._bisection.trials:
             self.end(f"the generator cannot run {self._loads(load)}: {why}")
 
@@ -185,11 +176,8 @@ class Search:
         if not (bisection.passed and bisection.failed):
             return ""
         width = bisection.estimate().width
-        return (
-            f", and the interval is {width:.0%} wide, not {self.plan.width:.0%}"
-            if width > self.plan.width
-            else ""
-        )
+        wanted = self.plan.width
+        return f", and the interval is {width:.0%} wide, not {wanted:.0%}" if width > wanted else ""
 
     def _loads(self, load: int) -> str:
         return f"{load:,} {UNITS[self.plan.unit]}"

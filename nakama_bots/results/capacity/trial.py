@@ -181,20 +181,18 @@ def _outcome(
 
 def _short(window: Window, facts: TrialFacts) -> str:
     """Return how the load was not produced; "" if it was."""
-    if facts.unit == ARRIVALS:
-        counts = window.recorder.counts
-        planned, dropped = counts.get(observer.ARRIVALS_PLANNED, 0), counts.get(observer.ARRIVALS_DROPPED, 0)
-        if not planned or dropped > (1 - OFFERED) * planned:
-            late, full = (
-                counts.get(name, 0) for name in (observer.ARRIVALS_DROPPED_LATE, observer.ARRIVALS_DROPPED_FULL)
-            )
-            return (
-                f"{dropped:,} of {planned:,} arrivals were dropped ({late:,} too late, "
-                f"{full:,} beyond max_in_flight)"
-            )
+    if facts.unit != ARRIVALS:
+        users = _users(window)
+        return f"only {users:,} of {facts.load:,} players took part" if users < OFFERED * facts.load else ""
+    planned, dropped, late, full = (
+        window.recorder.counts.get(name, 0)
+        for name in (observer.ARRIVALS_PLANNED, observer.ARRIVALS_DROPPED,
+                     observer.ARRIVALS_DROPPED_LATE, observer.ARRIVALS_DROPPED_FULL)
+    )  # fmt: skip
+    if planned and dropped <= (1 - OFFERED) * planned:
         return ""
-    users = _users(window)
-    return f"only {users:,} of {facts.load:,} players took part" if users < OFFERED * facts.load else ""
+    why = f"{late:,} too late, {full:,} beyond max_in_flight"
+    return f"{dropped:,} of {planned:,} arrivals were dropped ({why})"
 
 
 def _users(window: Window) -> int:

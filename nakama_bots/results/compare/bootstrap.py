@@ -123,13 +123,9 @@ def _lanes(block: sparse.Buckets, order: Sequence[int]) -> int:
     return int.from_bytes(totals.tobytes(), sys.byteorder)
 
 
-def _totals(lanes: int, number: int) -> array[int]:
-    return array("Q", lanes.to_bytes(number * _WORD, sys.byteorder))
-
-
 def _drawn(lanes: int, order: Sequence[int], percents: Sequence[float]) -> list[float]:
     """Return the logarithm of each percentile of the drawn blocks; none if they are empty."""
-    totals = _totals(lanes, len(order))
+    totals = array("Q", lanes.to_bytes(len(order) * _WORD, sys.byteorder))
     if not totals[-1]:
         return []
     return [_log(order[bisect_left(totals, sparse.rank(percent, totals[-1]))]) for percent in percents]

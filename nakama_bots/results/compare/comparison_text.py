@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Final
 
 from nakama_bots.results.compare.comparison import FAILURES, JUDGED, Comparison, Finding, Row, Side, Source
@@ -76,8 +75,9 @@ def not_judged(comparison: Comparison) -> list[str]:
         if row["verdict"] not in _MEASURED:
             lines.setdefault((row["kind"], row["name"], row["verdict"]), []).append(row)
     return [
-        f"{kind} {name}: {verdict}{_which(verdict, rows)} "
-        f"({rows[0]['run']['count']:,} calls, baseline {rows[0]['baseline']['count']:,})"
+        f"{kind} {name}: {verdict}"
+        + (f" for {', '.join(row['statistic'] for row in rows)}" if verdict == Finding.TOO_FEW else "")
+        + f" ({rows[0]['run']['count']:,} calls, baseline {rows[0]['baseline']['count']:,})"
         for (kind, name, verdict), rows in lines.items()
     ]
 
@@ -98,10 +98,6 @@ def value(side: Side, statistic: str) -> str:
     if side["value"] is None:
         return "-"
     return f"{side['value']:,.2f} {'%' if statistic == FAILURES else 'ms'}"
-
-
-def _which(verdict: str, rows: Sequence[Row]) -> str:
-    return " for " + ", ".join(row["statistic"] for row in rows) if verdict == Finding.TOO_FEW else ""
 
 
 def _cells(row: Row) -> tuple[str, ...]:

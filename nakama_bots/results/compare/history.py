@@ -9,13 +9,13 @@ al. 2020, "The Use of Change Point Detection to Identify Software Performance Re
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final, Protocol, TypedDict, cast
+from typing import Any, Final, Literal, TypedDict, cast
 
 import orjson
 
@@ -26,7 +26,7 @@ from nakama_bots.results.summary import Summary
 
 SCHEMA: Final = "nakama-bots/history/1"
 DATABASES: Final = (".db", ".sqlite", ".sqlite3")
-PERCENTILES: Final = ("p50", "p95", "p99")
+PERCENTILES: Final[tuple[Literal["p50", "p95", "p99"], ...]] = ("p50", "p95", "p99")
 LIBRARY: Final = "apache-otava"
 
 WINDOW: Final = 30
@@ -60,14 +60,18 @@ class HistoryEntry(TypedDict):
 
 def entry_of(summary: Summary, label: str = "") -> HistoryEntry:
     """Return the history entry of a run: percentiles of calls and samples, and the share of failures."""
-    figures: dict[str, float] = {}
-    for call in summary["calls"]:
-        subject = f"{call['kind']} {call['name']}"
-        _add(figures, subject, call["ok_ms"])
+    calls = {f"{call['kind']} {call['name']}": call for call in summary["calls"]}
+    times = {name: call["ok_ms"] for name, call in calls.items()}
+    times |= {f"SAMPLE {name}": latency for name, latency in summary["samples_ms"].items()}
+    figures = {
+        f"{name} {statistic}": value
+        for name, latency in times.items()
+        for statistic in PERCENTILES
+        if (value := latency[statistic]) is not None
+    }
+    for name, call in calls.items():
         if call["count"]:
-            figures[f"{subject} failures"] = round(call["failures"] / call["count"] * 100, 4)
-    for name, latency in summary["samples_ms"].items():
-        _add(figures, f"SAMPLE {name}", latency)
+            figures[f"{name} failures"] = round(call["failures"] / call["count"] * 100, 4)
     run, target = summary["run"], summary["target"]
     return {
         "schema": SCHEMA,
@@ -81,25 +85,11 @@ def entry_of(summary: Summary, label: str = "") -> HistoryEntry:
     }
 
 
-def _add(figures: dict[str, float], subject: str, latency: Mapping[str, Any]) -> None:
-    for statistic in PERCENTILES:
-        value = latency[statistic]
-        if value is not None:
-            figures[f"{subject} {statistic}"] = value
+def open_store(path: Path) -> _Database | _Folder:
+    """Return the store at ``path``, which ``add`` creates: an SQLite file by its suffix, else a folder.
 
-
-class Store(Protocol):
-    """Where entries are kept."""
-
-    def add(self, entry: HistoryEntry) -> None:
-        """Keep ``entry``; another entry with the same start, scenario and label is replaced."""
-
-    def entries(self) -> list[HistoryEntry]:
-        """Every entry, oldest first."""
-
-
-def open_store(path: Path) -> Store:
-    """The store at ``path``, which ``add`` creates: an SQLite file by its suffix, else a folder."""
+    ``add`` replaces an entry with the same start, scenario and label; ``entries`` are the oldest first.
+    """
     return _Database(path) if path.suffix in DATABASES else _Folder(path)
 
 

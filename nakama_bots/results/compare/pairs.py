@@ -33,9 +33,10 @@ def wanted(percent: float, rounds: int) -> int:
 
 def change(run: Blocks, base: Blocks, percent: float) -> Estimate | None:
     """Return the difference of the logarithms of a percentile; None with fewer than ``FEWEST`` pairs."""
-    differences = []
-    for mine, theirs in _filled(run.ok, base.ok, _needed(percent)):
-        differences.append(_log_quantile(mine, percent) - _log_quantile(theirs, percent))
+    differences = [
+        _log_quantile(mine, percent) - _log_quantile(theirs, percent)
+        for mine, theirs in _filled(run.ok, base.ok, _needed(percent))
+    ]
     return trimmed_mean(differences) if len(differences) >= FEWEST else None
 
 

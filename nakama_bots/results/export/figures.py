@@ -119,10 +119,7 @@ class Figures(Generic[D]):
         self.folded: dict[str, None] = {}
 
     def add(self, row: Interval, *, pause: Callable[[], object] = no_pause) -> None:
-        """Add one interval, which must have been checked.
-
-        ``pause`` is called after each name, for an event loop that must not be blocked.
-        """
+        """Add one interval, which must have been checked; ``pause`` as in ``Recorder.merge``."""
         ended = row["at"] + row["seconds"]
         if row["source"] == SERVER:
             self.server = dict(row["gauges"])

@@ -68,15 +68,12 @@ def own_faults(summary: Summary) -> list[str]:
     died, started = counts.get(observer.USERS_DIED, 0), counts.get(observer.USERS_STARTED, 0)
     if died:
         lines.append(f"{died:,} of {started:,} users died: {_examples(summary, USER)}")
-    crowded = [
-        what
-        for what, found in (
-            ("calls", any(call["name"] == OTHER for call in summary["calls"])),
-            ("samples", OTHER in summary["samples_ms"]),
-            ("counts", OTHER in counts),
-        )
-        if found
-    ]
+    names = {
+        "calls": {call["name"] for call in summary["calls"]},
+        "samples": summary["samples_ms"],
+        "counts": counts,
+    }
+    crowded = [what for what, known in names.items() if OTHER in known]
     if crowded:
         lines.append(f"more than {LIMIT} names of {' and of '.join(crowded)}: the others are under {OTHER}")
     return lines

@@ -218,29 +218,24 @@ def evaluate_all(
     """Judge a finished run by every rule.
 
     Raises ``GateError`` if a rule needs a time line and there is none, or if the run was a capacity search.
-
-    ``pause`` is called repeatedly meanwhile, for an event loop that must not be blocked.
+    ``pause`` as in ``Recorder.merge``.
     """
     if "capacity" in summary:
         msg = f"{gate.file}: the run was a capacity search, whose trials its own gate has judged one by one"
         raise GateError(msg)
     windows: dict[tuple[float, float], Window] = {}
     watched = any(rule.family == "gauges" for rule in gate.rules)
-
-    def window(rule: Rule) -> Window:
-        ends = rule.ends
-        if ends not in windows:
-            if timeline is None and rule.needs_timeline:
-                msg = f"{gate.file}: {rule.name!r} needs the run's time line (warmup, cooldown, gauges)"
-                raise GateError(msg)
-            windows[ends] = (
-                without_ends(timeline, *ends, pause)
-                if timeline is not None and any(ends)
-                else whole_run(summary, timeline if watched else None)
-            )
-        return windows[ends]
-
-    return tuple(evaluate(rule, window(rule)) for rule in gate.rules)
+    for rule in gate.rules:
+        if timeline is None and rule.needs_timeline:
+            msg = f"{gate.file}: {rule.name!r} needs the run's time line (warmup, cooldown, gauges)"
+            raise GateError(msg)
+        if rule.ends in windows:
+            continue
+        if timeline is not None and any(rule.ends):
+            windows[rule.ends] = without_ends(timeline, *rule.ends, pause)
+        else:
+            windows[rule.ends] = whole_run(summary, timeline if watched else None)
+    return tuple(evaluate(rule, windows[rule.ends]) for rule in gate.rules)
 
 
 def _plain(value: float, digits: int) -> str:

@@ -7,6 +7,7 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import groupby
 from typing import Final
 
 from nakama_bots.results.compare.profile import Blocks
@@ -52,12 +53,11 @@ def gauges_csv(timeline: Timeline) -> Iterator[bytes]:
     width = _width(timeline)
     table: list[tuple[int, dict[str, float]]] = []
     for second, rows in _binned(timeline, width):
-        latest: dict[tuple[str, str], float] = {}
+        latest: dict[str, dict[str, float]] = defaultdict(dict)
         for row in rows:
-            latest.update({(row["source"], name): value for name, value in row["gauges"].items()})
-        names = {name for _, name in latest}
-        values = {name: fold(name, [v for (_, of), v in latest.items() if of == name]) for name in names}
-        table.append((second, values))
+            for name, value in row["gauges"].items():
+                latest[name][row["source"]] = value
+        table.append((second, {name: fold(name, by_source.values()) for name, by_source in latest.items()}))
     columns = sorted({name for _, values in table for name in values})
     yield _line(("second", "seconds", *columns))
     for second, values in table:
@@ -68,18 +68,13 @@ def _width(timeline: Timeline) -> int:
     return max(1, round(timeline.longest), -int(-(timeline.ended - timeline.started) // _BINS))
 
 
-def _binned(timeline: Timeline, width: int) -> Iterator[tuple[int, list[Interval]]]:
+def _binned(timeline: Timeline, width: int) -> Iterator[tuple[int, Iterator[Interval]]]:
     """Yield the intervals by the bin that contains their middle, in order."""
-    bins: dict[int, list[Interval]] = defaultdict(list)
-    current: int | None = None
-    for row in timeline.in_order():
-        number = max(0, int((row["at"] + row["seconds"] / 2 - timeline.started) // width))
-        if current is not None and number != current:
-            yield current * width, bins.pop(current)
-        current = number
-        bins[number].append(row)
-    if current is not None:
-        yield current * width, bins.pop(current)
+
+    def number(row: Interval) -> int:
+        return max(0, int((row["at"] + row["seconds"] / 2 - timeline.started) // width))
+
+    return ((of * width, rows) for of, rows in groupby(timeline.in_order(), number))
 
 
 def _line(cells: Sequence[object]) -> bytes:

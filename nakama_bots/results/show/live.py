@@ -240,14 +240,12 @@ class Live:
 
     def _complete(self) -> list[int]:
         """Return the seconds that every process has reported; a worker reports several at once."""
-        latest: dict[str, int] = {}
-        for second in sorted(self._seconds):
-            for source in self._seconds[second].reported:
-                if source != SERVER:
-                    latest[source] = second
+        in_order = sorted(self._seconds)
+        latest = {source: second for second in in_order for source in self._seconds[second].reported}
+        latest.pop(SERVER, None)
         newest = max(latest.values(), default=0)
         until = min((second for second in latest.values() if second >= newest - _PATIENCE), default=0)
-        return [second for second in sorted(self._seconds) if second <= until]
+        return [second for second in in_order if second <= until]
 
     def _series(self, seconds: list[int]) -> dict[str, list[float | None]]:
         held: dict[str, tuple[int, _Reported]] = {}

@@ -79,10 +79,7 @@ def bin_width(seconds: float) -> int:
 
 
 def bins_of(timeline: Timeline | None, *, pause: Callable[[], object] = no_pause) -> Bins:
-    """Return the time line in bins; without a time line there are none.
-
-    ``pause`` is called after each interval, for an event loop that must not be blocked.
-    """
+    """Return the time line in bins; without a time line there are none. ``pause`` as in ``Recorder.merge``."""
     if timeline is None or not len(timeline):
         return Bins(1, 0)
     seconds = max(timeline.ended - timeline.started, 1e-3)
