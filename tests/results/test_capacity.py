@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import random
 
@@ -46,6 +47,11 @@ def holding(capacity):
     return lambda load: Outcome.PASSED if load <= capacity else Outcome.FAILED
 
 
+@functools.cache
+def found(capacity):
+    return lead(holding(capacity))
+
+
 def searched(seed, edge, low=50, high=5000):
     """A search of a server that passes at load n with probability 1 / (1 + (n / capacity) ** (1 / edge))."""
     generator = random.Random(seed)
@@ -76,7 +82,7 @@ def test_a_server_that_holds_everything_is_at_least_the_greatest_load():
 
 
 def test_a_server_that_fails_at_the_least_load_is_below_it():
-    part = lead(holding(0))
+    part = found(0)
     assert (part["bound"], part["high"]) == ("below", 10)
     assert part["ended"] == "the server fails already at 10 players"
     assert exit_code(part) == ExitCode.GATE_FAILED
@@ -251,13 +257,13 @@ def test_the_answer_names_what_broke_first_at_the_least_load():
     ],
 )
 def test_exit_codes_by_what_is_required(capacity, required, code):
-    part = lead(holding(capacity), required=required)
+    part = found(capacity) | {"required": required}
     assert exit_code(part) == code
     assert verdict_of(part, "g.toml").exit_code == code
 
 
 def test_faults_and_missing_files_outweigh_an_answer():
-    part = lead(holding(300))
+    part = found(300)
     assert verdict_of(part, "g.toml", faults=["a user died"]).exit_code == ExitCode.FAILURES
     assert verdict_of(part, "g.toml", missing=["disk full"]).exit_code == ExitCode.INVALID
 

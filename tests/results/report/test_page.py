@@ -8,9 +8,11 @@ from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+from nakama_bots import observer
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.compare.compare import compare
 from nakama_bots.results.compare.profile import profile_of
+from nakama_bots.results.latency import latency
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
 from nakama_bots.results.run_folder import read_traces, write_summary, write_timeline, write_traces
@@ -107,6 +109,16 @@ def test_the_slowest_calls_are_folded_lines_as_explain_has_them(view, tmp_path):
         assert '<section id="slowest"><details class="fold"><summary>' in text
     beside = Page(render([view, read_run(tmp_path, "run")])).sections["slowest"]
     assert "not in this run" in beside
+
+
+def test_a_kind_of_which_nothing_arrived_is_told_too(view):
+    lost = dict.fromkeys(observer.DELIVERY_FIELDS, 0) | {"expected": 7, "lost": 7, "latency_ms": latency(None)}
+    counts = view.summary["counts"] | {"delivery.party_expected": 7, "delivery.party_lost": 7}
+    summary = view.summary | {"deliveries": view.summary["deliveries"] | {"party": lost}, "counts": counts}
+    section = Page(render([replace(view, summary=summary)])).sections["delivery"]
+    row = section[section.index("party") :][: 2 + len(observer.DELIVERY_FIELDS)]
+    assert dict(zip(observer.DELIVERY_FIELDS, row[1:], strict=False))["lost"] == "7"
+    assert row[-1] == "-"
 
 
 def test_delivery_is_told_by_kind_where_bots_tell_it(view):

@@ -226,7 +226,10 @@ def _reconnects(run: RunView) -> Items:
 
 def _delivery_by_kind(run: RunView) -> Items:
     """Return each kind of message that bots record: the sample ``delivery.<kind>`` and its counts."""
-    kinds = {name: times for name, times in run.summary["samples_ms"].items() if _is_a_kind(name)}
+    # A kind of which nothing was received has no sample.
+    parts = {observer.delivery_total(kind): part for kind, part in run.summary.get("deliveries", {}).items()}
+    times_of = {name: part["latency_ms"] for name, part in parts.items()} | run.summary["samples_ms"]
+    kinds = {name: times for name, times in times_of.items() if _is_a_kind(name)}
     if not kinds:
         return {}
     counts = run.summary["counts"]
