@@ -49,15 +49,12 @@ def metric_parts(
     """Return every metric, in parts that can be sent one by one; other code may run between two of them."""
     part: list[sdk.Metric] = []
     size = 0.0
-    for metric in metrics(figures, state):
-        step = _HISTOGRAMS if isinstance(metric, Distribution) else _NUMBERS
-        for first in range(0, len(metric.points), step):
-            until = min(first + step, len(metric.points))
-            part.append(_metric(metric, first, until, period))
-            size += (until - first) / step
-            if size >= 1:
-                yield _data(part, resource)
-                part, size = [], 0.0
+    for metric in metrics(figures, state, numbers=_NUMBERS, histograms=_HISTOGRAMS):
+        part.append(_metric(metric, period))
+        size += len(metric.points) / (_HISTOGRAMS if isinstance(metric, Distribution) else _NUMBERS)
+        if size >= 1:
+            yield _data(part, resource)
+            part, size = [], 0.0
     if part:
         yield _data(part, resource)
 
@@ -94,10 +91,7 @@ def _data(part: Sequence[sdk.Metric], resource: Resource) -> sdk.MetricsData:
     return sdk.MetricsData([sdk.ResourceMetrics(resource, [scope], "")])
 
 
-def _metric(
-    metric: Numbers | Distribution[OtlpDurations], first: int, until: int, period: ExportPeriod
-) -> sdk.Metric:
-    """Return the points from ``first`` to ``until`` of ``metric``."""
+def _metric(metric: Numbers | Distribution[OtlpDurations], period: ExportPeriod) -> sdk.Metric:
     times = _nanoseconds(period.started), _nanoseconds(period.ended)
     temporality = sdk.AggregationTemporality.DELTA if period.delta else sdk.AggregationTemporality.CUMULATIVE
     name = _PREFIX + metric.name
@@ -106,16 +100,15 @@ def _metric(
         return dict(zip(metric.labels, values, strict=True))
 
     if isinstance(metric, Distribution):
-        points = metric.points[first:until]
-        fine = [_exponential(labelled(of), times, value) for of, value in points
+        fine = [_exponential(labelled(of), times, value) for of, value in metric.points
                 if isinstance(value, ExponentialDurations)]  # fmt: skip
-        coarse = [_explicit(labelled(of), times, value) for of, value in points
+        coarse = [_explicit(labelled(of), times, value) for of, value in metric.points
                   if isinstance(value, Durations)]  # fmt: skip
         histogram = (
             sdk.Histogram(coarse, temporality) if coarse else sdk.ExponentialHistogram(fine, temporality)
         )
         return sdk.Metric(name, metric.help, "s", histogram)
-    numbers = [sdk.NumberDataPoint(labelled(of), *times, value) for of, value in metric.points[first:until]]
+    numbers = [sdk.NumberDataPoint(labelled(of), *times, value) for of, value in metric.points]
     data = sdk.Sum(numbers, temporality, is_monotonic=True) if metric.counts else sdk.Gauge(numbers)
     return sdk.Metric(name, metric.help, metric.unit, data)
 

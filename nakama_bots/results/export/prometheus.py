@@ -13,13 +13,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import generate_latest
 
 from nakama_bots.results.export.figures import BOUNDS, Durations, Figures
-from nakama_bots.results.export.series import Distribution, Labels, RunState, metrics
+from nakama_bots.results.export.series import Distribution, Labels, Numbers, RunState, metrics
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 PREFIX: Final = "nakama_bots_"
 
-_PART: Final = 100
-"""Samples that are built and written as text in one go: about a millisecond."""
+_NUMBERS: Final = 100
+_HISTOGRAMS: Final = 6
+"""Points that are built and written as text in one go: about a millisecond."""
 _HEADER_LINES: Final = 2
 _SUFFIXES: Final = {"": "", "s": "_seconds", "By": "_bytes", "{core}": "", "1": "_ratio"}
 
@@ -30,28 +31,25 @@ def pages(figures: Figures[Durations], state: RunState) -> Iterator[bytes]:
     Each part takes about a millisecond. The figures of all calls are of the same moment.
     """
     name = ""
-    for metric in _families(figures, state):
-        samples = metric.samples
-        for first in range(0, len(samples), _PART):
-            metric.samples = samples[first : first + _PART]
-            part = generate_latest(_One(metric))
-            if metric.name == name:
-                part = part.split(b"\n", _HEADER_LINES)[_HEADER_LINES]
-            name = metric.name
-            yield part
+    for metric in metrics(figures, state, numbers=_NUMBERS, histograms=_HISTOGRAMS):
+        part = generate_latest(_One(_family(metric)))
+        if metric.name == name:
+            part = part.split(b"\n", _HEADER_LINES)[_HEADER_LINES]
+        name = metric.name
+        yield part
 
 
-def _families(figures: Figures[Durations], state: RunState) -> Iterator[Metric]:
-    """Return every metric; a large histogram comes in several parts, one behind the other."""
-    for metric in metrics(figures, state):
-        if isinstance(metric, Distribution):
-            yield from _histograms(metric)
-            continue
-        kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
-        family = kind(PREFIX + metric.name + _SUFFIXES[metric.unit], metric.help, labels=metric.labels)
-        for labels, value in metric.points:
-            family.add_metric(labels, value)
-        yield family
+def _family(metric: Numbers | Distribution[Durations]) -> Metric:
+    if isinstance(metric, Distribution):
+        family = HistogramMetricFamily(f"{PREFIX}{metric.name}_seconds", metric.help, labels=metric.labels)
+        for labels, durations in metric.points:
+            _add_histogram(family, labels, durations)
+        return family
+    kind = CounterMetricFamily if metric.counts else GaugeMetricFamily
+    numbers = kind(PREFIX + metric.name + _SUFFIXES[metric.unit], metric.help, labels=metric.labels)
+    for labels, value in metric.points:
+        numbers.add_metric(labels, value)
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +60,6 @@ class _One:
 
     def collect(self) -> Iterable[Metric]:
         return (self.metric,)
-
-
-def _histograms(metric: Distribution[Durations]) -> Iterator[Metric]:
-    def new() -> HistogramMetricFamily:
-        return HistogramMetricFamily(f"{PREFIX}{metric.name}_seconds", metric.help, labels=metric.labels)
-
-    family = new()
-    for labels, durations in metric.points:
-        _add_histogram(family, labels, durations)
-        if len(family.samples) >= _PART:
-            yield family
-            family = new()
-    yield family
 
 
 def _add_histogram(family: HistogramMetricFamily, labels: Labels, durations: Durations) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Generic, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeAlias
 
 from nakama_bots import observer
 from nakama_bots.exit_codes import Outcome
@@ -112,11 +112,18 @@ _SERVER_UNITS: Final = {"memory": ("", "By"), "cpu": _CORES}
 _QUANTILES: Final = {"_p50": "0.5", "_p95": "0.95", "_p99": "0.99"}
 
 
-def metrics(figures: Figures[D], state: RunState) -> Iterator[Numbers | Distribution[D]]:
-    """Return every metric that has a point; the figures of all calls are of the same moment."""
+def metrics(
+    figures: Figures[D], state: RunState, *, numbers: int, histograms: int
+) -> Iterator[Numbers | Distribution[D]]:
+    """Return every metric that has a point, in parts of at most this many points, one behind the other.
+
+    The figures of all calls are of the same moment.
+    """
     for metric in _all(figures, state):
-        if metric.points:
-            yield metric
+        most = histograms if isinstance(metric, Distribution) else numbers
+        for first in range(0, len(metric.points), most):
+            points: Any = metric.points[first : first + most]
+            yield replace(metric, points=points)
 
 
 def _all(figures: Figures[D], state: RunState) -> Iterator[Numbers | Distribution[D]]:
