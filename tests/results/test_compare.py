@@ -199,6 +199,14 @@ def test_the_texts_name_what_regressed_first_of_all():
     assert marked.startswith("### REGRESSED")
 
 
+def test_names_are_text_in_markdown():
+    rows = {("WS", "@everyone <b>"): blocks("a", 1600)}
+    marked = markdown(against(rows, rows))
+    assert "everyone" in marked
+    assert "@everyone" not in marked
+    assert "<b>" not in marked
+
+
 def test_coverage_says_how_much_longer_the_runs_have_to_be():
     # 320 calls in 60 s judge p50 and p95; p99 needs 1,000, so 127.5 s more.
     rows = {PING: blocks("a", 320)}

@@ -52,16 +52,17 @@ class EndedRuns:
 
     def add(self, verdict: VerdictPart, summary: Summary | None, folder: Path | None) -> None:
         """Add a run that has just ended."""
-        name = folder.name if folder is not None else ""
-        # A user may have removed it already.
-        kept = folder if folder is not None and folder.is_dir() else None
-        files = sorted(file.name for file in kept.iterdir()) if kept is not None else []
-        totals = _totals(summary) if summary is not None else None
-        path = str(folder.absolute()) if folder is not None else ""
-        self.parts.insert(0, {"name": name, "path": path, "files": files, "verdict": verdict, "totals": totals})
-        del self.parts[self._most :]
+        part: EndedRun = {
+            "name": "", "path": "", "files": [], "verdict": verdict,
+            "totals": _totals(summary) if summary is not None else None,
+        }  # fmt: skip
         if folder is not None:
-            self._folders[name] = folder
+            part |= {"name": folder.name, "path": str(folder.absolute())}
+            self._folders[folder.name] = folder
+            if folder.is_dir():  # a user may have removed it already
+                part["files"] = sorted(file.name for file in folder.iterdir())
+        self.parts.insert(0, part)
+        del self.parts[self._most :]
         listed = {part["name"] for part in self.parts}
         self._folders = {known: path for known, path in self._folders.items() if known in listed}
 

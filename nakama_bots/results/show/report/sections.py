@@ -177,12 +177,10 @@ def _matchmaking(run: RunView) -> Items:
         for name, blocks in pushes.items()
     }
     items: dict[str, Item] = {"funnel": funnel, **charts, "times": time_to_match}
-    sizes = part.get("match_sizes")
-    if sizes:
+    if sizes := part.get("match_sizes"):
         by_size = tuple((size, f"{number:,}") for size, number in sizes.items())
         items["sizes"] = Table("Sizes of matches", ("players", "tickets"), by_size)
-    interval = part.get("interval_s")
-    if interval:
+    if interval := part.get("interval_s"):
         in_intervals = {name: f"{value:.2f}" for name, value in part.get("intervals_to_match", {}).items()}
         items["intervals"] = facts(f"Time to match in the server's intervals of {interval:g} s", in_intervals)
     return items
@@ -202,8 +200,7 @@ def _delivery(run: RunView) -> Items:
     items: dict[str, Item] = {}
     if part["expected"] or part["received"]:
         items["times"] = times_table("Latency of match data", {"from send to receipt": part["latency_ms"]})
-        blocks = run.bins.samples.get(observer.DELIVERY_LATENCY)
-        if blocks:
+        if blocks := run.bins.samples.get(observer.DELIVERY_LATENCY):
             items["chart"] = latency_over_time(run, "Delivery over time", {"delivery": blocks})
             items["distribution"] = distribution("Delivery distribution", _with_corrected(run, "delivery"))
         counts = {_ENDS.get(key, key): cast("Mapping[str, int]", part).get(key, 0) for key in _DELIVERED}
@@ -272,8 +269,7 @@ def _ticks(run: RunView) -> Items:
                        (("lateness behind the plan", f"{part['sent']:,}", f"{part['missed']:,}",
                          *figures(part["lateness_ms"])),)),
     }  # fmt: skip
-    blocks = run.bins.samples.get(observer.TICK_LATENESS)
-    if blocks:
+    if blocks := run.bins.samples.get(observer.TICK_LATENESS):
         items["chart"] = latency_over_time(run, "Tick lateness over time", {"lateness": blocks})
         items["distribution"] = distribution("Tick lateness distribution", {"lateness": merged(blocks)})
     return items
