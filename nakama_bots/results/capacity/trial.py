@@ -113,12 +113,9 @@ def trial_of(
     judged = replace(gate, rules=rules)
     results = evaluate_all(judged, summary, timeline, pause)
     verdict = conclude(summary, judged, results, faults=facts.faults, missing=facts.missing)
-    return _part(summary, verdict_part(verdict, summary), window, gate, facts)
-
-
-def _part(summary: Summary, verdict: VerdictPart, window: Window, gate: Gate, facts: TrialFacts) -> TrialPart:
-    outcome, cause, why = _outcome(summary, verdict, window, gate, facts)
-    broken = [rule for rule in verdict["rules"] if rule["outcome"] == RuleOutcome.FAILED]
+    document = verdict_part(verdict, summary)
+    outcome, cause, why = _outcome(summary, document, window, gate, facts)
+    broken = [rule for rule in document["rules"] if rule["outcome"] == RuleOutcome.FAILED]
     seconds = window.seconds or 1.0
     return {
         **no_trial(facts, cause, *why),
@@ -127,7 +124,7 @@ def _part(summary: Summary, verdict: VerdictPart, window: Window, gate: Gate, fa
         "rate": round(sum(row.ok.count for row in window.recorder.calls.values()) / seconds, 3),
         "calls": [_curve(key, row, seconds) for key, row in sorted(window.recorder.calls.items())],
         "samples": _samples(window.recorder),
-        "rules": [_rule(rule) for rule in verdict["rules"]],
+        "rules": [_rule(rule) for rule in document["rules"]],
         "gauges": {name: round(fmean(values), 6) for name, values in sorted(window.gauges.items()) if values},
     }
 

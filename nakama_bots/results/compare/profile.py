@@ -140,26 +140,20 @@ def profile_of(
         )
         raise NothingToCompare(msg)
     edges = [first + seconds * block / number for block in range(number + 1)]
-    window: WindowPart = {"warmup": warmup, "cooldown": cooldown, "seconds": round(seconds, 3)}
-    return _profile(label, summary, timeline, list(pairwise(edges)), window)
+    return profile_of_periods(label, summary, timeline, list(pairwise(edges)), warmup, cooldown)
 
 
 def profile_of_periods(
-    label: str, summary: Summary, timeline: Timeline, periods: Sequence[tuple[float, float]]
-) -> Profile:
-    """The profile of a run with a block for each of ``periods``, in ascending seconds since 1970."""
-    seconds = sum(end - start for start, end in periods)
-    window: WindowPart = {"warmup": 0.0, "cooldown": 0.0, "seconds": round(seconds, 3)}
-    return _profile(label, summary, timeline, periods, window)
-
-
-def _profile(
     label: str,
     summary: Summary,
     timeline: Timeline,
     periods: Sequence[tuple[float, float]],
-    window: WindowPart,
+    warmup: float = 0.0,
+    cooldown: float = 0.0,
 ) -> Profile:
+    """Return the profile of a run with a block for each of ``periods``, in ascending seconds since 1970."""
+    seconds = sum(end - start for start, end in periods)
+    window: WindowPart = {"warmup": warmup, "cooldown": cooldown, "seconds": round(seconds, 3)}
     rows: dict[CallKey, Blocks] = {}
     starts = [start for start, _ in periods]
     for interval in timeline.within(periods[0][0], periods[-1][1]):

@@ -6,6 +6,7 @@ each doubling. At scale n - 1, bucket i holds what buckets 2*i and 2*i + 1 hold 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import ceil, log2
 from typing import Final
@@ -39,13 +40,13 @@ class ExponentialDurations(Distributed):
             self.max_us = max(self.max_us, *ends)
         Distributed.add(self, encoded)  # super() does not work in a class with slots
 
-    def _put(self, microseconds: int, number: int) -> None:
-        self.count += number
-        if not microseconds:
-            self.zeros += number
-            return
-        index = ceil(log2(microseconds / 1e6) * 2**SCALE) - 1
-        self.counts[index] = self.counts.get(index, 0) + number
+    def _put(self, values: Iterable[tuple[int, int]]) -> None:
+        for microseconds, number in values:
+            if microseconds:
+                index = ceil(log2(microseconds / 1e6) * 2**SCALE) - 1
+                self.counts[index] = self.counts.get(index, 0) + number
+            else:
+                self.zeros += number
 
     def buckets(self) -> tuple[int, int, list[int]]:
         """Return a scale, the index of the first bucket, and at most ``MOST_BUCKETS`` counts from there on."""

@@ -7,7 +7,7 @@ of the total walks over all counters of its histogram.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Hashable, MutableMapping
+from collections.abc import Callable, Hashable, Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Final, Generic, Self, TypeVar
 
@@ -48,18 +48,21 @@ class Distributed:
 
     def add(self, encoded: EncodedHistogram) -> None:
         """Add the counts of ``encoded``, which must have been checked."""
-        for value in encoded["raw_us"]:
-            self._put(value, 1)
+        values = [(value, 1) for value in encoded["raw_us"]]
         if encoded["hdr"]:
-            for bucket, number in sparse.decode(encoded["hdr"]).items():
-                self._put(sparse.highest_in(bucket), number)
+            values += [
+                (sparse.highest_in(bucket), number) for bucket, number in sparse.decode(encoded["hdr"]).items()
+            ]
+        self._put(values)
+        self.count += sum(number for _, number in values)
         self.total_us += encoded["total_us"] + sum(encoded["raw_us"])
 
     def copy(self) -> Self:
         """Return a copy that later durations do not change."""
         return replace(self, counts=self.counts.copy())
 
-    def _put(self, microseconds: int, number: int) -> None:
+    def _put(self, values: Iterable[tuple[int, int]]) -> None:
+        """Count values in microseconds, each with its number."""
         raise NotImplementedError
 
 
@@ -72,9 +75,9 @@ class Durations(Distributed):
 
     counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS) + 1))
 
-    def _put(self, microseconds: int, number: int) -> None:
-        self.counts[bisect_left(_BOUNDS_US, microseconds)] += number
-        self.count += number
+    def _put(self, values: Iterable[tuple[int, int]]) -> None:
+        for microseconds, number in values:
+            self.counts[bisect_left(_BOUNDS_US, microseconds)] += number
 
 
 @dataclass(slots=True)

@@ -153,9 +153,7 @@ class Live:
 
     def update(self, pause: Pause = lambda: None) -> None:
         """Read the rows that were added since the last time; ``pause`` is called after each."""
-        timeline = self.timeline
-        first = self._heard
-        for row in timeline.since(first):
+        for row in self.timeline.since(self._heard):
             self._heard += 1
             self._add(row)
             pause()
