@@ -19,8 +19,8 @@ from nakama_bots.results.capacity.document import (
     TrialRulePart,
 )
 from nakama_bots.results.gate.findings import generator_lines
-from nakama_bots.results.gate.rules import Gate, RuleOutcome, evaluate_all
-from nakama_bots.results.gate.verdict import RulePart, VerdictPart, conclude, not_a_server, verdict_part
+from nakama_bots.results.gate.rules import Gate, RuleOutcome, RuleResult, evaluate_all
+from nakama_bots.results.gate.verdict import Verdict, conclude, not_a_server
 from nakama_bots.results.latency import latency
 from nakama_bots.results.record.gaps import GapPart
 from nakama_bots.results.record.gauges import USERS
@@ -113,18 +113,17 @@ def trial_of(
     judged = replace(gate, rules=rules)
     results = evaluate_all(judged, summary, timeline, pause)
     verdict = conclude(summary, judged, results, faults=facts.faults, missing=facts.missing)
-    document = verdict_part(verdict, summary)
-    outcome, cause, why = _outcome(summary, document, window, gate, facts)
-    broken = [rule for rule in document["rules"] if rule["outcome"] == RuleOutcome.FAILED]
+    outcome, cause, why = _outcome(summary, verdict, window, gate, facts)
+    broken = _broken(verdict)
     seconds = window.seconds or 1.0
     return {
         **no_trial(facts, cause, *why),
         "outcome": outcome,
-        "rule": broken[0]["name"] if broken and outcome == Outcome.FAILED else "",
+        "rule": broken[0].rule.name if broken and outcome == Outcome.FAILED else "",
         "rate": round(sum(row.ok.count for row in window.recorder.calls.values()) / seconds, 3),
         "calls": [_curve(key, row, seconds) for key, row in sorted(window.recorder.calls.items())],
         "samples": _samples(window.recorder),
-        "rules": [_rule(rule) for rule in document["rules"]],
+        "rules": [_rule(result) for result in results],
         "gauges": {name: round(fmean(values), 6) for name, values in sorted(window.gauges.items()) if values},
     }
 
@@ -148,32 +147,28 @@ def no_trial(facts: TrialFacts, cause: str, *why: str) -> TrialPart:
 
 
 def _outcome(
-    summary: Summary, verdict: VerdictPart, window: Window, gate: Gate, facts: TrialFacts
+    summary: Summary, verdict: Verdict, window: Window, gate: Gate, facts: TrialFacts
 ) -> tuple[str, str, list[str]]:
     """Return the outcome, the cause if it is invalid, and why."""
-    broken = [rule["message"] for rule in verdict["rules"] if rule["outcome"] == RuleOutcome.FAILED]
-    shown = [rule["message"] for rule in verdict["rules"]]
+    broken = [result.message for result in _broken(verdict)]
+    why = list(verdict.why)
     slow = generator_lines(summary)
     if slow:
         return Outcome.INVALID, Cause.GENERATOR, slow
     if not_a_server(summary, gate):
         return Outcome.INVALID, Cause.TARGET, not_a_server(summary, gate)
     if not facts.alive:
-        return Outcome.INVALID, Cause.UNREACHABLE, verdict["why"] or ["it does not answer"]
+        return Outcome.INVALID, Cause.UNREACHABLE, why or ["it does not answer"]
     # A server that answers nothing, or lets no player do anything, is no fault of the generator.
     undone = undone_lines(summary.get("purposes", []))
-    silent = verdict["why"][:1] if verdict["exit_code"] == ExitCode.UNREACHABLE else []
-    others = [
-        line
-        for line in (*verdict["why"], *verdict["missing"], *verdict["faults"])
-        if line not in undone and line not in silent and not line.endswith(tuple(shown))
-    ]
-    if broken and not (others and verdict["exit_code"] != ExitCode.GATE_FAILED):
+    silent = why[:1] if verdict.exit_code == ExitCode.UNREACHABLE else []
+    others = [line for line in verdict.reasons if line not in undone and line not in silent]
+    if broken and not (others and verdict.exit_code != ExitCode.GATE_FAILED):
         return Outcome.FAILED, "", broken
-    if verdict["exit_code"] != ExitCode.PASSED:
-        return Outcome.INVALID, Cause.FIGURES, others or verdict["why"]
+    if verdict.exit_code != ExitCode.PASSED:
+        return Outcome.INVALID, Cause.FIGURES, others or why
     short = _short(window, facts)
-    return (Outcome.INVALID, Cause.GENERATOR, [short]) if short else (Outcome.PASSED, "", verdict["why"])
+    return (Outcome.INVALID, Cause.GENERATOR, [short]) if short else (Outcome.PASSED, "", why)
 
 
 def _short(window: Window, facts: TrialFacts) -> str:
@@ -218,8 +213,12 @@ def _samples(recorder: Recorder) -> list[SamplePart]:
     ]
 
 
-def _rule(rule: RulePart) -> TrialRulePart:
+def _broken(verdict: Verdict) -> list[RuleResult]:
+    return [result for result in verdict.results if result.outcome is RuleOutcome.FAILED]
+
+
+def _rule(result: RuleResult) -> TrialRulePart:
     return {
-        "name": rule["name"], "outcome": rule["outcome"], "measured": rule["measured"],
-        "limit": rule["limit"], "unit": rule["unit"],
+        "name": result.rule.name, "outcome": result.outcome.value, "measured": result.measured,
+        "limit": result.rule.limit, "unit": result.rule.unit,
     }  # fmt: skip
