@@ -21,8 +21,6 @@ from nakama_bots.results.show.report.view import RunView
 
 _MOST_CHARTS: Final = 40
 
-_Values = Mapping[str, float | None]
-
 
 @dataclass(slots=True)
 class _Curve:
