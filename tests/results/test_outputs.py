@@ -41,7 +41,10 @@ expect = "count >= 1"
 severity = "warn"
 """.replace("\x1f", "\\u001f")
 
-SCHEMA = xmlschema.XMLSchema10(Path(__file__).parent / "data/junit-10.xsd")
+
+@pytest.fixture(scope="module")
+def schema() -> xmlschema.XMLSchema10:
+    return xmlschema.XMLSchema10(Path(__file__).parent / "data/junit-10.xsd")
 
 
 @pytest.fixture
@@ -54,9 +57,11 @@ def cases(data: bytes) -> dict[str, list[str]]:
     return {case.attrib["name"]: [child.tag for child in case] for case in ET.fromstring(data).iter("testcase")}
 
 
-def test_junit_is_valid_and_has_a_case_for_each_rule(verdict: Verdict, summary: Summary) -> None:
+def test_junit_is_valid_and_has_a_case_for_each_rule(
+    verdict: Verdict, summary: Summary, schema: xmlschema.XMLSchema10
+) -> None:
     data = junit(verdict, summary)
-    SCHEMA.validate(io.BytesIO(data))
+    schema.validate(io.BytesIO(data))
     assert cases(data) == {
         "the run": [],
         "quick | <joins> & \\x1fodd": ["failure"],
@@ -75,7 +80,7 @@ FORGED = (
 )
 
 
-def test_what_a_server_says_is_data_everywhere(summary: Summary) -> None:
+def test_what_a_server_says_is_data_everywhere(summary: Summary, schema: xmlschema.XMLSchema10) -> None:
     """Control characters, lines, marks of direction, mentions, references and links of an error's text."""
     verdict = conclude(summary, None, (), faults=[FORGED])
     texts = {
@@ -92,16 +97,16 @@ def test_what_a_server_says_is_data_everywhere(summary: Summary) -> None:
         for active in ("@octocat", "#12", "GH-7", "https://x", "www.x", "<b>"):
             assert active not in texts[name], (name, active)
         assert r"\| end" in texts[name]
-    SCHEMA.validate(io.BytesIO(texts["junit"].encode()))
+    schema.validate(io.BytesIO(texts["junit"].encode()))
 
 
-def test_an_invalid_run_is_an_error_of_the_run(summary: Summary) -> None:
+def test_an_invalid_run_is_an_error_of_the_run(summary: Summary, schema: xmlschema.XMLSchema10) -> None:
     gate = parse_gate(GATE, "g.toml")
     verdict = conclude(
         summary, gate, evaluate_all(gate, summary, None), missing=["a worker's figures are missing"]
     )
     data = junit(verdict, summary)
-    SCHEMA.validate(io.BytesIO(data))
+    schema.validate(io.BytesIO(data))
     assert cases(data)["the run"] == ["error"]
     assert b'message="a worker\'s figures are missing"' in data
 
