@@ -83,19 +83,21 @@ def run(arguments: argparse.Namespace) -> int:
     if settings.target is not None and (settings.target.host, settings.target.port) == arguments.listen:
         raise ConfigError("--listen", "{}:{}".format(*arguments.listen), "another address than the server's")
     # Late: gevent and the client are wanted by this subcommand only.
-    from nakama_bots.record import session  # noqa: PLC0415
+    from nakama_bots.record.capture.har import read_har  # noqa: PLC0415
+    from nakama_bots.record.writing import scenario  # noqa: PLC0415
+    from nakama_bots.record.writing.write import RecordOptions  # noqa: PLC0415
 
-    wanted = session.RecordOptions(
+    wanted = RecordOptions(
         Path(arguments.output), arguments.pace, arguments.state, keep_texts=arguments.keep_texts
     )
     if arguments.verify:
         return _verify(settings, wanted.output)
-    session.check_output(wanted.output, replace=arguments.force)
+    scenario.check_output(wanted.output, replace=arguments.force)
 
     def finish(tape: Tape) -> ExitCode:
-        return ExitCode.PASSED if session.finish(tape, wanted, _say) else ExitCode.FAILURES
+        return ExitCode.PASSED if scenario.finish(tape, wanted, _say) else ExitCode.FAILURES
 
-    return finish(session.tape_of_har(Path(har))) if har is not None else _proxied(arguments, settings, finish)
+    return finish(read_har(Path(har))) if har is not None else _proxied(arguments, settings, finish)
 
 
 def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable[[Tape], ExitCode]) -> int:
@@ -103,7 +105,6 @@ def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable
 
     from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
     from nakama_bots.record.capture.proxy import RecordingProxy, server_tls  # noqa: PLC0415
-    from nakama_bots.record.session import tape_of  # noqa: PLC0415
 
     assert settings.target is not None
     tls = server_tls(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None
@@ -119,7 +120,7 @@ def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable
         ended.wait(getattr(arguments, "seconds", None))
         proxy.stop()
         # Inside the block: a second Ctrl-C must not end the writing, as the session cannot be repeated.
-        return finish(tape_of(proxy.kept))
+        return finish(proxy.kept.tape())
 
 
 def _verify(settings: Settings, path: Path) -> int:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nakama_bots.record.capture.tape import WS, RecordedPush, TapedCall, fields, objects
-from nakama_bots.record.correlate import Ref, parsed
+from nakama_bots.record.correlate import Event, Ref, parsed
 from nakama_bots.record.roles import Role
 
 MATCHED: Final = "matchmaker_matched"
 TICKETS: Final = ("matchmaker_add", "party_matchmaker_add")
 _OWN_GROUP: Final = re.compile(r"\s*\+properties\.group:bots[0-9a-f]{8}")
 _LEAVES: Final = {
-    "match_leave": "match_id",
-    "channel_leave": "channel_id",
-    "party_leave": "party_id",
-    "party_close": "party_id",
+    "match_leave": ("match", "match_id"),
+    "channel_leave": ("chat", "channel_id"),
+    "party_leave": ("party", "party_id"),
+    "party_close": ("party", "party_id"),
 }
+"""The kind of act that a call ends, and its field with the id."""
 _ID_OF: Final = {"match": "match_id", "chat": "id", "party": "party_id"}
 _JOIN_SOON: Final = 5.0
 """Seconds within which the server confirms that a player is in a party."""
@@ -66,13 +67,13 @@ class Acting:
             (a for a in self.acts if a.kind == kind and a.id == act_id and a.start < index < a.end), None
         )
 
-    def opening(self, call: TapedCall) -> Act | None:
+    def opening(self, event: Event) -> Act | None:
         """The act that begins with this call."""
-        return next((act for act in self.acts if act.call is call), None)
+        return next((act for act in self.acts if act.call is event), None)
 
     def usable(self, ref: Ref) -> bool:
         """Whether a scenario has the value: of what an act does itself it has the id only."""
-        act = next((one for one in self.acts if one.call is ref.event), None)
+        act = self.opening(ref.event)
         if act is not None:
             return ref.path == (_ID_OF[act.kind],)
         return id(ref.event) not in self.part
@@ -145,7 +146,8 @@ def _search(found: Acting, act: Act, request: Mapping[str, Any]) -> None:
             act.users, act.result = matched_users(push), result_of(push)
             found.part.update(map(id, (push, ticket)))
             return
-    before = next(_before(found, act), None)
+    calls = reversed(act.role.calls[: act.start])
+    before = next((call for call in calls if id(call) not in found.part), None)
     if before is not None and match_id and before.name == "rpc" and isinstance(before.answer, Mapping):
         payload = parsed(before.answer.get("payload"))
         if isinstance(payload, Mapping) and payload.get("match_id") == match_id:
@@ -163,12 +165,6 @@ def result_of(matched: RecordedPush) -> str:
     """What all players received that the matchmaker has put together: the token or the id of a match."""
     body = fields(matched.body)
     return str(body.get("token") or body.get("match_id", ""))
-
-
-def _before(found: Acting, act: Act) -> Iterator[TapedCall]:
-    for call in reversed(act.role.calls[: act.start]):
-        if id(call) not in found.part:
-            yield call
 
 
 def _ticket(role: Role, ticket: Any, before: float) -> TapedCall | None:
@@ -200,9 +196,8 @@ def _end(found: Acting, act: Act) -> None:
         if act.role.connection_at(call.at) != connection:
             act.end = index
             return
-        field_name = _LEAVES.get(call.name)
-        leaves = field_name is not None and call.name.startswith({"chat": "channel"}.get(act.kind, act.kind))
-        if leaves and isinstance(call.request, Mapping) and call.request.get(field_name) == act.id:
+        kind, name = _LEAVES.get(call.name, ("", ""))
+        if kind == act.kind and fields(call.request).get(name) == act.id:
             # A member that became the leader closes the party itself: leaving it would be another call.
             inherited = act.how == "join_party" and call.name == "party_close"
             act.end, act.left = (index + 1 if inherited else index), True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from nakama_bots.record.capture.tape import RecordedPush, TapedCall, fields
@@ -13,58 +12,50 @@ WITHIN: Final = 2.0
 """Seconds before a push within which a call may have caused it."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Cause:
-    """Messages that cause a push, and the field that both have with the same value."""
-
-    calls: tuple[str, ...]
-    field: str = ""
-
-
-_CAUSES: Final[Mapping[str, _Cause]] = {
-    "channel_message": _Cause(
-        ("channel_message_send", "channel_message_update", "channel_message_remove"), "channel_id"
+_CAUSES: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "channel_message": (
+        ("channel_message_send", "channel_message_update", "channel_message_remove"), "channel_id",
     ),
-    "channel_presence_event": _Cause(("channel_join", "channel_leave")),
-    "match_data": _Cause(("match_data_send",), "match_id"),
-    "match_presence_event": _Cause(("match_create", "match_join", "match_leave")),
-    "matchmaker_matched": _Cause(("matchmaker_add", "party_matchmaker_add")),
-    "party": _Cause(("party_create", "party_join", "party_accept")),
-    "party_close": _Cause(("party_close", "party_remove"), "party_id"),
-    "party_data": _Cause(("party_data_send",), "party_id"),
-    "party_join_request": _Cause(("party_join",), "party_id"),
-    "party_matchmaker_ticket": _Cause(("party_matchmaker_add",), "party_id"),
-    "party_presence_event": _Cause(
-        ("party_create", "party_join", "party_accept", "party_leave", "party_remove")
+    "channel_presence_event": (("channel_join", "channel_leave"), ""),
+    "match_data": (("match_data_send",), "match_id"),
+    "match_presence_event": (("match_create", "match_join", "match_leave"), ""),
+    "matchmaker_matched": (("matchmaker_add", "party_matchmaker_add"), ""),
+    "party": (("party_create", "party_join", "party_accept"), ""),
+    "party_close": (("party_close", "party_remove"), "party_id"),
+    "party_data": (("party_data_send",), "party_id"),
+    "party_join_request": (("party_join",), "party_id"),
+    "party_matchmaker_ticket": (("party_matchmaker_add",), "party_id"),
+    "party_presence_event": (
+        ("party_create", "party_join", "party_accept", "party_leave", "party_remove"), "",
     ),
-    "party_update": _Cause(("party_update",), "party_id"),
-    "status_presence_event": _Cause(("status_update",)),
-}
-"""A push that is not here may be caused by any call."""
+    "party_update": (("party_update",), "party_id"),
+    "status_presence_event": (("status_update",), ""),
+}  # fmt: skip
+"""The messages that cause a push, and the field that both have with the same value, or "".
+
+A push that is not here may be caused by any call.
+"""
 
 
 def cause_of(push: RecordedPush, roles: Sequence[Role]) -> tuple[Role, TapedCall] | None:
     """The newest call that may have caused ``push``, and its role."""
-    cause = _CAUSES.get(push.key)
     sender = _sender(push)
-    found: tuple[Role, TapedCall] | None = None
-    for role in roles:
-        if sender and role.user != sender:
-            continue
-        for call in role.calls:
-            near = push.at - WITHIN < call.at <= push.at
-            if near and (found is None or call.at > found[1].at) and _causes(cause, call, push):
-                found = (role, call)
-    return found
+    found = (
+        (role, call)
+        for role in roles
+        if sender in ("", role.user)
+        for call in role.calls
+        if push.at - WITHIN < call.at <= push.at and _causes(call, push)
+    )
+    return max(found, key=lambda pair: pair[1].at, default=None)
 
 
-def _causes(cause: _Cause | None, call: TapedCall, push: RecordedPush) -> bool:
-    if cause is None:
+def _causes(call: TapedCall, push: RecordedPush) -> bool:
+    if push.key not in _CAUSES:
         return True
-    if call.name not in cause.calls:
-        return False
-    wanted = fields(push.body).get(cause.field) if cause.field else None
-    return wanted is None or fields(call.request).get(cause.field) == wanted
+    calls, field = _CAUSES[push.key]
+    wanted = fields(push.body).get(field)
+    return call.name in calls and (wanted is None or fields(call.request).get(field) == wanted)
 
 
 def _sender(push: RecordedPush) -> str:

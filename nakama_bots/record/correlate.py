@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -13,7 +14,7 @@ from nakama_bots.record import routes
 from nakama_bots.record.capture.tape import RecordedPush, TapedCall
 from nakama_bots.record.roles import Role
 
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+UUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _LONG: Final = re.compile(r"[0-9A-Za-z_.:+/=-]{12,}")
 _ID_KEY: Final = re.compile(r"(?:^|_)(?:id|ids|ticket|token|cursor|version)$")
 _SMALLEST: Final = 10_000
@@ -70,27 +71,18 @@ class Bystander:
 
 @dataclass(slots=True)
 class Findings:
-    """What was found, and what was left constant and why."""
+    """How many values became variables, and how many stay as they were recorded, by where they are."""
 
-    found: dict[str, int] = field(default_factory=dict)
-    constant: dict[str, int] = field(default_factory=dict)
-
-    def find(self, what: str) -> None:
-        """Count a value that became a variable."""
-        self.found[what] = self.found.get(what, 0) + 1
-
-    def leave(self, what: str) -> None:
-        """Count a value that stays as it was recorded."""
-        self.constant[what] = self.constant.get(what, 0) + 1
+    found: Counter[str] = field(default_factory=Counter)
+    constant: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> Iterator[str]:
         """Return the lines of a report."""
         for title, counts in (("found", self.found), ("left constant", self.constant)):
-            shown = sorted(counts.items(), key=lambda item: -item[1])
-            for what, number in shown[:_MOST_SHOWN]:
+            for what, number in counts.most_common(_MOST_SHOWN):
                 yield f"{title}: {what}" + (f" ({number} times)" if number > 1 else "")
-            if len(shown) > _MOST_SHOWN:
-                yield f"{title}: {len(shown) - _MOST_SHOWN} more"
+            if len(counts) > _MOST_SHOWN:
+                yield f"{title}: {len(counts) - _MOST_SHOWN} more"
 
 
 def parsed(text: Any) -> Any:
@@ -149,7 +141,7 @@ class Correlation:
         found = self._single(role, value, at)
         if found is None:
             return self._inside(role, value, at, where, key) if isinstance(value, str) else value
-        self.findings.find(f"{where}: {key or 'value'} from {_described(found)}")
+        self.findings.found[f"{where}: {key or 'value'} from {_described(found)}"] += 1
         return found
 
     def _single(self, role: Role, value: Any, at: float) -> Ref | Own | None:
@@ -185,7 +177,7 @@ class Correlation:
         if whole is not None:
             yield start, end, whole
             return
-        for match in _UUID.finditer(text, start, end):
+        for match in UUID.finditer(text, start, end):
             for stop in range(end, match.end() - 1, -1):
                 found = self._single(role, text[match.start() : stop], at)
                 if found is not None:
@@ -202,19 +194,19 @@ class Correlation:
             for start, stop, found in self._known(role, text, match.start(), match.end(), at):
                 pieces += [text[end:start], found] if start > end else [found]
                 end = stop
-                self.findings.find(f"{where}: part of {key or 'value'} from {_described(found)}")
+                self.findings.found[f"{where}: part of {key or 'value'} from {_described(found)}"] += 1
         if pieces:
             if end < len(text):
                 pieces.append(text[end:])
             return Mixed(tuple(pieces))
-        if _UUID.fullmatch(text):
+        if UUID.fullmatch(text):
             if "rpc" not in where and (
                 key in _USERS or (not key and routes.names_users(where.partition(" ")[2]))
             ):
                 return Bystander("user_id", text)
-            self.findings.leave(f"{where}: {key or 'value'}, an id that no answer had")
+            self.findings.constant[f"{where}: {key or 'value'}, an id that no answer had"] += 1
         elif _ID_KEY.search(key) and _looks_given(text):
-            self.findings.leave(f"{where}: {key}, which no answer had: the game's own")
+            self.findings.constant[f"{where}: {key}, which no answer had: the game's own"] += 1
         return text
 
 
@@ -243,14 +235,14 @@ def _looks_given(value: Any) -> bool:
     """Whether a value looks made by a server: an id, a token, a large number."""
     if isinstance(value, int):
         return abs(value) >= _SMALLEST
-    return bool(_UUID.search(value)) or (len(value) >= 16 and any(map(str.isdigit, value)) and " " not in value)
+    return bool(UUID.search(value)) or (len(value) >= 16 and any(map(str.isdigit, value)) and " " not in value)
 
 
 def _repeated(path: Path, value: Any) -> bool:
     """Whether a value that a client had sent before is a server's all the same, such as an id it had before."""
     if isinstance(value, int):
         return _looks_given(value)
-    return _looks_given(value) and (bool(_UUID.match(value)) or bool(_ID_KEY.search(_name(path))))
+    return _looks_given(value) and (bool(UUID.match(value)) or bool(_ID_KEY.search(_name(path))))
 
 
 def _name(path: Path) -> str:

@@ -79,43 +79,44 @@ class Meeting:
 
     def _presences(self, order: Order) -> None:
         """Who is met in a match has joined it."""
-        for part in self._parts:
-            for step in part.steps:
-                if step.kind != "meet" or step.act is None:
-                    continue
-                for other, one in self._together(part, step.act):
-                    if other.role in step.others:
-                        order.add(_opening(other, one), step)
+        for part, step in self._steps("meet"):
+            assert step.act is not None
+            for other, one in self._together(part, step.act):
+                if other.role in step.others:
+                    order.add(_opening(other, one), step)
 
     def _answers(self) -> Iterator[tuple[Step, Step]]:
         """A push that a role waits for, and what caused it."""
-        for part in self._parts:
-            for step in part.steps:
-                if step.kind != "take" or step.push is None:
-                    continue
-                ended = self._ended(step) if step.push.key == "party_leader" else None
-                cause = ended or self._cause(part, step)
-                if cause is not None:
-                    yield cause, step
+        for part, step in self._steps("take"):
+            cause = self._ended(part, step) or self._cause(part, step)
+            if cause is not None:
+                yield cause, step
 
-    def _ended(self, step: Step) -> Step | None:
+    def _ended(self, part: Part, step: Step) -> Step | None:
         """How the leader of a party went before another one became the leader."""
         assert step.push is not None
+        if step.push.key != "party_leader":
+            return None
         party = fields(step.push.body).get("party_id")
-        gone = [
-            _closing(part, act)
-            for part in self._parts
-            for act in part.acting.acts
-            if act.how == "lead_party" and act.id == party and part is not self._part_of[id(step)]
-        ]
-        return gone[0] if gone else None
+        leading = (
+            _closing(other, act)
+            for other, act in self._acts()
+            if act.how == "lead_party" and act.id == party and other is not part
+        )
+        return next(leading, None)
+
+    def _steps(self, kind: str) -> Iterator[tuple[Part, Step]]:
+        """The steps of a kind, in all roles."""
+        return ((part, step) for part in self._parts for step in list(part.steps) if step.kind == kind)
+
+    def _acts(self) -> Iterator[tuple[Part, Act]]:
+        return ((part, act) for part in self._parts for act in part.acting.acts)
 
     def _groups(self) -> Iterator[_Joined]:
         """The acts of several roles that are in the same match, party or room."""
         groups: defaultdict[tuple[str, str], _Joined] = defaultdict(list)
-        for part in self._parts:
-            for act in part.acting.acts:
-                groups[act.kind, act.id].append((part, act))
+        for part, act in self._acts():
+            groups[act.kind, act.id].append((part, act))
         for group in groups.values():
             if len(group) > 1 and len({id(part) for part, _ in group}) == len(group):
                 yield group
@@ -137,10 +138,9 @@ class Meeting:
     def _tickets(self) -> dict[str, list[tuple[Part, Step]]]:
         """The steps that add tickets without waiting, by what they found."""
         found: defaultdict[str, list[tuple[Part, Step]]] = defaultdict(list)
-        for part in self._parts:
-            for step in part.steps:
-                if step.kind == "call" and step.name and step.call is not None and step.call.name in TICKETS:
-                    found[step.name].append((part, step))
+        for part, step in self._steps("call"):
+            if step.name and step.message in TICKETS:
+                found[step.name].append((part, step))
         return found
 
     def _point(
@@ -197,21 +197,19 @@ class Meeting:
 
     def _same_things(self) -> None:
         """Calls of two roles about the same user or object keep their order."""
-        touched: dict[Any, list[tuple[Part, Step]]] = {}
-        for part in self._parts:
-            for step in part.steps:
-                if step.kind != "call" or step.call is None:
-                    continue
-                if not (routes.keeps_order(step.call.kind, step.call.name) or step.call.name in _JOINS):
-                    continue
-                users = {part.role.user}
-                for ref in refs_of(step):
-                    if isinstance(ref, Own):
-                        users.add(ref.role.user)
-                    else:
-                        touched.setdefault(value_of(ref), []).append((part, step))
-                if len(users) > 1:
-                    touched.setdefault(frozenset(users), []).append((part, step))
+        touched: defaultdict[Any, list[tuple[Part, Step]]] = defaultdict(list)
+        for part, step in self._steps("call"):
+            assert step.call is not None
+            if not (routes.keeps_order(step.call.kind, step.message) or step.message in _JOINS):
+                continue
+            users = {part.role.user}
+            for ref in refs_of(step):
+                if isinstance(ref, Own):
+                    users.add(ref.role.user)
+                else:
+                    touched[value_of(ref)].append((part, step))
+            if len(users) > 1:
+                touched[frozenset(users)].append((part, step))
         for pairs in touched.values():
             since: list[tuple[Part, Step]] = []
             for part, step in sorted(pairs, key=lambda pair: pair[1].at):
@@ -224,10 +222,9 @@ class Meeting:
 
     def _arrivals(self) -> None:
         """In a match, a party or a room, wait before each step for the roles that had joined by then."""
-        for part in self._parts:
-            for act in part.acting.acts:
-                if not act.how.endswith("find_match"):
-                    self._arrivals_in(part, act)
+        for part, act in self._acts():
+            if not act.how.endswith("find_match"):
+                self._arrivals_in(part, act)
 
     def _arrivals_in(self, part: Part, act: Act) -> None:
         others = sorted(
@@ -254,16 +251,11 @@ class Meeting:
 
     def _pushes(self) -> None:
         """Cause a push that a role waits for only after the role is where it receives it."""
-        for part in self._parts:
-            for step in list(part.steps):
-                if step.kind != "take" or step.push is None or step.push.key not in _FLEETING:
-                    continue
-                cause = self._cause(part, step)
-                if cause is None:
-                    continue
-                entered = [
-                    one for one in part.steps if one.kind != "close" and one.ended <= cause.at and _enters(one)
-                ]
+        for part, step in self._steps("take"):
+            assert step.push is not None
+            cause = self._cause(part, step) if step.push.key in _FLEETING else None
+            if cause is not None:
+                entered = [one for one in part.steps if one.ended <= cause.at and _enters(one)]
                 if entered:
                     self._after(cause, entered[-1])
 
@@ -277,27 +269,23 @@ class Meeting:
 
     def _departures(self) -> None:
         """Leave a match or a party after what the others did in it; the leader of a party is the last one."""
-        for part in self._parts:
-            for act in part.acting.acts:
-                if act.kind not in _STAYED_IN:
-                    continue
-                close = _closing(part, act)
-                for other, one in self._together(part, act):
-                    ends = act.how == "lead_party"
-                    done = [
-                        step
-                        for step in other.steps
-                        if step.act is one and step.ended <= close.at and (ends or step.kind != "close")
-                    ]
-                    if done and _opening(part, act).at < done[-1].ended:
-                        self._after(close, done[-1])
+        for part, act in self._acts():
+            if act.kind not in _STAYED_IN:
+                continue
+            close, ends = _closing(part, act), act.how == "lead_party"
+            for other, one in self._together(part, act):
+                done = [
+                    step
+                    for step in other.steps
+                    if step.act is one and step.ended <= close.at and (ends or step.kind != "close")
+                ]
+                if done and _opening(part, act).at < done[-1].ended:
+                    self._after(close, done[-1])
 
     def _together(self, part: Part, act: Act) -> Iterator[tuple[Part, Act]]:
-        for other in self._parts:
-            if other is not part:
-                yield from (
-                    (other, one) for one in other.acting.acts if (one.kind, one.id) == (act.kind, act.id)
-                )
+        """The acts of other roles in the same match, party or room."""
+        here = (act.kind, act.id)
+        return ((other, one) for other, one in self._acts() if other is not part and (one.kind, one.id) == here)
 
 
 def _inside(part: Part, act: Act) -> list[Step]:
@@ -332,4 +320,4 @@ def _closing(part: Part, act: Act) -> Step:
 def _enters(step: Step) -> bool:
     if step.kind == "take":
         return step.push is not None and step.push.key == "party"
-    return step.kind == "open" or (step.kind == "call" and step.call is not None and step.call.name in _ENTERS)
+    return step.kind == "open" or (step.kind == "call" and step.message in _ENTERS)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
-from nakama_bots.record import pace, routes
+from nakama_bots.record import routes
 from nakama_bots.record.acts import MATCHED, TICKETS, Act, acting_of, matched_users, result_of
 from nakama_bots.record.capture.tape import WS, RecordedPush, Tape, TapedCall, fields, objects, whole
 from nakama_bots.record.causes import cause_of
@@ -19,11 +19,15 @@ from nakama_bots.record.roles import Role, roles_of
 from nakama_bots.record.state import Series
 from nakama_bots.record.steps import Part, Step, refs_of
 from nakama_bots.record.writing import invoke
-from nakama_bots.record.writing.code import Raw, new_name
+from nakama_bots.record.writing.code import Raw, new_name, word_of
 from nakama_bots.record.writing.invoke import Written
 
 _REACTION: Final = 0.15
 """Seconds after a push within which a call is an answer to it."""
+_SHORTEST_PAUSE: Final = 0.25
+"""Seconds between two calls that are a pause of a player and not the work of a game."""
+_MOST_PAUSES: Final = 0.3
+"""Pauses for each call, at most: more would be half of a scenario."""
 _IDLE: Final = 0.02
 _FEW_SENDS: Final = 3
 _SHORT_SEND: Final = 64
@@ -277,9 +281,10 @@ class _Steps:
         assert written.call is not None
         where = f"{written.call.kind} {written.call.name}: {key or 'user'}"
         if not _must_exist(value, written.call):
-            self._made.correlation.findings.leave(f"{where}, a user that was not recorded")
+            self._made.correlation.findings.constant[f"{where}, a user that was not recorded"] += 1
             return self._redactor.text(value.recorded)
-        self._made.correlation.findings.find(f"{where} from a new account, for a user that was not recorded")
+        what = f"{where} from a new account, for a user that was not recorded"
+        self._made.correlation.findings.found[what] += 1
         number = self._role.bystanders.setdefault(value.recorded, len(self._role.bystanders))
         return Raw(f"others[{number}].{value.what}")
 
@@ -355,15 +360,11 @@ def _takes_last(part: Part) -> None:
 
 
 def _in_burst(step: Step, sends: Sequence[Step]) -> bool:
-    if step.kind == "take" and step.push is not None and sends and sends[0].call is not None:
-        return _ANSWERED.get(sends[0].call.name) == step.push.key
-    if step.kind != "call" or step.call is None or step.call.name not in _ANSWERED:
+    if step.push is not None and sends:
+        return _ANSWERED.get(sends[0].message) == step.push.key
+    if step.kind != "call" or step.message not in _ANSWERED:
         return False
-    return not sends or (step.act is sends[0].act and step.call.name == _name_of(sends[0]))
-
-
-def _name_of(step: Step) -> str:
-    return step.call.name if step.call is not None else ""
+    return not sends or (step.act is sends[0].act and step.message == sends[0].message)
 
 
 def _too_late(matched: RecordedPush, steps: Sequence[Step]) -> int:
@@ -379,11 +380,9 @@ def _too_late(matched: RecordedPush, steps: Sequence[Step]) -> int:
 def _ticket_of(push: RecordedPush, part: Part) -> Ref | None:
     """The ticket that was matched, in the answer that gave it."""
     ticket = fields(push.body).get("ticket")
-    for step in part.steps:
-        answer = fields(step.call.answer) if step.kind == "call" and step.call is not None else {}
-        if ticket is not None and answer.get("ticket") == ticket and step.call is not None:
-            return Ref(part.role, step.call, ("ticket",))
-    return None
+    calls = (step.call for step in part.steps if step.kind == "call" and step.call is not None)
+    given = (call for call in calls if ticket is not None and fields(call.answer).get("ticket") == ticket)
+    return next((Ref(part.role, call, ("ticket",)) for call in given), None)
 
 
 def _awaited(push: RecordedPush, part: Part, parts: Sequence[Part]) -> bool:
@@ -427,8 +426,7 @@ def _hand_over(parts: Sequence[Part]) -> None:
                 if key not in heard:
                     heard.add(key)
                     at = ref.event.ended if isinstance(ref.event, TapedCall) else ref.event.at
-                    hear = Step("hear", at, at, value=None, name=names[key])
-                    part.steps.insert(part.steps.index(step), hear)
+                    part.steps.insert(part.steps.index(step), Step("hear", at, at, name=names[key]))
 
 
 def _share(part: Part, ref: Ref, name: str) -> None:
@@ -447,8 +445,7 @@ def _shared_name(ref: Ref, taken: Any) -> str:
     if name == "id":
         noun = ref.event.name if isinstance(ref.event, TapedCall) else ref.event.key
         name = noun.rpartition("/")[2].replace("_create", "").replace("_join", "") + "_id"
-    name = "".join(one if one.isalnum() else "_" for one in name).strip("_").lower() or "value"
-    return new_name(name, taken)
+    return new_name(word_of(name, "value"), taken)
 
 
 def _pause(part: Part) -> None:
@@ -459,10 +456,12 @@ def _pause(part: Part) -> None:
         if step.kind not in ("close", "share", "hear", "done", "after", "wait", "take", "meet"):
             gaps.append((step, max(0.0, step.at - free)))
         free = max(free, step.ended)
-    limit = pace.threshold([gap for _, gap in gaps])
+    long = sorted((gap for _, gap in gaps if gap >= _SHORTEST_PAUSE), reverse=True)
+    most = max(4, math.ceil(len(gaps) * _MOST_PAUSES))
+    limit = _SHORTEST_PAUSE if len(long) <= most else long[most - 1]
     owed = 0.0
     for step, gap in gaps:
-        owed += gap if gap >= pace.SHORTEST else 0.0
+        owed += gap if gap >= _SHORTEST_PAUSE else 0.0
         if gap >= limit:
             index = part.steps.index(step)
             # A role that waits for another one has thought before.

@@ -18,12 +18,12 @@ from nakama_bots import types
 from nakama_bots.players.player import Player
 from nakama_bots.realtime.catalog import REPLIES
 from nakama_bots.record.capture.tape import Tape
-from nakama_bots.record.correlate import parsed
+from nakama_bots.record.correlate import UUID, parsed
 from nakama_bots.record.routes import TEMPLATES
 from nakama_bots.record.writing.invoke import payload_of
 from nakama_bots.rest.client import Client
 
-FILLER: Final = "the quick brown fox jumps over the lazy dog and runs on "
+_FILLER: Final = "the quick brown fox jumps over the lazy dog and runs on "
 _EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,64}(?:\.[\w-]{1,64}){1,8}")
 # Bounded and possessive: linear in the text.
 _TOKEN: Final = re.compile(r"eyJ[\w-]*+\.[\w-]++\.[\w-]*+")
@@ -33,7 +33,6 @@ _ADDRESS: Final = re.compile(
     re.ASCII,
 )
 _MAC: Final = re.compile(r"(?:[0-9a-fA-F]{2}:){5}[0-9a-fA-F]{2}")
-_UUID: Final = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _LEAST: Final = 4
 """Characters of a text that is replaced everywhere: a shorter one may be part of any word."""
 _MARK: Final = "REDACTED-"
@@ -55,11 +54,6 @@ _WRITTEN: Final = (
 )
 
 
-def filler(size: int) -> str:
-    """Return a text of ``size`` characters without a meaning."""
-    return (FILLER * (size // len(FILLER) + 1))[:size]
-
-
 class Redactor:
     """Replaces what must not be written."""
 
@@ -75,7 +69,8 @@ class Redactor:
         }
         self._known = sorted(known, key=len, reverse=True)
         self._pattern = _any_of(self._known)
-        self._in_bytes = _any_of([_characters(one.encode("utf-8", "surrogatepass")) for one in self._known])
+        in_bytes = [one.encode("utf-8", "surrogatepass").decode("latin-1") for one in self._known]
+        self._in_bytes = _any_of(in_bytes)
         # Replaced everywhere, these would be found in the scenario's own words.
         self._whole = {text for text in found if text and (len(text) < _LEAST or text in common)}
 
@@ -93,8 +88,7 @@ class Redactor:
     def data(self, data: bytes) -> bytes:
         """Match state of the same size without secrets, addresses and names."""
         # A character for each byte: text in binary data is found too, and no size changes.
-        text = _characters(data)
-        cleaned = _without(text, self._in_bytes, _zeros).encode("latin-1")
+        cleaned = _without(data.decode("latin-1"), self._in_bytes, _zeros).encode("latin-1")
         if cleaned != data:
             self.replaced += 1
         return cleaned
@@ -105,7 +99,7 @@ class Redactor:
         if isinstance(value, str):
             if secret and value:
                 self.replaced += 1
-                return _same_size(len(value))
+                return _repeated(_MARK, len(value))
             inner = parsed(value)
             if inner is not value and (cleaned := self.value(inner)) != inner:
                 return json.dumps(cleaned, ensure_ascii=False, separators=(",", ":"))
@@ -122,7 +116,7 @@ class Redactor:
             return self.value(value)
         if isinstance(value, str):
             self.replaced += 1
-            return filler(len(value))
+            return _repeated(_FILLER, len(value))
         if isinstance(value, Mapping):
             return {self.part(name): self.personal(one) for name, one in value.items()}
         if isinstance(value, (list, tuple)):
@@ -192,17 +186,12 @@ def _any_of(texts: list[str]) -> re.Pattern[str] | None:
     return re.compile("|".join(map(re.escape, texts))) if texts else None
 
 
-def _characters(data: bytes) -> str:
-    return data.decode("latin-1")
-
-
 def _without(text: str, known: re.Pattern[str] | None, replacement: Callable[[str], str]) -> str:
-    if known is not None:
-        text = known.sub(lambda match: _same_size(len(match[0])), text)
-    text = _EMAIL.sub(lambda match: _same_size(len(match[0])), text)
-    text = _TOKEN.sub(lambda match: _same_size(len(match[0])), text)
+    for secret in (known, _EMAIL, _TOKEN):
+        if secret is not None:
+            text = secret.sub(lambda match: _repeated(_MARK, len(match[0])), text)
     text = _ADDRESS.sub(lambda match: replacement(match[0]) if _is_address(match[0]) else match[0], text)
-    return _UUID.sub(_other_id, text)
+    return UUID.sub(_other_id, text)
 
 
 def _is_address(text: str) -> bool:
@@ -228,5 +217,5 @@ def _other_id(match: re.Match[str]) -> str:
     return f"00000000-0000-4000-8000-{blake2s(match[0].encode(), digest_size=6).hexdigest()}"
 
 
-def _same_size(size: int) -> str:
-    return (_MARK * (size // len(_MARK) + 1))[:size]
+def _repeated(text: str, size: int) -> str:
+    return (text * (size // len(text) + 1))[:size]

@@ -39,6 +39,11 @@ class Step:
     """Roles that are waited for."""
 
     @property
+    def message(self) -> str:
+        """The name of its call; "" if it has none."""
+        return "" if self.call is None else self.call.name
+
+    @property
     def verb(self) -> str:
         """What it does, in a word."""
         if self.written is not None:

@@ -18,8 +18,8 @@ from nakama_bots.realtime.socket import Socket
 from nakama_bots.record.capture.proxy import RecordingProxy
 from nakama_bots.record.capture.scribe import Scribe
 from nakama_bots.record.capture.tape import Tape
-from nakama_bots.record.session import tape_of
 from nakama_bots.record.writing.scenario import made_of
+from nakama_bots.record.writing.write import RecordOptions
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.session import Session
@@ -64,8 +64,8 @@ class Recorded:
 
     def __init__(self, bearer: str = "") -> None:
         bearer = bearer or token("11111111-2222-4333-8444-555555555555", "somebody-recorded")
-        self.tape = Tape()
-        self._scribe = Scribe(self.tape)
+        self._scribe = Scribe()
+        self.tape = self._scribe.tape
         self._bearer = {"authorization": f"Bearer {bearer}"}
         self._socket = self._scribe.socket(f"/ws?token={bearer}", {}, 0.0)
         self._at = 0.0
@@ -87,7 +87,7 @@ class Recorded:
 
     def files(self) -> tuple[str, dict[str, Any], str]:
         """The source, the data, and both with the match state as one text."""
-        scenario = made_of(self.tape, Path("mine.py"))
+        scenario = made_of(self.tape, RecordOptions(Path("mine.py")))
         compile(scenario.source, "mine.py", "exec")
         data = orjson.loads(scenario.data)
         state = [base64.b64decode(row[2]) for rows in data["state"].values() for row in rows]
@@ -105,7 +105,7 @@ def recorder(url: str, network: Network | None = None, **options: object) -> Rec
 def stopped(proxy: RecordingProxy) -> Tape:
     """What a recorder has, after its end."""
     proxy.stop()
-    return tape_of(proxy.kept)
+    return proxy.kept.tape()
 
 
 def check_source(path: Path) -> str:

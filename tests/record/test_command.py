@@ -16,10 +16,9 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError
 from nakama_bots.realtime.frames import BINARY, TEXT
 from nakama_bots.record.capture.scribe import Scribe
-from nakama_bots.record.capture.tape import Tape
-from nakama_bots.record.session import RecordOptions, finish
 from nakama_bots.record.state import MOST_STATE
-from nakama_bots.record.writing.scenario import MOST_LINES
+from nakama_bots.record.writing.scenario import MOST_LINES, finish
+from nakama_bots.record.writing.write import RecordOptions
 
 from .conftest import MakeRecorder
 from .support import Game, check_source, stopped
@@ -165,8 +164,8 @@ def test_ten_megabytes_of_state(tmp_path: Path, record: MakeRecorder) -> None:
 
 
 def test_messages_that_are_not_nakamas() -> None:
-    tape = Tape()
-    scribe = Scribe(tape)
+    scribe = Scribe()
+    tape = scribe.tape
     socket = scribe.socket("/ws?token=no-token", {}, 0.0)
     socket.outgoing(TEXT, b"not json", 1.0)
     socket.outgoing(TEXT, b"[1, 2]", 1.0)

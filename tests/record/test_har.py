@@ -15,7 +15,9 @@ import pytest
 from nakama_bots.errors import ConfigError
 from nakama_bots.players.replay import SUFFIX
 from nakama_bots.realtime.protobuf import ProtobufAdapter
-from nakama_bots.record.session import RecordOptions, finish, tape_of_har
+from nakama_bots.record.capture.har import read_har
+from nakama_bots.record.writing.scenario import finish
+from nakama_bots.record.writing.write import RecordOptions
 
 from .support import check_source, token
 
@@ -77,7 +79,7 @@ def test_a_session_in_an_har_file(tmp_path: Path, binary: bool) -> None:
     path.write_text(json.dumps({"log": {"entries": entries}}))
     said: list[str] = []
     scenario = tmp_path / "from_har.py"
-    assert finish(tape_of_har(path), RecordOptions(scenario), said.append)
+    assert finish(read_har(path), RecordOptions(scenario), said.append)
     source = check_source(scenario)
     assert "self.player.api.get_account()" in source
     assert 'with self.player.chat("hall") as room:' in source
@@ -100,7 +102,7 @@ def exported(
     change(sent)
     entries = [entry("GET", f"/ws?token={TOKEN}&format=json", 1.5, "", _webSocketMessages=sent)]
     path.write_text(json.dumps({"log": {"entries": entries}}), encoding=encoding)
-    tape = tape_of_har(path)
+    tape = read_har(path)
     assert all(0 <= call.at < 60 for call in tape.calls)
     return [call.name for call in tape.calls if call.answered]
 
@@ -137,4 +139,4 @@ def test_what_is_no_har_file(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.har"
     path.write_text(text)
     with pytest.raises(ConfigError, match="--har"):
-        tape_of_har(path)
+        read_har(path)

@@ -16,7 +16,6 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.record.capture.proxy import RecordingProxy, server_tls
 from nakama_bots.record.capture.wire import Kept, WireSide
-from nakama_bots.record.session import tape_of
 from nakama_bots.settings.network import Network, Tls
 from nakama_bots.settings.target import Target
 
@@ -132,7 +131,7 @@ def test_a_recording_that_is_full_has_no_holes() -> None:
         kept.keep(wire, WireSide.CLIENT, 1.0, request % len(body) + body)
         kept.keep(wire, WireSide.SERVER, 1.0, answer)
     kept.keep(wire, WireSide.END, 2.0, b"")
-    tape = tape_of(kept)
+    tape = kept.tape()
     assert [call.request for call in tape.calls] == [1]
     assert any("the recording was full" in note for note in tape.notes)
 

@@ -15,8 +15,9 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, NotFound
 from nakama_bots.players.replay import SUFFIX
 from nakama_bots.realtime.protobuf import ProtobufAdapter
-from nakama_bots.record.session import RecordOptions, finish
 from nakama_bots.record.verify import verify
+from nakama_bots.record.writing.scenario import finish
+from nakama_bots.record.writing.write import RecordOptions
 from nakama_bots.settings.resolve import Settings
 
 from .conftest import MakeRecorder

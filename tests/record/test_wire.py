@@ -6,7 +6,6 @@ import pytest
 
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.capture.wire import Kept, WireSide
-from nakama_bots.record.session import tape_of
 
 from .support import Recorded, token
 
@@ -23,7 +22,7 @@ def recorded(*odd: tuple[bytes, bytes]) -> Tape:
         kept.keep(wire, WireSide.CLIENT, 1.0, request)
         kept.keep(wire, WireSide.SERVER, 1.1, answer)
         kept.keep(wire, WireSide.END, 2.0, b"")
-    return tape_of(kept)
+    return kept.tape()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from nakama_bots.errors import ConfigError
 from nakama_bots.realtime.frames import BINARY, TEXT
 from nakama_bots.record.capture.scribe import Scribe, SocketScribe
+from nakama_bots.record.capture.tape import Tape
 
 _FLAG: Final = "--har"
 _ACCEPTED: Final = "an HAR file: JSON with log.entries"
@@ -22,8 +23,8 @@ _MILLISECONDS: Final = 1e11
 _MESSAGES: Final = ("_webSocketMessages", "webSocketMessages")
 
 
-def read(path: Path, scribe: Scribe) -> None:
-    """Write an HAR file on the scribe's tape; ``ConfigError`` if it is not one."""
+def read_har(path: Path) -> Tape:
+    """What an HAR file has; ``ConfigError`` if it is not one."""
     try:
         # Not orjson: other tools' files have a byte order mark, or half of a surrogate pair.
         document = json.loads(path.read_bytes())
@@ -36,12 +37,14 @@ def read(path: Path, scribe: Scribe) -> None:
         raise ConfigError(_FLAG, str(path), _ACCEPTED) from None
     starts = [start for entry in entries if (start := _start(entry)) is not None]
     first = min(starts, default=0.0)
+    scribe = Scribe()
     for entry in entries:
         try:
             _entry(entry, first, scribe)
         except (KeyError, TypeError, ValueError, AttributeError):
             scribe.tape.note(f"an entry of {path.name} is not as HAR has it: left out")
     scribe.tape.sort()
+    return scribe.tape
 
 
 def _start(entry: Any) -> float | None:

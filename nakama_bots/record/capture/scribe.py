@@ -35,8 +35,8 @@ _SILENT: Final = frozenset(key for key, reply in REPLIES.items() if reply is Rep
 class Scribe:
     """Fills ``tape``. Times are seconds since the recording began."""
 
-    def __init__(self, tape: Tape) -> None:
-        self.tape = tape
+    def __init__(self) -> None:
+        self.tape = Tape()
 
     def rest(
         self,

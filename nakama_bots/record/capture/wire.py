@@ -13,6 +13,7 @@ from typing import Final
 from nakama_bots.realtime.frames import FrameReader
 from nakama_bots.record.capture.http import HttpMessage, HttpReader, UnreadableHttp
 from nakama_bots.record.capture.scribe import Scribe, SocketScribe
+from nakama_bots.record.capture.tape import Tape
 
 MOST_KEPT: Final = 256 * 1024 * 1024
 """Bytes that a recording keeps in memory."""
@@ -62,8 +63,9 @@ class Kept:
         self.size += len(data)
         wire.pieces.append((side, at, data))
 
-    def read(self, scribe: Scribe) -> None:
-        """Write everything on the scribe's tape."""
+    def tape(self) -> Tape:
+        """What was recorded."""
+        scribe = Scribe()
         for problem in self.problems:
             scribe.tape.note(problem)
         for wire in self.wires:
@@ -73,6 +75,7 @@ class Kept:
                 f"the recording was full: {self.left_out:,} bytes after the first {self.limit:,} are left out"
             )
         scribe.tape.sort()
+        return scribe.tape
 
 
 class _Reading:

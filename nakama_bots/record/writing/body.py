@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from nakama_bots.record.acts import Act
 from nakama_bots.record.capture.tape import WS, TapedCall, objects, whole
 from nakama_bots.record.correlate import Document, Event, Mixed, Own, Path, Ref
 from nakama_bots.record.plan import ScenarioPlan
-from nakama_bots.record.steps import Part, Step, refs_of
-from nakama_bots.record.writing.code import Invoke, Item, Raw, Text, has_sources
+from nakama_bots.record.steps import Part, Step, refs_of, value_of
+from nakama_bots.record.writing.code import Invoke, Item, Raw, Text, has_sources, new_name
 from nakama_bots.record.writing.invoke import UNWRAPPED, Written
 from nakama_bots.record.writing.nodes import Node
 from nakama_bots.rest.documents import READERS
@@ -39,9 +38,7 @@ class _Names:
 
     def new(self, wanted: str, key: int, index: int, until: int, kind: str = "Any") -> str:
         """A name from step ``index`` to step ``until``; one that is not needed any more may have it again."""
-        found, number = wanted, 2
-        while self._until.get(found, -1) > index:
-            found, number = f"{wanted}_{number}", number + 1
+        found = new_name(wanted, [name for name, last in self._until.items() if last > index])
         self._until[found] = until
         self.kinds.setdefault(found, kind)
         self.of[key] = found
@@ -219,15 +216,13 @@ class RoleBody:
         if not isinstance(first, Ref) or first.role is not self._part.role or 0 not in first.path:
             return None
         place = first.path.index(0)
-        if len(value) == 1 and len(_listed(first.event, first.path[:place])) != 1:
+        before, after = first.path[:place], first.path[place + 1 :]
+        listed = replace(first, path=before)
+        if len(value) == 1 and len(value_of(listed)) != 1:
             return None
-        wanted = [
-            replace(first, path=(*first.path[:place], i, *first.path[place + 1 :])) for i in range(len(value))
-        ]
-        if list(value) != wanted:
+        if list(value) != [replace(first, path=(*before, i, *after)) for i in range(len(value))]:
             return None
-        source = self._source(replace(first, path=first.path[:place]))
-        return Raw(f"[{_path('one', first.event, first.path[place + 1 :])} for one in {source}]")
+        return Raw(f"[{_path('one', first.event, after)} for one in {self._source(listed)}]")
 
     def _source(self, ref: Ref | Own) -> str:
         if isinstance(ref, Own):
@@ -237,7 +232,7 @@ class RoleBody:
             return f"crew.members[{index}].{'user_id' if ref.what == 'user_id' else 'session.username'}"
         if ref.role is not self._part.role:
             return self._names.heard[id(ref.event), ref.path]
-        act = _act_of(self._part, ref.event)
+        act = self._part.acting.opening(ref.event)
         if act is not None:
             return f"{self._names.of[id(act)]}.id"
         name = self._names.of.get(id(ref.event))
@@ -258,25 +253,10 @@ def _last_uses(part: Part) -> dict[Any, int]:
     return last
 
 
-def _listed(event: Event, path: Path) -> Sequence[Any]:
-    """What an answer has at a path, if it is a list."""
-    found: Any = event.answer if isinstance(event, TapedCall) else event.body
-    for one in path:
-        try:
-            found = found[one]
-        except (KeyError, IndexError, TypeError):
-            return ()
-    return found if isinstance(found, list) else ()
-
-
 def _block(outer: list[Node], expression: Invoke, name: str) -> list[Node]:
     node = Node(expression, "with ", f" as {name}:")
     outer.append(node)
     return node.body
-
-
-def _act_of(part: Part, event: Event) -> Act | None:
-    return next((act for act in part.acting.acts if act.call is event), None)
 
 
 def _path(name: str, event: Event, path: Path) -> str:

@@ -6,7 +6,7 @@ A call that is too long for a line has its arguments on a line of their own, or 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -47,12 +47,8 @@ class Item:
     key: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
-    """A mapping with the entries of another one first: ``{**DATA.values["order"], "owner": user_id}``."""
-
-    mapping: Any
-    more: Mapping[Any, Any]
+UNPACKED: Final = Raw("**")
+"""The key of a mapping whose entries another mapping has: ``{**DATA.values["order"], "owner": user_id}``."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +68,11 @@ def new_name(wanted: str, taken: Container[str], gap: str = "_") -> str:
     return next(name for name in names if name not in taken)
 
 
+def word_of(text: str, default: str) -> str:
+    """Return ``text`` as a part of a name: letters, digits and underscores; ``default`` if it has none."""
+    return "".join(one if one.isalnum() else "_" for one in text).strip("_").lower() or default
+
+
 def quoted(text: str) -> str:
     """A literal of ``text`` with the quotes that the formatter prefers."""
     shown = repr(text)
@@ -86,21 +87,33 @@ def flat(value: Any) -> str:
     for kind, shown in _SHOWN:
         if isinstance(value, kind):
             return shown(value)
-    return repr(value)
+    opening, items, closing = _parts(value)
+    if not opening:
+        return repr(value)
+    last = "," if isinstance(value, tuple) and len(value) == 1 else ""
+    return f"{opening}{_row(items)}{last}{closing}"
+
+
+def _parts(value: Any) -> tuple[str, list[tuple[str, Any]], str]:
+    """The brackets of an expression, and what is between them, each item after a text; "" if it has none."""
+    if isinstance(value, Invoke):
+        named = [(f"{name}=", one) for name, one in value.named]
+        return f"{value.function}(", [*(("", one) for one in value.positional), *named], ")"
+    if isinstance(value, Mapping):
+        return "{", [("**" if key is UNPACKED else f"{flat(key)}: ", one) for key, one in value.items()], "}"
+    if isinstance(value, (list, tuple)):
+        opening, closing = "[]" if isinstance(value, list) else "()"
+        return opening, [("", one) for one in value], closing
+    return "", [], ""
+
+
+def _row(items: Sequence[tuple[str, Any]]) -> str:
+    return ", ".join(before + flat(one) for before, one in items)
 
 
 def _bytes(value: bytes) -> str:
     shown = repr(value)
     return f'b"{shown[2:-1]}"' if shown[1] == "'" and b'"' not in value else shown
-
-
-def _mapping(value: Mapping[Any, Any]) -> str:
-    return "{" + ", ".join(f"{flat(key)}: {flat(one)}" for key, one in value.items()) + "}"
-
-
-def _tuple(value: tuple[Any, ...]) -> str:
-    inner = ", ".join(map(flat, value))
-    return f"({inner},)" if len(value) == 1 else f"({inner})"
 
 
 def width_for(path: Path) -> int:
@@ -137,48 +150,35 @@ def statement_of_import(module: str, names: Sequence[str], width: int) -> list[s
 
 
 def _split(value: Any, depth: int, before: str, after: str, width: int) -> list[str]:
-    pad = _INDENT * depth
-    inner: list[str] = []
-    if isinstance(value, Invoke):
-        opening, closing = f"{value.function}(", ")"
-        together = f"{pad}{_INDENT}{', '.join(_arguments(value))}"
-        # Not after ``with``, where a formatter has other ways to split.
-        if len(together) <= width and not before.startswith("with "):
-            inner = [together] if _arguments(value) else []
-        else:
-            for one in value.positional:
-                inner += statement(one, depth + 1, after=",", width=width)
-            for name, one in value.named:
-                inner += statement(one, depth + 1, f"{name}=", ",", width)
-    elif isinstance(value, Mapping):
-        opening, closing = "{", "}"
-        for key, one in value.items():
-            inner += statement(one, depth + 1, f"{flat(key)}: ", ",", width)
-    elif isinstance(value, Unpacked):
-        opening, closing = "{", "}"
-        inner += statement(value.mapping, depth + 1, "**", ",", width)
-        for key, one in value.more.items():
-            inner += statement(one, depth + 1, f"{flat(key)}: ", ",", width)
-    elif isinstance(value, (list, tuple)):
-        opening, closing = ("[", "]") if isinstance(value, list) else ("(", ")")
-        for one in value:
-            inner += statement(one, depth + 1, after=",", width=width)
-    if not inner:
+    opening, items, closing = _parts(value)
+    if not items:
         return []
+    pad = _INDENT * depth
+    inner = [f"{pad}{_INDENT}{_row(items)}"]
+    # Not after ``with``, where a formatter has other ways to split.
+    if not isinstance(value, Invoke) or len(inner[0]) > width or before.startswith("with "):
+        inner = [line for text, one in items for line in statement(one, depth + 1, text, ",", width)]
     return [f"{pad}{before}{opening}", *inner, f"{pad}{closing}{after}"]
+
+
+def sources(value: Any) -> Iterator[str]:
+    """The source of each part of an expression that is no literal."""
+    if isinstance(value, (Raw, Variable)):
+        yield flat(value)
+    elif isinstance(value, Text):
+        yield from (one.text for one in value.pieces if isinstance(one, Raw))
+    elif isinstance(value, Item):
+        yield value.mapping
+        yield from sources(value.key)
+    elif isinstance(value, Invoke):
+        yield value.function
+    for _, one in _parts(value)[1]:
+        yield from sources(one)
 
 
 def has_sources(value: Any) -> bool:
     """Whether an expression has more than literals."""
-    if isinstance(value, (Raw, Text, Invoke, Item, Unpacked, Variable)):
-        return True
-    if isinstance(value, Mapping):
-        return any(map(has_sources, value.values()))
-    return isinstance(value, (list, tuple)) and any(map(has_sources, value))
-
-
-def _arguments(call: Invoke) -> list[str]:
-    return [*map(flat, call.positional), *(f"{name}={flat(one)}" for name, one in call.named)]
+    return next(sources(value), None) is not None
 
 
 def _mixed(value: Text) -> str:
@@ -194,12 +194,7 @@ _SHOWN: Final[tuple[tuple[Any, Callable[[Any], str]], ...]] = (
     (Raw, lambda value: value.text),
     (Variable, lambda value: f"base64.b64decode({value.name})" if value.packed else value.name),
     (Item, lambda value: f"{value.mapping}[{flat(value.key)}]"),
-    (Unpacked, lambda value: "{" + f"**{flat(value.mapping)}, " + _mapping(value.more)[1:]),
     (Text, _mixed),
-    (Invoke, lambda value: f"{value.function}({', '.join(_arguments(value))})"),
     (str, quoted),
     (bytes, _bytes),
-    (Mapping, _mapping),
-    (tuple, _tuple),
-    (list, lambda value: f"[{', '.join(map(flat, value))}]"),
 )

@@ -134,7 +134,7 @@ class Helpers:
         free = [
             name
             for name in self._locals
-            if any(name in names_in(node.expression) or name in _pause_names(node) for node in walk(body))
+            if any(name in names_in(node.expression) | names_in(node.pause) for node in walk(body))
             and not _assigned_first(body, name)
         ]
         if (set(free) & assigned) - used or len(merge.variables) + len(free) > _MOST_PARAMETERS:
@@ -162,10 +162,6 @@ def _lists(nodes: list[Node]) -> Iterator[list[Node]]:
     for node in nodes:
         if node.body:
             yield from _lists(node.body)
-
-
-def _pause_names(node: Node) -> set[str]:
-    return {node.pause.name} if isinstance(node.pause, Variable) else set()
 
 
 def _assigned_first(body: Sequence[Node], name: str) -> bool:

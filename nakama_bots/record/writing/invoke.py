@@ -14,7 +14,7 @@ from nakama_bots.record import routes
 from nakama_bots.record.acts import Act, bot_query
 from nakama_bots.record.capture.tape import TapedCall, fields, objects, whole
 from nakama_bots.record.correlate import Document, parsed
-from nakama_bots.record.writing.code import Raw
+from nakama_bots.record.writing.code import Raw, word_of
 
 # Message -> method of the socket, and the fields that are its first arguments; further ones go by name.
 _SOCKET: Final[Mapping[str, tuple[str, ...]]] = {
@@ -89,7 +89,7 @@ class Written:
         for verb in ("list_", "get_", "create_", "write_", "read_", "join_"):
             name = name.removeprefix(verb)
         word = NOUNS.get(self.method.rpartition(".")[2], name)
-        word = "".join(one if one.isalnum() else "_" for one in word).strip("_").lower() or "answer"
+        word = word_of(word, "answer")
         return word if word[0].isalpha() else f"answer_{word}"
 
 

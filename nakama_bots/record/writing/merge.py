@@ -7,7 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from nakama_bots.record.writing.code import Invoke, Item, Raw, Text, Variable, flat, has_sources, new_name
+from nakama_bots.record.writing.code import (
+    Invoke,
+    Item,
+    Raw,
+    Text,
+    Variable,
+    flat,
+    has_sources,
+    new_name,
+    word_of,
+)
 from nakama_bots.record.writing.nodes import Node, argument_name, plural, walk
 
 _AS_THEY_ARE: Final = ("crew.done", "crew.after", "crew.hear", "crew.share")
@@ -115,7 +125,7 @@ class Merge:
         return found
 
     def _name(self, hint: str) -> str:
-        name = "".join(one if one.isalnum() else "_" for one in hint.lower()).strip("_")[:_MOST_NAME] or "value"
+        name = word_of(hint, "value")[:_MOST_NAME]
         name = name if name[0].isalpha() and name not in ("id", "type", "open", "from") else f"the_{name}"
         found = new_name(name, self._used)
         self._used.add(found)

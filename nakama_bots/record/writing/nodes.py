@@ -11,14 +11,14 @@ from typing import Any, Final
 import orjson
 
 from nakama_bots.record.writing.code import (
+    UNPACKED,
     Invoke,
     Item,
-    Raw,
-    Text,
-    Unpacked,
     Variable,
     flat,
     has_sources,
+    new_name,
+    sources,
     statement,
 )
 
@@ -54,28 +54,7 @@ class Node:
 
 def names_in(value: Any) -> set[str]:
     """The names that an expression has, of whatever kind."""
-    return set(_WORD.findall(flat(_bare(value))))
-
-
-def _bare(value: Any) -> Any:
-    """An expression without its literals."""
-    bare: Any = 0
-    if isinstance(value, Invoke):
-        named = tuple((name, _bare(one)) for name, one in value.named)
-        bare = replace(value, positional=tuple(map(_bare, value.positional)), named=named)
-    elif isinstance(value, Item):
-        bare = Item(value.mapping, _bare(value.key))
-    elif isinstance(value, Unpacked):
-        bare = Unpacked(_bare(value.mapping), {key: _bare(one) for key, one in value.more.items()})
-    elif isinstance(value, Mapping):
-        bare = [_bare(one) for one in value.values()]
-    elif isinstance(value, (list, tuple)):
-        bare = [_bare(one) for one in value]
-    elif isinstance(value, Text):
-        bare = [one for one in value.pieces if isinstance(one, Raw)]
-    elif has_sources(value):
-        bare = value
-    return bare
+    return {name for source in sources(value) for name in _WORD.findall(source)}
 
 
 def walk(nodes: Sequence[Node]) -> Iterator[Node]:
@@ -150,14 +129,9 @@ class Layout:
         if not variables:
             over = Invoke("range", (over,))
         elif isinstance(over, list) and not has_sources(over):
-            line = f"{'    ' * depth}{before}{flat(tuple(over))}:"
-            hint = variables[0].name if len(variables) == 1 else "rows"
-            long = len(line) > self._width
-            over = (
-                Item(VALUES, self._stored(over, hint if hint.endswith("s") else f"{hint}s"))
-                if long
-                else tuple(over)
-            )
+            rows, over = over, tuple(over)
+            if len(f"{'    ' * depth}{before}{flat(over)}:") > self._width:
+                over = Item(VALUES, self._stored(rows, plural(variables)))
         return statement(over, depth, before, ":", self._width)
 
     def _moved(self, expression: Any) -> Any:
@@ -167,8 +141,7 @@ class Layout:
         arguments = [*expression.positional, *(one for _, one in expression.named)]
         places = sorted(range(len(arguments)), key=lambda i: -len(flat(arguments[i])))
         for place in places:
-            hint = self._hint(expression, place)
-            made = self._out_of_line(arguments[place], hint)
+            made = self._out_of_line(arguments[place], self._hint(expression, place))
             if made is None:
                 continue
             arguments[place] = made
@@ -187,7 +160,7 @@ class Layout:
             plain = {name: one for name, one in value.items() if not has_sources(one)}
             more = {name: one for name, one in value.items() if has_sources(one)}
             if len(flat(plain)) >= _LEAST_MOVED:
-                made = Unpacked(Item(VALUES, self._stored(plain, hint)), more)
+                made = {UNPACKED: Item(VALUES, self._stored(plain, hint)), **more}
         elif has_sources(value) or len(flat(value)) < _LEAST_MOVED:
             pass
         elif isinstance(value, bytes):
@@ -207,9 +180,7 @@ class Layout:
     def _stored(self, value: Any, hint: str) -> str:
         """The key of a value in the data file."""
         value = orjson.loads(orjson.dumps(value))  # as it is read again
-        key, number = hint, 2
-        while key in self._values and self._values[key] != value:
-            key, number = f"{hint} {number}", number + 1
+        key = new_name(hint, [key for key, one in self._values.items() if one != value], " ")
         self._values[key] = value
         return key
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
-from nakama_bots.realtime.catalog import REPLIES, Reply
-from nakama_bots.record import pace
 from nakama_bots.record.plan import ScenarioPlan
-from nakama_bots.record.redact import Redactor
-from nakama_bots.record.roles import Role
 from nakama_bots.record.steps import Part
 from nakama_bots.record.writing.body import WAIT, RoleBody
-from nakama_bots.record.writing.code import WIDTH, Invoke, Raw, flat, statement, statement_of_import
+from nakama_bots.record.writing.code import Invoke, Raw, flat, statement, statement_of_import, width_for
 from nakama_bots.record.writing.helpers import Function, Helpers
 from nakama_bots.record.writing.loops import Loops
 from nakama_bots.record.writing.nodes import Layout, Node, names_in, walk
@@ -30,30 +30,37 @@ _OFTEN: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    """``pace``: thinking or recorded; ``state``: replay or model; ``class_name`` of the user class."""
+class RecordOptions:
+    """How a scenario is written to ``output``: ``pace`` thinking or recorded, ``state`` replay or model."""
 
-    class_name: str
+    output: Path
     pace: str = "thinking"
     state: str = "replay"
-    width: int = WIDTH
-    """Characters of a line."""
+    keep_texts: bool = False
+
+    @property
+    def class_name(self) -> str:
+        """``my_game.py`` has the user class ``MyGame``."""
+        words = filter(None, re.split(r"[^0-9A-Za-z]+", self.output.stem))
+        name = "".join(word[0].upper() + word[1:] for word in words) or "Recorded"
+        return name if name[0].isalpha() else f"Recorded{name}"
 
 
 class Writer:
     """Writes one plan."""
 
-    def __init__(self, plan: ScenarioPlan, choices: Choices, least: int = LEAST[0]) -> None:
+    def __init__(self, plan: ScenarioPlan, options: RecordOptions, least: int = LEAST[0]) -> None:
         plan.values.clear()
         self._least = least
         self._plan = plan
-        self._choices = choices
+        self._options = options
+        self._width = width_for(options.output)
         self._together = len(plan.parts) > 1
-        self._thinking = choices.pace == "thinking"
+        self._thinking = options.pace == "thinking"
         self._pauses = [one.seconds for part in plan.parts for one in part.steps if one.kind == "pause"]
         self._new_accounts = any(part.role.needs_new_account for part in plan.parts)
         self._errors: set[str] = set()
-        self._layout = Layout(plan.values, choices.width, thinking=self._thinking)
+        self._layout = Layout(plan.values, self._width, thinking=self._thinking)
 
     def source(self) -> str:
         """The whole file."""
@@ -63,23 +70,27 @@ class Writer:
             _drop_unused(one.body)
         bodies = [self._function(one, index) for index, one in enumerate(functions)]
         text = "\n".join(line for body in bodies for line in body)
-        lines = [*self._head(), *self._imports(text), "", *self._constants(text), "", *self._class(text)]
+        number = len(self._plan.parts)
+        who = "one player" if number == 1 else f"{number} players who meet"
+        lines = [f'"""Recorded with nakama-bots record: {who}."""', "", *self._imports(text), ""]
+        lines += ["DATA = Replay.beside(__file__)", "", ""] if "DATA." in text else [""]
+        lines += self._class(text)
         for body in bodies:
             lines += ["", *body]
         return "\n".join(lines) + "\n"
 
     def _height(self, functions: list[Function]) -> int:
-        draft = Layout({}, self._choices.width, thinking=self._thinking)
+        draft = Layout({}, self._width, thinking=self._thinking)
         return sum(len(draft.lines(one.body, 2)) + 3 for one in functions)
 
     def _functions(self, *, often: int) -> list[Function]:
         """The roles, and what they share."""
         # Lines are counted before all of a statement is known: what does not fit is not kept.
-        draft = Layout({}, self._choices.width, thinking=self._thinking)
+        draft = Layout({}, self._width, thinking=self._thinking)
         kinds: dict[str, str] = {}
         roles = []
         for part in self._plan.parts:
-            body = RoleBody(self._plan, part, thinking=self._thinking, model=self._choices.state == "model")
+            body = RoleBody(self._plan, part, thinking=self._thinking, model=self._options.state == "model")
             nodes = body.nodes()
             self._errors |= body.errors
             kinds.update(body.kinds)
@@ -101,13 +112,13 @@ class Writer:
         parameters = ["self", *(f"{name}: {kind}" for name, kind in function.parameters)]
         line = f"    def {function.name}({', '.join(parameters)}) -> {function.gives}:"
         lines = [line]
-        if len(line) > self._choices.width:
+        if len(line) > self._width:
             lines = [
                 f"    def {function.name}(",
                 f"        {', '.join(parameters)}",
                 f"    ) -> {function.gives}:",
             ]
-            if len(lines[1]) > self._choices.width:
+            if len(lines[1]) > self._width:
                 lines[1:2] = [f"        {one}," for one in parameters]
         lines.append(f'        """{function.doc}"""')
         if not self._together and not index:
@@ -123,11 +134,6 @@ class Writer:
                 node.expression = _renamed(node.expression, f"{_API}.", "api.")
         return lines + self._layout.lines(body, depth)
 
-    def _head(self) -> list[str]:
-        number = len(self._plan.parts)
-        who = "one player" if number == 1 else f"{number} players who meet"
-        return [f'"""Recorded with nakama-bots record: {who}."""', ""]
-
     def _imports(self, text: str) -> list[str]:
         modules = [name for name in ("base64", "json", "math", "random") if f"{name}." in text]
         lines = [f"import {name}" for name in modules]
@@ -141,28 +147,20 @@ class Writer:
         names += ["Replay"] if "DATA." in text else []
         names += [one for one in ("ChatRoom", "Crew", "Inbox", "Match", "Party", "Player") if _typed(text, one)]
         names.sort(key=lambda name: (name[0].islower(), name))
-        lines += statement_of_import("nakama_bots", names, self._choices.width)
+        lines += statement_of_import("nakama_bots", names, self._width)
         if self._errors:
-            lines += statement_of_import("nakama_bots.errors", sorted(self._errors), self._choices.width)
-        return lines
-
-    def _constants(self, text: str) -> list[str]:
-        lines: list[str] = []
-        if "DATA." in text:
-            lines += ["DATA = Replay.beside(__file__)", ""]
+            lines += statement_of_import("nakama_bots.errors", sorted(self._errors), self._width)
         return lines
 
     def _class(self, text: str) -> list[str]:
-        lines = [f"class {self._choices.class_name}(NakamaUser):", f'    """{self._doc()}"""', ""]
+        lines = [f"class {self._options.class_name}(NakamaUser):", f'    """{self._doc()}"""', ""]
         if not any(part.role.sockets for part in self._plan.parts):
             lines.append("    needs_socket = False")
         if any(part.role.appears_online for part in self._plan.parts):
             lines.append("    appear_online = True")
         lines.append("    wait_time = between(0.5, 1.5)")
         if "self.think(" in text:
-            fitted = pace.fitted(self._pauses)
-            numbers = f"median={fitted.median}, spread={fitted.spread}, longest={fitted.longest}"
-            lines.append(f"    think = thinking({numbers})  # from {fitted.number} pauses")
+            lines.append(f"    think = {_thinking(self._pauses)}  # from {len(self._pauses)} pauses")
         if self._together:
             lines += ["", "    @task", "    def play(self) -> None:"]
             lines += ['        """Meet the others and take a role."""', *self._meeting()]
@@ -188,10 +186,10 @@ class Writer:
             lines, depth = [f"        with {meet}"], 3
         else:
             lines, depth = [f"        with {new}, {meet}"], 3
-            if len(lines[0]) > self._choices.width:
+            if len(lines[0]) > self._width:
                 lines, depth = [f"        with {new}:", f"            with {meet}"], 4
         roles = tuple(Raw(f"self.{part.role.name}") for part in self._plan.parts)
-        lines += statement(roles, depth, after="[crew.index](crew)", width=self._choices.width)
+        lines += statement(roles, depth, after="[crew.index](crew)", width=self._width)
         return [*lines, f"{'    ' * depth}crew.wait()"]
 
 
@@ -203,6 +201,13 @@ def _drop_unused(nodes: list[Node]) -> None:
             node.assigned & names_in(one.expression) for one in walk(node.body)
         ):
             node.after = ":"
+
+
+def _thinking(pauses: Sequence[float]) -> str:
+    """The source of the log-normal distribution of these pauses."""
+    logs = list(map(math.log, pauses))
+    median, spread = math.exp(statistics.fmean(logs)), statistics.pstdev(logs)
+    return f"thinking(median={round(median, 2)}, spread={round(spread, 2)}, longest={round(max(pauses), 2)})"
 
 
 def _typed(text: str, name: str) -> bool:
@@ -236,17 +241,3 @@ _ACTS: Final = {
     "lead_party": "lead a party",
     "join_party": "join a party",
 }
-
-
-def role_calls(role: Role, redactor: Redactor) -> list[list[str]]:
-    """Return what a verification compares: kind, name and outcome of each call."""
-    return [
-        [call.kind, redactor.part(call.name), call.error or "ok"]
-        for call in role.calls
-        if call.answered and REPLIES.get(call.name) is not Reply.NONE
-    ]
-
-
-def role_sends(role: Role) -> int:
-    """Return how many messages a role sent to matches."""
-    return sum(call.name == "match_data_send" for call in role.calls)
