@@ -7,7 +7,7 @@ import dataclasses
 import os
 from typing import Any, Final
 
-from nakama_bots.cli.inputs import argument
+from nakama_bots.cli.inputs import add_rows, argument
 from nakama_bots.cli.server_flags import add_server_flags
 from nakama_bots.emulator.options import Options
 from nakama_bots.emulator.server import faults
@@ -158,17 +158,8 @@ def _variable(text: str) -> tuple[str, str]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of this subcommand, with the defaults of ``Options``."""
-    defaults = Options()
-    for name, kind, text in _ARGUMENTS:
-        default = getattr(defaults, name)
-        parser.add_argument(
-            "--" + name.replace("_", "-"),
-            type=argument(kind),
-            # No "(default: ..)" for options without a default, nor for keys, which the environment may set.
-            default=argparse.SUPPRESS if default in ("", None) or name in _KEYS else default,
-            metavar=name.rsplit("_", 1)[-1].upper(),
-            help=text,
-        )
+    # The environment may set a key: it has no default to show.
+    add_rows(parser, _ARGUMENTS, Options(), unset=_KEYS)
     for name, most in _LIMITS.items():
         parser.add_argument(
             f"--max-{name}",
@@ -211,7 +202,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=VALUE",
         help="variable that modules read from context.env, as Nakama's runtime.env; may be repeated",
     )
-    add_server_flags(parser)
+    kinds = {name: kind for name, kind, _ in _ARGUMENTS}
+    add_server_flags(parser, kinds, [name for name, _ in _FLAGS])
     parser.add_argument(
         "--log", action="append", default=[], choices=("requests",), help="what to log on stderr"
     )
@@ -219,25 +211,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM, SIGINT or the end of the lifeline, and return the exit code."""
-    given: dict[str, Any] = {name: getattr(arguments, name, None) for name, _, _ in _ARGUMENTS}
+    names = [name for name, _, _ in _ARGUMENTS] + [name for name, _ in _FLAGS]
+    given: dict[str, Any] = {name: getattr(arguments, name, None) for name in names}
     for name in _KEYS:
         if given[name] is None:
             given[name] = os.environ.get(f"NAKAMA_{name.upper()}") or None
         else:
             given[name] = read_secret("--" + name.replace("_", "-"), given[name])
-    options = dataclasses.replace(
-        Options(), **{name: value for name, value in given.items() if value is not None}
-    )
-    flags: dict[str, Any] = {name: getattr(arguments, name) for name, _ in _FLAGS}
-    options = dataclasses.replace(
-        options,
+    options = Options(
         limits=StoreLimits(**{name: getattr(arguments, f"max_{name}") for name in _LIMITS}),
         modules=tuple(arguments.module),
         faults=tuple(arguments.fault),
         allow_http=tuple(arguments.allow_http),
         env=tuple(arguments.env),
         log_requests="requests" in arguments.log,
-        **flags,
+        **{name: value for name, value in given.items() if value is not None},
     )
     if bool(options.tls_cert) != bool(options.tls_key):
         missing = "--tls-cert" if options.tls_key else "--tls-key"

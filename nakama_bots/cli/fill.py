@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import fields
 from typing import Any, Final
 
-from nakama_bots.cli.inputs import argument
+from nakama_bots.cli.inputs import add_rows
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.exit_codes import ExitCode
@@ -113,16 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="prefix of the user names of other bots; may be repeated",
     )
     parser.add_argument("--json-lines", action="store_true", help="print one JSON object per second on stdout")
-    defaults = FillOptions()
-    for name, kind, text in _OPTIONS:
-        default = getattr(defaults, name)
-        parser.add_argument(
-            "--" + name.replace("_", "-"),
-            type=argument(kind),
-            default=argparse.SUPPRESS if default in ("", None) else default,
-            metavar=name.rsplit("_", 1)[-1].upper(),
-            help=text,
-        )
+    add_rows(parser, _OPTIONS, FillOptions())
     options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,27 @@ def argument(kind: Kind) -> Callable[[str], Any]:
             raise argparse.ArgumentTypeError(msg) from None
 
     return read
+
+
+def add_rows(
+    parser: argparse.ArgumentParser,
+    rows: Iterable[tuple[str, Kind, str]],
+    defaults: object,
+    unset: Collection[str] = (),
+) -> None:
+    """Add an option for each row: a field of ``defaults``, how its text is read, and its help.
+
+    One without a default, or in ``unset``, is not in the namespace unless it is given.
+    """
+    for name, kind, text in rows:
+        default = getattr(defaults, name)
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            type=argument(kind),
+            default=argparse.SUPPRESS if default in ("", None) or name in unset else default,
+            metavar=name.rsplit("_", 1)[-1].upper(),
+            help=text,
+        )
 
 
 seconds: Final = argument(duration())

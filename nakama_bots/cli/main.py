@@ -7,33 +7,16 @@ import importlib
 import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from nakama_bots import __version__
 from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
-
-@dataclass(frozen=True, slots=True)
-class Subcommand:
-    """A subcommand: its line of help, its arguments, and the function that runs it (returns the exit code)."""
-
-    help: str
-    add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], int]
-
-
 NAMES: Final = (
     "baseline", "capacity", "cleanup", "compare", "completion", "doctor", "emulator", "explain", "fill", "gate",
     "history", "init", "record", "report", "scenarios", "schema", "settings",
 )  # fmt: skip
-
-
-def subcommands(names: Sequence[str] = NAMES) -> dict[str, Subcommand]:
-    """Import and return these subcommands. The emulator, for example, needs neither gevent nor reports."""
-    modules: dict[str, Any] = {name: importlib.import_module(f"nakama_bots.cli.{name}") for name in names}
-    return {name: Subcommand(one.HELP, one.add_arguments, one.run) for name, one in modules.items()}
 
 
 class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -49,19 +32,18 @@ class _CommandParser(argparse.ArgumentParser):
 
 
 def parser(names: Sequence[str] = NAMES) -> argparse.ArgumentParser:
-    """Return the parser for these subcommands."""
+    """Return the parser for these subcommands, each of a module of its own: a run imports only what it needs.
+
+    The module has ``HELP``, ``add_arguments(parser)`` and ``run(arguments)``, which returns the exit code.
+    """
     top = _CommandParser(prog="nakama-bots", description="Load testing and bots for the Nakama game server.")
     top.add_argument("--version", action="version", version=f"nakama-bots {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="|".join(NAMES))
-    for name, subcommand in subcommands(names).items():
-        sub = commands.add_parser(
-            name,
-            help=subcommand.help,
-            description=subcommand.help,
-            formatter_class=_Formatter,
-        )
-        subcommand.add_arguments(sub)
-        sub.set_defaults(run=subcommand.run)
+    for name in names:
+        module: Any = importlib.import_module(f"nakama_bots.cli.{name}")
+        sub = commands.add_parser(name, help=module.HELP, description=module.HELP, formatter_class=_Formatter)
+        module.add_arguments(sub)
+        sub.set_defaults(run=module.run)
     return top
 
 
