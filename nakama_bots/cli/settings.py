@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:  # noqa: ARG001
 
 
 def _entry(setting: Setting) -> str:
-    text = f"{setting.help}; {setting.accepted}; default {_default(setting)}"
+    text = f"{setting.help}; {setting.kind.accepted}; default {_default(setting)}"
     body = textwrap.fill(text, _WIDTH, initial_indent="    ", subsequent_indent="    ")
     return f"{setting.flag}   {setting.variable}   {setting.name} = ..\n{body}"
 

@@ -20,7 +20,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, count, pairwise
 from math import sqrt
 from pathlib import Path
 from typing import Any, Final
@@ -97,13 +97,8 @@ class Curve:
         lines = self._lines
         self.jumps = [line.start for before, line in pairwise(lines) if before.last != line.first]
 
-    def at(self, elapsed: float) -> float:
-        """The value at ``elapsed`` seconds; 0 after the end."""
-        line = self._line(elapsed)
-        return line.at(elapsed) if line is not None else 0.0
-
     def ahead(self, elapsed: float, seconds: float) -> float:
-        """The value ``seconds`` later, or before the next jump or the end when that comes first."""
+        """The value ``seconds`` later, or before the next jump or the end if that is earlier; 0 after it."""
         until = min(elapsed + seconds, self.next_edge(elapsed))
         line = next((line for line in self._lines if elapsed < line.end and until <= line.end), None)
         return line.at(until) if line is not None else 0.0
@@ -122,9 +117,6 @@ class Curve:
             if index == len(lines):
                 return
             yield lines[index][0].time_of(area)
-
-    def _line(self, elapsed: float) -> _Line | None:
-        return next((line for line in self._lines if elapsed < line.end), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,10 +195,6 @@ class LoadProfile:
         """How many users there may be at once."""
         return self.open.max_in_flight if self.open is not None else round(self.curve.peak)
 
-    def users(self, elapsed: float) -> int:
-        """Users at ``elapsed`` seconds."""
-        return round(self.curve.at(elapsed))
-
     def of_trial(self, rate: float, warmup: float) -> LoadProfile:
         """The open model of a trial of a search: ``rate`` arrivals a second, after a ramp of ``warmup``."""
         assert self.open is not None
@@ -220,23 +208,13 @@ class LoadProfile:
         if self.open is None:
             return iter(())
         poisson = self.open.arrivals == POISSON
-        return self.curve.times(_unit_poisson(seed) if poisson else _unit_grid())
-
-
-def _unit_grid() -> Iterator[float]:
-    number = 0
-    while True:
-        yield float(number)
-        number += 1
+        return self.curve.times(_unit_poisson(seed) if poisson else count(0.0))
 
 
 def _unit_poisson(seed: int) -> Iterator[float]:
     """A Poisson process of rate 1; the curve's area as its clock makes it one of the curve's rate."""
     draw = random.Random(f"arrivals-{seed}").expovariate
-    total = 0.0
-    while True:
-        total += draw(1.0)
-        yield total
+    return accumulate(draw(1.0) for _ in count())
 
 
 class _StepRefused(ValueError):
@@ -312,10 +290,6 @@ def _make_spike(given: Mapping[str, Any]) -> list[Stage]:
     ]  # fmt: skip
 
 
-def _make_soak(given: Mapping[str, Any]) -> list[Stage]:
-    return [Stage(given["users"], given["ramp"]), Stage(given["users"], given["for"])]
-
-
 def _make_search(given: Mapping[str, Any]) -> list[Stage]:
     if given["from"] > given["to"]:
         raise _StepRefused(("from",), given["from"], f"a load up to that of to ({given['to']})")
@@ -328,8 +302,9 @@ def _make_search(given: Mapping[str, Any]) -> list[Stage]:
     return [Stage(given["to"], 0.0), Stage(given["to"], given["max_time"])]
 
 
-def _make_open(given: Mapping[str, Any]) -> list[Stage]:
-    return [Stage(given["rate"], given["ramp"]), Stage(given["rate"], given["for"])]
+def _make_ramp(given: Mapping[str, Any]) -> list[Stage]:
+    target = given["rate"] if "rate" in given else given["users"]
+    return [Stage(target, given["ramp"]), Stage(target, given["for"])]
 
 
 _BOUNDS: Final[Mapping[str, _Key]] = {
@@ -350,10 +325,10 @@ MODELS: Final[Mapping[str, _Model]] = {
          "hold": _SOME_SPAN, "fall": _span(0.0), "after": _span(0.0)},
         _make_spike,
     ),
-    "soak": _Model({"users": _Key(_SOME_USERS), "ramp": _span(0.0), "for": _SOME_SPAN}, _make_soak),
+    "soak": _Model({"users": _Key(_SOME_USERS), "ramp": _span(0.0), "for": _SOME_SPAN}, _make_ramp),
     OPEN: _Model(
         {"rate": _Key(_SOME_RATE), "ramp": _span(0.0), "for": _SOME_SPAN, **_BOUNDS},
-        _make_open,
+        _make_ramp,
         takes_stages=True,
         target="rate",
     ),

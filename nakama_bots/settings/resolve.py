@@ -101,13 +101,11 @@ class Settings:
             values["load"] = LoadProfile.read(Path(values["profile"])).text
         for name in ("node_metrics", "db"):
             if values[name] and not values["metrics"]:
-                shown = "<hidden>" if BY_NAME[name].secret else values[name]
-                raise ConfigError(source.written[name], shown, "--nakama-metrics beside it")
+                raise BY_NAME[name].refused(source.written[name], values[name], "--nakama-metrics beside it")
         for name in attempt:
             accepted = BY_NAME[name].attempt(values[name])
             if accepted:
-                shown = "<hidden>" if BY_NAME[name].secret else values[name]
-                raise ConfigError(source.written[name], shown, accepted)
+                raise BY_NAME[name].refused(source.written[name], values[name], accepted)
         return cls.of(values)
 
     @classmethod

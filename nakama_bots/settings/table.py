@@ -87,13 +87,6 @@ def _metrics_target(url: str) -> Target:
     return Target.parse(url, any_path=True)
 
 
-def _database(value: object) -> str:
-    text = _any_text(value).rstrip("\r\n")
-    if text:
-        Database.parse(text)
-    return text
-
-
 def _hosts(value: object) -> str:
     hosts = _items(value)
     for host in hosts:
@@ -108,46 +101,20 @@ def _parsed(parse: Callable[[str], object], accepted: str) -> Kind:
     """Return the kind of text that ``parse`` accepts."""
 
     def read(value: object) -> str:
-        text = _any_text(value)
+        # Kubernetes keeps the line end of a file that a secret was made from.
+        text = _any_text(value).rstrip("\r\n")
         parse(text)
         return text
 
     return Kind(read, accepted)
 
 
-def _listen(value: object) -> str:
-    text = str(value) if type(value) is int else _any_text(value)
-    if text:
-        Listen.parse(text)
-    return text
+def _or_nothing(kind: Kind) -> Kind:
+    return Kind(lambda value: kind.read(value) if value != "" else "", kind.accepted)
 
 
-def _webhook(value: object) -> str:
-    text = _any_text(value).rstrip("\r\n")
-    if text:
-        Webhook.parse(text)
-    return text
-
-
-def _proxy(value: object) -> str:
-    text = _any_text(value)
-    if text and text != FROM_ENVIRONMENT:
-        try:
-            Proxy.parse(text)
-        except ConfigError:
-            raise ValueError from None  # it may hold a password: no value is shown
-    return text
-
-
-def _load(value: object) -> str:
-    return LoadProfile.parse(str(value)).text if _any_text(value) else ""
-
-
-def _live(value: object) -> str:
-    text = _any_text(value)
-    if text not in ("", "table", "lines", "off"):
-        raise ValueError
-    return text
+def _proxy(text: str) -> object:
+    return Proxy.parse(text) if text not in ("", FROM_ENVIRONMENT) else None
 
 
 def _or_none(make: Callable[[str], Any]) -> Callable[[str], Any]:
@@ -202,30 +169,30 @@ class Setting:
         """Its name in the environment."""
         return "NAKAMA_" + self.name.upper()
 
-    @property
-    def accepted(self) -> str:
-        """What may be given."""
-        return self.kind.accepted
-
     def read(self, name: str, value: object) -> Any:
         """The checked value, or a ``ConfigError`` under the ``name`` that the user gave it by."""
         try:
             return self.kind.read(value)
         except ConfigError as error:
-            raise ConfigError(name, error.value, error.accepted) from None
+            raise self.refused(name, error.value, error.accepted) from None
         except (ValueError, KeyError, OverflowError):
-            raise ConfigError(name, "<hidden>" if self.secret else value, self.accepted) from None
+            raise self.refused(name, value, self.kind.accepted) from None
+
+    def refused(self, name: str, value: object, accepted: str) -> ConfigError:
+        """Return the error for a value, which a secret does not show."""
+        return ConfigError(name, "<hidden>" if self.secret else value, accepted)
 
 
-# Kubernetes keeps the line end of a file that a secret was made from.
-_SECRET: Final = Kind(
-    lambda value: some_text(some_text(value).rstrip("\r\n")),
-    "a non-empty text; on the command line also @FILE, or - for standard input",
-)
+_SECRET: Final = _parsed(some_text, "a non-empty text; on the command line also @FILE, or - for standard input")
 _BOOLEAN: Final = Kind(_flag, "true or false")
 _HOSTS: Final = "host names with commas between, as a.example.com,*.b.example.com"
 _SPAN: Final = duration(above=0)
 _METRICS: Final = _parsed(_or_none(_metrics_target), "http://HOST[:PORT][/PATH] or https://..")
+_LOAD: Final = _or_nothing(Kind(
+    lambda value: LoadProfile.parse(some_text(value)).text,
+    "stages:.., steps:.., spike:.., soak:.., open:.. or search:.. (docs/load-models.md)",
+))  # fmt: skip
+_LISTEN: Final = _parsed(_or_none(Listen.parse), LISTEN_ACCEPTED)
 _BYTES: Final = whole(1024, 2**30, of="bytes")
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -247,7 +214,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("tls_ca", file_of("a PEM file"), "",
             "CA file to verify the server's certificate with", attempt=_certificates),
     Setting("tls_insecure", _BOOLEAN, default=False, help="do not verify the server's certificate"),
-    Setting("proxy", Kind(_proxy, PROXY_ACCEPTED), "",
+    Setting("proxy", _parsed(_proxy, PROXY_ACCEPTED), "",
             "HTTP proxy for REST and sockets; none by default, whatever the environment has (docs/network.md)",
             secret=True),
     Setting("max_headers", _BYTES, Limits().headers,
@@ -270,9 +237,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             Kind(_modules, "paths of Lua or Python files, or of folders, with commas between"), "",
             "server module or folder that the embedded emulator loads; may be repeated (docs/emulator.md)",
             make=_split, many=True),
-    Setting("load",
-            Kind(_load, "stages:.., steps:.., spike:.., soak:.., open:.. or search:.. (docs/load-models.md)"),
-            "",
+    Setting("load", _LOAD, "",
             "load model in place of --users and --spawn-rate, such as stages:50/30s,50/2m,0/30s",
             make=_or_none(LoadProfile.parse)),
     Setting("profile", file_of("a TOML file with a [load] table"), "",
@@ -296,18 +261,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("node_metrics", _METRICS, "",
             "a Prometheus node exporter on the server's machine, read with the server's metrics",
             make=_or_none(_metrics_target)),
-    Setting("db", Kind(_database, DATABASE_ACCEPTED), "",
+    Setting("db", _parsed(_or_none(Database.parse), DATABASE_ACCEPTED), "",
             "the server's PostgreSQL, whose statistics are read with the server's metrics; or @FILE",
             secret=True, make=_or_none(Database.parse), attempt=database_refusal),
     Setting("server_log", file_of("the server's log as JSON lines"), "",
             "the server's own lines about limits are read from it at the end of a run (docs/bottlenecks.md)",
             make=_or_none(Path)),
-    Setting("live", Kind(_live, "table, lines or off"), "",
+    Setting("live", _or_nothing(choice("table", "lines", "off")), "",
             "how a headless run shows itself: a table on a terminal and lines elsewhere by default; "
             "off leaves it to Locust's tables (docs/live.md)"),
     Setting("live_interval", duration(), 5.0,
             "seconds between two lines of --nakama-live lines, 0 for none"),
-    Setting("prometheus", Kind(_listen, LISTEN_ACCEPTED), "",
+    Setting("prometheus", Kind(lambda value: _LISTEN.read(str(value) if type(value) is int else value),
+                               LISTEN_ACCEPTED), "",
             "serve the run's figures to Prometheus on this port of the master (docs/dashboards.md)",
             make=_or_none(Listen.parse)),
     Setting("timeline", _parsed(_or_none(Sink.parse), SINK_ACCEPTED), "",
@@ -316,7 +282,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("otlp", _parsed(_or_none(Collector.parse), OTLP_ACCEPTED), "",
             "send the run's figures and traces to this OpenTelemetry collector (docs/dashboards.md)",
             make=_or_none(Collector.parse), attempt=otlp_refusal),
-    Setting("webhook", Kind(_webhook, WEBHOOK_ACCEPTED), "",
+    Setting("webhook", _parsed(_or_none(Webhook.parse), WEBHOOK_ACCEPTED), "",
             "URL of a Slack-compatible webhook that gets the verdict", secret=True,
             make=_or_none(Webhook.parse)),
     Setting("request_samples", whole(), 0, "requests per second and process to record one by one"),

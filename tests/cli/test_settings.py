@@ -12,7 +12,7 @@ def test_every_setting_is_listed_by_every_name(capsys):
     for setting in SETTINGS:
         entry = " ".join(entries[setting.flag].split())
         assert f"{setting.variable} {setting.name} = .." in entry
-        assert f"{setting.help}; {setting.accepted}; default " in entry
+        assert f"{setting.help}; {setting.kind.accepted}; default " in entry
 
 
 def test_a_reader_that_has_seen_enough_is_no_failure():

@@ -24,7 +24,7 @@ WHOLE = {
 @pytest.mark.parametrize("text", WHOLE)
 def test_users_at_each_moment(text: str) -> None:
     profile = LoadProfile.parse(text)
-    assert [(at, profile.users(at)) for at, _ in WHOLE[text]] == WHOLE[text]
+    assert [(at, round(profile.curve.ahead(at, 0.0))) for at, _ in WHOLE[text]] == WHOLE[text]
     assert profile.open is None
     assert list(profile.arrival_times(1)) == []
 
@@ -46,11 +46,11 @@ STAGES = st.lists(st.builds(Stage, st.integers(0, 500), st.floats(0, 60)), min_s
 @given(STAGES, st.floats(0, 400))
 def test_a_curve_stays_between_its_stages_and_looks_over_no_jump(stages: list[Stage], at: float) -> None:
     curve = Curve(tuple(stages))
-    assert 0 <= curve.at(at) <= curve.peak <= max(stage.target for stage in stages)
+    assert 0 <= curve.ahead(at, 0.0) <= curve.peak <= max(stage.target for stage in stages)
     edge = curve.next_edge(at)
     ahead = curve.ahead(at, 1.0)
     if at < curve.seconds and at + 1.0 < edge:
-        assert ahead == pytest.approx(curve.at(at + 1.0), abs=1e-6)
+        assert ahead == pytest.approx(curve.ahead(at + 1.0, 0.0), abs=1e-6)
 
 
 @given(STAGES, st.integers(0, 2**32 - 1))

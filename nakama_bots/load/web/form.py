@@ -150,7 +150,7 @@ class StartForm:
         if field not in form:
             return self._settings.values[name]
         if not given and self._settings.values[name] != "":
-            raise ConfigError(field, given, BY_NAME[name].accepted)
+            raise ConfigError(field, given, BY_NAME[name].kind.accepted)
         value = BY_NAME[name].read(field, given)
         if name == "gate" and value:
             read_gate(BY_NAME[name].make(value), allow_emulator=self._settings.allow_emulator)
