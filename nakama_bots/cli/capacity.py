@@ -17,7 +17,7 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode, Outcome
 from nakama_bots.ops.bundled import find_scenario
 from nakama_bots.ops.capacity import CapacitySearch
-from nakama_bots.ops.processes import NotServed, served
+from nakama_bots.ops.processes import NotServed, run_in, served
 from nakama_bots.results.bottleneck.bins import RunBins
 from nakama_bots.results.bottleneck.verdict import bottleneck
 from nakama_bots.results.capacity.answer import answer_lines, exit_code, progress, verdict_of
@@ -121,7 +121,8 @@ def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> tuple[Summar
     best = max(counted, key=lambda trial: (trial["outcome"] == Outcome.PASSED, trial["load"]), default=None)
     if best is None:
         return None, []
-    summary, timeline = read_summary(_run_of(best)), read_timeline(_run_of(best))
+    run = _run_of(best)
+    summary, timeline = read_summary(run), read_timeline(run)
     summary["capacity"] = part
     if "bottleneck" in summary:
         summary["bottleneck"] = bottleneck([RunBins.of(read_timeline(_run_of(trial))) for trial in counted])
@@ -131,7 +132,9 @@ def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> tuple[Summar
 
 def _run_of(trial: TrialPart) -> Path:
     """Return the folder of the run of a trial."""
-    return max(Path(trial["folder"]).glob("2*/"))
+    run = run_in(Path(trial["folder"]))
+    assert run is not None
+    return run
 
 
 def _plan(arguments: argparse.Namespace, gate: Gate) -> SearchPlan:

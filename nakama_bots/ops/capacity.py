@@ -7,7 +7,6 @@ is repeated with more processes if the generator was too slow and cores are free
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Final
 import gevent
 
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.ops.processes import healthy, running
+from nakama_bots.ops.processes import LOG, generating, healthy, run_in
 from nakama_bots.results.capacity.document import ARRIVALS, CapacityPart, Cause, TrialPart
 from nakama_bots.results.capacity.search import Search, SearchPlan
 from nakama_bots.results.capacity.trial import TrialFacts, no_trial, trial_of
@@ -80,32 +79,27 @@ class CapacitySearch:
     def _try(self, load: int) -> TrialPart:
         plan = self._plan
         folder = self._reports / f"{len(self._search.trials) + 1:02}-{load}"
-        folder.mkdir(parents=True, exist_ok=True)
-        processes = ["--processes", str(self._processes)] if self._processes > 1 else []
-        command = [
-            sys.executable, "-m", "locust", *self._locust, "--headless", "--only-summary", "--host", self._url,
-            *self._load(load), "--nakama-gate", str(self._gate_file), "--nakama-reports", str(folder),
-            *processes,
-        ]  # fmt: skip
+        arguments = [*self._locust, *self._load(load), "--nakama-gate", str(self._gate_file)]
+        if self._processes > 1:
+            arguments += ["--processes", str(self._processes)]
         at = self._elapsed
-        log = folder / "locust.log"
-        with log.open("wb") as output, running(command, output) as process:
+        with generating(self._url, folder, arguments) as process:
             while process.poll() is None and self._elapsed < at + plan.trial + ENDING:
                 gevent.sleep(0.1)
             code = process.poll()
         facts = TrialFacts(
             load, plan.unit, self._processes, at, self._elapsed - at, healthy(self._url), str(folder)
         )
-        runs = sorted(folder.glob("2*/"))
-        if not runs:
+        run = run_in(folder)
+        if run is None:
             cause = Cause.UNREACHABLE if code in (ExitCode.UNREACHABLE, ExitCode.USAGE) else Cause.FIGURES
-            return no_trial(facts, cause, _last_line(log) or f"no results (exit code {code})")
-        known = read_verdict(runs[-1])
+            return no_trial(facts, cause, _last_line(folder / LOG) or f"no results (exit code {code})")
+        known = read_verdict(run)
         facts = replace(facts, faults=known["faults"], missing=known["missing"])
-        timeline = read_timeline(runs[-1])
+        timeline = read_timeline(run)
         # Without the end of the run, in which the last visitors leave.
         part = timeline.part(timeline.started, timeline.started + plan.trial)
-        return trial_of(read_summary(runs[-1]), part, self._gate, plan.warmup, facts)
+        return trial_of(read_summary(run), part, self._gate, plan.warmup, facts)
 
     def _load(self, load: int) -> list[str]:
         plan = self._plan

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from itertools import count, islice
 from time import perf_counter
-from typing import Any, Final, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar
 
 import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 
+from nakama_bots.backoff import Backoff
 from nakama_bots.errors import (
     CallError,
     ConnectionClosed,
@@ -38,11 +39,11 @@ from nakama_bots.session import Session
 from nakama_bots.types.account import Account
 from nakama_bots.types.groups import GroupState
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 CONCURRENCY: Final = 8
-ATTEMPTS: Final = 4
-FIRST_PAUSE: Final = 0.25
+_BACKOFF: Final = Backoff(attempts=3, first=1.0, most=4.0, least=0.25)
 _PAGE: Final = 100
 _TRANSIENT: Final = (
     ConnectionClosed, ConnectionFailed, InternalError, RequestTimeout, ResourceExhausted, Unavailable
@@ -215,8 +216,7 @@ class Cleaner:
 
     def _look(self, id: str) -> tuple[bool, BotAccount | None]:  # noqa: A002
         """Whether the id has an account, and the bot if it belongs to the prefix."""
-        pause = FIRST_PAUSE
-        for attempt in range(ATTEMPTS):
+        for wait in (*_BACKOFF.waits(), None):
             try:
                 return True, self._bot(id)
             except NotFound:
@@ -225,18 +225,17 @@ class Cleaner:
                 self.tally.kept[id] = f"login is not allowed ({error.message})"
                 return True, None
             except _TRANSIENT:
-                if attempt == ATTEMPTS - 1 or self.stop.is_set():
+                if wait is None or self.stop.is_set():
                     raise
-                self.stop.wait(pause)
-                pause *= 4
+                self.stop.wait(wait)
         raise AssertionError("unreachable")
 
     def _bot(self, id: str) -> BotAccount | None:  # noqa: A002
         """The bot with this id; None, with a reason in the tally, when the prefix does not own it alone."""
         custom = self._search.by is By.CUSTOM
         login = self._client.authenticate_custom if custom else self._client.authenticate_device
-        session = self._call(lambda: login(id, create=False))
-        account = self._call(lambda: self._client.get_account(session))
+        session = self._call(login, id, create=False)
+        account = self._call(self._client.get_account, session)
         reason = self._not_ours(account)
         if reason:
             self.tally.kept[id] = reason
@@ -288,9 +287,8 @@ class Cleaner:
 
     def _delete_surely(self, bot: BotAccount) -> None:
         """Delete one bot, with retries after transient errors; a refusal concerns only this account."""
-        pause = FIRST_PAUSE
         there: BotAccount | None = bot
-        for attempt in range(ATTEMPTS):
+        for attempt, wait in enumerate((*_BACKOFF.waits(), None)):
             try:
                 if attempt:
                     # The answer to its deletion may have been lost, or its session may have expired.
@@ -300,10 +298,9 @@ class Cleaner:
             except NotFound:
                 self.tally.deleted += 1
             except CallError as error:
-                again = attempt < ATTEMPTS - 1 and not self.stop.is_set()
+                again = wait is not None and not self.stop.is_set()
                 if again and isinstance(error, _STALE + _TRANSIENT):
-                    self.stop.wait(pause)
-                    pause *= 4
+                    self.stop.wait(wait)
                     continue
                 if isinstance(error, GONE):
                     raise
@@ -319,24 +316,24 @@ class Cleaner:
             return
         for group_id, fate in fates.items():
             if fate is Fate.LEAVE:
-                self._call(lambda at=group_id: self._client.leave_group(bot.session, at))  # type: ignore[misc]
+                self._call(self._client.leave_group, bot.session, group_id)
             elif fate is Fate.DELETE:
-                self._call(lambda at=group_id: self._client.delete_group(bot.session, at))  # type: ignore[misc]
+                self._call(self._client.delete_group, bot.session, group_id)
                 self.tally.groups_deleted += 1
-        self._call(lambda: self._client.delete_account(bot.session))
+        self._call(self._client.delete_account, bot.session)
         self.tally.deleted += 1
 
     def _pages(self, page: Callable[[str | None], tuple[list[T], str]]) -> Iterator[T]:
         cursor: str | None = None
         while True:
-            rows, cursor = self._call(lambda at=cursor: page(at))  # type: ignore[misc]
+            rows, cursor = self._call(page, cursor)
             yield from rows
             if not cursor:
                 return
 
-    def _call(self, call: Callable[[], T]) -> T:
+    def _call(self, call: Callable[P, T], *positional: P.args, **named: P.kwargs) -> T:
         self._pace.wait()
-        return call()
+        return call(*positional, **named)
 
     def _guarded(self, work: Callable[[Any], T], argument: Any) -> T | None:
         """Run ``work``; an error ends the cleanup, which raises it later, because gevent would print it."""

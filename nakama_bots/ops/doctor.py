@@ -63,7 +63,7 @@ class Check:
     run: Callable[[Patient], CheckResult]
     needs: tuple[str, ...] = ()
     seconds: float = 10.0
-    advice: tuple[tuple[type[CallError], str], ...] = ()
+    advice: tuple[tuple[type[CallError] | tuple[type[CallError], ...], str], ...] = ()
     reaches: bool = False
 
 

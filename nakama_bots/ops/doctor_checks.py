@@ -130,16 +130,10 @@ def _tls(patient: Patient) -> CheckResult:
         raise Ailment(f"certificate not accepted: {error.verify_message}", advice) from None
     except ssl.SSLError as error:
         if error.reason == "WRONG_VERSION_NUMBER":
-            text, advice = (
-                "the port does not speak TLS",
-                f"use http://{target.authority}, or the port that has TLS",
-            )
-        else:
-            text, advice = (
-                f"handshake failed: {error.reason or 'no reason'}",
-                "check the server's TLS settings",
-            )
-        raise Ailment(text, advice) from None
+            advice = f"use http://{target.authority}, or the port that has TLS"
+            raise Ailment("the port does not speak TLS", advice) from None
+        text = f"handshake failed: {error.reason or 'no reason'}"
+        raise Ailment(text, "check the server's TLS settings") from None
     except OSError:
         raise Ailment(
             "the connection was closed during the handshake", "see the log of the server or load balancer"
@@ -330,18 +324,13 @@ def _ms(seconds: float) -> str:
 
 
 _NOT_NAKAMA: Final = (
-    (NotFound, "this is not a Nakama server: check host, port (7350) and path"),
-    (ProtocolError, "this is not a Nakama server: check host, port (7350) and path"),
+    ((NotFound, ProtocolError), "this is not a Nakama server: check host, port (7350) and path"),
     (TlsError, "see tls"),
     (RestError, "the server answers but is unhealthy: see its log and its database"),
 )
 _SOCKET_ADVICE: Final = (
-    (
-        HandshakeRefused,
-        "proxies must forward /ws with its Upgrade and Authorization headers",
-    ),
-    (ConnectionFailed, "proxies must forward websockets"),
-    (RequestTimeout, "proxies must forward websockets"),
+    (HandshakeRefused, "proxies must forward /ws with its Upgrade and Authorization headers"),
+    ((ConnectionFailed, RequestTimeout), "proxies must forward websockets"),
 )
 _LOST: Final = (
     (ConnectionClosed, "the server or a proxy closes connections: see their logs and idle timeouts"),

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 import random
 import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Final
 
 import gevent
-import orjson
 
 from nakama_bots.errors import NakamaError
-from nakama_bots.ops.processes import running, served
+from nakama_bots.ops.processes import LOG, generating, run_in, served
 from nakama_bots.results.compare.profile import Profile, profile_of_periods
-from nakama_bots.results.run_folder import read_summary, read_timeline
+from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.run_folder import read_summary, read_timeline, read_verdict
 
 LEAST_COUNTED: Final = 1.0
 """Fewest seconds of a block that must be left for it to count."""
@@ -91,64 +90,49 @@ class PairedRun:
 
     def run(self, on_progress: Callable[[float, float], object]) -> tuple[Profile, Profile]:
         """The profiles of both, with a block for each pair; ``on_progress`` gets seconds done and in all."""
+        folders = [self._reports / side for side in ("old", "new")]
         with ExitStack() as stack:
             urls = [stack.enter_context(served(server)) for server in self._servers]
-            generators = [stack.enter_context(self._generator(side, url)) for side, url in enumerate(urls)]
+            loads = [self._plan.load(side, self._users) for side in range(2)]
+            generators = [
+                stack.enter_context(generating(url, folder, [*self._locust, "--nakama-load", load]))
+                for url, folder, load in zip(urls, folders, loads, strict=True)
+            ]
             started, limit = monotonic(), self._plan.seconds + ENDING
-            while any(generator.process.poll() is None for generator in generators):
+            while any(generator.poll() is None for generator in generators):
                 elapsed = monotonic() - started
                 if elapsed > limit:
                     msg = f"the generators have not ended within {limit:.0f} s: see the logs in {self._reports}"
                     raise PairedError(msg)
                 on_progress(min(elapsed, self._plan.seconds), self._plan.seconds)
                 gevent.sleep(0.5)
-        return self._profiles(generators)
+        return self._profiles(list(map(_result, folders, generators)))
 
-    def _profiles(self, generators: Sequence[_Generator]) -> tuple[Profile, Profile]:
-        folders = [generator.result() for generator in generators]
+    def _profiles(self, folders: Sequence[Path]) -> tuple[Profile, Profile]:
         old, new = map(read_timeline, folders)
         starts = (old.started, new.started)
         apart, plan = abs(starts[0] - starts[1]), self._plan
         if apart + plan.settle + LEAST_COUNTED > plan.block:
             msg = f"the generators started {apart:.1f} s apart, which leaves too little of {plan.block:g} s"
             raise PairedError(msg)
-        first, second = (
-            profile_of_periods(
-                f"{folder} ({server})", read_summary(folder), timeline, plan.periods(side, starts)
+
+        def profile(side: int, timeline: Timeline) -> Profile:
+            folder, periods = folders[side], plan.periods(side, starts)
+            return profile_of_periods(
+                f"{folder} ({self._servers[side]})", read_summary(folder), timeline, periods
             )
-            for side, (folder, server, timeline) in enumerate(
-                zip(folders, self._servers, (old, new), strict=True)
-            )
-        )
-        return first, second
 
-    @contextmanager
-    def _generator(self, side: int, url: str) -> Iterator[_Generator]:
-        folder = self._reports / ("old", "new")[side]
-        folder.mkdir(parents=True, exist_ok=True)
-        log = folder / "locust.log"
-        command = [
-            sys.executable, "-m", "locust", *self._locust, "--headless", "--host", url, "--only-summary",
-            "--nakama-reports", str(folder), "--nakama-load", self._plan.load(side, self._users),
-        ]  # fmt: skip
-        with log.open("wb") as output, running(command, output) as process:
-            yield _Generator(process, folder, log)
+        return profile(0, old), profile(1, new)
 
 
-@dataclass(frozen=True, slots=True)
-class _Generator:
-    process: subprocess.Popen[bytes]
-    folder: Path
-    log: Path
-
-    def result(self) -> Path:
-        """The folder of its run; ``PairedError`` when there is none or its figures prove nothing."""
-        runs = sorted(self.folder.glob("2*/"))
-        if not runs:
-            msg = f"the generator wrote no results (exit code {self.process.returncode}): see {self.log}"
-            raise PairedError(msg)
-        verdict = orjson.loads((runs[-1] / "verdict.json").read_bytes())
-        if verdict["verdict"] == "invalid":
-            msg = f"{runs[-1]}: the run is invalid: {'; '.join(verdict['why'])}"
-            raise PairedError(msg)
-        return runs[-1]
+def _result(folder: Path, generator: subprocess.Popen[bytes]) -> Path:
+    """The folder of its run; ``PairedError`` when there is none or its figures prove nothing."""
+    run = run_in(folder)
+    if run is None:
+        msg = f"the generator wrote no results (exit code {generator.returncode}): see {folder / LOG}"
+        raise PairedError(msg)
+    verdict = read_verdict(run)
+    if verdict["verdict"] == "invalid":
+        msg = f"{run}: the run is invalid: {'; '.join(verdict['why'])}"
+        raise PairedError(msg)
+    return run

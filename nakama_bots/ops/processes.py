@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import socket
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 from typing import IO, Final
 from urllib.error import URLError
@@ -20,6 +22,7 @@ from nakama_bots.errors import NakamaError
 PORT: Final = "{port}"
 """Marks a server command: replaced by a free port, on which the command must listen."""
 
+LOG: Final = "locust.log"
 SERVER_START: Final = 60.0
 
 
@@ -43,6 +46,23 @@ def running(command: Sequence[str], output: IO[bytes]) -> Iterator[subprocess.Po
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+
+@contextmanager
+def generating(url: str, folder: Path, arguments: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Start Locust against ``url``, and end it on exit; its log and its runs are in ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [
+        sys.executable, "-m", "locust", *arguments, "--headless", "--only-summary", "--host", url,
+        "--nakama-reports", str(folder),
+    ]  # fmt: skip
+    with (folder / LOG).open("wb") as output, running(command, output) as process:
+        yield process
+
+
+def run_in(folder: Path) -> Path | None:
+    """Return the folder of the newest run in ``folder``."""
+    return max(folder.glob("2*/"), default=None)
 
 
 @contextmanager
