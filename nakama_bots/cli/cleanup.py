@@ -9,17 +9,20 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from nakama_bots.cli.inputs import argument
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from nakama_bots.cli.inputs import add_rows, argument
+from nakama_bots.cli.interrupts import Interrupted, notified, raise_here
 from nakama_bots.errors import CallError, ConfigError, Unauthenticated
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.ops.cleanup import CONCURRENCY, GONE, AccountSearch, By, Cleaner, CleanupTally
+from nakama_bots.rest.client import Client
+from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.settings import guard, options, values
 from nakama_bots.settings.table import BY_NAME
-
-if TYPE_CHECKING:
-    from nakama_bots.ops.cleanup import AccountSearch, Cleaner, CleanupTally
-    from nakama_bots.rest.client import Client
 
 HELP: Final = "list the accounts that bots with a prefix have created, and their groups; --delete deletes them"
 SETTINGS: Final = (
@@ -29,9 +32,14 @@ SETTINGS: Final = (
 _ID_PREFIX: Final = BY_NAME["id_prefix"]
 _SHOWN: Final = 5
 _SHOW_EVERY: Final = 5.0
-_FEWEST_MISSES: Final = 16  # as many as an interrupt or a kill may leave out
 _MOST_SEEDS: Final = 10_000
 _SEED: Final = BY_NAME["seed"].kind
+_SEARCH: Final = (
+    # 16: as many as an interrupt or a kill may leave out.
+    ("misses", values.whole(16), "end the search of a worker after this many ids in a row without an account"),
+    ("worker_misses", values.whole(1, 10**4),
+     "end the search of a seed after this many workers in a row without an account"),
+)  # fmt: skip
 
 
 def _seeds(text: str) -> tuple[int, ...]:
@@ -76,7 +84,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="seeds of the runs that created the accounts (default: --nakama-seed)",
     )
     add("--by", choices=("device", "custom"), default="device", help="the kind of id that the bots log in with")
-    _add_search(parser)
+    add_rows(parser, _SEARCH, AccountSearch(""))
+    add(
+        "--ids",
+        type=Path,
+        default=argparse.SUPPRESS,
+        metavar="FILE",
+        help="try the ids in this file instead, one per line; the roster of nakama-bots fill has this format",
+    )
     add(
         "--groups-with-others",
         action="store_true",
@@ -92,31 +107,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_arguments(parser, SETTINGS, unset=argparse.SUPPRESS)
 
 
-def _add_search(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add(
-        "--misses",
-        type=argument(values.whole(_FEWEST_MISSES)),
-        default=50,
-        metavar="N",
-        help="end the search of a worker after this many numbers in a row without an account",
-    )
-    add(
-        "--worker-misses",
-        type=argument(values.whole(1, 10**4)),
-        default=3,
-        metavar="N",
-        help="end the search of a seed after this many workers in a row without an account",
-    )
-    add(
-        "--ids",
-        type=Path,
-        default=argparse.SUPPRESS,
-        metavar="FILE",
-        help="try the ids in this file instead, one per line; the roster of nakama-bots fill has this format",
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Search, list, and delete if asked to; return the exit code."""
     settings = options.resolve(arguments, SETTINGS, host="URL")
@@ -124,18 +114,14 @@ def run(arguments: argparse.Namespace) -> int:
     prefix = str(_ID_PREFIX.read("--prefix", arguments.prefix))
     guard.check_target(settings, settings.target, name="URL")
     ids = _read_ids(arguments.ids, prefix) if "ids" in arguments else ()
-    # Imported here: only this subcommand needs gevent and the client.
-    from nakama_bots.ops.cleanup import CONCURRENCY, AccountSearch, By, Cleaner  # noqa: PLC0415
-    from nakama_bots.rest.client import Client  # noqa: PLC0415
-    from nakama_bots.rest.transports.transport import GeventTransport  # noqa: PLC0415
-
     search = AccountSearch(
         prefix, getattr(arguments, "seeds", (settings.seed,)), arguments.misses, arguments.worker_misses,
         By(arguments.by), ids,
     )  # fmt: skip
     transport = GeventTransport(settings.network, size=CONCURRENCY)
     client = Client(settings.target, settings.credentials, transport=transport, timeouts=settings.timeouts)
-    with _Progress() as progress:
+    progress = _Progress()
+    with progress.bar:
         cleaner = Cleaner(
             client,
             search,
@@ -170,9 +156,6 @@ def _read_ids(path: Path, prefix: str) -> tuple[str, ...]:
 
 def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool) -> int:
     """Search, and delete if asked to. Return 0, or the exit code of an early end, which is logged."""
-    from nakama_bots.cli.interrupts import Interrupted, exit_code, notified, raise_here  # noqa: PLC0415
-    from nakama_bots.ops.cleanup import GONE  # noqa: PLC0415
-
     caught: list[signal.Signals] = []
     leave = raise_here()
 
@@ -209,7 +192,7 @@ def _work(client: Client, cleaner: Cleaner, progress: _Progress, *, delete: bool
                 return ExitCode.UNREACHABLE if gone else ExitCode.FAILURES
     if caught:
         _say(f"stopped by {caught[0].name}: {progress.done(tally)}; run the same command again to continue")
-        return exit_code(caught[0])
+        return Interrupted(caught[0]).exit_code
     return 0
 
 
@@ -221,41 +204,25 @@ class _Progress:
     """Progress on stderr: a bar on a terminal, otherwise a line every few seconds."""
 
     def __init__(self) -> None:
-        from rich.console import Console  # noqa: PLC0415
-        from rich.progress import (  # noqa: PLC0415
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
         console = Console(stderr=True)
-        self._bar = Progress(
+        self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
             console=console, disable=not console.is_terminal, transient=True,
         )  # fmt: skip
-        self._task = self._bar.add_task("searching", total=None)
+        self._task = self.bar.add_task("searching", total=None)
         self._deleting = False
         self._shown_at = perf_counter()
-
-    def __enter__(self) -> _Progress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
 
     def begin_deleting(self, total: int) -> None:
         """Switch from searching to deleting ``total`` accounts."""
         self._deleting = True
-        self._bar.update(self._task, description="deleting", total=total)
+        self.bar.update(self._task, description="deleting", total=total)
 
     def show(self, tally: CleanupTally) -> None:
         """Show the current state."""
         done = tally.deleted + len(tally.failed) if self._deleting else len(tally.bots)
-        self._bar.update(self._task, completed=done)
-        if self._bar.disable and perf_counter() - self._shown_at > _SHOW_EVERY:
+        self.bar.update(self._task, completed=done)
+        if self.bar.disable and perf_counter() - self._shown_at > _SHOW_EVERY:
             self._shown_at = perf_counter()
             _say(self.done(tally))
 

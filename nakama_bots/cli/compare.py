@@ -13,7 +13,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import Progress
 
-from nakama_bots.cli.inputs import add_window, seconds, share, write_text
+from nakama_bots.cli.inputs import add_rows, add_window, argument, share, write_text
 from nakama_bots.cli.interrupts import Interrupted, raised
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
@@ -34,8 +34,15 @@ from nakama_bots.results.compare.comparison import Comparison
 from nakama_bots.results.compare.comparison_text import markdown, table
 from nakama_bots.results.compare.profile import NothingToCompare, read_profile
 from nakama_bots.results.files import json_text
+from nakama_bots.settings.values import duration, whole
 
 HELP: Final = "compare a run with its baselines: regressed, improved, same or too noisy, name by name"
+
+_PLAN: Final = (
+    ("rounds", whole(pairs.FEWEST, 1000), "pairs of blocks"),
+    ("block", duration(), "seconds per block"),
+    ("settle", duration(), "seconds at the start of each block that are not counted"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -95,30 +102,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_paired(parser: argparse.ArgumentParser) -> None:
-    plan = PairedPlan()
     group = parser.add_argument_group("paired", "compare two servers in one run, one block each in turn")
     group.add_argument(
         "--paired",
         action="store_true",
         help="RUN and BASELINE are the old and the new server: a URL, or a command with {port} in it",
     )
-    group.add_argument("--users", type=int, default=20, help="users per server (%(default)s)")
-    group.add_argument("--rounds", type=int, default=plan.rounds, help="pairs of blocks (%(default)s)")
-    group.add_argument(
-        "--block", metavar="SECONDS", type=seconds, default=plan.block, help="seconds per block (%(default)g)"
-    )
-    group.add_argument(
-        "--settle",
-        metavar="SECONDS",
-        type=seconds,
-        default=plan.settle,
-        help="seconds at the start of each block that are not counted (%(default)g)",
-    )
+    group.add_argument("--users", type=argument(whole(1)), default=20, help="users per server")
+    add_rows(group, _PLAN, PairedPlan())
     group.add_argument(
         "--locust",
         metavar="ARGUMENTS",
         default="-f locustfile.py",
-        help="arguments for locust: the locustfile, user classes and settings (%(default)r)",
+        help="arguments for locust: the locustfile, user classes and settings",
     )
     group.add_argument(
         "--reports", metavar="FOLDER", type=Path, default=Path("reports/paired"), help="folder for the two runs"
@@ -173,18 +169,8 @@ def _compare_servers(arguments: argparse.Namespace) -> Comparison:
 
 def _plan(arguments: argparse.Namespace) -> PairedPlan:
     plan = PairedPlan(arguments.rounds, arguments.block, arguments.settle, arguments.seed)
-    for name, value, accepted, good in (
-        ("--users", arguments.users, "a whole number above 0", arguments.users > 0),
-        (
-            "--rounds",
-            plan.rounds,
-            f"a whole number from {pairs.FEWEST} to 1000",
-            pairs.FEWEST <= plan.rounds <= 1000,
-        ),
-        ("--settle", plan.settle, "less than --block", plan.settle < plan.block),
-    ):
-        if not good:
-            raise ConfigError(name, value, accepted)
+    if plan.settle >= plan.block:
+        raise ConfigError("--settle", plan.settle, "less than --block")
     return plan
 
 

@@ -7,17 +7,22 @@ import json
 import random
 import sys
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from nakama_bots.cli.inputs import argument
+from nakama_bots.cli.interrupts import Interrupted, raised
 from nakama_bots.errors import safe_text
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.observer import NullObserver
+from nakama_bots.ops.doctor import Finding, Patient, examine, tidy
+from nakama_bots.ops.doctor_checks import CHECKS
+from nakama_bots.players.player import World
 from nakama_bots.settings import options
-from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.values import duration
-
-if TYPE_CHECKING:
-    from nakama_bots.ops.doctor import Finding, Patient
 
 HELP: Final = (
     "check a server: name, TLS, keys, login, socket, matchmaker, match, clock; and say how to fix each failure"
@@ -47,14 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the checks and show the results. Return 0, 1 if a check failed, 5 if nothing answers."""
     settings = options.resolve(arguments, SETTINGS, host="URL")
-    # Imported here: only this subcommand needs gevent and the client.
-    from rich.console import Console  # noqa: PLC0415
-
-    from nakama_bots.cli.interrupts import Interrupted, raised  # noqa: PLC0415
-    from nakama_bots.ops.doctor import Patient, examine, tidy  # noqa: PLC0415
-    from nakama_bots.ops.doctor_checks import CHECKS  # noqa: PLC0415
-
-    patient = _patient(settings, Patient)
+    assert settings.target is not None
+    world = World(settings.target, settings.credentials, settings.timeouts, settings.network, NullObserver())
+    patient = Patient(world, random.getrandbits(32), settings.matchmaker_timeout)
     findings: list[Finding] = []
     code = 0
     with Console(stderr=True).status("") as status:
@@ -75,22 +75,13 @@ def run(arguments: argparse.Namespace) -> int:
             tidied = tidy(patient)
     findings += [tidied] if tidied else []
     code = code or _exit_code(findings)
-    url = patient.world.target.http_url
+    url = settings.target.http_url
     if arguments.json:
         checks = [asdict(finding) for finding in findings]
         print(json.dumps({"target": url, "exit_code": code, "checks": checks}, indent=2))
     else:
         _show(findings, url)
     return code
-
-
-def _patient(settings: Settings, kind: type[Patient]) -> Patient:
-    from nakama_bots.observer import NullObserver  # noqa: PLC0415
-    from nakama_bots.players.player import World  # noqa: PLC0415
-
-    assert settings.target is not None
-    world = World(settings.target, settings.credentials, settings.timeouts, settings.network, NullObserver())
-    return kind(world, random.getrandbits(32), settings.matchmaker_timeout)
 
 
 def _exit_code(findings: list[Finding]) -> int:
@@ -101,10 +92,6 @@ def _exit_code(findings: list[Finding]) -> int:
 
 
 def _show(findings: list[Finding], url: str) -> None:
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
     console = Console()
     if not console.is_terminal:
         console.width = _WIDTH

@@ -10,7 +10,7 @@ from typing import Any, Final
 from nakama_bots.cli.inputs import add_rows, argument
 from nakama_bots.cli.server_flags import add_server_flags
 from nakama_bots.emulator.options import Options
-from nakama_bots.emulator.server import faults
+from nakama_bots.emulator.server import faults, server
 from nakama_bots.emulator.store.limits import StoreLimits
 from nakama_bots.errors import ConfigError
 from nakama_bots.settings.resolve import read_secret
@@ -232,7 +232,4 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(missing, "", "--tls-cert and --tls-key go together")
     if options.pong_wait <= options.ping_period:
         raise ConfigError("--pong-wait", options.pong_wait, f"more than --ping-period {options.ping_period}")
-    # Imported here: only this subcommand needs aiohttp.
-    from nakama_bots.emulator.server import server  # noqa: PLC0415
-
     return server.serve(options)

@@ -6,9 +6,11 @@ import argparse
 from pathlib import Path
 from typing import Final
 
+from nakama_bots.cli.inputs import argument
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.run_folder import read_timeline, read_traces
 from nakama_bots.results.traces.explain import SHOWN, ServerLog, explain
+from nakama_bots.settings.values import whole
 
 HELP: Final = "explain the slowest calls of a run that was started with --nakama-traces"
 
@@ -16,7 +18,9 @@ HELP: Final = "explain the slowest calls of a run that was started with --nakama
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The run, and the server's log."""
     parser.add_argument("folder", metavar="RUN", type=Path, help="the folder of a run")
-    parser.add_argument("--number", metavar="N", type=int, default=SHOWN, help="the number of calls to show")
+    parser.add_argument(
+        "--number", metavar="N", type=argument(whole(1)), default=SHOWN, help="the number of calls to show"
+    )
     parser.add_argument(
         "--server-log", metavar="FILE", type=Path, help="Nakama's log as JSON lines, at level debug, to join"
     )
@@ -24,8 +28,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, join, print."""
-    if arguments.number < 1:
-        raise ConfigError("--number", arguments.number, "a whole number from 1 on")
     traces, timeline = read_traces(arguments.folder), read_timeline(arguments.folder)
     log = None
     if arguments.server_log is not None:

@@ -8,10 +8,13 @@ from dataclasses import fields
 from typing import Any, Final
 
 from nakama_bots.cli.inputs import add_rows
+from nakama_bots.cli.interrupts import notified
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.fill.options import FillOptions
+from nakama_bots.fill.serve import say, serve
+from nakama_bots.fill.setup import fleet_of, policy_of
 from nakama_bots.settings import guard, options
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import URL_FORM, Target
@@ -126,11 +129,6 @@ def run(arguments: argparse.Namespace) -> int:
     }
     wanted = FillOptions(**given)
     settings = options.resolve(arguments, SETTINGS, host="URL")
-    # Imported here: only this subcommand needs gevent and the client.
-    from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
-    from nakama_bots.fill.serve import say, serve  # noqa: PLC0415
-    from nakama_bots.fill.setup import fleet_of  # noqa: PLC0415
-
     with ExitStack() as stack:
         if arguments.emulator:
             target = _emulator(settings, stack)
@@ -151,8 +149,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _goal(wanted: FillOptions) -> str:
-    from nakama_bots.fill.setup import policy_of  # noqa: PLC0415
-
     policy = policy_of(wanted)
     seats = f"{policy.share:.0%} of the capacity" if policy.share is not None else f"{policy.seats} seats"
     return f"{seats} taken in each lobby, at most {policy.total} bots, roster {wanted.roster}"

@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 from typing import Final
 
-from nakama_bots.cli.inputs import write_text
+from nakama_bots.cli.inputs import argument, write_text
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.results.compare.history import entry_of, figures_of, open_store
 from nakama_bots.results.run_folder import read_summary
 from nakama_bots.results.show.history import history_page, history_text
+from nakama_bots.settings.values import whole
 
 HELP: Final = "add runs to a history, and show each figure over the last runs with the points where it changed"
 
@@ -31,28 +32,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="only figures whose 'KIND name statistic' matches, such as 'WS * p95'",
     )
-    parser.add_argument("--last", metavar="N", type=int, default=60, help="only the last N runs (%(default)s)")
+    parser.add_argument("--last", metavar="N", type=argument(whole(1)), default=60, help="only the last N runs")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write a page with sparklines, - for stdout")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Add the runs, then show the history."""
-    if arguments.last < 1:
-        raise ConfigError("--last", arguments.last, "a whole number above 0")
     store = open_store(arguments.store)
     for folder in arguments.add:
         store.add(entry_of(read_summary(folder), arguments.label))
     entries = [entry for entry in store.entries() if arguments.scenario in (None, entry["scenario"])]
     if not entries:
-        raise ConfigError("STORE", str(arguments.store), "a history with a run" + _of(arguments.scenario))
-    figures = figures_of(entries[-arguments.last :], arguments.name or ["*"])
+        of = f" of the scenario {arguments.scenario}" if arguments.scenario else ""
+        raise ConfigError("STORE", str(arguments.store), f"a history with a run{of}")
+    shown = entries[-arguments.last :]
+    figures = figures_of(shown, arguments.name or ["*"])
     if arguments.html is not None:
-        title = f"{arguments.store}, {len(entries[-arguments.last :])} runs"
+        title = f"{arguments.store}, {len(shown)} runs"
         write_text(arguments.html, history_page(figures, title))
     if arguments.html != Path("-"):
         print(history_text(figures, arguments.last))
     return ExitCode.PASSED
-
-
-def _of(scenario: str | None) -> str:
-    return f" of the scenario {scenario}" if scenario else ""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.files import write_whole
+from nakama_bots.settings.options import Arguments
 from nakama_bots.settings.values import Kind, duration, number
 
 
@@ -27,7 +28,7 @@ def argument(kind: Kind) -> Callable[[str], Any]:
 
 
 def add_rows(
-    parser: argparse.ArgumentParser,
+    parser: Arguments,
     rows: Iterable[tuple[str, Kind, str]],
     defaults: object,
     unset: Collection[str] = (),

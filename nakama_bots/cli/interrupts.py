@@ -17,12 +17,8 @@ class Interrupted(BaseException):
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(number.name)
-        self.exit_code = exit_code(number)
-
-
-def exit_code(number: signal.Signals) -> int:
-    """Return the exit code that a shell shows for a process ended by this signal."""
-    return 128 + number
+        self.exit_code = 128 + number
+        """The exit code that a shell shows for a process ended by this signal."""
 
 
 @contextmanager

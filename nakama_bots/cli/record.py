@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
+
+from gevent.event import Event
 
 from nakama_bots.cli.inputs import argument
+from nakama_bots.cli.interrupts import Interrupted, notified, raised
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.record.capture.har import read_har
+from nakama_bots.record.capture.proxy import RecordingProxy, server_tls
+from nakama_bots.record.capture.tape import Tape
+from nakama_bots.record.verify import verify
+from nakama_bots.record.writing import scenario
+from nakama_bots.record.writing.write import RecordOptions
 from nakama_bots.settings import options
+from nakama_bots.settings.exports import LISTEN_ACCEPTED, Listen
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import URL_FORM
 from nakama_bots.settings.values import Kind, duration, file_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from nakama_bots.record.capture.tape import Tape
 
 HELP: Final = "record a game client's session through a proxy, and write it as a scenario"
 SETTINGS: Final = (
@@ -26,20 +33,14 @@ SETTINGS: Final = (
     "tls_insecure",
 )  # fmt: skip
 _OUTPUT: Final = "scenarios/recorded.py"
-
-
-def _address(text: object) -> tuple[str, int]:
-    host, colon, port = str(text).rpartition(":")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError
-    return host.strip("[]"), int(port)
+_ADDRESS: Final = Kind(lambda text: astuple(Listen.parse(text)), LISTEN_ACCEPTED)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of this subcommand."""
     parser.add_argument("host", metavar="URL", nargs="?", default=argparse.SUPPRESS, help="the server")
     parser.add_argument(
-        "--listen", metavar="HOST:PORT", type=argument(Kind(_address, "HOST:PORT")), default="127.0.0.1:7450",
+        "--listen", metavar="HOST:PORT", type=argument(_ADDRESS), default="127.0.0.1:7450",
         help="where the game client connects to instead of the server",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE.py", default=_OUTPUT, help="the scenario")
@@ -82,11 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("--tls-key", arguments.tls_key, "with --tls-cert, the certificate of this key")
     if settings.target is not None and (settings.target.host, settings.target.port) == arguments.listen:
         raise ConfigError("--listen", "{}:{}".format(*arguments.listen), "another address than the server's")
-    # Late: gevent and the client are wanted by this subcommand only.
-    from nakama_bots.record.capture.har import read_har  # noqa: PLC0415
-    from nakama_bots.record.writing import scenario  # noqa: PLC0415
-    from nakama_bots.record.writing.write import RecordOptions  # noqa: PLC0415
-
     wanted = RecordOptions(
         Path(arguments.output), arguments.pace, arguments.state, keep_texts=arguments.keep_texts
     )
@@ -101,11 +97,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable[[Tape], ExitCode]) -> int:
-    from gevent.event import Event  # noqa: PLC0415
-
-    from nakama_bots.cli.interrupts import notified  # noqa: PLC0415
-    from nakama_bots.record.capture.proxy import RecordingProxy, server_tls  # noqa: PLC0415
-
     assert settings.target is not None
     tls = server_tls(arguments.tls_cert, arguments.tls_key) if arguments.tls_cert else None
     proxy = RecordingProxy(
@@ -124,9 +115,6 @@ def _proxied(arguments: argparse.Namespace, settings: Settings, finish: Callable
 
 
 def _verify(settings: Settings, path: Path) -> int:
-    from nakama_bots.cli.interrupts import Interrupted, raised  # noqa: PLC0415
-    from nakama_bots.record.verify import verify  # noqa: PLC0415
-
     try:
         with raised():
             return ExitCode.PASSED if verify(path, settings, print) else ExitCode.FAILURES

@@ -175,19 +175,13 @@ def find(method: str, path: str) -> tuple[str, tuple[str, ...]]:
     return template_of(path), ()
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """A call as it is written: the method's name, its arguments in order, and those by name."""
-
-    method: str
-    positional: tuple[Any, ...] = ()
-    named: tuple[tuple[str, Any], ...] = ()
-
-
 def invocation(
     method: str, template: str, path: tuple[str, ...], query: dict[str, list[str]], body: Any
-) -> Invocation | None:
-    """How ``player.api`` makes this request; None if no method of the client does."""
+) -> tuple[str, list[Any], dict[str, Any]] | None:
+    """The method of ``player.api`` that makes this request, its arguments in order, and those by name.
+
+    None if no method does.
+    """
     fact = _FACTS.get((method, template))
     if fact is None:
         return None
@@ -196,16 +190,16 @@ def invocation(
     fields: dict[str, Any] = {
         _RENAMED.get(key, key): _typed(parameters, key, value) for key, value in query.items()
     }
-    positional: tuple[Any, ...] = path
+    positional: list[Any] = list(path)
     if template == RPC and method == "POST":
         fields.pop("unwrap", None)
-        positional = (*path, *(() if body is None else (body,)))
+        positional += [] if body is None else [body]
         if "unwrap" in query:
             fields["unwrap"] = True
     elif name == "write_storage_objects":
-        positional = (*path, body.get("objects", []) if isinstance(body, dict) else [])
+        positional.append(body.get("objects", []) if isinstance(body, dict) else [])
     elif name in _WHOLE:
-        positional = (*path, body if isinstance(body, dict) else {})
+        positional.append(body if isinstance(body, dict) else {})
     elif isinstance(body, dict):
         fields.update({_RENAMED.get(_snake(key), _snake(key)): value for key, value in body.items()})
     # Some methods take the fields of the body as ``**fields``, which accept any name.
@@ -213,7 +207,7 @@ def invocation(
         return None
     if not binds(getattr(Client, name), (None, *positional), fields):
         return None
-    return Invocation(name, positional, tuple(fields.items()))
+    return name, positional, fields
 
 
 def binds(method: Callable[..., Any], positional: Sequence[Any], named: Mapping[str, Any]) -> bool:

@@ -263,7 +263,7 @@ def test_the_command(tmp_path: Path, emulator: EmulatorProcess) -> None:
         ([], "URL"),
         (["nonsense"], "URL"),
         ([emulator.url, "-o", "no-module.txt"], "--output"),
-        ([emulator.url, "--listen", "7450"], "HOST:PORT"),
+        ([emulator.url, "--listen", "localhost"], "HOST:PORT"),
         ([emulator.url, "--listen", "127.0.0.1:²"], "HOST:PORT"),
         (["--har", str(tmp_path / "none.har")], "--har"),
         ([emulator.url, "--verify", "-o", str(tmp_path / "none.py")], "--output"),

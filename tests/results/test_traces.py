@@ -308,10 +308,9 @@ def test_of_a_large_log_only_what_is_shown_is_kept(folder: Path) -> None:
     assert len(log.of(found)) == LINES
 
 
-@pytest.mark.parametrize("given", [["--number", "0"], ["--server-log", "/nonexistent"]])
-def test_a_bad_argument_is_one_line(folder: Path, given: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", str(folder), *given]) == 2
-    assert capsys.readouterr().err.startswith(f"nakama-bots explain: {given[0]}: ")
+def test_a_log_that_cannot_be_read_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(folder), "--server-log", "/nonexistent"]) == 2
+    assert capsys.readouterr().err.startswith("nakama-bots explain: --server-log: ")
 
 
 def test_no_traces_and_damaged_ones_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

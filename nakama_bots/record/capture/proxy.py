@@ -82,10 +82,9 @@ class RecordingProxy:
     @property
     def url(self) -> str:
         """Where a client finds the proxy."""
-        assert self._server is not None
-        host, port = self._listen[0], self._server.server_port
-        host = f"[{host}]" if ":" in host else host
-        return f"http{'s' if self._tls else ''}://{host}:{port}"
+        port = self._server.server_port if self._server is not None else None
+        assert port is not None
+        return Target(self._listen[0], port, ssl=self._tls is not None).http_url
 
     @property
     def now(self) -> float:

@@ -122,11 +122,12 @@ def over_rest(call: TapedCall) -> Written:
         }
         rest = [] if body is None else [body]
         return Written("self.player.api.call", [call.kind, call.target, *rest], extra if call.query else {})
+    method, positional, named = made
     special = ""
-    if made.method == "delete_account":
+    if method == "delete_account":
         special = "self.player.disconnect()\nself.player.session.stale = True  # the next call makes it again"
-    plain = Written(f"self.player.api.{made.method}", list(made.positional), dict(made.named), special=special)
-    return _one_object(made.method, body) or plain
+    plain = Written(f"self.player.api.{method}", positional, named, special=special)
+    return _one_object(method, body) or plain
 
 
 def _one_object(method: str, body: Any) -> Written | None:
