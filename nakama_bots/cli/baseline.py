@@ -17,7 +17,6 @@ _FOLDER: Final = Path("reports/baselines")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the action ``promote`` and its options."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="promote")
     promote = actions.add_parser("promote", help=HELP, description=HELP)
     promote.add_argument("run_folder", metavar="RUN", type=Path, help="the folder of a run")
@@ -35,7 +34,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the baseline and print its path."""
     folder: Path = arguments.run_folder
     if not folder.is_dir():
         raise ConfigError("RUN", str(folder), "the folder of a run")

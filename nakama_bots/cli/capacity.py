@@ -39,7 +39,6 @@ HELP: Final = "find the number of players that a server can hold, by trial runs 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the server, the scenario, the gate and the range of loads."""
     parser.epilog = (
         "exit codes: 0 an answer, and --require is met; 2 bad usage; 3 less than --require, or "
         "than --from; 4 nothing was measured, or the interval contains --require; 5 the server stopped "
@@ -75,7 +74,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, print the answer and write it."""
     gate = read_gate(arguments.gate)
     plan = _plan(arguments, gate)
     reports = arguments.reports / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
@@ -131,7 +129,6 @@ def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> tuple[Summar
 
 
 def _run_of(trial: TrialPart) -> Path:
-    """Return the folder of the run of a trial."""
     run = run_in(Path(trial["folder"]))
     assert run is not None
     return run

@@ -57,7 +57,6 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this subcommand."""
     add = parser.add_argument
     add("host", metavar="URL", help="the server, for example http://127.0.0.1:7350")
     add(
@@ -108,7 +107,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Search, list, and delete if asked to; return the exit code."""
     settings = options.resolve(arguments, SETTINGS, host="URL")
     assert settings.target is not None
     prefix = str(_ID_PREFIX.read("--prefix", arguments.prefix))
@@ -214,12 +212,10 @@ class _Progress:
         self._shown_at = perf_counter()
 
     def begin_deleting(self, total: int) -> None:
-        """Switch from searching to deleting ``total`` accounts."""
         self._deleting = True
         self.bar.update(self._task, description="deleting", total=total)
 
     def show(self, tally: CleanupTally) -> None:
-        """Show the current state."""
         done = tally.deleted + len(tally.failed) if self._deleting else len(tally.bots)
         self.bar.update(self._task, completed=done)
         if self.bar.disable and perf_counter() - self._shown_at > _SHOW_EVERY:
@@ -227,7 +223,6 @@ class _Progress:
             _say(self.done(tally))
 
     def done(self, tally: CleanupTally) -> str:
-        """Return the current state as text."""
         if self._deleting:
             return f"{tally.deleted} of {_number(len(tally.bots), 'account')} deleted"
         return f"{_number(len(tally.bots), 'account')} found so far, {tally.tried} ids tried"

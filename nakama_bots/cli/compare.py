@@ -46,7 +46,6 @@ _PLAN: Final = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the run, its baselines, and what counts as a change."""
     parser.epilog = (
         "exit codes: 0 nothing regressed; 2 bad usage, or a file that cannot be read; 3 a figure regressed; "
         "4 no figure or not every required figure could be judged, the generator was late, or a name is missing"
@@ -122,7 +121,6 @@ def _add_paired(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Compare, print the result and write it."""
     try:
         comparison = (_compare_servers if arguments.paired else _compare_runs)(arguments)
         if not comparison["rows"]:

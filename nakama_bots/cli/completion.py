@@ -12,12 +12,10 @@ SHELLS: Final = ("bash", "zsh", "tcsh")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the shell."""
     parser.add_argument("shell", choices=SHELLS, help="your shell")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the script."""
     # Imported here: only this subcommand needs it, and the module of the parser imports this one.
     import shtab  # noqa: PLC0415
 

@@ -36,7 +36,6 @@ _WIDTH: Final = 120
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options of this subcommand."""
     parser.add_argument("host", metavar="URL", help="the server, for example http://127.0.0.1:7350")
     parser.add_argument(
         "--timeout",

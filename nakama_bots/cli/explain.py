@@ -16,7 +16,6 @@ HELP: Final = "explain the slowest calls of a run that was started with --nakama
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The run, and the server's log."""
     parser.add_argument("folder", metavar="RUN", type=Path, help="the folder of a run")
     parser.add_argument(
         "--number", metavar="N", type=argument(whole(1)), default=SHOWN, help="the number of calls to show"
@@ -27,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, join, print."""
     traces, timeline = read_traces(arguments.folder), read_timeline(arguments.folder)
     log = None
     if arguments.server_log is not None:

@@ -24,7 +24,6 @@ HELP: Final = "judge a finished run by a gate file; exit code 0 passed, 3 failed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the run and the gate."""
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="a run's folder, or its summary.json")
     parser.add_argument(
         "--gate", metavar="FILE", type=Path, required=True, help="the gate file (docs/gates.md)"
@@ -36,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the verdict and return its exit code."""
     gate = read_gate(arguments.gate, allow_emulator=arguments.allow_emulator)
     path: Path = arguments.run_folder
     summary = read_summary(path)

@@ -18,7 +18,6 @@ HELP: Final = "add runs to a history, and show each figure over the last runs wi
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the store, the runs to add, and what to show."""
     parser.add_argument("store", metavar="STORE", type=Path, help="a folder, or an SQLite file (.db, .sqlite)")
     parser.add_argument(
         "--add", metavar="RUN", type=Path, nargs="+", default=[], help="add the runs in these folders first"
@@ -37,7 +36,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Add the runs, then show the history."""
     store = open_store(arguments.store)
     for folder in arguments.add:
         store.add(entry_of(read_summary(folder), arguments.label))

@@ -17,7 +17,6 @@ HELP: Final = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the folder and the CI."""
     parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", default=Path(), help="the repository")
     parser.add_argument(
         "--ci", choices=CI, help="CI file to write (default: asked for on a terminal, otherwise guessed)"
@@ -25,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write the files, and print what to do next."""
     folder: Path = arguments.folder
     done = start_project(folder, arguments.ci or _ask(guess_ci(folder)))
     for path in done.written:

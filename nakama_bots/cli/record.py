@@ -37,7 +37,6 @@ _ADDRESS: Final = Kind(lambda text: astuple(Listen.parse(text)), LISTEN_ACCEPTED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of this subcommand."""
     parser.add_argument("host", metavar="URL", nargs="?", default=argparse.SUPPRESS, help="the server")
     parser.add_argument(
         "--listen", metavar="HOST:PORT", type=argument(_ADDRESS), default="127.0.0.1:7450",

@@ -16,7 +16,6 @@ HELP: Final = "write the HTML report of a run, or of several side by side, as on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the runs, the output file, and the baselines of the first run."""
     parser.add_argument("runs", metavar="RUN", type=Path, nargs="+", help="the folder of a run")
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=Path, required=True, help="file to write, - for stdout"
@@ -32,7 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read the runs, render the page and write it."""
     runs = [read_run(path, label) for path, label in zip(arguments.runs, labels(arguments.runs), strict=True)]
     comparison = None
     if arguments.baseline:

@@ -15,7 +15,6 @@ ACTIONS: Final = ("list", "path", "copy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the action, the scenario and the folder for a copy."""
     parser.description = (
         f'{HELP}. Run one without a copy: locust -f "$(nakama-bots scenarios path duel)" --headless'
     )
@@ -27,7 +26,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List the scenarios, or locate or copy one."""
     if arguments.action == "list":
         _list()
         return ExitCode.PASSED

@@ -12,13 +12,11 @@ HELP: Final = "print the JSON Schema of a file that a run writes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the file."""
     parser.add_argument(
         "file", choices=list(FILES), help="kind of file; an interval is a line of the time line"
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the schema."""
     sys.stdout.write(as_text(arguments.file))
     return 0

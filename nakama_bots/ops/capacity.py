@@ -51,7 +51,6 @@ class CapacitySearch:
         self._started = monotonic()
 
     def answer(self) -> CapacityPart:
-        """Return what is known so far."""
         return self._search.answer(self._elapsed)
 
     def run(self, on_trial: Callable[[TrialPart], object]) -> None:

@@ -80,7 +80,6 @@ class Acting:
 
 
 def acting_of(role: Role) -> Acting:
-    """Find the acts of a role."""
     found = Acting(role)
     for index, call in enumerate(role.calls):
         if call.kind == WS and not call.error and id(call) not in found.part:

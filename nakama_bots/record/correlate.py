@@ -77,7 +77,6 @@ class Findings:
     constant: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> Iterator[str]:
-        """Return the lines of a report."""
         for title, counts in (("found", self.found), ("left constant", self.constant)):
             for what, number in counts.most_common(_MOST_SHOWN):
                 yield f"{title}: {what}" + (f" ({number} times)" if number > 1 else "")

@@ -64,7 +64,6 @@ class ScenarioPlan:
 
 
 def plan(tape: Tape, redactor: Redactor) -> ScenarioPlan:
-    """The plan of a scenario."""
     notes = list(tape.notes)
     roles = roles_of(tape, notes)
     parts = [Part(role, acting_of(role)) for role in roles]

@@ -42,12 +42,10 @@ class _OutcomesHeard(NullObserver):
         """Messages of matches."""
 
     def count(self, name: str, number: int = 1) -> None:
-        """``Observer``."""
         if name == MATCH_SENT:
             self.sent += number
 
     def call(self, call: FinishedCall) -> None:
-        """``Observer``."""
         name, outcome = call.name, "ok" if call.error is None else type(call.error).__name__
         if name.endswith(_SUFFIX):
             name, outcome = name.removesuffix(_SUFFIX), REFUSED

@@ -66,7 +66,6 @@ class Sink:
 
     @property
     def name(self) -> str:
-        """The name to show."""
         return f"fd:{self.descriptor}" if self.path is None else str(self.path)
 
 

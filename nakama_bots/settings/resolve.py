@@ -155,7 +155,6 @@ class _Sources:
         self._table = file.content[TABLE] if file is not None else {}
 
     def value(self, setting: Setting) -> Any:
-        """Return the checked value of ``setting``."""
         name = setting.name
         written = setting.flag
         given = self._command_line.get(name)

@@ -161,12 +161,10 @@ class Setting:
 
     @property
     def flag(self) -> str:
-        """Its name on the command line."""
         return "--nakama-" + self.name.replace("_", "-")
 
     @property
     def variable(self) -> str:
-        """Its name in the environment."""
         return "NAKAMA_" + self.name.upper()
 
     def read(self, name: str, value: object) -> Any:

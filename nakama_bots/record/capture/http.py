@@ -32,7 +32,6 @@ class HttpMessage:
 
     @property
     def status(self) -> int:
-        """The status of an answer."""
         return int(self.words[1])
 
     @property

@@ -92,7 +92,6 @@ class RecordingProxy:
         return perf_counter() - self._began
 
     def stop(self) -> None:
-        """End all connections."""
         if self._server is not None:
             self._server.stop(timeout=0)
         self._connections.kill(timeout=_END_TIMEOUT)

@@ -123,7 +123,6 @@ class SocketScribe:
         self._pending: dict[str, TapedCall] = {}
 
     def outgoing(self, opcode: int, payload: bytes, at: float) -> None:
-        """A message of the client."""
         envelope = self._decode(opcode, payload, "the client")
         if envelope is None:
             return
@@ -139,7 +138,6 @@ class SocketScribe:
             return
 
     def incoming(self, opcode: int, payload: bytes, at: float) -> None:
-        """A message of the server."""
         envelope = self._decode(opcode, payload, "the server")
         if envelope is None:
             return
@@ -154,7 +152,6 @@ class SocketScribe:
             self.tape.pushes.append(RecordedPush(self._socket.user, key, at, _set_fields(body)))
 
     def closed(self, at: float) -> None:
-        """The connection has ended."""
         if self._socket.closed is None:
             self._socket.closed = at
 

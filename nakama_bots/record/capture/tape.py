@@ -93,7 +93,6 @@ class Tape:
     """What could not be recorded: one line per problem."""
 
     def sort(self) -> None:
-        """Put everything in the order of time."""
         self.calls.sort(key=lambda one: one.at)
         self.pushes.sort(key=lambda one: one.at)
         self.sockets.sort(key=lambda one: one.opened)

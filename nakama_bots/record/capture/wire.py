@@ -49,7 +49,6 @@ class Kept:
     problems: list[str] = field(default_factory=list)
 
     def open(self) -> Wire:
-        """A new connection."""
         wire = Wire()
         self.wires.append(wire)
         return wire
@@ -64,7 +63,6 @@ class Kept:
         wire.pieces.append((side, at, data))
 
     def tape(self) -> Tape:
-        """What was recorded."""
         scribe = Scribe()
         for problem in self.problems:
             scribe.tape.note(problem)

@@ -69,7 +69,6 @@ class RoleBody:
         return self._names.kinds
 
     def nodes(self) -> list[Node]:
-        """All statements."""
         top: list[Node] = []
         inner = top
         number = len(self._part.role.bystanders)

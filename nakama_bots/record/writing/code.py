@@ -142,7 +142,6 @@ def statement(expression: Any, depth: int, before: str = "", after: str = "", wi
 
 
 def statement_of_import(module: str, names: Sequence[str], width: int) -> list[str]:
-    """``from module import names``."""
     line = f"from {module} import {', '.join(names)}"
     if len(line) <= width:
         return [line]

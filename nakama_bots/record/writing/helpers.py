@@ -112,7 +112,6 @@ class Helpers:
         yield from (places for places in groups.values() if len(places) > 1)
 
     def _made(self, places: Sequence[_Place], taken: set[str]) -> tuple[Function, list[Node]] | None:
-        """A function and its calls."""
         used_by = [_used_after(place) for place in places]
         used = set().union(*used_by)
         if len(used) > 1:

@@ -22,7 +22,6 @@ class Loops:
         self._thinking = thinking
 
     def folded(self, nodes: Sequence[Node]) -> list[Node]:
-        """``nodes`` with loops."""
         for node in nodes:
             node.body = self.folded(node.body)
         shapes = [shape(node, sources=False) for node in nodes]

@@ -171,7 +171,6 @@ class Layout:
         return made
 
     def _hint(self, call: Invoke, place: int) -> str:
-        """A name for an argument."""
         if place >= len(call.positional):
             return call.named[place - len(call.positional)][0]
         own = self.arguments.get(call.function, ())
@@ -198,7 +197,6 @@ def plural(variables: Sequence[Variable]) -> str:
 
 
 def rows_of(variables: Sequence[Variable]) -> list[Any]:
-    """What a loop is over."""
     if len(variables) == 1:
         return variables[0].values
     return list(zip(*(one.values for one in variables), strict=True))

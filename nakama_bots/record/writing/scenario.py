@@ -41,7 +41,6 @@ class Scenario:
 
 
 def made_of(tape: Tape, options: RecordOptions) -> Scenario:
-    """The scenario of a recording."""
     redactor = Redactor(tape, keep_texts=options.keep_texts)
     planned = plan(tape, redactor)
     source = _source(planned, options)

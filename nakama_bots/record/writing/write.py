@@ -47,8 +47,6 @@ class RecordOptions:
 
 
 class Writer:
-    """Writes one plan."""
-
     def __init__(self, plan: ScenarioPlan, options: RecordOptions, least: int = LEAST[0]) -> None:
         plan.values.clear()
         self._least = least
@@ -63,7 +61,6 @@ class Writer:
         self._layout = Layout(plan.values, self._width, thinking=self._thinking)
 
     def source(self) -> str:
-        """The whole file."""
         functions = min((self._functions(often=often) for often in _OFTENNESS), key=self._height)
         for one in functions:
             self._layout.arguments[f"self.{one.name}"] = tuple(name for name, _ in one.parameters)
