@@ -19,7 +19,7 @@ from nakama_bots.players.player import Player
 from nakama_bots.realtime.catalog import REPLIES
 from nakama_bots.record.capture.tape import Tape
 from nakama_bots.record.correlate import UUID, parsed
-from nakama_bots.record.routes import TEMPLATES
+from nakama_bots.record.routes import templates
 from nakama_bots.record.writing.invoke import payload_of
 from nakama_bots.rest.client import Client
 
@@ -143,7 +143,7 @@ def _vocabulary() -> str:
     """Return the words of every scenario. A secret that is part of one, such as the user name "play", is only
     replaced as a whole text: elsewhere a replacement would break the source.
     """
-    names = [*dir(Client), *dir(Player), *REPLIES, *TEMPLATES, *keyword.kwlist]
+    names = [*dir(Client), *dir(Player), *REPLIES, *templates(), *keyword.kwlist]
     for module in iter_modules(types.__path__, f"{types.__name__}."):
         for one in vars(import_module(module.name)).values():
             names += getattr(one, "__annotations__", ())

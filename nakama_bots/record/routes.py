@@ -5,31 +5,13 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
 from urllib.parse import unquote
 
 from nakama_bots.rest import session as sessions
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.families import (
-    account,
-    authentication,
-    channels,
-    events,
-    friends,
-    groups,
-    health,
-    leaderboards,
-    link,
-    matches,
-    notifications,
-    purchases,
-    rpc,
-    storage,
-    tournaments,
-    users,
-)
+from nakama_bots.rest.families import rpc, users
 from nakama_bots.rest.families.custom import template_of
 from nakama_bots.rest.route import Route
 
@@ -38,97 +20,45 @@ REFRESH: Final = sessions.REFRESH.template
 LOGOUT: Final = sessions.LOGOUT.template
 RPC: Final = rpc.CALL.template
 
-_FAMILIES: Final = (
-    account, authentication, channels, events, friends, groups, health, leaderboards, link, matches,
-    notifications, purchases, rpc, sessions, storage, tournaments, users,
-)  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A route: the method of the client that calls it, and what a scenario must know of it."""
-
-    route: Route[Any]
-    method: str
-    once: bool = False
-    """Whether it succeeds once per account: friends and members stay, deleted notifications are gone."""
-    needs_users: bool = False
-    """Whether the users that it names must exist."""
-
-
-# A route that is not here is written as ``api.call(method, path)``.
-_FACTS: Final[dict[tuple[str, str], Fact]] = {
-    (fact.route.method, fact.route.template): fact
-    for fact in (
-        Fact(account.GET, "get_account"),
-        Fact(account.UPDATE, "update_account"),
-        Fact(account.DELETE, "delete_account"),
-        Fact(channels.LIST_MESSAGES, "list_channel_messages"),
-        Fact(events.EMIT, "emit_event"),
-        Fact(friends.LIST, "list_friends"),
-        Fact(friends.ADD, "add_friends", once=True, needs_users=True),
-        Fact(friends.DELETE, "delete_friends", once=True),
-        Fact(friends.BLOCK, "block_friends", once=True, needs_users=True),
-        Fact(friends.LIST_OF_FRIENDS, "list_friends_of_friends"),
-        Fact(groups.LIST, "list_groups"),
-        Fact(groups.CREATE, "create_group"),
-        Fact(groups.UPDATE, "update_group"),
-        Fact(groups.DELETE, "delete_group"),
-        Fact(groups.JOIN, "join_group", once=True),
-        Fact(groups.LEAVE, "leave_group"),
-        Fact(groups.ADD_USERS, "add_group_users", needs_users=True),
-        Fact(groups.BAN_USERS, "ban_group_users"),
-        Fact(groups.DEMOTE_USERS, "demote_group_users"),
-        Fact(groups.KICK_USERS, "kick_group_users"),
-        Fact(groups.PROMOTE_USERS, "promote_group_users"),
-        Fact(groups.LIST_USERS, "list_group_users"),
-        Fact(groups.LIST_OF_USER, "list_user_groups"),
-        Fact(leaderboards.LIST, "list_leaderboard_records"),
-        Fact(leaderboards.LIST_AROUND, "list_leaderboard_records_around_owner"),
-        Fact(leaderboards.WRITE, "write_leaderboard_record"),
-        Fact(leaderboards.DELETE, "delete_leaderboard_record"),
-        Fact(matches.LIST, "list_matches"),
-        Fact(matches.STATS, "get_matchmaker_stats"),
-        Fact(matches.LIST_PARTIES, "list_parties"),
-        Fact(notifications.LIST, "list_notifications"),
-        Fact(notifications.DELETE, "delete_notifications", once=True),
-        Fact(rpc.CALL, "rpc"),
-        Fact(rpc.GET, "rpc_func2"),
-        Fact(storage.READ, "read_storage_objects"),
-        Fact(storage.WRITE, "write_storage_objects"),
-        Fact(storage.DELETE, "delete_storage_objects"),
-        Fact(storage.LIST, "list_storage_objects"),
-        Fact(storage.LIST_OF_USER, "list_storage_objects2"),
-        Fact(tournaments.LIST, "list_tournaments"),
-        Fact(tournaments.LIST_RECORDS, "list_tournament_records"),
-        Fact(tournaments.LIST_AROUND, "list_tournament_records_around_owner"),
-        Fact(tournaments.WRITE, "write_tournament_record"),
-        Fact(tournaments.WRITE_POST, "write_tournament_record2"),
-        Fact(tournaments.DELETE, "delete_tournament_record"),
-        Fact(tournaments.JOIN, "join_tournament"),
-        Fact(users.GET, "get_users"),
-    )
-}
-TEMPLATES: Final = frozenset(template for _, template in _FACTS)
 LOOKUP: Final = (users.GET.method, users.GET.template)
 """Answers with those users of the request that exist."""
 _UNORDERED: Final = ("/v2/leaderboard/", "/v2/notification", "/v2/tournament/")
 """Paths of calls that do the same in whatever order players make them."""
+_ONCE: Final = frozenset({
+    "add_friends", "block_friends", "delete_friends", "delete_notifications", "join_group",
+})  # fmt: skip
+"""Methods that succeed once per account: friends and members stay, deleted notifications are gone."""
+_NEED_USERS: Final = frozenset({"add_friends", "block_friends", "add_group_users"})
+"""Methods whose users must exist."""
 _MESSAGES_ABOUT_USERS: Final = ("status_follow", "status_unfollow")
 _MESSAGES_THAT_NEED_USERS: Final = ("status_follow", "channel_join")
 _PERSONAL: Final = ("/v2/account/link/", "/v2/account/unlink/", "/v2/iap/")
 
 
+@cache
+def _methods() -> dict[tuple[str, str], str]:
+    """The client's method for each route, by the route's method and template: the one whose code names it."""
+    found = {(rpc.CALL.method, RPC): "rpc"}  # which has several
+    for name, function in inspect.getmembers(Client, inspect.isfunction):
+        for route in map(function.__globals__.get, function.__code__.co_names):
+            if isinstance(route, Route):
+                found.setdefault((route.method, route.template), name)
+    return found
+
+
+def templates() -> set[str]:
+    """The templates of all routes."""
+    return {template for _, template in _methods()}
+
+
 def only_once(kind: str, name: str) -> bool:
     """True if the call succeeds once per account."""
-    fact = _FACTS.get((kind, name))
-    return fact is not None and fact.once
+    return _methods().get((kind, name)) in _ONCE
 
 
 def needs_users(kind: str, name: str) -> bool:
     """True if the users that the call names must exist."""
-    fact = _FACTS.get((kind, name))
-    return name in _MESSAGES_THAT_NEED_USERS or (fact is not None and fact.needs_users)
+    return name in _MESSAGES_THAT_NEED_USERS or _methods().get((kind, name)) in _NEED_USERS
 
 
 def names_users(name: str) -> bool:
@@ -156,11 +86,13 @@ _WHOLE: Final = frozenset({
 
 
 @cache
-def _routes() -> list[tuple[Route[Any], re.Pattern[str]]]:
-    found = [one for family in _FAMILIES for one in vars(family).values() if isinstance(one, Route)]
-    # Literal segments before parameters: /v2/friend/friends is not /v2/friend/{id}.
-    found.sort(key=lambda route: (len(route.parameters), -len(route.template)))
-    return [(route, _pattern(route.template)) for route in found]
+def _routes() -> list[tuple[str, str, re.Pattern[str]]]:
+    """Method, template and pattern of every route; literal segments before parameters.
+
+    ``/v2/friend/friends`` is not ``/v2/friend/{id}``.
+    """
+    found = sorted(_methods(), key=lambda route: (route[1].count("{"), -len(route[1])))
+    return [(method, template, _pattern(template)) for method, template in found]
 
 
 def _pattern(template: str) -> re.Pattern[str]:
@@ -169,9 +101,9 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 def find(method: str, path: str) -> tuple[str, tuple[str, ...]]:
     """Template and path values of a request; the template of an unknown route has ``{id}`` for its ids."""
-    for route, pattern in _routes():
-        if route.method == method and (match := pattern.fullmatch(path)):
-            return route.template, tuple(unquote(value) for value in match.groups())
+    for wanted, template, pattern in _routes():
+        if wanted == method and (match := pattern.fullmatch(path)):
+            return template, tuple(unquote(value) for value in match.groups())
     return template_of(path), ()
 
 
@@ -182,10 +114,9 @@ def invocation(
 
     None if no method does.
     """
-    fact = _FACTS.get((method, template))
-    if fact is None:
+    name = _methods().get((method, template))
+    if name is None:
         return None
-    name = fact.method
     parameters = inspect.signature(getattr(Client, name)).parameters
     fields: dict[str, Any] = {
         _RENAMED.get(key, key): _typed(parameters, key, value) for key, value in query.items()
