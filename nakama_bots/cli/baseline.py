@@ -10,9 +10,12 @@ from typing import Final
 from nakama_bots.cli.inputs import add_window, argument
 from nakama_bots.errors import ConfigError
 from nakama_bots.results.compare.profile import baseline_of, read_profile, write_baseline
-from nakama_bots.settings.values import Kind
+from nakama_bots.settings.values import text_that
 
 HELP: Final = "save a run as a baseline: a small file to commit, which later runs are compared with"
+_NAME: Final = text_that(
+    re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*").fullmatch, "letters, digits, '_', '.' and '-'"
+)
 _FOLDER: Final = Path("reports/baselines")
 
 
@@ -44,12 +47,3 @@ def run(arguments: argparse.Namespace) -> int:
     write_baseline(path, baseline)
     print(f"{path}: {len(baseline['rows'])} names, {path.stat().st_size:,} bytes")
     return 0
-
-
-def _name(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", text):
-        raise ValueError
-    return text
-
-
-_NAME: Final = Kind(_name, "letters, digits, '_', '.' and '-'")

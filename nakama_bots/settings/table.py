@@ -33,8 +33,19 @@ from nakama_bots.settings.target import (
     Target,
     without_userinfo,
 )
-from nakama_bots.settings.values import Kind, choice, duration, file_of, number, some_text, whole
+from nakama_bots.settings.values import (
+    Kind,
+    choice,
+    duration,
+    file_of,
+    number,
+    or_nothing,
+    some_text,
+    text_that,
+    whole,
+)
 
+# It starts device ids (10 to 128 bytes on the server) and user names.
 _PREFIX: Final = re.compile(r"(?=.*[A-Za-z0-9])[A-Za-z0-9_-]{1,40}")
 
 
@@ -42,13 +53,6 @@ def _any_text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError
     return value
-
-
-def _id_prefix(value: object) -> str:
-    # The prefix starts device ids (10 to 128 bytes on the server) and user names.
-    if not _PREFIX.fullmatch(some_text(value)):
-        raise ValueError
-    return str(value)
 
 
 def _flag(value: object) -> bool:
@@ -74,13 +78,10 @@ def _modules(value: object) -> str:
     return ",".join(paths)
 
 
-def _folder(value: object) -> str:
-    text = _any_text(value)
-    path = Path(text)
+def _may_be_folder(text: str) -> bool:
     # It may have to be created, by each worker on its machine.
-    if text and any(part.exists() and not part.is_dir() for part in (path, *path.parents)):
-        raise ValueError
-    return text
+    path = Path(text)
+    return all(part.is_dir() or not part.exists() for part in (path, *path.parents))
 
 
 def _metrics_target(url: str) -> Target:
@@ -107,10 +108,6 @@ def _parsed(parse: Callable[[str], object], accepted: str) -> Kind:
         return text
 
     return Kind(read, accepted)
-
-
-def _or_nothing(kind: Kind) -> Kind:
-    return Kind(lambda value: kind.read(value) if value != "" else "", kind.accepted)
 
 
 def _proxy(text: str) -> object:
@@ -186,7 +183,7 @@ _BOOLEAN: Final = Kind(_flag, "true or false")
 _HOSTS: Final = "host names with commas between, as a.example.com,*.b.example.com"
 _SPAN: Final = duration(above=0)
 _METRICS: Final = _parsed(_or_none(_metrics_target), "http://HOST[:PORT][/PATH] or https://..")
-_LOAD: Final = _or_nothing(Kind(
+_LOAD: Final = or_nothing(Kind(
     lambda value: LoadProfile.parse(some_text(value)).text,
     "stages:.., steps:.., spike:.., soak:.., open:.. or search:.. (docs/load-models.md)",
 ))  # fmt: skip
@@ -198,7 +195,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "server to test (Locust's --host has precedence)", make=_or_none(Target.parse)),
     Setting("server_key", _SECRET, DEFAULT_SERVER_KEY, "the server's socket.server_key", secret=True),
     Setting("http_key", _SECRET, DEFAULT_HTTP_KEY, "the server's runtime.http_key", secret=True),
-    Setting("id_prefix", Kind(_id_prefix, "1 to 40 letters, digits, - or _"), "nbots",
+    Setting("id_prefix", text_that(_PREFIX.fullmatch, "1 to 40 letters, digits, - or _"), "nbots",
             "start of every bot's device id and user name; the same prefix and seed reuse the accounts"),
     Setting("seed", whole(0, 2**32 - 1), 1, "seed of identities and personas"),
     Setting("locales", _parsed(locales.parse, locales.ACCEPTED), locales.DEFAULT_TEXT,
@@ -265,7 +262,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("server_log", file_of("the server's log as JSON lines"), "",
             "the server's own lines about limits are read from it at the end of a run (docs/bottlenecks.md)",
             make=_or_none(Path)),
-    Setting("live", _or_nothing(choice("table", "lines", "off")), "",
+    Setting("live", or_nothing(choice("table", "lines", "off")), "",
             "how a headless run shows itself: a table on a terminal and lines elsewhere by default; "
             "off leaves it to Locust's tables (docs/live.md)"),
     Setting("live_interval", duration(), 5.0,
@@ -290,7 +287,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "(at most 10)"),
     Setting("wait_for_server", duration(), 0.0,
             "seconds that a headless run waits at its start for a server that does not answer yet"),
-    Setting("worker_logs", Kind(_folder, "a folder's path"), "",
+    Setting("worker_logs", or_nothing(text_that(_may_be_folder, "a folder's path")), "",
             "folder in which each worker writes its own figures, to compare with those of the run",
             make=_or_none(Path)),
     Setting("allowed_hosts", Kind(_hosts, _HOSTS), "",

@@ -79,31 +79,34 @@ def some_text(value: object) -> str:
     return value
 
 
-def file_of(what: str) -> Kind:
-    """The path of an existing file, or nothing."""
+TEXT: Final = Kind(some_text, "a non-empty text")
+
+
+def text_that(fits: Callable[[str], object], accepted: str) -> Kind:
+    """A text that is not empty and for which ``fits`` is true."""
 
     def read(value: object) -> str:
-        if value == "":
-            return ""
-        if not Path(some_text(value)).is_file():
+        text = some_text(value)
+        if not fits(text):
             raise ValueError
-        return str(value)
+        return text
 
-    return Kind(read, f"the path of {what}")
+    return Kind(read, accepted)
 
 
-TEXT: Final = Kind(some_text, "a non-empty text")
+def or_nothing(kind: Kind) -> Kind:
+    """What ``kind`` reads, or an empty text."""
+    return Kind(lambda value: kind.read(value) if value != "" else "", kind.accepted)
+
+
+def file_of(what: str) -> Kind:
+    """The path of an existing file, or nothing."""
+    return or_nothing(text_that(lambda text: Path(text).is_file(), f"the path of {what}"))
 
 
 def choice(*names: str) -> Kind:
     """One of ``names``."""
-
-    def read(value: object) -> str:
-        if not isinstance(value, str) or value not in names:
-            raise ValueError
-        return value
-
-    return Kind(read, f"{', '.join(names[:-1])} or {names[-1]}")
+    return text_that(names.__contains__, f"{', '.join(names[:-1])} or {names[-1]}")
 
 
 def one_of(known: Collection[str], given: object) -> str:
