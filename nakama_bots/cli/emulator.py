@@ -38,23 +38,23 @@ _EXPIRY = whole(1, 10**9, of="seconds")
 _DESCRIPTOR = whole(0, 2**20)
 _SPEED = number(low=0.01, high=1000)
 
+# The field of Options, and the server's own name.
+_KEYS: Final = {
+    "server_key": "socket.server_key",
+    "http_key": "runtime.http_key",
+    "encryption_key": "session.encryption_key",
+    "refresh_encryption_key": "session.refresh_encryption_key",
+}
+
 # One row per option: the field of Options, how its text is parsed, its help.
 _ARGUMENTS: Final[tuple[tuple[str, Kind, str], ...]] = (
     ("host", TEXT, "address to listen on"),
     ("port", _PORT, "port to listen on, 0 for a free one"),
     ("ready_fd", _DESCRIPTOR, "descriptor to write the ready line to (one JSON object); default: stdout"),
     ("lifeline_fd", _DESCRIPTOR, "descriptor of a pipe: the emulator stops when the other end is closed"),
-    ("server_key", TEXT, "as Nakama's socket.server_key; @FILE, - for standard input, or NAKAMA_SERVER_KEY"),
-    ("http_key", TEXT, "as Nakama's runtime.http_key; @FILE, - for standard input, or NAKAMA_HTTP_KEY"),
-    (
-        "encryption_key",
-        TEXT,
-        "as Nakama's session.encryption_key; @FILE, - for standard input, or NAKAMA_ENCRYPTION_KEY",
-    ),
-    (
-        "refresh_encryption_key",
-        TEXT,
-        "as Nakama's session.refresh_encryption_key, passed in the same ways",
+    *(
+        (name, TEXT, f"as Nakama's {theirs}; @FILE, - for standard input, or NAKAMA_{name.upper()}")
+        for name, theirs in _KEYS.items()
     ),
     ("token_expiry", _EXPIRY, "seconds that a session token is valid"),
     ("refresh_token_expiry", _EXPIRY, "seconds that a refresh token is valid"),
@@ -131,7 +131,6 @@ _BEYOND: Final = {
     "records": "beyond it records of the oldest ended period are dropped; without one, more are refused",
 }
 _LIMITS: Final = {field.name: field.default for field in dataclasses.fields(StoreLimits)}
-_KEYS: Final = ("server_key", "http_key", "encryption_key", "refresh_encryption_key")
 
 _FLAGS: Final[tuple[tuple[str, str], ...]] = (
     (

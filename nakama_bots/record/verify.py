@@ -18,12 +18,12 @@ from nakama_bots.players.identity import Identity
 from nakama_bots.players.inbox import REFUSED
 from nakama_bots.players.player import Player, World
 from nakama_bots.players.replay import Replay
+from nakama_bots.record.routes import LOGIN
 from nakama_bots.settings.resolve import Settings
 
 TIMEOUT: Final = 600.0
 """Seconds that one round may take."""
 _ACCEPTED: Final = "a scenario that nakama-bots record wrote"
-_NOT_COMPARED: Final = ("/v2/account/authenticate/",)
 # What the framework adds to a session.
 _OWN: Final = (("WS", "connect"), ("WS", "ping"))
 _DELETION: Final = ("DELETE", "/v2/account")
@@ -97,7 +97,7 @@ def compare(recorded: Sequence[Row], played: Sequence[Row]) -> list[tuple[str, R
 
 
 def _compared(rows: Sequence[Sequence[str]]) -> list[Row]:
-    return [(kind, name, outcome) for kind, name, outcome in rows if not name.startswith(_NOT_COMPARED)]
+    return [(kind, name, outcome) for kind, name, outcome in rows if not name.startswith(LOGIN)]
 
 
 def _likeness(wanted: list[Row], found: list[Row]) -> float:
@@ -175,7 +175,5 @@ def _without_deletion(rows: list[Row], wanted: list[Row]) -> list[Row]:
 
 def _without_setup(rows: list[Row]) -> list[Row]:
     """The calls after those that the framework makes itself: login, profile and connect."""
-    rows = [
-        row for row in rows if not row[1].startswith(_NOT_COMPARED) and row[:2] not in _OWN and row[0] != "PUSH"
-    ]
+    rows = [row for row in rows if not row[1].startswith(LOGIN) and row[:2] not in _OWN and row[0] != "PUSH"]
     return rows[1:] if rows[:1] and rows[0][:2] == ("PUT", "/v2/account") else rows

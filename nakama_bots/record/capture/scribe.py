@@ -21,12 +21,7 @@ _PERSONAL: Final = frozenset({
     "public_key_url", "receipt", "purchase",
 })  # fmt: skip
 """Fields of a login or a link that are secret or personal."""
-_LINKS: Final = (
-    "/v2/account/authenticate/",
-    "/v2/account/link/",
-    "/v2/account/unlink/",
-    "/v2/account/session/",
-)
+_LINKS: Final = (routes.LOGIN, "/v2/account/link/", "/v2/account/unlink/", "/v2/account/session/")
 _IN_PATHS: Final = "/%!$&'()*+,;=:@~"
 """Characters that a path has as they are, besides letters and digits; it is percent-encoded already."""
 _SILENT: Final = frozenset(key for key, reply in REPLIES.items() if reply is Reply.NONE)
