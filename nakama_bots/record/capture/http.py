@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 MOST_HEAD: Final = 256 * 1024
 MOST_BODY: Final = 64 * 1024 * 1024
 _NO_BODY: Final = (204, 304)
-_END: Final = b"\r\n\r\n"
+_LINE_END: Final = b"\r\n"
+_END: Final = 2 * _LINE_END
+
+_Steps: TypeAlias = Generator[None, None, bytes]
+"""Yields while bytes are missing, and returns those that were wanted."""
 
 
 class UnreadableHttp(ValueError):
@@ -67,12 +71,10 @@ class HttpReader:
         self.answers = answers
         self.bodiless = False
         self._buffer = bytearray()
-        self._message: HttpMessage | None = None
-        self._left: int | None = 0
-        """Bytes of the body that are missing; None: until the connection ends."""
-        self._chunked = False
-        self._body = bytearray()
         self._since = 0.0
+        self._inside = False
+        self._ended = False
+        self._messages = self._read()
 
     def feed(self, data: bytes, at: float) -> None:
         """Add bytes that passed at ``at``."""
@@ -82,18 +84,15 @@ class HttpReader:
 
     def next(self, at: float) -> HttpMessage | None:
         """The next whole message; None if there is none yet. ``UnreadableHttp`` if there will be none."""
-        if self._message is None and not self._head():
-            return None
-        assert self._message is not None
-        if not (self._chunks() if self._chunked else self._plain()):
-            return None
-        return self._done(at)
+        message = next(self._messages, None)
+        if message is not None:
+            message.ended = self._since = at
+        return message
 
     def end(self, at: float) -> HttpMessage | None:
         """The connection has ended: the answer that ends with it, if there is one."""
-        if self._message is None or self._left is not None or self._chunked:
-            return None
-        return self._done(at)
+        self._ended = True
+        return self.next(at)
 
     def rest(self) -> bytes:
         """What came after the last message."""
@@ -104,88 +103,84 @@ class HttpReader:
     @property
     def halfway(self) -> bool:
         """Whether a message has begun and not ended."""
-        return self._message is not None or bool(self._buffer)
+        return self._inside or bool(self._buffer)
 
-    def _done(self, at: float) -> HttpMessage:
-        message, self._message = self._message, None
-        assert message is not None
-        message.body, message.ended = bytes(self._body), at
-        self._body = bytearray()
-        self._since = at
-        return message
+    def _read(self) -> Iterator[HttpMessage | None]:
+        """Yield each message, and None where more bytes are needed."""
+        while True:
+            head = yield from self._until(_END)
+            self._inside = True
+            message = self._message(head)
+            message.body = yield from self._body(message)
+            self._inside = False
+            yield message
 
-    def _head(self) -> bool:
-        end = self._buffer.find(_END)
-        if end < 0:
-            if len(self._buffer) > MOST_HEAD:
-                raise UnreadableHttp("headers that are too long")
-            if self._buffer and not self._buffer[:1].isalpha():
-                raise UnreadableHttp("bytes that are not HTTP")
-            return False
-        lines = bytes(self._buffer[:end]).decode("latin-1").split("\r\n")
-        del self._buffer[: end + len(_END)]
-        words = lines[0].split(" ", 2)
+    def _message(self, head: bytes) -> HttpMessage:
+        first, *lines = head.decode("latin-1").split("\r\n")
+        words = first.split(" ", 2)
         if len(words) == 2:
             words.append("")
         proto = words[0] if self.answers else words[-1]
         if len(words) != 3 or not proto.startswith("HTTP/1.") or (self.answers and not words[1].isdecimal()):
             raise UnreadableHttp("bytes that are not HTTP/1.1")
-        headers = {}
-        for line in lines[1:]:
-            name, _, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
-        self._message = message = HttpMessage((words[0], words[1], words[2]), headers, self._since)
-        self._chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        self._left = self._length(message)
-        return True
+        pairs = (line.partition(":") for line in lines)
+        headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        return HttpMessage((words[0], words[1], words[2]), headers, self._since)
 
-    def _length(self, message: HttpMessage) -> int | None:
+    def _body(self, message: HttpMessage) -> _Steps:
         if self.answers and (self.bodiless or message.status < 200 or message.status in _NO_BODY):
-            self._chunked = False
-            return 0
+            return b""
+        if "chunked" in message.headers.get("transfer-encoding", "").lower():
+            return (yield from self._chunks())
         given = message.headers.get("content-length")
-        if given is None:
-            return None if self.answers and not self._chunked else 0
-        if not given.isdecimal():
-            raise UnreadableHttp("a content length that is not a number")
-        return int(given)
+        if given is not None:
+            if not given.isdecimal():
+                raise UnreadableHttp("a content length that is not a number")
+            return (yield from self._take(int(given)))
+        if not self.answers:
+            return b""
+        while not self._ended:
+            self._check(len(self._buffer))
+            yield None
+        return self.rest()
 
-    def _plain(self) -> bool:
-        size = len(self._buffer) if self._left is None else min(self._left, len(self._buffer))
-        self._take(size)
-        if self._left is None:
-            return False
-        self._left -= size
-        return self._left == 0
-
-    def _take(self, size: int) -> None:
-        if len(self._body) + size > MOST_BODY:
-            raise UnreadableHttp("a body that is too long")
-        self._body += self._buffer[:size]
-        del self._buffer[:size]
-
-    def _chunks(self) -> bool:
+    def _chunks(self) -> _Steps:
+        body = bytearray()
         while True:
-            end = self._buffer.find(b"\r\n")
-            if end < 0:
-                return False
+            line = yield from self._until(_LINE_END)
             try:
-                size = int(bytes(self._buffer[:end]).partition(b";")[0], 16)
+                size = int(line.partition(b";")[0], 16)
             except ValueError:
                 size = -1
             if size < 0:
                 raise UnreadableHttp("a chunk without a size")
             if size == 0:
-                # Trailers, if any, end with an empty line.
-                close = self._buffer.find(_END, end)
-                if self._buffer[end + 2 : end + 4] == b"\r\n":
-                    close = end
-                if close < 0:
-                    return False
-                del self._buffer[: close + 4]
-                return True
-            if len(self._buffer) < end + 2 + size + 2:
-                return False
-            del self._buffer[: end + 2]
-            self._take(size)
-            del self._buffer[:2]
+                break
+            self._check(len(body) + size)
+            chunk = yield from self._take(size + len(_LINE_END))
+            body += chunk[:size]
+        while (yield from self._until(_LINE_END)):
+            pass  # a trailer
+        return bytes(body)
+
+    def _until(self, end: bytes) -> _Steps:
+        """What comes before ``end``, which is dropped."""
+        while (size := self._buffer.find(end)) < 0:
+            if len(self._buffer) > MOST_HEAD:
+                raise UnreadableHttp("headers that are too long")
+            if not self._inside and self._buffer and not self._buffer[:1].isalpha():
+                raise UnreadableHttp("bytes that are not HTTP")
+            yield None
+        return (yield from self._take(size + len(end)))[:size]
+
+    def _take(self, size: int) -> _Steps:
+        self._check(size)
+        while len(self._buffer) < size:
+            yield None
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
+
+    def _check(self, size: int) -> None:
+        if size > MOST_BODY:
+            raise UnreadableHttp("a body that is too long")
