@@ -11,6 +11,7 @@ import gevent
 import orjson
 import pytest
 
+from nakama_bots.cli.main import main
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError, NotFound
 from nakama_bots.players.replay import SUFFIX
@@ -251,10 +252,15 @@ def test_nothing_is_lost_when_the_disk_is_full(
     assert "self.player.api.get_account()" in capsys.readouterr().out
 
 
-def test_the_command(tmp_path: Path, emulator: EmulatorProcess) -> None:
-    command = [sys.executable, "-m", "nakama_bots.cli", "record"]
-    (tmp_path / "edited.py").write_text("# for hours")
-    (tmp_path / "exits.py").write_text("raise SystemExit(3)")
+def test_mistakes_on_the_command_line(
+    tmp_path: Path,
+    emulator: EmulatorProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("edited.py").write_text("# for hours")
+    Path("exits.py").write_text("raise SystemExit(3)")
     for arguments, words in (
         ([emulator.url, "--verify", "-o", "exits.py"], "--output"),
         ([emulator.url, "-o", "edited.py"], "--force"),
@@ -265,16 +271,17 @@ def test_the_command(tmp_path: Path, emulator: EmulatorProcess) -> None:
         ([emulator.url, "-o", "no-module.txt"], "--output"),
         ([emulator.url, "--listen", "localhost"], "HOST:PORT"),
         ([emulator.url, "--listen", "127.0.0.1:²"], "HOST:PORT"),
-        (["--har", str(tmp_path / "none.har")], "--har"),
-        ([emulator.url, "--verify", "-o", str(tmp_path / "none.py")], "--output"),
+        (["--har", "none.har"], "--har"),
+        ([emulator.url, "--verify", "-o", "none.py"], "--output"),
     ):
-        done = subprocess.run(
-            [*command, *arguments], check=False, capture_output=True, text=True, timeout=120, cwd=tmp_path
-        )
-        assert done.returncode == 2, (arguments, done.stderr)
-        assert words in done.stderr
-        assert len(done.stderr.splitlines()) == 1, done.stderr
-    assert (tmp_path / "edited.py").read_text() == "# for hours"
+        try:
+            code: object = main(["record", *arguments])
+        except SystemExit as ended:
+            code = ended.code
+        (line,) = capsys.readouterr().err.splitlines()
+        assert code == 2, (arguments, line)
+        assert words in line
+    assert Path("edited.py").read_text() == "# for hours"
 
 
 def test_a_player_who_loses_its_connection_in_a_party(
