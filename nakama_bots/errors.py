@@ -34,7 +34,8 @@ server sent: control characters are escaped where a text enters an error (``safe
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import ClassVar, Final, Self
 
 # A text of the server is cut to this many characters before anything else is done with it.
@@ -134,6 +135,16 @@ class ConfigError(NakamaError):
         self.name = name
         self.value = value
         self.accepted = accepted
+
+
+@contextmanager
+def file_errors(name: str, path: object, accepted: str) -> Iterator[None]:
+    """Raise what goes wrong with a file in the block as a ``ConfigError``, with the reason."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise ConfigError(name, str(path), f"{accepted} ({reason})") from None
 
 
 class ScenarioFault(NakamaError):

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from nakama_bots.cli.inputs import add_rows, argument
 from nakama_bots.cli.interrupts import Interrupted, notified, raise_here
-from nakama_bots.errors import CallError, ConfigError, Unauthenticated
+from nakama_bots.errors import CallError, ConfigError, Unauthenticated, file_errors
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.cleanup import CONCURRENCY, GONE, AccountSearch, By, Cleaner, CleanupTally
 from nakama_bots.rest.client import Client
@@ -136,12 +136,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read_ids(path: Path, prefix: str) -> tuple[str, ...]:
-    try:
+    with file_errors("--ids", path, "a readable text file in UTF-8"):
         lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise ConfigError("--ids", str(path), f"a readable text file ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ConfigError("--ids", str(path), "a text file in UTF-8") from None
     # Two fillers that share a roster may both have written the same account.
     ids = tuple(dict.fromkeys(line for line in lines if line and not line.startswith("#")))
     for one in ids:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from nakama_bots.cli.inputs import argument
-from nakama_bots.errors import ConfigError
+from nakama_bots.errors import file_errors
 from nakama_bots.results.run_folder import read_timeline, read_traces
 from nakama_bots.results.traces.explain import SHOWN, ServerLog, explain
 from nakama_bots.settings.values import whole
@@ -30,11 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     log = None
     if arguments.server_log is not None:
         log = ServerLog(traces)
-        try:
-            with arguments.server_log.open("rb") as file:
-                log.add(file)
-        except OSError as error:
-            accepted = f"a file that can be read ({error.strerror})"
-            raise ConfigError("--server-log", str(arguments.server_log), accepted) from None
+        path: Path = arguments.server_log
+        with file_errors("--server-log", path, "a file that can be read"), path.open("rb") as file:
+            log.add(file)
     print("\n".join(explain(traces, timeline, log, arguments.number)))
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from nakama_bots.errors import ConfigError
+from nakama_bots.errors import file_errors
 from nakama_bots.results.files import write_whole
 from nakama_bots.settings.options import Arguments
 from nakama_bots.settings.values import Kind, duration, number
@@ -78,8 +78,5 @@ def write_text(path: Path, text: str) -> None:
     if str(path) == "-":
         sys.stdout.write(text)
         return
-    try:
+    with file_errors("output", path, "a file in a writable folder"):
         write_whole(path, [text.encode()])
-    except OSError as error:
-        accepted = f"a file in a writable folder ({error.strerror})"
-        raise ConfigError("output", str(path), accepted) from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from nakama_bots.errors import ConfigError
+from nakama_bots.errors import ConfigError, file_errors
 from nakama_bots.settings.values import one_of
 
 _PACKAGE: Final = Path(__file__).parent.parent
@@ -53,11 +53,9 @@ def copy_scenario(name: str, folder: Path) -> Path:
     target = folder / scenario.path.name
     if target.exists():
         raise ConfigError("NAME", name, f"a scenario that is not there yet ({target} exists)")
-    try:
+    with file_errors("FOLDER", folder, "a writable folder"):
         folder.mkdir(parents=True, exist_ok=True)
         target.write_bytes(scenario.path.read_bytes())
-    except OSError as error:
-        raise ConfigError("FOLDER", str(folder), f"a writable folder ({error.strerror})") from None
     return target
 
 

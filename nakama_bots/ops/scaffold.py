@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from nakama_bots.errors import ConfigError
+from nakama_bots.errors import file_errors
 
 _TEMPLATE: Final = Path(__file__).parent / "project"
 
@@ -50,11 +50,8 @@ def start_project(folder: Path, ci: str) -> Scaffold:
         if target.exists():
             done.kept.append(target)
             continue
-        try:
+        with file_errors("DIR", folder, "a writable folder"):
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes((_TEMPLATE / template).read_bytes())
-        except OSError as error:
-            accepted = f"a writable folder ({error.strerror})"
-            raise ConfigError("DIR", str(folder), accepted) from None
         done.written.append(target)
     return done

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeAlias
 
-from nakama_bots.errors import ConfigError, without_secrets
+from nakama_bots.errors import ConfigError, file_errors, without_secrets
 
 KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and indices from the root."""
@@ -24,11 +24,8 @@ class TomlFile:
     @classmethod
     def read(cls, path: Path, setting: str) -> Self:
         """Read the file at ``path``, named by ``setting``. Raises ``ConfigError`` if it cannot be read."""
-        try:
+        with file_errors(setting, without_secrets(str(path)), "a readable TOML file"):
             text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8"
-            raise ConfigError(setting, without_secrets(str(path)), f"a readable TOML file ({reason})") from None
         return cls.parse(text, str(path), setting)
 
     @classmethod

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from nakama_bots.errors import ConfigError
+from nakama_bots.errors import ConfigError, file_errors
 from nakama_bots.realtime.frames import BINARY, TEXT
 from nakama_bots.record.capture.scribe import Scribe, SocketScribe
 from nakama_bots.record.capture.tape import Tape
@@ -25,14 +25,14 @@ _MESSAGES: Final = ("_webSocketMessages", "webSocketMessages")
 
 def read_har(path: Path) -> Tape:
     """What an HAR file has; ``ConfigError`` if it is not one."""
+    with file_errors(_FLAG, path, _ACCEPTED):
+        content = path.read_bytes()
     try:
         # Not orjson: other tools' files have a byte order mark, or half of a surrogate pair.
-        document = json.loads(path.read_bytes())
+        document = json.loads(content)
         entries = document["log"]["entries"]
         if not isinstance(entries, list):
             raise TypeError
-    except OSError as error:
-        raise ConfigError(_FLAG, str(path), f"{_ACCEPTED} ({error.strerror})") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ConfigError(_FLAG, str(path), _ACCEPTED) from None
     starts = [start for entry in entries if (start := _start(entry)) is not None]
