@@ -13,17 +13,11 @@ _TEMPLATE: Final = Path(__file__).parent / "project"
 CI: Final = {"github": ".github/workflows/load-test.yml", "gitlab": ".gitlab-ci.yml", "none": ""}
 """The file of each kind of CI."""
 
-FILES: Final = {
-    "locustfile.py": "locustfile.py",
-    "scenarios/__init__.py": "scenarios/__init__.py",
-    "scenarios/example.py": "scenarios/example.py",
-    "nakama_bots.toml": "nakama_bots.toml",
-    "locust.conf": "locust.conf",
-    "gates/ci.toml": "gates/ci.toml",
-    "compose.yaml": "compose.yaml",
-    "gitignore": ".gitignore",
-}
-"""Name in the template, and in the project."""
+FILES: Final = (
+    "locustfile.py", "scenarios/__init__.py", "scenarios/example.py", "nakama_bots.toml", "locust.conf",
+    "gates/ci.toml", "compose.yaml", ".gitignore",
+)  # fmt: skip
+"""The files of a project; their templates have the same names without a leading dot."""
 
 
 @dataclass(slots=True)
@@ -43,9 +37,11 @@ def guess_ci(folder: Path) -> str:
 
 def start_project(folder: Path, ci: str) -> Scaffold:
     """Write the project into ``folder``. Raises ``ConfigError`` if it is not writable."""
-    files = FILES | ({f"{ci}.yml": CI[ci]} if CI[ci] else {})
+    templates = {name: name.removeprefix(".") for name in FILES}
+    if CI[ci]:
+        templates[CI[ci]] = f"{ci}.yml"
     done = Scaffold()
-    for template, name in files.items():
+    for name, template in templates.items():
         target = folder / name
         if target.exists():
             done.kept.append(target)
