@@ -156,20 +156,15 @@ def _compare_servers(arguments: argparse.Namespace) -> Comparison:
     servers: list[str] = [arguments.run_folder, *arguments.baselines]
     if len(servers) != 2:
         raise ConfigError("--paired", " ".join(servers), "two servers, the old one and the new one")
-    plan = _plan(arguments)
+    plan = PairedPlan(arguments.rounds, arguments.block, arguments.settle, arguments.seed)
+    if plan.settle >= plan.block:
+        raise ConfigError("--settle", plan.settle, "less than --block")
     reports = arguments.reports / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     paired = PairedRun((servers[0], servers[1]), plan, arguments.users, shlex.split(arguments.locust), reports)
     with raised(), Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task(f"{plan.rounds} pairs of blocks", total=plan.seconds)
-        old_profile, new_profile = paired.run(lambda done, _: progress.update(task, completed=done))
+        old_profile, new_profile = paired.run(lambda done: progress.update(task, completed=done))
     return compare_pairs(new_profile, old_profile, _options(arguments, PAIRED))
-
-
-def _plan(arguments: argparse.Namespace) -> PairedPlan:
-    plan = PairedPlan(arguments.rounds, arguments.block, arguments.settle, arguments.seed)
-    if plan.settle >= plan.block:
-        raise ConfigError("--settle", plan.settle, "less than --block")
-    return plan
 
 
 def _options(arguments: argparse.Namespace, standard: CompareOptions) -> CompareOptions:

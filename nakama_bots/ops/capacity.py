@@ -16,7 +16,7 @@ from typing import Final
 import gevent
 
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.ops.processes import LOG, generating, healthy, run_in
+from nakama_bots.ops.processes import LOG, generating, healthy, last_line, run_in
 from nakama_bots.results.capacity.document import ARRIVALS, CapacityPart, Cause, TrialPart
 from nakama_bots.results.capacity.search import Search, SearchPlan
 from nakama_bots.results.capacity.trial import TrialFacts, no_trial, trial_of
@@ -70,9 +70,10 @@ class CapacitySearch:
 
     def _add_process(self) -> bool:
         """Use more cores; False if all are in use."""
-        if self._processes >= _cores():
+        cores = len(os.sched_getaffinity(0))
+        if self._processes >= cores:
             return False
-        self._processes = min(_cores(), self._processes * 2)
+        self._processes = min(cores, self._processes * 2)
         return True
 
     def _try(self, load: int) -> TrialPart:
@@ -92,7 +93,9 @@ class CapacitySearch:
         run = run_in(folder)
         if run is None:
             cause = Cause.UNREACHABLE if code in (ExitCode.UNREACHABLE, ExitCode.USAGE) else Cause.FIGURES
-            return no_trial(facts, cause, _last_line(folder / LOG) or f"no results (exit code {code})")
+            return no_trial(
+                facts, cause, last_line((folder / LOG).read_bytes()) or f"no results (exit code {code})"
+            )
         known = read_verdict(run)
         facts = replace(facts, faults=known["faults"], missing=known["missing"])
         timeline = read_timeline(run)
@@ -107,13 +110,3 @@ class CapacitySearch:
             return ["--nakama-load", f"open:{load}/{plan.warmup:g}s,{load}/{rest:g}s"]
         rate = max(1.0, load / (plan.warmup * _RAMP))
         return ["--users", str(load), "--spawn-rate", f"{rate:.3f}", "--run-time", f"{plan.trial:g}s"]
-
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return lines[-1] if lines else ""
-
-
-def _cores() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0))

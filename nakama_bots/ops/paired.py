@@ -88,8 +88,8 @@ class PairedRun:
         self._locust = tuple(locust)
         self._reports = reports
 
-    def run(self, on_progress: Callable[[float, float], object]) -> tuple[Profile, Profile]:
-        """The profiles of both, with a block for each pair; ``on_progress`` gets seconds done and in all."""
+    def run(self, on_progress: Callable[[float], object]) -> tuple[Profile, Profile]:
+        """The profiles of both, with a block for each pair; ``on_progress`` gets the seconds that are done."""
         folders = [self._reports / side for side in ("old", "new")]
         with ExitStack() as stack:
             urls = [stack.enter_context(served(server)) for server in self._servers]
@@ -104,7 +104,7 @@ class PairedRun:
                 if elapsed > limit:
                     msg = f"the generators have not ended within {limit:.0f} s: see the logs in {self._reports}"
                     raise PairedError(msg)
-                on_progress(min(elapsed, self._plan.seconds), self._plan.seconds)
+                on_progress(min(elapsed, self._plan.seconds))
                 gevent.sleep(0.5)
         return self._profiles(list(map(_result, folders, generators)))
 

@@ -81,11 +81,15 @@ def served(server: str) -> Iterator[str]:
         while not healthy(url):
             if process.poll() is not None or monotonic() > deadline:
                 output.seek(0)
-                last = output.read().decode(errors="replace").strip().splitlines()[-1:]
-                msg = f"{server!r} does not serve {url}: {last[0] if last else 'it printed nothing'}"
+                msg = f"{server!r} does not serve {url}: {last_line(output.read()) or 'it printed nothing'}"
                 raise NotServed(msg)
             gevent.sleep(0.1)
         yield url
+
+
+def last_line(output: bytes) -> str:
+    """Return the last line that a process has printed; "" if it has printed nothing."""
+    return next(reversed(output.decode(errors="replace").strip().splitlines()), "")
 
 
 def healthy(url: str) -> bool:
