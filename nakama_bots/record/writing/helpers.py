@@ -58,11 +58,11 @@ class Helpers:
         self._thinking = thinking
         self._least = least
 
-    def extract(self, functions: list[Function], *, often: int) -> list[Function]:
-        """``functions``, shorter, and those that they call; the larger ``often``, the smaller they are."""
+    def extract(self, functions: list[Function]) -> list[Function]:
+        """``functions``, shorter, and those that they call."""
         found = [*functions]
         taken = {one.name for one in functions}
-        while (best := self._best(found, taken, often)) is not None:
+        while (best := self._best(found, taken)) is not None:
             helper, places, calls = best
             for place, call in sorted(zip(places, calls, strict=True), key=lambda item: -item[0].start):
                 place.nodes[place.start : place.start + place.size] = [call]
@@ -71,14 +71,15 @@ class Helpers:
         return found
 
     def _best(
-        self, functions: Sequence[Function], taken: set[str], often: int
+        self, functions: Sequence[Function], taken: set[str]
     ) -> tuple[Function, list[_Place], list[Node]] | None:
+        """The function that saves the most lines; one that more places need is better than a longer one."""
         best: tuple[int, tuple[Function, list[_Place], list[Node]] | None] = (0, None)
         heights: dict[int, int] = {}
         for places in self._repeated(functions):
             most = sum(self._height(one, heights) for one in places)
             possible = most - _AROUND - len(places) - most // len(places)
-            if possible < self._least or possible * len(places) ** often <= best[0]:
+            if possible < self._least or possible * len(places) <= best[0]:
                 continue
             made = self._made(places, taken)
             if made is None:
@@ -86,7 +87,7 @@ class Helpers:
             helper, calls = made
             saved = most - _AROUND - len(self._layout.lines(helper.body, 2))
             saved -= len(self._layout.lines(calls, 4))
-            score = saved * len(places) ** often
+            score = saved * len(places)
             if saved >= self._least and score > best[0]:
                 best = (score, (helper, places, calls))
         return best[1]

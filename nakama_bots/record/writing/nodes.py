@@ -216,6 +216,6 @@ _ARGUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
 
 def argument_name(function: str, place: int) -> str:
     """The name of a positional argument of a method."""
-    method = function.rpartition(".")[2]
-    names = _ARGUMENTS.get(method, ())
+    place_of, _, method = function.rpartition(".")
+    names = _ARGUMENTS.get(method, ()) if place_of != "self" else ()  # the scenario's own, of the same name
     return names[place] if place < len(names) else {"dumps": "payload"}.get(method, "value")

@@ -19,10 +19,6 @@ from nakama_bots.record.writing.loops import Loops
 from nakama_bots.record.writing.nodes import Layout, Node, names_in, walk
 
 _API: Final = "self.player.api"
-_OFTENNESS: Final = (0, 1, 3)
-"""How functions for what repeats are looked for: those that save the most lines, or that more places need."""
-_PASSES: Final = 2
-"""Functions make loops possible, and loops functions."""
 LEAST: Final = (3, 1)
 """Lines that a function of what repeats must save; fewer if the scenario would be too long."""
 _OFTEN: Final = 3
@@ -61,7 +57,7 @@ class Writer:
         self._layout = Layout(plan.values, self._width, thinking=self._thinking)
 
     def source(self) -> str:
-        functions = min((self._functions(often=often) for often in _OFTENNESS), key=self._height)
+        functions = self._functions()
         for one in functions:
             self._layout.arguments[f"self.{one.name}"] = tuple(name for name, _ in one.parameters)
             _drop_unused(one.body)
@@ -76,11 +72,7 @@ class Writer:
             lines += ["", *body]
         return "\n".join(lines) + "\n"
 
-    def _height(self, functions: list[Function]) -> int:
-        draft = Layout({}, self._width, thinking=self._thinking)
-        return sum(len(draft.lines(one.body, 2)) + 3 for one in functions)
-
-    def _functions(self, *, often: int) -> list[Function]:
+    def _functions(self) -> list[Function]:
         """The roles, and what they share."""
         # Lines are counted before all of a statement is known: what does not fit is not kept.
         draft = Layout({}, self._width, thinking=self._thinking)
@@ -96,12 +88,9 @@ class Writer:
         loops = Loops(draft, set(kinds), thinking=self._thinking)
         for role in roles:
             role.body = loops.folded(role.body)
-        functions = roles
-        helpers = Helpers(draft, kinds, thinking=self._thinking, least=self._least)
-        for _ in range(_PASSES):
-            functions = helpers.extract(functions, often=often)
-            for one in functions:
-                one.body = loops.folded(one.body)
+        functions = Helpers(draft, kinds, thinking=self._thinking, least=self._least).extract(roles)
+        for one in functions:
+            one.body = loops.folded(one.body)
         return functions
 
     def _function(self, function: Function, index: int) -> list[str]:
