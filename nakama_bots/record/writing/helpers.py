@@ -16,6 +16,8 @@ _LONGEST: Final = 40
 _MOST_PARAMETERS: Final = 6
 _AROUND: Final = 3
 """Lines of a function besides its statements: its name, what it does, and an empty one."""
+_LEAST_SAVED: Final = 3
+"""Lines that a function must save."""
 _KINDS: Final = {"crew": "Crew", "inbox": "Inbox", "others": "list[Player]"}
 """What the names are that are the same in all roles."""
 
@@ -50,13 +52,11 @@ class _Place:
 class Helpers:
     """Moves what repeats into functions."""
 
-    def __init__(self, layout: Layout, locals_: dict[str, str], *, thinking: bool, least: int) -> None:
-        """``least``: lines that a function must save."""
+    def __init__(self, layout: Layout, locals_: dict[str, str], *, thinking: bool) -> None:
         self._layout = layout
         self._locals = {**_KINDS, **locals_}
         """The type of each variable of a role."""
         self._thinking = thinking
-        self._least = least
 
     def extract(self, functions: list[Function]) -> list[Function]:
         """``functions``, shorter, and those that they call."""
@@ -79,7 +79,7 @@ class Helpers:
         for places in self._repeated(functions):
             most = sum(self._height(one, heights) for one in places)
             possible = most - _AROUND - len(places) - most // len(places)
-            if possible < self._least or possible * len(places) <= best[0]:
+            if possible < _LEAST_SAVED or possible * len(places) <= best[0]:
                 continue
             made = self._made(places, taken)
             if made is None:
@@ -88,7 +88,7 @@ class Helpers:
             saved = most - _AROUND - len(self._layout.lines(helper.body, 2))
             saved -= len(self._layout.lines(calls, 4))
             score = saved * len(places)
-            if saved >= self._least and score > best[0]:
+            if saved >= _LEAST_SAVED and score > best[0]:
                 best = (score, (helper, places, calls))
         return best[1]
 

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
@@ -15,15 +15,12 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.players.replay import SUFFIX, VERSION
 from nakama_bots.realtime.catalog import REPLIES, Reply
 from nakama_bots.record.capture.tape import Tape
-from nakama_bots.record.plan import ScenarioPlan, plan
+from nakama_bots.record.plan import plan
 from nakama_bots.record.redact import Redactor
 from nakama_bots.record.roles import Role
 from nakama_bots.record.state import packed
-from nakama_bots.record.writing.write import LEAST, RecordOptions, Writer
+from nakama_bots.record.writing.write import RecordOptions, Writer
 from nakama_bots.results.files import write_whole
-
-MOST_LINES: Final = 100
-"""Lines of a scenario of 60 calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +40,7 @@ class Scenario:
 def made_of(tape: Tape, options: RecordOptions) -> Scenario:
     redactor = Redactor(tape, keep_texts=options.keep_texts)
     planned = plan(tape, redactor)
-    source = _source(planned, options)
+    source = Writer(planned, options).source()
     notes = list(planned.notes)
     replayed = options.state == "replay"
     series = packed(planned.series, redactor, notes) if replayed else {}
@@ -66,17 +63,6 @@ def made_of(tape: Tape, options: RecordOptions) -> Scenario:
     return Scenario(
         source, shown.encode(), report, len(planned.parts), planned.players, sum(map(len, calls.values()))
     )
-
-
-def _source(planned: ScenarioPlan, options: RecordOptions) -> str:
-    """The source, as short as it has to be."""
-    calls = sum(len(part.role.calls) for part in planned.parts)
-    source = ""
-    for least in LEAST:
-        source = Writer(planned, options, least).source()
-        if source.count("\n") <= max(MOST_LINES, calls * MOST_LINES // 60):
-            break
-    return source
 
 
 def _compared(role: Role, redactor: Redactor) -> list[list[str]]:

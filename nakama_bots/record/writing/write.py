@@ -19,8 +19,6 @@ from nakama_bots.record.writing.loops import Loops
 from nakama_bots.record.writing.nodes import Layout, Node, names_in, walk
 
 _API: Final = "self.player.api"
-LEAST: Final = (3, 1)
-"""Lines that a function of what repeats must save; fewer if the scenario would be too long."""
 _OFTEN: Final = 3
 """Calls of the API from which on it has a short name."""
 
@@ -43,9 +41,7 @@ class RecordOptions:
 
 
 class Writer:
-    def __init__(self, plan: ScenarioPlan, options: RecordOptions, least: int = LEAST[0]) -> None:
-        plan.values.clear()
-        self._least = least
+    def __init__(self, plan: ScenarioPlan, options: RecordOptions) -> None:
         self._plan = plan
         self._options = options
         self._width = width_for(options.output)
@@ -88,7 +84,7 @@ class Writer:
         loops = Loops(draft, set(kinds), thinking=self._thinking)
         for role in roles:
             role.body = loops.folded(role.body)
-        functions = Helpers(draft, kinds, thinking=self._thinking, least=self._least).extract(roles)
+        functions = Helpers(draft, kinds, thinking=self._thinking).extract(roles)
         for one in functions:
             one.body = loops.folded(one.body)
         return functions
