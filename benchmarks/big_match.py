@@ -139,7 +139,7 @@ def run(what: str, scenario: str, load: str, expected: str, options: Sequence[st
         folders = list(Path(reports).iterdir())
         if not folders:
             sys.exit(f"benchmarks.big_match: {scenario} left no results: {done.stderr.strip()[-500:]}")
-        summary, bins = read_summary(folders[0]), RunBins.of(read_timeline(folders[0]))
+        summary, bins = read_summary(folders[0]), RunBins(read_timeline(folders[0]))
     assert "bottleneck" in summary
     return {
         "what": what, "scenario": scenario, "load": load, "expected": expected,

@@ -33,7 +33,7 @@ def run(url: str, codec: str, matches: int, seconds: float) -> dict[str, float]:
     import gevent
     from locust.env import Environment
 
-    from nakama_bots.load.figures import bridge, bucketing
+    from nakama_bots.load.figures import bridge, locust_stats
     from nakama_bots.players.delivery.codecs import exact, keyed, stamped
     from nakama_bots.players.identity import Identity
     from nakama_bots.players.player import Player, World
@@ -41,7 +41,7 @@ def run(url: str, codec: str, matches: int, seconds: float) -> dict[str, float]:
     from nakama_bots.settings.network import Network
     from nakama_bots.settings.target import Credentials, Target, Timeouts
 
-    bucketing.install()
+    locust_stats.install_buckets()
     environment = Environment()
     environment.create_local_runner()
     recorder = Recorder(time.perf_counter())

@@ -33,7 +33,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import CallError
 from nakama_bots.ledger import Ledger
 from nakama_bots.load.figures.bridge import LocustObserver
-from nakama_bots.load.process.descriptors import raise_soft_limit
+from nakama_bots.load.process.user_limits import raise_soft_limit
 from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player, World
 from nakama_bots.results.record.recorder import Recorder

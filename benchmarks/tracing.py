@@ -37,7 +37,7 @@ def run(url: str, matches: int, pairs: int, *, same: bool) -> list[dict[str, Any
     import gevent
     from locust.env import Environment
 
-    from nakama_bots.load.figures import bridge, bucketing
+    from nakama_bots.load.figures import bridge, locust_stats
     from nakama_bots.load.figures.tracing import TracedPlayer
     from nakama_bots.players.identity import Identity
     from nakama_bots.players.player import Player, World
@@ -71,7 +71,7 @@ def run(url: str, matches: int, pairs: int, *, same: bool) -> list[dict[str, Any
         own = 0
         """Taps that it has without traces."""
 
-    bucketing.install()
+    locust_stats.install_buckets()
     environment = Environment()
     environment.create_local_runner()
     recorder = Recorder(time.perf_counter())

@@ -123,7 +123,7 @@ def _write_report(reports: Path, part: CapacityPart, gate: Gate) -> tuple[Summar
     summary, timeline = read_summary(run), read_timeline(run)
     summary["capacity"] = part
     if "bottleneck" in summary:
-        summary["bottleneck"] = bottleneck([RunBins.of(read_timeline(_run_of(trial))) for trial in counted])
+        summary["bottleneck"] = bottleneck([RunBins(read_timeline(_run_of(trial))) for trial in counted])
     verdict = verdict_part(verdict_of(part, gate.file), summary)
     return summary, [write_summary(reports, summary), write_report(reports, summary, timeline, verdict)]
 

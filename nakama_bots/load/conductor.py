@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import platform
-from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,12 +17,11 @@ from time import perf_counter
 from typing import Any
 
 from locust.env import Environment
-from locust.runners import STATE_INIT, MasterRunner, Runner
+from locust.runners import STATE_INIT, MasterRunner
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load import arguments
-from nakama_bots.load.cap import cap_users
 from nakama_bots.load.capacity.search_run import SearchRun, plan_of
 from nakama_bots.load.ending import Ending, ServerSide
 from nakama_bots.load.export.exports import Exports
@@ -31,9 +29,10 @@ from nakama_bots.load.figures.server_log import ServerLogTail
 from nakama_bots.load.figures.server_scrape import ServerScraper, probes_of
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.open_model import shapes
-from nakama_bots.load.process.descriptors import check_descriptors
-from nakama_bots.load.process.exits import stop_with
+from nakama_bots.load.process.exits import usage_errors
+from nakama_bots.load.process.user_limits import cap_users, check_descriptors
 from nakama_bots.load.run import Run
+from nakama_bots.load.run_registry import options_of, runner_of
 from nakama_bots.load.target import RunTarget
 from nakama_bots.load.user_classes import select_user_classes
 from nakama_bots.load.web.form import Choice, StartForm
@@ -55,10 +54,10 @@ class Conductor:
     """Leads the runs of this process. Created once, when Locust is initialised."""
 
     def __init__(self, environment: Environment, run: Run) -> None:
-        assert environment.parsed_options is not None
         self._environment = environment
         self._run = run
-        self._options: Namespace = environment.parsed_options
+        self._runner = runner_of(environment)
+        self._options = options_of(environment)
         self._info: RunInfo | None = None
         self._started = 0.0
         self._scraper: ServerScraper | None = None
@@ -70,7 +69,8 @@ class Conductor:
         self._judge = Judge(gate, run.totals, self._abort, watch_all=watch_all)
         self._ending = Ending(environment, run, self._judge, self._search)
         select_user_classes(environment, self._options)
-        self._check_open_files(settings)
+        with usage_errors():
+            self._check_descriptors(*self._most_users(settings))
         self._target = RunTarget(environment, self._on_emulator_lost)
         self._target.open(settings, headless=bool(self._options.headless))
         self._exports = Exports(settings, run.totals, self._judge.outlook)
@@ -84,35 +84,29 @@ class Conductor:
         events.quit.add_listener(self._on_quit)
 
     def _resolve(self) -> Settings:
-        try:
+        with usage_errors():
             settings = arguments.resolve(self._options)
             if settings.target is not None:
                 guard.check_target(settings, settings.target)
-            if settings.load is None:
-                guard.check_users(settings, self._options.num_users or 0, name="--users")
-            else:
-                guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
-                shapes.install(self._environment, settings.load, self._search)
+            users, name = self._most_users(settings)
+            guard.check_users(settings, users, name=name)
+            if settings.load is not None:
+                shapes.install(self._environment, settings.load, self._run.open, self._search)
             if self._environment.web_ui is not None:
                 check_port(self._environment.web_ui)
-        except ConfigError as error:
-            stop_with(str(error))
         return settings
 
-    def _check_open_files(self, settings: Settings) -> None:
-        try:
-            if settings.load is None:
-                self._check_descriptors(self._options.num_users or 0, name="--users")
-            else:
-                self._check_descriptors(settings.load.most_users, name=f"load {settings.load.text}")
-        except ConfigError as error:
-            stop_with(str(error))
+    def _most_users(self, settings: Settings) -> tuple[int, str]:
+        """Return the most users of a run by its options and settings, and what sets them."""
+        if settings.load is None:
+            return self._options.num_users or 0, "--users"
+        return settings.load.most_users, f"load {settings.load.text}"
 
     def _check_users(self, settings: Settings, users: int) -> None:
         guard.check_users(settings, users)
-        self._check_descriptors(users, name="users")
+        self._check_descriptors(users, "users")
 
-    def _check_descriptors(self, users: int, *, name: str) -> None:
+    def _check_descriptors(self, users: int, name: str) -> None:
         processes = self._options.processes or 1
         if isinstance(self._runner, MasterRunner) and not self._options.processes:
             return  # the workers may be on other machines
@@ -151,13 +145,14 @@ class Conductor:
         self._target.check_key(settings, target)
         gate = read_gate(settings.gate, allow_emulator=settings.allow_emulator) if settings.gate else None
         if settings.load is not None:
-            guard.check_users(settings, settings.load.most_users, name=f"load {settings.load.text}")
+            users, name = self._most_users(settings)
+            guard.check_users(settings, users, name=name)
             if settings.load.search is not None:
                 plan_of(settings.load, gate)
         with self._run.concluding:  # by the settings and the gate of the last run
             environment.user_classes = list(choice.user_classes)
             if settings.load is not None:
-                shapes.put(environment, settings.load, self._search)
+                shapes.put(environment, settings.load, self._run.open, self._search)
             self._judge.gate = gate
             self._run.settings = settings
             arguments.send(self._options, settings)
@@ -175,12 +170,6 @@ class Conductor:
         self._runner.quit()
         if self._environment.web_ui is not None:
             self._environment.web_ui.stop()
-
-    @property
-    def _runner(self) -> Runner:
-        runner = self._environment.runner
-        assert runner is not None
-        return runner
 
     def _on_test_start(self, environment: Environment, **_: Any) -> None:
         settings = self._run.settings
@@ -280,14 +269,12 @@ class Conductor:
 
 
 def _gate(settings: Settings) -> Gate | None:
-    try:
+    with usage_errors():
         gate = read_gate(settings.gate, allow_emulator=settings.allow_emulator) if settings.gate else None
         if settings.load is not None and settings.load.search is not None:
             plan_of(settings.load, gate)
         elif settings.require:
             raise ConfigError("--nakama-require", settings.require, "0 without --nakama-load search:..")
-    except ConfigError as error:
-        stop_with(str(error))
     return gate
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from locust import log as locust_log
 from locust.env import Environment
-from locust.runners import Runner
 from locust.stats import console_logger
 
 from nakama_bots.exit_codes import ExitCode
@@ -24,8 +23,10 @@ from nakama_bots.ledger import Ledger
 from nakama_bots.load.capacity.search_run import SearchRun
 from nakama_bots.load.figures.intervals import LOCAL, let_others_run
 from nakama_bots.load.judge import Judge
+from nakama_bots.load.process.faults import raised_by_scenario, raised_lines
 from nakama_bots.load.run import Run
 from nakama_bots.load.run_files import RunFiles
+from nakama_bots.load.run_registry import options_of, runner_of
 from nakama_bots.load.user_classes import purposes
 from nakama_bots.results.bottleneck.bins import RunBins
 from nakama_bots.results.bottleneck.verdict import BottleneckPart, bottleneck
@@ -104,7 +105,8 @@ class Ending:
         if not ledger.balanced:
             self.fault(f"the cid ledger is not balanced: {ledger.line()}")
         faults = self._all_faults()
-        draw = partial(self._judge.conclude, summary, faults=faults, on_failures=self._on_failures)
+        on_failures = int(options_of(self._environment).exit_code_on_error)
+        draw = partial(self._judge.conclude, summary, faults=faults, on_failures=on_failures)
         verdict = draw(missing=[missing] if missing else [])
         files = RunFiles(self._environment, self._run.totals, info, summary)
         files.write(self._run.settings.reports, verdict)
@@ -143,32 +145,18 @@ class Ending:
 
     def _bottleneck(self, log: LimitLog | None, *, slow: bool) -> BottleneckPart:
         lines, first = (log.lines, log.first) if log is not None else (None, None)
-        bins = RunBins.of(self._run.totals.timeline, lines, pause=let_others_run)
+        bins = RunBins(self._run.totals.timeline, lines, pause=let_others_run)
         return bottleneck([bins], first_lines=first, generator_slow=slow)
 
-    @property
-    def _runner(self) -> Runner:
-        runner = self._environment.runner
-        assert runner is not None
-        return runner
-
-    @property
-    def _on_failures(self) -> int:
-        options = self._environment.parsed_options
-        assert options is not None
-        return int(options.exit_code_on_error)
-
     def _users(self, info: RunInfo) -> int:
-        users = max(info.users, sum(self._runner.final_user_classes_count.values()))
+        users = max(info.users, sum(runner_of(self._environment).final_user_classes_count.values()))
         if self._run.settings.load is not None and self._run.settings.load.open is not None:
             # Locust was asked for no exit code.
             users = max(users, self._run.totals.most_users)
         return users
 
     def _all_faults(self) -> Sequence[str]:
-        raised = sum(row["count"] for row in self._runner.exceptions.values())
-        if raised:
-            self._faults.append(f"the scenario raised {raised:,} unexpected exceptions (see the log)")
+        self._faults += raised_lines(raised_by_scenario(runner_of(self._environment)))
         if locust_log.unhandled_greenlet_exception:
             # Locust would exit with 2.
             self._faults.append("a listener or a greenlet raised an unhandled exception (see the log)")

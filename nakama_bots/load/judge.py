@@ -15,7 +15,7 @@ from nakama_bots.observer import SCENARIO_FAULTS, USERS_DIED
 from nakama_bots.results.capacity.answer import verdict_of
 from nakama_bots.results.gate.rules import Gate, Rule, RuleOutcome, RuleResult, evaluate, evaluate_all
 from nakama_bots.results.gate.verdict import Verdict, conclude
-from nakama_bots.results.record.recorder import ABANDONED, Recorder
+from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Interval, gauges_only
 from nakama_bots.results.record.window import Window, gauge_values
 from nakama_bots.results.summary import Summary
@@ -86,7 +86,7 @@ class Judge:
         recorder = self._totals.recorder
         failed = self._broken or bool(self._stopped_by)
         if self.gate is None:
-            failed = any(row.failed.count > row.outcomes.get(ABANDONED, 0) for row in recorder.calls.values())
+            failed = any(row.failures for row in recorder.calls.values())
         failed = failed or any(recorder.counts.get(name) for name in (SCENARIO_FAULTS, USERS_DIED))
         return (Outcome.FAILED if failed else Outcome.PASSED).value
 

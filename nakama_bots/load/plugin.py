@@ -11,13 +11,14 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from nakama_bots.load import arguments
-from nakama_bots.load.figures import bucketing
+from nakama_bots.load.figures.locust_stats import install_buckets
 from nakama_bots.load.generator.stall_guard import StallGuard
-from nakama_bots.load.process.descriptors import raise_soft_limit
 from nakama_bots.load.process.faults import contain_exits
 from nakama_bots.load.process.logs import make_logs_safe, mend_locust_logs
-from nakama_bots.load.process.signals import handle_signals
+from nakama_bots.load.process.signals import Signals
 from nakama_bots.load.process.stopping import bound_stop, stop_once
+from nakama_bots.load.process.user_limits import raise_soft_limit
+from nakama_bots.load.run_registry import runner_of
 
 _COLLECT_AFTER: Final = (5_000, 10, 4)
 """Python's default, 700 new objects, makes the collector search all players many times while they connect: a
@@ -36,21 +37,21 @@ def on_init(environment: Environment, **_: Any) -> None:
     # The recorder and the time line, which ``locust --list`` does not need.
     from nakama_bots.load.run import Run  # noqa: PLC0415
 
+    runner = runner_of(environment)
+    is_master = isinstance(runner, MasterRunner)
     raise_soft_limit()
-    if not isinstance(environment.runner, MasterRunner):
+    if not is_master:
         gc.set_threshold(*_COLLECT_AFTER)
     make_logs_safe()
-    is_worker = isinstance(environment.runner, WorkerRunner)
-    signals = handle_signals(environment)
+    signals = Signals(environment)
     contain_exits(environment)
     guard = StallGuard()
     environment.events.test_start.add_listener(guard.reset)
-    if environment.runner is not None:
-        bound_stop(environment, guard.hasten)
-        if not isinstance(environment.runner, MasterRunner):
-            stop_once(environment.runner)
+    bound_stop(environment, guard.hasten)
+    if not is_master:
+        stop_once(runner)
     run = Run(environment)
-    if not is_worker:
+    if not isinstance(runner, WorkerRunner):
         # Gates, reports and the pages of the web UI, which a worker does not need.
         from nakama_bots.load.conductor import Conductor  # noqa: PLC0415
 
@@ -61,7 +62,7 @@ def on_init(environment: Environment, **_: Any) -> None:
 
 def install() -> None:
     """Register with Locust's global events and install finer buckets."""
-    bucketing.install()
+    install_buckets()
     mend_locust_logs()
     events.init_command_line_parser.add_listener(on_init_command_line_parser)
     events.init.add_listener(on_init)

@@ -18,12 +18,12 @@ from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.load import arguments
 from nakama_bots.load.figures.bridge import LocustObserver
 from nakama_bots.load.figures.intervals import LOCAL, Intervals, Totals
+from nakama_bots.load.figures.locust_stats import keep_pruned
 from nakama_bots.load.figures.locust_totals import LocustTotals
-from nakama_bots.load.figures.pruning import keep_pruned
 from nakama_bots.load.figures.tracing import TracedPlayer
 from nakama_bots.load.generator.pulse import Pulse
 from nakama_bots.load.open_model.open_run import OpenRun
-from nakama_bots.load.run_registry import register
+from nakama_bots.load.run_registry import options_of, register, runner_of
 from nakama_bots.load.users import UserGroup
 from nakama_bots.load.workers.master import MasterEnd
 from nakama_bots.load.workers.master_runner import MasterMending
@@ -37,8 +37,7 @@ from nakama_bots.rest.transports.transport import TRANSPORTS
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
-from nakama_bots.results.record.timeline import Interval, every_second, interval_length
-from nakama_bots.results.record.worker_log import WorkerLog
+from nakama_bots.results.record.timeline import Interval, WorkerLog, every_second, interval_length
 from nakama_bots.results.traces.tracer import Tracer
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import Target
@@ -65,9 +64,8 @@ class Run:
         self.totals = Totals()
         self.locust = LocustTotals(environment, recorder)
         self.observer.table = self.locust.table
-        runner = environment.runner
-        if runner is not None:
-            runner.user_greenlets = UserGroup(recorder, self.warn)
+        runner = runner_of(environment)
+        runner.user_greenlets = UserGroup(recorder, self.warn)
         self.master: MasterEnd | None = None
         if isinstance(runner, MasterRunner):
             MasterMending(runner)
@@ -175,8 +173,7 @@ class Run:
 
     def _start(self, environment: Environment) -> None:
         if self._worker is not None:
-            assert environment.parsed_options is not None
-            self._settings = arguments.received(environment.parsed_options)
+            self._settings = arguments.received(options_of(environment))
         settings = self.settings
         self._complaints.clear()
         FAILURES.reset()

@@ -7,15 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 
-import gevent
 from locust.env import Environment
 from locust.html import get_html_report
 
 from nakama_bots.errors import NakamaError
 from nakama_bots.load.figures.intervals import Totals, let_others_run
-from nakama_bots.load.web.banner import inject
+from nakama_bots.load.web.pages import with_banner
 from nakama_bots.results.files import write_whole
 from nakama_bots.results.gate.verdict import Verdict, verdict_part
 from nakama_bots.results.run_folder import (
@@ -29,6 +28,9 @@ from nakama_bots.results.show.outputs import OUTPUTS, tell_ci, write_output, wri
 from nakama_bots.results.show.report.files import REPORT_FILE, write_report
 from nakama_bots.results.summary import RunInfo, Summary
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 
 LOCUST_FILE: Final = "locust.html"
@@ -40,42 +42,43 @@ class RunFiles:
     def __init__(self, environment: Environment, totals: Totals, info: RunInfo, summary: Summary) -> None:
         self.files: list[Path] = []
         self.failures: list[str] = []
+        self.folder: Path | None = None
+        """None until ``write`` has created it."""
         self._environment = environment
         self._totals = totals
         self._info = info
         self._summary = summary
-        self._folder: Path | None = None
 
     def write(self, reports: Path, verdict: Verdict) -> None:
         """Write all files: summary and verdict first, before those that may fill the disk."""
-        if not self._do(lambda: self._make_folder(reports)) or self._folder is None:
+        self.folder = folder = self._do(make_run_folder, reports, self._info.scenario, self._info.started)
+        if folder is None:
             return
-        folder, summary, totals = self._folder, self._summary, self._totals
-        self._do(lambda: [write_summary(folder, summary)])
-        for name in OUTPUTS:
-            self._do(partial(self._write_output, folder, name, verdict))
-        self._do(lambda: [write_timeline(folder, totals.timeline)])
-        self._do(lambda: write_tables(folder, totals.timeline, totals.requests, pause=let_others_run))
-        self._do(lambda: [self._write_report(folder, verdict)])
-        self._do(lambda: [self._write_locust_page(folder)])
+        timeline = self._totals.timeline
+        self._keep(write_summary, folder, self._summary)
+        outputs = self._outputs(folder, verdict)
+        report = outputs.pop(folder / REPORT_FILE)
+        for write in outputs.values():
+            self._keep(write)
+        self._keep(write_timeline, folder, timeline)
+        self.files += (
+            self._do(write_tables, folder, timeline, self._totals.requests, pause=let_others_run) or []
+        )
+        self._keep(report)
+        self._keep(self._write_locust_page, folder)
         self._write_traces(folder)
-        self._do(lambda: self._tell_ci(verdict))
+        if not self.failures:  # otherwise with the verdict that lists the failures
+            self._do(tell_ci, verdict, self._summary)
 
     def write_again(self, verdict: Verdict) -> None:
         """Rewrite the files that contain the verdict; a file with an outdated verdict must not remain."""
-        folder = self._folder
-        if folder is None:
+        if self.folder is None:
             return
-        steps: dict[str, Callable[[], object]] = {
-            name: partial(self._write_output, folder, name, verdict) for name in OUTPUTS
-        }
-        steps[REPORT_FILE] = lambda: self._write_report(folder, verdict)
-        for name, step in steps.items():
-            path = folder / name
+        for path, write in self._outputs(self.folder, verdict).items():
             if path not in self.files:
                 continue
             try:
-                step()
+                write()
             except (NakamaError, OSError) as error:
                 log.error("%s has an outdated verdict and is removed: %s", path, error)
                 with suppress(OSError):  # the folder itself may be gone, and the file with it
@@ -84,26 +87,27 @@ class RunFiles:
         with suppress(NakamaError):
             tell_ci(verdict, self._summary)
 
-    @property
-    def folder(self) -> Path | None:
-        """The run's folder; None where it could not be made."""
-        return self._folder
-
-    def _do(self, step: Callable[[], list[Path]]) -> bool:
+    def _do(self, step: Callable[P, T], *given: P.args, **options: P.kwargs) -> T | None:
         try:
-            self.files += step()
+            return step(*given, **options)
         except (NakamaError, OSError) as error:
             self.failures.append(str(error))
-            return False
         except Exception as error:
             log.exception("a file of the run could not be created")
             self.failures.append(f"{type(error).__name__}: {error}")
-            return False
-        return True
+        return None
 
-    def _make_folder(self, reports: Path) -> list[Path]:
-        self._folder = make_run_folder(reports, self._info.scenario, self._info.started)
-        return []
+    def _keep(self, write: Callable[P, Path], *given: P.args, **options: P.kwargs) -> None:
+        path = self._do(write, *given, **options)
+        if path is not None:
+            self.files.append(path)
+
+    def _outputs(self, folder: Path, verdict: Verdict) -> dict[Path, Callable[[], Path]]:
+        """Return the files that contain the verdict, and what writes each."""
+        outputs: dict[Path, Callable[[], Path]] = {
+            folder / name: partial(write_output, folder, name, self._summary, verdict) for name in OUTPUTS
+        }
+        return outputs | {folder / REPORT_FILE: partial(self._write_report, folder, verdict)}
 
     def _write_traces(self, folder: Path) -> None:
         """Traces are not figures: if they cannot be written, the verdict stands."""
@@ -119,23 +123,13 @@ class RunFiles:
         except Exception:
             log.exception("the traces could not be written")
 
-    def _write_output(self, folder: Path, name: str, verdict: Verdict) -> list[Path]:
-        return [write_output(folder, name, self._summary, verdict)]
-
     def _write_report(self, folder: Path, verdict: Verdict) -> Path:
-        part = verdict_part(verdict, self._summary)
+        part, traces = verdict_part(verdict, self._summary), list(self._totals.traces)
         # The web UI and the workers are still running.
-        pause = partial(gevent.sleep, 0)
-        totals = self._totals
-        return write_report(folder, self._summary, totals.timeline, part, list(totals.traces), pause=pause)
+        return write_report(folder, self._summary, self._totals.timeline, part, traces, pause=let_others_run)
 
     def _write_locust_page(self, folder: Path) -> Path:
         page = get_html_report(self._environment, show_download_link=False)
         path = folder / LOCUST_FILE
-        write_whole(path, [(inject(page) if self._info.is_emulator else page).encode()])
+        write_whole(path, [(with_banner(page) if self._info.is_emulator else page).encode()])
         return path
-
-    def _tell_ci(self, verdict: Verdict) -> list[Path]:
-        if not self.failures:  # otherwise with the verdict that lists the failures
-            tell_ci(verdict, self._summary)
-        return []

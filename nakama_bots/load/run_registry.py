@@ -1,14 +1,16 @@
-"""The run of each Locust environment.
+"""What a Locust environment has from ``init`` on: its runner, its options, and our run.
 
 Apart from ``run``, whose recorder and time line ``locust --list`` and the import of a scenario do not need.
 """
 
 from __future__ import annotations
 
+from argparse import Namespace
 from typing import TYPE_CHECKING, Final
 
 from gevent.event import Event
 from locust.env import Environment
+from locust.runners import Runner
 
 if TYPE_CHECKING:
     from nakama_bots.load.run import Run
@@ -18,6 +20,19 @@ INIT_TIMEOUT: Final = 10.0
 
 _runs: Final[dict[Environment, Run]] = {}
 _registered: Final = Event()
+
+
+def runner_of(environment: Environment) -> Runner:
+    """Return Locust's runner of this process."""
+    assert environment.runner is not None
+    return environment.runner
+
+
+def options_of(environment: Environment) -> Namespace:
+    """Return Locust's options, which include ours."""
+    options: Namespace | None = environment.parsed_options
+    assert options is not None
+    return options
 
 
 def register(environment: Environment, run: Run) -> None:

@@ -11,12 +11,12 @@ import gevent
 from locust.env import Environment
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import ConfigError, NakamaError
+from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.load.figures.server_scrape import metrics_url
-from nakama_bots.load.process.exits import stop_with
+from nakama_bots.load.process.exits import stop_with, usage_errors
 from nakama_bots.load.process.probe import key_refusal, probe
-from nakama_bots.load.web.banner import EMULATOR_BANNER
+from nakama_bots.load.web.pages import EMULATOR_BANNER
 from nakama_bots.results.summary import TargetPart
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import Target
@@ -118,13 +118,11 @@ class RunTarget:
         if refusal:
             waited = f" in {settings.wait_for_server:g} s" if settings.wait_for_server else ""
             stop_with(f"nothing answers at {target.http_url}{waited}: {refusal}", ExitCode.UNREACHABLE)
-        try:
+        with usage_errors():
             self.check_key(settings, target)
-        except ConfigError as error:
-            stop_with(str(error))
 
     def _start_emulator(self, settings: Settings) -> None:
-        try:
+        with usage_errors():
             emulator = EmulatorProcess.start(
                 matchmaker_interval=settings.emulator_matchmaker_interval,
                 server_key=settings.credentials.server_key,
@@ -132,8 +130,6 @@ class RunTarget:
                 modules=settings.emulator_module,
                 extra=("--metrics-port", "0"),
             )
-        except NakamaError as error:
-            stop_with(str(error))
         self._emulator = emulator
         atexit.register(emulator.stop)
         self._environment.host = emulator.url

@@ -32,7 +32,6 @@ class UserGroup(Group):
         self._complain = complain
 
     def add(self, greenlet: gevent.Greenlet[..., Any]) -> None:
-        """Count a user that starts."""
         user = user_of(greenlet)
         self._recorder.count(names.USERS_STARTED)
         greenlet.rawlink(partial(self._ended, user))

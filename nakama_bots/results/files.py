@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -37,6 +39,13 @@ def compressed(raw: BinaryIO) -> BinaryIO:
     return cast("BinaryIO", gzip.GzipFile("", "wb", fileobj=raw, mtime=0))
 
 
+def csv_line(cells: Sequence[object]) -> bytes:
+    """Return a line of a CSV file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
+
+
 def json_text(value: object) -> bytes:
     """Return ``value`` as indented JSON with an end of line."""
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -48,8 +57,7 @@ def writing(path: Path, problem: type[NakamaError]) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        msg = f"{path}: cannot be written ({error.strerror})"
-        raise problem(msg) from None
+        raise problem(f"{path}: cannot be written ({error.strerror})") from None
 
 
 @contextmanager

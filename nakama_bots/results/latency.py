@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from typing import Final, TypedDict, cast
 
 from nakama_bots.results.record.histogram import Histogram
 
@@ -40,21 +40,16 @@ def latency(histogram: Histogram | None) -> Latency:
     """Return the figures of a histogram; None stands for an empty one."""
     histogram = histogram or Histogram()
     found = histogram.percentiles(PERCENTILES.values())
-    p50, p75, p90, p95, p99, p99_9 = (milliseconds(found[percent]) for percent in PERCENTILES.values())
-    return {
+    figures = {
         "count": histogram.count,
         "overflow": histogram.overflow,
         "underflow": histogram.underflow,
         "min": milliseconds(histogram.min),
         "mean": milliseconds(histogram.mean),
         "max": milliseconds(histogram.max),
-        "p50": p50,
-        "p75": p75,
-        "p90": p90,
-        "p95": p95,
-        "p99": p99,
-        "p99_9": p99_9,
+        **{name: milliseconds(found[percent]) for name, percent in PERCENTILES.items()},
     }
+    return cast("Latency", figures)
 
 
 def milliseconds(seconds: float | None) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import re
-import zlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import chain
@@ -16,8 +15,7 @@ import orjson
 from nakama_bots.errors import ConfigError, NakamaError
 from nakama_bots.results.files import compressed, json_text, reading, write_whole, writing
 from nakama_bots.results.gate.verdict import VerdictError, VerdictPart, check_verdict
-from nakama_bots.results.record.timeline import Timeline, TimelineError, from_lines, header
-from nakama_bots.results.record.worker_log import SUFFIX
+from nakama_bots.results.record.timeline import LOG_SUFFIX, Timeline, TimelineError, from_lines, header
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary, SummaryError, check_summary
 from nakama_bots.results.traces.chrome import trace_json
@@ -74,7 +72,7 @@ def write_timeline(folder: Path, timeline: Timeline) -> Path:
     """Write ``timeline.jsonl.gz`` atomically. Raises ``TimelineError`` if it cannot be written."""
     path = folder / TIMELINE_FILE
     with writing(path, TimelineError):
-        write_whole(path, _lines(header(timeline), timeline), opener=compressed)
+        write_whole(path, _lines(header(timeline.started), timeline), opener=compressed)
     return path
 
 
@@ -119,7 +117,10 @@ def read_timeline(path: Path) -> Timeline:
     A file may also be the log of a worker, which is not compressed.
     """
     path = _file(path, TIMELINE_FILE)
-    with reading(path, TimelineError), path.open("rb") if path.suffix == SUFFIX else gzip.open(path) as file:
+    with (
+        reading(path, TimelineError),
+        path.open("rb") if path.suffix == LOG_SUFFIX else gzip.open(path) as file,
+    ):
         return from_lines(iter(file))
 
 
@@ -127,19 +128,16 @@ def read_traces(path: Path) -> list[TraceEvent]:
     """Read the traces of a run folder or a file. Raises ``TraceError``, in one line, if there are none."""
     path = _file(path, TRACES_FILE)
     with reading(path, TraceError):
+        if not path.exists():
+            raise TraceError("there are no traces: the run needs --nakama-traces N")
+        with gzip.open(path, "rb") as file:
+            head, *events = [orjson.loads(line) for line in file] or [None]
+        if not isinstance(head, dict) or head.get("schema") != TRACES_SCHEMA:
+            raise TraceError("unsupported trace schema")
         try:
-            with gzip.open(path, "rb") as file:
-                head, *events = [orjson.loads(line) for line in file] or [None]
-            if not isinstance(head, dict) or head.get("schema") != TRACES_SCHEMA:
-                msg = "unsupported trace schema"
-                raise TraceError(msg)
             check(events, list[TraceEvent], "traces")
-        except FileNotFoundError:
-            msg = "there are no traces: the run needs --nakama-traces N"
-            raise TraceError(msg) from None
-        except (EOFError, zlib.error, gzip.BadGzipFile, orjson.JSONDecodeError, ShapeError) as error:
-            msg = f"damaged traces ({error})"
-            raise TraceError(msg) from None
+        except ShapeError as error:
+            raise TraceError(f"damaged traces ({error})") from None
     return cast("list[TraceEvent]", events)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Final, TypedDict, cast
+from typing import Final, NotRequired, TypedDict, cast
 
 from nakama_bots import observer
 from nakama_bots.errors import NakamaError, without_secrets
@@ -59,21 +59,15 @@ class TargetPart(TypedDict):
     is_emulator: bool
 
 
-class WaitedPart(TypedDict, total=False):
-    """Missing in summaries of before.
-
-    ``waited_ms``: how long the answers waited in the generator's kernel to be read. It is not part of the other
-    times, which end when the kernel received the answer. Its ``count`` is 0 for calls timed in the process.
-    """
-
-    waited_ms: Latency
-
-
-class CallPart(WaitedPart):
+class CallPart(TypedDict):
     """One kind and name; ``rate`` in calls per second over the run, ``outcomes`` by each of ``OUTCOMES``.
 
     ``ok_ms`` covers successful calls only, ``failed_ms`` the others. A call that was abandoned because its
     player was stopped is among the others, but is not a failure.
+
+    ``waited_ms`` (missing in older summaries): how long the answers waited in the generator's kernel to be
+    read. It is not part of the other times, which end when the kernel received the answer. Its ``count`` is 0
+    for calls timed in the process.
     """
 
     kind: str
@@ -85,6 +79,7 @@ class CallPart(WaitedPart):
     bytes: int
     ok_ms: Latency
     failed_ms: Latency
+    waited_ms: NotRequired[Latency]
 
 
 class TicksPart(TypedDict):
@@ -95,19 +90,12 @@ class TicksPart(TypedDict):
     lateness_ms: Latency
 
 
-class DeliveryEnds(TypedDict, total=False):
-    """Missing in older summaries. ``balanced``: every expected delivery has ended exactly once."""
-
-    missed: int
-    unknown: int
-    balanced: bool
-
-
-class DeliveryPart(DeliveryEnds):
+class DeliveryPart(TypedDict):
     """Messages between players: ``expected`` = ``received`` + ``missed`` + ``lost`` + ``unknown``.
 
     ``missed``: the receiver was disconnected; ``unknown``: it cannot be judged. ``latency_ms`` is from the send
-    to the receipt.
+    to the receipt. ``balanced``: every expected delivery has ended exactly once. Older summaries lack
+    these and the counts ``missed`` and ``unknown``.
     """
 
     expected: int
@@ -116,24 +104,18 @@ class DeliveryPart(DeliveryEnds):
     duplicated: int
     reordered: int
     latency_ms: Latency
+    missed: NotRequired[int]
+    unknown: NotRequired[int]
+    balanced: NotRequired[bool]
 
 
-class FunnelPart(TypedDict, total=False):
-    """What followed the match; missing in older summaries.
+class MatchmakingPart(TypedDict):
+    """Tickets and their outcomes; a ticket that timed out has expired for the player and was removed.
 
-    ``match_sizes``: the number of tickets by the number of players (as text) that they were matched with.
-    ``interval_s`` is the matchmaker interval of the server, null if unknown, and ``intervals_to_match`` the p50
-    and p95 of the time to match in these intervals.
+    What followed the match is missing in older summaries. ``match_sizes``: the number of tickets by the number
+    of players (as text) that they were matched with. ``interval_s`` is the matchmaker interval of the server,
+    null if unknown, and ``intervals_to_match`` the p50 and p95 of the time to match in these intervals.
     """
-
-    tickets_joined: int
-    match_sizes: dict[str, int]
-    interval_s: float | None
-    intervals_to_match: dict[str, float]
-
-
-class MatchmakingPart(FunnelPart):
-    """Tickets and their outcomes; a ticket that timed out has expired for the player and was removed."""
 
     tickets_added: int
     tickets_matched: int
@@ -142,6 +124,10 @@ class MatchmakingPart(FunnelPart):
     matches_joined: int
     matches_played: int
     time_to_match_ms: Latency
+    tickets_joined: NotRequired[int]
+    match_sizes: NotRequired[dict[str, int]]
+    interval_s: NotRequired[float | None]
+    intervals_to_match: NotRequired[dict[str, float]]
 
 
 class ArrivalsPart(TypedDict):
@@ -356,8 +342,7 @@ def check_summary(value: object) -> Summary:
     try:
         Recorder(0.0).merge(summary["recorded"])
     except ShapeError as error:
-        msg = f"a damaged summary ({error})"
-        raise SummaryError(msg) from None
+        raise SummaryError(f"a damaged summary ({error})") from None
     return summary
 
 
@@ -376,16 +361,15 @@ def _delivery(kind: str, counts: Mapping[str, int], samples: Mapping[str, Histog
 
 
 def _call(key: CallKey, row: CallRow, duration: float) -> CallPart:
-    count = row.ok.count + row.failed.count
     return {
         "kind": key[0],
         "name": key[1],
-        "count": count,
+        "count": row.count,
         "failures": row.failures,
         "outcomes": {
             outcome: row.ok.count if outcome == "ok" else row.outcomes.get(outcome, 0) for outcome in OUTCOMES
         },
-        "rate": round(count / duration, 3) if duration > 0 else 0.0,
+        "rate": round(row.count / duration, 3) if duration > 0 else 0.0,
         "bytes": row.size,
         "ok_ms": latency(row.ok),
         "failed_ms": latency(row.failed),

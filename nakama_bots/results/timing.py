@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from nakama_bots import observer
 from nakama_bots.results.latency import Latency, latency
@@ -15,29 +15,24 @@ REST_KINDS: Final = frozenset({"GET", "POST", "PUT", "DELETE", "PATCH"})
 _REFUSED: Final = "server_error"
 
 
-class LaterTimings(TypedDict, total=False):
-    """Missing in summaries of earlier versions.
-
-    ``rest_by_kernel`` and ``rest_in_process``: answers to requests. ``shared_ms``: answers on sockets that have
-    the stamp of a later message of the same read, by how much too long their times may be.
-    """
-
-    rest_by_kernel: int
-    rest_in_process: int
-    shared_ms: Latency
-
-
-class TimingPart(LaterTimings):
+class TimingPart(TypedDict):
     """How messages and answers were timed: up to when the kernel received them, or to when they were read.
 
     ``by_kernel`` and ``in_process`` are messages of sockets. ``waited_ms`` is over the answers that the kernel
     timed, REST too: from their arrival to the read, outside their times.
+
+    Missing in summaries of earlier versions: ``rest_by_kernel`` and ``rest_in_process``, answers to requests;
+    ``shared_ms``, answers on sockets that have the stamp of a later message of the same read, by how much too
+    long their times may be.
     """
 
     by_kernel: int
     in_process: int
     clock_steps: int
     waited_ms: Latency
+    rest_by_kernel: NotRequired[int]
+    rest_in_process: NotRequired[int]
+    shared_ms: NotRequired[Latency]
 
 
 def timing_part(recorder: Recorder) -> TimingPart:

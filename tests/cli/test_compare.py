@@ -12,6 +12,7 @@ from nakama_bots.cli.main import main
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.record.window import without_ends
 from nakama_bots.results.run_folder import write_summary, write_timeline
 from nakama_bots.results.summary import RunInfo, build_summary
 from nakama_bots.settings.target import Target
@@ -34,7 +35,7 @@ def make_run(folder, seed, slower=1.0, also=lambda recorder: None):
             "recorded": recorder.drain(), "gauges": {},
         })  # fmt: skip
     info = RunInfo("duel", STARTED, Target("game.example.com"), is_emulator=False, users=20, spawn_rate=10.0)
-    total = timeline.recorder(STARTED.timestamp(), timeline.ended)
+    total = without_ends(timeline, 0.0, 0.0).recorder
     folder.mkdir()
     ended = STARTED + timedelta(seconds=SECONDS)
     write_summary(folder, build_summary(info, total, ended=ended, duration=SECONDS))

@@ -199,4 +199,4 @@ def test_only_our_users_arrive() -> None:
     with pytest.raises(
         ConfigError, match="user class: 'Foreign' cannot be used; accepted: subclasses of NakamaUser"
     ):
-        install(environment, LoadProfile.parse("open:rate=1,for=1s"), lambda: False)
+        install(environment, LoadProfile.parse("open:rate=1,for=1s"), None, None)

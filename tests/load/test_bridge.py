@@ -12,7 +12,7 @@ from locust.env import Environment
 from locust.stats import StatsEntry
 
 from nakama_bots.errors import Abandoned, CallError, ConnectionClosed, RequestTimeout
-from nakama_bots.load.figures import bucketing
+from nakama_bots.load.figures import locust_stats
 from nakama_bots.load.figures.bridge import LocustObserver
 from nakama_bots.load.run import Run
 from nakama_bots.load.run_registry import run_of
@@ -166,7 +166,7 @@ def test_a_run_that_has_not_started_has_no_settings() -> None:
 
 @given(st.floats(min_value=0.005, max_value=99_499))
 def test_a_bucket_has_two_significant_digits(time: float) -> None:
-    bucket = bucketing.bucket_response_time(time)
+    bucket = locust_stats.bucket_response_time(time)
     # Half a unit of the second digit; below a tenth of a millisecond there is only the first.
     unit = 10 ** (math.floor(math.log10(max(time, 0.1))) - 1)
     assert abs(bucket - time) <= unit / 2 * (1 + 1e-9)
@@ -176,23 +176,23 @@ def test_a_bucket_has_two_significant_digits(time: float) -> None:
 @given(MILLISECONDS, MILLISECONDS)
 def test_buckets_keep_the_order(one: float, other: float) -> None:
     low, high = sorted((one, other))
-    assert bucketing.bucket_response_time(low) <= bucketing.bucket_response_time(high)
+    assert locust_stats.bucket_response_time(low) <= locust_stats.bucket_response_time(high)
 
 
 @given(st.floats(min_value=10, max_value=1e9))
 def test_from_10_ms_on_they_are_locusts(time: float) -> None:
-    assert bucketing.bucket_response_time(time) == bucketing.locust_bucket(time)
+    assert locust_stats.bucket_response_time(time) == locust_stats.locust_bucket(time)
 
 
 def test_there_are_few_of_them() -> None:
-    buckets = {bucketing.bucket_response_time(1.01**power / 100) for power in range(1700)}
+    buckets = {locust_stats.bucket_response_time(1.01**power / 100) for power in range(1700)}
     assert len(buckets) < 700
 
 
 def test_every_process_has_the_same() -> None:
-    assert stats.bucket_response_time is bucketing.bucket_response_time
-    bucketing.install()
-    assert stats.bucket_response_time is bucketing.bucket_response_time
+    assert stats.bucket_response_time is locust_stats.bucket_response_time
+    locust_stats.install_buckets()
+    assert stats.bucket_response_time is locust_stats.bucket_response_time
 
 
 def test_buckets_of_workers_add_up(heard: Heard) -> None:

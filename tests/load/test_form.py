@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.load.web.banner import EMULATOR_BANNER
+from nakama_bots.load.web.pages import EMULATOR_BANNER
 from nakama_bots.results.run_folder import read_summary
 
 from .running import SERVER_KEY, SPAWNED, TRACE, Locust, poll

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from nakama_bots.load.web.banner import EMULATOR_BANNER
+from nakama_bots.load.web.pages import EMULATOR_BANNER
 from nakama_bots.results.timing import REST_KINDS
 
 from .running import (

@@ -4,7 +4,7 @@ import time
 
 from locust.stats import RequestStats
 
-from nakama_bots.load.figures.pruning import KEPT, POINTS, prune
+from nakama_bots.load.figures.locust_stats import KEPT, POINTS, prune
 
 
 def test_only_seconds_that_nothing_looks_at_are_forgotten() -> None:

@@ -11,7 +11,9 @@ from locust.argument_parser import get_parser
 from locust.env import Environment
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.load.capacity.search_run import SearchRun
 from nakama_bots.load.open_model.shapes import ProfileShape, install
+from nakama_bots.load.run import Run
 from nakama_bots.settings.load_profile import LoadProfile
 
 from .running import (
@@ -80,19 +82,13 @@ def test_the_web_ui_starts_a_profile_and_once_more(tmp_path: Path) -> None:
     assert TRACE not in web.locust.output
 
 
-class Leads:
-    done = False
-
-    def tick(self) -> None:
-        return None
-
-
 def installed(*given: str, shape: type[LoadTestShape] | None = None) -> Environment:
     options = get_parser(default_config_files=[]).parse_args(list(given))
     shapes = {"mine.Shape": shape()} if shape is not None else None
     environment = Environment(parsed_options=options, available_shape_classes=shapes)
     environment.create_local_runner()
-    install(environment, LoadProfile.parse("soak:users=3,for=3s"), Leads())
+    run = Run(environment)
+    install(environment, LoadProfile.parse("soak:users=3,for=3s"), run.open, SearchRun(environment, run))
     return environment
 
 

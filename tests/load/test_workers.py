@@ -19,6 +19,7 @@ from nakama_bots.load.workers.master import MasterEnd
 from nakama_bots.load.workers.master_runner import MasterMending
 from nakama_bots.load.workers.worker import REPORT_KEY, WorkerEnd
 from nakama_bots.results.record.recorder import CallRow, Recorder
+from nakama_bots.results.record.window import without_ends
 from nakama_bots.results.run_folder import read_timeline
 from nakama_bots.results.summary import recorder_of
 
@@ -67,8 +68,7 @@ def test_the_masters_summary_has_what_every_worker_counted(forked: Locust) -> No
 
 def whole(path: Path) -> Recorder:
     """Everything that a worker wrote down itself."""
-    timeline = read_timeline(path)
-    return timeline.recorder(timeline.started - 60, timeline.ended)
+    return without_ends(read_timeline(path), -60.0, 0.0).recorder
 
 
 def test_the_run_is_counter_by_counter_the_sum_of_its_workers_own_logs(forked: Locust) -> None:

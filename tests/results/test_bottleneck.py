@@ -61,7 +61,7 @@ def above(players, high, low=0.0):
 
 
 def named(timeline, **kwargs):
-    return bottleneck([RunBins.of(timeline)], **kwargs)
+    return bottleneck([RunBins(timeline)], **kwargs)
 
 
 POOLS = {"levels": {"lua_runtimes": lambda _: 4, "processors": lambda _: 4, "cpu": lambda _: 2.4}}
@@ -185,7 +185,7 @@ def test_figures_of_a_generator_that_was_too_slow_are_left_out():
 
 def test_the_trials_of_a_search_are_judged_together():
     trials = [
-        RunBins.of(run((players,) * 30, rates={"db_wait_seconds": above(15, 2.0)})) for players in (40, 10, 20)
+        RunBins(run((players,) * 30, rates={"db_wait_seconds": above(15, 2.0)})) for players in (40, 10, 20)
     ]
     verdict = bottleneck(trials)
     assert (verdict["named"], verdict["found"][0]["players"]) == ("the database pool", 20)
@@ -208,7 +208,7 @@ def test_lines_of_the_log_are_evidence():
     )
     assert sum(lines.lines[INPUT_QUEUE].values()) == 40
     assert (lines.lines[OUTGOING_QUEUE], lines.bad, lines.read) == ({}, 1, 48)
-    verdict = bottleneck([RunBins.of(run(), lines.lines)], first_lines=lines.first)
+    verdict = bottleneck([RunBins(run(), lines.lines)], first_lines=lines.first)
     assert verdict["named"] == "a match's input queue"
     assert "dropping data message" in verdict["found"][0]["log"]
     assert "log lines a second" in verdict["text"]

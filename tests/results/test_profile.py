@@ -22,6 +22,7 @@ from nakama_bots.results.compare.profile import (
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.sparse import highest_in, merged
 from nakama_bots.results.record.timeline import Timeline
+from nakama_bots.results.record.window import without_ends
 from nakama_bots.results.run_folder import write_summary, write_timeline
 from nakama_bots.results.summary import build_summary
 
@@ -58,7 +59,7 @@ def timeline():
 def folder(tmp_path, run, timeline):
     folder = tmp_path / "20260304-050607-duel"
     folder.mkdir()
-    total = timeline.recorder(START, timeline.ended)
+    total = without_ends(timeline, 0.0, 0.0).recorder
     write_summary(folder, build_summary(run, total, ended=STARTED + timedelta(seconds=40), duration=40.0))
     write_timeline(folder, timeline)
     return folder

@@ -7,8 +7,7 @@ import pytest
 from nakama_bots.errors import ConfigError
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
-from nakama_bots.results.record.timeline import TimelineError, gauges_only
-from nakama_bots.results.record.worker_log import WorkerLog
+from nakama_bots.results.record.timeline import TimelineError, WorkerLog, gauges_only
 from nakama_bots.results.run_folder import read_timeline
 
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
+from dataclasses import dataclass
 from time import perf_counter, time
 from typing import Final
 
 import gevent
 from gevent.event import Event
 from locust.env import Environment
-from locust.runners import MasterRunner, Runner
+from locust.runners import MasterRunner
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.load.capacity.settling import Settled, Settling
 from nakama_bots.load.figures.intervals import LOCAL, let_others_run
 from nakama_bots.load.open_model.shares import LEAD
+from nakama_bots.load.process.faults import raised_by_scenario, raised_lines
 from nakama_bots.load.run import Run
+from nakama_bots.load.run_registry import options_of, runner_of
 from nakama_bots.load.user_classes import purposes
 from nakama_bots.results.capacity.answer import progress
 from nakama_bots.results.capacity.document import UNITS, CapacityPart, Cause, TrialPart
 from nakama_bots.results.capacity.search import Search, SearchPlan, check_gate, warmup_of
 from nakama_bots.results.capacity.trial import TrialFacts, TrialTimes, judge_trial
 from nakama_bots.results.gate.rules import Gate
-from nakama_bots.results.record.gaps import FIGURES, GapPart, Gaps
+from nakama_bots.results.record.gaps import GapPart, Gaps, hole
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings.load_profile import LoadProfile
 from nakama_bots.settings.resolve import Settings
@@ -72,11 +76,6 @@ class SearchRun:
         """Why the search could not be conducted; "" if it could."""
         self._started = 0.0
         self._seconds = 0.0
-
-    @property
-    def done(self) -> bool:
-        """True when an open model's arrivals are over."""
-        return self._run.open.done
 
     @property
     def searching(self) -> bool:
@@ -132,69 +131,46 @@ class SearchRun:
 
     @property
     def _run_time_over(self) -> bool:
-        options = self._environment.parsed_options
-        run_time = options.run_time if options is not None else None
+        run_time = options_of(self._environment).run_time
         # Locust's own clock of it may be a little ahead.
         return run_time is not None and self._elapsed >= run_time - 0.5
 
     def _lead(self, search: Search, conduct: _Conduct) -> None:
-        unit = search.plan.unit
+        unit, seconds, target = search.plan.unit, search.plan.trial, conduct.info.target
         try:
-            conduct.prepare()
-            while (load := search.next(self._elapsed)) is not None:
-                log.info(
-                    "capacity: trial %d with %s %s for %g s",
-                    len(search.trials) + 1, f"{load:,}", UNITS[unit], search.plan.trial,
-                )  # fmt: skip
-                trial = conduct.trial(load, len(search.trials), self._elapsed)
-                search.add(trial)
-                log.info("capacity: %s", progress(trial, unit))
+            with closing(Settling(self._environment, self._run.totals, target, self._run.settings)) as settling:
+                while (load := search.next(self._elapsed)) is not None:
+                    number = len(search.trials)
+                    log.info(
+                        "capacity: trial %d with %s %s for %g s", number + 1, f"{load:,}", UNITS[unit], seconds
+                    )
+                    trial = conduct.trial(settling, load, number, self._elapsed)
+                    search.add(trial)
+                    log.info("capacity: %s", progress(trial, unit))
         except Exception as error:
             log.exception("the capacity search failed")
             self.failure = f"the search failed: {type(error).__name__}: {error}"
             search.end(self.failure)
-        finally:
-            conduct.close()
         self._over = True
 
 
+@dataclass(frozen=True, slots=True)
 class _Conduct:
     """The trials of one search."""
 
-    def __init__(
-        self,
-        leader: SearchRun,
-        environment: Environment,
-        run: Run,
-        load: LoadProfile,
-        gate: Gate,
-        info: RunInfo,
-        plan: SearchPlan,
-    ) -> None:
-        self._leader = leader
-        self._environment = environment
-        self._run = run
-        self._load = load
-        self._gate = gate
-        self._info = info
-        self._plan = plan
-        self._settling: Settling | None = None
+    leader: SearchRun
+    environment: Environment
+    run: Run
+    load: LoadProfile
+    gate: Gate
+    info: RunInfo
+    plan: SearchPlan
 
-    def prepare(self) -> None:
-        """Look at the server before the first trial."""
-        self._settling = Settling(self._environment, self._run.totals, self._info.target, self._run.settings)
-
-    def close(self) -> None:
-        """Release what ``prepare`` holds."""
-        if self._settling is not None:
-            self._settling.close()
-
-    def trial(self, load: int, number: int, at: float) -> TrialPart:
+    def trial(self, settling: Settling, load: int, number: int, at: float) -> TrialPart:
         """Run and judge a trial."""
-        settling, plan = self._settling, self._plan
-        assert settling is not None
-        begun, before, raised = perf_counter(), settling.processes(), self._raised()
-        run_load = self._run_users if self._load.open is None else self._run_arrivals
+        runner, plan = runner_of(self.environment), self.plan
+        begun, before, raised = perf_counter(), settling.processes(), raised_by_scenario(runner)
+        run_load = self._run_users if self.load.open is None else self._run_arrivals
         started, ended = run_load(load, number)
         settled = settling.wait(ended, plan.settle)
         lost = before - settling.processes()
@@ -202,22 +178,22 @@ class _Conduct:
         facts = TrialFacts(
             load,
             plan.unit,
-            len(before) if isinstance(self._runner, MasterRunner) else 1,
+            len(before) if isinstance(runner, MasterRunner) else 1,
             at,
             perf_counter() - begun,
             settled.alive,
             missing=_missing(len(lost), len(before), settled),
-            faults=_faults(self._raised() - raised),
+            faults=raised_lines(raised_by_scenario(runner) - raised),
             gaps=self._gaps(times),
             left=settled.left,
         )
-        totals = self._run.totals
+        totals = self.run.totals
         part = judge_trial(
             totals.timeline,
-            self._gate,
-            self._info,
+            self.gate,
+            self.info,
             totals.health.limits,
-            purposes(self._environment.user_classes),
+            purposes(self.environment.user_classes),
             times,
             plan.warmup,
             facts,
@@ -230,23 +206,23 @@ class _Conduct:
 
     def _run_users(self, load: int, _: int) -> tuple[float, float]:
         """Return the start and the end of a trial, in seconds since 1970."""
-        plan = self._plan
-        self._leader.want(load, load / (plan.warmup * _RAMP))
+        plan, runner = self.plan, runner_of(self.environment)
+        self.leader.want(load, load / (plan.warmup * _RAMP))
         first = perf_counter()
-        while self._runner.user_count < load and perf_counter() < first + plan.warmup + _ALL_START:
+        while runner.user_count < load and perf_counter() < first + plan.warmup + _ALL_START:
             gevent.sleep(_POLL)
         # If the players came late, so does the part that is judged.
         gevent.sleep(max(0.0, first + plan.warmup - perf_counter()))
         started = time() - plan.warmup
         gevent.sleep(plan.trial - plan.warmup)
         ended = time()
-        self._leader.want(0, load)
+        self.leader.want(0, load)
         return started, ended
 
     def _run_arrivals(self, load: int, number: int) -> tuple[float, float]:
-        plan, opened = self._plan, self._run.open
-        opened.start(self._load.of_trial(load, plan.warmup), self._run.settings.seed + number)
-        gevent.sleep(LEAD if isinstance(self._runner, MasterRunner) else 0.0)
+        plan, opened = self.plan, self.run.open
+        opened.start(self.load.of_trial(load, plan.warmup), self.run.settings.seed + number)
+        gevent.sleep(LEAD if isinstance(runner_of(self.environment), MasterRunner) else 0.0)
         started = time()
         gevent.sleep(plan.trial)
         ended = time()
@@ -257,24 +233,14 @@ class _Conduct:
 
     def _gaps(self, times: TrialTimes) -> list[GapPart]:
         """Return the gaps in the figures of a trial, in seconds after its start."""
-        totals, gaps = self._run.totals, Gaps()
+        totals, gaps = self.run.totals, Gaps()
         for gap in totals.gaps:
             if gap["at"] < times.ended and gap["at"] + gap["seconds"] > times.started:
                 gaps.add(gap)
         for source, first, last in totals.timeline.holes(LOCAL, times.ended):
             if first < times.ended and last > times.started:
-                gaps.add({"source": source, "what": FIGURES, "at": first, "seconds": last - first,
-                          "reason": "the time line has a hole"})  # fmt: skip
+                gaps.add(hole(source, first, last))
         return gaps.parts(times.started)
-
-    def _raised(self) -> int:
-        return sum(row["count"] for row in self._runner.exceptions.values())
-
-    @property
-    def _runner(self) -> Runner:
-        runner = self._environment.runner
-        assert runner is not None
-        return runner
 
 
 def _missing(lost: int, processes: int, settled: Settled) -> list[str]:
@@ -282,7 +248,3 @@ def _missing(lost: int, processes: int, settled: Settled) -> list[str]:
     if settled.silent:
         lines.append(f"the figures of {len(settled.silent)} of {processes} processes did not arrive")
     return lines
-
-
-def _faults(raised: int) -> list[str]:
-    return [f"the scenario raised {raised:,} unexpected exceptions (see the log)"] if raised > 0 else []

@@ -10,11 +10,12 @@ from typing import Final
 
 import gevent
 from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner, Runner
+from locust.runners import STATE_MISSING, MasterRunner
 
 from nakama_bots.errors import CallError
 from nakama_bots.load.figures.intervals import LOCAL, Totals
 from nakama_bots.load.process.probe import probe
+from nakama_bots.load.run_registry import runner_of
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.results.record import gauges
@@ -46,7 +47,7 @@ class Settling:
     """One per search. Matches that exist at its start are not waited for."""
 
     def __init__(self, environment: Environment, totals: Totals, target: Target, settings: Settings) -> None:
-        self._environment = environment
+        self._runner = runner_of(environment)
         self._totals = totals
         self._target = target
         self._settings = settings
@@ -102,12 +103,6 @@ class Settling:
         row = self._latest.get(source)
         return row["at"] + row["seconds"] if row is not None else 0.0
 
-    @property
-    def _runner(self) -> Runner:
-        runner = self._environment.runner
-        assert runner is not None
-        return runner
-
     def _on_interval(self, interval: Interval) -> None:
         self._latest[interval["source"]] = interval
 
@@ -137,5 +132,4 @@ class _Matches:
         return number if number < _MOST_LISTED else None
 
     def close(self) -> None:
-        """Close the connections."""
         self._transport.close()

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 from nakama_bots.load.ending import Conclusion
 from nakama_bots.load.figures.intervals import Totals
+from nakama_bots.results.record.timeline import Interval
 from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings.resolve import Settings
 
 
-class RunExport(Protocol):
-    """One place that figures go to while a run continues; it listens to ``Totals`` by itself."""
+class RunExport:
+    """One place that the figures of each run go to while it continues."""
+
+    def __init__(self, totals: Totals) -> None:
+        self._totals = totals
+        totals.restarts.append(self.restart)
+        totals.listeners.append(self.add)
+
+    def restart(self) -> None:
+        """A run has started, and has no figures yet."""
+
+    def add(self, row: Interval) -> None:
+        """Take an interval of the run."""
 
     def begin(self, info: RunInfo) -> None:
-        """A run has started. Its first rows may have come before."""
+        """The same run, of which more is known now. Its first intervals may have come before."""
 
     def end(self, verdict: str) -> None:
         """The run has ended, with this ``Outcome``."""
@@ -45,12 +56,10 @@ class Exports:
             self._parts.append(RunOtlp(settings.otlp, totals, outlook))
 
     def begin(self, info: RunInfo) -> None:
-        """A run has started."""
         for part in self._parts:
             part.begin(info)
 
     def end(self, conclusion: Conclusion) -> None:
-        """The run has ended."""
         for part in self._parts:
             part.end(conclusion.verdict["verdict"])
 
@@ -63,6 +72,5 @@ class Exports:
             post_verdict(webhook, self._settings.network, conclusion.verdict, conclusion.folder)
 
     def stop(self) -> None:
-        """The process ends. Idempotent."""
         for part in self._parts:
             part.stop()

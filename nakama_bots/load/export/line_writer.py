@@ -15,9 +15,9 @@ import orjson
 from gevent.event import Event
 from gevent.threadpool import ThreadPool
 
+from nakama_bots.load.export.exports import RunExport
 from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.results.record.timeline import Interval, header
-from nakama_bots.results.summary import RunInfo
 from nakama_bots.settings.exports import Sink
 
 log = logging.getLogger(__name__)
@@ -33,42 +33,29 @@ _AT_ONCE: Final = 256 * 1024
 _poll = gevent.monkey.get_original("select", "poll")
 
 
-class RunLines:
+class RunLines(RunExport):
     """Writes the time line of each run to ``sink``: its header, then its rows."""
 
     def __init__(self, sink: Sink, totals: Totals) -> None:
+        super().__init__(totals)
         self._sink = sink
-        self._totals = totals
-        self._timeline = totals.timeline
         self._runs = 0
         self._writer: LineWriter | None = None
-        totals.listeners.append(self._write)
 
-    def begin(self, info: RunInfo) -> None:  # noqa: ARG002 - as in ``RunExport``
-        """Start over, unless the first row of the run has done so."""
-        self._follow()
+    def restart(self) -> None:
+        """Open the file; a second run is appended."""
+        self._writer = LineWriter(self._sink, append=self._runs > 0)
+        self._runs += 1
+        self._writer.add(_line(header(self._totals.timeline.started)))
+
+    def add(self, row: Interval) -> None:
+        if self._writer is not None:
+            self._writer.add(_line(row))
 
     def end(self, verdict: str) -> None:  # noqa: ARG002 - as in ``RunExport``
-        """Close the file."""
         writer, self._writer = self._writer, None
         if writer is not None:
             writer.close()
-
-    def stop(self) -> None:
-        """Nothing is open between two runs."""
-
-    def _follow(self) -> None:
-        if self._timeline is self._totals.timeline:
-            return
-        self._timeline = self._totals.timeline
-        self._writer = LineWriter(self._sink, append=self._runs > 0)
-        self._runs += 1
-        self._writer.add(_line(header(self._timeline)))
-
-    def _write(self, row: Interval) -> None:
-        self._follow()
-        if self._writer is not None:
-            self._writer.add(_line(row))
 
 
 class LineWriter:

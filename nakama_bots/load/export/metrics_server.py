@@ -12,6 +12,7 @@ from gevent import socket
 from gevent.pool import Pool
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
+from nakama_bots.load.export.exports import RunExport
 from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.net.failures import DIAL_ERRORS, mapped
 from nakama_bots.results.export.figures import Durations, Figures
@@ -30,23 +31,25 @@ PATIENCE: Final = 30.0
 """Seconds after which a connection is closed that has sent no request, or has not read its answer."""
 
 
-class RunMetrics:
+class RunMetrics(RunExport):
     """Counts the figures of each run for Prometheus, and serves them."""
 
     def __init__(self, listen: Listen, totals: Totals, outlook: Callable[[], str]) -> None:
-        self._totals = totals
+        super().__init__(totals)
         self._outlook = outlook
-        self._timeline = totals.timeline
         self._figures = Figures(Durations)
         self._info: RunInfo | None = None
         self._verdict = ""
-        totals.listeners.append(self._count)
         self._server = MetricsServer(self._page)
         self._server.start(listen)
 
+    def restart(self) -> None:
+        self._figures = Figures(Durations)
+
+    def add(self, row: Interval) -> None:
+        self._figures.add(row, pause=let_others_run)
+
     def begin(self, info: RunInfo) -> None:
-        """Start over, unless the first row of the run has done so."""
-        self._follow()
         self._info, self._verdict = info, ""
 
     def end(self, verdict: str) -> None:
@@ -54,26 +57,14 @@ class RunMetrics:
         self._verdict = verdict
 
     def stop(self) -> None:
-        """Close the port. Idempotent."""
         self._server.stop()
 
-    def _follow(self) -> None:
-        if self._timeline is not self._totals.timeline:
-            self._timeline = self._totals.timeline
-            self._figures = Figures(Durations)
-
-    def _count(self, row: Interval) -> None:
-        self._follow()
-        self._figures.add(row, pause=let_others_run)
-
     def _page(self) -> Iterable[bytes]:
-        return pages(self._figures, self._state())
-
-    def _state(self) -> RunState:
-        info = self._info
-        if info is None:
-            return RunState()
-        return RunState(info, active=not self._verdict, verdict=self._verdict or self._outlook())
+        state = RunState()
+        if self._info is not None:
+            verdict = self._verdict or self._outlook()
+            state = RunState(self._info, active=not self._verdict, verdict=verdict)
+        return pages(self._figures, state)
 
 
 class MetricsServer:

@@ -24,6 +24,7 @@ from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace.export import SpanExportResult
 
 from nakama_bots.errors import safe_text, scrub
+from nakama_bots.load.export.exports import RunExport
 from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.net.failures import DIAL_ERRORS, mapped
 from nakama_bots.results.export.exponential import ExponentialDurations
@@ -47,20 +48,26 @@ _LOGGERS: Final = (OTLPMetricExporter.__module__, OTLPSpanExporter.__module__)
 _ACCEPTED: Final = (MetricExportResult.SUCCESS, SpanExportResult.SUCCESS)
 
 
-class RunOtlp:
+class RunOtlp(RunExport):
     """Sends the figures of each run to ``collector``."""
 
     def __init__(self, collector: Collector, totals: Totals, outlook: Callable[[], str]) -> None:
+        super().__init__(totals)
         self._collector = collector
-        self._totals = totals
         self._outlook = outlook
-        self._timeline = totals.timeline
         self._sender: OtlpSender | None = None
-        totals.listeners.append(self._add)
+
+    def restart(self) -> None:
+        """Create the run's sender; the one of the run before may still be at work."""
+        self._sender = OtlpSender(self._collector, self._totals, self._outlook)
+
+    def add(self, row: Interval) -> None:
+        if self._sender is not None:
+            self._sender.add(row)
 
     def begin(self, info: RunInfo) -> None:
-        """Start sending."""
-        self._follow().start(info)
+        if self._sender is not None:
+            self._sender.start(info)
 
     def end(self, verdict: str) -> None:
         """Send the last figures and the traces, while a next run may start."""
@@ -71,16 +78,6 @@ class RunOtlp:
         """Wait until they are sent. Idempotent."""
         if self._sender is not None:
             self._sender.join()
-
-    def _follow(self) -> OtlpSender:
-        """Return the sender of the run; its first row may come before ``begin``."""
-        if self._sender is None or self._timeline is not self._totals.timeline:
-            self._timeline = self._totals.timeline
-            self._sender = OtlpSender(self._collector, self._totals, self._outlook)
-        return self._sender
-
-    def _add(self, row: Interval) -> None:
-        self._follow().add(row)
 
 
 class OtlpSender:

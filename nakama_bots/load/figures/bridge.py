@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from copy import copy
 from functools import partial
 from time import perf_counter, time
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import gevent
 from locust.event import Events
@@ -19,6 +19,7 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 from nakama_bots import observer as names
 from nakama_bots.errors import Abandoned, ScenarioFault
 from nakama_bots.load.figures.locust_table import LocustTable
+from nakama_bots.load.figures.tracing import TracedPlayer
 from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import SCENARIO, Recorder
 from nakama_bots.results.record.request_samples import RequestSampler
@@ -35,18 +36,6 @@ class CallContext(dict[str, Any]):
 
     ``waited_ms``, if known: how long the answer waited to be read, which is not part of ``response_time``.
     """
-
-
-class Tap(Protocol):
-    """Receives the calls of one player that could be recorded, and its samples if ``whole``."""
-
-    whole: bool
-
-    def call(self, call: FinishedCall) -> None:
-        """As ``Observer.call``."""
-
-    def sample(self, name: str, seconds: float) -> None:
-        """As ``Observer.sample``."""
 
 
 class LocustObserver:
@@ -80,8 +69,8 @@ class LocustObserver:
         self._complain = complain
         self._scenario = "-"
         self._must: dict[str, str] = {}
-        self._tap: Tap | None = None
-        self._sampled: Tap | None = None
+        self._tap: TracedPlayer | None = None
+        self._sampled: TracedPlayer | None = None
         self.sampler: RequestSampler | None = None
         self.table: LocustTable | None = None
 
@@ -92,7 +81,7 @@ class LocustObserver:
         other._must = {name: f"{names.PURPOSE_PREFIX}{scenario}.{name}" for name in must_do}
         return other
 
-    def of_player(self, tap: Tap) -> LocustObserver:
+    def of_player(self, tap: TracedPlayer) -> LocustObserver:
         """Return the observer of one player; ``tap`` receives what has been recorded."""
         other = copy(self)
         other._tap = tap

@@ -9,7 +9,7 @@ Each step is guarded: one that fails leaves a gap, which the verdict lists, and 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter, time
 from typing import Final
 
@@ -17,7 +17,7 @@ import gevent
 from gevent.lock import RLock
 
 from nakama_bots.results.record import gauges
-from nakama_bots.results.record.gaps import FIGURES, GAUGES, Gap, Gaps, reason_of
+from nakama_bots.results.record.gaps import FIGURES, GAUGES, Gap, Gaps, hole, reason_of
 from nakama_bots.results.record.health import Health
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.request_samples import RequestLog, RequestSampler
@@ -38,15 +38,14 @@ class Totals:
     """The figures of the whole run, in the process that the user started: totals and time line."""
 
     def __init__(self) -> None:
+        self.restarts: list[Callable[[], object]] = []
+        """Called when a new run has started."""
         self.listeners: list[Callable[[Interval], object]] = []
         """Called with each interval after it was added. A failure is logged once a run, and is no gap."""
-        self._begin(HealthLimits())
+        self.reset(HealthLimits())
 
     def reset(self, limits: HealthLimits) -> None:
         """Start a new run, whose generator health is checked against ``limits``."""
-        self._begin(limits)
-
-    def _begin(self, limits: HealthLimits) -> None:
         self.recorder = Recorder(perf_counter())
         self.timeline = Timeline(time())
         self.requests = RequestLog()
@@ -54,7 +53,8 @@ class Totals:
         self.health = Health(limits)
         self.gaps = Gaps()
         self._users: dict[str, float] = {}
-        self._failing: set[Callable[[Interval], object]] = set()
+        self._failing: set[Callable[..., object]] = set()
+        self._notify(self.restarts)
 
     @property
     def most_users(self) -> int:
@@ -85,13 +85,13 @@ class Totals:
                 step()
             except Exception as error:  # noqa: BLE001 - whatever it is, the other steps run
                 self.miss(_gap(source, what, at, seconds, error))
-        self._notify(checked)
+        self._notify(self.listeners, checked)
         return calls
 
-    def _notify(self, interval: Interval) -> None:
-        for listener in list(self.listeners):
+    def _notify(self, listeners: Sequence[Callable[..., object]], *given: Interval) -> None:
+        for listener in list(listeners):
             try:
-                listener(interval)
+                listener(*given)
             except Exception:
                 if listener not in self._failing:
                     self._failing.add(listener)
@@ -108,7 +108,7 @@ class Totals:
         """Record the seconds that the time line lacks, at the end of the run (seconds since 1970)."""
         for of, first, last in self.timeline.holes(source, ended):
             if not any(_covers(gap, of, first, last) for gap in self.gaps):
-                self.miss(_gap_of(of, FIGURES, first, last - first, "the time line has a hole"))
+                self.miss(hole(of, first, last))
 
     def failed(self, what: str, error: BaseException, *, source: str = "") -> None:
         """Record that ``what`` of ``source`` ("" for the run) failed now."""
@@ -219,11 +219,7 @@ class Intervals:
 
 
 def _gap(source: str, what: str, at: float, seconds: float, error: BaseException) -> Gap:
-    return _gap_of(source, what, at, seconds, reason_of(error))
-
-
-def _gap_of(source: str, what: str, at: float, seconds: float, reason: str) -> Gap:
-    return {"source": source, "what": what, "at": at, "seconds": seconds, "reason": reason}
+    return {"source": source, "what": what, "at": at, "seconds": seconds, "reason": reason_of(error)}
 
 
 def _covers(gap: Gap, source: str, first: float, last: float) -> bool:

@@ -15,12 +15,18 @@ from typing import Any, Final, Protocol
 import gevent
 import psutil
 
-from nakama_bots.results.server.machine import ACTIVITY, DATABASE, MachineReading, NodePages, read_database
+from nakama_bots.rest.transports.transport import GeventTransport
+from nakama_bots.results.server.machine import ACTIVITY, DATABASE, NodePages, read_database
+from nakama_bots.results.server.metrics import LIMIT
+from nakama_bots.results.server.page import ServerReading
 from nakama_bots.settings.database import Database
+from nakama_bots.settings.network import Limits, Network, Tls
+from nakama_bots.settings.target import Target, Timeouts
 
 _FORWARDERS: Final = ("docker-proxy", "rootlessport", "kubectl", "ssh")
 """Processes that listen for a server that runs elsewhere."""
 _TIMEOUT: Final = 5
+_TIMEOUTS: Final = Timeouts(connect=_TIMEOUT, request=_TIMEOUT)
 _AT_LEAST: Final = 0.5
 """Seconds of CPU that are worth a figure."""
 
@@ -30,7 +36,7 @@ class ServerProbe(Protocol):
 
     what: str
 
-    def read(self) -> MachineReading:
+    def read(self) -> ServerReading:
         """Read once. Any exception is a failed read."""
 
     def close(self) -> None:
@@ -49,13 +55,13 @@ class HostProbe:
         self._since = perf_counter()
         psutil.cpu_percent()
 
-    def read(self) -> MachineReading:
+    def read(self) -> ServerReading:
         """Read both."""
         if not self._looked:
             self._looked = True
             self._process = gevent.get_hub().threadpool.apply(process_on, (self._port,))
         network = psutil.net_io_counters()
-        found = MachineReading(
+        found = ServerReading(
             {"host_memory": psutil.virtual_memory().percent / 100},
             {"host_sent_bytes": float(network.bytes_sent), "host_received_bytes": float(network.bytes_recv)},
         )
@@ -70,7 +76,7 @@ class HostProbe:
     def close(self) -> None:
         """Nothing to release."""
 
-    def _read_process(self, found: MachineReading) -> None:
+    def _read_process(self, found: ServerReading) -> None:
         process = self._process
         if process is None:
             return
@@ -102,14 +108,26 @@ def is_here(host: str) -> bool:
     return bool(addresses) and addresses <= own
 
 
-class Fetches(Protocol):
-    """Reads a page of text."""
+class PageReader:
+    """Reads one URL again and again, over connections of its own."""
+
+    def __init__(self, target: Target, tls: Tls) -> None:
+        self._target = target
+        # No proxy: the endpoint is internal, and often reachable only from this host.
+        self._transport = GeventTransport(Network(tls, Limits(body=LIMIT)))
 
     def fetch(self) -> str:
-        """Return it."""
+        """Return the page; ``CallError`` or ``ValueError`` if there is none."""
+        target = self._target
+        answer = self._transport.send(
+            target, "GET", target.path or "/", {"Accept": "text/plain"}, None, _TIMEOUTS
+        )
+        if answer.status != 200:
+            raise ValueError(f"HTTP {answer.status}")
+        return answer.body.decode("utf-8")
 
     def close(self) -> None:
-        """Close the connections."""
+        self._transport.close()
 
 
 class NodeProbe:
@@ -117,16 +135,14 @@ class NodeProbe:
 
     what = "the node exporter"
 
-    def __init__(self, reader: Fetches) -> None:
+    def __init__(self, reader: PageReader) -> None:
         self._reader = reader
         self._pages = NodePages()
 
-    def read(self) -> MachineReading:
-        """Read its page."""
+    def read(self) -> ServerReading:
         return self._pages.read(self._reader.fetch())
 
     def close(self) -> None:
-        """Close the connections."""
         self._reader.close()
 
 
@@ -139,7 +155,7 @@ class DatabaseProbe:
         self._database = database
         self._connection: Any = None
 
-    def read(self) -> MachineReading:
+    def read(self) -> ServerReading:
         """Run both queries; connect first. A failure has no text of the driver, which may name users."""
         try:
             if self._connection is None:
@@ -153,7 +169,6 @@ class DatabaseProbe:
             raise
 
     def close(self) -> None:
-        """Close the connection."""
         connection, self._connection = self._connection, None
         if connection is not None:
             with suppress(Exception):

@@ -12,18 +12,22 @@ import gevent
 
 from nakama_bots.errors import CallError
 from nakama_bots.load.figures.intervals import Totals
-from nakama_bots.load.figures.server_machine import DatabaseProbe, HostProbe, NodeProbe, ServerProbe, is_here
-from nakama_bots.rest.transports.transport import GeventTransport
+from nakama_bots.load.figures.server_machine import (
+    DatabaseProbe,
+    HostProbe,
+    NodeProbe,
+    PageReader,
+    ServerProbe,
+    is_here,
+)
 from nakama_bots.results.record.timeline import SERVER, gauges_only
-from nakama_bots.results.server.metrics import LIMIT, ServerMetrics
-from nakama_bots.settings.network import Limits, Network, Tls
+from nakama_bots.results.server.metrics import ServerMetrics
+from nakama_bots.settings.network import Tls
 from nakama_bots.settings.resolve import Settings
-from nakama_bots.settings.target import Target, Timeouts
+from nakama_bots.settings.target import Target
 
 log = logging.getLogger(__name__)
 
-TIMEOUT: Final = 5.0
-_TIMEOUTS: Final = Timeouts(connect=TIMEOUT, request=TIMEOUT)
 _PATH: Final = "/metrics"
 _OURS: Final = (errno.EMFILE, errno.ENFILE)
 """Errors of a scrape without an answer of the server."""
@@ -52,7 +56,6 @@ class ServerScraper:
         self._reader: gevent.Greenlet[[], None] | None = None
 
     def start(self) -> None:
-        """Begin."""
         self._since = time()
         self._reader = gevent.spawn(self._keep)
 
@@ -112,30 +115,6 @@ class ServerScraper:
                 continue
             found |= reading.levels | self.metrics.grown(reading.totals)
         return found
-
-
-class PageReader:
-    """Reads one URL again and again, over connections of its own."""
-
-    def __init__(self, target: Target, tls: Tls) -> None:
-        self._target = target
-        # No proxy: the endpoint is internal, and often reachable only from this host.
-        self._transport = GeventTransport(Network(tls, Limits(body=LIMIT)))
-
-    def fetch(self) -> str:
-        """Return the page; ``CallError`` or ``ValueError`` if there is none."""
-        target = self._target
-        answer = self._transport.send(
-            target, "GET", target.path or "/", {"Accept": "text/plain"}, None, _TIMEOUTS
-        )
-        if answer.status != 200:
-            msg = f"HTTP {answer.status}"
-            raise ValueError(msg)
-        return answer.body.decode("utf-8")
-
-    def close(self) -> None:
-        """Close its connections."""
-        self._transport.close()
 
 
 def probes_of(settings: Settings, target: Target) -> list[ServerProbe]:

@@ -53,7 +53,7 @@ class TracedPlayer:
                 player.tap(event, partial(self._pushed, event))
 
     def call(self, call: FinishedCall) -> None:
-        """``Tap``: a call has ended."""
+        """Take a call that has been recorded."""
         now = perf_counter()
         self._note_change(call)
         why = self._tracer.wants(call)
@@ -71,7 +71,7 @@ class TracedPlayer:
             self._story.append(event)
 
     def sample(self, name: str, seconds: float) -> None:
-        """``Tap``: part of the story of a player that is kept whole."""
+        """Take a sample, if the player is kept whole."""
         if len(self._story) < self._room:
             seconds = min(max(0.0, seconds), LONGEST)
             self._note("SAMPLE", name, perf_counter() - seconds, seconds, 0)

@@ -13,16 +13,19 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Any, Final, Protocol, TypedDict, cast
+from typing import TYPE_CHECKING, Any, Final, TypedDict, cast
 
 import gevent
-from gevent.pool import Group
 from locust.env import Environment
 from locust.runners import WorkerNode
 
 from nakama_bots import observer as names
+from nakama_bots.load.run_registry import runner_of
 from nakama_bots.observer import Observer
 from nakama_bots.settings.load_profile import LoadProfile, OpenLoad
+
+if TYPE_CHECKING:
+    from nakama_bots.load.user import NakamaUser
 
 log = logging.getLogger(__name__)
 
@@ -54,16 +57,6 @@ def room(shares: Sequence[Share], number: int, at: float, most: int) -> int | No
     return (most + share["of"] - 1 - share["number"]) // share["of"]
 
 
-class Visitor(Protocol):
-    """The part of a ``NakamaUser`` that arrivals need."""
-
-    def come_once(self, begins: Callable[[], bool], ended: Callable[[bool | None], None]) -> None:
-        """Run the scenario once; see ``NakamaUser``."""
-
-    def start(self, group: Group) -> gevent.Greenlet[..., Any]:
-        """Start the user's greenlet."""
-
-
 @dataclass(slots=True)
 class _Arrival:
     planned: float
@@ -77,9 +70,8 @@ class Arrivals:
         self, environment: Environment, observer: Observer, profile: LoadProfile, seed: int, worker: int
     ) -> None:
         assert profile.open is not None
-        assert environment.runner is not None
         self._environment = environment
-        self._group = environment.runner.user_greenlets
+        self._group = runner_of(environment).user_greenlets
         self._observer = observer
         self._profile = profile
         self._open: OpenLoad = profile.open
@@ -149,7 +141,7 @@ class Arrivals:
 
     def _start(self, planned: float) -> None:
         (user_class,) = self._random.choices(self._classes, self._weights)
-        visitor = cast("Visitor", user_class(self._environment))
+        visitor = cast("NakamaUser", user_class(self._environment))
         arrival = _Arrival(planned)
         visitor.come_once(partial(self._begins, arrival), partial(self._ended, arrival))
         self._in_flight += 1
@@ -223,9 +215,7 @@ class NoUsers(Iterator[dict[str, dict[str, int]]]):
         return {worker: {} for worker in self._workers}
 
     def add_worker(self, worker_node: WorkerNode) -> None:
-        """Add a worker."""
         self._workers.add(worker_node.id)
 
     def remove_worker(self, worker_node: WorkerNode) -> None:
-        """One less."""
         self._workers.discard(worker_node.id)

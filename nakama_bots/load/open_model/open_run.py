@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -9,7 +10,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from nakama_bots.load.open_model.arrivals import WHOLE, Arrivals
-from nakama_bots.load.open_model.shares import CUT, DRAINED, MasterShares, WorkerShares
+from nakama_bots.load.open_model.shares import CUT, DRAINED, SHARE, MasterShares
 from nakama_bots.observer import Observer
 from nakama_bots.settings.load_profile import LoadProfile
 
@@ -30,7 +31,7 @@ class OpenRun:
         self._end = 0.0
         runner = environment.runner
         if isinstance(runner, WorkerRunner):
-            WorkerShares(runner, self._of_worker)
+            runner.register_message(SHARE, partial(self._on_share, runner))
             runner.register_message(CUT, lambda **_: self.cut())
         elif isinstance(runner, MasterRunner):
             runner.register_message(DRAINED, self._on_drained)
@@ -81,14 +82,21 @@ class OpenRun:
         worker = max(0, getattr(self._environment.runner, "worker_index", 0))
         return Arrivals(self._environment, self._observer, profile, seed, worker)
 
-    def _of_worker(self, number: int, profile: str, seed: int) -> Arrivals | None:
+    def _on_share(self, runner: WorkerRunner, msg: Any, **_: Any) -> None:
+        """Take a share in a worker; a load begins with its first one."""
         if not self._begun:
-            return None
+            return
+        number = msg.data["load"]
         if number != self._number or self._arrivals is None:
             self._stop()
             self._number = number
-            self._arrivals = self._new_arrivals(LoadProfile.parse(profile), seed)
-        return self._arrivals
+            self._arrivals = self._new_arrivals(LoadProfile.parse(msg.data["profile"]), msg.data["seed"])
+        arrivals = self._arrivals
+        arrivals.on_drained = partial(runner.send_message, DRAINED, {"load": number})
+        arrivals.take(msg.data["share"], msg.data["elapsed"])
+        if arrivals.drained:
+            # The master may have removed and re-added this worker: it waits for the newest answer.
+            arrivals.on_drained()
 
     def _on_drained(self, msg: Any, **_: Any) -> None:
         if self._shares is not None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from time import perf_counter
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import gevent
 from locust import LoadTestShape
@@ -13,8 +12,13 @@ from locust.env import Environment
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.load.open_model.arrivals import NoUsers
+from nakama_bots.load.open_model.open_run import OpenRun
+from nakama_bots.load.run_registry import options_of
 from nakama_bots.load.user import NakamaUser
 from nakama_bots.settings.load_profile import LoadProfile
+
+if TYPE_CHECKING:
+    from nakama_bots.load.capacity.search_run import SearchRun
 
 _TICK = 1.0
 """Seconds between two ticks of Locust's shape worker."""
@@ -52,46 +56,34 @@ class ProfileShape(LoadTestShape):
 
 
 class OpenShape(LoadTestShape):
-    """Starts no users through Locust: an open model starts them. The run lasts until ``done``."""
+    """Starts no users through Locust: an open model starts them. The run lasts until ``opened`` is done."""
 
-    def __init__(self, done: Callable[[], bool], run_time: float | None) -> None:
+    def __init__(self, opened: OpenRun, run_time: float | None) -> None:
         LoadTestShape.__init__(self)
-        self._done = done
+        self._opened = opened
         self._run_time = run_time
 
     def tick(self) -> tuple[int, float] | None:
         """Return no change; None at the end."""
         over = self._run_time is not None and perf_counter() - self.start_time >= self._run_time
-        return None if over or self._done() else (0, 1.0)
+        return None if over or self._opened.done else (0, 1.0)
 
 
 class SearchShape(LoadTestShape):
-    """The users of the present trial of a search, as ``leads`` says."""
+    """The users of the present trial of a search."""
 
-    def __init__(self, leads: Leads) -> None:
+    def __init__(self, search: SearchRun) -> None:
         LoadTestShape.__init__(self)
-        self._leads = leads
+        self._search = search
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users to run now and how many to start or stop per second; None at the end."""
-        return self._leads.tick()
+        return self._search.tick()
 
 
-class Leads(Protocol):
-    """What leads a run that is not a curve of users."""
-
-    @property
-    def done(self) -> bool:
-        """True when an open model's arrivals are over."""
-
-    def tick(self) -> tuple[int, float] | None:
-        """Return the users of the present trial of a search, and how many to start per second."""
-
-
-def install(environment: Environment, profile: LoadProfile, leads: Leads) -> None:
+def install(environment: Environment, profile: LoadProfile, opened: OpenRun, search: SearchRun) -> None:
     """Let ``profile`` shape the run; ``ConfigError`` if anything else sets the number of users."""
-    options = environment.parsed_options
-    assert options is not None
+    options = options_of(environment)
     accepted = f"nothing beside the load profile {profile.text.partition(':')[0]!r}"
     for flag, value in (
         ("--users", options.num_users),
@@ -100,21 +92,21 @@ def install(environment: Environment, profile: LoadProfile, leads: Leads) -> Non
     ):
         if value is not None:
             raise ConfigError(flag, value, accepted)
-    put(environment, profile, leads)
+    put(environment, profile, opened, search)
 
 
-def put(environment: Environment, profile: LoadProfile, leads: Leads) -> None:
+def put(environment: Environment, profile: LoadProfile, opened: OpenRun, search: SearchRun) -> None:
     """Let ``profile`` shape the next runs, in place of any profile before; ``ConfigError`` as ``install``."""
     remove(environment)
     _check_shapes(environment, f"nothing beside the load profile {profile.text.partition(':')[0]!r}")
-    run_time = environment.parsed_options.run_time if environment.parsed_options is not None else None
+    run_time = options_of(environment).run_time
     if profile.open is not None:
         _check_classes(environment)
         environment.dispatcher_class = NoUsers  # type: ignore[assignment]
     if profile.search is not None:
-        environment.shape_class = SearchShape(leads)
+        environment.shape_class = SearchShape(search)
     elif profile.open is not None:
-        environment.shape_class = OpenShape(lambda: leads.done, run_time)
+        environment.shape_class = OpenShape(opened, run_time)
     else:
         environment.shape_class = ProfileShape(profile, run_time)
     environment.shape_class.runner = environment.runner

@@ -7,16 +7,14 @@ future arrival time on, so every arrival belongs to exactly one worker.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from functools import partial
 from time import perf_counter
-from typing import Any, Final
+from typing import Final
 
 import gevent
-from locust.runners import STATE_INIT, MasterRunner, WorkerRunner
+from locust.runners import STATE_INIT, MasterRunner
 
 from nakama_bots import observer as names
-from nakama_bots.load.open_model.arrivals import Arrivals, Share
+from nakama_bots.load.open_model.arrivals import Share
 from nakama_bots.observer import Observer
 from nakama_bots.settings.load_profile import LoadProfile
 
@@ -34,34 +32,8 @@ _ALL_START: Final = 5.0
 """Seconds that the first share-out waits for all workers that were ready at the start."""
 
 
-class WorkerShares:
-    """The worker's side. ``arrivals`` returns the arrivals of a load by its number; None if there is no run.
-
-    Arguments: the number, the load profile's text, and the seed. A load begins with its first share.
-    """
-
-    def __init__(self, runner: WorkerRunner, arrivals: Callable[[int, str, int], Arrivals | None]) -> None:
-        self._runner = runner
-        self._arrivals = arrivals
-        runner.register_message(SHARE, self._on_share)
-
-    def _on_share(self, msg: Any, **_: Any) -> None:
-        data = msg.data
-        arrivals = self._arrivals(data["load"], data["profile"], data["seed"])
-        if arrivals is None:
-            return
-        # The master may have removed and re-added this worker: it waits for the newest answer.
-        arrivals.on_drained = partial(self._drained, data["load"])
-        arrivals.take(data["share"], data["elapsed"])
-        if arrivals.drained:
-            self._drained(data["load"])
-
-    def _drained(self, load: int) -> None:
-        self._runner.send_message(DRAINED, {"load": load})
-
-
 class MasterShares:
-    """The master's side, for the load ``number`` of a run; ``done`` is True when it is over."""
+    """Shares out the load ``number`` of a run; ``done`` is True when it is over."""
 
     def __init__(
         self, runner: MasterRunner, observer: Observer, profile: LoadProfile, seed: int, number: int

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 import psutil
 
+from nakama_bots.errors import NakamaError
 from nakama_bots.exit_codes import ExitCode
 
 
@@ -16,6 +18,15 @@ def stop_with(line: str, code: ExitCode = ExitCode.USAGE) -> NoReturn:
     print(f"nakama_bots: {line}", file=sys.stderr, flush=True)  # noqa: T201
     _end_workers()
     sys.exit(code)
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """End the process with the text of any error of ours."""
+    try:
+        yield
+    except NakamaError as error:
+        stop_with(str(error))
 
 
 def _end_workers() -> None:

@@ -14,6 +14,7 @@ import gevent
 from gevent import Greenlet, GreenletExit
 from locust import User
 from locust.env import Environment
+from locust.runners import Runner
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,16 @@ def report_fault(environment: Environment, fault: UserFault, trace: TracebackTyp
     """Log ``fault`` and count it in Locust's table."""
     log.error("%s", fault, exc_info=(type(fault), fault, trace) if trace is not None else None)
     environment.events.user_error.fire(user_instance=None, exception=fault, tb=trace)
+
+
+def raised_by_scenario(runner: Runner) -> int:
+    """Return how many exceptions Locust has counted in all processes."""
+    return sum(row["count"] for row in runner.exceptions.values())
+
+
+def raised_lines(number: int) -> list[str]:
+    """Return the line of the verdict on that many exceptions; none for 0."""
+    return [f"the scenario raised {number:,} unexpected exceptions (see the log)"] if number > 0 else []
 
 
 def user_of(greenlet: object) -> User | None:

@@ -33,7 +33,6 @@ class SafeFormatter(logging.Formatter):
         self._formatter = formatter
 
     def format(self, record: logging.LogRecord) -> str:
-        """See ``logging.Formatter``."""
         lines = self._formatter.format(record).split("\n")
         return f"\n{_INDENT}".join(safe_text(line, _LONGEST) for line in lines)
 

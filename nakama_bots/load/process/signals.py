@@ -8,38 +8,30 @@ import signal
 from typing import Any
 
 import gevent
-from greenlet import greenlet
 from locust.env import Environment
-from locust.runners import STATE_INIT
+from locust.runners import STATE_INIT, Runner
 
 from nakama_bots.exit_codes import ExitCode
+from nakama_bots.load.run_registry import options_of, runner_of
 
 log = logging.getLogger(__name__)
 
 
-def handle_signals(environment: Environment) -> Signals:
-    """Install the process's signal handlers. Call it in the main greenlet, from Locust's ``init``."""
-    signals = Signals(environment, gevent.getcurrent())
-    signals.install()
-    return signals
-
-
 class Signals:
-    """Handles SIGINT, SIGTERM and SIGHUP. ``main`` is the greenlet in which Locust waits."""
+    """Handles SIGINT, SIGTERM and SIGHUP, beside Locust's handlers. Created from Locust's ``init``."""
 
-    def __init__(self, environment: Environment, main: greenlet) -> None:
+    def __init__(self, environment: Environment) -> None:
         self._environment = environment
-        self._main = main
+        self._runner: Runner = runner_of(environment)
+        # The one in which Locust waits.
+        self._main = gevent.getcurrent()
         self._initialised = False
         self._interrupted = False
         self._interrupts: Any = None
         self._ending: object = None
-
-    def install(self) -> None:
-        """Install the handlers, in addition to Locust's."""
         # Not where the parent ignores them, as nohup and a shell's background jobs do.
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-            self._interrupts = gevent.signal_handler(signal.SIGINT, self._on_interrupt)
+            self._interrupts = gevent.signal_handler(signal.SIGINT, self._interrupt, "SIGINT")
         gevent.signal_handler(signal.SIGTERM, self._on_terminate)
         if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
             # The terminal is gone. Locust handles only SIGTERM.
@@ -58,9 +50,6 @@ class Signals:
             # The end of the event loop would restore the system's default, which kills.
             self._interrupts.cancel()
             signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def _on_interrupt(self) -> None:
-        self._interrupt("SIGINT")
 
     def _interrupt(self, name: str) -> None:
         if self._interrupted or self._ending is not None:
@@ -92,28 +81,27 @@ class Signals:
 
     def _is_before_run(self) -> bool:
         """True while Locust's main greenlet catches no interrupt: in ``init``, or awaiting workers."""
-        options, runner = self._environment.parsed_options, self._environment.runner
-        headless = options is not None and options.headless and not options.worker
-        return not self._initialised or (headless and runner is not None and runner.state == STATE_INIT)
+        return not self._initialised or (self._leads_headless and self._runner.state == STATE_INIT)
 
     def _awaits_shape(self) -> bool:
         """True while Locust's main greenlet waits for the end of a shape: it has no handler of SIGTERM yet."""
-        options, runner = self._environment.parsed_options, self._environment.runner
-        headless = options is not None and options.headless and not options.worker
-        return headless and runner is not None and bool(runner.shape_greenlet)
+        return self._leads_headless and bool(self._runner.shape_greenlet)
+
+    @property
+    def _leads_headless(self) -> bool:
+        options = options_of(self._environment)
+        return bool(options.headless and not options.worker)
 
     def _leave(self) -> None:
         """End the process: there is no run to report."""
         log.warning("interrupted before the run began")
-        events, runner = self._environment.events, self._environment.runner
+        events = self._environment.events
         events.quitting.fire(environment=self._environment, reverse=True)
-        if runner is not None:
-            runner.quit()
+        self._runner.quit()
         events.quit.fire(exit_code=int(ExitCode.FAILURES))
         gevent.kill(self._main, SystemExit(int(ExitCode.FAILURES)))
 
     def _hurry(self) -> None:
         """Stop waiting for users that may finish their tasks."""
-        runner = self._environment.runner
-        if runner is not None and self._environment.stop_timeout:
-            gevent.killall(list(runner.user_greenlets), block=False)
+        if self._environment.stop_timeout:
+            gevent.killall(list(self._runner.user_greenlets), block=False)

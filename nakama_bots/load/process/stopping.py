@@ -19,6 +19,7 @@ from locust.env import Environment
 from locust.runners import STATE_CLEANUP, Runner
 
 from nakama_bots.load.process.faults import UserFault, report_fault, user_of, where
+from nakama_bots.load.run_registry import runner_of
 
 LIMIT: Final = 8.0
 """Seconds without a stopped user, after Locust's ``--stop-timeout``, until the rest is abandoned."""
@@ -45,8 +46,7 @@ def stop_once(runner: Runner) -> None:
 
 def bound_stop(environment: Environment, on_given_up: Callable[[], object]) -> None:
     """Make this process's runner abandon users that do not stop; each such class is a fault of the run."""
-    runner = environment.runner
-    assert runner is not None
+    runner = runner_of(environment)
     stop_users = runner.stop_users
 
     def stop_bounded(user_classes_stop_count: dict[str, int]) -> None:
@@ -66,12 +66,12 @@ def bound_stop(environment: Environment, on_given_up: Callable[[], object]) -> N
 
 def _ended(stopping: Greenlet[..., None], environment: Environment) -> bool:
     """True once all users have stopped; False if none stops for ``LIMIT``."""
-    assert environment.runner is not None
-    left = len(environment.runner.user_greenlets)
+    users = runner_of(environment).user_greenlets
+    left = len(users)
     since = perf_counter() + environment.stop_timeout
     while not stopping.ready():
         gevent.joinall([stopping], timeout=_POLL)
-        now, alive = perf_counter(), len(environment.runner.user_greenlets)
+        now, alive = perf_counter(), len(users)
         if alive < left:
             left, since = alive, max(since, now)
         if now - since >= LIMIT:
@@ -81,22 +81,23 @@ def _ended(stopping: Greenlet[..., None], environment: Environment) -> bool:
 
 def _give_up(environment: Environment, classes: Mapping[Greenlet[..., Any], str]) -> None:
     """Abandon users. ``classes``: the name of each user's class, by its greenlet."""
-    assert environment.runner is not None
-    left = list(environment.runner.user_greenlets)
+    users = runner_of(environment).user_greenlets
+    left = list(users)
     counts = Counter(classes.get(greenlet, "") for greenlet in left)
     traces = {classes.get(greenlet, ""): where(greenlet) for greenlet in left}
     # This ends a user that waits in its on_stop.
     gevent.killall(left, block=False)
     gevent.joinall(left, timeout=_SECOND_KILL)
+    waited = environment.stop_timeout + LIMIT
     for name, number in counts.items():
-        users = "1 user" if number == 1 else f"{number:,} users"
+        several = "1 user" if number == 1 else f"{number:,} users"
         fault = UserFault(
-            f"{name}: {users} had not stopped {environment.stop_timeout + LIMIT:g} s after the end of the run: "
+            f"{name}: {several} had not stopped {waited:g} s after the end of the run: "
             "a task that catches every exception, or an on_stop that does not return"
         )
         report_fault(environment, fault, traces[name])
     for greenlet in left:
         if not greenlet.dead:
-            environment.runner.user_greenlets.discard(greenlet)
+            users.discard(greenlet)
             # Never freed: Python would throw an exception into it at exit, and wait for it.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(greenlet))

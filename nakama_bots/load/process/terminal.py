@@ -34,12 +34,10 @@ class TerminalView:
                 self._redirected.append((handler, stream))
 
     def show(self, render: Callable[[int], RenderableType]) -> None:
-        """Draw."""
         if self._live is not None:
             self._live.update(render(self._live.console.height - 1), refresh=True)
 
     def close(self) -> None:
-        """Remove the drawing."""
         live, self._live = self._live, None
         for handler, stream in self._redirected:
             handler.setStream(stream)

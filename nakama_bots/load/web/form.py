@@ -14,6 +14,7 @@ from locust.runners import STATE_INIT, STATE_STOPPED
 from locust.web import WebUI
 
 from nakama_bots.errors import ConfigError
+from nakama_bots.load.run_registry import options_of, runner_of
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.settings import guard
 from nakama_bots.settings.resolve import Settings
@@ -78,8 +79,7 @@ class StartForm:
     @property
     def changeable(self) -> bool:
         """True between two runs: the form of a running test changes its users only."""
-        runner = self._environment.runner
-        return runner is None or runner.state in _IDLE
+        return runner_of(self._environment).state in _IDLE
 
     def read(self, form: Mapping[str, str]) -> Choice:
         """Return what ``form`` asks for; ``ConfigError`` names the first field that is wrong."""
@@ -167,8 +167,7 @@ class StartForm:
 
 def _selectable(environment: Environment) -> dict[str, type[User]]:
     """Return the user classes that a form may start alone; none where Locust's own options select them."""
-    options = environment.parsed_options
-    assert options is not None
+    options = options_of(environment)
     if options.class_picker or options.tags or options.exclude_tags:
         return {}
     if options.user_classes:

@@ -14,6 +14,7 @@ from locust.env import Environment
 
 from nakama_bots.load.figures.intervals import Totals
 from nakama_bots.load.open_model.shapes import SearchShape
+from nakama_bots.load.run_registry import options_of, runner_of
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.results.show.ended import EndedRuns
 from nakama_bots.results.show.live import (
@@ -77,11 +78,9 @@ class LiveView:
         """Return the page's content; other greenlets run meanwhile."""
         live = self._updated()
         timeline = live.timeline
-        runner = self._environment.runner
         ended = time() if self._teller is not None else timeline.ended
-        stage = RunStage(
-            runner.state if runner is not None else "", self._phase, max(0.0, ended - timeline.started)
-        )
+        state = runner_of(self._environment).state
+        stage = RunStage(state, self._phase, max(0.0, ended - timeline.started))
         health = self._totals.health.part()
         return live.part(self._totals.recorder, health, self._target(), stage, self.runs.parts)
 
@@ -170,8 +169,7 @@ def headless_view(
     environment: Environment, totals: Totals, target: Callable[[], TargetPart], settings: Settings
 ) -> LiveView:
     """Return the view of a run without a page, as ``--nakama-live`` has it, in place of Locust's tables."""
-    options = environment.parsed_options
-    assert options is not None
+    options = options_of(environment)
     shown = settings.live or ("table" if sys.stdout.isatty() else "lines")
     if shown == "off":
         return LiveView(environment, totals, target)

@@ -10,10 +10,16 @@ from flask import Flask, Response, jsonify, request
 from locust.web import WebUI
 
 from nakama_bots.errors import ConfigError
-from nakama_bots.load.web.banner import inject
 from nakama_bots.load.web.form import Choice, StartForm
 
 _SWARM: Final = "locust.swarm"
+
+EMULATOR_BANNER: Final = "The target is an EMULATOR, not a real Nakama server."
+
+_BANNER: Final = (
+    '<div role="status" style="padding:.6em 1em;background:#b3261e;color:#fff;font:600 1rem sans-serif">'
+    f"{EMULATOR_BANNER} Its timings say nothing about a real server.</div>"
+)
 
 
 def check_port(web_ui: WebUI) -> None:
@@ -30,13 +36,21 @@ def check_port(web_ui: WebUI) -> None:
         raise ConfigError("--web-host/--web-port", name, accepted) from None
 
 
+def with_banner(page: str) -> str:
+    """Return ``page`` with the banner at the top of its body."""
+    # The last match: Locust's report has its script in the head, with "<body" in one of its strings.
+    start = page.rfind("<body")
+    end = page.find(">", start) + 1
+    return page[:end] + _BANNER + page[end:] if start >= 0 else page
+
+
 def show_banner(app: Flask, is_emulator: Callable[[], bool]) -> None:
     """Put the banner on every page of Locust's web UI while ``is_emulator`` returns True."""
 
     @app.after_request
     def add_banner(response: Response) -> Response:
         if response.mimetype == "text/html" and not response.direct_passthrough and is_emulator():
-            response.set_data(inject(response.get_data(as_text=True)))
+            response.set_data(with_banner(response.get_data(as_text=True)))
         return response
 
 

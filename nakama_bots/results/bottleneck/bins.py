@@ -16,8 +16,8 @@ from nakama_bots import observer
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.histogram import Histogram
 from nakama_bots.results.record.recorder import no_pause
-from nakama_bots.results.record.timeline import SERVER, SERVER_PREFIX, Interval, Timeline
-from nakama_bots.results.server.metrics import report_places
+from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
+from nakama_bots.results.server.metrics import report_places, server_figures
 
 WIDTH: Final = 5.0
 """Seconds of a bin; longer for a run of more than ``_MOST`` bins."""
@@ -39,41 +39,35 @@ _COUNTS: Final = (
 
 
 class RunBins:
-    """The bins of a run, oldest first; ``width`` in seconds. ``players`` are the most in each."""
+    """The bins of a run, oldest first; ``width`` in seconds. ``players`` are the most in each.
 
-    def __init__(self, started: float, number: int, width: float) -> None:
-        self.started = started
-        self.number = number
-        self.width = width
-        self.players = [0.0] * number
-        self.delivery = [Histogram() for _ in range(number)]
-        self._counts = {name: [0.0] * number for name in _COUNTS}
-        self._log: dict[str, list[float]] | None = None
-        self._reads: list[tuple[float, Mapping[str, float]]] = []
-        self._reports: list[int] = []
+    ``log`` has the number of the server's log lines by kind and second (since 1970). ``pause`` is called after
+    each interval.
+    """
 
-    @classmethod
-    def of(
-        cls,
+    def __init__(
+        self,
         timeline: Timeline,
         log: Mapping[str, Mapping[int, int]] | None = None,
         *,
         pause: Callable[[], object] = no_pause,
-    ) -> RunBins:
-        """Return the bins of ``timeline``; ``log`` has the number of the server's log lines by kind and second.
-
-        Seconds are since 1970. ``pause`` is called after each interval.
-        """
+    ) -> None:
         length = max(0.0, timeline.ended - timeline.started)
-        width = max(WIDTH, length / _MOST)
-        self = cls(timeline.started, int(length / width) + 1, width)
-        self._read(timeline.in_order(), pause)
+        self.width = max(WIDTH, length / _MOST)
+        self.number = int(length / self.width) + 1
+        self.delivery = [Histogram() for _ in range(self.number)]
+        self._started = timeline.started
+        self._counts = {name: [0.0] * self.number for name in _COUNTS}
+        self._reads: list[tuple[float, Mapping[str, float]]] = []
+        self.players = self._read(timeline.in_order(), pause)
+        self._reads.sort(key=lambda read: read[0])
+        self._reports = report_places([values for _, values in self._reads])
+        self._log: dict[str, list[float]] | None = None
         if log is not None:
             self._log = {kind: [0.0] * self.number for kind in log}
             for kind, seconds in log.items():
                 for at, number in seconds.items():
                     self._log[kind][self._place(at)] += number
-        return self
 
     def count(self, name: str) -> list[float]:
         """Return how often ``name`` was counted in each bin."""
@@ -115,15 +109,15 @@ class RunBins:
             found.append(sum(known) / len(known) if known else None)
         return found
 
-    def _read(self, rows: Iterable[Interval], pause: Callable[[], object]) -> None:
+    def _read(self, rows: Iterable[Interval], pause: Callable[[], object]) -> list[float]:
+        """Put ``rows`` into their bins; return the players of each."""
         users: list[dict[str, float]] = [{} for _ in range(self.number)]
         for row in rows:
             pause()
             middle = row["at"] + row["seconds"] / 2
             place = self._place(middle)
             if row["source"] == SERVER:
-                values = {name.removeprefix(SERVER_PREFIX): value for name, value in row["gauges"].items()}
-                self._reads.append((row["at"] + row["seconds"], values))
+                self._reads.append((row["at"] + row["seconds"], server_figures(row)))
                 continue
             if gauges.USERS in row["gauges"]:
                 most = users[place].get(row["source"], 0.0)
@@ -134,15 +128,13 @@ class RunBins:
             delivered = recorded["samples"].get(observer.DELIVERY_LATENCY)
             if delivered is not None:
                 self.delivery[place].add(Histogram.decode(delivered))
-        self._reads.sort(key=lambda read: read[0])
-        self._reports = report_places([values for _, values in self._reads])
-        self.players = [sum(found.values()) for found in users]
+        return [sum(found.values()) for found in users]
 
     def _place(self, at: float) -> int:
-        return min(self.number - 1, max(0, int((at - self.started) / self.width)))
+        return min(self.number - 1, max(0, int((at - self._started) / self.width)))
 
     def _edge(self, place: int) -> float:
-        return self.started + place * self.width
+        return self._started + place * self.width
 
 
 def _between(reads: Sequence[tuple[float, float]], at: float) -> float | None:

@@ -12,6 +12,8 @@ from nakama_bots.results.server import log
 
 _SPELL: Final = 15.0
 """Seconds over which events that come in spells are spread: closed sockets, dropped messages."""
+_TICKS: Final = 10.0
+"""The same for the inputs and ticks of server matches."""
 _MATCHED: Final = 30.0
 """The same for waiting in the matchmaker: two of Nakama's default intervals."""
 
@@ -145,22 +147,17 @@ def _delivery(*, authoritative: bool) -> Callable[[RunBins], Series]:
     return of
 
 
-def _of_counts(above: str, below: str, spread: float = 0.0) -> Callable[[RunBins], Series]:
+def _of_counts(above: str, below: str) -> Callable[[RunBins], Series]:
     def of(bins: RunBins) -> Series:
-        parts, wholes = bins.smooth(bins.count(above), spread), bins.smooth(bins.count(below), spread)
-        return _ratio(parts, wholes)
+        return _ratio(bins.smooth(bins.count(above), _TICKS), bins.smooth(bins.count(below), _TICKS))
 
     return of
 
 
 def _drift(bins: RunBins) -> Series:
     """Share of the ticks that a server match should have run and has not."""
-    ran = _of_counts(observer.SERVER_TICKS, observer.SERVER_TICKS_DUE, 10.0)(bins)
+    ran = _of_counts(observer.SERVER_TICKS, observer.SERVER_TICKS_DUE)(bins)
     return [None if value is None else max(0.0, 1 - value) for value in ran]
-
-
-def _cpu(bins: RunBins) -> Series:
-    return _ratio(bins.level("cpu"), bins.level("processors"))
 
 
 FIGURES: Final[Mapping[str, BinFigure]] = {
@@ -178,7 +175,7 @@ FIGURES: Final[Mapping[str, BinFigure]] = {
         "request time in before hooks", share, _of_rates("before_hook_seconds", "request_seconds")
     ),
     "request": BinFigure("mean request", seconds, _of_rates("request_seconds", "timed_requests")),
-    "cpu": BinFigure("the server's CPU", share, _cpu),
+    "cpu": BinFigure("the server's CPU", share, _of_levels("cpu", "processors")),
     "gc": BinFigure("time paused for garbage collection", share, _rate("gc_seconds")),
     "open_files": BinFigure("open files of those allowed", share, _of_levels("open_files", "open_files_max")),
     "host_memory": BinFigure("memory of the machine", share, _level("host_memory")),
@@ -199,7 +196,7 @@ FIGURES: Final[Mapping[str, BinFigure]] = {
     ),
     "tick_drift": BinFigure("ticks behind the rate", share, _drift),
     "inputs_dropped": BinFigure(
-        "inputs dropped", share, _of_counts(observer.INPUTS_DROPPED, observer.INPUTS_SENT, 10.0)
+        "inputs dropped", share, _of_counts(observer.INPUTS_DROPPED, observer.INPUTS_SENT)
     ),
     "input_queue_lines": BinFigure("lines of dropped inputs a second", number, _logged(log.INPUT_QUEUE)),
     "call_queue_lines": BinFigure("lines of a full call queue a second", number, _logged(log.CALL_QUEUE)),

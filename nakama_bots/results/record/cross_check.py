@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from nakama_bots.observer import FOREIGN_FAILURES, FOREIGN_REQUESTS
-from nakama_bots.results.record.recorder import ABANDONED, Recorder
+from nakama_bots.results.record.recorder import Recorder
 
 
 class CrossCheckPart(TypedDict):
@@ -27,13 +27,12 @@ class CrossCheckPart(TypedDict):
 def cross_check(recorder: Recorder, requests: int, failures: int, *, compared: bool = True) -> CrossCheckPart:
     """Return Locust's ``requests`` and ``failures`` beside those of ``recorder``."""
     rows = recorder.calls.values()
-    failed = sum(row.failed.count - row.outcomes.get(ABANDONED, 0) for row in rows)
     return {
         "compared": compared,
         "locust_requests": requests,
         "locust_failures": failures,
-        "recorded_requests": sum(row.ok.count + row.failed.count for row in rows),
-        "recorded_failures": failed,
+        "recorded_requests": sum(row.count for row in rows),
+        "recorded_failures": sum(row.failures for row in rows),
         "foreign_requests": recorder.counts.get(FOREIGN_REQUESTS, 0),
         "foreign_failures": recorder.counts.get(FOREIGN_FAILURES, 0),
     }

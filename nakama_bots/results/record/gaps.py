@@ -94,6 +94,12 @@ def gap_lines(parts: Iterable[GapPart]) -> list[str]:
     return lines
 
 
+def hole(source: str, first: float, last: float) -> Gap:
+    """Return the gap of a source that has no interval from ``first`` to ``last``."""
+    reason = "the time line has a hole"
+    return {"source": source, "what": FIGURES, "at": first, "seconds": last - first, "reason": reason}
+
+
 def reason_of(error: BaseException) -> str:
     """Return the cause of a gap in a few words, without details that vary."""
     strerror = getattr(error, "strerror", None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.timeline import Interval
@@ -53,11 +53,7 @@ class FigurePart(TypedDict):
     over_s: float
 
 
-class _Unmeasured(TypedDict, total=False):
-    unmeasured: list[str]
-
-
-class ProcessPart(_Unmeasured):
+class ProcessPart(TypedDict):
     """``source`` as in the time line; ``seconds`` with users; ``figures`` by the gauge's name.
 
     ``unmeasured`` are the ``FIGURES`` that are missing in more than ``MISSING`` of the seconds. Older
@@ -67,6 +63,7 @@ class ProcessPart(_Unmeasured):
     source: str
     seconds: float
     valid: bool
+    unmeasured: NotRequired[list[str]]
     figures: dict[str, FigurePart]
 
 

@@ -89,8 +89,7 @@ class Histogram:
 
     def _clamp(self, seconds: float) -> float:
         if not math.isfinite(seconds):
-            msg = f"a duration must be a finite number of seconds, not {seconds}"
-            raise ValueError(msg)
+            raise ValueError(f"a duration must be a finite number of seconds, not {seconds}")
         if seconds > HIGHEST:
             self.overflow += 1
             return HIGHEST
@@ -176,8 +175,7 @@ class Histogram:
         wanted = list(percents)
         for percent in wanted:
             if not 0 < percent <= 100:
-                msg = f"a percentile must be above 0 and at most 100, not {percent}"
-                raise ValueError(msg)
+                raise ValueError(f"a percentile must be above 0 and at most 100, not {percent}")
         self._fold()
         if self._hdr is None:
             return dict.fromkeys(wanted)
@@ -210,8 +208,7 @@ class Histogram:
         self.overflow, self.underflow = encoded["overflow"], encoded["underflow"]
         self._buffer = list(encoded["raw_us"])
         if self._buffer and not 0 <= min(self._buffer) <= max(self._buffer) <= _HIGHEST_US:
-            msg = "a raw value of the encoded histogram is out of range"
-            raise ValueError(msg)
+            raise ValueError("a raw value of the encoded histogram is out of range")
         if encoded["hdr"]:
             self._hdr = _decode_counts(encoded)
             self._total, self._min, self._max = encoded["total_us"], encoded["min_us"], encoded["max_us"]
@@ -224,8 +221,7 @@ def decode_hdr(text: str) -> Any:
     try:
         hdr = HdrHistogram.decode(text)
     except _DECODE_ERRORS as error:
-        msg = f"not an encoded HDR histogram ({error})"
-        raise ValueError(msg) from None
+        raise ValueError(f"not an encoded HDR histogram ({error})") from None
     settings = (hdr.lowest_trackable_value, hdr.highest_trackable_value, hdr.significant_figures)
     if settings != (1, _HIGHEST_US, _DIGITS):
         msg = "the encoded histogram has (lowest, highest, digits) {}, not {}"
@@ -244,6 +240,5 @@ def _decode_counts(encoded: EncodedHistogram) -> Any:
         and count * low <= encoded["total_us"] <= count * high
     )
     if not consistent:
-        msg = "the encoded histogram's minimum, maximum or total does not fit its counts"
-        raise ValueError(msg)
+        raise ValueError("the encoded histogram's minimum, maximum or total does not fit its counts")
     return hdr

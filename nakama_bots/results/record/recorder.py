@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isfinite
 from operator import index
-from typing import Final, Generic, SupportsIndex, TypedDict, TypeVar, cast
+from typing import Final, Generic, NotRequired, SupportsIndex, TypedDict, TypeVar, cast
 
 from nakama_bots.errors import (
     Abandoned,
@@ -68,14 +68,11 @@ _OUTCOME_OF: Final[dict[type, str]] = {
 }
 
 
-class RecordedWait(TypedDict, total=False):
-    """Missing where no answer was stamped; ``waited`` as ``CallRow.waited``."""
+class RecordedCall(TypedDict):
+    """One row of calls; ``outcomes`` holds the failures by outcome, ``bytes`` the payload of all answers.
 
-    waited: EncodedHistogram
-
-
-class RecordedCall(RecordedWait):
-    """One row of calls; ``outcomes`` holds the failures by outcome, ``bytes`` the payload of all answers."""
+    ``waited`` as ``CallRow.waited``; missing where no answer was stamped.
+    """
 
     kind: str
     name: str
@@ -83,6 +80,7 @@ class RecordedCall(RecordedWait):
     failed: EncodedHistogram
     outcomes: dict[str, int]
     bytes: int
+    waited: NotRequired[EncodedHistogram]
 
 
 def failures_of(call: RecordedCall) -> int:
@@ -123,12 +121,15 @@ class CallRow:
     """How long the answers waited to be read, those whose arrival the kernel stamped."""
 
     @property
+    def count(self) -> int:
+        return self.ok.count + self.failed.count
+
+    @property
     def failures(self) -> int:
-        """The failed calls, without those that were abandoned because their player was stopped."""
+        """The number of failed calls. One that was abandoned because its player was stopped is none."""
         return self.failed.count - self.outcomes.get(ABANDONED, 0)
 
     def add(self, other: CallRow) -> None:
-        """Add ``other``."""
         self.ok.add(other.ok)
         self.failed.add(other.failed)
         self.size += other.size
@@ -146,7 +147,6 @@ class ErrorRow:
     example: str
 
     def add(self, other: ErrorRow) -> None:
-        """Add ``other``."""
         self.count += other.count
         self.first_seen, self.example = min((self.first_seen, self.example), (other.first_seen, other.example))
 
@@ -224,19 +224,16 @@ class Recorder:
 
     @property
     def calls(self) -> dict[CallKey, CallRow]:
-        """The rows of the calls."""
         self.settle()
         return self._calls
 
     @property
     def samples(self) -> dict[str, Histogram]:
-        """The rows of the samples."""
         self.settle()
         return self._samples
 
     @property
     def counts(self) -> dict[str, int]:
-        """The counters."""
         self.settle()
         return self._counts
 
@@ -295,7 +292,6 @@ class Recorder:
         outcome = outcome_of(error)
         row.outcomes[outcome] = row.outcomes.get(outcome, 0) + 1
         if outcome != ABANDONED:
-            # A call that was abandoned because our player was stopped is not a failure.
             self._failure(self._call_names.admit((kind, name)), seen if isfinite(seen) else 0.0, error)
 
     def _failure(self, key: CallKey, seen: float, error: CallError) -> None:
@@ -417,7 +413,7 @@ class Recorder:
         calls that were added.
         """
         calls, samples, recorded = _decode(payload, pause)
-        added = sum(row.ok.count + row.failed.count for _, row in calls)
+        added = sum(row.count for _, row in calls)
         for call_key, row in calls:
             self._call_row(call_key).add(row)
             pause()
@@ -479,8 +475,7 @@ def _decode(
 ) -> tuple[list[tuple[CallKey, CallRow]], list[tuple[str, Histogram]], Recorded]:
     schema = payload.get("schema") if isinstance(payload, dict) else None
     if schema != SCHEMA:
-        msg = f"recorded: the schema {SCHEMA!r} is expected, not {schema!r}"
-        raise ShapeError(msg)
+        raise ShapeError(f"recorded: the schema {SCHEMA!r} is expected, not {schema!r}")
     check(payload, Recorded, "recorded")
     recorded = cast("Recorded", payload)
     try:
@@ -493,6 +488,5 @@ def _decode(
             pause()
         samples = [(name, Histogram.decode(encoded)) for name, encoded in recorded["samples"].items()]
     except ValueError as error:
-        msg = f"recorded: {error}"
-        raise ShapeError(msg) from None
+        raise ShapeError(f"recorded: {error}") from None
     return calls, samples, recorded

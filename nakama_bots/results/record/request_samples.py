@@ -6,8 +6,6 @@ start only. Ids and error texts are not kept: a name, a time and an outcome cont
 
 from __future__ import annotations
 
-import csv
-import io
 import random
 import zlib
 from collections.abc import Iterator
@@ -17,6 +15,7 @@ from typing import Final, TypedDict
 import orjson
 
 from nakama_bots.observer import FinishedCall
+from nakama_bots.results.files import csv_line
 from nakama_bots.results.record.recorder import outcome_of
 
 TOTAL: Final = 1_000_000
@@ -26,9 +25,9 @@ COLUMNS: Final = ("second", "source", "kind", "name", "ms", "waited_ms", "bytes"
 
 
 class SampledRequest(TypedDict):
-    """One call: ``at`` is its begin in seconds since 1970, ``ms`` its duration.
+    """One call: ``at`` is its begin in seconds since 1970, ``ms`` its duration, ``bytes`` those of the answer.
 
-    ``waited_ms`` as ``waited`` of ``Observer.call``.
+    ``waited_ms`` is how long its answer waited in the generator; null: not known.
     """
 
     at: float
@@ -40,8 +39,21 @@ class SampledRequest(TypedDict):
     outcome: str
 
 
+def sampled(call: FinishedCall, offset: float) -> SampledRequest:
+    """Return one call; ``offset`` converts ``time.perf_counter`` to seconds since 1970."""
+    return {
+        "at": call.started + offset,
+        "kind": call.kind,
+        "name": call.name,
+        "ms": round(call.elapsed * 1e3, 3),
+        "waited_ms": None if call.waited is None else round(call.waited * 1e3, 3),
+        "bytes": call.size,
+        "outcome": "ok" if call.error is None else outcome_of(call.error),
+    }
+
+
 class RequestSampler:
-    """The sample of one process. ``offset`` converts ``time.perf_counter`` to seconds since 1970."""
+    """The sample of one process; ``offset`` as for ``sampled``."""
 
     __slots__ = ("_kept", "_limit", "_offset", "_random", "_seen")
 
@@ -62,15 +74,7 @@ class RequestSampler:
             place = self._random.randrange(self._seen)
             if place >= self._limit:
                 return
-        request: SampledRequest = {
-            "at": call.started + self._offset,
-            "kind": call.kind,
-            "name": call.name,
-            "ms": round(call.elapsed * 1e3, 3),
-            "waited_ms": None if call.waited is None else round(call.waited * 1e3, 3),
-            "bytes": call.size,
-            "outcome": "ok" if call.error is None else outcome_of(call.error),
-        }
+        request = sampled(call, self._offset)
         if place == len(self._kept):
             self._kept.append(request)
         else:
@@ -102,16 +106,12 @@ class RequestLog:
 
     def lines(self, started: float) -> Iterator[bytes]:
         """Yield a CSV file, interval by interval; ``second`` counts from ``started``."""
-        yield _line(COLUMNS)
+        yield csv_line(COLUMNS)
         for source, packed in self._packed:
             for request in orjson.loads(zlib.decompress(packed)):
                 waited = request["waited_ms"]
-                yield _line((f"{request['at'] - started:.6f}", source, request["kind"], request["name"],
-                             f"{request['ms']:.3f}", "" if waited is None else f"{waited:.3f}",
-                             request["bytes"], request["outcome"]))  # fmt: skip
-
-
-def _line(cells: tuple[object, ...]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode()
+                yield csv_line((
+                    f"{request['at'] - started:.6f}", source, request["kind"], request["name"],
+                    f"{request['ms']:.3f}", "" if waited is None else f"{waited:.3f}",
+                    request["bytes"], request["outcome"],
+                ))  # fmt: skip

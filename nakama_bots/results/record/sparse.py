@@ -7,6 +7,7 @@ percentile; an interval's rows mostly hold some dozen values. The buckets are th
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from typing import Final
@@ -42,9 +43,7 @@ def add(buckets: Buckets, other: Buckets) -> None:
 
 def add_encoded(buckets: Buckets, encoded: EncodedHistogram) -> None:
     """Add the counts of ``encoded``, which must have been checked."""
-    for value in encoded["raw_us"]:
-        bucket = bucket_of(value)
-        buckets[bucket] = buckets.get(bucket, 0) + 1
+    add(buckets, Counter(map(bucket_of, encoded["raw_us"])))
     if encoded["hdr"]:
         add(buckets, decode(encoded["hdr"]))
 

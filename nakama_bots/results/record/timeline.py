@@ -9,11 +9,12 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, TypedDict, cast
+from pathlib import Path
+from typing import BinaryIO, Final, NotRequired, TypedDict, cast
 
 import orjson
 
-from nakama_bots.errors import NakamaError
+from nakama_bots.errors import ConfigError, NakamaError
 from nakama_bots.results.record.gaps import Gap
 from nakama_bots.results.record.recorder import Recorded, Recorder
 from nakama_bots.results.record.request_samples import SampledRequest
@@ -22,6 +23,7 @@ from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.traces.tracer import TraceEvent
 
 SCHEMA: Final = "nakama-bots/timeline/1"
+LOG_SUFFIX: Final = ".jsonl"
 
 SERVER: Final = "server"
 """The source of the target's own metrics."""
@@ -40,15 +42,7 @@ class TimelineError(NakamaError):
     """A time line cannot be written, or this version cannot read a file: the path and why."""
 
 
-class _Interval(TypedDict):
-    source: str
-    at: float
-    seconds: float
-    recorded: Recorded
-    gauges: dict[str, float]
-
-
-class Interval(_Interval, total=False):
+class Interval(TypedDict):
     """One row: what ``source`` recorded in ``seconds`` starting at ``at`` (seconds since 1970, wall clock).
 
     ``gauges`` are values at its end, by the names of ``gauges.GAUGES``. ``source`` is a process of the run, or
@@ -57,9 +51,14 @@ class Interval(_Interval, total=False):
     calls, sent with its last interval.
     """
 
-    requests: list[SampledRequest]
-    gaps: list[Gap]
-    traces: list[TraceEvent]
+    source: str
+    at: float
+    seconds: float
+    recorded: Recorded
+    gauges: dict[str, float]
+    requests: NotRequired[list[SampledRequest]]
+    gaps: NotRequired[list[Gap]]
+    traces: NotRequired[list[TraceEvent]]
 
 
 class TimelineHeader(TypedDict):
@@ -132,22 +131,14 @@ class Timeline:
 
     def within(self, first: float, last: float) -> Iterator[Interval]:
         """Yield the intervals that lie wholly between ``first`` and ``last``, in seconds since 1970."""
-        rows = [row for row in self._rows if first <= row.at and row.at + row.seconds <= last]
-        return (self._unpack(row) for row in rows)
+        return iter(self.part(first, last))
 
     def part(self, first: float, last: float) -> Timeline:
-        """Return the intervals that lie wholly in that window, as a time line that starts at ``first``."""
+        """Return the same intervals as a time line that starts at ``first``."""
         part = Timeline(first)
         part._spool = self._spool
         part._rows = [row for row in self._rows if first <= row.at and row.at + row.seconds <= last]
         return part
-
-    def recorder(self, first: float, last: float) -> Recorder:
-        """Add up all intervals that lie wholly in that window."""
-        total = Recorder(0.0)
-        for interval in self.within(first, last):
-            total.merge(interval["recorded"])
-        return total
 
     def holes(self, whole: str, ended: float) -> Iterator[tuple[str, float, float]]:
         """Return the holes of each source: start and end in seconds since 1970.
@@ -174,18 +165,13 @@ class Timeline:
         return cast("Interval", orjson.loads(zlib.decompress(self._spool.read(row.block))))
 
 
-def empty_recorded() -> Recorded:
-    """Return the record of a source that has gauges only."""
-    return Recorder(0.0).recorded()
-
-
 def gauges_only(source: str, at: float, seconds: float, gauges: Mapping[str, float]) -> Interval:
     """Return an interval of a source that records nothing."""
     return {
         "source": source,
         "at": at,
         "seconds": seconds,
-        "recorded": empty_recorded(),
+        "recorded": Recorder(0.0).recorded(),
         "gauges": dict(gauges),
     }
 
@@ -196,9 +182,39 @@ def check_interval(value: object) -> Interval:
     return cast("Interval", value)
 
 
-def header(timeline: Timeline) -> TimelineHeader:
+def header(started: float) -> TimelineHeader:
     """Return the first line of the file."""
-    return {"schema": SCHEMA, "started": timeline.started}
+    return {"schema": SCHEMA, "started": started}
+
+
+class WorkerLog:
+    """``<folder>/<source>.jsonl``: the time line of a process, each line written as soon as it is added.
+
+    It survives even if the master never receives it; ``read_timeline`` reads it. A new run under the same name
+    overwrites the file.
+    """
+
+    def __init__(self, folder: Path, source: str, started: float) -> None:
+        self.path = folder / f"{source}{LOG_SUFFIX}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file: BinaryIO = self.path.open("wb")
+        except OSError as error:
+            accepted = f"a writable folder ({error.strerror})"
+            raise ConfigError("--nakama-worker-logs", str(folder), accepted) from None
+        self._write(header(started))
+
+    def add(self, interval: Interval) -> None:
+        """Write one interval. Raises ``OSError`` if that fails."""
+        self._write(interval)
+
+    def close(self) -> None:
+        """Close the file. Idempotent."""
+        self._file.close()
+
+    def _write(self, line: object) -> None:
+        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+        self._file.flush()
 
 
 def from_lines(lines: Iterator[bytes]) -> Timeline:
@@ -218,6 +234,5 @@ def from_lines(lines: Iterator[bytes]) -> Timeline:
             Recorder(0.0).merge(interval["recorded"])
             timeline.add(interval)
     except (orjson.JSONDecodeError, ShapeError) as error:
-        msg = f"a damaged time line ({error})"
-        raise TimelineError(msg) from None
+        raise TimelineError(f"a damaged time line ({error})") from None
     return timeline

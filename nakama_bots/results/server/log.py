@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -29,6 +29,15 @@ _SHOWN: Final = ("ts", "level", "msg", "mid", "sid")
 _WIDTH: Final = 200
 
 
+def entry_of(line: bytes) -> tuple[dict[str, Any], float]:
+    """Return a line's content and time (seconds since 1970); ``ValueError`` if it is not JSON with a time."""
+    try:
+        entry = orjson.loads(line)
+        return entry, datetime.fromisoformat(entry["ts"]).timestamp()
+    except (KeyError, TypeError) as error:
+        raise ValueError from error
+
+
 class LimitLog:
     """The lines about limits since ``since`` (seconds since 1970), by kind: their number and the first of each.
 
@@ -44,7 +53,6 @@ class LimitLog:
         self._since = since
 
     def add(self, lines: Iterable[bytes]) -> None:
-        """Read lines."""
         for line in lines:
             self.read += 1
             if any(mark in line for mark in _MARKS):
@@ -52,10 +60,9 @@ class LimitLog:
 
     def _add(self, line: bytes) -> None:
         try:
-            entry = orjson.loads(line)
+            entry, at = entry_of(line)
             kind = KINDS[entry["msg"]]
-            at = datetime.fromisoformat(entry["ts"]).timestamp()
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError):
             self.bad += 1
             return
         if at < self._since:

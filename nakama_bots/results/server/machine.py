@@ -6,19 +6,9 @@ Figures are by the names that they have in the time line, without the prefix of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
-from nakama_bots.results.server.page import samples
-
-
-@dataclass(slots=True)
-class MachineReading:
-    """One reading: ``levels`` are values as they are, ``totals`` only grow."""
-
-    levels: dict[str, float] = field(default_factory=dict)
-    totals: dict[str, float] = field(default_factory=dict)
-
+from nakama_bots.results.server.page import ServerReading, samples
 
 NODE_METRICS: Final = "no metrics of a node exporter"
 _NODE_TOTALS: Final = {
@@ -36,9 +26,9 @@ class NodePages:
     def __init__(self) -> None:
         self._cpu = (0.0, 0.0)
 
-    def read(self, text: str) -> MachineReading:
+    def read(self, text: str) -> ServerReading:
         """Return the figures of a page. ``ValueError`` if it is none of a node exporter."""
-        found = MachineReading()
+        found = ServerReading()
         busy = whole = 0.0
         memory: dict[str, float] = {}
         for _, name, labels, value in samples(text):
@@ -81,9 +71,9 @@ _DATABASE: Final = (
 )  # fmt: skip
 
 
-def read_database(activity: Iterable[Sequence[object]], database: Iterable[Sequence[object]]) -> MachineReading:
+def read_database(activity: Iterable[Sequence[object]], database: Iterable[Sequence[object]]) -> ServerReading:
     """Return the figures of the rows that the two queries returned."""
-    return MachineReading(_row(_ACTIVITY, activity), _row(_DATABASE, database))
+    return ServerReading(_row(_ACTIVITY, activity), _row(_DATABASE, database))
 
 
 def _row(names: Sequence[str], rows: Iterable[Sequence[object]]) -> dict[str, float]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict
 
-from nakama_bots.results.record.timeline import SERVER_PREFIX
+from nakama_bots.results.record.timeline import SERVER_PREFIX, Interval
 from nakama_bots.results.server.page import read_page
 
 LIMIT: Final = 8 * 1024 * 1024
@@ -23,6 +23,11 @@ def report_places(reads: Sequence[Mapping[str, float]]) -> list[int]:
     """
     reports = [tuple(values.get(name) for name in _REPORTED) for values in reads]
     return [place for place, found in enumerate(reports) if not place or found != reports[place - 1]]
+
+
+def server_figures(row: Interval) -> dict[str, float]:
+    """Return the figures of a read by name, without the prefix that they have in the time line."""
+    return {name.removeprefix(SERVER_PREFIX): value for name, value in row["gauges"].items()}
 
 
 class ServerFigure(TypedDict):
@@ -68,8 +73,7 @@ class ServerMetrics:
         """Return the gauges of a scrape at ``now``, by name. Raises ``ValueError`` if it is no metrics page."""
         page = read_page(text)
         if not (page.levels or page.totals):
-            msg = "it contains no Nakama metrics"
-            raise ValueError(msg)
+            raise ValueError("it contains no Nakama metrics")
         found = page.levels | self.grown(page.totals)
         if page.cpu is not None:
             if self._cpu is not None and now > self._cpu[1] and page.cpu >= self._cpu[0]:

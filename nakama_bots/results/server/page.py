@@ -37,43 +37,42 @@ _GAUGES: Final[dict[str, str]] = {
     "process_open_fds": "open_files",
     "process_max_fds": "open_files_max",
 }
-_GROWING: Final[dict[str, tuple[str, float]]] = {
+_GROWING: Final[dict[str, str]] = {
     # The parser adds the suffix to every counter sample; Nakama's counters do not have it.
-    "nakama_overall_request_count_total": ("requests", 1.0),
-    "nakama_overall_message_count_total": ("messages", 1.0),
-    "nakama_overall_errors_total": ("errors", 1.0),
-    "nakama_overall_recv_bytes_total": ("received_bytes", 1.0),
-    "nakama_overall_sent_bytes_total": ("sent_bytes", 1.0),
-    "nakama_dropped_events_total": ("dropped_events", 1.0),
-    "nakama_storage_write_reject_count_total": ("storage_rejects", 1.0),
-    "nakama_socket_ws_opened_total": ("sockets_opened", 1.0),
-    "nakama_socket_ws_closed_total": ("sockets_closed", 1.0),
-    "nakama_overall_latency_ms_count": ("timed_requests", 1.0),
-    "nakama_overall_latency_ms_sum": ("request_seconds", 1.0),
-    "nakama_overall_before_latency_ms_count": ("before_hooks", 1.0),
-    "nakama_overall_before_latency_ms_sum": ("before_hook_seconds", 1.0),
-    "nakama_overall_after_latency_ms_count": ("after_hooks", 1.0),
-    "nakama_overall_after_latency_ms_sum": ("after_hook_seconds", 1.0),
-    "nakama_Rpc_latency_ms_count": ("rpcs", 1.0),
-    "nakama_Rpc_latency_ms_sum": ("rpc_seconds", 1.0),
-    "nakama_matchmaker_process_time_count": ("matchmaker_runs", 1.0),
-    "nakama_matchmaker_process_time_sum": ("matchmaker_seconds", 1.0),
-    "nakama_presence_event_dequeue_latency_ms_count": ("presence_events", 1.0),
-    "nakama_presence_event_dequeue_latency_ms_sum": ("presence_wait_seconds", 1.0),
+    "nakama_overall_request_count_total": "requests",
+    "nakama_overall_message_count_total": "messages",
+    "nakama_overall_errors_total": "errors",
+    "nakama_overall_recv_bytes_total": "received_bytes",
+    "nakama_overall_sent_bytes_total": "sent_bytes",
+    "nakama_dropped_events_total": "dropped_events",
+    "nakama_storage_write_reject_count_total": "storage_rejects",
+    "nakama_socket_ws_opened_total": "sockets_opened",
+    "nakama_socket_ws_closed_total": "sockets_closed",
     # Gauges on the page, of database/sql's totals.
-    "nakama_db_total_wait_count": ("db_waits", 1.0),
-    "nakama_db_total_wait_time_nanos": ("db_wait_seconds", 1e-9),
-    "go_gc_duration_seconds_count": ("gc_pauses", 1.0),
-    "go_gc_duration_seconds_sum": ("gc_seconds", 1.0),
+    "nakama_db_total_wait_count": "db_waits",
+    "nakama_db_total_wait_time_nanos": "db_wait_seconds",
+    "go_gc_duration_seconds_count": "gc_pauses",
+    "go_gc_duration_seconds_sum": "gc_seconds",
 }
-"""Name and factor of metrics that only grow; values count from the first scrape."""
-_SUMMARIES: Final[dict[str, str]] = {
-    "nakama_overall_latency_ms": "latency",
-    "nakama_overall_before_latency_ms": "before_hook",
-    "nakama_overall_after_latency_ms": "after_hook",
-    "nakama_matchmaker_process_time": "matchmaker_process",
-    "nakama_presence_event_process_latency_ms": "presence_event",
-    "nakama_presence_event_dequeue_latency_ms": "presence_wait",
+"""Metrics that only grow; values count from the first scrape."""
+_SUMMARIES: Final[dict[str, tuple[str, str, str]]] = {
+    "nakama_overall_latency_ms": ("latency", "timed_requests", "request_seconds"),
+    "nakama_overall_before_latency_ms": ("before_hook", "before_hooks", "before_hook_seconds"),
+    "nakama_overall_after_latency_ms": ("after_hook", "after_hooks", "after_hook_seconds"),
+    "nakama_Rpc_latency_ms": ("", "rpcs", "rpc_seconds"),
+    "nakama_matchmaker_process_time": ("matchmaker_process", "matchmaker_runs", "matchmaker_seconds"),
+    "nakama_presence_event_process_latency_ms": ("presence_event", "", ""),
+    "nakama_presence_event_dequeue_latency_ms": (
+        "presence_wait", "presence_events", "presence_wait_seconds",
+    ),
+}  # fmt: skip
+"""The names of their quantiles, of their count and of their sum; "" for what is not kept."""
+_LEVELS: Final = {metric: names[0] for metric, names in _SUMMARIES.items() if names[0]}
+_TOTALS: Final = _GROWING | {
+    metric + suffix: name
+    for metric, names in _SUMMARIES.items()
+    for suffix, name in zip(("_count", "_sum"), names[1:], strict=True)
+    if name
 }
 _QUANTILES: Final = {"0.5": "p50", "0.95": "p95", "0.99": "p99"}
 _CPU: Final = "process_cpu_seconds_total"
@@ -95,11 +94,17 @@ class Sample(NamedTuple):
 
 
 @dataclass(slots=True)
-class MetricsPage:
-    """What a page holds: ``levels`` are values as they are, ``totals`` only grow. ``cpu`` in seconds."""
+class ServerReading:
+    """One reading, by figure: ``levels`` are values as they are, ``totals`` only grow."""
 
     levels: dict[str, float] = field(default_factory=dict)
     totals: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class MetricsPage(ServerReading):
+    """What a page holds, and the CPU of the process in seconds."""
+
     cpu: float | None = None
 
 
@@ -112,15 +117,14 @@ def read_page(text: str) -> MetricsPage:
         quantile = _QUANTILES.get(labels.get("quantile", ""), "")
         if name in _GAUGES:
             _add(page.levels, _GAUGES[name], value)
-        elif name in _GROWING:
-            total, factor = _GROWING[name]
-            _add(page.totals, total, value * factor)
+        elif name in _TOTALS:
+            _add(page.totals, _TOTALS[name], value * 1e-9 if name.endswith("_nanos") else value)
         elif name == _CPU:
             page.cpu = (page.cpu or 0.0) + value
         elif name == _MEMORY:
             memory += value
-        elif name in _SUMMARIES and quantile:
-            _raise(page.levels, f"{_SUMMARIES[name]}_{quantile}", value)
+        elif name in _LEVELS and quantile:
+            _raise(page.levels, f"{_LEVELS[name]}_{quantile}", value)
         named.read(sample, quantile, page)
     if memory and not page.levels.get("memory"):
         page.levels["memory"] = memory

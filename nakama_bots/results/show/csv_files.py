@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from typing import Final
 
 from nakama_bots.results.compare.profile import Blocks
+from nakama_bots.results.files import csv_line
 from nakama_bots.results.record import sparse
 from nakama_bots.results.record.gauges import fold
 from nakama_bots.results.record.recorder import ABANDONED, CallKey, no_pause
@@ -31,7 +30,7 @@ def calls_csv(timeline: Timeline, pause: Callable[[], object] = no_pause) -> Ite
 
     ``pause`` is called after each interval: ten minutes of four processes with 40 names take ten seconds.
     """
-    yield _line(CALL_COLUMNS)
+    yield csv_line(CALL_COLUMNS)
     width = _width(timeline)
     for second, rows in _binned(timeline, width):
         calls: dict[CallKey, Blocks] = defaultdict(partial(Blocks.empty, 1))
@@ -45,7 +44,7 @@ def calls_csv(timeline: Timeline, pause: Callable[[], object] = no_pause) -> Ite
         for key, found in sorted(calls.items()):
             counts = (found.count + found.failures + abandoned[key], found.failures, abandoned[key])
             times = map(_ms, sparse.percentiles(found.ok[0], _PERCENTS))
-            yield _line((second, width, *key, *counts, *times))
+            yield csv_line((second, width, *key, *counts, *times))
 
 
 def gauges_csv(timeline: Timeline) -> Iterator[bytes]:
@@ -59,9 +58,9 @@ def gauges_csv(timeline: Timeline) -> Iterator[bytes]:
                 latest[name][row["source"]] = value
         table.append((second, {name: fold(name, by_source.values()) for name, by_source in latest.items()}))
     columns = sorted({name for _, values in table for name in values})
-    yield _line(("second", "seconds", *columns))
+    yield csv_line(("second", "seconds", *columns))
     for second, values in table:
-        yield _line((second, width, *(_number(values.get(name)) for name in columns)))
+        yield csv_line((second, width, *(_number(values.get(name)) for name in columns)))
 
 
 def _width(timeline: Timeline) -> int:
@@ -75,12 +74,6 @@ def _binned(timeline: Timeline, width: int) -> Iterator[tuple[int, Iterator[Inte
         return max(0, int((row["at"] + row["seconds"] / 2 - timeline.started) // width))
 
     return ((of * width, rows) for of, rows in groupby(timeline.in_order(), number))
-
-
-def _line(cells: Sequence[object]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
-    return text.getvalue().encode()
 
 
 def _ms(seconds: float | None) -> str:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, Final
-
-import orjson
 
 from nakama_bots.errors import safe_text, scrub
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.gauges import GAUGES
 from nakama_bots.results.record.recorder import no_pause
 from nakama_bots.results.record.timeline import SERVER, Interval, Timeline
+from nakama_bots.results.server.log import entry_of
 from nakama_bots.results.traces.scrapes import Scrapes
 from nakama_bots.results.traces.tracer import SLOW, TraceEvent, hashed, total_ms
 
@@ -50,13 +48,11 @@ class ServerLog:
                 self._calls.setdefault(event["cid"], {}).setdefault(event["uid"], []).append(kept)
 
     def add(self, lines: Iterable[bytes]) -> None:
-        """Read JSON lines."""
         for line in lines:
             self.read += 1
             try:
-                entry = orjson.loads(line)
-                at = datetime.fromisoformat(entry["ts"]).timestamp()
-            except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
+                entry, at = entry_of(line)
+            except ValueError:
                 self.bad += 1
                 continue
             cid, uid = entry.get("cid"), entry.get("uid")

@@ -13,8 +13,8 @@ from typing import Final
 
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.gauges import GAUGES
-from nakama_bots.results.record.timeline import SERVER_PREFIX, Interval
-from nakama_bots.results.server.metrics import report_places
+from nakama_bots.results.record.timeline import Interval
+from nakama_bots.results.server.metrics import report_places, server_figures
 
 _SHOWN: Final = {
     "cpu": ("CPU", GAUGES[gauges.CPU]),
@@ -30,7 +30,7 @@ _NOT_MEASURED: Final = "not measured"
 
 @dataclass(frozen=True, slots=True)
 class _Scrape:
-    """One scrape: it covers ``begin`` to ``end``, in seconds since 1970."""
+    """One scrape: it covers ``begin`` to ``end``, in seconds since 1970; ``values`` by the figure's name."""
 
     begin: float
     end: float
@@ -42,13 +42,10 @@ class Scrapes:
 
     def __init__(self, rows: Iterable[Interval], started: float) -> None:
         self._started = started
-        found = [_Scrape(row["at"], row["at"] + row["seconds"], row["gauges"]) for row in rows]
+        found = [_Scrape(row["at"], row["at"] + row["seconds"], server_figures(row)) for row in rows]
         self._scrapes = sorted(found, key=lambda scrape: scrape.end)
-        reads = [
-            {name.removeprefix(SERVER_PREFIX): value for name, value in scrape.values.items()}
-            for scrape in self._scrapes
-        ]
-        self._reports = [self._scrapes[place] for place in report_places(reads)]
+        reports = report_places([scrape.values for scrape in self._scrapes])
+        self._reports = [self._scrapes[place] for place in reports]
 
     def lines(self, first: float, last: float) -> list[str]:
         """Return the lines about a call from ``first`` to ``last``, in seconds since 1970."""
@@ -57,9 +54,7 @@ class Scrapes:
             return [f"server then: {_NOT_MEASURED}"]
         shown = []
         for name, (words, gauge) in _SHOWN.items():
-            values = [
-                value for scrape in around if (value := scrape.values.get(SERVER_PREFIX + name)) is not None
-            ]
+            values = [scrape.values[name] for scrape in around if name in scrape.values]
             if values:
                 shown.append(f"{words} {gauge.show(max(values))}")
         then = f"server then: {', '.join(shown) or _NOT_MEASURED}"
@@ -82,7 +77,7 @@ class Scrapes:
         before = [scrape for scrape in self._reports if scrape.end <= first] or self._reports[:1]
         reported = (one for one in self._reports if one.end >= last and one.end > before[-1].end)
         after = next(reported, None)
-        if SERVER_PREFIX + "db_waits" not in self._scrapes[-1].values:
+        if "db_waits" not in self._scrapes[-1].values:
             return _NOT_MEASURED
         if after is None:
             return "not reported before the run ended"
@@ -101,8 +96,7 @@ def _times(before: _Scrape, after: _Scrape, number: str, seconds: str) -> str:
     """Return how often and how long something happened between two scrapes; both count from the start."""
     grown = []
     for name in (number, seconds):
-        value = after.values.get(SERVER_PREFIX + name)
-        if value is None:
+        if name not in after.values:
             return _NOT_MEASURED
-        grown.append(max(0.0, value - before.values.get(SERVER_PREFIX + name, 0.0)))
+        grown.append(max(0.0, after.values[name] - before.values.get(name, 0.0)))
     return f"{grown[0]:,.0f} {'time' if grown[0] == 1 else 'times'}, {grown[1] * 1e3:,.1f} ms"

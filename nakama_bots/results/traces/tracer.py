@@ -10,11 +10,12 @@ import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import count
-from typing import Final, NotRequired, TypedDict
+from typing import Final, NotRequired, TypedDict, cast
 
 from nakama_bots.errors import Abandoned
 from nakama_bots.observer import FinishedCall
-from nakama_bots.results.record.recorder import OTHER, CallKey, outcome_of
+from nakama_bots.results.record.recorder import OTHER, CallKey
+from nakama_bots.results.record.request_samples import SampledRequest, sampled
 
 SCHEMA: Final = "nakama-bots/traces/1"
 MOST: Final = 50_000
@@ -35,11 +36,10 @@ FAILED: Final = "failed"
 PLAYER: Final = "player"
 
 
-class TraceEvent(TypedDict):
+class TraceEvent(SampledRequest):
     """A call, or a push or sample of a player that is kept whole.
 
-    ``at`` is its begin in seconds since 1970, ``waited_ms`` how long its answer waited in the generator (null:
-    not known). ``player`` names the track; ``uid`` and ``sid`` are hashes (``hashed``) of user and session id,
+    ``player`` names the track; ``uid`` and ``sid`` are hashes (``hashed``) of user and session id,
     "" where they were not known. ``cid`` is "" for what has none. ``why``: ``slow``, ``failed`` or ``player``.
     ``woken_ms``: from the read of a socket's answer until it was handled. ``unread_ms``: how long of the call
     the player left its socket unread on purpose; left out if it did not. ``bounds``: the answer may have
@@ -50,14 +50,7 @@ class TraceEvent(TypedDict):
     woken_ms: NotRequired[float]
     unread_ms: NotRequired[float]
     bounds: NotRequired[bool]
-    at: float
-    ms: float
-    waited_ms: float | None
-    kind: str
-    name: str
-    outcome: str
     error: str
-    bytes: int
     player: str
     uid: str
     sid: str
@@ -171,16 +164,15 @@ def _key(rows: Mapping[CallKey, Sized], kind: str, name: str) -> CallKey:
 
 def event_of(call: FinishedCall, offset: float) -> TraceEvent:
     """Return the event of a call, without its player; ``offset`` as for ``Tracer``."""
-    return {
-        "at": _within(call.started + offset, _LATEST),
-        "ms": round(_within(call.elapsed, LONGEST) * 1e3, 3),
-        "waited_ms": None if call.waited is None else round(_within(call.waited, LONGEST) * 1e3, 3),
-        "kind": call.kind,
-        "name": call.name,
-        "outcome": "ok" if call.error is None else outcome_of(call.error),
+    event = sampled(call, offset)
+    waited, longest_ms = event["waited_ms"], LONGEST * 1e3
+    kept = {
+        **event,
+        "at": _within(event["at"], _LATEST),
+        "ms": _within(event["ms"], longest_ms),
+        "waited_ms": None if waited is None else _within(waited, longest_ms),
         # The class only: the text of a label may be the server's.
         "error": "" if call.error is None else type(call.error).__name__,
-        "bytes": call.size,
         "player": "",
         "uid": "",
         "sid": "",
@@ -188,11 +180,12 @@ def event_of(call: FinishedCall, offset: float) -> TraceEvent:
         "state": "",
         "why": "",
     }
+    return cast("TraceEvent", kept)
 
 
-def _within(seconds: float, most: float) -> float:
-    """Return ``seconds`` as at least 0, which NaN becomes too, and at most ``most``."""
-    return max(0.0, min(seconds, most))
+def _within(value: float, most: float) -> float:
+    """Return ``value`` as at least 0, which NaN becomes too, and at most ``most``."""
+    return max(0.0, min(value, most))
 
 
 class TraceLog:

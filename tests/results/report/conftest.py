@@ -14,6 +14,7 @@ from nakama_bots.observer import FinishedCall
 from nakama_bots.results.gate.verdict import SCHEMA
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
+from nakama_bots.results.record.window import without_ends
 from nakama_bots.results.show.report.view import RunView, bins_of
 from nakama_bots.results.summary import build_summary
 from results.conftest import COUNTS, STARTED
@@ -68,7 +69,7 @@ def timeline():
 
 @pytest.fixture
 def view(run, timeline):
-    total = timeline.recorder(START, timeline.ended)
+    total = without_ends(timeline, 0.0, 0.0).recorder
     summary = build_summary(run, total, ended=STARTED + timedelta(seconds=SECONDS), duration=float(SECONDS))
     return RunView("20260304-050607-duel", summary, bins_of(timeline), verdict(run))
 

@@ -15,6 +15,7 @@ from nakama_bots.results.compare.profile import profile_of
 from nakama_bots.results.latency import latency
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.record.timeline import Timeline, gauges_only
+from nakama_bots.results.record.window import without_ends
 from nakama_bots.results.run_folder import read_traces, write_summary, write_timeline, write_traces
 from nakama_bots.results.show.report.files import read_run, write_report
 from nakama_bots.results.show.report.page import render
@@ -269,7 +270,7 @@ def test_ten_minutes_of_forty_names_are_small_enough(run):
             "source": "local", "at": START + second, "seconds": 1.0, "recorded": recorder.drain(),
             "gauges": {"users": 40.0, "sockets": 40.0},
         })  # fmt: skip
-    total = timeline.recorder(START, timeline.ended)
+    total = without_ends(timeline, 0.0, 0.0).recorder
     summary = build_summary(run, total, ended=STARTED + timedelta(seconds=600), duration=600.0)
     text = render([RunView("long", summary, bins_of(timeline))])
     assert text.count("<figure") == 2 + 2 + 40
