@@ -39,7 +39,9 @@ def test_every_arrival_runs_its_scenario_once_with_accounts_used_again(
     tmp_path: Path, emulator: EmulatorProcess
 ) -> None:
     load = "open:rate=100,for=2s,arrivals=constant,max_start_delay=5s"
-    locust = run(tmp_path, "--nakama-load", load, "--host", emulator.url, locustfile=NOBODY)
+    # Accounts of its own: other tests use this emulator too.
+    given = ("--nakama-load", load, "--host", emulator.url, "--nakama-id-prefix", "arriving")
+    locust = run(tmp_path, *given, locustfile=NOBODY)
     assert locust.finish() == 0
     assert TRACE not in locust.output
     part = arrivals(locust)
