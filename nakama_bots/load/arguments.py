@@ -5,17 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from typing import Final
 
-from locust.argument_parser import LocustArgumentParser
-
 from nakama_bots.settings import options as settings_options
 from nakama_bots.settings.resolve import Settings
 
 _SENT: Final = "nakama_settings"
-
-
-def add_arguments(parser: LocustArgumentParser) -> None:
-    """Add ``--nakama-...`` for every setting. The web UI shows none of them: some are secret."""
-    settings_options.add_arguments(parser.add_argument_group("Nakama options"))
 
 
 def resolve(options: Namespace) -> Settings:

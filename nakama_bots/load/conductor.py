@@ -25,8 +25,7 @@ from nakama_bots.load import arguments
 from nakama_bots.load.capacity.search_run import SearchRun, plan_of
 from nakama_bots.load.ending import Ending, ServerSide
 from nakama_bots.load.export.exports import Exports
-from nakama_bots.load.figures.server_log import ServerLogTail
-from nakama_bots.load.figures.server_scrape import ServerScraper, probes_of
+from nakama_bots.load.figures.server_scrape import ServerLogTail, ServerScraper, probes_of
 from nakama_bots.load.judge import Judge
 from nakama_bots.load.open_model import shapes
 from nakama_bots.load.process.exits import usage_errors

@@ -10,7 +10,6 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from nakama_bots.load import arguments
 from nakama_bots.load.figures.locust_stats import install_buckets
 from nakama_bots.load.generator.stall_guard import StallGuard
 from nakama_bots.load.process.faults import contain_exits
@@ -19,6 +18,7 @@ from nakama_bots.load.process.signals import Signals
 from nakama_bots.load.process.stopping import bound_stop, stop_once
 from nakama_bots.load.process.user_limits import raise_soft_limit
 from nakama_bots.load.run_registry import runner_of
+from nakama_bots.settings.options import add_arguments
 
 _COLLECT_AFTER: Final = (5_000, 10, 4)
 """Python's default, 700 new objects, makes the collector search all players many times while they connect: a
@@ -28,8 +28,8 @@ ten times as many, 100 players of Duel grew by 40 MB in a minute. A master has f
 
 
 def on_init_command_line_parser(parser: LocustArgumentParser, **_: Any) -> None:
-    """Add the ``--nakama-...`` arguments."""
-    arguments.add_arguments(parser)
+    """Add ``--nakama-...`` for every setting. The web UI shows none of them: some are secret."""
+    add_arguments(parser.add_argument_group("Nakama options"))
 
 
 def on_init(environment: Environment, **_: Any) -> None:

@@ -72,17 +72,16 @@ class Run:
             self.master = MasterEnd(runner, self.totals)
         self._worker = WorkerEnd(runner) if isinstance(runner, WorkerRunner) else None
         self._recorder = recorder
+        self._pulse = Pulse(
+            self._players.values, self._take_arrivals, lambda: recorder.samples.get(names.TICK_LATENESS)
+        )
         self.intervals = Intervals(
             runner.client_id if isinstance(runner, WorkerRunner) else LOCAL,
             recorder,
             self._send if self._worker is not None else self.totals.add,
             self.locust.take,
+            (self._read_gauges, self._pulse.read),
         )
-        self.intervals.add_gauges(self._read_gauges)
-        self._pulse = Pulse(
-            self._players.values, self._take_arrivals, lambda: recorder.samples.get(names.TICK_LATENESS)
-        )
-        self.intervals.add_gauges(self._pulse.read)
         self._complaints: set[str] = set()
         self.open = OpenRun(environment, self.observer)
         self.concluding = BoundedSemaphore(1)

@@ -32,9 +32,7 @@ def recorder() -> Recorder:
 def test_a_gauge_that_fails_costs_nothing_else(recorder: Recorder) -> None:
     totals = Totals()
     intervals = Intervals(LOCAL, recorder, totals.add)
-    intervals.add_gauges(lambda: {"users": 2.0})
-    intervals.add_gauges(raises(EMFILE))
-    intervals.add_gauges(lambda: {"cpu": 0.5})
+    intervals.gauges += [lambda: {"users": 2.0}, raises(EMFILE), lambda: {"cpu": 0.5}]
     for _ in range(3):
         recorder.count("fish")
         intervals.close()

@@ -12,9 +12,8 @@ from pathlib import Path
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.load.figures.server_log import ServerLogTail
 from nakama_bots.load.figures.server_machine import DatabaseProbe, is_here, process_on
-from nakama_bots.load.figures.server_scrape import metrics_url
+from nakama_bots.load.figures.server_scrape import ServerLogTail, metrics_url
 from nakama_bots.settings.database import Database
 from nakama_bots.settings.target import Target
 

@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 LOCAL: Final = "local"
 """The source name of a process without workers; that of a worker is its Locust id."""
 
-Gauges = Callable[[], Mapping[str, float]]
-"""Read at the end of every interval; must not switch to another greenlet."""
-
 
 class Totals:
     """The figures of the whole run, in the process that the user started: totals and time line."""
@@ -118,7 +115,8 @@ class Totals:
 class Intervals:
     """The intervals of a process. ``deliver`` is called with each, and may switch greenlets.
 
-    ``on_taken`` is called after the recorder is emptied, before anything else is recorded.
+    ``on_taken`` is called after the recorder is emptied, before anything else is recorded. ``gauges`` are read
+    at the end of every interval, and must not switch to another greenlet.
     """
 
     def __init__(
@@ -127,12 +125,13 @@ class Intervals:
         recorder: Recorder,
         deliver: Callable[[Interval], object],
         on_taken: Callable[[], object] = lambda: None,
+        gauges: Sequence[Callable[[], Mapping[str, float]]] = (),
     ) -> None:
         self.source = source
         self._recorder = recorder
         self._deliver = deliver
         self._on_taken = on_taken
-        self._gauges: list[Gauges] = []
+        self.gauges = list(gauges)
         self._gaps = Gaps()
         self.sampler: RequestSampler | None = None
         self.tracer: Tracer | None = None
@@ -145,10 +144,6 @@ class Intervals:
     def miss(self, what: str, error: BaseException) -> None:
         """Record that ``what`` of this process failed now; the next interval carries the gap."""
         self._gaps.add(_gap(self.source, what, self._started + (perf_counter() - self._start), 0.0, error))
-
-    def add_gauges(self, gauges: Gauges) -> None:
-        """Include ``gauges`` in every interval from now on."""
-        self._gauges.append(gauges)
 
     def start(self, length: Callable[[float], float] = interval_length) -> None:
         """Close an interval about every second, until ``stop``; ``length`` as ``interval_length``."""
@@ -200,7 +195,7 @@ class Intervals:
 
     def _read_gauges(self, at: float, seconds: float) -> dict[str, float]:
         values: dict[str, float] = {}
-        for read in self._gauges:
+        for read in self.gauges:
             try:
                 values |= {name: float(value) for name, value in read().items()}
             except Exception as error:  # noqa: BLE001 - whatever it is, read the other gauges

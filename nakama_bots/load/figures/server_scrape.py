@@ -1,17 +1,19 @@
-"""Reads the server's metrics into the time line every few seconds. A failure does not fail the run."""
+"""Reads the server's metrics every few seconds, and its log at the end. A failure does not fail the run."""
 
 from __future__ import annotations
 
 import errno
 import logging
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from time import perf_counter, time
 from typing import Final
 
 import gevent
 
 from nakama_bots.errors import CallError
-from nakama_bots.load.figures.intervals import Totals
+from nakama_bots.load.figures.intervals import Totals, let_others_run
 from nakama_bots.load.figures.server_machine import (
     DatabaseProbe,
     HostProbe,
@@ -21,6 +23,7 @@ from nakama_bots.load.figures.server_machine import (
     is_here,
 )
 from nakama_bots.results.record.timeline import SERVER, gauges_only
+from nakama_bots.results.server.log import LimitLog
 from nakama_bots.results.server.metrics import ServerMetrics
 from nakama_bots.settings.network import Tls
 from nakama_bots.settings.resolve import Settings
@@ -33,6 +36,9 @@ _OURS: Final = (errno.EMFILE, errno.ENFILE)
 """Errors of a scrape without an answer of the server."""
 _REST: Final = 30.0
 """Seconds for which a probe that failed is not read: one that hangs would delay all reads of the metrics."""
+
+_CHUNK: Final = 1_000_000
+"""Bytes of the log that are read before other greenlets run."""
 
 
 def metrics_url(target: Target) -> str:
@@ -128,3 +134,35 @@ def probes_of(settings: Settings, target: Target) -> list[ServerProbe]:
     if settings.db is not None:
         found.append(DatabaseProbe(settings.db))
     return found
+
+
+class ServerLogTail:
+    """The part of the file ``path`` that is written after this was created."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._since = time()
+        self._offset = path.stat().st_size if path.exists() else 0
+
+    def read(self) -> LimitLog | None:
+        """Return the lines since the start; None, and a line in the log, if the file cannot be read.
+
+        The same if lines about limits are there, and none of them can be read.
+        """
+        found = LimitLog(self._since)
+        try:
+            with self._path.open("rb") as file:
+                # A smaller file than before is a new one: it was rotated.
+                if os.fstat(file.fileno()).st_size >= self._offset:
+                    file.seek(self._offset)
+                while lines := file.readlines(_CHUNK):
+                    found.add(lines)
+                    let_others_run()
+        except OSError as error:
+            log.warning("the server's log %s cannot be read: %s", self._path, error.strerror)
+            return None
+        if found.bad:
+            log.warning(
+                "%d lines of the server's log about limits are not JSON (logger.format json)", found.bad
+            )
+        return found if found.first or not found.bad else None

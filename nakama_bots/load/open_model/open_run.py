@@ -35,7 +35,7 @@ class OpenRun:
             runner.register_message(CUT, lambda **_: self.cut())
         elif isinstance(runner, MasterRunner):
             runner.register_message(DRAINED, self._on_drained)
-        environment.events.test_stopping.add_listener(self._on_test_stopping)
+        environment.events.test_stopping.add_listener(self._stop)
 
     def begin(self) -> None:
         """Begin a run. A worker takes part in each load that its master shares out from now on."""
@@ -102,10 +102,7 @@ class OpenRun:
         if self._shares is not None:
             self._shares.on_drained(msg.node_id, msg.data["load"])
 
-    def _on_test_stopping(self, **_: Any) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
+    def _stop(self, **_: Any) -> None:
         for part in (self._arrivals, self._shares):
             if part is not None:
                 part.stop()

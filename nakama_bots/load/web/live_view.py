@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 from locust.env import Environment
@@ -33,10 +33,13 @@ from nakama_bots.results.summary import Summary, TargetPart, error_parts
 from nakama_bots.settings.resolve import Settings
 
 if TYPE_CHECKING:
-    from nakama_bots.load.process.terminal import TerminalView
+    from rich.live import Live as Drawing
+
     from nakama_bots.results.show.live_table import Screen
 
 log = logging.getLogger(__name__)
+
+_LOGGERS: Final = ("", "locust", "locust.stats_logger")
 
 
 class LiveView:
@@ -60,12 +63,7 @@ class LiveView:
         self._target = target
         self._interval = interval
         self._length = length
-        self._terminal: TerminalView | None = None
-        if table:
-            # Here: rich takes 25 ms to import, for runs that draw no table.
-            from nakama_bots.load.process.terminal import TerminalView  # noqa: PLC0415
-
-            self._terminal = TerminalView()
+        self._terminal = TerminalView() if table else None
         self._live = Live(totals.timeline)
         self._teller: gevent.Greenlet[[], None] | None = None
         self._warned = False
@@ -104,7 +102,7 @@ class LiveView:
 
     def screen(self) -> Screen:
         """Return what a terminal shows."""
-        from nakama_bots.results.show.live_table import Screen  # noqa: PLC0415 - as above
+        from nakama_bots.results.show.live_table import Screen  # noqa: PLC0415 - imports rich
 
         live, recorder = self._updated(), self._totals.recorder
         return Screen(
@@ -150,7 +148,7 @@ class LiveView:
             try:
                 self._warn()
                 if self._terminal is not None:
-                    self._terminal.show(self.screen().render)
+                    self._terminal.show(self.screen())
                 if self._interval and seconds % max(1, round(self._interval)) == 0:
                     log.info("%s", self.line())
             except Exception as error:  # noqa: BLE001 - whatever it is, the next line may work
@@ -163,6 +161,41 @@ class LiveView:
         if reasons and not self._warned:
             self._warned = True
             log.error("generator too slow, the run is invalid: %s", "; ".join(reasons))
+
+
+class TerminalView:
+    """A part of the terminal that is drawn again and again, with the log above it. Idempotent to close."""
+
+    def __init__(self) -> None:
+        self._drawing: Drawing | None = None
+        self._redirected: list[tuple[logging.StreamHandler[Any], Any]] = []
+
+    def open(self) -> None:
+        """Start drawing at the end of the terminal, below what is logged."""
+        # Here: it takes 25 ms, for runs that draw no table.
+        from rich.console import Console  # noqa: PLC0415
+        from rich.live import Live as Drawing  # noqa: PLC0415
+
+        before = (sys.stdout, sys.stderr)
+        # No separate thread: it would draw while the hub changes the data.
+        self._drawing = Drawing(console=Console(), auto_refresh=False, transient=True)
+        self._drawing.start()
+        # Handlers keep the stream that they were created with; rich redirects only the names in sys.
+        for handler in {handler for name in _LOGGERS for handler in logging.getLogger(name).handlers}:
+            if isinstance(handler, logging.StreamHandler) and handler.stream in before:
+                self._redirected.append((handler, handler.setStream(sys.stderr)))
+
+    def show(self, screen: Screen) -> None:
+        if self._drawing is not None:
+            self._drawing.update(screen.render(self._drawing.console.height - 1), refresh=True)
+
+    def close(self) -> None:
+        drawing, self._drawing = self._drawing, None
+        for handler, stream in self._redirected:
+            handler.setStream(stream)
+        self._redirected.clear()
+        if drawing is not None:
+            drawing.stop()
 
 
 def headless_view(

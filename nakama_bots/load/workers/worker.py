@@ -54,8 +54,8 @@ class WorkerEnd:
         runner.greenlet.spawn(self._watch_master)
         events.report_to_master.add_listener(self._on_report)
         # Listeners of ``quitting`` run in reverse: this one before Locust's, which signs off from the master.
-        events.quitting.add_listener(self._on_quitting)
-        runner.register_message(STOP, self._on_stop)
+        events.quitting.add_listener(self._stop)
+        runner.register_message(STOP, self._stop)
 
     def reset(self) -> None:
         """Start a new run and announce this worker, so that a death before the first report is noticed."""
@@ -113,13 +113,7 @@ class WorkerEnd:
             return False
         return True
 
-    def _on_stop(self, **_: Any) -> None:
-        self._stop()
-
-    def _on_quitting(self, **_: Any) -> None:
-        self._stop()
-
-    def _stop(self) -> None:
+    def _stop(self, **_: Any) -> None:
         self._runner.stop()  # fires test_stop, in which the run reports
         self._runner.send_message(STOPPED, {"reports": self._reports})
 

@@ -116,7 +116,7 @@ def on_init(environment: Environment, **_: object) -> None:
         def fails() -> dict[str, float]:
             raise OSError(24, "Too many open files")
 
-        run.intervals.add_gauges(fails)
+        run.intervals.gauges.append(fails)
     if broken == "lost":
         # What only a fault of ours would do: calls that the figures do not have.
         recorder = run.observer._recorder
