@@ -343,6 +343,9 @@ def test_a_time_that_is_no_finite_number_is_refused(seconds: Any) -> None:
         recorder.sample("nap", seconds)
     with pytest.raises(ScenarioFault, match="time of call 'bite'"):
         recorder.call(FinishedCall("MINE", "bite", 0.0, seconds, 1, None))
+    if seconds is not None:
+        with pytest.raises(ScenarioFault, match="time of call 'bite'"):
+            recorder.call(FinishedCall("MINE", "bite", 0.0, 0.1, 1, None, seconds))
     assert (recorder.calls, recorder.samples) == ({}, {})
 
 

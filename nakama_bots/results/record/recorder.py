@@ -278,6 +278,8 @@ class Recorder:
             raise ScenarioFault(f"the error of call {_what(name)}", error, _ERROR)
         try:
             seen = started + elapsed - self._origin
+            if waited is not None and not isfinite(waited):
+                raise ValueError  # before anything of the call is recorded
             row = self._calls.get((kind, name)) or self._new_call_row(kind, name, elapsed)
             (row.ok if error is None else row.failed).record(elapsed)
             if waited is not None:
@@ -285,7 +287,8 @@ class Recorder:
         except (TypeError, ValueError, OverflowError):
             for text in (kind, name):
                 _checked("the kind and the name of a call", text)
-            raise ScenarioFault(f"the time of call {_what(name)}", elapsed, _SECONDS) from None
+            times = elapsed if waited is None else (elapsed, waited)
+            raise ScenarioFault(f"the time of call {_what(name)}", times, _SECONDS) from None
         row.size += size
         if error is None:
             return
