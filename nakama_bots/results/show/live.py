@@ -278,7 +278,7 @@ class Live:
                 **_times(recent[key]),
                 "kind": key[0],
                 "name": key[1],
-                "count": row.ok.count + row.failed.count,
+                "count": row.count,
                 "failures": row.failures,
                 "rate": round((sum(recent[key].values()) + failed[key]) / window, 2),
             })  # fmt: skip
