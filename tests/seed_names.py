@@ -140,7 +140,7 @@ _DIFFERENCES_OF_SOCKETS: Final[Mapping[str, Difference]] = {
     "DefaultSocket.DefaultConnectTimeoutMs": Difference(
         "nakama_bots.settings.target:Timeouts.connect", None, f"{_CHECKED}, in seconds"
     ),
-    "DefaultSocket.cIds": Difference(f"{_SOCKET}.pending", None, "the table is private; how many wait is told"),
+    "DefaultSocket.cIds": Difference(f"{_SOCKET}.pending", None, "the table is private; this is its length"),
     "DefaultSocket.nextCid": Difference(f"{_SOCKET}.ledger", None, f"{_COUNTED}; the ledger says how many"),
     "DefaultSocket._heartbeatTimeoutMs": Difference(
         "nakama_bots.settings.target:Timeouts.heartbeat_timeout", None, f"{_CHECKED}, in seconds"

@@ -1,4 +1,4 @@
-"""Which filler may use which bot: never two the same one, on one machine or on several."""
+"""Decides which filler may use which bot, so that no bot is used twice, on one machine or on several."""
 
 from __future__ import annotations
 

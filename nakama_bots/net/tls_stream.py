@@ -117,7 +117,7 @@ class TlsStream:
         return self._outgoing.pending > 0
 
     def sealed(self, data: bytes) -> bytes:
-        """What has to be sent for ``data``; with none, what TLS itself has to say."""
+        """Return the bytes to send for ``data``; without data, those that TLS itself has to send."""
         if data:
             self._tls.write(data)
         return self._outgoing.read()

@@ -151,8 +151,8 @@ class BoundClient:
 
         ``path`` begins with a slash and is percent-encoded; it may have a query, to which ``query`` is added.
         ``body`` is any JSON value, or bytes that are sent as they are. ``session`` None calls without
-        authorization, or with ``http_key``. The result is the answer's JSON value, its text where that is no
-        JSON, and None where it is empty.
+        authorization, or with ``http_key``. The result is the answer's JSON value, its text if that is not
+        JSON, None if it is empty.
 
         ``name`` is its name in statistics, a route template without ids; by default the path without its query,
         with ``{id}`` for what looks like an id. Errors are those of every call, and ``ValueError`` for a method
@@ -361,17 +361,17 @@ class BoundClient:
     def rpc(self, id: str, input: object = None, *, unwrap: Literal[False] = False) -> RpcAnswer[Any]:
         """Call function ``id`` as the session's user.
 
-        ``input`` is any JSON value, None for no payload: the function gets it as a JSON text, and its own text
-        comes back in ``payload``. With ``unwrap`` both go without the envelope (``?unwrap``): the result is the
-        function's own JSON value, its text where that is no JSON, None where it is empty.
+        ``input`` is any JSON value, None for no payload. The function gets it as JSON text, and the text that
+        it returns is ``payload`` of the answer. With ``unwrap`` both are sent without an envelope
+        (``?unwrap``), and the result is the function's JSON value, its text if that is not JSON, None if empty.
         """
     @overload
     def rpc(self, id: str, input: object = None, *, unwrap: bool) -> Any:
         """Call function ``id`` as the session's user.
 
-        ``input`` is any JSON value, None for no payload: the function gets it as a JSON text, and its own text
-        comes back in ``payload``. With ``unwrap`` both go without the envelope (``?unwrap``): the result is the
-        function's own JSON value, its text where that is no JSON, None where it is empty.
+        ``input`` is any JSON value, None for no payload. The function gets it as JSON text, and the text that
+        it returns is ``payload`` of the answer. With ``unwrap`` both are sent without an envelope
+        (``?unwrap``), and the result is the function's JSON value, its text if that is not JSON, None if empty.
         """
     def rpc_func(self, id: str, body: str | None = None, http_key: str | None = None) -> RpcAnswer[Any]:
         """Call function ``id`` with the text ``body``, as it is; with ``http_key`` the session is not used."""

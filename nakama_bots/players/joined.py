@@ -238,7 +238,7 @@ class Joined:
         """Called when too few other players have joined."""
 
     def _members(self) -> Iterable[ChannelMember]:
-        """Its key in the exchange."""
+        """Its members in the exchange."""
         return () if self._member is None else (self._member,)
 
     # Shared by all kinds.
@@ -318,11 +318,13 @@ class Joined:
             self._exchange.send(self._member, key, now, to=to, late=late, kind=kind, users=users)
 
     def _arrived(
-        self, key: Hashable, arrived: float, sender: str, *, repeats: bool = False
+        self, key: Hashable, arrived: float, sender: str, *, repeats: bool = False, by_sender: bool = False
     ) -> SentMessage | None:
         if self._member is None:
             return None
-        message = self._exchange.receive(self._member, key, arrived, sender, repeats=repeats)
+        message = self._exchange.receive(
+            self._member, key, arrived, sender, repeats=repeats, by_sender=by_sender
+        )
         if message is not None:
             self._sample(arrived - message.at, message.late)
             if message.sender is self._member:

@@ -37,7 +37,7 @@ class PacedCalls:
         self.count = observer.count
         self._since = 0.0
         self._late: float | None = None
-        self._provoked: dict[str, tuple[type[CallError], ...]] = {}
+        self._provoked: list[tuple[str, tuple[type[CallError], ...]]] = []
 
     @contextmanager
     def provoking(self, name: str, *kinds: type[CallError]) -> Iterator[None]:
@@ -46,11 +46,12 @@ class PacedCalls:
         It is reported as a successful call, named ``<its name> (<name>)``, and counted as ``provoked.<name>``.
         The caller still gets the error.
         """
-        self._provoked[name] = kinds
+        given = name, kinds
+        self._provoked.append(given)
         try:
             yield
         finally:
-            del self._provoked[name]
+            self._provoked.remove(given)
 
     def begin(self, now: float, late: float) -> None:
         """Start a step that was planned ``late`` seconds ago."""
@@ -63,7 +64,7 @@ class PacedCalls:
     def call(self, call: FinishedCall) -> None:
         """``Observer``: one call ended."""
         if call.error is not None and self._provoked:
-            for provoked, kinds in self._provoked.items():
+            for provoked, kinds in reversed(self._provoked):  # the innermost first
                 if isinstance(call.error, kinds):
                     self._observer.count(names.PROVOKED_PREFIX + provoked)
                     self._observer.call(call._replace(name=f"{call.name} ({provoked})", error=None))

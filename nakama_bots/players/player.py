@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import gevent
 
 from nakama_bots import observer as names
+from nakama_bots.backoff import Backoff
 from nakama_bots.errors import (
     AlreadyExists,
     CallError,
@@ -52,8 +52,7 @@ log = logging.getLogger(__name__)
 STALL: Final = 5.0
 """Seconds that a hook of a behaviour may take."""
 MOST_OP_CODES: Final = 20
-_ATTEMPTS: Final = 5
-_FIRST_WAIT: Final = 0.5
+_RECOVERY: Final = Backoff(attempts=5, first=0.5, most=8.0)
 _UNAUTHORIZED: Final = 401
 QUEUE_FULL: Final = "session outgoing queue full"
 """The reason of the server's close frame."""
@@ -208,7 +207,7 @@ class Player(Acts):
 
     @property
     def session_id(self) -> str:
-        """The server's id of the connection; "" until a match or a party that it has joined tells it."""
+        """The server's id of the connection; "" until it has joined a match or a party."""
         own = (
             one["session_id"]
             for joined in self.joined
@@ -329,8 +328,8 @@ class Player(Acts):
         cause = self.lost or ConnectionClosed(1006, "not connected")
         if not self.allow_reconnect:
             raise cause
-        for attempt in range(_ATTEMPTS):
-            gevent.sleep(random.uniform(0.0, _FIRST_WAIT * 2**attempt))
+        for wait in _RECOVERY.waits():
+            gevent.sleep(wait)
             try:
                 self.reconnect()
             except PermissionDenied:

@@ -43,9 +43,9 @@ HIGH_WATER: Final = 1024 * 1024
 _PAUSES: Final = 8
 """Pauses of reading that are remembered."""
 _APART: Final = 32
-"""Reads after an answer that came with other messages in one read, in which messages are read apart."""
+"""Number of reads that keep messages apart, after one that returned an answer together with other messages."""
 _LATE: Final = 0.001
-"""Seconds that the last read's messages have waited from which on they are always read apart."""
+"""Messages are always read apart if those of the last read had waited for this many seconds."""
 _FULL: Final = RECEIVE_SIZE // 2
 """Unread bytes from which on a receive buffer may have been full: Linux offers 64 KiB at first."""
 

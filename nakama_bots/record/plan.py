@@ -367,7 +367,7 @@ def _in_burst(step: Step, sends: Sequence[Step]) -> bool:
 
 
 def _too_late(matched: RecordedPush, steps: Sequence[Step]) -> int:
-    """The step that took a ticket back and was refused because it had been matched: the push was on its way."""
+    """The step that removed a ticket and was refused, because the ticket had been matched meanwhile."""
     ticket = fields(matched.body).get("ticket") if matched.key == MATCHED else None
     for index, step in enumerate(steps):
         call = step.call

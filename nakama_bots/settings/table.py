@@ -272,7 +272,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
             "serve the run's figures to Prometheus on this port of the master (docs/dashboards.md)",
             make=_or_none(Listen.parse)),
     Setting("timeline", _parsed(_or_none(Sink.parse), SINK_ACCEPTED), "",
-            "file or fd:N that the time line is written to, as JSON lines, while the run goes on",
+            "file or fd:N that the time line is written to, as JSON lines, during the run",
             make=_or_none(Sink.parse), attempt=sink_refusal),
     Setting("otlp", _parsed(_or_none(Collector.parse), OTLP_ACCEPTED), "",
             "send the run's figures and traces to this OpenTelemetry collector (docs/dashboards.md)",

@@ -47,8 +47,8 @@ class TomlFile:
     def line(self, path: KeyPath) -> int:
         """The line on which the key at ``path`` is written; 1 for what is not in the file.
 
-        Found by what the TOML parser makes of ever more lines: it keeps no positions. The first lines in which
-        the key exists end with its value; a value of several lines begins behind the last ones that were whole.
+        Found by parsing more and more lines, as the TOML parser keeps no positions. The first lines in which
+        the key exists end with its value; a value of several lines begins after the last lines that were valid.
         """
         lines = self.text.split("\n")  # and at nothing else that Python takes for the end of a line
         whole = 0

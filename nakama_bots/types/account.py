@@ -10,7 +10,7 @@ from nakama_bots.types.users import User
 
 
 class Account(TypedDict, Generic[D], total=False):
-    """The current user with what only it may see; ``disable_time`` stands there for a banned user."""
+    """The current user, private fields included; ``disable_time`` is set for a banned user."""
 
     user: User[D]
     wallet: D

@@ -9,7 +9,7 @@ from nakama_bots.types.common import D, N, Timestamp
 
 
 class ApiOperator(IntEnum):
-    """How a written score meets the one that stands there."""
+    """How a written score changes the current one."""
 
     NO_OVERRIDE = 0
     BEST = 1

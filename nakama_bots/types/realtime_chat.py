@@ -104,7 +104,7 @@ class ChannelMessage(TypedDict, total=False):
 
 
 class ChannelPresenceEvent(TypedDict, total=False):
-    """A push: who came to and left a channel."""
+    """A push: users who joined and left a channel."""
 
     channel_id: Required[str]
     joins: list[UserPresence]

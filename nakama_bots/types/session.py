@@ -1,4 +1,4 @@
-"""Sessions: what an authentication answers, refresh and logout."""
+"""Sessions: the answer to an authentication, refresh and logout."""
 
 from __future__ import annotations
 

@@ -204,6 +204,22 @@ def test_a_server_that_never_passes_a_kind_on_cannot_be_judged() -> None:
     assert ends(a.tally) == {"expected": 6, "unknown": 6}
 
 
+def test_equal_messages_of_several_senders_are_told_apart_by_the_reported_sender() -> None:
+    exchange = Exchange()
+    a, b, c = players(exchange, 3)
+    for at, sender in ((10.0, a), (11.0, b), (12.0, c)):
+        exchange.send(sender, "same", at, to=To.LEARNED, kind=7)
+    # The server's own match passes them on to the others only.
+    found = [exchange.receive(a, "same", 13.0, sender, by_sender=True) for sender in ("user 2", "user 1")]
+    assert [one.sender for one in found if one] == [c, b]
+    assert exchange.receive(a, "same", 13.1, "user 1", by_sender=True) is None
+    exchange.leave(a, 20.0)
+    assert ends(a.tally) == {"expected": 3, "received": 2, "unknown": 1, "duplicated": 1}
+    # A match that reports no sender: in order.
+    assert (one := exchange.receive(b, "same", 21.0, by_sender=True)) is not None
+    assert one.sender is a
+
+
 def test_a_key_that_repeats_is_no_duplicate() -> None:
     exchange = Exchange()
     (a,) = players(exchange, 1)

@@ -84,3 +84,17 @@ def test_a_loop_that_is_left_keeps_no_pace(leave: str) -> None:
         body()
     calls.call(FinishedCall("WS", "ping", 1e12, 0.5, 2, None))
     assert heard.samples == {}
+
+
+def test_an_inner_provocation_of_the_same_name_ends_alone() -> None:
+    heard = Heard()
+    calls = PacedCalls(heard)
+    failed = FinishedCall("WS", "rpc", 0.0, 0.1, 0, RequestTimeout("late"))
+    with calls.provoking("late", RequestTimeout):
+        with calls.provoking("late", RequestTimeout), calls.provoking("inner", RequestTimeout):
+            calls.call(failed)
+        calls.call(failed)
+    calls.call(failed)
+    assert [(call.name, call.error is None) for call in heard.calls] == [
+        ("rpc (inner)", True), ("rpc (late)", True), ("rpc", False),
+    ]  # fmt: skip

@@ -28,7 +28,7 @@ _LONGEST: Final = 1e6
 _LARGEST: Final = 1 << 32
 
 
-class _Batch:
+class _HeldCalls:
     """The calls of one kind and name since the last batch: times and known waits in seconds, and bytes."""
 
     __slots__ = ("size", "times", "waits")
@@ -51,7 +51,7 @@ class LocustTable:
         self._bystander = bystander
         self._handlers: list[Callable[..., object]] = getattr(environment.events.request, "_handlers", [])
         self._known: list[Callable[..., object]] | None = None
-        self._rows: dict[tuple[str, str], _Batch] = {}
+        self._rows: dict[tuple[str, str], _HeldCalls] = {}
         self._keeper: gevent.Greenlet[[], None] | None = None
         recorder.holders.append(self.flush)
         # Before the listeners of test_stop, which may read Locust's statistics.
@@ -85,7 +85,7 @@ class LocustTable:
             return False
         batch = self._rows.get((kind, name))
         if batch is None:
-            batch = self._rows[checked_key(kind, name)] = _Batch()
+            batch = self._rows[checked_key(kind, name)] = _HeldCalls()
         if waited is not None:
             if type(waited) is not float or not 0.0 <= waited < _LONGEST:
                 return False

@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol
 import gevent
 import psutil
 
+from nakama_bots.net.tls import ssl_context
 from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.results.server.machine import ACTIVITY, DATABASE, NodePages, read_database
 from nakama_bots.results.server.metrics import LIMIT
@@ -180,7 +181,7 @@ class DatabaseProbe:
         given = self._database
         return Connection(
             given.user, given.host, given.name, given.port, given.password or None, timeout=_TIMEOUT,
-            ssl_context=ssl.create_default_context() if given.tls else None,
+            ssl_context=ssl_context(ssl.SSLContext, Tls()) if given.tls else None,
             application_name="nakama_bots",
             startup_params={"default_transaction_read_only": "on", "statement_timeout": f"{_TIMEOUT}s"},
         )  # fmt: skip

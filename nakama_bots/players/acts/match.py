@@ -157,7 +157,10 @@ class Match(Place):
         key: Any
         if isinstance(codec, Exact):
             key = (body.get("op_code", "0"), body.get("data", ""))
-            self._arrived((sender, key) if self._relayed else key, arrived, sender)
+            if self._relayed:
+                self._arrived((sender, key), arrived, sender)
+            else:  # the server's own match may report no sender
+                self._arrived(key, arrived, sender, by_sender=True)
         elif isinstance(codec, Stamped):
             stamp = Stamp.unpack(a2b_base64(body.get("data", "")))
             if stamp is not None:

@@ -54,17 +54,17 @@ class Seat:
 
     @property
     def user_id(self) -> str:
-        """The player's."""
+        """The player's user id."""
         return self._place.player.session.user_id
 
     @property
     def username(self) -> str:
-        """The player's."""
+        """The player's user name."""
         return self.presences.get(self.user_id, self._place.player.identity.username)
 
     @property
     def id(self) -> str:
-        """The match's or the party's."""
+        """The id of the match or the party."""
         return self._place.id
 
     @property

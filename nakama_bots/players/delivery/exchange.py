@@ -251,16 +251,25 @@ class Exchange:
                 self._settle(oldest, one, now)
 
     def receive(
-        self, member: ChannelMember, key: Hashable, now: float, sender: str = "", *, repeats: bool = False
+        self,
+        member: ChannelMember,
+        key: Hashable,
+        now: float,
+        sender: str = "",
+        *,
+        repeats: bool = False,
+        by_sender: bool = False,
     ) -> SentMessage | None:
         """``member`` has received a message with ``key``. Returns that message; None if it was not expected.
 
         ``sender`` is the user id that the server reports; with ``repeats`` a key may arrive more than once.
+        With ``by_sender`` several senders use the same key, and a reported sender in the channel decides.
         """
         channel, newest = member.channel, member.newest
         found = None
+        by_sender = by_sender and sender in channel.users
         for message in channel.messages.get(key, ()):
-            if member in message.waiting:
+            if member in message.waiting and not (by_sender and message.sender.user_id != sender):
                 if message.number > newest.get(message.sender, 0):
                     found = message
                     break

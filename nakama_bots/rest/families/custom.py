@@ -34,8 +34,8 @@ class CustomFamily(Family[A]):
 
         ``path`` begins with a slash and is percent-encoded; it may have a query, to which ``query`` is added.
         ``body`` is any JSON value, or bytes that are sent as they are. ``session`` None calls without
-        authorization, or with ``http_key``. The result is the answer's JSON value, its text where that is no
-        JSON, and None where it is empty.
+        authorization, or with ``http_key``. The result is the answer's JSON value, its text if that is not
+        JSON, None if it is empty.
 
         ``name`` is its name in statistics, a route template without ids; by default the path without its query,
         with ``{id}`` for what looks like an id. Errors are those of every call, and ``ValueError`` for a method

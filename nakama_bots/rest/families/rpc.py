@@ -25,9 +25,9 @@ GET_HTTP_KEY: Final = Route[RpcAnswer[Any]]("GET", "/v2/rpc/{id}", Auth.HTTP_KEY
 class RpcFamily(Family[A], Generic[A, D]):
     """Call a registered function by its id; ids are not case sensitive.
 
-    ``NotFound`` is an unknown function; a function that raises answers with the code and the text that it
-    raised, ``InternalError`` by default. An http key goes as basic credentials, which Nakama takes like
-    ``?http_key=``: addresses end up in logs.
+    An unknown function is ``NotFound``. A function that raises answers with the code and text of its error,
+    ``InternalError`` by default. An HTTP key is sent as basic credentials, not as ``?http_key=``, because
+    addresses end up in logs.
     """
 
     @overload
@@ -41,9 +41,9 @@ class RpcFamily(Family[A], Generic[A, D]):
     def rpc(self, session: A, id: str, input: object = None, *, unwrap: bool = False) -> Any:  # noqa: A002
         """Call function ``id`` as the session's user.
 
-        ``input`` is any JSON value, None for no payload: the function gets it as a JSON text, and its own text
-        comes back in ``payload``. With ``unwrap`` both go without the envelope (``?unwrap``): the result is the
-        function's own JSON value, its text where that is no JSON, None where it is empty.
+        ``input`` is any JSON value, None for no payload. The function gets it as JSON text, and the text that
+        it returns is ``payload`` of the answer. With ``unwrap`` both are sent without an envelope
+        (``?unwrap``), and the result is the function's JSON value, its text if that is not JSON, None if empty.
         """
         if unwrap:
             return self._unwrapped(CALL, "Bearer " + self._bearer(CALL, session), id, input)
