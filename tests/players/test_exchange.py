@@ -220,6 +220,16 @@ def test_equal_messages_of_several_senders_are_told_apart_by_the_reported_sender
     assert one.sender is a
 
 
+def test_what_is_sent_to_a_match_that_the_server_has_ended_cannot_be_judged() -> None:
+    exchange = Exchange()
+    a, b = players(exchange, 2)
+    for at in (10.0, 11.5, 20.0):  # lost; then the match ends
+        exchange.send(a, at, at)
+    b.channel.heard = 12.0
+    exchange.leave(b, 30.0)
+    assert ends(b.tally) == {"expected": 3, "lost": 1, "unknown": 2}
+
+
 def test_a_key_that_repeats_is_no_duplicate() -> None:
     exchange = Exchange()
     (a,) = players(exchange, 1)

@@ -153,6 +153,8 @@ class Match(Place):
         presence = body.get("presence")
         sender = presence["user_id"] if presence else ""
         codec = self._codec
+        if not self._relayed and self._member is not None:
+            self._member.channel.heard = arrived
         state: State | None = None
         key: Any
         if isinstance(codec, Exact):

@@ -9,7 +9,8 @@ ends exactly once::
 
 ``missed`` is what a player did not receive because it was disconnected, ``unknown`` what cannot be judged: the
 sender's or the receiver's connection ended before the message could arrive, or the server's own match never
-passed on a message of that kind. Everything else that did not arrive is ``lost``.
+passed on a message of that kind, or had ended: nothing of it arrived any more. Everything else that did not
+arrive is ``lost``.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ IN_FLIGHT: Final = 2.0
 """Seconds that a message may be in flight: a message is not lost if a connection ended within them."""
 _RACE: Final = 0.1
 """Seconds by which the server may handle a message sent before a rejoin after it."""
+_SLOWEST_TICK: Final = 1.0
+"""Seconds that an input may wait in a server's own match: the slowest has one tick a second."""
 _MOST_BREAKS: Final = 32
 
 
@@ -120,7 +123,7 @@ class SentMessage:
 class DeliveryChannel:
     """A group of members that receive each other's messages. Created by ``Exchange.channel``."""
 
-    __slots__ = ("key", "listening", "members", "messages", "passed", "users")
+    __slots__ = ("heard", "key", "listening", "members", "messages", "passed", "users")
 
     def __init__(self, key: Hashable) -> None:
         self.key = key
@@ -130,6 +133,8 @@ class DeliveryChannel:
         self.messages: dict[Hashable, list[SentMessage]] = {}
         self.passed: set[tuple[Hashable, bool]] = set()
         """Kinds of messages that the server passed on, to the sender (True) or to others (False)."""
+        self.heard: float | None = None
+        """When the newest push of a server's own match, which ends without a notice, arrived; None elsewhere."""
 
 
 class Exchange:
@@ -323,6 +328,9 @@ class Exchange:
 
     def _explained(self, message: SentMessage, member: ChannelMember, now: float) -> bool:
         if now - message.at < IN_FLIGHT or message.sender.broke(message.at):
+            return True
+        heard = member.channel.heard
+        if heard is not None and message.at > heard - _SLOWEST_TICK:
             return True
         own = message.sender is member
         return message.kind is not None and (message.kind, own) not in member.channel.passed
