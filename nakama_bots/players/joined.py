@@ -327,7 +327,7 @@ class Joined:
         )
         if message is not None:
             self._sample(arrived - message.at, message.late)
-            if message.sender is self._member:
+            if self.paced and message.sender is self._member:
                 self.player.calls.sample(names.INPUT_TO_ECHO, arrived - message.at)
         return message
 

@@ -62,6 +62,7 @@ def test_rooms_count_their_own_messages(player: MakePlayer) -> None:
         two.say({})
     # Each heard one of the two.
     assert heard.counts["chat_received"] == 2
+    assert "input_to_echo" not in heard.samples  # which is of a match
 
 
 def test_joining_twice_shows_no_self(player: MakePlayer) -> None:

@@ -211,13 +211,17 @@ def test_equal_messages_of_several_senders_are_told_apart_by_the_reported_sender
         exchange.send(sender, "same", at, to=To.LEARNED, kind=7)
     # The server's own match passes them on to the others only.
     found = [exchange.receive(a, "same", 13.0, sender, by_sender=True) for sender in ("user 2", "user 1")]
+    assert exchange.settled(a) is False  # b and c wait for its message
+    exchange.receive(b, "same", 13.0, "user 0", by_sender=True)
+    exchange.receive(c, "same", 13.0, "user 0", by_sender=True)
+    assert exchange.settled(a)  # its own will not come
     assert [one.sender for one in found if one] == [c, b]
     assert exchange.receive(a, "same", 13.1, "user 1", by_sender=True) is None
     exchange.leave(a, 20.0)
     assert ends(a.tally) == {"expected": 3, "received": 2, "unknown": 1, "duplicated": 1}
     # A match that reports no sender: in order.
     assert (one := exchange.receive(b, "same", 21.0, by_sender=True)) is not None
-    assert one.sender is a
+    assert one.sender is b
 
 
 def test_what_is_sent_to_a_match_that_the_server_has_ended_cannot_be_judged() -> None:

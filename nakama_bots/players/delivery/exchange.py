@@ -16,7 +16,7 @@ arrive is ``lost``.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
@@ -134,7 +134,7 @@ class DeliveryChannel:
         self.passed: set[tuple[Hashable, bool]] = set()
         """Kinds of messages that the server passed on, to the sender (True) or to others (False)."""
         self.heard: float | None = None
-        """When the newest push of a server's own match, which ends without a notice, arrived; None elsewhere."""
+        """Time of the newest push of a server's own match, which ends without a notice; None elsewhere."""
 
 
 class Exchange:
@@ -298,22 +298,19 @@ class Exchange:
 
     def settled(self, member: ChannelMember) -> bool:
         """True if nothing is in flight to ``member``, or from it to connected players."""
+        passed = member.channel.passed
         return not any(
             one is member or message.sender is member
-            for message in self._open(member.channel)
+            for queue in member.channel.messages.values()
+            for message in queue
             for one in message.waiting
             if one.away_since is None
+            and (message.kind is None or (message.kind, message.sender is one) in passed)
         )
 
     def _waiting_for(self, member: ChannelMember) -> list[SentMessage]:
         queues = member.channel.messages.values()
         return [one for queue in queues for one in queue if member in one.waiting]
-
-    def _open(self, channel: DeliveryChannel) -> Iterator[SentMessage]:
-        for queue in channel.messages.values():
-            for message in queue:
-                if message.kind is None or any(kind == message.kind for kind, _ in channel.passed):
-                    yield message
 
     def _settle(self, message: SentMessage, member: ChannelMember, now: float) -> None:
         """Judge why it has not arrived."""
