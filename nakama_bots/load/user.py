@@ -22,7 +22,7 @@ from nakama_bots.load.run_registry import run_of
 from nakama_bots.players.behaviours.behaviour import BehaviourError
 from nakama_bots.players.delivery.codecs import Codec, exact
 from nakama_bots.players.pacing import pace
-from nakama_bots.players.player import Player, checked_op_codes
+from nakama_bots.players.player import Player
 
 if TYPE_CHECKING:
     from nakama_bots.settings.resolve import Settings
@@ -76,7 +76,7 @@ class NakamaUser(User):
         self.settings: Settings = self._nakama.settings
         self.player: Player = self._nakama.new_player(type(self).__name__, self.must_do)
         self.player.delivery, self.player.allow_reconnect = self.delivery, self.allow_reconnect
-        self.player.op_codes = checked_op_codes(self.op_codes)
+        self.player.op_codes = self.op_codes
         self.tasks = _all_guarded(tuple(type(self).tasks))
         self._choices: list[Any] = self.tasks
         self._once = False

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from locust.env import Environment
 
+from nakama_bots.errors import ConfigError
 from nakama_bots.load.process.exits import stop_with
+from nakama_bots.players.delivery.codecs import Codec
 from nakama_bots.results.record.purposes import Purpose
+
+MOST_OP_CODES: Final = 20
+"""Each adds a row to every report."""
 
 
 def select_user_classes(environment: Environment, options: Namespace) -> None:
@@ -16,10 +22,31 @@ def select_user_classes(environment: Environment, options: Namespace) -> None:
     _drop_by_name_only(environment, options)
     _drop_untagged(environment, options)
     for user_class in environment.user_classes:
-        given = getattr(user_class, "must_do", ())
-        if not isinstance(given, tuple | list) or not all(isinstance(name, str) and name for name in given):
-            accepted = 'a tuple of names, such as ("matches_joined",)'
-            stop_with(f"{user_class.__name__}.must_do: {given!r} cannot be used; accepted: {accepted}")
+        for name, is_accepted, accepted in _CHECKS:
+            given = getattr(user_class, name, None)
+            if given is not None and not is_accepted(given):
+                stop_with(str(ConfigError(f"{user_class.__name__}.{name}", given, accepted)))
+
+
+def _are_names(given: Any) -> bool:
+    return isinstance(given, tuple | list) and all(isinstance(name, str) and name for name in given)
+
+
+def _name_op_codes(given: Any) -> bool:
+    return (
+        isinstance(given, Mapping)
+        and len(given) <= MOST_OP_CODES
+        and all(isinstance(op_code, int) for op_code in given)
+        and _are_names(list(given.values()))
+    )
+
+
+_CHECKS: Final = (
+    ("must_do", _are_names, 'a tuple of names, such as ("matches_joined",)'),
+    ("op_codes", _name_op_codes, f'names of at most {MOST_OP_CODES} op codes, such as {{1: "swim"}}'),
+    ("delivery", lambda given: isinstance(given, Codec), 'exact(), json_field("_nb"), keyed(..) or stamped()'),
+)
+"""Attributes of a user class that an author may set: name, check, and what is accepted."""
 
 
 def purposes(user_classes: Iterable[type]) -> list[Purpose]:

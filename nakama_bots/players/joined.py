@@ -132,6 +132,8 @@ class Joined:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
+            if kind is None and self.player.lost is not None:
+                self.player.recover()
             if kind is None and self.player.connected:
                 self.settle()
                 self._done()

@@ -17,7 +17,6 @@ from nakama_bots.backoff import Backoff
 from nakama_bots.errors import (
     AlreadyExists,
     CallError,
-    ConfigError,
     ConnectionClosed,
     HandshakeRefused,
     PermissionDenied,
@@ -25,8 +24,9 @@ from nakama_bots.errors import (
 )
 from nakama_bots.ledger import Ledger
 from nakama_bots.net.arrival import TcpPath
-from nakama_bots.observer import Observer
+from nakama_bots.observer import FinishedCall, Observer
 from nakama_bots.players.acting import Acts
+from nakama_bots.players.acts.idle import HOLD
 from nakama_bots.players.behaviours.driver import Watchdog
 from nakama_bots.players.bound import BoundClient
 from nakama_bots.players.delivery.codecs import Codec, Exact
@@ -51,7 +51,6 @@ log = logging.getLogger(__name__)
 
 STALL: Final = 5.0
 """Seconds that a hook of a behaviour may take."""
-MOST_OP_CODES: Final = 20
 _RECOVERY: Final = Backoff(attempts=5, first=0.5, most=8.0)
 _UNAUTHORIZED: Final = 401
 QUEUE_FULL: Final = "session outgoing queue full"
@@ -323,11 +322,14 @@ class Player(Acts):
     def recover(self) -> None:
         """Reconnect after the connection has ended if ``allow_reconnect`` is set; else raise how it ended.
 
-        Up to five attempts, with growing, jittered pauses; the last failure is raised.
+        Up to five attempts, with growing, jittered pauses; the last failure is raised. Without
+        ``allow_reconnect`` the end is reported as a failed ``WS hold``: no call may have waited for an answer.
         """
         cause = self.lost or ConnectionClosed(1006, "not connected")
         if not self.allow_reconnect:
-            raise cause
+            error = cause.for_call(HOLD, 0.0)
+            self.calls.call(FinishedCall("WS", HOLD, perf_counter(), 0.0, 0, error))
+            raise error
         for wait in _RECOVERY.waits():
             gevent.sleep(wait)
             try:
@@ -428,13 +430,6 @@ class _Heard:
     event: str
     tap: Tap
     remove: Callable[[], Any] = lambda: None
-
-
-def checked_op_codes(op_codes: Mapping[int, str]) -> Mapping[int, str]:
-    """``op_codes`` unchanged; ``ConfigError`` for too many, as each adds a row to every report."""
-    if len(op_codes) > MOST_OP_CODES:
-        raise ConfigError("op_codes", len(op_codes), f"names of at most {MOST_OP_CODES} op codes")
-    return op_codes
 
 
 @lru_cache(maxsize=4096)

@@ -24,7 +24,8 @@ FILES = {
     "empty.toml": "",
     "text.json": "{}",
     "own.py": "from locust import task\nfrom nakama_bots.load import NakamaUser\n\n"
-    "class Fisher(NakamaUser):\n    @task\n    def fish(self):\n        raise ValueError('my own mistake')\n",
+    "class Fisher(NakamaUser):\n    @task\n    def fish(self):\n        raise ValueError('my own mistake')\n\n"
+    "class Coder(Fisher):\n    by_name_only = True\n    op_codes = {n: str(n) for n in range(21)}\n",
 }
 
 COMMANDS: list[tuple[str, str]] = [
@@ -79,6 +80,7 @@ RUNS: list[tuple[str, str]] = [
     ("-u -1", "a whole number from 0"),
     ("--host {url}/v2", "without /v2"),
     ("Fischer", "did you mean Fisher?"),
+    ("Coder", "names of at most 20 op codes"),
     ("--nakama-load stagees:5/10s", "did you mean stages?"),
     ("--nakama-gate metric.toml", "p95 <= 50 ms"),
     ("--tags deep", "leaves no task to run"),

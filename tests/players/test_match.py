@@ -264,6 +264,19 @@ def test_server_gone_in_the_middle(player: MakePlayer, doomed: EmulatorProcess) 
     # No leave is tried on a dead socket.
     assert heard.outcomes("WS", "match_leave") == []
     assert heard.counts["matches_played"] == 0
+    assert heard.outcomes("WS", "hold") == ["ConnectionClosed"]
+
+
+def test_a_connection_that_ends_unnoticed_fails_the_visit(player: MakePlayer, doomed: EmulatorProcess) -> None:
+    bot, heard = player(url=doomed.url)
+
+    def look_on() -> None:
+        with bot.create_match() as match:
+            kill(doomed)
+            match.wait(lambda: False, LONG)
+
+    failure(ConnectionClosed, look_on)
+    assert heard.outcomes("WS", "hold") == ["ConnectionClosed"]
 
 
 def test_join_that_is_refused(player: MakePlayer) -> None:

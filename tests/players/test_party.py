@@ -83,9 +83,14 @@ def test_a_ticket_that_nobody_matches_is_removed(player: MakePlayer) -> None:
 
 def test_nobody_waits_on_a_dead_socket(player: MakePlayer, doomed: EmulatorProcess) -> None:
     bot, _ = player(url=doomed.url)
-    with bot.lead_party(2) as party:
-        waiting = gevent.spawn(failure, ConnectionClosed, party.meet, 2, LONG)
-        gevent.sleep(0)
-        kill(doomed)
-        waiting.get()
+    party = bot.lead_party(2)
+
+    def visit() -> None:
+        with party:
+            waiting = gevent.spawn(failure, ConnectionClosed, party.meet, 2, LONG)
+            gevent.sleep(0)
+            kill(doomed)
+            waiting.get()
+
+    failure(ConnectionClosed, visit)
     assert isinstance(party, Party)
