@@ -13,8 +13,7 @@ from time import time
 
 import gevent
 
-from nakama_bots import NakamaUser, constant, tag, task
-from nakama_bots.errors import MatchJoinRejected
+from nakama_bots import MatchJoinRejected, NakamaUser, constant, tag, task
 
 EVERY = 5.0
 STAY = 2.0

@@ -11,6 +11,8 @@ import bound_client
 import pytest
 
 import nakama_bots
+from nakama_bots import errors
+from nakama_bots.errors import CallError
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,6 +54,10 @@ NAMES = (
 
 def test_the_front_door() -> None:
     assert set(NAMES) <= set(dir(nakama_bots))
+    calls = {
+        name for name, kind in vars(errors).items() if isinstance(kind, type) and issubclass(kind, CallError)
+    }
+    assert calls <= set(dir(nakama_bots))
     assert nakama_bots.__version__ == version("nakama_bots")
     found = python(
         "import sys, nakama_bots\n"
