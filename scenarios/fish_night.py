@@ -32,6 +32,8 @@ class FishNight(NakamaUser):
     """Plays one evening after the other."""
 
     by_name_only = True
+    must_do = ("matches_joined",)
+    must_do_hint = "run a multiple of three users"
     op_codes = {SWIM: "swim"}
     wait_time = between(60, 90)
 

@@ -31,7 +31,7 @@ class LeaderboardRace(NakamaUser):
     def race(self) -> None:
         """Submit a score, and read the records around it."""
         api = self.player.api
-        api.write_leaderboard_record(RACE, {"score": str(self.score())})
+        api.write_leaderboard_record(RACE, score=str(self.score()))
         api.list_leaderboard_records_around_owner(RACE, self.player.user_id, limit=AROUND)
 
     @tag("leaderboard", "rest")

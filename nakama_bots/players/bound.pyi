@@ -448,20 +448,29 @@ class BoundClient:
     ) -> wire.ValidateSubscriptionResponse:
         """Validate a subscription of Google Play."""
     def write_leaderboard_record(
-        self, leaderboard_id: str, request: WriteLeaderboardRecordRequestLeaderboardRecordWrite[Any]
+        self,
+        leaderboard_id: str,
+        request: WriteLeaderboardRecordRequestLeaderboardRecordWrite[Any] | None = None,
+        **fields: Unpack[WriteLeaderboardRecordRequestLeaderboardRecordWrite[Any]],
     ) -> LeaderboardRecord[Any, int]:
-        """Write a score, and get the record that then stands there.
+        """Write a score, in an object or by field (``score=5``), and return the current record.
 
         ``PermissionDenied``: only the server's runtime may write.
         """
     def write_storage_objects(self, objects: Sequence[WriteStorageObject[Json]]) -> StorageObjectAcks:
         """Write ``objects``, all or none; the acks hold the new versions."""
     def write_tournament_record(
-        self, tournament_id: str, request: WriteTournamentRecordRequestTournamentRecordWrite[Any]
+        self,
+        tournament_id: str,
+        request: WriteTournamentRecordRequestTournamentRecordWrite[Any] | None = None,
+        **fields: Unpack[WriteTournamentRecordRequestTournamentRecordWrite[Any]],
     ) -> LeaderboardRecord[Any, int]:
-        """Write a score, and get the record that then stands there: the old one when no attempt was left."""
+        """Write a score, in an object or by field; returns the record, the old one if no attempt was left."""
     def write_tournament_record2(
-        self, tournament_id: str, request: WriteTournamentRecordRequestTournamentRecordWrite[Any]
+        self,
+        tournament_id: str,
+        request: WriteTournamentRecordRequestTournamentRecordWrite[Any] | None = None,
+        **fields: Unpack[WriteTournamentRecordRequestTournamentRecordWrite[Any]],
     ) -> LeaderboardRecord[Any, int]:
         """``write_tournament_record`` with POST."""
 

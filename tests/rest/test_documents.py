@@ -67,7 +67,7 @@ def test_documents_go_out_as_texts_and_texts_as_they_are() -> None:
         session, [{"collection": "c", "key": "k", "value": {"a": 1}}, {"key": "l", "value": '{"b": 2}'}]
     )
     rig.client.write_leaderboard_record(session, "b", {"score": 2**62, "metadata": {"level": 1}})
-    rig.client.write_tournament_record(session, "t", {"score": "3"})
+    rig.client.write_tournament_record(session, "t", score="3")
     rig.client.add_friends(session, ["u"], metadata={"from": "lobby"})
     assert [sent.body for sent in rig.transport.sent] == [
         {"objects": [{"collection": "c", "key": "k", "value": '{"a":1}'}, {"key": "l", "value": '{"b": 2}'}]},

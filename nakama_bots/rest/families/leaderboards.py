@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, Unpack
 
 from nakama_bots.rest.caller import A, Family
 from nakama_bots.rest.documents import with_text
@@ -62,13 +62,16 @@ class LeaderboardsFamily(Family[A], Generic[A, D, N]):
         self,
         session: A,
         leaderboard_id: str,
-        request: WriteLeaderboardRecordRequestLeaderboardRecordWrite[D],
+        request: WriteLeaderboardRecordRequestLeaderboardRecordWrite[D] | None = None,
+        **fields: Unpack[WriteLeaderboardRecordRequestLeaderboardRecordWrite[D]],
     ) -> LeaderboardRecord[D, N]:
-        """Write a score, and get the record that then stands there.
+        """Write a score, in an object or by field (``score=5``), and return the current record.
 
         ``PermissionDenied``: only the server's runtime may write.
         """
-        return self._by_token(WRITE, session, (leaderboard_id,), body=with_text(request, "metadata"))
+        return self._by_token(
+            WRITE, session, (leaderboard_id,), body=with_text({**(request or {}), **fields}, "metadata")
+        )
 
     def delete_leaderboard_record(self, session: A, leaderboard_id: str) -> Empty:
         """Delete the user's own record; no error without one."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final, Generic
+from typing import Any, Final, Generic, Unpack
 
 from nakama_bots.rest.caller import A, Family
 from nakama_bots.rest.documents import with_text
@@ -89,19 +89,25 @@ class TournamentsFamily(Family[A], Generic[A, D, N]):
         self,
         session: A,
         tournament_id: str,
-        request: WriteTournamentRecordRequestTournamentRecordWrite[D],
+        request: WriteTournamentRecordRequestTournamentRecordWrite[D] | None = None,
+        **fields: Unpack[WriteTournamentRecordRequestTournamentRecordWrite[D]],
     ) -> LeaderboardRecord[D, N]:
-        """Write a score, and get the record that then stands there: the old one when no attempt was left."""
-        return self._by_token(WRITE, session, (tournament_id,), body=with_text(request, "metadata"))
+        """Write a score, in an object or by field; returns the record, the old one if no attempt was left."""
+        return self._by_token(
+            WRITE, session, (tournament_id,), body=with_text({**(request or {}), **fields}, "metadata")
+        )
 
     def write_tournament_record2(
         self,
         session: A,
         tournament_id: str,
-        request: WriteTournamentRecordRequestTournamentRecordWrite[D],
+        request: WriteTournamentRecordRequestTournamentRecordWrite[D] | None = None,
+        **fields: Unpack[WriteTournamentRecordRequestTournamentRecordWrite[D]],
     ) -> LeaderboardRecord[D, N]:
         """``write_tournament_record`` with POST."""
-        return self._by_token(WRITE_POST, session, (tournament_id,), body=with_text(request, "metadata"))
+        return self._by_token(
+            WRITE_POST, session, (tournament_id,), body=with_text({**(request or {}), **fields}, "metadata")
+        )
 
     def delete_tournament_record(self, session: A, tournament_id: str) -> Empty:
         """Delete the user's own record; no error without one.
