@@ -316,7 +316,7 @@ class Joined:
         self, key: Hashable, now: float, late: float, to: To, kind: Hashable | None = None,
         users: Iterable[str] = (),
     ) -> None:  # fmt: skip
-        if self._member is not None:
+        if self._member is not None and self._member.away_since is None:  # else the server drops it
             self._exchange.send(self._member, key, now, to=to, late=late, kind=kind, users=users)
 
     def _arrived(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -483,3 +484,41 @@ def test_every_tick_is_sent_or_missed(rate: float, ticks: int, delays: list[floa
         assert tick.planned == 1000.0 + tick.number / rate
         sent += 1
     assert sent + missed == ticks
+
+
+KICKS = """
+local M = {}
+function M.match_init() return {}, 20, "" end
+function M.match_join_attempt(_, _, _, state) return state, true end
+function M.match_join(_, _, _, state) return state end
+function M.match_leave(_, _, _, state) return state end
+function M.match_loop(_, dispatcher, _, state, messages)
+  for _, m in ipairs(messages) do
+    dispatcher.broadcast_message(m.op_code, m.data, nil, m.sender)
+    if m.op_code == 9 then dispatcher.match_kick({m.sender}) end
+  end
+  return state
+end
+function M.match_terminate(_, _, _, state) return state end
+function M.match_signal(_, _, _, state) return state end
+local nk = require("nakama")
+nk.register_rpc(function() return nk.match_create("kicks", {}) end, "kicks")
+return M
+"""
+
+
+def test_a_player_that_the_server_removes_loses_nothing(player: MakePlayer, tmp_path: Path) -> None:
+    (tmp_path / "kicks.lua").write_text(KICKS)
+    with EmulatorProcess.start(extra=("--module", str(tmp_path))) as emulator:
+        (a, mine), (b, theirs) = player(url=emulator.url), player(url=emulator.url)
+        match_id = a.socket.rpc("kicks")["payload"]
+        with a.join_match(match_id) as first, b.join_match(match_id, players=2) as second:
+            assert first.wait(lambda: len(first.presences) == 2, LONG)
+            second.send(9, b"out")
+            assert first.wait(lambda: len(first.presences) == 1, LONG)
+            second.send(1, b"dropped")
+            first.send(1, b"not for the other")
+            first.send(1, b"again")
+            mine.until("match_received", 3)
+    assert mine.delivery() == {"expected": 3, "received": 3}
+    assert theirs.delivery() == {"expected": 3, "received": 1, "missed": 2}

@@ -115,6 +115,17 @@ class Match(Place):
         if self._codec.to is None:
             self._to = To.OTHERS if self._relayed else To.LEARNED
         self._enter(match["match_id"], [*match.get("presences", ()), match["self"]])
+        if self._member is not None:
+            self._member.session_id = match["self"]["session_id"]
+
+    def _on_presence(self, event: Any, arrived: float) -> None:
+        super()._on_presence(event, arrived)
+        if self._member is not None and not self._relayed:
+            # The server removes a player from its own match without a notice to that player.
+            left = {one["session_id"] for one in event.get("leaves", ())}
+            for member in self._member.channel.members:
+                if member.session_id in left:
+                    self._exchange.away(member, arrived)
 
     def _rejoin(self) -> None:
         socket = self.player.socket

@@ -84,6 +84,8 @@ class ChannelMember:
     tally: DeliveryTally
     listens: bool = True
     """True if it receives; otherwise it only sends."""
+    session_id: str = ""
+    """Of its connection, where a server may remove it from the channel."""
     waiting: int = 0
     away_since: float | None = None
     breaks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_BREAKS))
@@ -197,7 +199,7 @@ class Exchange:
             self._channels.pop(channel.key, None)
 
     def away(self, member: ChannelMember, now: float) -> None:
-        """Its connection has ended; it is still present."""
+        """Its connection has ended, or the server has removed it; it may come back."""
         if member.away_since is None:
             member.away_since = now
 
