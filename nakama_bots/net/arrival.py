@@ -53,7 +53,7 @@ class TcpPath(NamedTuple):
 
 
 def tcp_path(sock: Any) -> TcpPath | None:
-    """The ``TcpPath`` of an open socket; None where the kernel does not tell."""
+    """The ``TcpPath`` of an open socket; None if the kernel has none."""
     try:
         info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_SIZE)
         rtt, retransmits = _RTT_AND_RETRANSMITS.unpack(info)

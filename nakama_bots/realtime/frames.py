@@ -191,7 +191,7 @@ class FrameReader:
         return frames
 
     def _head(self, data: bytes, start: int, size: int) -> tuple[int, int, bytes] | None:
-        """Size, start and mask of the payload whose head goes on at ``start``; None: incomplete or wrong."""
+        """Size, start and mask of the payload whose head continues at ``start``; None: incomplete or wrong."""
         masks = 4 if self._from_client else 0
         if (size > 127) != self._from_client:
             self._fail(

@@ -124,7 +124,7 @@ def _user_class(path: Path) -> Any:
 
 
 def _played(kind: Any, settings: Settings, number: int) -> tuple[list[_OutcomesHeard], list[str]]:
-    """One round of every role, each by a player of its own."""
+    """One round of every role, each played by a separate player."""
     assert settings.target is not None
     world = World(settings.target, settings.credentials, settings.timeouts, settings.network, NullObserver())
     seed = random.getrandbits(32)

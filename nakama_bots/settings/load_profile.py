@@ -235,7 +235,7 @@ def _named(path: KeyPath) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """``default`` None: it has to be given. ``unit`` follows a number where a profile is written."""
+    """``default`` None: it is required. ``unit`` follows a number in the text of a profile."""
 
     kind: Kind
     default: Any = None

@@ -12,7 +12,7 @@ Locales: TypeAlias = tuple[tuple[str, float], ...]
 
 DEFAULT: Final[Locales] = (("en_US", 1.0),)
 DEFAULT_TEXT: Final = "en_US"
-ACCEPTED: Final = "locales with a weight each where it is not 1, as en_US or en_US:3,de_DE,pt_BR:0.5"
+ACCEPTED: Final = "locales, each with its weight if that is not 1, such as en_US or en_US:3,de_DE,pt_BR:0.5"
 
 
 def parse(text: str, *, name: str = "locales") -> Locales:

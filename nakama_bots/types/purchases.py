@@ -51,7 +51,7 @@ class ValidatePurchaseResponse(TypedDict, total=False):
 
 
 class ValidatedSubscription(TypedDict, total=False):
-    """A subscription; ``active`` stands there only when true. The provider's texts are its own."""
+    """A subscription; ``active`` is only present when true. The provider's texts are passed on."""
 
     user_id: str
     product_id: str

@@ -101,7 +101,7 @@ class PartyDataSend(TypedDict, total=False):
 
 
 class RealtimeParty(TypedDict, total=False):
-    """Reply to ``party_create``, and a push to who comes in, without ``label`` and ``hidden``."""
+    """Reply to ``party_create``, and a push to a user who joins, without ``label`` and ``hidden``."""
 
     party_id: Required[str]
     open: bool

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 
 class ApiSession(TypedDict, total=False):
-    """The answer to an authentication or a refresh; ``created`` stands there only when true."""
+    """The answer to an authentication or a refresh; ``created`` is only present when true."""
 
     created: bool
     token: str

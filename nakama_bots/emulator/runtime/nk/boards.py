@@ -304,7 +304,7 @@ class LeaderboardFunctions(BoardFunctions):
         metadata: Table | None = None,
         operator: str | None = None,
     ) -> JsonObject:
-        """Write a score: the record that is there now. ``operator``: instead of the board's."""
+        """Write a score; returns the current record. ``operator``: instead of the board's."""
         name, owner = text(1, id, _LEADERBOARD), identifier(2, owner_id, OWNER)
         if optional_integer(4, score) < 0:
             raise ArgumentError(4, "expects score to be >= 0")

@@ -215,7 +215,7 @@ class TournamentFunctions(BoardFunctions):
         metadata: Table | None = None,
         operator: str | None = None,
     ) -> JsonObject:
-        """Write a score: the record that is there now. ``operator``: instead of the tournament's."""
+        """Write a score; returns the current record. ``operator``: instead of the tournament's."""
         name, owner = text(1, id, _TOURNAMENT), identifier(2, owner_id, PLAYER)
         written = self._score(owner, username, score, subscore, metadata, operator)
         doing = "error writing tournament record"
