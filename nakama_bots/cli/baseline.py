@@ -12,7 +12,6 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.results.compare.profile import baseline_of, read_profile, write_baseline
 from nakama_bots.settings.values import text_that
 
-HELP: Final = "save a run as a baseline: a small file to commit, which later runs are compared with"
 _NAME: Final = text_that(
     re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*").fullmatch, "letters, digits, '_', '.' and '-'"
 )
@@ -21,7 +20,7 @@ _FOLDER: Final = Path("reports/baselines")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="promote")
-    promote = actions.add_parser("promote", help=HELP, description=HELP)
+    promote = actions.add_parser("promote", help="save a run as a baseline")
     promote.add_argument("run_folder", metavar="RUN", type=Path, help="the folder of a run")
     promote.add_argument(
         "--name",

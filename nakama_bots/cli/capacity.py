@@ -7,7 +7,6 @@ import shlex
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 
@@ -34,8 +33,6 @@ from nakama_bots.results.show.report.files import write_report
 from nakama_bots.results.show.text import WIDTH as LINE
 from nakama_bots.results.summary import Summary
 from nakama_bots.settings.values import whole
-
-HELP: Final = "find the number of players that a server can hold, by trial runs that a gate judges"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

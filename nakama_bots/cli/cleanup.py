@@ -24,7 +24,6 @@ from nakama_bots.rest.transports.transport import GeventTransport
 from nakama_bots.settings import guard, options, values
 from nakama_bots.settings.table import BY_NAME
 
-HELP: Final = "list the accounts that bots with a prefix have created, and their groups; --delete deletes them"
 SETTINGS: Final = (
     "server_key", "seed", "connect_timeout", "request_timeout", "tls_ca", "tls_insecure",
     "allowed_hosts", "confirm_target",

@@ -36,8 +36,6 @@ from nakama_bots.results.compare.profile import NothingToCompare, read_profile
 from nakama_bots.results.files import json_text
 from nakama_bots.settings.values import duration, whole
 
-HELP: Final = "compare a run with its baselines: regressed, improved, same or too noisy, name by name"
-
 _PLAN: Final = (
     ("rounds", whole(pairs.FEWEST, 1000), "pairs of blocks"),
     ("block", duration(), "seconds per block"),

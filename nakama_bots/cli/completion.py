@@ -7,7 +7,6 @@ from typing import Final
 
 from nakama_bots.exit_codes import ExitCode
 
-HELP: Final = 'print a completion script, for example: eval "$(nakama-bots completion bash)"'
 SHELLS: Final = ("bash", "zsh", "tcsh")
 
 

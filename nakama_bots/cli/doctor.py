@@ -24,9 +24,6 @@ from nakama_bots.players.player import World
 from nakama_bots.settings import options
 from nakama_bots.settings.values import duration
 
-HELP: Final = (
-    "check a server: name, TLS, keys, login, socket, matchmaker, match, clock; and say how to fix each failure"
-)
 SETTINGS: Final = (
     "server_key", "http_key", "connect_timeout", "request_timeout", "matchmaker_timeout",
     "tls_ca", "tls_insecure",

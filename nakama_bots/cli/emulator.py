@@ -16,8 +16,6 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.settings.resolve import read_secret
 from nakama_bots.settings.values import TEXT, Kind, duration, file_of, number, whole
 
-HELP: Final = "run a stand-in for a Nakama server (its behaviour only, not its speed or durability)"
-
 
 def _fault(text: str) -> faults.Fault:
     try:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
 
 from nakama_bots.cli.inputs import argument
 from nakama_bots.errors import file_errors
 from nakama_bots.results.run_folder import read_timeline, read_traces
 from nakama_bots.results.traces.explain import SHOWN, ServerLog, explain
 from nakama_bots.settings.values import whole
-
-HELP: Final = "explain the slowest calls of a run that was started with --nakama-traces"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

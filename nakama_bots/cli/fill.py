@@ -20,7 +20,6 @@ from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import URL_FORM, Target
 from nakama_bots.settings.values import TEXT, Kind, duration, number, whole
 
-HELP: Final = "keep lobbies filled with bots, which make room for humans"
 SETTINGS: Final = (
     "server_key", "id_prefix", "seed", "connect_timeout", "request_timeout", "tls_ca",
     "tls_insecure", "allowed_hosts", "confirm_target", "max_users", "emulator_module",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
 
 from nakama_bots.results.gate.gate_file import read_gate
 from nakama_bots.results.gate.rules import Gate, evaluate_all
@@ -19,8 +18,6 @@ from nakama_bots.results.run_folder import (
 )
 from nakama_bots.results.show.outputs import tell_ci, write_outputs
 from nakama_bots.results.show.text import verdict_lines
-
-HELP: Final = "judge a finished run by a gate file; exit code 0 passed, 3 failed, 4 invalid, 5 nothing answered"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

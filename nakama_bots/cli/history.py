@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
 
 from nakama_bots.cli.inputs import argument, write_text
 from nakama_bots.errors import ConfigError
@@ -13,8 +12,6 @@ from nakama_bots.results.compare.history import entry_of, figures_of, open_store
 from nakama_bots.results.run_folder import read_summary
 from nakama_bots.results.show.history import history_page, history_text
 from nakama_bots.settings.values import whole
-
-HELP: Final = "add runs to a history, and show each figure over the last runs with the points where it changed"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

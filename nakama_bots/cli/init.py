@@ -6,14 +6,9 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Final
 
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.scaffold import CI, guess_ci, start_project
-
-HELP: Final = (
-    "set up a load test in this repository: locustfile, scenario, settings, gate, CI and compose files"
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

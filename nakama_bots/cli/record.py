@@ -27,7 +27,6 @@ from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import URL_FORM
 from nakama_bots.settings.values import Kind, duration, file_of
 
-HELP: Final = "record a game client's session through a proxy, and write it as a scenario"
 SETTINGS: Final = (
     "server_key", "http_key", "connect_timeout", "request_timeout", "matchmaker_timeout", "tls_ca",
     "tls_insecure",

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Final
 
 from nakama_bots.cli.inputs import write_text
 from nakama_bots.results.compare.compare import compare
 from nakama_bots.results.compare.profile import read_profile
 from nakama_bots.results.show.report.files import labels, read_run
 from nakama_bots.results.show.report.page import render
-
-HELP: Final = "write the HTML report of a run, or of several side by side, as one file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,14 +10,11 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.bundled import copy_scenario, find_scenario, scenarios
 
-HELP: Final = "list the bundled scenarios, print the path of one, or copy one to edit it"
 ACTIONS: Final = ("list", "path", "copy")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = (
-        f'{HELP}. Run one without a copy: locust -f "$(nakama-bots scenarios path duel)" --headless'
-    )
+    parser.epilog = 'Run one without a copy: locust -f "$(nakama-bots scenarios path duel)" --headless'
     parser.add_argument("action", choices=ACTIONS, nargs="?", default="list", help="what to do (%(default)s)")
     parser.add_argument("name", metavar="NAME", nargs="?", help="name of the scenario, for path and copy")
     parser.add_argument(

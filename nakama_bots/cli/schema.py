@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Final
 
 from nakama_bots.results.json_schema import FILES, as_text
-
-HELP: Final = "print the JSON Schema of a file that a run writes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,7 +12,6 @@ from typing import Final
 from nakama_bots.settings.resolve import CONFIG_FLAG, CONFIG_VARIABLE
 from nakama_bots.settings.table import SETTINGS, Setting
 
-HELP: Final = "list the settings of a Locust run: flag, environment variable, default, what is accepted"
 _WIDTH: Final = 100
 
 
