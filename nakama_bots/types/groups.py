@@ -71,17 +71,6 @@ class UserGroupList(TypedDict, Generic[D], total=False):
     cursor: str
 
 
-class CreateGroupRequest(TypedDict, total=False):
-    """A new group: 100 members at most and closed where nothing else is said."""
-
-    name: str
-    description: str
-    lang_tag: str
-    avatar_url: str
-    open: bool
-    max_count: int
-
-
 class UpdateGroupRequest(TypedDict, total=False):
     """Only the fields that are present change. The group's id stands in the path, not here."""
 
@@ -90,3 +79,9 @@ class UpdateGroupRequest(TypedDict, total=False):
     lang_tag: str
     avatar_url: str
     open: bool
+
+
+class CreateGroupRequest(UpdateGroupRequest, total=False):
+    """A new group: 100 members at most and closed where nothing else is said."""
+
+    max_count: int

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Generic, TypedDict
 
 from nakama_bots.types.common import D, N, Timestamp
-from nakama_bots.types.leaderboards import ApiOperator, LeaderboardRecord
+from nakama_bots.types.leaderboards import (
+    LeaderboardRecordList,
+    WriteLeaderboardRecordRequestLeaderboardRecordWrite,
+)
 
 
 class Tournament(TypedDict, Generic[D], total=False):
@@ -43,20 +46,11 @@ class TournamentList(TypedDict, Generic[D], total=False):
     cursor: str
 
 
-class TournamentRecordList(TypedDict, Generic[D, N], total=False):
-    """A page of ``records`` by rank, and the ``owner_records`` that were asked for by id."""
-
-    records: list[LeaderboardRecord[D, N]]
-    owner_records: list[LeaderboardRecord[D, N]]
-    next_cursor: str
-    prev_cursor: str
-    rank_count: N
+class TournamentRecordList(LeaderboardRecordList[D, N], total=False):
+    """A page of records, as of a leaderboard."""
 
 
-class WriteTournamentRecordRequestTournamentRecordWrite(TypedDict, Generic[D], total=False):
-    """A score to write; scores are int64. ``operator`` overrides the tournament's own."""
-
-    score: int | str
-    subscore: int | str
-    metadata: D
-    operator: ApiOperator
+class WriteTournamentRecordRequestTournamentRecordWrite(
+    WriteLeaderboardRecordRequestLeaderboardRecordWrite[D], total=False
+):
+    """A score to write, as to a leaderboard."""
