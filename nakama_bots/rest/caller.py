@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final, Generic, NoReturn, TypeVar
 
 import orjson
@@ -125,26 +126,17 @@ class Caller:
         self._observer.call(FinishedCall(route.method, route.template, started, elapsed, size, None, waited))
         return result
 
-    def _send(
-        self,
-        route: Route[T],
-        path: str,
-        headers: Mapping[str, str],
-        content: bytes | None,
-        timeouts: Timeouts,
-    ) -> Response:
-        return self.transport.send(self._target, route.method, path, headers, content, timeouts)
-
     def _send_again(
         self, retry: Retry, route: Route[T], path: str, headers: Mapping[str, str], content: bytes | None
     ) -> Response:
         """Send, wait and send again while it fails, all within the one deadline of the operation."""
         deadline = Deadline.after(time.monotonic(), self._timeouts.request)
         timeouts = self._timeouts
+        send = partial(self.transport.send, self._target, route.method, path, headers, content)
         for wait in retry.waits():
             failure: CallError | None = None
             try:
-                response = self._send(route, path, headers, content, timeouts)
+                response = send(timeouts)
             except RETRIED_ERRORS as error:
                 failure = error
             else:
@@ -158,7 +150,7 @@ class Caller:
             self._observer.count(RETRIED)
             self.transport.pause(wait)
             timeouts = replace(timeouts, request=deadline.left(time.monotonic()) or _SOON)
-        return self._send(route, path, headers, content, timeouts)
+        return send(timeouts)
 
     def refuse(self, route: Route[T], started: float, error: CallError, cause: CallError | None) -> NoReturn:
         """Report and raise ``error`` for a call that could not be sent."""

@@ -1,13 +1,12 @@
-"""One row an operation: HTTP method, path template, authorization, and the type of the answer."""
+"""One row an operation: HTTP method, path template, and the type of the answer."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Generic, TypeAlias, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from nakama_bots.rest.transports.seam import IDEMPOTENT
 
@@ -22,19 +21,10 @@ _PARAMETER = re.compile(r"\{(\w+)\}")
 _NOT_A_SEGMENT = frozenset(("", ".", ".."))
 
 
-class Auth(Enum):
-    """What goes into the ``Authorization`` header of an operation."""
-
-    NONE = "none"
-    BASIC = "server key"
-    BEARER = "session token"
-    HTTP_KEY = "runtime http key"
-
-
 # Not slotted: Python 3.11 cannot make Route[...](...) of a frozen, slotted and generic dataclass.
 @dataclass(frozen=True)
 class Route(Generic[T]):
-    """An operation ``method template`` whose answer is a ``T``: ``Route[Account]("GET", "/v2/account", ...)``.
+    """An operation ``method template`` whose answer is a ``T``: ``Route[Account]("GET", "/v2/account")``.
 
     ``template`` holds parameters in braces. It is the name of the operation in statistics, never a path with
     the parameters filled in. ``repeatable`` says whether calling twice does what calling once does; None: as
@@ -43,7 +33,6 @@ class Route(Generic[T]):
 
     method: str
     template: str
-    auth: Auth
     repeatable: bool | None = None
     parameters: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _texts: tuple[str, ...] = field(init=False, repr=False, compare=False)
@@ -80,18 +69,11 @@ class Route(Generic[T]):
 
 
 def encode_query(query: Query) -> str:
-    """``a=1&ids=x&ids=y``; keys are written as they are, values percent-encoded."""
-    parts: list[str] = []
-    for key, value in query.items():
-        if value is None:
-            continue
-        if isinstance(value, bool):
-            # Before int: a bool is one, and the server reads true and false.
-            parts.append(f"{key}={'true' if value else 'false'}")
-        elif isinstance(value, str):
-            parts.append(f"{key}={quote(value, safe='')}")
-        elif isinstance(value, int):
-            parts.append(f"{key}={value}")
-        else:
-            parts.extend(f"{key}={quote(item, safe='')}" for item in value)
-    return "&".join(parts)
+    """``a=1&ids=x&ids=y``, percent-encoded."""
+    # The server reads true and false.
+    given = {
+        key: str(value).lower() if isinstance(value, bool) else value
+        for key, value in query.items()
+        if value is not None
+    }
+    return urlencode(given, doseq=True, quote_via=quote, safe="")

@@ -11,14 +11,14 @@ from typing import Any, Final
 from nakama_bots.errors import CallError, NotFound, SessionExpired, Unauthenticated
 from nakama_bots.rest.caller import Family, R, T, basic, same
 from nakama_bots.rest.families.authentication import to_session
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.session import Session
 from nakama_bots.types import session as wire
 from nakama_bots.types.common import Empty
 
-REFRESH: Final = Route[wire.ApiSession]("POST", "/v2/account/session/refresh", Auth.BASIC)
+REFRESH: Final = Route[wire.ApiSession]("POST", "/v2/account/session/refresh")
 _ACCOUNT: Final = "/v2/account"
-LOGOUT: Final = Route[Empty]("POST", "/v2/session/logout", Auth.BEARER)
+LOGOUT: Final = Route[Empty]("POST", "/v2/session/logout")
 
 
 @dataclass(slots=True)

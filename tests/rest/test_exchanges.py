@@ -18,7 +18,7 @@ from nakama_bots.errors import ProtocolError, RestError
 from nakama_bots.rest.caller import Caller, same
 from nakama_bots.rest.client import Client, NakamaApi
 from nakama_bots.rest.documents import READERS, read_document
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.rest.transports.transport import Response
 from nakama_bots.session import Session
 from nakama_bots.settings.target import Credentials, Target
@@ -123,7 +123,7 @@ def test_every_described_operation_has_a_method_a_route_and_its_parameters() -> 
         UNDESCRIBED.values()
     )
     assert rows == wanted
-    assert len(routes()) == len(wanted) + 2, "RPC has two rows more: with an http key"
+    assert len(routes()) == len(wanted)
     for op in ALL:
         assert callable(getattr(NakamaApi, snake(op), None)), op
 
@@ -132,7 +132,7 @@ def test_every_recorded_answer_is_an_object_a_typed_error_or_a_protocol_error() 
     """Also those to requests that no typed call can make."""
     read = 0
     for exchange in RECORDED:
-        route = Route[Any](exchange.method, exchange.template, Auth.NONE)
+        route = Route[Any](exchange.method, exchange.template)
         caller = Caller(TARGET, played(exchange))
         if exchange.status == 200 and isinstance(exchange.answer, dict):
             assert caller.call(route, same, None, exchange.path) == exchange.answer
@@ -172,17 +172,7 @@ def test_the_raw_client_sends_what_was_recorded_and_reads_the_answer(exchange: E
     assert (sent.method, parts.path) == (exchange.method, quoted(exchange.path))
     assert sorted(parse_qsl(parts.query, keep_blank_values=True)) == sorted(exchange.query)
     assert sent.headers.get("Authorization", "") == authorization_sent(exchange)
-    assert SCHEMES[sent.headers.get("Authorization", "").partition(" ")[0]] & {
-        row.auth for row in routes() if (row.method, row.template) == (exchange.method, row_template(exchange))
-    }
     assert sent.body == exchange.body
-
-
-SCHEMES = {"": {Auth.NONE}, "Basic": {Auth.BASIC, Auth.HTTP_KEY}, "Bearer": {Auth.BEARER}}
-
-
-def row_template(exchange: Exchange) -> str:
-    return template_of(exchange.template)
 
 
 def quoted(path: str) -> str:

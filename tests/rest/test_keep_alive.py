@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
-from nakama_bots.rest.transports.idle_reaper import IdleReaper
+from nakama_bots.rest.transports.gevent_transport import IdleReaper
 from nakama_bots.rest.transports.transport import GeventTransport, Response, Transport
 from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
 from nakama_bots.settings.target import Timeouts

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nakama_bots.rest.families import health
-from nakama_bots.rest.route import Auth, Route, encode_query
+from nakama_bots.rest.route import Route, encode_query
 
 from .exchanges import routes
 
-ROW = Route[object]("GET", "/v2/group/{group_id}/user/{user_id}", Auth.BEARER)
+ROW = Route[object]("GET", "/v2/group/{group_id}/user/{user_id}")
 # A lone surrogate is no text: it has no UTF-8 form.
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 
@@ -55,10 +55,10 @@ def test_a_wrong_number_of_values_is_refused() -> None:
 
 def test_rows_are_unique_and_absolute() -> None:
     rows = routes()
-    assert len({(row.method, row.template, row.auth) for row in rows}) == len(rows)
+    assert len({(row.method, row.template) for row in rows}) == len(rows)
     assert all(urlsplit(row.template).path == row.template for row in rows)
     assert ROW.parameters == ("group_id", "user_id")
-    assert Route[object]("GET", "/healthcheck", Auth.NONE) == health.CHECK
+    assert Route[object]("GET", "/healthcheck") == health.CHECK
 
 
 def test_what_may_be_sent_again_is_the_methods_or_the_rows_own() -> None:

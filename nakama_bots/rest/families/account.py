@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Final, Generic, Unpack
 
 from nakama_bots.rest.caller import A, Family, without_none
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.account import Account as AccountObject
 from nakama_bots.types.account import UpdateAccountRequest
 from nakama_bots.types.common import D, Empty
 
-GET: Final = Route[AccountObject[Any]]("GET", "/v2/account", Auth.BEARER)
-UPDATE: Final = Route[Empty]("PUT", "/v2/account", Auth.BEARER)
-DELETE: Final = Route[Empty]("DELETE", "/v2/account", Auth.BEARER)
+GET: Final = Route[AccountObject[Any]]("GET", "/v2/account")
+UPDATE: Final = Route[Empty]("PUT", "/v2/account")
+DELETE: Final = Route[Empty]("DELETE", "/v2/account")
 
 
 class AccountFamily(Family[A], Generic[A, D]):

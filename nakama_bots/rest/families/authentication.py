@@ -7,24 +7,22 @@ from typing import Final, TypeVar
 
 from nakama_bots.errors import ProtocolError
 from nakama_bots.rest.caller import Caller, basic, same
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.session import Session, TokenError
 from nakama_bots.types import authentication as identities
 from nakama_bots.types import session as wire
 
 R = TypeVar("R")
 
-APPLE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/apple", Auth.BASIC)
-CUSTOM: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/custom", Auth.BASIC)
-DEVICE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/device", Auth.BASIC)
-EMAIL: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/email", Auth.BASIC)
-FACEBOOK: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/facebook", Auth.BASIC)
-FACEBOOK_INSTANT_GAME: Final = Route[wire.ApiSession](
-    "POST", "/v2/account/authenticate/facebookinstantgame", Auth.BASIC
-)
-GAME_CENTER: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/gamecenter", Auth.BASIC)
-GOOGLE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/google", Auth.BASIC)
-STEAM: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/steam", Auth.BASIC)
+APPLE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/apple")
+CUSTOM: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/custom")
+DEVICE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/device")
+EMAIL: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/email")
+FACEBOOK: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/facebook")
+FACEBOOK_INSTANT_GAME: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/facebookinstantgame")
+GAME_CENTER: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/gamecenter")
+GOOGLE: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/google")
+STEAM: Final = Route[wire.ApiSession]("POST", "/v2/account/authenticate/steam")
 
 
 class AuthenticationFamily:
@@ -47,8 +45,7 @@ class AuthenticationFamily:
         vars: Mapping[str, str] | None = None,  # noqa: A002
     ) -> Session:
         """Authenticate with an identity token of Sign in with Apple."""
-        body: identities.AccountApple = {"token": token}
-        return self._authenticate(APPLE, body, create, username, vars)
+        return self._authenticate(APPLE, identities.AccountApple(token=token), create, username, vars)
 
     def authenticate_custom(
         self,
@@ -58,8 +55,7 @@ class AuthenticationFamily:
         vars: Mapping[str, str] | None = None,  # noqa: A002
     ) -> Session:
         """Authenticate with an id of 6 to 128 bytes."""
-        body: identities.AccountCustom = {"id": id}
-        return self._authenticate(CUSTOM, body, create, username, vars)
+        return self._authenticate(CUSTOM, identities.AccountCustom(id=id), create, username, vars)
 
     def authenticate_device(
         self,
@@ -69,8 +65,7 @@ class AuthenticationFamily:
         vars: Mapping[str, str] | None = None,  # noqa: A002
     ) -> Session:
         """Authenticate with a device id of 10 to 128 bytes."""
-        body: identities.AccountDevice = {"id": id}
-        return self._authenticate(DEVICE, body, create, username, vars)
+        return self._authenticate(DEVICE, identities.AccountDevice(id=id), create, username, vars)
 
     def authenticate_email(
         self,
@@ -84,8 +79,9 @@ class AuthenticationFamily:
 
         With an empty ``email`` the account is found by ``username``. The server's bcrypt takes some 0.5 s.
         """
-        body: identities.AccountEmail = {"email": email, "password": password}
-        return self._authenticate(EMAIL, body, create, username, vars)
+        return self._authenticate(
+            EMAIL, identities.AccountEmail(email=email, password=password), create, username, vars
+        )
 
     def authenticate_facebook(
         self,
@@ -96,8 +92,9 @@ class AuthenticationFamily:
         vars: Mapping[str, str] | None = None,  # noqa: A002
     ) -> Session:
         """Authenticate with an access token of Facebook."""
-        body: identities.AccountFacebook = {"token": token}
-        return self._authenticate(FACEBOOK, body, create, username, vars, sync)
+        return self._authenticate(
+            FACEBOOK, identities.AccountFacebook(token=token), create, username, vars, sync
+        )
 
     def authenticate_facebook_instant_game(
         self,
@@ -107,8 +104,13 @@ class AuthenticationFamily:
         vars: Mapping[str, str] | None = None,  # noqa: A002
     ) -> Session:
         """Authenticate with what the Instant Games SDK signed."""
-        body: identities.AccountFacebookInstantGame = {"signed_player_info": signed_player_info}
-        return self._authenticate(FACEBOOK_INSTANT_GAME, body, create, username, vars)
+        return self._authenticate(
+            FACEBOOK_INSTANT_GAME,
+            identities.AccountFacebookInstantGame(signed_player_info=signed_player_info),
+            create,
+            username,
+            vars,
+        )
 
     def authenticate_game_center(
         self,
@@ -123,15 +125,20 @@ class AuthenticationFamily:
         vars: Mapping[str, str] | None = None,  # noqa: A002
     ) -> Session:
         """Authenticate with what Game Center signed; ``timestamp`` in Unix seconds."""
-        body: identities.AccountGameCenter = {
-            "player_id": player_id,
-            "bundle_id": bundle_id,
-            "timestamp_seconds": timestamp,
-            "salt": salt,
-            "signature": signature,
-            "public_key_url": public_key_url,
-        }
-        return self._authenticate(GAME_CENTER, body, create, username, vars)
+        return self._authenticate(
+            GAME_CENTER,
+            identities.AccountGameCenter(
+                player_id=player_id,
+                bundle_id=bundle_id,
+                timestamp_seconds=timestamp,
+                salt=salt,
+                signature=signature,
+                public_key_url=public_key_url,
+            ),
+            create,
+            username,
+            vars,
+        )
 
     def authenticate_google(
         self,
@@ -141,8 +148,7 @@ class AuthenticationFamily:
         vars: Mapping[str, str] | None = None,  # noqa: A002
     ) -> Session:
         """Authenticate with an id token of Google."""
-        body: identities.AccountGoogle = {"token": token}
-        return self._authenticate(GOOGLE, body, create, username, vars)
+        return self._authenticate(GOOGLE, identities.AccountGoogle(token=token), create, username, vars)
 
     def authenticate_steam(
         self,
@@ -153,8 +159,7 @@ class AuthenticationFamily:
         vars: Mapping[str, str] | None = None,  # noqa: A002
     ) -> Session:
         """Authenticate with a session ticket of Steam."""
-        body: identities.AccountSteam = {"token": token}
-        return self._authenticate(STEAM, body, create, username, vars, sync)
+        return self._authenticate(STEAM, identities.AccountSteam(token=token), create, username, vars, sync)
 
     def _authenticate(
         self,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any, Final, Generic
 
 from nakama_bots.rest.caller import A, Family
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.channels import ChannelMessageList
 from nakama_bots.types.common import D
 
-LIST_MESSAGES: Final = Route[ChannelMessageList[Any]]("GET", "/v2/channel/{channel_id}", Auth.BEARER)
+LIST_MESSAGES: Final = Route[ChannelMessageList[Any]]("GET", "/v2/channel/{channel_id}")
 
 
 class ChannelsFamily(Family[A], Generic[A, D]):

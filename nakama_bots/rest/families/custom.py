@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from nakama_bots.rest.caller import A, Family, any_value, basic, same
-from nakama_bots.rest.route import Auth, Query, Route, encode_query
+from nakama_bots.rest.route import Query, Route, encode_query
 
 _METHOD: Final = re.compile(r"[A-Z]{1,20}")
 # RFC 3986: a path and its query, percent-encoded; a space or a line break would end up in the request's head.
@@ -66,4 +66,4 @@ def template_of(path: str) -> str:
 @lru_cache(maxsize=256)
 def _route(method: str, name: str) -> Route[Any]:
     # Not sent again after a failure: its effect is unknown.
-    return Route(method, name, Auth.BEARER, repeatable=False)
+    return Route(method, name, repeatable=False)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from nakama_bots.rest.caller import A, Family
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.common import Empty
 from nakama_bots.types.events import ApiEvent
 
-EMIT: Final = Route[Empty]("POST", "/v2/event", Auth.BEARER)
+EMIT: Final = Route[Empty]("POST", "/v2/event")
 
 
 class EventsFamily(Family[A]):

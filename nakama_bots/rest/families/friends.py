@@ -7,18 +7,18 @@ from typing import Any, Final, Generic
 
 from nakama_bots.rest.caller import A, Family
 from nakama_bots.rest.documents import json_text
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.authentication import AccountFacebook, AccountSteam
 from nakama_bots.types.common import D, Empty
 from nakama_bots.types.friends import FriendList, FriendsOfFriendsList
 
-LIST: Final = Route[FriendList[Any]]("GET", "/v2/friend", Auth.BEARER)
-ADD: Final = Route[Empty]("POST", "/v2/friend", Auth.BEARER)
-DELETE: Final = Route[Empty]("DELETE", "/v2/friend", Auth.BEARER)
-BLOCK: Final = Route[Empty]("POST", "/v2/friend/block", Auth.BEARER)
-LIST_OF_FRIENDS: Final = Route[FriendsOfFriendsList[Any]]("GET", "/v2/friend/friends", Auth.BEARER)
-IMPORT_FACEBOOK: Final = Route[Empty]("POST", "/v2/friend/facebook", Auth.BEARER)
-IMPORT_STEAM: Final = Route[Empty]("POST", "/v2/friend/steam", Auth.BEARER)
+LIST: Final = Route[FriendList[Any]]("GET", "/v2/friend")
+ADD: Final = Route[Empty]("POST", "/v2/friend")
+DELETE: Final = Route[Empty]("DELETE", "/v2/friend")
+BLOCK: Final = Route[Empty]("POST", "/v2/friend/block")
+LIST_OF_FRIENDS: Final = Route[FriendsOfFriendsList[Any]]("GET", "/v2/friend/friends")
+IMPORT_FACEBOOK: Final = Route[Empty]("POST", "/v2/friend/facebook")
+IMPORT_STEAM: Final = Route[Empty]("POST", "/v2/friend/steam")
 
 
 class FriendsFamily(Family[A], Generic[A, D]):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, Unpack
 
 from nakama_bots.rest.caller import A, Family, without_none
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.common import D, Empty
 from nakama_bots.types.groups import (
     CreateGroupRequest,
@@ -17,19 +17,19 @@ from nakama_bots.types.groups import (
     UserGroupList,
 )
 
-LIST: Final = Route[GroupList[Any]]("GET", "/v2/group", Auth.BEARER)
-CREATE: Final = Route[Group[Any]]("POST", "/v2/group", Auth.BEARER)
-UPDATE: Final = Route[Empty]("PUT", "/v2/group/{group_id}", Auth.BEARER)
-DELETE: Final = Route[Empty]("DELETE", "/v2/group/{group_id}", Auth.BEARER)
-JOIN: Final = Route[Empty]("POST", "/v2/group/{group_id}/join", Auth.BEARER)
-LEAVE: Final = Route[Empty]("POST", "/v2/group/{group_id}/leave", Auth.BEARER)
-ADD_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/add", Auth.BEARER)
-BAN_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/ban", Auth.BEARER)
-DEMOTE_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/demote", Auth.BEARER)
-KICK_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/kick", Auth.BEARER)
-PROMOTE_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/promote", Auth.BEARER)
-LIST_USERS: Final = Route[GroupUserList[Any]]("GET", "/v2/group/{group_id}/user", Auth.BEARER)
-LIST_OF_USER: Final = Route[UserGroupList[Any]]("GET", "/v2/user/{user_id}/group", Auth.BEARER)
+LIST: Final = Route[GroupList[Any]]("GET", "/v2/group")
+CREATE: Final = Route[Group[Any]]("POST", "/v2/group")
+UPDATE: Final = Route[Empty]("PUT", "/v2/group/{group_id}")
+DELETE: Final = Route[Empty]("DELETE", "/v2/group/{group_id}")
+JOIN: Final = Route[Empty]("POST", "/v2/group/{group_id}/join")
+LEAVE: Final = Route[Empty]("POST", "/v2/group/{group_id}/leave")
+ADD_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/add")
+BAN_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/ban")
+DEMOTE_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/demote")
+KICK_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/kick")
+PROMOTE_USERS: Final = Route[Empty]("POST", "/v2/group/{group_id}/promote")
+LIST_USERS: Final = Route[GroupUserList[Any]]("GET", "/v2/group/{group_id}/user")
+LIST_OF_USER: Final = Route[UserGroupList[Any]]("GET", "/v2/user/{user_id}/group")
 
 
 class GroupsFamily(Family[A], Generic[A, D]):

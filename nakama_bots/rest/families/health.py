@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from nakama_bots.rest.caller import A, Family
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.common import Empty
 
-CHECK: Final = Route[Empty]("GET", "/healthcheck", Auth.NONE)
+CHECK: Final = Route[Empty]("GET", "/healthcheck")
 
 
 class HealthFamily(Family[A]):

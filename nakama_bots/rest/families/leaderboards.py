@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Unpack
 
 from nakama_bots.rest.caller import A, Family
 from nakama_bots.rest.documents import with_text
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.common import D, Empty, N
 from nakama_bots.types.leaderboards import (
     LeaderboardRecord,
@@ -15,12 +15,12 @@ from nakama_bots.types.leaderboards import (
     WriteLeaderboardRecordRequestLeaderboardRecordWrite,
 )
 
-LIST: Final = Route[LeaderboardRecordList[Any, Any]]("GET", "/v2/leaderboard/{leaderboard_id}", Auth.BEARER)
+LIST: Final = Route[LeaderboardRecordList[Any, Any]]("GET", "/v2/leaderboard/{leaderboard_id}")
 LIST_AROUND: Final = Route[LeaderboardRecordList[Any, Any]](
-    "GET", "/v2/leaderboard/{leaderboard_id}/owner/{owner_id}", Auth.BEARER
+    "GET", "/v2/leaderboard/{leaderboard_id}/owner/{owner_id}"
 )
-WRITE: Final = Route[LeaderboardRecord[Any, Any]]("POST", "/v2/leaderboard/{leaderboard_id}", Auth.BEARER)
-DELETE: Final = Route[Empty]("DELETE", "/v2/leaderboard/{leaderboard_id}", Auth.BEARER)
+WRITE: Final = Route[LeaderboardRecord[Any, Any]]("POST", "/v2/leaderboard/{leaderboard_id}")
+DELETE: Final = Route[Empty]("DELETE", "/v2/leaderboard/{leaderboard_id}")
 
 
 class LeaderboardsFamily(Family[A], Generic[A, D, N]):

@@ -5,30 +5,28 @@ from __future__ import annotations
 from typing import Final
 
 from nakama_bots.rest.caller import A, Family
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types import authentication as identities
 from nakama_bots.types.common import Empty
 
-LINK_APPLE: Final = Route[Empty]("POST", "/v2/account/link/apple", Auth.BEARER)
-LINK_CUSTOM: Final = Route[Empty]("POST", "/v2/account/link/custom", Auth.BEARER)
-LINK_DEVICE: Final = Route[Empty]("POST", "/v2/account/link/device", Auth.BEARER)
-LINK_EMAIL: Final = Route[Empty]("POST", "/v2/account/link/email", Auth.BEARER)
-LINK_FACEBOOK: Final = Route[Empty]("POST", "/v2/account/link/facebook", Auth.BEARER)
-LINK_FACEBOOK_INSTANT_GAME: Final = Route[Empty]("POST", "/v2/account/link/facebookinstantgame", Auth.BEARER)
-LINK_GAME_CENTER: Final = Route[Empty]("POST", "/v2/account/link/gamecenter", Auth.BEARER)
-LINK_GOOGLE: Final = Route[Empty]("POST", "/v2/account/link/google", Auth.BEARER)
-LINK_STEAM: Final = Route[Empty]("POST", "/v2/account/link/steam", Auth.BEARER)
-UNLINK_APPLE: Final = Route[Empty]("POST", "/v2/account/unlink/apple", Auth.BEARER)
-UNLINK_CUSTOM: Final = Route[Empty]("POST", "/v2/account/unlink/custom", Auth.BEARER)
-UNLINK_DEVICE: Final = Route[Empty]("POST", "/v2/account/unlink/device", Auth.BEARER)
-UNLINK_EMAIL: Final = Route[Empty]("POST", "/v2/account/unlink/email", Auth.BEARER)
-UNLINK_FACEBOOK: Final = Route[Empty]("POST", "/v2/account/unlink/facebook", Auth.BEARER)
-UNLINK_FACEBOOK_INSTANT_GAME: Final = Route[Empty](
-    "POST", "/v2/account/unlink/facebookinstantgame", Auth.BEARER
-)
-UNLINK_GAME_CENTER: Final = Route[Empty]("POST", "/v2/account/unlink/gamecenter", Auth.BEARER)
-UNLINK_GOOGLE: Final = Route[Empty]("POST", "/v2/account/unlink/google", Auth.BEARER)
-UNLINK_STEAM: Final = Route[Empty]("POST", "/v2/account/unlink/steam", Auth.BEARER)
+LINK_APPLE: Final = Route[Empty]("POST", "/v2/account/link/apple")
+LINK_CUSTOM: Final = Route[Empty]("POST", "/v2/account/link/custom")
+LINK_DEVICE: Final = Route[Empty]("POST", "/v2/account/link/device")
+LINK_EMAIL: Final = Route[Empty]("POST", "/v2/account/link/email")
+LINK_FACEBOOK: Final = Route[Empty]("POST", "/v2/account/link/facebook")
+LINK_FACEBOOK_INSTANT_GAME: Final = Route[Empty]("POST", "/v2/account/link/facebookinstantgame")
+LINK_GAME_CENTER: Final = Route[Empty]("POST", "/v2/account/link/gamecenter")
+LINK_GOOGLE: Final = Route[Empty]("POST", "/v2/account/link/google")
+LINK_STEAM: Final = Route[Empty]("POST", "/v2/account/link/steam")
+UNLINK_APPLE: Final = Route[Empty]("POST", "/v2/account/unlink/apple")
+UNLINK_CUSTOM: Final = Route[Empty]("POST", "/v2/account/unlink/custom")
+UNLINK_DEVICE: Final = Route[Empty]("POST", "/v2/account/unlink/device")
+UNLINK_EMAIL: Final = Route[Empty]("POST", "/v2/account/unlink/email")
+UNLINK_FACEBOOK: Final = Route[Empty]("POST", "/v2/account/unlink/facebook")
+UNLINK_FACEBOOK_INSTANT_GAME: Final = Route[Empty]("POST", "/v2/account/unlink/facebookinstantgame")
+UNLINK_GAME_CENTER: Final = Route[Empty]("POST", "/v2/account/unlink/gamecenter")
+UNLINK_GOOGLE: Final = Route[Empty]("POST", "/v2/account/unlink/google")
+UNLINK_STEAM: Final = Route[Empty]("POST", "/v2/account/unlink/steam")
 
 
 class LinkFamily(Family[A]):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from nakama_bots.rest.caller import A, Family
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.matches import MatchList, MatchmakerStats, PartyList
 
-LIST: Final = Route[MatchList]("GET", "/v2/match", Auth.BEARER)
-STATS: Final = Route[MatchmakerStats]("GET", "/v2/matchmaker/stats", Auth.BEARER)
-LIST_PARTIES: Final = Route[PartyList]("GET", "/v2/party", Auth.BEARER)
+LIST: Final = Route[MatchList]("GET", "/v2/match")
+STATS: Final = Route[MatchmakerStats]("GET", "/v2/matchmaker/stats")
+LIST_PARTIES: Final = Route[PartyList]("GET", "/v2/party")
 
 
 class MatchesFamily(Family[A]):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic
 
 from nakama_bots.rest.caller import A, Family
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.common import D, Empty
 from nakama_bots.types.notifications import NotificationList
 
-LIST: Final = Route[NotificationList[Any]]("GET", "/v2/notification", Auth.BEARER)
-DELETE: Final = Route[Empty]("DELETE", "/v2/notification", Auth.BEARER)
+LIST: Final = Route[NotificationList[Any]]("GET", "/v2/notification")
+DELETE: Final = Route[Empty]("DELETE", "/v2/notification")
 
 
 class NotificationsFamily(Family[A], Generic[A, D]):

@@ -5,28 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from nakama_bots.rest.caller import A, Family, without_none
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types import purchases as wire
 
-APPLE: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/apple", Auth.BEARER)
-FACEBOOK_INSTANT: Final = Route[wire.ValidatePurchaseResponse](
-    "POST", "/v2/iap/purchase/facebookinstant", Auth.BEARER
-)
-GOOGLE: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/google", Auth.BEARER)
-HUAWEI: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/huawei", Auth.BEARER)
-SAMSUNG: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/samsung", Auth.BEARER)
-SUBSCRIPTION_APPLE: Final = Route[wire.ValidateSubscriptionResponse](
-    "POST", "/v2/iap/subscription/apple", Auth.BEARER
-)
-SUBSCRIPTION_GOOGLE: Final = Route[wire.ValidateSubscriptionResponse](
-    "POST", "/v2/iap/subscription/google", Auth.BEARER
-)
-LIST_SUBSCRIPTIONS: Final = Route[wire.SubscriptionList](
-    "POST", "/v2/iap/subscription", Auth.BEARER, repeatable=True
-)
-GET_SUBSCRIPTION: Final = Route[wire.ValidatedSubscription](
-    "GET", "/v2/iap/subscription/{product_id}", Auth.BEARER
-)
+APPLE: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/apple")
+FACEBOOK_INSTANT: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/facebookinstant")
+GOOGLE: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/google")
+HUAWEI: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/huawei")
+SAMSUNG: Final = Route[wire.ValidatePurchaseResponse]("POST", "/v2/iap/purchase/samsung")
+SUBSCRIPTION_APPLE: Final = Route[wire.ValidateSubscriptionResponse]("POST", "/v2/iap/subscription/apple")
+SUBSCRIPTION_GOOGLE: Final = Route[wire.ValidateSubscriptionResponse]("POST", "/v2/iap/subscription/google")
+LIST_SUBSCRIPTIONS: Final = Route[wire.SubscriptionList]("POST", "/v2/iap/subscription", repeatable=True)
+GET_SUBSCRIPTION: Final = Route[wire.ValidatedSubscription]("GET", "/v2/iap/subscription/{product_id}")
 
 
 class Subscriptions(Family[A]):

@@ -9,17 +9,15 @@ import orjson
 
 from nakama_bots.errors import ProtocolError
 from nakama_bots.rest.caller import A, Family, any_value, basic, same
-from nakama_bots.rest.route import Auth, Query, Route
+from nakama_bots.rest.route import Query, Route
 from nakama_bots.types.common import D
 from nakama_bots.types.rpc import Rpc as RpcAnswer
 
 R = TypeVar("R")
 
-CALL: Final = Route[RpcAnswer[Any]]("POST", "/v2/rpc/{id}", Auth.BEARER)
-CALL_HTTP_KEY: Final = Route[RpcAnswer[Any]]("POST", "/v2/rpc/{id}", Auth.HTTP_KEY)
+CALL: Final = Route[RpcAnswer[Any]]("POST", "/v2/rpc/{id}")
 # A function may do anything: no retry, although the method is GET.
-GET: Final = Route[RpcAnswer[Any]]("GET", "/v2/rpc/{id}", Auth.BEARER, repeatable=False)
-GET_HTTP_KEY: Final = Route[RpcAnswer[Any]]("GET", "/v2/rpc/{id}", Auth.HTTP_KEY, repeatable=False)
+GET: Final = Route[RpcAnswer[Any]]("GET", "/v2/rpc/{id}", repeatable=False)
 
 
 class RpcFamily(Family[A], Generic[A, D]):
@@ -72,8 +70,8 @@ class RpcFamily(Family[A], Generic[A, D]):
     ) -> Any:
         """Call function ``id`` as a server would, without a user; otherwise like ``rpc``."""
         if unwrap:
-            return self._unwrapped(CALL_HTTP_KEY, basic(http_key), id, input)
-        return self._by_http_key(CALL_HTTP_KEY, http_key, id, body=_payload(input))
+            return self._unwrapped(CALL, basic(http_key), id, input)
+        return self._by_http_key(CALL, http_key, id, body=_payload(input))
 
     def rpc_func(
         self,
@@ -84,7 +82,7 @@ class RpcFamily(Family[A], Generic[A, D]):
     ) -> RpcAnswer[D]:
         """Call function ``id`` with the text ``body``, as it is; with ``http_key`` the session is not used."""
         if http_key is not None:
-            return self._by_http_key(CALL_HTTP_KEY, http_key, id, body=body)
+            return self._by_http_key(CALL, http_key, id, body=body)
         return self._by_token(CALL, session, (id,), body=body)
 
     def rpc_func2(
@@ -97,7 +95,7 @@ class RpcFamily(Family[A], Generic[A, D]):
         """Call function ``id`` with GET: it finds ``payload`` in its context's query, never as its payload."""
         query = {"payload": payload}
         if http_key is not None:
-            return self._by_http_key(GET_HTTP_KEY, http_key, id, query)
+            return self._by_http_key(GET, http_key, id, query)
         return self._by_token(GET, session, (id,), query)
 
     def call_rpc(

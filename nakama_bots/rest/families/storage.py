@@ -7,7 +7,7 @@ from typing import Any, Final, Generic
 
 from nakama_bots.rest.caller import A, Family
 from nakama_bots.rest.documents import with_text
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.common import D, Empty, Json, JsonText
 from nakama_bots.types.storage import (
     DeleteStorageObjectsRequest,
@@ -19,12 +19,12 @@ from nakama_bots.types.storage import (
     WriteStorageObjectsRequest,
 )
 
-READ: Final = Route[StorageObjects[Any]]("POST", "/v2/storage", Auth.BEARER, repeatable=True)
+READ: Final = Route[StorageObjects[Any]]("POST", "/v2/storage", repeatable=True)
 # A repeated conditional write meets the version that the first one made.
-WRITE: Final = Route[StorageObjectAcks]("PUT", "/v2/storage", Auth.BEARER, repeatable=False)
-DELETE: Final = Route[Empty]("PUT", "/v2/storage/delete", Auth.BEARER, repeatable=False)
-LIST: Final = Route[StorageObjectList[Any]]("GET", "/v2/storage/{collection}", Auth.BEARER)
-LIST_OF_USER: Final = Route[StorageObjectList[Any]]("GET", "/v2/storage/{collection}/{user_id}", Auth.BEARER)
+WRITE: Final = Route[StorageObjectAcks]("PUT", "/v2/storage", repeatable=False)
+DELETE: Final = Route[Empty]("PUT", "/v2/storage/delete", repeatable=False)
+LIST: Final = Route[StorageObjectList[Any]]("GET", "/v2/storage/{collection}")
+LIST_OF_USER: Final = Route[StorageObjectList[Any]]("GET", "/v2/storage/{collection}/{user_id}")
 
 
 class StorageFamily(Family[A], Generic[A, D]):

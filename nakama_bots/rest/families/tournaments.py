@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Unpack
 
 from nakama_bots.rest.caller import A, Family
 from nakama_bots.rest.documents import with_text
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.common import D, Empty, N
 from nakama_bots.types.leaderboards import LeaderboardRecord
 from nakama_bots.types.tournaments import (
@@ -16,20 +16,16 @@ from nakama_bots.types.tournaments import (
     WriteTournamentRecordRequestTournamentRecordWrite,
 )
 
-LIST: Final = Route[TournamentList[Any]]("GET", "/v2/tournament", Auth.BEARER)
-LIST_RECORDS: Final = Route[TournamentRecordList[Any, Any]](
-    "GET", "/v2/tournament/{tournament_id}", Auth.BEARER
-)
+LIST: Final = Route[TournamentList[Any]]("GET", "/v2/tournament")
+LIST_RECORDS: Final = Route[TournamentRecordList[Any, Any]]("GET", "/v2/tournament/{tournament_id}")
 LIST_AROUND: Final = Route[TournamentRecordList[Any, Any]](
-    "GET", "/v2/tournament/{tournament_id}/owner/{owner_id}", Auth.BEARER
+    "GET", "/v2/tournament/{tournament_id}/owner/{owner_id}"
 )
 # Each write counts as an attempt and may increment the score: not idempotent, although the method is.
-WRITE: Final = Route[LeaderboardRecord[Any, Any]](
-    "PUT", "/v2/tournament/{tournament_id}", Auth.BEARER, repeatable=False
-)
-WRITE_POST: Final = Route[LeaderboardRecord[Any, Any]]("POST", "/v2/tournament/{tournament_id}", Auth.BEARER)
-DELETE: Final = Route[Empty]("DELETE", "/v2/tournament/{tournament_id}", Auth.BEARER)
-JOIN: Final = Route[Empty]("POST", "/v2/tournament/{tournament_id}/join", Auth.BEARER)
+WRITE: Final = Route[LeaderboardRecord[Any, Any]]("PUT", "/v2/tournament/{tournament_id}", repeatable=False)
+WRITE_POST: Final = Route[LeaderboardRecord[Any, Any]]("POST", "/v2/tournament/{tournament_id}")
+DELETE: Final = Route[Empty]("DELETE", "/v2/tournament/{tournament_id}")
+JOIN: Final = Route[Empty]("POST", "/v2/tournament/{tournament_id}/join")
 
 
 class TournamentsFamily(Family[A], Generic[A, D, N]):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic
 
 from nakama_bots.rest.caller import A, Family
-from nakama_bots.rest.route import Auth, Route
+from nakama_bots.rest.route import Route
 from nakama_bots.types.common import D
 from nakama_bots.types.users import Users as UsersObject
 
-GET: Final = Route[UsersObject[Any]]("GET", "/v2/user", Auth.BEARER)
+GET: Final = Route[UsersObject[Any]]("GET", "/v2/user")
 
 
 class UsersFamily(Family[A], Generic[A, D]):

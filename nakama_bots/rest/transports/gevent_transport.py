@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Final
@@ -21,13 +22,14 @@ from nakama_bots.net.time_limit import TimeLimit
 from nakama_bots.net.tls_stream import TlsStream
 from nakama_bots.rest.failures import EXCHANGE_ERRORS, closed
 from nakama_bots.rest.transports.answer import HTTPParseError, IncomingAnswer
-from nakama_bots.rest.transports.idle_reaper import IdleReaper, reaper_of_hub
 from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response
 from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target, Timeouts
 
 _READ: Final = 1  # libev's EV_READ
+_REAPER_PERIOD: Final = 5.0
+"""Seconds between two searches for connections that are idle for too long."""
 
 _GEVENT_EXCHANGE: Final[ErrorTable] = (
     (HTTPParseError, lambda text: ProtocolError(f"malformed HTTP answer: {text}")),
@@ -163,7 +165,8 @@ class _Pool:
         self._reaper.watch(self)
 
     def prune(self) -> bool:
-        """``Prunable``: oldest first, as they were kept."""
+        """Close what is idle for too long; True if others are still idle. Called in the hub: must not block."""
+        # Oldest first, as they were kept.
         oldest = self._clock() - IDLE_LIMIT
         while self.idle and self.idle[0].since <= oldest:
             self.idle.pop(0).close()
@@ -176,6 +179,41 @@ class _Pool:
     def close(self) -> None:
         while self.idle:
             self.idle.pop().close()
+
+
+class IdleReaper:
+    """Closes the connections of a hub that have been idle for too long to be used again.
+
+    Each player has its own connection. Without this, thousands of players that are connected and call nothing
+    would each hold one, with its descriptor, for the rest of the run.
+    """
+
+    def __init__(self, period: float = _REAPER_PERIOD) -> None:
+        self._pools: dict[_Pool, None] = {}
+        # Without a reference, so that a program may end while it runs.
+        self._timer: Any = gevent.get_hub().loop.timer(period, repeat=period, ref=False)
+
+    def watch(self, pool: _Pool) -> None:
+        """``pool`` has an idle connection."""
+        if not self._pools:
+            self._timer.start(self._look)
+        self._pools[pool] = None
+
+    def _look(self) -> None:
+        for pool in [pool for pool in self._pools if not pool.prune()]:
+            del self._pools[pool]
+        if not self._pools:
+            self._timer.stop()
+
+
+_reapers: Final[weakref.WeakKeyDictionary[Any, IdleReaper]] = weakref.WeakKeyDictionary()
+
+
+def _reaper_of_hub() -> IdleReaper:
+    hub = gevent.get_hub()
+    if hub not in _reapers:
+        _reapers[hub] = IdleReaper()
+    return _reapers[hub]
 
 
 class GeventTransport:
@@ -197,7 +235,7 @@ class GeventTransport:
         self._network = network
         self._size = size
         self._clock = clock
-        self._reaper = reaper or reaper_of_hub()
+        self._reaper = reaper or _reaper_of_hub()
         self._pools: dict[Target, _Pool] = {}
 
     def send(
