@@ -36,7 +36,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Self, TypedDict, Unpack
 
 # A text of the server is cut to this many characters before anything else is done with it.
 TEXT_LIMIT: Final = 1000
@@ -167,6 +167,11 @@ def _brief(value: object) -> str:
     return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 3] + "..."
 
 
+class _Call(TypedDict, total=False):
+    operation: str
+    elapsed: float
+
+
 class CallError(NakamaError):
     """One operation failed.
 
@@ -210,120 +215,93 @@ class ServerError(CallError):
     """
 
     name: ClassVar[str] = ""
+    """The protocol's name of the code, which is also that of its class: ``INVALID_ARGUMENT``."""
     _suffix = ""
 
-    def __init__(self, code: int, message: str, *, operation: str = "", elapsed: float = 0.0) -> None:
+    def __init_subclass__(cls) -> None:
+        if "name" not in cls.__dict__:
+            cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).upper()
+
+    def __init__(self, code: int, message: str, **call: Unpack[_Call]) -> None:
         self.message = _cut(message, MESSAGE_LIMIT)
         shown = _shown(self.message, MESSAGE_LIMIT)
-        super().__init__(f"{code} {self.name}: {shown}{self._suffix}", operation=operation, elapsed=elapsed)
+        super().__init__(f"{code} {self.name}: {shown}{self._suffix}", **call)
         self.code = code
 
 
 class RestError(ServerError):
     """A REST error body; ``status`` is the HTTP status, ``code`` the gRPC code (-1: the body had none)."""
 
-    def __init__(
-        self, status: int, code: int, message: str, *, operation: str = "", elapsed: float = 0.0
-    ) -> None:
+    name = ""
+
+    def __init__(self, status: int, code: int, message: str, **call: Unpack[_Call]) -> None:
         self._suffix = f" (HTTP {status})"
-        super().__init__(code, message, operation=operation, elapsed=elapsed)
+        super().__init__(code, message, **call)
         self.status = status
 
 
 class Cancelled(RestError):
     """gRPC 1."""
 
-    name = "CANCELLED"
-
 
 class UnknownError(RestError):
     """gRPC 2, HTTP 500."""
-
-    name = "UNKNOWN"
 
 
 class InvalidArgument(RestError):
     """gRPC 3, HTTP 400; Nakama also uses it for storage version conflicts."""
 
-    name = "INVALID_ARGUMENT"
-
 
 class DeadlineExceeded(RestError):
     """gRPC 4, HTTP 504: the server's own deadline, not ours."""
-
-    name = "DEADLINE_EXCEEDED"
 
 
 class NotFound(RestError):
     """gRPC 5, HTTP 404."""
 
-    name = "NOT_FOUND"
-
 
 class AlreadyExists(RestError):
     """gRPC 6, HTTP 409."""
-
-    name = "ALREADY_EXISTS"
 
 
 class PermissionDenied(RestError):
     """gRPC 7, HTTP 403; also banned users."""
 
-    name = "PERMISSION_DENIED"
-
 
 class ResourceExhausted(RestError):
     """gRPC 8, HTTP 429."""
-
-    name = "RESOURCE_EXHAUSTED"
 
 
 class FailedPrecondition(RestError):
     """gRPC 9, HTTP 400."""
 
-    name = "FAILED_PRECONDITION"
-
 
 class Aborted(RestError):
     """gRPC 10, HTTP 409."""
-
-    name = "ABORTED"
 
 
 class OutOfRange(RestError):
     """gRPC 11, HTTP 400."""
 
-    name = "OUT_OF_RANGE"
-
 
 class Unimplemented(RestError):
     """gRPC 12, HTTP 501; also a wrong method on a known path."""
-
-    name = "UNIMPLEMENTED"
 
 
 class InternalError(RestError):
     """gRPC 13, HTTP 500."""
 
-    name = "INTERNAL"
-
 
 class Unavailable(RestError):
     """gRPC 14, HTTP 503."""
-
-    name = "UNAVAILABLE"
 
 
 class DataLoss(RestError):
     """gRPC 15, HTTP 500."""
 
-    name = "DATA_LOSS"
-
 
 class Unauthenticated(RestError):
     """gRPC 16, HTTP 401: wrong server key, or a missing, expired or logged-out token."""
-
-    name = "UNAUTHENTICATED"
 
 
 _REST_ERRORS: tuple[type[RestError], ...] = (
@@ -333,62 +311,48 @@ _REST_ERRORS: tuple[type[RestError], ...] = (
 )  # fmt: skip
 
 
-def rest_error(status: int, code: int, message: str, *, operation: str = "", elapsed: float = 0.0) -> RestError:
+def rest_error(status: int, code: int, message: str, **call: Unpack[_Call]) -> RestError:
     """The typed error of a REST error body; an unknown gRPC code gives a plain ``RestError``."""
     kind = _REST_ERRORS[code - 1] if 1 <= code <= len(_REST_ERRORS) else RestError
-    return kind(status, code, message, operation=operation, elapsed=elapsed)
+    return kind(status, code, message, **call)
 
 
 class RealtimeError(ServerError):
     """An ``error`` envelope on the socket, matched to its request by cid."""
 
+    name = ""
+
 
 class RuntimeException(RealtimeError):
     """Realtime code 0 (omitted on the wire): the server could not do it."""
-
-    name = "RUNTIME_EXCEPTION"
 
 
 class UnrecognizedPayload(RealtimeError):
     """Realtime code 1."""
 
-    name = "UNRECOGNIZED_PAYLOAD"
-
 
 class MissingPayload(RealtimeError):
     """Realtime code 2."""
-
-    name = "MISSING_PAYLOAD"
 
 
 class BadInput(RealtimeError):
     """Realtime code 3."""
 
-    name = "BAD_INPUT"
-
 
 class MatchNotFound(RealtimeError):
     """Realtime code 4."""
-
-    name = "MATCH_NOT_FOUND"
 
 
 class MatchJoinRejected(RealtimeError):
     """Realtime code 5; the message is the match handler's own text."""
 
-    name = "MATCH_JOIN_REJECTED"
-
 
 class RuntimeFunctionNotFound(RealtimeError):
     """Realtime code 6."""
 
-    name = "RUNTIME_FUNCTION_NOT_FOUND"
-
 
 class RuntimeFunctionException(RealtimeError):
     """Realtime code 7."""
-
-    name = "RUNTIME_FUNCTION_EXCEPTION"
 
 
 _REALTIME_ERRORS: tuple[type[RealtimeError], ...] = (
@@ -397,10 +361,10 @@ _REALTIME_ERRORS: tuple[type[RealtimeError], ...] = (
 )  # fmt: skip
 
 
-def realtime_error(code: int, message: str, *, operation: str = "", elapsed: float = 0.0) -> RealtimeError:
+def realtime_error(code: int, message: str, **call: Unpack[_Call]) -> RealtimeError:
     """The typed error of an ``error`` envelope; an unknown code gives a plain ``RealtimeError``."""
     kind = _REALTIME_ERRORS[code] if 0 <= code < len(_REALTIME_ERRORS) else RealtimeError
-    return kind(code, message, operation=operation, elapsed=elapsed)
+    return kind(code, message, **call)
 
 
 class RequestTimeout(CallError):
@@ -426,18 +390,16 @@ class TlsError(ConnectionFailed):
 class HandshakeRefused(ConnectionFailed):
     """The server answered the websocket upgrade with ``status`` instead of 101 (401: the token)."""
 
-    def __init__(self, status: int, text: str, *, operation: str = "", elapsed: float = 0.0) -> None:
-        super().__init__(f"HTTP {status} {text.strip()}".rstrip(), operation=operation, elapsed=elapsed)
+    def __init__(self, status: int, text: str, **call: Unpack[_Call]) -> None:
+        super().__init__(f"HTTP {status} {text.strip()}".rstrip(), **call)
         self.status = status
 
 
 class ConnectionClosed(CallError):
     """The connection ended before the answer: close ``code`` (1006: without a close frame), ``reason``."""
 
-    def __init__(
-        self, code: int = 1006, reason: str = "", *, operation: str = "", elapsed: float = 0.0
-    ) -> None:
-        super().__init__(f"{code} {reason}".rstrip(), operation=operation, elapsed=elapsed)
+    def __init__(self, code: int = 1006, reason: str = "", **call: Unpack[_Call]) -> None:
+        super().__init__(f"{code} {reason}".rstrip(), **call)
         self.code = code
         self.reason = reason
 
@@ -449,10 +411,8 @@ class HeartbeatTimeout(ConnectionClosed):
 class ProtocolError(CallError):
     """The server sent what the protocol does not allow; ``close_code`` is what RFC 6455 has for it."""
 
-    def __init__(
-        self, message: str, close_code: int = 1002, *, operation: str = "", elapsed: float = 0.0
-    ) -> None:
-        super().__init__(message, operation=operation, elapsed=elapsed)
+    def __init__(self, message: str, close_code: int = 1002, **call: Unpack[_Call]) -> None:
+        super().__init__(message, **call)
         self.close_code = close_code
 
 
@@ -462,20 +422,9 @@ class AnswerTooLarge(ProtocolError):
     ``limit`` is the bytes of ``setting``; ``size`` the bytes that the server announced, None where it did not.
     """
 
-    def __init__(
-        self,
-        what: str,
-        limit: int,
-        setting: str,
-        size: int | None = None,
-        *,
-        operation: str = "",
-        elapsed: float = 0.0,
-    ) -> None:
+    def __init__(self, what: str, limit: int, setting: str, size: int | None = None) -> None:
         found = f"{size:,} bytes" if size is not None else f"more than {limit:,} bytes"
-        super().__init__(
-            f"{what}: {found}; the limit {setting} is {limit:,}", 1009, operation=operation, elapsed=elapsed
-        )
+        super().__init__(f"{what}: {found}; the limit {setting} is {limit:,}", 1009)
         self.limit = limit
         self.setting = setting
         self.size = size
@@ -484,10 +433,8 @@ class AnswerTooLarge(ProtocolError):
 class MessageTooBig(CallError):
     """A message was not sent: it has ``size`` bytes, and the server takes at most ``limit``."""
 
-    def __init__(self, size: int, limit: int, *, operation: str = "", elapsed: float = 0.0) -> None:
-        super().__init__(
-            f"message too big: {size:,} of at most {limit:,} bytes", operation=operation, elapsed=elapsed
-        )
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"message too big: {size:,} of at most {limit:,} bytes")
         self.size = size
         self.limit = limit
 

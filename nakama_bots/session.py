@@ -88,12 +88,15 @@ class Session:
     refresh_token: str = field(default="", repr=False)
     created: bool = False
     stale: bool = field(default=False, init=False, repr=False)
-    # Four of the token's claims: a process holds thousands of sessions.
-    _user_id: str = field(init=False, repr=False)
-    _username: str = field(init=False, repr=False)
-    _issued_at: int = field(init=False, repr=False)
-    _expires_at: int = field(init=False, repr=False)
-    _refresh_expires_at: int | None = field(default=None, init=False, repr=False)
+    # Four of the token's claims, not all: a process holds thousands of sessions. Times are Unix seconds.
+    user_id: str = field(init=False, repr=False)
+    username: str = field(init=False, repr=False)
+    """The user's name when the token was issued."""
+    created_at: int = field(init=False, repr=False)
+    """When the user logged in; a refresh keeps it."""
+    expires_at: int = field(init=False, repr=False)
+    refresh_expires_at: int | None = field(default=None, init=False, repr=False)
+    """When the refresh token expires; None without one."""
 
     def __post_init__(self) -> None:
         self.update(self.token, self.refresh_token)
@@ -110,51 +113,26 @@ class Session:
         """
         claims = _claims(token)
         if refresh_token:
-            self._refresh_expires_at = _claims(refresh_token)["exp"]
+            self.refresh_expires_at = _claims(refresh_token)["exp"]
             self.refresh_token = refresh_token
         self.token = token
-        self._user_id, self._username = str(claims.get("uid", "")), str(claims.get("usn", ""))
-        self._issued_at, self._expires_at = _issued(claims), claims["exp"]
+        self.user_id, self.username = str(claims.get("uid", "")), str(claims.get("usn", ""))
+        self.created_at, self.expires_at = _issued(claims), claims["exp"]
         self.stale = False
-
-    @property
-    def user_id(self) -> str:
-        """The user's id; only the token has it."""
-        return self._user_id
-
-    @property
-    def username(self) -> str:
-        """The user's name when the token was issued."""
-        return self._username
 
     @property
     def vars(self) -> Mapping[str, str]:
         """Custom properties given at authentication."""
         return Claims.decode(self.token).vars
 
-    @property
-    def created_at(self) -> int:
-        """Unix seconds of the login; a refresh keeps it."""
-        return self._issued_at
-
-    @property
-    def expires_at(self) -> int:
-        """Unix seconds at which the token expires."""
-        return self._expires_at
-
-    @property
-    def refresh_expires_at(self) -> int | None:
-        """Unix seconds at which the refresh token expires; None without one."""
-        return self._refresh_expires_at
-
     def is_expired(self, now: float) -> bool:
         """Whether the token is expired at ``now`` (Unix seconds)."""
-        return now >= self._expires_at
+        return now >= self.expires_at
 
     def is_refresh_expired(self, now: float) -> bool:
         """Whether the session can no longer be refreshed at ``now`` (Unix seconds)."""
-        return self._refresh_expires_at is None or now >= self._refresh_expires_at
+        return self.refresh_expires_at is None or now >= self.refresh_expires_at
 
     def needs_refresh(self, now: float, margin: float = REFRESH_MARGIN) -> bool:
         """Whether the token expires within ``margin`` seconds of ``now`` and a refresh is still possible."""
-        return now + margin >= self._expires_at and not self.is_refresh_expired(now)
+        return now + margin >= self.expires_at and not self.is_refresh_expired(now)
