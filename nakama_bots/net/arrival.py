@@ -44,6 +44,12 @@ Control = Sequence[tuple[int, int, bytes]]
 Received = tuple[bytes, Control, int, Any]
 """What ``socket.recvmsg`` returns."""
 
+Sizes = Callable[[bytes], list[int]]
+"""Returns the sizes of the whole messages at the beginning of some bytes."""
+
+MOST_APART: Final = 16
+"""Messages that are read apart. More are read at once: each read costs a microsecond."""
+
 
 class TcpPath(NamedTuple):
     """What TCP knows of a connection: its smoothed round trip in seconds, and its retransmitted segments."""
@@ -172,3 +178,22 @@ class ArrivalClock:
 
 CLOCK: Final = ArrivalClock()
 """Of this process."""
+
+
+def read_apart(sock: Any, size: int, sizes: Sizes) -> Sequence[Received]:
+    """Read up to ``size`` bytes in a read for each message, so that each has the stamp of its own arrival.
+
+    One read returns the stamp of the newest segment in it. Where the kernel has kept the segments apart, reads
+    that end with them return a stamp each; it may also have merged them, and then keeps the newest stamp.
+    Reads with one stamp are joined again. Raises what ``recvmsg`` raises.
+    """
+    parts = sizes(sock.recv(size, socket.MSG_PEEK))
+    if not 1 < len(parts) <= MOST_APART:
+        return (sock.recvmsg(size, CONTROL_SIZE),)
+    reads: list[Received] = []
+    for part in parts:
+        read = sock.recvmsg(part, CONTROL_SIZE)
+        if reads and reads[-1][1] == read[1]:
+            read = (reads.pop()[0] + read[0], *read[1:])
+        reads.append(read)
+    return reads

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from time import perf_counter
 from typing import TYPE_CHECKING, Unpack, cast
 
+import orjson
+from gevent.event import Event
+
 from nakama_bots.errors import CallError, ConfigError
-from nakama_bots.players import inbox
-from nakama_bots.players.acts import idle, matchmaking, notifications, party, slow_reader, social, storage
+from nakama_bots.observer import FinishedCall
+from nakama_bots.players.acts import matchmaking, party, slow_reader, social
 from nakama_bots.players.acts.chat import ChatRoom
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.acts.party import Party
 from nakama_bots.players.acts.status import Followed
 from nakama_bots.players.acts.storage import SaveGame
-from nakama_bots.players.inbox import Inbox
+from nakama_bots.players.inbox import PUSH, REFUSED, Inbox, NotRefused, missed
 from nakama_bots.players.rendezvous import PATIENCE, Crew
+from nakama_bots.realtime.handlers import DISCONNECT
 from nakama_bots.types.realtime import ChannelType
 
 if TYPE_CHECKING:
@@ -26,8 +32,13 @@ if TYPE_CHECKING:
     from nakama_bots.session import Session
     from nakama_bots.types.common import Json, JsonText
     from nakama_bots.types.notifications import Notification
-    from nakama_bots.types.realtime import MatchmakerTicket, PartyMatchmakerTicket
-    from nakama_bots.types.storage import StorageObject, StorageObjectAck
+    from nakama_bots.types.realtime import MatchmakerTicket, Notifications, PartyMatchmakerTicket
+    from nakama_bots.types.storage import (
+        ReadStorageObjectId,
+        StorageObject,
+        StorageObjectAck,
+        WriteStorageObject,
+    )
 
 
 class Acts:
@@ -142,23 +153,44 @@ class Acts:
         player = _player(self)
         return player.world.rendezvous.meet(player.scenario, size, timeout, player)
 
-    def passing_through(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def passing_through(self) -> Iterator[None]:
         """Inside, the player has its account; at the end it is deleted, and the next login creates it again.
 
         For what can be done once with an account.
         """
-        return inbox.passing_through(_player(self))
+        player = _player(self)
+        try:
+            yield
+        finally:
+            # First: the server ends the connections of a deleted account, with what is under way on them.
+            player.disconnect()
+            # A failed deletion has been reported; it must not hide what ended the visit.
+            with suppress(CallError):
+                player.client.delete_account(player.session)
+            player.session.stale = True
 
     def listen(self, *pushes: str) -> Inbox:
         """Keep the pushes of these keys until they are taken: ``with player.listen("party") as inbox``."""
         return Inbox(_player(self), pushes)
 
-    def refused(self, *kinds: type[CallError]) -> AbstractContextManager[None]:
+    @contextmanager
+    def refused(self, *kinds: type[CallError]) -> Iterator[None]:
         """Inside, a call must fail with one of ``kinds``: it is counted as ``provoked.refused``, no failure.
 
         The block ends with that call. A call that goes well is a ``NotRefused``.
         """
-        return inbox.refused(_player(self), kinds)
+        calls, started = _player(self).calls, perf_counter()
+        with calls.provoking(REFUSED, *kinds):
+            try:
+                yield
+            except kinds:
+                return
+        elapsed = perf_counter() - started
+        text = f"the call went well; expected: {' or '.join(kind.__name__ for kind in kinds)}"
+        error = NotRefused(text, operation=REFUSED, elapsed=elapsed)
+        calls.call(FinishedCall("BOT", REFUSED, started, elapsed, 0, error))
+        raise error
 
     def neighbours(self, *distances: int) -> list[str]:
         """User ids of the players of this process whose number has the bits of ``distance`` flipped.
@@ -166,18 +198,37 @@ class Acts:
         The relation is mutual. Players that do not exist yet are left out.
         """
         player = _player(self)
-        return social.user_ids(player, [player.identity.neighbour(one) for one in distances])
+        usernames = [player.identity.neighbour(one).username for one in distances]
+        found = player.api.get_users(usernames=usernames) if usernames else {}
+        return [user["id"] for user in found.get("users", ()) if user["id"] != player.user_id]
 
-    def bystanders(self, number: int = 1) -> AbstractContextManager[list[Session]]:
+    @contextmanager
+    def bystanders(self, number: int = 1) -> Iterator[list[Session]]:
         """Create accounts that no player uses; they are deleted at the end.
 
         For calls that need other users: ``with player.bystanders() as others``, then ``others[0].user_id``.
         """
-        return social.bystanders(_player(self), number)
+        player = _player(self)
+        sessions: list[Session] = []
+        try:
+            for _ in range(number):
+                one = player.identity.stranger()
+                sessions.append(
+                    player.client.authenticate_device(one.device_id, username=one.username, vars=one.variables)
+                )
+            yield sessions
+        finally:
+            for session in sessions:
+                # A failed deletion has been reported; it must not hide what ended the block.
+                with suppress(CallError):
+                    player.client.delete_account(session)
 
     def befriend(self, user_id: str) -> int | None:
         """Invite a user or accept its invitation. Returns the resulting ``FriendState``, or None."""
-        return social.befriend(_player(self), user_id)
+        api = _player(self).api
+        api.add_friends(ids=[user_id])
+        friends = api.list_friends(limit=social.MEMBERS).get("friends", ())
+        return next((friend["state"] for friend in friends if friend["user"]["id"] == user_id), None)
 
     def group(self, name: str = "", *, max_count: int = social.MEMBERS) -> JoinedGroup:
         """The group ``name``: joined, or created by the first player, and not left at the end.
@@ -194,16 +245,49 @@ class Acts:
         self, collection: str, key: str, value: Json, version: str = "", **permissions: int
     ) -> StorageObjectAck:
         """Write one storage object, with ``permission_read`` and ``permission_write`` if given."""
-        return storage.save_object(_player(self), collection, key, value, version, permissions)
+        written: WriteStorageObject[Json] = {"collection": collection, "key": key, "value": value}
+        if version:
+            written["version"] = version
+        if "permission_read" in permissions:
+            written["permission_read"] = permissions["permission_read"]
+        if "permission_write" in permissions:
+            written["permission_write"] = permissions["permission_write"]
+        return _player(self).api.write_storage_objects([written])["acks"][0]
 
     def load_object(self, collection: str, key: str, user_id: str | None = None) -> StorageObject[Json]:
         """Read one storage object, of the player or of ``user_id``; empty if it is not there."""
         player = _player(self)
-        return storage.load_object(player, collection, key, player.user_id if user_id is None else user_id)
+        owner = player.user_id if user_id is None else user_id
+        wanted: ReadStorageObjectId = {"collection": collection, "key": key, "user_id": owner}
+        found = player.api.read_storage_objects({"object_ids": [wanted]}).get("objects", ())
+        return found[0] if found else {}
 
     def notify_myself(self, *, persistent: bool) -> Notification[JsonText]:
-        """Make the server's function ``notify_user`` notify the player; timed up to the push."""
-        return notifications.notify_myself(_player(self), persistent=persistent)
+        """Make the server's function ``notify_user`` notify the player, and wait for the push.
+
+        Reported to the observer as ``PUSH notifications``, from the send of the RPC to the read of the push.
+        """
+        player, key, subject = _player(self), "notifications", secrets.token_hex(8)
+        asked = {
+            "user_id": player.user_id, "subject": subject, "content": {"gold": 5}, "code": 1,
+            "persistent": persistent,
+        }  # fmt: skip
+
+        def mine(body: Notifications) -> list[Notification[JsonText]]:
+            return [one for one in body.get("notifications", ()) if one.get("subject") == subject]
+
+        started = perf_counter()
+        failure: CallError | None = None
+        with player.socket.expect(key, lambda body: bool(mine(body))) as push:
+            player.socket.rpc("notify_user", orjson.dumps(asked).decode())
+            try:
+                return mine(push.wait())[0]
+            except CallError as error:
+                failure = error
+                raise
+            finally:
+                elapsed = (push.arrived_at or perf_counter()) - started
+                player.calls.call(FinishedCall(PUSH, key, started, elapsed, push.size, failure, push.waited))
 
     def cancel_ticket(self, ticket: Ticket, after: float) -> bool:
         """Add a matchmaker ticket and remove it after ``after`` seconds. True unless it was matched before."""
@@ -217,8 +301,20 @@ class Acts:
         return [user["presence"]["user_id"] for user in matched.get("users", ())]
 
     def hold(self, seconds: float) -> None:
-        """Keep the socket open for ``seconds``, heartbeats only."""
-        idle.hold(_player(self), seconds)
+        """Keep the socket open for ``seconds``, heartbeats only; counted as ``sockets_held``.
+
+        If the connection ends early, a failed ``WS hold`` is reported to the observer, and raised.
+        """
+        player, lost, started = _player(self), Event(), perf_counter()
+        remove = player.socket.on(DISCONNECT, lambda _: lost.set())
+        try:
+            if player.connected:
+                lost.wait(seconds)
+        finally:
+            remove()
+        if not player.connected:
+            raise missed(player, "hold", started, kind="WS")
+        player.calls.count("sockets_held")
 
     def read_nothing(self, size: int, patience: float) -> None:
         """Request answers of ``size`` bytes without reading them, until the server closes the connection."""

@@ -1,12 +1,10 @@
-"""Pushes that a script waits for, calls that must be refused, and accounts for one visit."""
+"""Pushes that a script waits for."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
 from time import perf_counter
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from gevent.event import Event
@@ -20,11 +18,22 @@ if TYPE_CHECKING:
 MOST: Final = 1000
 """Pushes of a key that are kept; the oldest go first."""
 REFUSED: Final = "refused"
-_PUSH: Final = "PUSH"
+PUSH: Final = "PUSH"
 
 
 class NotRefused(CallError):
     """A call went well that must be refused."""
+
+
+def missed(player: Player, key: str, started: float, text: str = "", kind: str = PUSH) -> CallError:
+    """Report that ``key`` has failed since ``started``, as the connection ended or else by a timeout.
+
+    Returns the error to raise: the one that ended the connection, or ``RequestTimeout`` with ``text``.
+    """
+    elapsed = perf_counter() - started
+    error = (player.lost or RequestTimeout(text)).for_call(key, elapsed)
+    player.calls.call(FinishedCall(kind, key, started, elapsed, 0, error))
+    return error
 
 
 class Inbox:
@@ -45,9 +54,7 @@ class Inbox:
         self._removes.append(self._player.on_lost(self._news.set))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for remove in self._removes:
             remove()
         self._removes.clear()
@@ -67,11 +74,7 @@ class Inbox:
             left = started + timeout - perf_counter()
             if not self._player.connected or left <= 0 or not self._news.wait(left):
                 break
-        elapsed = perf_counter() - started
-        cause = self._player.lost or RequestTimeout(f"no {key} within {timeout:g} s")
-        error = cause.for_call(key, elapsed)
-        self._player.calls.call(FinishedCall(_PUSH, key, started, elapsed, 0, error))
-        raise error
+        raise missed(self._player, key, started, f"no {key} within {timeout:g} s")
 
     def _keeper(self, key: str) -> Callable[[Any, float, int], None]:
         def keep(body: Any, _read_at: float, _size: int) -> None:
@@ -94,33 +97,3 @@ def _has(body: Any, name: str, value: object) -> bool:
     if name in body:
         return str(body[name]) == str(value)
     return any(str(one.get(name, 0)) == str(value) for one in body.get("notifications", ()))
-
-
-@contextmanager
-def passing_through(player: Player) -> Iterator[None]:
-    """See ``Player.passing_through``."""
-    try:
-        yield
-    finally:
-        # First: the server ends the connections of an account that is deleted, with what is under way on them.
-        player.disconnect()
-        # A failed deletion has been reported; it must not hide what ended the visit.
-        with suppress(CallError):
-            player.client.delete_account(player.session)
-        player.session.stale = True
-
-
-@contextmanager
-def refused(player: Player, kinds: Sequence[type[CallError]]) -> Iterator[None]:
-    """See ``Player.refused``."""
-    started = perf_counter()
-    with player.calls.provoking(REFUSED, *kinds):
-        try:
-            yield
-        except tuple(kinds):
-            return
-    wanted = " or ".join(kind.__name__ for kind in kinds)
-    elapsed = perf_counter() - started
-    error = NotRefused(f"the call went well; expected: {wanted}", operation=REFUSED, elapsed=elapsed)
-    player.calls.call(FinishedCall("BOT", REFUSED, started, elapsed, 0, error))
-    raise error

@@ -7,17 +7,16 @@ from contextlib import suppress
 from functools import partial
 from math import isfinite
 from time import perf_counter
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 import gevent
 from gevent.event import Event
 
 from nakama_bots import observer as names
-from nakama_bots.errors import CallError, RequestTimeout
-from nakama_bots.observer import FinishedCall
-from nakama_bots.players.delivery.exchange import FIELDS, ChannelMember, DeliveryTally, SentMessage, To
+from nakama_bots.errors import CallError
+from nakama_bots.players.delivery.exchange import ChannelMember, DeliveryTally, SentMessage, To
 from nakama_bots.players.delivery.stamps import END, STATE, Stamp, StampStream, host
+from nakama_bots.players.inbox import missed
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
@@ -128,9 +127,7 @@ class Joined:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None and self.player.lost is not None:
                 self.player.recover()
@@ -175,12 +172,8 @@ class Joined:
             while any(user in joining for user in presences) and perf_counter() - started < timeout:
                 gevent.sleep(_SOON)
             return
-        elapsed = perf_counter() - started
-        cause = self.player.lost or RequestTimeout(
-            f"fewer than {max(number, len(users))} players within {timeout:g} s"
-        )
-        error = cause.for_call(self.presence_event, elapsed)
-        self.player.calls.call(FinishedCall("PUSH", error.operation, started, elapsed, 0, error))
+        text = f"fewer than {max(number, len(users))} players within {timeout:g} s"
+        error = missed(self.player, self.presence_event, started, text)
         self._deserted()
         raise error
 
@@ -196,7 +189,7 @@ class Joined:
     def report(self) -> None:
         """Report the counts of the deliveries since the last call."""
         observer, tally = self.player.calls, self._tally.take()
-        for name in FIELDS:
+        for name in names.DELIVERY_FIELDS:
             number = getattr(tally, name)
             if number:
                 observer.count(f"{self._total}_{name}", number)

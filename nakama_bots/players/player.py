@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from time import monotonic, perf_counter, time
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import gevent
 
@@ -36,7 +35,8 @@ from nakama_bots.players.pacing import PacedCalls
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.rendezvous import Rendezvous
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
-from nakama_bots.realtime.socket import DISCONNECT, Socket, Tap
+from nakama_bots.realtime.handlers import DISCONNECT, KeptListener
+from nakama_bots.realtime.socket import Socket, Tap
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import GeventTransport, Transport
 from nakama_bots.session import Session
@@ -130,7 +130,7 @@ class Player(Acts):
         self._socket_user = ""
         self.joined: dict[Joined, None] = {}
         """What it has joined: matches, parties, rooms, followed users."""
-        self._taps: dict[_Heard, None] = {}
+        self._taps: dict[KeptListener, None] = {}
         self._on_lost: list[Callable[[], object]] = []
         self._lost_at: float | None = None
         self._gone: Socket | None = None
@@ -140,9 +140,7 @@ class Player(Acts):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -249,7 +247,7 @@ class Player(Acts):
             adapter=self.adapter,
         )
         for heard in self._taps:
-            heard.remove = socket.tap(heard.event, heard.tap)
+            heard.remove = socket.tap(heard.event, heard.call)
         socket.on(DISCONNECT, lambda _: self._went_away(socket))
         self._socket_user = session.user_id
         try:
@@ -262,7 +260,7 @@ class Player(Acts):
 
     def tap(self, event: str, tap: Tap) -> Callable[[], None]:
         """Like ``Socket.tap``, for this connection and all later ones. Returns a function that removes it."""
-        heard = _Heard(event, tap)
+        heard = KeptListener(event, tap)
         if self._socket is not None:
             heard.remove = self._socket.tap(event, tap)
         self._taps[heard] = None
@@ -421,15 +419,6 @@ class Player(Acts):
             self._lost_at = perf_counter()
         for call in list(self._on_lost):
             call()
-
-
-@dataclass(slots=True, eq=False)
-class _Heard:
-    """A tap, and the function that removes it from the newest connection."""
-
-    event: str
-    tap: Tap
-    remove: Callable[[], Any] = lambda: None
 
 
 @lru_cache(maxsize=4096)

@@ -25,13 +25,12 @@ from gevent.event import Event
 
 from nakama_bots import errors
 from nakama_bots.clock import Deadline
-from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control, Received, TcpPath, tcp_path
+from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control, Received, TcpPath, read_apart, tcp_path
 from nakama_bots.net.dial import dial, non_blocking
 from nakama_bots.net.failures import text_of
 from nakama_bots.net.time_limit import TimeLimit
 from nakama_bots.net.tls_stream import TlsStream, record_sizes
 from nakama_bots.realtime import frames
-from nakama_bots.realtime.backlog import read_apart
 from nakama_bots.realtime.handshake import OPERATION, HandshakeStream
 from nakama_bots.settings.network import Limits, Network
 from nakama_bots.settings.target import Target

@@ -9,7 +9,8 @@ from __future__ import annotations
 import base64
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
@@ -36,6 +37,15 @@ T = TypeVar("T")
 On: TypeAlias = Callable[[T], object]
 Remove: TypeAlias = Callable[[], None]
 """Removes the handler."""
+
+
+@dataclass(slots=True, eq=False)
+class KeptListener:
+    """A handler or tap that outlives its connection, and the function that removes it from the newest one."""
+
+    event: str
+    call: Callable[..., object]
+    remove: Remove = lambda: None
 
 
 class FailureLog:
@@ -109,17 +119,13 @@ class PushHandlers(ABC):
 
         def each(body: types.Notifications) -> None:
             for one in body.get("notifications", ()):
-                handler({**one, "content": orjson.loads(one.get("content") or "{}")})
+                handler(_with_content(one))
 
         return self.on("notifications", each)
 
     def on_channel_message(self, handler: On[channels.ApiChannelMessage[Json]]) -> Remove:
         """A chat message (code 0), an update or removal (1, 2) or a group event, with its content decoded."""
-
-        def read(body: types.ChannelMessage) -> None:
-            handler({**body, "content": orjson.loads(body.get("content") or "{}")})
-
-        return self.on("channel_message", read)
+        return self.on("channel_message", lambda body: handler(_with_content(body)))
 
     def on_channel_presence(self, handler: On[types.ChannelPresenceEvent]) -> Remove:
         """Users joined or left a chat channel."""
@@ -127,12 +133,7 @@ class PushHandlers(ABC):
 
     def on_match_data(self, handler: On[types.DecodedMatchData]) -> Remove:
         """Match state, with ``op_code`` and ``data`` decoded."""
-
-        def read(body: types.MatchData) -> None:
-            op_code, data = _payload(body)
-            handler({**body, "op_code": op_code, "data": data})
-
-        return self.on("match_data", read)
+        return self.on("match_data", lambda body: handler(_decoded(body)))
 
     def on_match_presence(self, handler: On[types.MatchPresenceEvent]) -> Remove:
         """Users joined or left a match."""
@@ -156,12 +157,7 @@ class PushHandlers(ABC):
 
     def on_party_data(self, handler: On[types.DecodedPartyData]) -> Remove:
         """Data from another member, with ``op_code`` and ``data`` decoded."""
-
-        def read(body: types.PartyData) -> None:
-            op_code, data = _payload(body)
-            handler({**body, "op_code": op_code, "data": data})
-
-        return self.on("party_data", read)
+        return self.on("party_data", lambda body: handler(_decoded(body)))
 
     def on_party_join_request(self, handler: On[types.PartyJoinRequest]) -> Remove:
         """A user asks to join the party that this user leads."""
@@ -196,5 +192,9 @@ class PushHandlers(ABC):
         return self.on("stream_data", handler)
 
 
-def _payload(body: types.MatchData | types.PartyData) -> tuple[int, bytes]:
-    return int(body.get("op_code", 0)), base64.b64decode(body.get("data", ""))
+def _decoded(body: Mapping[str, Any]) -> Any:
+    return {**body, "op_code": int(body.get("op_code", 0)), "data": base64.b64decode(body.get("data", ""))}
+
+
+def _with_content(body: Mapping[str, Any]) -> Any:
+    return {**body, "content": orjson.loads(body.get("content") or "{}")}

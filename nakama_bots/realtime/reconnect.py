@@ -19,7 +19,7 @@ from nakama_bots.backoff import Backoff
 from nakama_bots.ledger import Ledger
 from nakama_bots.observer import NullObserver, Observer
 from nakama_bots.realtime.api import RealtimeApi
-from nakama_bots.realtime.handlers import DISCONNECT, Handler, PushHandlers, check_event
+from nakama_bots.realtime.handlers import DISCONNECT, Handler, KeptListener, PushHandlers, check_event
 from nakama_bots.realtime.socket import Socket
 from nakama_bots.session import Session
 
@@ -45,17 +45,6 @@ _LEAVES: Final[Mapping[str, str]] = {
     "party_leave": "party_id",
     "party_close": "party_id",
 }
-
-
-class _Listener:
-    """A handler, and the function that removes it from the newest connection."""
-
-    __slots__ = ("event", "handler", "remove")
-
-    def __init__(self, event: str, handler: Handler) -> None:
-        self.event = event
-        self.handler = handler
-        self.remove: Callable[[], None] = lambda: None
 
 
 class ReconnectingSocket(RealtimeApi, PushHandlers):
@@ -91,7 +80,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
         self._socket: Socket | None = None
         self._since = 0.0
         self._past = Ledger()
-        self._listeners: list[_Listener] = []
+        self._listeners: list[KeptListener] = []
         self._status: Mapping[str, object] | None = None
         self._followed: dict[str, None] = {}
         self._joined: dict[str, tuple[str, Mapping[str, object]]] = {}
@@ -166,7 +155,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
     def on(self, event: str, handler: Handler) -> Callable[[], None]:
         """Like ``Socket.on``, for this connection and all later ones."""
         check_event(event)
-        listener = _Listener(event, handler)
+        listener = KeptListener(event, handler)
         self._listeners.append(listener)
         if self._socket is not None:
             listener.remove = self._socket.on(event, handler)
@@ -196,7 +185,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
             # First, so that a blocking handler of the user cannot delay it.
             socket.on(DISCONNECT, lambda _: self._lost(socket))
             for listener in self._listeners:
-                listener.remove = socket.on(listener.event, listener.handler)
+                listener.remove = socket.on(listener.event, listener.call)
             online = self._create_status and self._status is None
             socket.connect(session, create_status=online, lang=self._lang)
             self._restore(socket)

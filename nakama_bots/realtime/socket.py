@@ -28,19 +28,6 @@ from nakama_bots.session import Session
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target, Timeouts
 
-__all__ = [
-    "CLOSE_TIMEOUT",
-    "CONNECT",
-    "DISCONNECT",
-    "MAX_BACKLOG",
-    "MAX_BACKLOG_BYTES",
-    "Expectation",
-    "Handler",
-    "Socket",
-    "Tap",
-    "Where",
-]
-
 log = logging.getLogger(__name__)
 
 MAX_BACKLOG: Final = 10_000

@@ -22,7 +22,8 @@ from gevent.event import AsyncResult, Event
 
 from nakama_bots.errors import CallError, RealtimeError, RestError
 from nakama_bots.realtime.catalog import PUSHES
-from nakama_bots.realtime.socket import DISCONNECT, Socket
+from nakama_bots.realtime.handlers import DISCONNECT
+from nakama_bots.realtime.socket import Socket
 from nakama_bots.rest.client import Client, NakamaApi
 from nakama_bots.rest.transports.transport import Transport
 from nakama_bots.session import Session

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,11 +21,11 @@ STAMPS = st.builds(
 )
 
 
-@given(STAMPS, st.integers(0, 3000))
-def test_stamp_comes_back(stamp: Stamp, size: int) -> None:
-    payload = stamp.pack(size)
-    assert len(payload) == max(size, STAMP_SIZE)
-    assert Stamp.unpack(payload) == stamp
+@given(STAMPS, st.binary(max_size=100))
+def test_stamp_comes_back(stamp: Stamp, rest: bytes) -> None:
+    payload = stamp.pack()
+    assert len(payload) == STAMP_SIZE
+    assert Stamp.unpack(payload + rest) == stamp
 
 
 @given(STAMPS, st.integers(0, STAMP_SIZE - 1))
@@ -115,8 +114,3 @@ def test_unknown_host_is_equal_to_no_other(tmp_path: Path) -> None:
     numbers = {host_number(tmp_path / "none", tmp_path / "none") for _ in range(20)}
     assert len(numbers) > 1
     assert all(0 <= number < 2**32 for number in numbers)
-
-
-@pytest.mark.parametrize("size", [STAMP_SIZE, 64, 2900])
-def test_payload_is_filled_with_zeros(size: int) -> None:
-    assert Stamp(STATE, 1, 2, 3, 4.0).pack(size)[STAMP_SIZE:] == bytes(size - STAMP_SIZE)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from nakama_bots.players.acts.social import user_ids
 from nakama_bots.types.friends import FriendState
 
 from .conftest import MakePlayer
@@ -8,9 +7,9 @@ from .conftest import MakePlayer
 
 def test_friends(player: MakePlayer) -> None:
     (a, _), (b, _) = player(), player()
-    assert user_ids(a, [b.identity, a.identity, a.identity.stranger()]) == [b.user_id]
-    assert user_ids(a, []) == []
-    assert a.neighbours(a.identity.number ^ b.identity.number) == [b.user_id]
+    to_b = a.identity.number ^ b.identity.number
+    assert a.neighbours(to_b, 0, 1 << 19) == [b.user_id], "neither itself nor a player that does not exist"
+    assert a.neighbours() == []
     assert a.befriend(b.user_id) == FriendState.INVITE_SENT
     assert b.befriend(a.user_id) == FriendState.FRIEND
     a.api.delete_friends(ids=[b.user_id])

@@ -16,9 +16,8 @@ import pytest
 import trustme
 from gevent.event import Event
 
-from nakama_bots.net.arrival import CONTROL_SIZE, ArrivalClock, tcp_path
+from nakama_bots.net.arrival import CONTROL_SIZE, MOST_APART, ArrivalClock, read_apart, tcp_path
 from nakama_bots.observer import SHARED_STAMP
-from nakama_bots.realtime.backlog import MOST, read_apart
 from nakama_bots.realtime.frames import frame_sizes
 from nakama_bots.realtime.protocol import RealtimeProtocol
 from nakama_bots.settings.network import Tls
@@ -255,16 +254,16 @@ def test_messages_that_wait_are_read_apart() -> None:
     clock = ArrivalClock()
     with connected() as (one, other):
         assert clock.enable(one)
-        for whole in (messages[:2], messages[:1] * 3, messages[:1] * (MOST + 1)):
+        for whole in (messages[:2], messages[:1] * 3, messages[:1] * (MOST_APART + 1)):
             sent = b"".join(whole)
             other.sendall(sent + messages[2][:9])
             reads = read_apart(one, 65536, frame_sizes)
             left = messages[2][:9]
             # The first part of the next message is read with the rest of it.
-            assert b"".join(data for data, *_ in reads) == (sent if len(whole) <= MOST else sent + left)
+            assert b"".join(data for data, *_ in reads) == (sent if len(whole) <= MOST_APART else sent + left)
             stamps = [control for _, control, *_ in reads]
             assert all(stamp != later for stamp, later in pairwise(stamps))
-            if len(whole) <= MOST:
+            if len(whole) <= MOST_APART:
                 assert one.recv(100) == left
     assert frame_sizes(b"".join(messages)) == [len(message) for message in messages]
     assert frame_sizes(messages[2][:5]) == []

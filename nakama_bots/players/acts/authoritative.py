@@ -5,9 +5,8 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Final
 
-from nakama_bots.errors import RequestTimeout
 from nakama_bots.observer import FinishedCall
-from nakama_bots.players.acts.matchmaking import PUSH
+from nakama_bots.players.inbox import PUSH, missed
 
 if TYPE_CHECKING:
     from nakama_bots.players.acts.match import Match
@@ -50,5 +49,4 @@ def alternate(match: Match, every: float, seconds: float) -> None:
         remove()
     for name, started in sent.values():
         elapsed = perf_counter() - started
-        cause = player.lost or RequestTimeout(f"the message did not come back within {elapsed:.1f} s")
-        player.calls.call(FinishedCall(PUSH, name, started, elapsed, 0, cause.for_call(name, elapsed)))
+        missed(player, name, started, f"the message did not come back within {elapsed:.1f} s")

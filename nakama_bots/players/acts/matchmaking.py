@@ -22,6 +22,7 @@ from nakama_bots.errors import (
     RequestTimeout,
 )
 from nakama_bots.observer import FinishedCall
+from nakama_bots.players.inbox import PUSH
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from nakama_bots.types.realtime import RealtimeMatch as MatchBody
 
 MATCHED: Final = "matchmaker_matched"
-PUSH: Final = "PUSH"
 MATCH_FULL: Final = "match_full"
 _TRIES: Final = 20
 

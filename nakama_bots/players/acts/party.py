@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
-from nakama_bots.errors import Abandoned, ConfigError, RequestTimeout
-from nakama_bots.observer import FinishedCall
+from nakama_bots.errors import Abandoned, ConfigError
 from nakama_bots.players.acts.match import Match
-from nakama_bots.players.acts.matchmaking import MATCHED, PUSH, Ticket, add_ticket, find, joining, ticket_of
+from nakama_bots.players.acts.matchmaking import MATCHED, Ticket, add_ticket, find, joining, ticket_of
 from nakama_bots.players.behaviours.behaviour import State
 from nakama_bots.players.behaviours.seat import payload
 from nakama_bots.players.delivery.exchange import To
+from nakama_bots.players.inbox import missed
 from nakama_bots.players.place import Place
-from nakama_bots.realtime.party import data_text
+from nakama_bots.realtime.api import data_text
 
 if TYPE_CHECKING:
     from nakama_bots.players.acts.matchmaking import Criteria
@@ -87,27 +87,18 @@ class Party(Place):
     def _find(self, ticket: Ticket, timeout: float) -> MatchmakerMatched:
         socket = self.player.socket
         if not self.leads:
-            self._expect(MATCHED, lambda: self._matched is not None, timeout)
+            started = perf_counter()
+            self.wait(lambda: self._matched is not None, timeout)
             matched, self._matched = self._matched, None
-            assert matched is not None
+            if matched is None:
+                raise missed(self.player, MATCHED, started, f"no {MATCHED} within {timeout:g} s")
             return matched
-
         return find(
             self.player,
             lambda: add_ticket(self.player, ticket, self.id)["ticket"],
             lambda own: socket.remove_matchmaker_party(self.id, own),
             timeout,
         )
-
-    def _expect(self, push: str, condition: Callable[[], bool], timeout: float) -> None:
-        """Wait until ``condition`` holds; otherwise a failed ``push`` is reported and raised."""
-        started = perf_counter()
-        if not self.wait(condition, timeout):
-            elapsed = perf_counter() - started
-            cause = self.player.lost or RequestTimeout(f"no {push} within {timeout:g} s")
-            error = cause.for_call(push, elapsed)
-            self.player.calls.call(FinishedCall(PUSH, push, started, elapsed, 0, error))
-            raise error
 
     def _listen(self) -> None:
         super()._listen()

@@ -11,7 +11,7 @@ from gevent.pool import Pool
 
 from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
 from nakama_bots.observer import SLOW_READERS_CLOSED
-from nakama_bots.realtime.socket import DISCONNECT
+from nakama_bots.realtime.handlers import DISCONNECT
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player

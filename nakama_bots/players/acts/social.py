@@ -2,54 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import TracebackType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final, Self
 
-from nakama_bots.errors import AlreadyExists, CallError
+from nakama_bots.errors import AlreadyExists
 
 if TYPE_CHECKING:
-    from nakama_bots.players.identity import Identity
     from nakama_bots.players.player import Player
-    from nakama_bots.session import Session
 
 MEMBERS: Final = 100
 GROUP_EXISTS: Final = "group_exists"
-
-
-def user_ids(player: Player, identities: Iterable[Identity]) -> list[str]:
-    """User ids of the players that have an account, without this player."""
-    names = [identity.username for identity in identities]
-    found = player.api.get_users(usernames=names) if names else {}
-    return [user["id"] for user in found.get("users", ()) if user["id"] != player.user_id]
-
-
-@contextmanager
-def bystanders(player: Player, number: int) -> Iterator[list[Session]]:
-    """See ``Player.bystanders``."""
-    sessions: list[Session] = []
-    try:
-        for _ in range(number):
-            identity = player.identity.stranger()
-            sessions.append(
-                player.client.authenticate_device(
-                    identity.device_id, username=identity.username, vars=identity.variables
-                )
-            )
-        yield sessions
-    finally:
-        for one in sessions:
-            # A failed deletion has been reported; it must not hide what ended the block.
-            with suppress(CallError):
-                player.client.delete_account(one)
-
-
-def befriend(player: Player, user_id: str) -> int | None:
-    """Invite a user or accept its invitation. Returns the resulting ``FriendState``, or None."""
-    player.api.add_friends(ids=[user_id])
-    friends = player.api.list_friends(limit=MEMBERS).get("friends", ())
-    return next((friend["state"] for friend in friends if friend["user"]["id"] == user_id), None)
 
 
 class JoinedGroup:
@@ -68,9 +30,7 @@ class JoinedGroup:
             self.id = self._create(self._player.identity.new_name("group"))
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if not self.name:
             self._player.api.delete_group(self.id)
 

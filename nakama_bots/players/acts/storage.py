@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from nakama_bots.errors import InvalidArgument
 from nakama_bots.types.common import Json
-from nakama_bots.types.storage import (
-    DeleteStorageObjectId,
-    ReadStorageObjectId,
-    StorageObject,
-    StorageObjectAck,
-    WriteStorageObject,
-)
+from nakama_bots.types.storage import DeleteStorageObjectId
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
@@ -33,17 +27,9 @@ class SaveGame:
 
     def load(self) -> Json | None:
         """The saved value; None if nothing is saved yet."""
-        own: ReadStorageObjectId = {
-            "collection": COLLECTION,
-            "key": self._key,
-            "user_id": self._player.session.user_id,
-        }
-        read = self._player.api.read_storage_objects({"object_ids": [own]})
-        for found in read.get("objects", ()):
-            self.version = found.get("version", "")
-            return found.get("value")
-        self.version = ""
-        return None
+        found = self._player.load_object(COLLECTION, self._key)
+        self.version = found.get("version", "")
+        return found.get("value")
 
     def save(self, value: Mapping[str, object]) -> None:
         """Replace the value that was loaded or saved before, or create it.
@@ -75,29 +61,4 @@ class SaveGame:
         self.version = ""
 
     def _write(self, value: Mapping[str, object], version: str) -> str:
-        written: WriteStorageObject[Json] = {"collection": COLLECTION, "key": self._key, "value": dict(value)}
-        if version:
-            written["version"] = version
-        acks = self._player.api.write_storage_objects([written])
-        return acks["acks"][0]["version"]
-
-
-def save_object(
-    player: Player, collection: str, key: str, value: Json, version: str, permissions: Mapping[str, int]
-) -> StorageObjectAck:
-    """See ``Player.save_object``."""
-    written: WriteStorageObject[Json] = {"collection": collection, "key": key, "value": value}
-    if version:
-        written["version"] = version
-    if "permission_read" in permissions:
-        written["permission_read"] = permissions["permission_read"]
-    if "permission_write" in permissions:
-        written["permission_write"] = permissions["permission_write"]
-    return player.api.write_storage_objects([written])["acks"][0]
-
-
-def load_object(player: Player, collection: str, key: str, user_id: str) -> StorageObject[Json]:
-    """See ``Player.load_object``."""
-    wanted: ReadStorageObjectId = {"collection": collection, "key": key, "user_id": user_id}
-    found = player.api.read_storage_objects({"object_ids": [wanted]}).get("objects", ())
-    return found[0] if found else {}
+        return self._player.save_object(COLLECTION, self._key, dict(value), version)["version"]

@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
@@ -194,11 +195,8 @@ class Watchdog:
         self._beat_at = perf_counter()
         self._hub_thread = 0
 
-    def watching(self, driver: Driver) -> _Watched:
-        """Watch ``driver``, as a context manager."""
-        return _Watched(self, driver)
-
-    def add(self, driver: Driver) -> None:
+    @contextmanager
+    def watching(self, driver: Driver) -> Iterator[None]:
         """Watch ``driver``."""
         self._drivers[driver] = None
         if self._beat is None:
@@ -207,13 +205,13 @@ class Watchdog:
             self._beat = gevent.spawn(self._look)
             # A system thread, even where Locust has replaced threads by greenlets.
             monkey.get_original("_thread", "start_new_thread")(self._watch, (self._beat,))
-
-    def remove(self, driver: Driver) -> None:
-        """Stop watching."""
-        self._drivers.pop(driver, None)
-        if not self._drivers and self._beat is not None:
-            beat, self._beat = self._beat, None
-            beat.kill(block=False)
+        try:
+            yield
+        finally:
+            del self._drivers[driver]
+            if not self._drivers and self._beat is not None:
+                beat, self._beat = self._beat, None
+                beat.kill(block=False)
 
     def _look(self) -> None:
         while True:
@@ -240,18 +238,6 @@ class Watchdog:
                     driver.error.logged = True
                     self.report(f"{driver.error.args[0]}; its player {driver.place.player.identity.username} "
                               f"ends when it returns")  # fmt: skip
-
-
-class _Watched:
-    def __init__(self, watchdog: Watchdog, driver: Driver) -> None:
-        self._watchdog = watchdog
-        self._driver = driver
-
-    def __enter__(self) -> None:
-        self._watchdog.add(self._driver)
-
-    def __exit__(self, *_: object) -> None:
-        self._watchdog.remove(self._driver)
 
 
 def _caller(frame: FrameType | None) -> Driver | None:

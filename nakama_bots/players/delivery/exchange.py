@@ -17,9 +17,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Hashable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Final
+
+from nakama_bots.observer import DELIVERY_FIELDS
 
 PATIENCE: Final = 30.0
 """Seconds after which a message counts as not arrived; a later arrival is not counted."""
@@ -45,12 +47,9 @@ class To(Enum):
     LEARNED = "learned"
 
 
-FIELDS: Final = ("expected", "received", "missed", "lost", "unknown", "duplicated", "reordered")
-
-
 @dataclass(slots=True)
 class DeliveryTally:
-    """The deliveries of one receiver. ``duplicated`` and ``reordered`` are not part of the sum."""
+    """The deliveries of one receiver: ``DELIVERY_FIELDS``. The last two are not part of the sum."""
 
     expected: int = 0
     received: int = 0
@@ -60,15 +59,10 @@ class DeliveryTally:
     duplicated: int = 0
     reordered: int = 0
 
-    @property
-    def outstanding(self) -> int:
-        """Expected deliveries that have not ended yet."""
-        return self.expected - self.received - self.missed - self.lost - self.unknown
-
     def take(self) -> DeliveryTally:
         """Return the counts since the last call, and reset them."""
-        taken = DeliveryTally(*(getattr(self, name) for name in FIELDS))
-        for name in FIELDS:
+        taken = replace(self)
+        for name in DELIVERY_FIELDS:
             setattr(self, name, 0)
         return taken
 
@@ -149,11 +143,6 @@ class Exchange:
         """Sender numbers in the stamps of players of this process, for every account used so far."""
         self._channels: dict[Hashable, DeliveryChannel] = {}
         self._order: deque[SentMessage] = deque()
-
-    @property
-    def outstanding(self) -> int:
-        """Number of messages that still wait for a receiver."""
-        return sum(1 for message in self._order if message.waiting)
 
     def join(
         self,

@@ -41,10 +41,9 @@ class Stamp(NamedTuple):
     stamp: float
     late: float = 0.0
 
-    def pack(self, size: int = STAMP_SIZE) -> bytes:
-        """The payload, padded to ``size`` bytes."""
-        head = _STAMP.pack(_MAGIC, self.kind, self.host, self.sender, self.sequence, self.stamp, self.late)
-        return head.ljust(size, b"\0")
+    def pack(self) -> bytes:
+        """The payload."""
+        return _STAMP.pack(_MAGIC, self.kind, self.host, self.sender, self.sequence, self.stamp, self.late)
 
     @classmethod
     def unpack(cls, payload: bytes) -> Stamp | None:
