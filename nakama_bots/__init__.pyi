@@ -68,7 +68,8 @@ from nakama_bots.realtime.socket import Socket
 from nakama_bots.realtime.socket import Socket as DefaultSocket
 from nakama_bots.rest.client import Client, NakamaApi
 from nakama_bots.rest.nakama_rpc import NakamaRpc
-from nakama_bots.rest.transports.transport import GeventTransport, RequestsTransport
+from nakama_bots.rest.transports.gevent_transport import GeventTransport
+from nakama_bots.rest.transports.requests_transport import RequestsTransport
 from nakama_bots.session import Session
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Credentials, Target, Timeouts

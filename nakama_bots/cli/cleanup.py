@@ -20,7 +20,7 @@ from nakama_bots.errors import CallError, ConfigError, Unauthenticated, file_err
 from nakama_bots.exit_codes import ExitCode
 from nakama_bots.ops.cleanup import CONCURRENCY, GONE, AccountSearch, By, Cleaner, CleanupTally
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transports.transport import GeventTransport
+from nakama_bots.rest.transports.gevent_transport import GeventTransport
 from nakama_bots.settings import guard, options, values
 from nakama_bots.settings.table import BY_NAME
 

@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
 
 from nakama_bots.errors import CallError, ConfigError, PermissionDenied
 from nakama_bots.fill.problems import Problems
@@ -16,9 +15,6 @@ from nakama_bots.players.behaviours.driver import Driver, Wait
 from nakama_bots.players.persona import Persona
 from nakama_bots.players.place import Place
 from nakama_bots.players.player import Player
-
-STATES: Final = ("connecting", "joining", "seated", "leaving")
-BANNED: Final[tuple[type[CallError], ...]] = (PermissionDenied,)
 
 
 @dataclass(slots=True)
@@ -53,6 +49,7 @@ class Bot:
         self.player = player
         self.lobby_id = lobby_id
         self.state = "connecting"
+        """Then joining, seated, leaving, gone."""
         self.place: Place | None = None
         """The place where it has a seat."""
         self.user_id = ""
@@ -62,7 +59,8 @@ class Bot:
         self._problems = problems
         self._changed = changed
         self._driver: Driver | None = None
-        self._asked = False
+        self.asked = False
+        """True if it has been asked to leave."""
 
     @property
     def name(self) -> str:
@@ -70,18 +68,13 @@ class Bot:
         return self.player.identity.username
 
     @property
-    def asked(self) -> bool:
-        """Whether it has been asked to leave."""
-        return self._asked
-
-    @property
     def leaving(self) -> bool:
         """Whether it is giving up its seat, or has been asked to."""
-        return self._asked or self.state in ("leaving", "gone")
+        return self.asked or self.state in ("leaving", "gone")
 
     def ask_to_leave(self) -> None:
         """Leave after the current hook; a bot without a seat stops trying to get one."""
-        self._asked = True
+        self.asked = True
         if self._driver is not None:
             self._driver.stop()
 
@@ -115,7 +108,7 @@ class Bot:
                 doing = "leave"
                 self.state = "leaving"
         except BehaviourError as error:
-            self.outcome.behaviour = self._asked = True
+            self.outcome.behaviour = self.asked = True
             if not error.logged:
                 self._problems.say(f"{error.args[0]}; its bot {self.name} ends")
         except CallError as error:
@@ -127,14 +120,14 @@ class Bot:
         outcome = self.outcome
         outcome.error = error
         outcome.connecting = doing == "connect"
-        final = {"connect": BANNED, "join": self._strategy.final}
-        outcome.given_up = isinstance(error, final.get(doing, ()))
-        if not self._asked:
+        final = self._strategy.final if doing == "join" else (PermissionDenied,) if doing == "connect" else ()
+        outcome.given_up = isinstance(error, final)
+        if not self.asked:
             self._problems.note(doing, error, given_up=outcome.given_up)
 
     def _play(self, place: Place) -> None:
         self._driver = Driver(place, self._behaviour)
-        if not self._asked:
+        if not self.asked:
             self._driver.run(partial(_reactions, self.player.persona, place.seat.random))
 
 

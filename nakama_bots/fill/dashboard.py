@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final
 
 import gevent
 from rich.console import Console, Group
@@ -17,7 +17,7 @@ from rich.text import Text
 
 from nakama_bots.errors import safe_text
 from nakama_bots.fill.fleet import Fleet
-from nakama_bots.fill.view import Snapshot, promise_text
+from nakama_bots.fill.view import in_words, line, promise_text
 
 _EVERY: Final = 1.0
 _MOST_PROBLEMS: Final = 6
@@ -30,7 +30,7 @@ def show(fleet: Fleet, log: Callable[[str], None], *, json_lines: bool) -> None:
     if json_lines:
         while True:
             try:
-                print(json.dumps(Snapshot.of(fleet).line(time.time())), flush=True)  # noqa: T201
+                print(json.dumps(line(fleet, time.time())), flush=True)  # noqa: T201
             except BrokenPipeError:
                 # The reader has closed it; the interpreter would try to flush again at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -38,45 +38,33 @@ def show(fleet: Fleet, log: Callable[[str], None], *, json_lines: bool) -> None:
                 return
             gevent.sleep(_EVERY)
     console = Console()
-    if not console.is_terminal:
-        _log_changes(fleet, log)
-    # No separate thread: it would draw while the hub changes the data.
-    with Live(console=console, auto_refresh=False) as live:
-        while True:
-            live.update(_table(Snapshot.of(fleet), console.height), refresh=True)
-            gevent.sleep(_EVERY)
-
-
-def _log_changes(fleet: Fleet, log: Callable[[str], None]) -> NoReturn:
     before = ""
-    while True:
-        text = _state(Snapshot.of(fleet))
+    while not console.is_terminal:
+        text = in_words(fleet)
         if text != before:
             log(text)
             before = text
         gevent.sleep(_EVERY)
+    # No separate thread: it would draw while the hub changes the data.
+    with Live(console=console, auto_refresh=False) as live:
+        while True:
+            live.update(_table(fleet, console.height), refresh=True)
+            gevent.sleep(_EVERY)
 
 
-def _state(snapshot: Snapshot) -> str:
-    """Return lobbies, seats and bots in one line."""
-    states = ", ".join(f"{number} {state}" for state, number in sorted(snapshot.states.items()))
-    seats = ", ".join(f"{number} {by.replace('_', ' ')}" for by, number in snapshot.seats.items())
-    return f"{len(snapshot.lobbies)} lobbies; seats: {seats}; bots: {states or 'none'}"
-
-
-def _table(snapshot: Snapshot, height: int) -> Group:
+def _table(fleet: Fleet, height: int) -> Group:
     """Build the table with the totals first: a small terminal cuts off the last lobbies."""
     numbers = [Column(name, justify="right") for name in ("human", "bot", "other bot", "free")]
     table = Table(Column("lobby", no_wrap=True, overflow="ellipsis"), *numbers)
-    problems = list(snapshot.problems.items())[-_MOST_PROBLEMS:]
-    promise = [] if snapshot.promise is None else [Text(promise_text(snapshot.promise), no_wrap=True)]
+    problems = list(fleet.problems.counts.items())[-_MOST_PROBLEMS:]
+    promise = [] if fleet.promise is None else [Text(promise_text(fleet.promise), no_wrap=True)]
     room = max(1, height - len(problems) - len(promise) - _FRAME)
-    for one in snapshot.lobbies[:room]:
+    for one in fleet.lobbies[:room]:
         free = "?" if one.free is None else str(one.free)
         humans = "?" if one.guessed else str(one.humans)
         table.add_row(Text(safe_text(one.lobby_id)), humans, str(len(one.bots)), str(one.others), free)
-    head = Text(_state(snapshot), no_wrap=True)
-    more = len(snapshot.lobbies) - room
+    head = Text(in_words(fleet), no_wrap=True)
+    more = len(fleet.lobbies) - room
     errors = [Text(f"{number} x {text}", "yellow", no_wrap=True) for text, number in problems]
     rest = [Text(f"and {more} more")] if more > 0 else []
     return Group(head, table, *rest, *promise, *errors)

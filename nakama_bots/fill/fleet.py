@@ -17,6 +17,7 @@ from nakama_bots.backoff import Backoff
 from nakama_bots.errors import CallError, ConfigError, MatchNotFound
 from nakama_bots.fill.bot import Bot
 from nakama_bots.fill.lobby import FoundLobby, Hours, Lobby, Policy
+from nakama_bots.fill.options import FillOptions
 from nakama_bots.fill.planner import Filler, Join
 from nakama_bots.fill.problems import HOPELESS, NEW_SESSION, Problems
 from nakama_bots.fill.promise import Promise
@@ -42,18 +43,6 @@ LOOK_EVERY: Final = 5.0
 _BACKOFF: Final = Backoff(first=0.5, most=30.0, least=0.1)
 
 
-@dataclass(frozen=True, slots=True)
-class FleetOptions:
-    """``every``: seconds between two searches for lobbies; ``stall``: seconds that a hook may take."""
-
-    id_prefix: str
-    seed: int
-    worker: int = 0
-    every: float = 0.5
-    stall: float = 5.0
-    bot_prefixes: tuple[str, ...] = ()
-
-
 @dataclass(slots=True)
 class _Retry:
     """When a retry is allowed: later after each failure, with full jitter."""
@@ -74,16 +63,20 @@ class _Retry:
 
 
 class Fleet:
-    """``run`` until ``stop`` is called, then ``drain``. ``lobbies`` is the latest view, for display."""
+    """``run`` until ``stop`` is called, then ``drain``. ``lobbies`` is the latest view, for display.
+
+    The bots have the identity of the ``scout``, with numbers of their own.
+    """
 
     def __init__(
         self,
         world: World,
+        scout: Identity,
         strategy: Strategy,
         policy: Policy,
         make: Make,
         roster: Roster,
-        options: FleetOptions,
+        options: FillOptions,
         problems: Problems,
     ) -> None:
         self.problems = problems
@@ -96,6 +89,7 @@ class Fleet:
         """Bots that were sent to a lobby."""
         self._seated = 0
         self._world = replace(world, watchdog=Watchdog(options.stall, problems.say))
+        self._scout = scout
         self._strategy = strategy
         self._policy = policy
         self._make = make
@@ -139,7 +133,7 @@ class Fleet:
 
     def run(self) -> None:
         """Keep the lobbies filled until ``stop``, or until the strategy cannot continue."""
-        scout = self._player(SCOUT)
+        scout = Player(self._world, self._scout)
         self._roster.note(scout.identity.device_id)
         retry = _Retry()
         found: list[FoundLobby] = []
@@ -184,10 +178,6 @@ class Fleet:
         gevent.killall(left, block=False)
         gevent.joinall(left, timeout=CUT_OFF)
         return not left
-
-    def _player(self, number: int) -> Player:
-        options = self._options
-        return Player(self._world, Identity(options.id_prefix, options.seed, options.worker, number))
 
     def _act(self, found: Sequence[FoundLobby], now: float) -> None:
         self._gone = {user_id: until for user_id, until in self._gone.items() if now < until}
@@ -241,8 +231,7 @@ class Fleet:
 
     @property
     def _marks(self) -> tuple[str, ...]:
-        prefixes = (self._options.id_prefix, *self._options.bot_prefixes)
-        return tuple(f"{prefix}-" for prefix in prefixes)
+        return tuple(f"{prefix}-" for prefix in (self._scout.prefix, *self._options.bot_prefix))
 
     def _start(self, lobby_id: str, now: float) -> None:
         skipped: list[int] = []
@@ -255,9 +244,9 @@ class Fleet:
             self._roster.release(one)
         if number is None:
             return
-        player = self._player(number)
+        player = Player(self._world, replace(self._scout, number=number))
         self._roster.note(player.identity.device_id)
-        bot = Bot(player, lobby_id, self._strategy, self._make(), self.problems, self._notice)
+        bot = Bot(player, lobby_id, self._strategy, self._make(), self.problems, self._changed.set)
         self.bots[number] = bot
         self.visits += 1
         self._greenlets[number] = gevent.spawn(self._visit, number, bot)
@@ -317,9 +306,6 @@ class Fleet:
         bot.ask_to_leave()
         if bot.state in ("connecting", "joining"):
             self._greenlets[number].kill(block=False)
-
-    def _notice(self) -> None:
-        self._changed.set()
 
     def _check_lonely(self, number: int, bot: Bot, now: float) -> None:
         """Return a matched bot to the pool if its match has no human."""

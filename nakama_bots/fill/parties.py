@@ -7,13 +7,14 @@ from typing import Final
 
 import orjson
 
-from nakama_bots.errors import BadInput, InternalError
+from nakama_bots.errors import BadInput
 from nakama_bots.fill.lobby import FoundLobby
-from nakama_bots.fill.strategies import INVITATIONS, Strategy, query_refused
+from nakama_bots.fill.strategies import INVITATIONS, Strategy, listed_by
 from nakama_bots.players.acts.party import Party, enter
 from nakama_bots.players.place import Place
 from nakama_bots.players.player import Player
 from nakama_bots.types.common import JsonText
+from nakama_bots.types.matches import PartyList
 from nakama_bots.types.notifications import Notification
 from nakama_bots.types.realtime import Notifications
 from nakama_bots.types.realtime import RealtimeParty as PartyBody
@@ -64,17 +65,13 @@ class PartyStrategy(Strategy):
     """Ids of the created parties."""
 
     def find(self, scout: Player) -> list[FoundLobby]:
-        try:
-            listed = scout.client.list_parties(scout.session, limit=100, open=True, query=self.query)
-        except InternalError:
-            if self.query is None:
-                raise
-            scout.client.list_parties(scout.session, limit=1)
-            raise query_refused(self.query) from None
+        def search(query: str | None) -> PartyList:
+            return scout.client.list_parties(scout.session, limit=100, open=True, query=query)
+
         own = set(self.created.values())
         found = [
             FoundLobby(party["party_id"], -1, party.get("max_size") or None)
-            for party in listed.get("parties", ())
+            for party in listed_by(self.query, search).get("parties", ())
             if party["party_id"] not in own
         ]
         found += [FoundLobby(f"{CREATED}{number}", -1, self.max_size) for number in range(1, self.create + 1)]

@@ -13,9 +13,9 @@ import gevent
 from gevent.event import AsyncResult, Event
 
 from nakama_bots.errors import CallError, ConnectionClosed, RealtimeError, RequestTimeout
-from nakama_bots.players.acts.matchmaking import MATCHED, Ticket
+from nakama_bots.players.acts.matchmaking import MATCHED, Ticket, add_ticket
 from nakama_bots.players.player import Player
-from nakama_bots.realtime.socket import DISCONNECT
+from nakama_bots.realtime.handlers import DISCONNECT
 from nakama_bots.types.realtime import MatchmakerMatched
 
 PROBE: Final = "nakama_bots_probe"
@@ -153,10 +153,7 @@ class _Side:
     def add(self, ticket: Ticket) -> None:
         """Add a new ticket."""
         self.matched = None
-        self._ticket = self.player.socket.add_matchmaker(
-            ticket.query, ticket.min_count, ticket.max_count, ticket.string_properties,
-            ticket.numeric_properties,
-        )["ticket"]  # fmt: skip
+        self._ticket = add_ticket(self.player, ticket)["ticket"]
 
     def end(self) -> MatchmakerMatched | None:
         """Remove a ticket that still waits; return the match with a human, if there is one."""

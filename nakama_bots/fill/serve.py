@@ -18,7 +18,7 @@ from nakama_bots.fill.dashboard import show
 from nakama_bots.fill.fleet import Fleet
 from nakama_bots.fill.options import FillOptions
 from nakama_bots.fill.roster import SlotLease
-from nakama_bots.fill.view import Snapshot
+from nakama_bots.fill.view import metrics
 
 
 def say(text: str) -> None:
@@ -46,7 +46,7 @@ def serve(fleet: Fleet, options: FillOptions, lease: SlotLease | None, goal: str
             lease.release()
         except CallError as error:
             fleet.problems.note("release the lease", error)
-    for text, number in Snapshot.of(fleet).problems.items():
+    for text, number in fleet.problems.counts.items():
         say(f"{number} x {text}")
     if not clean:
         say(f"some bots were cut off after {options.drain:g} s")
@@ -79,7 +79,7 @@ def _renew(fleet: Fleet, lease: SlotLease) -> None:
 def _serve_metrics(fleet: Fleet, port: int) -> Any:
     def answer(_: Any, start: Callable[[str, list[tuple[str, str]]], object]) -> list[bytes]:
         start("200 OK", [("Content-Type", "text/plain; version=0.0.4")])
-        return [Snapshot.of(fleet).metrics().encode()]
+        return [metrics(fleet).encode()]
 
     listener = socket.socket()
     try:

@@ -9,7 +9,7 @@ from typing import Final
 
 from nakama_bots.errors import ConfigError
 from nakama_bots.fill import strategies
-from nakama_bots.fill.fleet import Fleet, FleetOptions
+from nakama_bots.fill.fleet import SCOUT, Fleet
 from nakama_bots.fill.lobby import Hours, Policy
 from nakama_bots.fill.options import FillOptions
 from nakama_bots.fill.parties import MOST_MEMBERS, Invitation, PartyStrategy
@@ -20,6 +20,7 @@ from nakama_bots.fill.strategies import Strategy
 from nakama_bots.observer import NullObserver
 from nakama_bots.players.acts.matchmaking import Ticket
 from nakama_bots.players.behaviours import scripts
+from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import World
 from nakama_bots.rest.client import Client
 from nakama_bots.settings import guard, locales
@@ -142,10 +143,8 @@ def fleet_of(
     roster = Roster(Path(options.roster))
     lease = _lease(world, settings, options.lease, roster) if options.lease else None
     worker = lease.take() if lease is not None else 0
-    chosen = FleetOptions(
-        settings.id_prefix, settings.seed, worker, options.every, options.stall, tuple(options.bot_prefix)
-    )
-    return Fleet(world, strategy, policy, make, roster, chosen, problems), lease
+    scout = Identity(settings.id_prefix, settings.seed, worker, SCOUT)
+    return Fleet(world, scout, strategy, policy, make, roster, options, problems), lease
 
 
 def _lease(world: World, settings: Settings, name: str, roster: Roster) -> SlotLease:

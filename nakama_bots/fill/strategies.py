@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final, Protocol
+from typing import ClassVar, Final, TypeVar
 
 import orjson
 
@@ -26,6 +27,8 @@ from nakama_bots.players.player import Player
 from nakama_bots.types.matches import MatchList
 from nakama_bots.types.realtime import MatchmakerMatched
 
+T = TypeVar("T")
+
 MATCHMAKER: Final = "matchmaker"
 INVITATIONS: Final = "invitations"
 VAIN_CALLS: Final = 5
@@ -34,22 +37,36 @@ POOLS: Final = (MATCHMAKER, INVITATIONS)
 """Lobbies in which bots only wait, until a human takes them elsewhere."""
 
 
-class Strategy(Protocol):
+class Strategy(ABC):
     """``find`` and ``join`` raise the errors of the client, and ``ConfigError`` for an invalid query."""
 
     final: ClassVar[tuple[type[CallError], ...]] = ()
     """Failures of ``join`` after which the lobby is given up."""
 
+    @abstractmethod
     def find(self, scout: Player) -> list[FoundLobby]:
         """Return the lobbies to keep filled, over REST."""
 
     def join(self, player: Player, lobby_id: str) -> Place:
         """Return the place of the connected ``player`` there; entering it joins, and may wait."""
+        return player.join_match(lobby_id)
 
 
 def query_refused(query: str) -> ConfigError:
     """Return the error for a query that the server cannot parse."""
     return ConfigError("--query", query, "a query that the server can parse, such as +label.mode:duel")
+
+
+def listed_by(query: str | None, search: Callable[[str | None], T]) -> T:
+    """Return what ``search`` finds by ``query``; ``query_refused`` if it finds something only without it."""
+    try:
+        return search(query)
+    except InternalError:
+        # The server answers this to a query that it cannot parse, but also to other problems.
+        if query is None:
+            raise
+        search(None)
+        raise query_refused(query) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +82,20 @@ class Listing(Strategy):
     """The field of a JSON label that holds the capacity of a match."""
 
     def find(self, scout: Player) -> list[FoundLobby]:
-        try:
-            listed = self._list(scout, self.query)
-        except InternalError:
-            # The server answers this to a query that it cannot parse, but also to other problems.
-            if self.query is None:
-                raise
-            self._list(scout, None)
-            raise query_refused(self.query) from None
+        def search(query: str | None) -> MatchList:
+            return scout.client.list_matches(
+                scout.session,
+                limit=100,
+                authoritative=self.authoritative,
+                min_size=self.min_size,
+                max_size=self.max_size,
+                query=query,
+            )
+
         return [
             FoundLobby(match["match_id"], match.get("size", 0), self._capacity(match.get("label", "")))
-            for match in listed.get("matches", ())
+            for match in listed_by(self.query, search).get("matches", ())
         ]
-
-    def join(self, player: Player, lobby_id: str) -> Place:
-        return player.join_match(lobby_id)
-
-    def _list(self, scout: Player, query: str | None) -> MatchList:
-        return scout.client.list_matches(
-            scout.session,
-            limit=100,
-            authoritative=self.authoritative,
-            min_size=self.min_size,
-            max_size=self.max_size,
-            query=query,
-        )
 
     def _capacity(self, label: str) -> int | None:
         if self.capacity_field is None:
@@ -112,9 +118,6 @@ class MatchStrategy(Strategy):
 
     def find(self, scout: Player) -> list[FoundLobby]:  # noqa: ARG002
         return [FoundLobby(one, -1, self.capacity) for one in self.ids]
-
-    def join(self, player: Player, lobby_id: str) -> Place:
-        return player.join_match(lobby_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +165,6 @@ class LobbyRpc(Strategy):
                     "room returns the same one until it is full. Those are filled."
                 )
         return [FoundLobby(one, -1, self.capacity) for one in self.known]
-
-    def join(self, player: Player, lobby_id: str) -> Place:
-        return player.join_match(lobby_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ import gevent.ssl
 
 from nakama_bots.net.failures import DIAL_ERRORS, mapped
 from nakama_bots.net.time_limit import TimeLimit
-from nakama_bots.net.tls import ssl_context
-from nakama_bots.net.tls_stream import TlsStream
+from nakama_bots.net.tls import TlsStream, ssl_context
 from nakama_bots.net.tunnel import open_tunnel
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target

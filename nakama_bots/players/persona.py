@@ -89,11 +89,7 @@ class Persona:
 
 
 def apply_profile(client: Client, session: Session, persona: Persona) -> bool:
-    """Write ``persona`` to the session's account; True if anything had to be written.
-
-    The account is read first, and only the fields that
-    differ are written.
-    """
+    """Write the fields of ``persona`` in which the session's account differs from it; True if there are any."""
     user = client.get_account(session)["user"]
     differing: UpdateAccountRequest = {}
     for field, value in persona.profile.items():

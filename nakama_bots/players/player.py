@@ -21,11 +21,9 @@ from nakama_bots.errors import (
     PermissionDenied,
     SessionExpired,
 )
-from nakama_bots.ledger import Ledger
 from nakama_bots.net.arrival import TcpPath
 from nakama_bots.observer import FinishedCall, Observer
 from nakama_bots.players.acting import Acts
-from nakama_bots.players.acts.idle import HOLD
 from nakama_bots.players.behaviours.driver import Watchdog
 from nakama_bots.players.bound import BoundClient
 from nakama_bots.players.delivery.codecs import Codec, Exact
@@ -38,7 +36,8 @@ from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.handlers import DISCONNECT, KeptListener
 from nakama_bots.realtime.socket import Socket, Tap
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transports.transport import GeventTransport, Transport
+from nakama_bots.rest.transports.gevent_transport import GeventTransport
+from nakama_bots.rest.transports.seam import Transport
 from nakama_bots.session import Session
 from nakama_bots.settings.locales import DEFAULT, Locales
 from nakama_bots.settings.network import Network
@@ -238,7 +237,7 @@ class Player(Acts):
             return
         session = self.client.fresh(self.session)
         self._write_profile()  # for an account that was created again
-        self._close_socket()
+        self.disconnect()
         socket = self._socket = Socket(
             self.world.target,
             timeouts=self.world.timeouts,
@@ -285,7 +284,7 @@ class Player(Acts):
         """Drop the connection without a close handshake. ``reconnect`` opens another."""
         if self._socket is not None:
             self._socket.cut()
-        self._close_socket()
+        self.disconnect()
 
     def reconnect(self) -> None:
         """Drop the connection if there is one, open another, and rejoin what the player had joined.
@@ -295,7 +294,7 @@ class Player(Acts):
         ``PermissionDenied`` for a banned user.
         """
         status, online = self._status, self._online
-        self._close_socket()
+        self.disconnect()
         started = perf_counter() if self._lost_at is None else self._lost_at
         try:
             try:
@@ -325,8 +324,8 @@ class Player(Acts):
         """
         cause = self.lost or ConnectionClosed(1006, "not connected")
         if not self.allow_reconnect:
-            error = cause.for_call(HOLD, 0.0)
-            self.calls.call(FinishedCall("WS", HOLD, perf_counter(), 0.0, 0, error))
+            error = cause.for_call("hold", 0.0)
+            self.calls.call(FinishedCall("WS", "hold", perf_counter(), 0.0, 0, error))
             raise error
         for wait in _RECOVERY.waits():
             gevent.sleep(wait)
@@ -349,13 +348,23 @@ class Player(Acts):
         self._session = self.client.session_refresh(self.session)
 
     def disconnect(self) -> None:
-        """Close the socket only. Idempotent; ``connect`` opens another."""
-        self._close_socket()
+        """Close the socket only, and report its ledger. Idempotent; ``connect`` opens another."""
+        socket = self._socket
+        if socket is None:
+            return
+        try:
+            socket.close()
+        finally:
+            self._went_away(socket)
+            self._socket = None
+            for name, number in socket.ledger.counts().items():
+                if number:
+                    self.world.observer.count(name, number)
 
     def close(self) -> None:
         """Close the socket and the REST connection. Idempotent; the player may connect again."""
         try:
-            self._close_socket()
+            self.disconnect()
         finally:
             self._transport.close()
 
@@ -396,18 +405,6 @@ class Player(Acts):
         self.client.update_account(self.session, self._drawn().profile)
         self._profile_due = False
 
-    def _close_socket(self) -> None:
-        """Close the socket, and report its ledger to the observer."""
-        socket = self._socket
-        if socket is None:
-            return
-        try:
-            socket.close()
-        finally:
-            self._went_away(socket)
-            self._socket = None
-            _report(socket.ledger, self.world.observer)
-
     def _went_away(self, socket: Socket) -> None:
         """The connection has ended; notify everything that the player has joined, once."""
         if socket is not self._socket or self._gone is socket:
@@ -425,9 +422,3 @@ class Player(Acts):
 def _persona(seed: int, number: int, locales: Locales, worker: int) -> Persona:
     # A persona takes half a millisecond to draw, most of a player's cost: arrivals reuse accounts often.
     return Persona.of(seed, number, locales, worker=worker)
-
-
-def _report(ledger: Ledger, observer: Observer) -> None:
-    for name, number in ledger.counts().items():
-        if number:
-            observer.count(name, number)

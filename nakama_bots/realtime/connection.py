@@ -29,7 +29,7 @@ from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control, Received, TcpP
 from nakama_bots.net.dial import dial, non_blocking
 from nakama_bots.net.failures import text_of
 from nakama_bots.net.time_limit import TimeLimit
-from nakama_bots.net.tls_stream import TlsStream, record_sizes
+from nakama_bots.net.tls import TlsStream, record_sizes
 from nakama_bots.realtime import frames
 from nakama_bots.realtime.handshake import OPERATION, HandshakeStream
 from nakama_bots.settings.network import Limits, Network

@@ -247,9 +247,6 @@ class Family(ABC, Generic[A]):
     ) -> R:
         return self._caller.call(route, read, "Bearer " + self._bearer(route, auth), path, body)
 
-    def _openly(self, route: Route[T]) -> T:
-        return self._caller.call(route, self._read, None, route.path())
-
 
 def same(answer: T) -> T:
     """The answer as it came over the wire."""

@@ -90,11 +90,8 @@ def test_how_long_a_human_waits_is_promised_and_measured(
         assert process.stdout is not None
         for line in process.stdout:
             told = json.loads(line)
-            if (
-                told["promise"]["kept"] is not None
-                and told["lobbies"]
-                and told["lobbies"][0]["bots"] == tickets
-            ):
+            promise, lobbies = told["promise"], told["lobbies"]
+            if promise["kept"] is not None and lobbies and lobbies[0]["bots"] == promise["tickets"]:
                 break
         assert told["promise"]["tickets"] == tickets
         assert told["promise"]["kept"] is kept

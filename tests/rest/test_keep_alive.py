@@ -10,8 +10,8 @@ import pytest
 
 from nakama_bots.errors import CallError, ConnectionClosed, RequestTimeout
 from nakama_bots.rest.transports.gevent_transport import IdleReaper
+from nakama_bots.rest.transports.seam import IDLE_LIMIT
 from nakama_bots.rest.transports.transport import GeventTransport, Response, Transport
-from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
 from nakama_bots.settings.target import Timeouts
 
 from .scripted import Connection, Script, closing, keep_answering, serving, silent

@@ -17,7 +17,7 @@ from nakama_bots.load.figures.intervals import LOCAL, Totals
 from nakama_bots.load.process.probe import probe
 from nakama_bots.load.run_registry import runner_of
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transports.transport import GeventTransport
+from nakama_bots.rest.transports.gevent_transport import GeventTransport
 from nakama_bots.results.record import gauges
 from nakama_bots.results.record.timeline import Interval
 from nakama_bots.session import Session

@@ -11,7 +11,7 @@ from typing import Final
 import orjson
 
 from nakama_bots.errors import CallError, scrub
-from nakama_bots.rest.transports.transport import GeventTransport
+from nakama_bots.rest.transports.gevent_transport import GeventTransport
 from nakama_bots.results.export.slack import job_url, message
 from nakama_bots.results.gate.verdict import VerdictPart
 from nakama_bots.settings.exports import Webhook

@@ -16,7 +16,7 @@ import gevent
 import psutil
 
 from nakama_bots.net.tls import ssl_context
-from nakama_bots.rest.transports.transport import GeventTransport
+from nakama_bots.rest.transports.gevent_transport import GeventTransport
 from nakama_bots.results.server.machine import ACTIVITY, DATABASE, NodePages, read_database
 from nakama_bots.results.server.metrics import LIMIT
 from nakama_bots.results.server.page import ServerReading

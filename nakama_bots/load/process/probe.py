@@ -21,7 +21,7 @@ from nakama_bots.errors import (
     Unauthenticated,
 )
 from nakama_bots.rest.client import Client
-from nakama_bots.rest.transports.transport import GeventTransport
+from nakama_bots.rest.transports.gevent_transport import GeventTransport
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import Target, Timeouts

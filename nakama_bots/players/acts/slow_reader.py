@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 FUNCTION: Final = "blob"
 SLOW_READER: Final = "slow_reader"
-CLOSED: Final = SLOW_READERS_CLOSED
 SURVIVED: Final = "slow_reader_survived"
 
 # More than the server's session queue and both kernels' buffers hold, a few megabytes.
@@ -57,7 +56,7 @@ def read_nothing(player: Player, size: int, patience: float) -> None:
                     pool.spawn(ask)
                 gevent.sleep(_PAUSE)
             closed = not player.connected
-            calls.count(CLOSED if closed else SURVIVED)
+            calls.count(SLOW_READERS_CLOSED if closed else SURVIVED)
             if closed:
                 calls.sample(SLOW_READER, perf_counter() - started)
             socket.resume_reading()

@@ -16,8 +16,6 @@ from nakama_bots.errors import ConfigError
 from nakama_bots.players.delivery.exchange import To
 from nakama_bots.players.delivery.stamps import STAMP_SIZE, STATE, Stamp
 
-__all__ = ["Codec", "Exact", "JsonField", "Keyed", "Stamped", "To", "exact", "json_field", "keyed", "stamped"]
-
 Sent: TypeAlias = Callable[[int, bytes], Hashable | None]
 Seen: TypeAlias = Callable[[int, bytes], Iterable[Hashable]]
 _MOST_DEPTH: Final = 8

@@ -33,8 +33,7 @@ class FriendsFamily(Family[A], Generic[A, D]):
     ) -> Empty:
         """Invite users, or accept their invites; ``metadata`` goes with the invite. Unknown ids are ignored."""
         text = None if metadata is None else json_text(metadata)
-        query = {"ids": ids, "usernames": usernames, "metadata": text}
-        return self._by_token(ADD, session, query=query)
+        return self._by_token(ADD, session, query={"ids": ids, "usernames": usernames, "metadata": text})
 
     def delete_friends(
         self, session: A, ids: Sequence[str] | None = None, usernames: Sequence[str] | None = None
@@ -56,8 +55,7 @@ class FriendsFamily(Family[A], Generic[A, D]):
         cursor: str | None = None,
     ) -> FriendList[D]:
         """A page of 1 to 1000 (1000 by default), of one ``FriendState`` or of all."""
-        query = {"limit": limit, "state": state, "cursor": cursor}
-        return self._by_token(LIST, session, query=query)
+        return self._by_token(LIST, session, query={"limit": limit, "state": state, "cursor": cursor})
 
     def list_friends_of_friends(
         self, session: A, limit: int | None = None, cursor: str | None = None

@@ -16,4 +16,4 @@ class HealthFamily(Family[A]):
 
     def healthcheck(self) -> Empty:
         """``{}`` when the server is up; needs no authorization."""
-        return self._openly(CHECK)
+        return self._caller.call(CHECK, self._read, None, CHECK.path())

@@ -21,8 +21,7 @@ class NotificationsFamily(Family[A], Generic[A, D]):
         self, session: A, limit: int | None = None, cacheable_cursor: str | None = None
     ) -> NotificationList[D]:
         """A page of 1 to 100 (1 by default), oldest first, after an earlier page's cursor."""
-        query = {"limit": limit, "cacheable_cursor": cacheable_cursor}
-        return self._by_token(LIST, session, query=query)
+        return self._by_token(LIST, session, query={"limit": limit, "cacheable_cursor": cacheable_cursor})
 
     def delete_notifications(self, session: A, ids: Sequence[str] | None = None) -> Empty:
         """Delete notifications by id; unknown ones are ignored."""

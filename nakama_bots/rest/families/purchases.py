@@ -41,8 +41,7 @@ class PurchasesFamily(Subscriptions[A]):
         persist: bool | None = None,
     ) -> wire.ValidatePurchaseResponse:
         """Validate an Apple receipt."""
-        body = {"receipt": receipt, "persist": persist}
-        return self._by_token(APPLE, session, body=without_none(body))
+        return self._by_token(APPLE, session, body=without_none({"receipt": receipt, "persist": persist}))
 
     def validate_purchase_facebook_instant(
         self,
@@ -61,8 +60,7 @@ class PurchasesFamily(Subscriptions[A]):
         persist: bool | None = None,
     ) -> wire.ValidatePurchaseResponse:
         """Validate a purchase of Google Play."""
-        body = {"purchase": purchase, "persist": persist}
-        return self._by_token(GOOGLE, session, body=without_none(body))
+        return self._by_token(GOOGLE, session, body=without_none({"purchase": purchase, "persist": persist}))
 
     def validate_purchase_huawei(
         self,

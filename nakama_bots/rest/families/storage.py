@@ -63,8 +63,7 @@ class StorageFamily(Family[A], Generic[A, D]):
         cursor: str | None = None,
     ) -> StorageObjectList[D]:
         """``list_storage_objects`` with the user in the path."""
-        query = {"limit": limit, "cursor": cursor}
-        return self._by_token(LIST_OF_USER, session, (collection, user_id), query)
+        return self._by_token(LIST_OF_USER, session, (collection, user_id), {"limit": limit, "cursor": cursor})
 
 
 class StorageWrites(Family[A]):
@@ -74,8 +73,7 @@ class StorageWrites(Family[A]):
         self, session: A, objects: Sequence[WriteStorageObject[Json]]
     ) -> StorageObjectAcks:
         """Write ``objects``, all or none; the acks hold the new versions."""
-        body = {"objects": [with_text(one, "value") for one in objects]}
-        return self._by_token(WRITE, session, body=body)
+        return self._by_token(WRITE, session, body={"objects": [with_text(one, "value") for one in objects]})
 
 
 class RawStorageWrites(Family[A]):

@@ -19,11 +19,9 @@ from nakama_bots.net.arrival import CLOCK, CONTROL_SIZE, Control
 from nakama_bots.net.dial import dial, non_blocking
 from nakama_bots.net.failures import ErrorTable, mapped, text_of
 from nakama_bots.net.time_limit import TimeLimit
-from nakama_bots.net.tls_stream import TlsStream
-from nakama_bots.rest.failures import EXCHANGE_ERRORS, closed
+from nakama_bots.net.tls import TlsStream
 from nakama_bots.rest.transports.answer import HTTPParseError, IncomingAnswer
-from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response
-from nakama_bots.rest.transports.urllib3_pools import IDLE_LIMIT
+from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, IDLE_LIMIT, Response
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target, Timeouts
 
@@ -33,8 +31,7 @@ _REAPER_PERIOD: Final = 5.0
 
 _GEVENT_EXCHANGE: Final[ErrorTable] = (
     (HTTPParseError, lambda text: ProtocolError(f"malformed HTTP answer: {text}")),
-    *EXCHANGE_ERRORS,
-    (OSError, closed),
+    (OSError, lambda text: ConnectionClosed(1006, text)),
 )
 
 

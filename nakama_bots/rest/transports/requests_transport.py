@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, Final
 
 import requests.adapters
 import requests.structures
@@ -15,14 +16,40 @@ import urllib3
 import urllib3.exceptions
 
 from nakama_bots.clock import Deadline
-from nakama_bots.net.failures import mapped, wrapped
+from nakama_bots.errors import ConnectionClosed, ConnectionFailed, ProtocolError, RequestTimeout, TlsError
+from nakama_bots.net.failures import CONNECT_ERRORS, ErrorTable, mapped, wrapped
 from nakama_bots.net.tls import ssl_context
-from nakama_bots.rest.failures import REQUESTS_ERRORS
 from nakama_bots.rest.transports.body import Body
 from nakama_bots.rest.transports.seam import DIRECT, IDEMPOTENT, Response
 from nakama_bots.rest.transports.urllib3_pools import READ_SIZE, StaleConnection, pool_classes
 from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Target, Timeouts
+
+
+def _closed(text: str) -> Callable[[str], ConnectionClosed]:
+    return lambda _: ConnectionClosed(1006, text)
+
+
+def _malformed(text: str) -> ProtocolError:
+    """With the limits of urllib3's own by their names; its other texts may quote the answer."""
+    return ProtocolError(f"malformed HTTP answer{': ' + text if 'exceeded maximum' in text else ''}")
+
+
+_ERRORS: Final[ErrorTable] = (
+    *CONNECT_ERRORS,
+    (urllib3.exceptions.SSLError, TlsError),
+    (TimeoutError, lambda _: RequestTimeout("no answer before the deadline")),
+    # A subclass of urllib3's TimeoutError in some versions, for whatever reason it failed.
+    (urllib3.exceptions.NewConnectionError, lambda _: ConnectionFailed("no address accepts a connection")),
+    (urllib3.exceptions.TimeoutError, lambda _: RequestTimeout("no answer before the deadline")),
+    (http.client.RemoteDisconnected, _closed("closed without an answer")),
+    (urllib3.exceptions.InvalidChunkLength, lambda _: ProtocolError("malformed HTTP chunk")),
+    (http.client.IncompleteRead, _closed("closed inside the answer")),
+    (http.client.HTTPException, lambda _: ProtocolError("malformed HTTP answer")),
+    (urllib3.exceptions.InvalidHeader, lambda _: ProtocolError("malformed HTTP header")),
+    (OSError, _closed("the connection broke")),
+    (urllib3.exceptions.HTTPError, _malformed),
+)
 
 
 class _Adapter(requests.adapters.HTTPAdapter):
@@ -83,12 +110,12 @@ class RequestsTransport:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             stale = any(isinstance(cause, StaleConnection) for cause in wrapped(error))
             if not stale or method not in IDEMPOTENT:
-                raise mapped(REQUESTS_ERRORS, error) from error
+                raise mapped(_ERRORS, error) from error
         try:
             left = Deadline.after(started, timeouts.request).left(time.monotonic()) or 1e-6
             return self._once(request, timeouts, left, resent=True)
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
-            raise mapped(REQUESTS_ERRORS, error) from error
+            raise mapped(_ERRORS, error) from error
 
     def _once(
         self, request: requests.PreparedRequest, timeouts: Timeouts, seconds: float, *, resent: bool

@@ -25,6 +25,11 @@ from nakama_bots.settings.target import Target, Timeouts
 DIRECT: Final = Network()
 """No proxy, the system's CAs, the default limits."""
 
+IDLE_LIMIT: Final = 45.0
+"""Seconds. Nakama closes a connection that was idle for 60 s (socket.idle_timeout_ms), as common load balancers
+do; reusing one shortly before would lose a POST to the race.
+"""
+
 # RFC 9110 section 9.2.2.
 IDEMPOTENT: Final = frozenset(("GET", "HEAD", "PUT", "DELETE", "OPTIONS"))
 

@@ -23,11 +23,9 @@ from nakama_bots.errors import AnswerTooLarge, ProtocolError
 from nakama_bots.net.tunnel import open_tunnel
 from nakama_bots.net.turns import Turns
 from nakama_bots.rest.transports.body import FRAMING
+from nakama_bots.rest.transports.seam import IDLE_LIMIT
 from nakama_bots.settings.network import Limits, Network, Proxy
 
-# Seconds. Nakama closes a connection that was idle for 60 s (socket.idle_timeout_ms), as common load balancers
-# do; reusing one shortly before would lose a POST to the race.
-IDLE_LIMIT: Final = 45.0
 READ_SIZE: Final = 65536
 
 
