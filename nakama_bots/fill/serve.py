@@ -14,11 +14,10 @@ from gevent.pywsgi import WSGIServer
 
 from nakama_bots.errors import CallError, ConfigError
 from nakama_bots.exit_codes import ExitCode
-from nakama_bots.fill.dashboard import show
 from nakama_bots.fill.fleet import Fleet
 from nakama_bots.fill.options import FillOptions
 from nakama_bots.fill.roster import SlotLease
-from nakama_bots.fill.view import metrics
+from nakama_bots.fill.view import metrics, show
 
 
 def say(text: str) -> None:

@@ -96,13 +96,13 @@ class Acts:
         given = [one for one in (match_id, name, token) if one]
         if len(given) != 1:
             raise ConfigError("join_match", given, "one of match_id, name and token")
-        socket = _player(self)
+        player = _player(self)
         if name:
             return Match(
-                socket, lambda: (socket.socket.create_match(name), players), name=name, delivery=delivery
+                player, lambda: (player.socket.create_match(name), players), name=name, delivery=delivery
             )
         return Match(
-            socket, lambda: (socket.socket.join_match(match_id, token, metadata), players), delivery=delivery
+            player, lambda: (player.socket.join_match(match_id, token, metadata), players), delivery=delivery
         )
 
     def create_match(self, *, players: int = 0, delivery: Codec | None = None) -> Match:

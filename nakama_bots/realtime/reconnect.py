@@ -17,7 +17,7 @@ from gevent.event import Event
 from nakama_bots import errors
 from nakama_bots.backoff import Backoff
 from nakama_bots.ledger import Ledger
-from nakama_bots.observer import NullObserver, Observer
+from nakama_bots.observer import RECONNECTS, NullObserver, Observer
 from nakama_bots.realtime.api import RealtimeApi
 from nakama_bots.realtime.handlers import DISCONNECT, Handler, KeptListener, PushHandlers, check_event
 from nakama_bots.realtime.socket import Socket
@@ -25,8 +25,7 @@ from nakama_bots.session import Session
 
 log = logging.getLogger(__name__)
 
-# Counters: restored connections, refused rejoins, and giving up.
-RECONNECTS: Final = "reconnects"
+# Counters beside ``RECONNECTS``: refused rejoins, and giving up.
 REJOINS_REFUSED: Final = "rejoins_refused"
 RECONNECTS_GIVEN_UP: Final = "reconnects_given_up"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from nakama_bots.observer import Observer
 from nakama_bots.rest.caller import Caller, basic
@@ -76,13 +76,6 @@ class NakamaApi(
     ) -> None:
         self._caller = Caller(target, transport, timeouts, observer, retry)
 
-    @classmethod
-    def sharing(cls, caller: Caller) -> Self:
-        """Return the raw level of a client that calls with ``caller``."""
-        api = cls.__new__(cls)
-        api._caller = caller
-        return api
-
     def _bearer(self, route: Route[Any], auth: str) -> str:  # noqa: ARG002
         if not (auth.isascii() and auth.isprintable()):
             # The library that sends would name the token in its own error.
@@ -147,7 +140,9 @@ class Client(
     @property
     def api_client(self) -> NakamaApi:
         """The raw level over the same transport."""
-        return NakamaApi.sharing(self._caller)
+        api = NakamaApi.__new__(NakamaApi)
+        api._caller = self._caller
+        return api
 
     def _read(self, answer: T) -> T:
         return decode(answer)
