@@ -219,7 +219,7 @@ class ServerError(CallError):
     _suffix = ""
 
     def __init_subclass__(cls) -> None:
-        if "name" not in cls.__dict__:
+        if not cls.name and "name" not in cls.__dict__:
             cls.name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__.removesuffix("Error")).upper()
 
     def __init__(self, code: int, message: str, **call: Unpack[_Call]) -> None:
@@ -304,11 +304,8 @@ class Unauthenticated(RestError):
     """gRPC 16, HTTP 401: wrong server key, or a missing, expired or logged-out token."""
 
 
-_REST_ERRORS: tuple[type[RestError], ...] = (
-    Cancelled, UnknownError, InvalidArgument, DeadlineExceeded, NotFound, AlreadyExists, PermissionDenied,
-    ResourceExhausted, FailedPrecondition, Aborted, OutOfRange, Unimplemented, InternalError, Unavailable,
-    DataLoss, Unauthenticated,
-)  # fmt: skip
+# The classes above stand in the order of their codes, from 1 on.
+_REST_ERRORS: Final = tuple(RestError.__subclasses__())
 
 
 def rest_error(status: int, code: int, message: str, **call: Unpack[_Call]) -> RestError:
@@ -355,10 +352,8 @@ class RuntimeFunctionException(RealtimeError):
     """Realtime code 7."""
 
 
-_REALTIME_ERRORS: tuple[type[RealtimeError], ...] = (
-    RuntimeException, UnrecognizedPayload, MissingPayload, BadInput, MatchNotFound, MatchJoinRejected,
-    RuntimeFunctionNotFound, RuntimeFunctionException,
-)  # fmt: skip
+# The classes above stand in the order of their codes, from 0 on.
+_REALTIME_ERRORS: Final = tuple(RealtimeError.__subclasses__())
 
 
 def realtime_error(code: int, message: str, **call: Unpack[_Call]) -> RealtimeError:

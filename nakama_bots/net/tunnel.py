@@ -11,7 +11,7 @@ from nakama_bots.errors import AnswerTooLarge, ConnectionFailed
 from nakama_bots.net.turns import Turns
 from nakama_bots.settings.network import Proxy
 
-_STATUS: Final = re.compile(rb"HTTP/1\.\d (\d{3})(?: |\r?\n)")
+STATUS_LINE: Final = re.compile(rb"HTTP/1\.\d (\d{3})(?: |\r?\n)")
 _READ_SIZE: Final = 4096
 
 
@@ -43,7 +43,7 @@ def open_tunnel(
             raise ConnectionFailed("the proxy closed the connection without a tunnel")
         answer += data
         turns.give_way()
-    status = _STATUS.match(answer)
+    status = STATUS_LINE.match(answer)
     if status is None:
         raise ConnectionFailed("the proxy's answer is not HTTP")
     if not status[1].startswith(b"2"):

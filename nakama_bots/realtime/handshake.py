@@ -13,12 +13,12 @@ from typing import Any, Final
 import gevent
 
 from nakama_bots import errors
+from nakama_bots.net.tunnel import STATUS_LINE
 from nakama_bots.net.turns import Turns
 
 OPERATION: Final = "connect"
 """The name of a connect in statistics."""
 
-_STATUS: Final = re.compile(rb"HTTP/1\.\d (\d{3})(?: |\r?\n)")
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
 _LENGTH: Final = re.compile(rb"(?im)^content-length:[ \t]*(\d{1,9})[ \t]*\r?$")
 # websocket-client would keep cookies for the whole process, and send one player's cookies for another.
@@ -78,7 +78,7 @@ class HandshakeStream:
                 self._read_more(data)
                 continue
             head = bytes(data[begin : end.end()])
-            found = _STATUS.match(head)
+            found = STATUS_LINE.match(head)
             status = int(found[1]) if found else 0
             if 100 <= status < 200 and status != 101:  # RFC 9110 section 15.2: another one follows
                 begin = looked = end.end()
