@@ -51,7 +51,7 @@ class PartyApi(ABC):
 
     def create_party(
         self,
-        open: bool,  # noqa: A002
+        open: bool,
         max_size: int,
         label: str = "",
         *,
@@ -71,7 +71,7 @@ class PartyApi(ABC):
         return reply
 
     def update_party(
-        self, party_id: str, label: str = "", *, open: bool = False, hidden: bool = False  # noqa: A002
+        self, party_id: str, label: str = "", *, open: bool = False, hidden: bool = False
     ) -> None:  # fmt: skip
         """Set label, openness and listing; omitted values are reset."""
         self.request("party_update", {"party_id": party_id, "label": label, "open": open, "hidden": hidden})
@@ -252,7 +252,7 @@ class RealtimeApi(PartyApi):
         """Set this user's status: a text (also an empty one) is online, None is offline."""
         self.request("status_update", {} if status is None else {"status": status})
 
-    def rpc(self, id: str, payload: str = "", http_key: str = "") -> types.RealtimeRpc:  # noqa: A002
+    def rpc(self, id: str, payload: str = "", http_key: str = "") -> types.RealtimeRpc:
         """Call function ``id`` of the server's runtime with a text payload.
 
         Nakama 3.40 ignores ``http_key`` on a socket, whose user is known.

@@ -131,7 +131,7 @@ class ReconnectingSocket(RealtimeApi, PushHandlers):
         if self._closed:
             raise errors.Abandoned("the socket was closed by its owner")
 
-    def keep(self, id: str) -> None:  # noqa: A002
+    def keep(self, id: str) -> None:
         """Join the chat channel, match or party ``id`` again after a reconnect, until it is left.
 
         It must have been joined on this socket. If the server refuses the rejoin, it is no longer kept.

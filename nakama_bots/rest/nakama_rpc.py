@@ -52,7 +52,7 @@ class NakamaRpc:
         self.client = client
         self.session = session
 
-    def call(self, id: str, input: object, output: type[O]) -> O | None:  # noqa: A002
+    def call(self, id: str, input: object, output: type[O]) -> O | None:
         """Call function ``id`` with ``input`` and read its JSON answer as an ``output``.
 
         ``input`` is a dataclass, a mapping, or any JSON value; None sends no payload. The answer is None when
@@ -62,7 +62,7 @@ class NakamaRpc:
         """
         return self.client.call_rpc(self.session, id, input, partial(_read, output, "the answer"))
 
-    def add_admin_plan_rpc(self, input: AddAdminPlanRpcInput) -> AddAdminPlanRpcOutput | None:  # noqa: A002
+    def add_admin_plan_rpc(self, input: AddAdminPlanRpcInput) -> AddAdminPlanRpcOutput | None:
         """Add a plan with the application's function ``addAdminPlanRpc``."""
         return self.call("addAdminPlanRpc", input, AddAdminPlanRpcOutput)
 

@@ -53,7 +53,7 @@ class Sessions(Family[Session]):
     _log_in: Callable[[Session], object] | None
     _renewals: dict[int, _Renewal]
 
-    def session_refresh(self, session: Session, vars: Mapping[str, str] | None = None) -> Session:  # noqa: A002
+    def session_refresh(self, session: Session, vars: Mapping[str, str] | None = None) -> Session:
         """Put new tokens into ``session`` and return it; ``vars`` replace those in the token.
 
         ``Unauthenticated`` when the refresh token is expired or logged out.

@@ -42,27 +42,27 @@ class AuthenticationFamily:
         token: str,
         create: bool = True,
         username: str | None = None,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with an identity token of Sign in with Apple."""
         return self._authenticate(APPLE, identities.AccountApple(token=token), create, username, vars)
 
     def authenticate_custom(
         self,
-        id: str,  # noqa: A002  # the server's own name
+        id: str,  # the server's own name
         create: bool = True,
         username: str | None = None,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with an id of 6 to 128 bytes."""
         return self._authenticate(CUSTOM, identities.AccountCustom(id=id), create, username, vars)
 
     def authenticate_device(
         self,
-        id: str,  # noqa: A002
+        id: str,
         create: bool = True,
         username: str | None = None,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with a device id of 10 to 128 bytes."""
         return self._authenticate(DEVICE, identities.AccountDevice(id=id), create, username, vars)
@@ -73,7 +73,7 @@ class AuthenticationFamily:
         password: str,
         create: bool = True,
         username: str | None = None,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with an email address and a password of at least 8 bytes.
 
@@ -89,7 +89,7 @@ class AuthenticationFamily:
         create: bool = True,
         username: str | None = None,
         sync: bool | None = None,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with an access token of Facebook."""
         return self._authenticate(
@@ -101,7 +101,7 @@ class AuthenticationFamily:
         signed_player_info: str,
         create: bool = True,
         username: str | None = None,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with what the Instant Games SDK signed."""
         return self._authenticate(
@@ -122,7 +122,7 @@ class AuthenticationFamily:
         timestamp: int | str,
         username: str | None = None,
         create: bool = True,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with what Game Center signed; ``timestamp`` in Unix seconds."""
         return self._authenticate(
@@ -145,7 +145,7 @@ class AuthenticationFamily:
         token: str,
         create: bool = True,
         username: str | None = None,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with an id token of Google."""
         return self._authenticate(GOOGLE, identities.AccountGoogle(token=token), create, username, vars)
@@ -156,7 +156,7 @@ class AuthenticationFamily:
         create: bool = True,
         username: str | None = None,
         sync: bool | None = None,
-        vars: Mapping[str, str] | None = None,  # noqa: A002
+        vars: Mapping[str, str] | None = None,
     ) -> Session:
         """Authenticate with a session ticket of Steam."""
         return self._authenticate(STEAM, identities.AccountSteam(token=token), create, username, vars, sync)

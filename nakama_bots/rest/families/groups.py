@@ -46,7 +46,7 @@ class GroupsFamily(Family[A], Generic[A, D]):
         limit: int | None = None,
         lang_tag: str | None = None,
         members: int | None = None,
-        open: bool | None = None,  # noqa: A002  # the server's own name
+        open: bool | None = None,  # the server's own name
     ) -> GroupList[D]:
         """A page of 1 to 100 (1 by default). ``%`` at the end of ``name`` stands for any text.
 

@@ -48,7 +48,7 @@ class MatchesFamily(Family[A]):
         self,
         session: A,
         limit: int | None = None,
-        open: bool | None = None,  # noqa: A002  # the server's own name
+        open: bool | None = None,  # the server's own name
         query: str | None = None,
         cursor: str | None = None,
     ) -> PartyList:

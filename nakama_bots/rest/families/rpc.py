@@ -36,7 +36,7 @@ class RpcFamily(Family[A], Generic[A, D]):
     @overload
     def rpc(self, session: A, id: str, input: object = None, *, unwrap: bool) -> Any: ...
 
-    def rpc(self, session: A, id: str, input: object = None, *, unwrap: bool = False) -> Any:  # noqa: A002
+    def rpc(self, session: A, id: str, input: object = None, *, unwrap: bool = False) -> Any:
         """Call function ``id`` as the session's user.
 
         ``input`` is any JSON value, None for no payload. The function gets it as JSON text, and the text that
@@ -63,8 +63,8 @@ class RpcFamily(Family[A], Generic[A, D]):
     def rpc_http_key(
         self,
         http_key: str,
-        id: str,  # noqa: A002
-        input: object = None,  # noqa: A002
+        id: str,
+        input: object = None,
         *,
         unwrap: bool = False,
     ) -> Any:
@@ -76,7 +76,7 @@ class RpcFamily(Family[A], Generic[A, D]):
     def rpc_func(
         self,
         session: A,
-        id: str,  # noqa: A002
+        id: str,
         body: str | None = None,
         http_key: str | None = None,
     ) -> RpcAnswer[D]:
@@ -88,7 +88,7 @@ class RpcFamily(Family[A], Generic[A, D]):
     def rpc_func2(
         self,
         session: A,
-        id: str,  # noqa: A002
+        id: str,
         payload: str | None = None,
         http_key: str | None = None,
     ) -> RpcAnswer[D]:
@@ -101,8 +101,8 @@ class RpcFamily(Family[A], Generic[A, D]):
     def call_rpc(
         self,
         session: A,
-        id: str,  # noqa: A002
-        input: object,  # noqa: A002
+        id: str,
+        input: object,
         read: Callable[[Any], R],
     ) -> R | None:
         """What ``read`` makes of the function's JSON answer, or None when it answered nothing.
@@ -116,7 +116,7 @@ class RpcFamily(Family[A], Generic[A, D]):
 
         return self._authorized(CALL, session, result, CALL.path((id,)), _payload(input))
 
-    def _unwrapped(self, route: Route[Any], authorization: str, id: str, body: object) -> Any:  # noqa: A002
+    def _unwrapped(self, route: Route[Any], authorization: str, id: str, body: object) -> Any:
         path = route.path((id,), {"unwrap": ""})
         return self._caller.call(route, same, authorization, path, body, any_value)
 
@@ -124,7 +124,7 @@ class RpcFamily(Family[A], Generic[A, D]):
         self,
         route: Route[RpcAnswer[Any]],
         http_key: str,
-        id: str,  # noqa: A002
+        id: str,
         query: Query | None = None,
         body: str | None = None,
     ) -> RpcAnswer[D]:
