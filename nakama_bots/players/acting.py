@@ -6,14 +6,17 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, Unpack, cast
+from typing import TYPE_CHECKING, Final, Unpack, cast
 
+import gevent
 import orjson
 from gevent.event import Event
+from gevent.pool import Pool
 
-from nakama_bots.errors import CallError, ConfigError
+from nakama_bots import observer as names
+from nakama_bots.errors import CallError, ConfigError, ConnectionClosed, RealtimeError, RequestTimeout
 from nakama_bots.observer import FinishedCall
-from nakama_bots.players.acts import matchmaking, party, slow_reader, social
+from nakama_bots.players.acts import matchmaking, party, social
 from nakama_bots.players.acts.chat import ChatRoom
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.acts.party import Party
@@ -39,6 +42,10 @@ if TYPE_CHECKING:
         StorageObjectAck,
         WriteStorageObject,
     )
+
+
+_UNREAD: Final = 600
+"""Requests without a read answer: more than the server's session queue and both kernels' buffers hold."""
 
 
 class Acts:
@@ -291,7 +298,21 @@ class Acts:
 
     def cancel_ticket(self, ticket: Ticket, after: float) -> bool:
         """Add a matchmaker ticket and remove it after ``after`` seconds. True unless it was matched before."""
-        return matchmaking.cancel_ticket(_player(self), ticket, after)
+        player = _player(self)
+        with player.socket.expect(matchmaking.MATCHED) as matched:
+            own = matchmaking.add_ticket(player, ticket)["ticket"]
+            player.calls.count(names.TICKETS_ADDED)
+            gevent.sleep(after)
+            # A ticket matched just now is unknown: the same as matched before.
+            with player.calls.provoking("matched_meanwhile", RealtimeError):
+                try:
+                    player.socket.remove_matchmaker(own)
+                except RealtimeError:
+                    player.calls.count(names.TICKETS_MATCHED)
+                    player.calls.count(f"{names.MATCH_SIZE_PREFIX}{len(matched.wait().get('users', ()))}")
+                    return False
+        player.calls.count(names.TICKETS_CANCELLED)
+        return True
 
     def find_opponents(self, ticket: Ticket, timeout: float | None = None) -> Sequence[str]:
         """Add a matchmaker ticket and wait for its match without joining it. Returns the matched user ids."""
@@ -317,8 +338,44 @@ class Acts:
         player.calls.count("sockets_held")
 
     def read_nothing(self, size: int, patience: float) -> None:
-        """Request answers of ``size`` bytes without reading them, until the server closes the connection."""
-        slow_reader.read_nothing(_player(self), size, patience)
+        """Request answers of ``size`` bytes and read none, until the server closes or for ``patience`` seconds.
+
+        Counted as ``slow_reader_closed`` or ``slow_reader_survived``; the sample ``slow_reader`` has the
+        seconds until the server closed the connection. How the requests end is counted as
+        ``provoked.slow_reader``.
+        """
+        player = _player(self)
+        socket, calls = player.socket, player.calls
+        pool, lost = Pool(), Event()
+
+        def ask() -> None:
+            if lost.is_set():
+                return
+            try:
+                socket.rpc("blob", str(size))
+            except CallError:
+                lost.set()
+
+        socket.rpc("blob", "0")  # raises if the function does not exist
+        remove = socket.on(DISCONNECT, lambda _: lost.set())
+        with calls.provoking("slow_reader", ConnectionClosed, RequestTimeout):
+            started = perf_counter()
+            socket.pause_reading()
+            try:
+                while not lost.is_set() and perf_counter() - started < patience:
+                    # Only a write detects a closed connection: continue a little after the last request.
+                    for _ in range(10 if len(pool) < _UNREAD else 1):
+                        pool.spawn(ask)
+                    gevent.sleep(0.05)
+                closed = not player.connected
+                calls.count(names.SLOW_READERS_CLOSED if closed else "slow_reader_survived")
+                if closed:
+                    calls.sample("slow_reader", perf_counter() - started)
+                socket.resume_reading()
+                pool.join()
+            finally:
+                remove()
+                pool.kill()
 
 
 def _player(acts: Acts) -> Player:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Final, Self, TypeAlias, TypedDict
 
-import gevent
 import orjson
 
 from nakama_bots import observer as names
@@ -18,7 +17,6 @@ from nakama_bots.errors import (
     CallError,
     ConfigError,
     MatchJoinRejected,
-    RealtimeError,
     RequestTimeout,
 )
 from nakama_bots.observer import FinishedCall
@@ -157,25 +155,6 @@ def find(
     observer.count(names.TICKETS_MATCHED)
     observer.count(f"{names.MATCH_SIZE_PREFIX}{len(matched.get('users', ()))}")
     return matched
-
-
-def cancel_ticket(player: Player, ticket: Ticket, after: float) -> bool:
-    """Add ``ticket`` and remove it after ``after`` seconds. True unless it was matched meanwhile."""
-    observer = player.calls
-    with player.socket.expect(MATCHED) as expectation:
-        own = add_ticket(player, ticket)["ticket"]
-        observer.count(names.TICKETS_ADDED)
-        gevent.sleep(after)
-        # A ticket matched just now is unknown: the same as matched before.
-        with player.calls.provoking("matched_meanwhile", RealtimeError):
-            try:
-                player.socket.remove_matchmaker(own)
-            except RealtimeError:
-                observer.count(names.TICKETS_MATCHED)
-                observer.count(f"{names.MATCH_SIZE_PREFIX}{len(expectation.wait().get('users', ()))}")
-                return False
-    observer.count(names.TICKETS_CANCELLED)
-    return True
 
 
 def add_ticket(player: Player, ticket: Ticket, party_id: str = "") -> MatchmakerTicket | PartyMatchmakerTicket:
