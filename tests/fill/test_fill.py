@@ -308,7 +308,7 @@ def test_a_query_that_the_server_cannot_read(emulator: EmulatorProcess, tmp_path
         (["--listing", "--hours", "late"], "HH:MM-HH:MM"),
         (["--listing", "--script", "nobody"], "FILE.py:NAME"),
         (["--rpc", "x", "--payload", "{"], "a JSON text"),
-        (["--listing", "--locales", "xx_XX"], "locales with a weight"),
+        (["--listing", "--locales", "xx_XX"], "locales, each with its weight"),
         (["--listing", "--total", "9", "--nakama-max-users", "8"], "at most 8, by --nakama-max-users"),
     ],
 )
