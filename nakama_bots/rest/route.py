@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeAlias, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from nakama_bots.rest.transports.seam import IDEMPOTENT
 
@@ -69,11 +69,18 @@ class Route(Generic[T]):
 
 
 def encode_query(query: Query) -> str:
-    """``a=1&ids=x&ids=y``, percent-encoded."""
-    # The server reads true and false.
-    given = {
-        key: str(value).lower() if isinstance(value, bool) else value
-        for key, value in query.items()
-        if value is not None
-    }
-    return urlencode(given, doseq=True, quote_via=quote, safe="")
+    """``a=1&ids=x&ids=y``; keys are written as they are, values percent-encoded."""
+    parts: list[str] = []
+    for key, value in query.items():
+        if value is None:
+            continue
+        if isinstance(value, bool):
+            # Before int: a bool is one, and the server reads true and false.
+            parts.append(f"{key}={'true' if value else 'false'}")
+        elif isinstance(value, str):
+            parts.append(f"{key}={quote(value, safe='')}")
+        elif isinstance(value, int):
+            parts.append(f"{key}={value}")
+        else:
+            parts.extend(f"{key}={quote(item, safe='')}" for item in value)
+    return "&".join(parts)
