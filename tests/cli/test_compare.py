@@ -1,4 +1,4 @@
-"""``nakama-bots compare`` and ``baseline promote``, as they are typed."""
+"""``nakama-bots compare`` and ``baseline promote`` on the command line."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ STARTED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 SECONDS = 32
 
 
-def make_run(folder, seed, slower=1.0, also=lambda recorder: None):
-    """Half a minute of 100 pings a second, and what ``also`` records each second."""
+def make_run(folder, seed, slower=1.0, extra=lambda recorder: None):
+    """Half a minute of 100 pings a second, plus what ``extra`` records each second."""
     generator = random.Random(seed)
     timeline = Timeline(STARTED.timestamp())
     for second in range(SECONDS):
         recorder = Recorder(0.0)
         for _ in range(100):
             recorder.call(FinishedCall("WS", "ping", 0.0, slower * generator.lognormvariate(-5, 0.3), 7, None))
-        also(recorder)
+        extra(recorder)
         timeline.add({
             "source": "local", "at": STARTED.timestamp() + second, "seconds": 1.0,
             "recorded": recorder.drain(), "gauges": {},
@@ -60,7 +60,7 @@ def test_the_same_speed_passes_and_half_as_fast_fails(runs, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == "REGRESSED: 3 regressed; 3 of 3 figures could be judged"
 
 
-def test_a_promoted_baseline_stands_for_its_run(runs, tmp_path, capsys):
+def test_a_promoted_baseline_replaces_its_run(runs, tmp_path, capsys):
     promote = ["baseline", "promote", runs["base"], "--baselines", str(tmp_path), "--name", "duel-ci"]
     assert main(promote) == 0
     path = tmp_path / "duel-ci.json"
@@ -77,14 +77,14 @@ def test_a_promoted_baseline_stands_for_its_run(runs, tmp_path, capsys):
     assert outputs[0]["schema"] == "nakama-bots/comparison/2"
 
 
-def test_machine_outputs_go_to_stdout_alone(runs, capsys):
+def test_machine_readable_output_is_alone_on_stdout(runs, capsys):
     assert main(["compare", runs["same"], runs["base"], "--json", "-"]) == 0
     assert orjson.loads(capsys.readouterr().out)["verdict"] == "same"
     assert main(["compare", runs["slow"], runs["base"], "--markdown", "-"]) == 3
     assert capsys.readouterr().out.startswith("### REGRESSED")
 
 
-def test_a_tolerance_and_a_choice_of_names(runs):
+def test_tolerance_and_selected_names(runs):
     arguments = ["compare", runs["slow"], runs["base"]]
     assert main([*arguments, "--tolerance", "WS *=60%"]) == 0
     assert main([*arguments, "--tolerance", "60", "--tolerance", "* p99=1"]) == 3
@@ -92,7 +92,7 @@ def test_a_tolerance_and_a_choice_of_names(runs):
 
 
 @pytest.mark.parametrize(
-    ("code", "told", "arguments"),
+    ("code", "expected", "arguments"),
     [
         (2, "cannot be read", ["{same}", "missing.json"]),
         (2, "neither a run's folder nor a baseline", ["{same}", "{same}/summary.json"]),
@@ -102,15 +102,15 @@ def test_a_tolerance_and_a_choice_of_names(runs):
         (4, "no name of it or of a baseline matches 'nothing'", ["{same}", "{base}", "--name", "nothing"]),
     ],
 )
-def test_what_cannot_be_compared_is_one_line(runs, capsys, code, told, arguments):
+def test_an_impossible_comparison_is_one_line(runs, capsys, code, expected, arguments):
     assert main(["compare", *(argument.format(**runs) for argument in arguments)]) == code
     error = capsys.readouterr().err
-    assert told in error
+    assert expected in error
     assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("told", "arguments"),
+    ("expected", "arguments"),
     [
         ("BASELINE", ["compare", "run"]),
         ("'x' cannot be used", ["compare", "run", "base", "--tolerance", "* p99=x"]),
@@ -121,12 +121,12 @@ def test_what_cannot_be_compared_is_one_line(runs, capsys, code, told, arguments
         ("promote", ["baseline"]),
     ],
 )
-def test_a_bad_argument_is_one_line(capsys, told, arguments):
+def test_a_bad_argument_is_one_line(capsys, expected, arguments):
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
     error = capsys.readouterr().err
-    assert told in error
+    assert expected in error
     assert error.count("\n") == 1
 
 

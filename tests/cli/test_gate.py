@@ -1,4 +1,4 @@
-"""``nakama-bots gate``: its verdict on a run that is over, and what it says of files that are none."""
+"""``nakama-bots gate``: its verdict on a finished run, and its errors on bad files."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def gate(folder: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "code", "told"),
+    ("text", "code", "expected"),
     [
         (RULE.format(limit=10), 0, "gate g.toml: PASSED (exit code 0)"),
         (RULE.format(limit=9), 3, "p50 10 ms, limit 9 ms (WS ping, 20 samples)"),
@@ -67,9 +67,11 @@ def gate(folder: Path, text: str) -> str:
         ),
     ],
 )
-def test_the_verdict(text: str, code: int, told: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_verdict(
+    text: str, code: int, expected: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["gate", str(folder), "--gate", gate(folder, text)]) == code
-    assert told in capsys.readouterr().out
+    assert expected in capsys.readouterr().out
     assert not (folder / "verdict.json").exists()
 
 
@@ -80,7 +82,7 @@ def test_write(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "written: " in capsys.readouterr().out
 
 
-def test_the_steps_summary_is_told(
+def test_the_ci_step_summary_is_written(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "step.md"))
@@ -88,7 +90,7 @@ def test_the_steps_summary_is_told(
     assert "### Load test ✅ passed" in (tmp_path / "step.md").read_text()
 
 
-def test_what_was_wrong_with_the_run_stays_wrong(folder: Path) -> None:
+def test_faults_of_the_run_stay_in_the_verdict(folder: Path) -> None:
     path = gate(folder, RULE.format(limit=10))
     assert main(["gate", str(folder), "--gate", path, "--write"]) == 0
     known = json.loads((folder / "verdict.json").read_text())
@@ -115,7 +117,7 @@ def truncate(folder: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "expected"),
     [
         (lambda folder: truncate(folder, "summary.json"), "summary.json: not whole JSON"),
         (lambda folder: (folder / "summary.json").write_text("{}"), "not a summary of nakama-bots"),
@@ -130,23 +132,23 @@ def truncate(folder: Path, name: str) -> None:
         (lambda folder: (folder / "verdict.json").write_text("{"), "verdict.json: not whole JSON"),
     ],
 )  # fmt: skip
-def test_a_run_that_cannot_be_read_is_one_line(
-    damage: object, told: str, folder: Path, capsys: pytest.CaptureFixture[str]
+def test_an_unreadable_run_is_one_line(
+    damage: object, expected: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     damage(folder)  # type: ignore[operator]
     path = gate(folder, "[gate]\nwarmup = 1\n" + RULE.format(limit=10))
     assert main(["gate", str(folder), "--gate", path]) == 2
-    said = capsys.readouterr().err
-    assert told in said
-    assert said.count("\n") == 1
+    errors = capsys.readouterr().err
+    assert expected in errors
+    assert errors.count("\n") == 1
 
 
-def test_a_summary_without_its_time_line_will_do_where_no_rule_needs_it(folder: Path) -> None:
+def test_a_run_without_a_time_line_is_judged_if_no_rule_needs_it(folder: Path) -> None:
     (folder / "timeline.jsonl.gz").unlink()
     assert main(["gate", str(folder / "summary.json"), "--gate", gate(folder, RULE.format(limit=10))]) == 0
 
 
-def test_a_gate_that_is_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_gate_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gate", str(folder), "--gate", str(folder / "none.toml")]) == 2
     assert main(["gate", str(folder), "--gate", gate(folder, RULE.format(limit="x"))]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -154,7 +156,7 @@ def test_a_gate_that_is_none(folder: Path, capsys: pytest.CaptureFixture[str]) -
     assert "g.toml line 3: rule 1, expect: 'p50 <= x ms' cannot be used" in lines[1]
 
 
-def test_a_verdict_without_rules_is_a_plain_one(folder: Path) -> None:
+def test_a_verdict_without_rules(folder: Path) -> None:
     info = RunInfo("duel", STARTED, Target("h", 7350), is_emulator=False, users=2, spawn_rate=1.0)
     summary = build_summary(info, recorder(), ended=STARTED, duration=1.0)
     assert conclude(summary, Gate("g", ())).why == ("every rule of g that can fail the run passed",)

@@ -1,4 +1,4 @@
-"""The command: what it says to a person who mistypes, and how it ends."""
+"""The ``nakama-bots`` command: errors on bad arguments, and how the emulator stops."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TIMEOUT = 30.0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ([], "emulator"),
         (["nonsense"], "'emulator'"),
@@ -33,18 +33,18 @@ TIMEOUT = 30.0
     ],
 )
 def test_a_bad_argument_is_one_line_and_exit_code_2(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
     text = capsys.readouterr().err
-    assert told in text
+    assert expected in text
     assert text.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["--tls-cert", __file__], "--tls-cert and --tls-key go together"),
         (["--tls-key", __file__], "--tls-cert and --tls-key go together"),
@@ -55,11 +55,9 @@ def test_a_bad_argument_is_one_line_and_exit_code_2(
         (["--port", "0", "--ready-fd", "999999"], "the number of an open, writable descriptor"),
     ],
 )
-def test_an_option_that_cannot_be_used(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unusable_option(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["emulator", *arguments]) == 2
-    assert told in capsys.readouterr().err.splitlines()[-1]
+    assert expected in capsys.readouterr().err.splitlines()[-1]
 
 
 def test_a_port_in_use(capsys: pytest.CaptureFixture[str]) -> None:
@@ -78,7 +76,7 @@ def test_help_shows_the_defaults(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_cleanly(end: signal.Signals) -> None:
+def test_a_signal_stops_the_emulator_cleanly(end: signal.Signals) -> None:
     command = [sys.executable, "-m", "nakama_bots.cli", "emulator", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -92,7 +90,7 @@ def test_a_signal_ends_it_cleanly(end: signal.Signals) -> None:
     assert "Traceback" not in errors
 
 
-def test_the_end_of_its_lifeline_ends_it() -> None:
+def test_the_emulator_stops_when_its_lifeline_closes() -> None:
     reading, writing = os.pipe()
     command = [
         sys.executable,

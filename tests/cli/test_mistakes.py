@@ -1,4 +1,4 @@
-"""Mistakes that users make: each is one line that names what is accepted, exit code 2, and no traceback."""
+"""Mistakes of users: each ends with exit code 2 and one line that says what is accepted, and no traceback."""
 
 from __future__ import annotations
 
@@ -117,14 +117,14 @@ def test_a_mistake_with_a_command(
 
 @pytest.mark.parametrize(("arguments", "accepted"), RUNS)
 def test_a_mistake_with_a_run(arguments: str, accepted: str, busy: int) -> None:
-    given = arguments.format(url=URL, busy=busy).split()
-    ended = _locust(*given, *([] if "--web-port" in given else ["--headless", "-t", "9s"]))
+    options = arguments.format(url=URL, busy=busy).split()
+    ended = _locust(*options, *([] if "--web-port" in options else ["--headless", "-t", "9s"]))
     (line,) = (line for line in ended.stderr.splitlines() if "/INFO/" not in line)
     assert ended.returncode == 2
     assert accepted in line
 
 
-def test_an_own_exception_is_shown_once_and_counted() -> None:
+def test_an_exception_of_the_scenario_is_logged_once_and_counted() -> None:
     arguments = ("--nakama-live", "lines", "--nakama-health-limits", NO_LIMITS)
     ended = _locust("--headless", "-u", "3", "-r", "3", "-t", "3s", *arguments)
     assert ended.returncode == 1

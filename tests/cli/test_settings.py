@@ -5,7 +5,7 @@ from nakama_bots.cli.main import main
 from nakama_bots.settings.table import SETTINGS
 
 
-def test_every_setting_is_listed_by_every_name(capsys):
+def test_every_setting_is_listed_with_all_its_names(capsys):
     assert main(["settings"]) == 0
     entries = {entry.split()[0]: entry for entry in capsys.readouterr().out.split("\n\n")[1:]}
     assert list(entries) == [setting.flag for setting in SETTINGS]
@@ -15,7 +15,7 @@ def test_every_setting_is_listed_by_every_name(capsys):
         assert f"{setting.help}; {setting.kind.accepted}; default " in entry
 
 
-def test_a_reader_that_has_seen_enough_is_no_failure():
+def test_a_closed_pipe_is_not_an_error():
     command = [sys.executable, "-m", "nakama_bots.cli", "settings"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     process.stdout.close()

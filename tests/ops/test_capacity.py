@@ -50,7 +50,7 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     return scenario, gate
 
 
-def test_a_search_finds_where_a_scenario_begins_to_fail(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_search_finds_where_a_scenario_starts_to_fail(files: tuple[Path, Path], tmp_path: Path) -> None:
     scenario, gate = files
     log = tmp_path / "server.log"
     log.touch()
@@ -73,13 +73,13 @@ def test_a_search_finds_where_a_scenario_begins_to_fail(files: tuple[Path, Path]
     (folder,) = (tmp_path / "reports").iterdir()
     summary = read_summary(folder)
     assert summary["capacity"] == part
-    # Of all trials, not of the one whose report it is.
+    # From all trials, not only from the trial of this report.
     assert summary["bottleneck"]["most_players"] == max(outcomes) > summary["run"]["users"]
     assert "what breaks first: not clear" in ended.stdout
     assert "Successful calls over players" in (folder / "report.html").read_text()
 
 
-def test_a_server_that_is_gone_ends_the_search(files: tuple[Path, Path], tmp_path: Path) -> None:
+def test_a_stopped_server_ends_the_search(files: tuple[Path, Path], tmp_path: Path) -> None:
     scenario, gate = files
     arguments = ["--locust", f"-f {scenario}", "--trial", "3", "--reports", str(tmp_path / "reports")]
     assert main(["capacity", "http://127.0.0.1:9", "--gate", str(gate), *arguments]) == 5
@@ -94,14 +94,14 @@ def test_a_server_that_is_gone_ends_the_search(files: tuple[Path, Path], tmp_pat
         (["--scenario", "duell"], "NAME: 'duell' "),
     ],
 )
-def test_a_search_that_cannot_be_made_is_refused(
+def test_an_impossible_search_is_refused(
     options: list[str], line: str, files: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["capacity", "http://127.0.0.1:9", "--gate", str(files[1]), *options]) == 2
     assert line in capsys.readouterr().err
 
 
-def test_a_gate_that_cannot_break_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_gate_without_rules_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     gate = tmp_path / "gate.toml"
     gate.write_text("[gate]\n")
     assert main(["capacity", "http://127.0.0.1:9", "--gate", str(gate)]) == 2

@@ -1,4 +1,4 @@
-"""Accounts of a prefix found and deleted, and nothing else."""
+"""``nakama-bots cleanup`` deletes the accounts with a prefix, and nothing else."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def client(emulator: EmulatorProcess) -> Iterator[Client]:
 
 @pytest.fixture
 def clean(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[str]) -> Clean:
-    """The exit code, and what it says on stdout."""
+    """Run the command; return its exit code and its stdout."""
 
     def run(prefix: str, *arguments: str) -> tuple[int, str]:
         code = main(["cleanup", emulator.url, "--prefix", prefix, *FAST, *arguments])
@@ -63,7 +63,7 @@ def clean(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[str]) -> Clea
     return run
 
 
-def make(client: Client, prefix: str, number: int, worker: int = 0, seed: int = 1) -> list[str]:
+def create_accounts(client: Client, prefix: str, number: int, worker: int = 0, seed: int = 1) -> list[str]:
     ids = [Identity(prefix, seed, worker, at).device_id for at in range(number)]
     for one in ids:
         client.authenticate_device(one, username=one)
@@ -74,7 +74,7 @@ def login(client: Client, device: str) -> Session:
     return client.authenticate_device(device, create=False)
 
 
-def there(client: Client, device: str) -> bool:
+def exists(client: Client, device: str) -> bool:
     try:
         login(client, device)
     except NotFound:
@@ -82,22 +82,22 @@ def there(client: Client, device: str) -> bool:
     return True
 
 
-def left(client: Client, ids: list[str]) -> int:
-    return sum(there(client, one) for one in ids)
+def number_left(client: Client, ids: list[str]) -> int:
+    return sum(exists(client, one) for one in ids)
 
 
-def test_without_delete_it_only_shows(client: Client, clean: Clean) -> None:
-    ids = make(client, "shown", 20) + make(client, "shown", 3, worker=1)
+def test_without_delete_accounts_are_only_listed(client: Client, clean: Clean) -> None:
+    ids = create_accounts(client, "shown", 20) + create_accounts(client, "shown", 3, worker=1)
     code, text = clean("shown")
     assert code == 0
     assert "23 accounts and 0 groups of theirs found" in text
     assert "shown-1-w001-000002" in text
     assert "nothing was deleted: add --delete" in text
-    assert left(client, ids) == 23
+    assert number_left(client, ids) == 23
 
 
 def test_accounts_and_their_groups_are_deleted(client: Client, clean: Clean) -> None:
-    ids = make(client, "gone", 40) + make(client, "gone", 5, worker=1)
+    ids = create_accounts(client, "gone", 40) + create_accounts(client, "gone", 5, worker=1)
     sessions = [login(client, one) for one in ids[:3]]
     group = client.create_group(sessions[0], name="gone group", open=True)["id"]
     for session in sessions[1:]:
@@ -108,16 +108,16 @@ def test_accounts_and_their_groups_are_deleted(client: Client, clean: Clean) -> 
 
     assert code == 0
     assert "deleted: 45 accounts and 1 group\n" in text
-    assert left(client, ids) == 0
+    assert number_left(client, ids) == 0
     assert "groups" not in client.list_groups(bystander, name="gone group")
     assert client.get_account(bystander)["user"]["id"] == bystander.user_id
     assert "0 accounts" in clean("gone", "--delete")[1]
 
 
-def test_what_is_not_the_prefixs_alone_is_kept(client: Client, clean: Clean) -> None:
-    ids = make(client, "kept", 6)
+def test_accounts_with_other_logins_or_groups_are_kept(client: Client, clean: Clean) -> None:
+    ids = create_accounts(client, "kept", 6)
     human = client.authenticate_device("human-device-0001")
-    other = make(client, "kept2", 1) + make(client, "keptx", 1)
+    other = create_accounts(client, "kept2", 1) + create_accounts(client, "keptx", 1)
     client.link_email(login(client, ids[1]), {"email": "me@example.com", "password": "password1"})
     client.link_device(login(client, ids[2]), {"id": "phone-of-a-human"})
     owner = login(client, ids[3])
@@ -132,21 +132,21 @@ def test_what_is_not_the_prefixs_alone_is_kept(client: Client, clean: Clean) -> 
     code, text = clean("kept", "--delete")
 
     assert code == 0
-    assert [there(client, one) for one in ids] == [False, True, True, True, False, False]
+    assert [exists(client, one) for one in ids] == [False, True, True, True, False, False]
     assert "kept: 2 accounts, it has another login as well" in text
     assert "kept: 1 account, it owns a group with other members: kept-1-w000-000003" in text
-    assert there(client, "human-device-0001")
-    assert all(there(client, one) for one in other)
+    assert exists(client, "human-device-0001")
+    assert all(exists(client, one) for one in other)
     names = {row["group"]["name"] for row in client.list_user_groups(human, human.user_id)["user_groups"]}
     assert names == {"kept group", "shared group"}
 
     assert "deleted: 1 account and 1 group\n" in clean("kept", "--delete", "--groups-with-others")[1]
-    assert not there(client, ids[3])
-    assert there(client, "human-device-0001")
+    assert not exists(client, ids[3])
+    assert exists(client, "human-device-0001")
 
 
 def test_a_group_that_two_bots_own_is_deleted_once(client: Client, clean: Clean) -> None:
-    first, second = (login(client, one) for one in make(client, "two", 2))
+    first, second = (login(client, one) for one in create_accounts(client, "two", 2))
     group = client.create_group(first, name="two owners", open=True)["id"]
     client.join_group(second, group)
     for _ in range(2):
@@ -159,12 +159,12 @@ def test_a_group_that_two_bots_own_is_deleted_once(client: Client, clean: Clean)
 
 def test_seeds_workers_and_gaps(client: Client, clean: Clean) -> None:
     ids = (
-        make(client, "seeded", 2, seed=3)
-        + make(client, "seeded", 2, seed=9)
-        + make(client, "seeded", 1, worker=2)
+        create_accounts(client, "seeded", 2, seed=3)
+        + create_accounts(client, "seeded", 2, seed=9)
+        + create_accounts(client, "seeded", 1, worker=2)
     )
     client.delete_account(login(client, ids[0]))
-    assert "0 accounts" in clean("seeded")[1]  # seed 1 has none in its first worker
+    assert "0 accounts" in clean("seeded")[1]  # seed 1 has no account in its first worker
     assert "3 accounts" in clean("seeded", "--seeds", "3,8-9")[1]
     assert "4 accounts" in clean("seeded", "--seeds", "1-9", "--worker-misses", "3")[1]
 
@@ -180,7 +180,7 @@ def test_custom_ids(client: Client, clean: Clean) -> None:
             client.authenticate_custom(one, create=False)
 
 
-def test_ids_of_a_file(
+def test_ids_from_a_file(
     client: Client, clean: Clean, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "ids.txt"
@@ -188,7 +188,7 @@ def test_ids_of_a_file(
     for one in ("listed-anything-1", "listed-anything-2", "listed-anything-3"):
         client.authenticate_device(one)
     assert "deleted: 2 accounts" in clean("listed", "--ids", str(file), "--delete")[1]
-    assert there(client, "listed-anything-3")
+    assert exists(client, "listed-anything-3")
     file.write_text("bystander-0001\n")
     assert main(["cleanup", "http://127.0.0.1:1", "--prefix", "listed", "--ids", str(file)]) == 2
     assert "bystander-0001" in capsys.readouterr().err
@@ -198,34 +198,36 @@ def test_ids_of_a_file(
     "fault",
     [
         "error:on=DELETE /v2/account,code=14,times=2",
-        "drop:on=DELETE /v2/account,times=1",  # done, and never answered
+        "drop:on=DELETE /v2/account,times=1",  # done, but never answered
         "error:on=POST /v2/account/authenticate/device,code=13,times=1",
     ],
 )
-def test_what_may_pass_is_tried_again(
+def test_temporary_failures_are_retried(
     fault: str, emulator: EmulatorProcess, client: Client, clean: Clean
 ) -> None:
-    ids = make(client, "again", 4)
+    ids = create_accounts(client, "again", 4)
     with at_fault(emulator, fault):
         code, text = clean("again", "--delete", "--nakama-request-timeout", "0.5")
     assert code == 0
     assert "deleted: 4 accounts" in text
-    assert left(client, ids) == 0
+    assert number_left(client, ids) == 0
 
 
-def test_a_refusal_is_named_and_the_others_go(emulator: EmulatorProcess, client: Client, clean: Clean) -> None:
-    ids = make(client, "refused", 4)
+def test_a_refused_account_is_named_and_the_others_are_deleted(
+    emulator: EmulatorProcess, client: Client, clean: Clean
+) -> None:
+    ids = create_accounts(client, "refused", 4)
     with at_fault(emulator, "error:on=DELETE /v2/account,code=7,message=not today,times=1"):
         code, text = clean("refused", "--delete")
     assert code == 1
     assert "could not be deleted" in text
     assert "not today" in text
-    assert left(client, ids) == 1
+    assert number_left(client, ids) == 1
 
 
 def test_500_bots_interrupted_twice_and_resumed(emulator: EmulatorProcess, client: Client) -> None:
-    ids = make(client, "mass", 300) + make(client, "mass", 200, worker=1)
-    make(client, "mass2", 1)
+    ids = create_accounts(client, "mass", 300) + create_accounts(client, "mass", 200, worker=1)
+    create_accounts(client, "mass2", 1)
     command = [sys.executable, "-m", "nakama_bots.cli", "cleanup", emulator.url, "--prefix", "mass", "--delete"]
     remaining = list(ids)
     with at_fault(emulator, "latency:on=DELETE /v2/account,ms=60"):
@@ -233,7 +235,7 @@ def test_500_bots_interrupted_twice_and_resumed(emulator: EmulatorProcess, clien
             with subprocess.Popen(
                 [*command, *FAST], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             ) as process:
-                while there(client, remaining[-1]):
+                while exists(client, remaining[-1]):
                     assert process.poll() is None
                 process.send_signal(number)
                 out, err = process.communicate(timeout=TIMEOUT)
@@ -242,18 +244,18 @@ def test_500_bots_interrupted_twice_and_resumed(emulator: EmulatorProcess, clien
             assert f"stopped by {number.name}: " in line
             assert ", not finished" in out
             assert "Traceback" not in err
-            still = [one for one in ids if there(client, one)]
-            # From the highest down, without gaps: what is left is found by the same search.
+            still = [one for one in ids if exists(client, one)]
+            # Deleted from the highest down, without gaps: the same search finds the rest.
             assert 0 < len(still) < len(remaining)
             assert still == ids[: len(still)]
             remaining = still
     result = subprocess.run([*command, *FAST], capture_output=True, text=True, timeout=TIMEOUT, check=True)
     assert f"deleted: {len(remaining)} accounts" in result.stdout
-    assert left(client, ids) == 0
-    assert there(client, "mass2-1-w000-000000")
+    assert number_left(client, ids) == 0
+    assert exists(client, "mass2-1-w000-000000")
 
 
-def test_who_asks_twice_is_not_kept_waiting() -> None:
+def test_a_second_signal_stops_at_once() -> None:
     arrived, released = Event(), Event()
 
     def answer(method: str, path: str) -> tuple[int, dict[str, Any]]:
@@ -269,7 +271,7 @@ def test_who_asks_twice_is_not_kept_waiting() -> None:
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         ) as process:  # fmt: skip
             assert process.stderr is not None
-            # In a thread: the server is a greenlet of this one.
+            # In a thread: the server is a greenlet in this thread.
             read = partial(gevent.get_hub().threadpool.apply, process.stderr.readline)
             assert arrived.wait(TIMEOUT)
             process.send_signal(signal.SIGINT)
@@ -289,7 +291,7 @@ def test_a_wrong_key(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[st
     assert "planted-key" not in text
 
 
-def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_server(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     assert main(["cleanup", f"http://127.0.0.1:{port}", "--prefix", "x", *FAST]) == 5
@@ -297,7 +299,7 @@ def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["--prefix", "a b"], "--prefix: 'a b' cannot be used; accepted: 1 to 40 letters"),
         (["--prefix", "x", "--ids", "/none", "--nakama-confirm-target", "game.invalid"], "--ids: '/none'"),
@@ -305,17 +307,17 @@ def test_nobody_there(capsys: pytest.CaptureFixture[str]) -> None:
         (["--prefix", "x"], "--nakama-confirm-target game.invalid"),
     ],
 )
-def test_what_is_refused_before_anything_is_sent(
-    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+def test_arguments_refused_before_any_request(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["cleanup", "http://game.invalid", *arguments]) == 2
     text = capsys.readouterr().err
-    assert told in text
+    assert expected in text
     assert text.count("\n") == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ([], "--prefix"),
         (["--prefix", "x", "--seeds", "5-1"], "seeds and ranges of seeds"),
@@ -326,10 +328,10 @@ def test_what_is_refused_before_anything_is_sent(
         (["--prefix", "x", "--by", "email"], "device"),
     ],
 )
-def test_bad_arguments(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_arguments(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["cleanup", "http://127.0.0.1:1", *arguments])
     assert ended.value.code == 2
     text = capsys.readouterr().err
-    assert told in text
+    assert expected in text
     assert text.count("\n") == 1

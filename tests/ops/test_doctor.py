@@ -1,4 +1,4 @@
-"""A server looked at: what is found, what is advised, how it ends, and that nothing is left behind."""
+"""``nakama-bots doctor``: findings, advice, exit codes, and that no account is left behind."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ NAMES = [check.name for check in CHECKS]
 TIMEOUT = 30.0
 
 
-def after(number: int) -> list[str]:
-    """The checks from this one on, but for the one that needs nothing."""
+def all_after(number: int) -> list[str]:
+    """The checks from this number on, except "versions", which depends on no other check."""
     return [name for name in NAMES[number:] if name != "versions"]
 
 
@@ -55,8 +55,8 @@ def emulator() -> Iterator[EmulatorProcess]:
 
 
 @pytest.fixture
-def examined(capsys: pytest.CaptureFixture[str]) -> Doctor:
-    """The exit code and the findings by name."""
+def run_doctor(capsys: pytest.CaptureFixture[str]) -> Doctor:
+    """Run the command; return its exit code and its findings by name."""
 
     def run(url: str, *arguments: str) -> tuple[int, dict[str, dict[str, Any]]]:
         code = main(["doctor", url, "--json", *arguments])
@@ -71,8 +71,8 @@ def outcomes(checks: dict[str, dict[str, Any]], status: str) -> list[str]:
     return [name for name, check in checks.items() if check["status"] == status]
 
 
-def test_a_good_server(emulator: EmulatorProcess, examined: Doctor) -> None:
-    code, checks = examined(emulator.url)
+def test_a_healthy_server(emulator: EmulatorProcess, run_doctor: Doctor) -> None:
+    code, checks = run_doctor(emulator.url)
     assert code == 0
     assert list(checks) == [*NAMES, "tidy"]
     assert outcomes(checks, "ok") == list(checks)
@@ -80,7 +80,7 @@ def test_a_good_server(emulator: EmulatorProcess, examined: Doctor) -> None:
     assert "this package's emulator" in checks["versions"]["found"]
 
 
-def test_no_account_is_left(emulator: EmulatorProcess) -> None:
+def test_every_account_is_deleted(emulator: EmulatorProcess) -> None:
     target = Target.parse(emulator.url)
     player, _ = make_player(target)
     patient = doctor.Patient(player.world, 7, 5.0)
@@ -116,9 +116,9 @@ def at_fault(emulator: EmulatorProcess, text: str) -> Iterator[None]:
             yield
 
 
-def test_accounts_that_cannot_be_deleted_are_named(faulty: EmulatorProcess, examined: Doctor) -> None:
+def test_accounts_that_cannot_be_deleted_are_named(faulty: EmulatorProcess, run_doctor: Doctor) -> None:
     with at_fault(faulty, "error:on=DELETE /v2/account,code=13"):
-        code, checks = examined(faulty.url)
+        code, checks = run_doctor(faulty.url)
     assert code == 0
     assert checks["tidy"]["status"] == "warning"
     assert "nbots-doctor-" in checks["tidy"]["found"]
@@ -130,57 +130,57 @@ def test_accounts_that_cannot_be_deleted_are_named(faulty: EmulatorProcess, exam
         ("error:on=matchmaker_add,code=0", ["matchmaker"], [], "before hooks"),
         ("error:on=match_create,code=0", ["match"], [], "before hooks"),
         ("refuse:on=connect", ["socket"], ["ping", "match", "matchmaker"], "forward websockets"),
-        ("error:on=GET /healthcheck,code=14", ["health"], after(4), "a proxy answers"),
-        ("error:on=GET /healthcheck,code=13", ["health"], after(4), "database"),
-        ("error:on=POST /v2/account/authenticate/device,code=7", ["server key"], after(6), "before hook"),
-        ("error:on=POST /v2/account/authenticate/device,code=13,after=1", ["auth"], after(7), "database"),
+        ("error:on=GET /healthcheck,code=14", ["health"], all_after(4), "a proxy answers"),
+        ("error:on=GET /healthcheck,code=13", ["health"], all_after(4), "database"),
+        ("error:on=POST /v2/account/authenticate/device,code=7", ["server key"], all_after(6), "before hook"),
+        ("error:on=POST /v2/account/authenticate/device,code=13,after=1", ["auth"], all_after(7), "database"),
     ],
 )
-def test_what_fails_is_advised_on_and_the_rest_still_looked_at(
-    fault: str, failed: list[str], skipped: list[str], advice: str, faulty: EmulatorProcess, examined: Doctor
+def test_a_failure_has_advice_and_independent_checks_still_run(
+    fault: str, failed: list[str], skipped: list[str], advice: str, faulty: EmulatorProcess, run_doctor: Doctor
 ) -> None:
     with at_fault(faulty, fault):
-        code, checks = examined(faulty.url)
+        code, checks = run_doctor(faulty.url)
     assert code == 1
     assert outcomes(checks, "failed") == failed
     assert outcomes(checks, "skipped") == skipped
     assert advice in checks[failed[0]]["advice"]
 
 
-def test_a_lonely_matchmaker(examined: Doctor) -> None:
+def test_a_matchmaker_that_never_matches(run_doctor: Doctor) -> None:
     with EmulatorProcess.start(matchmaker_interval=600.0) as emulator:
-        code, checks = examined(emulator.url, "--nakama-matchmaker-timeout", "0.2")
+        code, checks = run_doctor(emulator.url, "--nakama-matchmaker-timeout", "0.2")
     assert code == 1
     assert outcomes(checks, "failed") == ["matchmaker"]
     assert "--nakama-matchmaker-timeout" in checks["matchmaker"]["advice"]
 
 
-def test_the_time_is_bounded(examined: Doctor) -> None:
+def test_the_time_is_bounded(run_doctor: Doctor) -> None:
     with EmulatorProcess.start(matchmaker_interval=600.0) as emulator:
-        code, checks = examined(emulator.url, "--timeout", "1")
+        code, checks = run_doctor(emulator.url, "--timeout", "1")
     assert code == 1
-    # On a busy machine the time may be over before it comes to the matchmaker.
+    # On a busy machine the time may run out before the matchmaker check starts.
     assert checks["matchmaker"]["status"] in ("failed", "skipped")
     assert checks["tidy"]["status"] == "ok"
 
 
-def test_wrong_keys(emulator: EmulatorProcess, examined: Doctor) -> None:
-    code, checks = examined(
+def test_wrong_keys(emulator: EmulatorProcess, run_doctor: Doctor) -> None:
+    code, checks = run_doctor(
         emulator.url, "--nakama-server-key", "planted-key-1", "--nakama-http-key", "planted-key-2"
     )
     assert code == 1
     assert outcomes(checks, "failed") == ["server key"]
-    assert outcomes(checks, "skipped") == after(6)
+    assert outcomes(checks, "skipped") == all_after(6)
     assert checks["http key"]["status"] == "warning"
     assert "NAKAMA_SERVER_KEY" in checks["server key"]["advice"]
     assert "planted" not in json.dumps(checks)
     assert "tidy" not in checks
 
 
-def test_nobody_there(examined: Doctor) -> None:
+def test_no_server(run_doctor: Doctor) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    code, checks = examined(f"http://127.0.0.1:{port}")
+    code, checks = run_doctor(f"http://127.0.0.1:{port}")
     assert code == 5
     assert outcomes(checks, "failed") == ["connect"]
     assert "start the server" in checks["connect"]["advice"]
@@ -188,19 +188,19 @@ def test_nobody_there(examined: Doctor) -> None:
     assert "nakama_bots" in checks["versions"]["found"]
 
 
-def test_a_host_without_an_address(examined: Doctor) -> None:
-    code, checks = examined("http://nakama.invalid")
+def test_a_host_without_an_address(run_doctor: Doctor) -> None:
+    code, checks = run_doctor("http://nakama.invalid")
     assert code == 5
     assert outcomes(checks, "failed") == ["dns"]
 
 
-def test_a_port_that_says_nothing(examined: Doctor) -> None:
+def test_a_port_that_never_answers(run_doctor: Doctor) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         url = f"http://127.0.0.1:{server.getsockname()[1]}"
-        code, checks = examined(url, "--nakama-request-timeout", "0.2")
+        code, checks = run_doctor(url, "--nakama-request-timeout", "0.2")
         assert code == 5
         assert "7350" in checks["health"]["advice"]
-        code, checks = examined(url, "--timeout", "0.2")
+        code, checks = run_doctor(url, "--timeout", "0.2")
         assert code == 5
         assert checks["health"]["status"] in ("failed", "skipped")
         assert "no time left" in checks["versions"]["found"]
@@ -229,7 +229,7 @@ def test_clocks_that_differ(lifetime: int, status: str) -> None:
 
 
 class Certified:
-    """A TLS server that does no more than the handshake."""
+    """A TLS server that only does the handshake."""
 
     def __init__(self, certificate: trustme.LeafCert) -> None:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -274,7 +274,7 @@ DAY = dt.timedelta(days=1)
 
 
 @pytest.mark.parametrize(
-    ("name", "ends", "trusted", "status", "told"),
+    ("name", "ends", "trusted", "status", "expected"),
     [
         ("127.0.0.1", NOW + 90 * DAY, True, "ok", ""),
         ("127.0.0.1", NOW + 5 * DAY, True, "warning", "renew"),
@@ -285,21 +285,21 @@ DAY = dt.timedelta(days=1)
     ],
 )
 def test_certificates(
-    name: str, ends: dt.datetime, trusted: bool, status: str, told: str,
-    authority: trustme.CA, ca_file: str, examined: Doctor,
+    name: str, ends: dt.datetime, trusted: bool, status: str, expected: str,
+    authority: trustme.CA, ca_file: str, run_doctor: Doctor,
 ) -> None:  # fmt: skip
     certificate = authority.issue_cert(name, not_before=NOW - 10 * DAY, not_after=ends)
     trust = ("--nakama-tls-ca", ca_file) if trusted else ()
     with Certified(certificate) as server:
-        _, checks = examined(f"https://127.0.0.1:{server.port}", "--nakama-request-timeout", "1", *trust)
+        _, checks = run_doctor(f"https://127.0.0.1:{server.port}", "--nakama-request-timeout", "1", *trust)
     assert checks["tls"]["status"] == status
-    assert told in checks["tls"]["advice"]
+    assert expected in checks["tls"]["advice"]
     assert checks["connect"]["status"] == "ok"
 
 
-def test_plain_http_where_tls_was_asked_for(emulator: EmulatorProcess, examined: Doctor) -> None:
+def test_plain_http_on_an_https_url(emulator: EmulatorProcess, run_doctor: Doctor) -> None:
     url = emulator.url.replace("http:", "https:")
-    code, checks = examined(url)
+    code, checks = run_doctor(url)
     assert code == 1
     assert f"use {emulator.url}" in checks["tls"]["advice"]
 
@@ -313,21 +313,21 @@ def test_the_table(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["nonsense"], "URL: 'nonsense' cannot be used; accepted: http://HOST"),
         (["http://127.0.0.1", "--nakama-tls-ca", "/none"], "--nakama-tls-ca"),
     ],
 )
-def test_bad_arguments(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_arguments(arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", *arguments]) == 2
     text = capsys.readouterr().err
-    assert told in text
+    assert expected in text
     assert text.count("\n") == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_leaves_nothing(number: signal.Signals) -> None:
+def test_an_interrupted_run_leaves_nothing(number: signal.Signals) -> None:
     with EmulatorProcess.start(matchmaker_interval=600.0, extra=("--metrics-port", "0")) as emulator:
         with subprocess.Popen(
             [sys.executable, "-m", "nakama_bots.cli", "doctor", emulator.url, "--json"],

@@ -1,4 +1,4 @@
-"""A game's own repository: the wheel in an empty directory, a project started there, and its CI job."""
+"""A game's own repository: the wheel in an empty directory, a new project in it, and its CI job."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel's files, in a folder of their own."""
+    """The wheel's files, in a separate folder."""
     folder = tmp_path_factory.mktemp("wheel")
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=120)
@@ -36,12 +36,14 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(
     installed: Path, cwd: Path, *command: str, env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a module of the wheel, which comes before this repository's own."""
-    given = {name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "LOCUST_"))}
+    """Run a module of the wheel, which precedes this repository on the path."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "LOCUST_"))
+    }
     return subprocess.run(
         [sys.executable, "-m", *command],
         cwd=cwd,
-        env={**given, **(env or {}), "PYTHONPATH": str(installed)},
+        env={**inherited, **(env or {}), "PYTHONPATH": str(installed)},
         capture_output=True,
         text=True,
         timeout=120,
@@ -50,13 +52,13 @@ def run(
     )
 
 
-def test_a_project_runs_at_once_and_passes_its_own_ci_job(installed: Path, tmp_path: Path) -> None:
+def test_a_new_project_runs_and_passes_its_own_ci_job(installed: Path, tmp_path: Path) -> None:
     started = run(installed, tmp_path, "nakama_bots", "init", "--ci", "github")
     assert started.returncode == 0, started.stderr
     assert "Next: locust --headless --users 4 --spawn-rate 4 --run-time 30s" in started.stdout
     job = yaml.safe_load((tmp_path / CI["github"]).read_text())
     assert job["jobs"]["load-test"]["steps"][3]["run"] == "locust"
-    # A busy machine makes the generator too slow: that is not what is tested here.
+    # A busy machine makes the generator too slow, which is not tested here.
     limits = {"NAKAMA_HEALTH_LIMITS": NO_LIMITS}
     ended = run(installed, tmp_path, "locust", env=job["env"] | limits)
     assert ended.returncode == 0, ended.stderr
@@ -65,7 +67,7 @@ def test_a_project_runs_at_once_and_passes_its_own_ci_job(installed: Path, tmp_p
     assert read_verdict(folder)["verdict"] == "passed"
 
 
-def test_the_wheel_carries_what_the_repository_has(installed: Path, tmp_path: Path) -> None:
+def test_the_wheel_has_the_files_of_the_repository(installed: Path, tmp_path: Path) -> None:
     bundled = installed / "nakama_bots" / "bundled"
     for name in ("scenarios", "nakama_modules", "reports/gates", "deploy/kubernetes", "docs/ci"):
         assert any((bundled / name).iterdir()), name
@@ -87,7 +89,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(("text", "ci"), [("https://gitlab.example.com/x.git", "gitlab"), ("x", "github")])
-def test_the_ci_is_guessed_from_the_remote(tmp_path: Path, text: str, ci: str) -> None:
+def test_the_ci_system_is_guessed_from_the_remote(tmp_path: Path, text: str, ci: str) -> None:
     (tmp_path / ".git").mkdir()
     (tmp_path / ".git" / "config").write_text(text)
     assert guess_ci(tmp_path) == ci
@@ -101,9 +103,7 @@ def test_a_copy_is_written_once(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("arguments", [["path"], ["path", "duell"], ["copy", "nothing"]])
-def test_a_scenario_that_is_not_there_is_refused(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_missing_scenario_is_refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["scenarios", *arguments]) == 2
     assert "NAME" in capsys.readouterr().err
 

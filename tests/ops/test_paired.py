@@ -18,19 +18,19 @@ from nakama_bots.settings.load_profile import LoadProfile
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_both_sides_take_one_of_every_two_turns_and_never_the_same(seed: int) -> None:
+def test_each_side_has_one_of_every_two_turns(seed: int) -> None:
     plan = PairedPlan(rounds=9, block=10.0, settle=3.0, seed=seed)
     old, new = plan.turns(0), plan.turns(1)
     assert sorted(old + new) == list(range(18))
     assert [number // 2 for number in old] == [number // 2 for number in new] == list(range(9))
 
 
-def test_some_pairs_begin_with_the_old_server_and_some_with_the_new_one() -> None:
+def test_pairs_start_with_either_server() -> None:
     plan = PairedPlan(rounds=40)
     assert {number % 2 for number in plan.turns(0)} == {0, 1}
 
 
-def test_the_load_of_a_side_has_users_in_its_turns_only() -> None:
+def test_a_side_has_users_only_in_its_turns() -> None:
     plan = PairedPlan(rounds=8, block=10.0, settle=3.0)
     loads = [LoadProfile.parse(plan.load(side, 5)) for side in (0, 1)]
     for number in range(16):
@@ -40,7 +40,7 @@ def test_the_load_of_a_side_has_users_in_its_turns_only() -> None:
         assert users[0] == (5 if number in plan.turns(0) else 0)
 
 
-def test_what_is_counted_excludes_settling_and_what_both_sides_share() -> None:
+def test_periods_exclude_settling_and_never_overlap() -> None:
     plan = PairedPlan(rounds=8, block=10.0, settle=3.0)
     starts = (100.0, 101.0)
     old, new = plan.periods(0, starts), plan.periods(1, starts)
@@ -68,7 +68,7 @@ def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
     scenario.write_text(PINGS)
     command = [
         sys.executable, "-m", "nakama_bots.cli", "compare", "--paired",
-        # Not slower: what is slow depends on the machine.
+        # Failures, not latency: what counts as slow depends on the machine.
         emulator, f"{emulator} --fault error:on=ping,code=3,rate=0.5",
         "--users", "2", "--rounds", "10", "--block", "5", "--settle", "0.5",
         "--locust", f"-f {scenario} --nakama-health-limits {NO_LIMITS}",
@@ -96,7 +96,7 @@ def test_a_server_that_does_not_start_is_named(tmp_path: Path, capsys: pytest.Ca
         (["http://127.0.0.3:1"], "--paired: "),
     ],
 )
-def test_a_plan_that_cannot_be_run_is_refused(
+def test_an_impossible_plan_is_refused(
     options: list[str], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["compare", "http://127.0.0.1:1", "http://127.0.0.2:1", *options, "--paired"]) == 2

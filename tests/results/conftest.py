@@ -1,4 +1,4 @@
-"""One small run, the same each time."""
+"""A small run that is the same each time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs made up from seeded random numbers: their own speed, blocks that differ, and single samples."""
+"""Synthetic runs from seeded random numbers: differences between runs, between blocks, and within blocks."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ RUN = {
 
 def blocks(seed, count, *, shift=1.0, between=0.01, within=0.03, failing=0):
     """Lognormal times around 6.7 ms; those above the 90th percentile are ``shift`` times as long."""
-    made = _drawn(seed, count, shift, between, within)
-    return Blocks([next(made) for _ in range(BLOCKS)], [failing] * BLOCKS)
+    drawn = _drawn(seed, count, shift, between, within)
+    return Blocks([next(drawn) for _ in range(BLOCKS)], [failing] * BLOCKS)
 
 
 def _drawn(seed, count, shift, between, within):
-    """One block after the other."""
+    """Yield one block after another."""
     generator = random.Random(seed)
     speed = math.exp(generator.gauss(0, between))
     while True:
@@ -46,7 +46,7 @@ def _drawn(seed, count, shift, between, within):
 
 
 def pairs(seed, count, *, shift=1.0, drift=0.1):
-    """Two servers in turns on a drifting machine; the tail of the second is ``shift`` times as long."""
+    """Two servers that take turns on a drifting machine; the tail of the second is ``shift`` times as long."""
     generator = random.Random(f"pairs {seed}")
     sides = ([], [])
     for _ in range(BLOCKS):

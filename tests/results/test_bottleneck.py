@@ -1,4 +1,4 @@
-"""What breaks first, in time lines made up for it."""
+"""What breaks first, in synthetic time lines."""
 
 from __future__ import annotations
 
@@ -99,15 +99,15 @@ JOINED = {observer.AUTHORITATIVE_JOINED: lambda _: 1}
         ),
     ],
 )  # fmt: skip
-def test_a_bottleneck_is_named_from_the_players_on_that_it_begins_with(planted, name, players):
+def test_a_bottleneck_is_named_with_the_players_it_starts_at(planted, name, players):
     verdict = named(run(**planted))
     assert (verdict["named"], verdict["found"][0]["players"]) == (name, players)
     assert f"from {players} players on" in verdict["text"]
     assert verdict["most_players"] == 40
 
 
-def test_waiting_in_the_matchmaker_is_the_interval_if_it_takes_half_of_the_time():
-    """Each of 20 players waits 14 s of 20: tickets of 20 s ago are matched 14 s later."""
+def test_long_matchmaker_waits_point_to_the_interval():
+    """Each of 20 players waits 14 s of every 20 s for a match."""
     timeline = Timeline(START)
     for second in range(120):
         recorder = Recorder(0.0)
@@ -141,7 +141,7 @@ def test_a_short_spike_is_no_bottleneck():
     assert named(run(spike, rates={"db_wait_seconds": above(40, 9.0)}))["named"] == ""
 
 
-def test_the_first_to_break_comes_first_and_a_cause_before_the_cpu():
+def test_the_first_to_break_is_first_and_causes_precede_the_cpu():
     both = {
         "levels": {"cpu": above(15, 1.9), "processors": lambda _: 2},
         "rates": {"db_wait_seconds": above(30, 4.0)},
@@ -151,7 +151,7 @@ def test_the_first_to_break_comes_first_and_a_cause_before_the_cpu():
     assert [one["name"] for one in named(run(**both))["found"]] == ["the database pool", "the server's CPU"]
 
 
-def test_evidence_is_quoted_with_what_it_was_before():
+def test_evidence_is_quoted_with_the_value_before():
     verdict = named(
         run(levels={"cpu": lambda _: 1.1, "processors": lambda _: 2}, rates={"db_wait_seconds": above(30, 3.0)})
     )
@@ -164,18 +164,18 @@ def test_evidence_is_quoted_with_what_it_was_before():
     assert found["source"].startswith("https://")
 
 
-def test_a_server_that_reports_once_a_minute_is_judged_by_its_reports():
+def test_a_server_that_reports_once_per_minute():
     steps = (10,) * 120 + (40,) * 120
     waits = {"rates": {"db_wait_seconds": above(30, 3.0)}, "report": 60}
     verdict = named(run(steps, **waits))
     assert (verdict["named"], verdict["found"][0]["players"]) == ("the database pool", 40)
-    # No report came in time: nothing is known, and that is said.
+    # No report arrived in time, so the pool is listed as not measured.
     verdict = named(run((40,) * 40, **waits))
     assert verdict["named"] == ""
     assert "the database pool" in verdict["not_measured"]
 
 
-def test_figures_of_a_generator_that_was_too_slow_are_left_out():
+def test_times_from_a_slow_generator_are_left_out():
     slow = run(**POOLS, delivery=above(30, 0.6, 0.03), rates={"gc_seconds": above(30, 0.1)}, counts=JOINED)
     assert named(slow)["named"] == "the match loop"
     verdict = named(slow, generator_slow=True)
@@ -191,7 +191,7 @@ def test_the_trials_of_a_search_are_judged_together():
     assert (verdict["named"], verdict["found"][0]["players"]) == ("the database pool", 20)
 
 
-def test_lines_of_the_log_are_evidence():
+def test_log_lines_are_evidence():
     lines = LimitLog(START)
     entry = {"level": "warn", "msg": "Match handler data processing too slow, dropping data message", "m": "x"}
     lines.add(
@@ -215,7 +215,7 @@ def test_lines_of_the_log_are_evidence():
     assert "a match's input queue" not in verdict["not_measured"]
 
 
-def test_what_a_player_needs_is_a_line_through_the_figures():
+def test_the_cost_per_player_is_a_linear_fit():
     levels = {"cpu": lambda now: 0.1 + now * 0.02, "memory": lambda now: 5e7 * (now % 3)}
     [cpu] = named(run(levels=levels))["sizes"]
     assert cpu == {"figure": "cpu", "idle": 0.1, "per_player": 0.02, "r2": 1.0, "low": 10, "high": 40}
@@ -226,7 +226,7 @@ def test_a_run_without_rows_has_no_verdict():
     assert named(Timeline(START))["text"].startswith("not clear")
 
 
-def test_the_end_of_a_run_shows_verdict_advice_and_what_is_missing():
+def test_the_end_of_run_shows_verdict_advice_and_missing_figures():
     part = named(run(levels={"cpu": above(15, 1.9, 0.4), "processors": lambda _: 2}))
     lines = [line for line in bottleneck_lines({"bottleneck": part, "settings": {}}, 110) if line]
     assert lines[0].startswith(
@@ -237,7 +237,7 @@ def test_the_end_of_a_run_shows_verdict_advice_and_what_is_missing():
     assert max(map(len, lines)) <= 110
 
 
-def test_nothing_is_shown_of_an_emulator_that_was_not_asked():
+def test_nothing_is_shown_without_server_metrics():
     part = named(run())
     assert bottleneck_lines({"bottleneck": part, "settings": {"metrics": ""}}, 110) == []
     asked = bottleneck_lines({"bottleneck": part, "settings": {"metrics": "http://h:1"}}, 110)
@@ -258,7 +258,7 @@ def row(rule):
     return f"| {rule.name} | {figure.words} | {', '.join(limits)} | <{rule.source}> |"
 
 
-def test_every_rule_has_its_figures_a_source_and_words():
+def test_every_rule_has_figures_a_source_and_a_text():
     for rule in RULES:
         assert {rule.figure, *rule.beside, *(name for name, _ in rule.also)} <= FIGURES.keys()
         assert rule.source.startswith("https://")

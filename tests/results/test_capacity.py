@@ -1,4 +1,4 @@
-"""The search for a capacity, on servers made up so that the truth is known; the law; the answer in words."""
+"""The capacity search on simulated servers of known capacity, the scalability law, and the printed answer."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def too_slow(load):
 
 
 def lead(judge, plan=PLAN, required=None):
-    """A whole search; ``judge`` returns the outcome of a load, or a trial. A trial takes a minute."""
+    """Run a whole search; ``judge`` returns the outcome of a load, or a trial. A trial takes a minute."""
     search = Search(plan, "http://h", required)
     while (load := search.next(60.0 * len(search.trials))) is not None:
         found = judge(load)
@@ -53,7 +53,7 @@ def found(capacity):
 
 
 def searched(seed, edge, low=50, high=5000):
-    """A search of a server that passes at load n with probability 1 / (1 + (n / capacity) ** (1 / edge))."""
+    """Search a server that passes at load n with probability 1 / (1 + (n / capacity) ** (1 / edge))."""
     generator = random.Random(seed)
     capacity = math.exp(generator.uniform(math.log(80), math.log(4000)))
     search = Bisection(low, high)
@@ -65,7 +65,7 @@ def searched(seed, edge, low=50, high=5000):
 
 
 def test_searches_find_the_capacity():
-    """``benchmarks/capacity.py`` has the bars, with more searches and fuzzy edges."""
+    """``benchmarks/capacity.py`` checks accuracy with more searches and fuzzy edges."""
     for seed in range(5):
         capacity, search = searched(seed, 0.0001)
         estimate = search.estimate()
@@ -74,21 +74,21 @@ def test_searches_find_the_capacity():
         assert search.trials <= MOST_TRIALS
 
 
-def test_a_server_that_holds_everything_is_at_least_the_greatest_load():
+def test_a_server_that_passes_every_load():
     part = lead(holding(math.inf))
     assert (part["bound"], part["value"], part["ended"]) == ("at least", 1000, "the greatest load passed")
     assert len(part["trials"]) <= 6
     assert "at least 1,000 players (no trial failed)" in "\n".join(answer_lines(part))
 
 
-def test_a_server_that_fails_at_the_least_load_is_below_it():
+def test_a_server_that_fails_at_the_lowest_load():
     part = found(0)
     assert (part["bound"], part["high"]) == ("below", 10)
     assert part["ended"] == "the server fails already at 10 players"
     assert exit_code(part) == ExitCode.GATE_FAILED
 
 
-def test_the_generators_limit_is_never_the_servers():
+def test_the_limit_of_the_generator_is_not_that_of_the_server():
     def judge(load):
         return too_slow(load) if load > 150 else Outcome.PASSED
 
@@ -101,7 +101,7 @@ def test_the_generators_limit_is_never_the_servers():
     assert "too slow" in shown
 
 
-def test_what_failed_above_the_generators_limit_proves_nothing():
+def test_failures_above_the_limit_of_the_generator_do_not_count():
     def judge(load):
         return Outcome.FAILED if load == 100 else too_slow(load)
 
@@ -113,7 +113,7 @@ def test_what_failed_above_the_generators_limit_proves_nothing():
     assert exit_code(part) == ExitCode.INVALID
 
 
-def test_a_bad_moment_of_the_generator_is_tried_again():
+def test_a_single_slow_trial_of_the_generator_is_repeated():
     bad = iter([False, True])
 
     def judge(load):
@@ -124,7 +124,7 @@ def test_a_bad_moment_of_the_generator_is_tried_again():
     assert part["low"] <= 300 <= part["high"]
 
 
-def test_a_generator_that_cannot_run_the_least_load_is_no_answer():
+def test_a_generator_that_cannot_run_the_lowest_load():
     part = lead(too_slow)
     assert part["value"] is None
     assert part["ended"] == "the generator cannot run 10 players: too slow"
@@ -161,7 +161,7 @@ def test_more_processes_repeat_the_load():
 @pytest.mark.parametrize(
     ("cause", "why"), [(Cause.UNREACHABLE, "since trial 3 with"), (Cause.TARGET, "refused")]
 )
-def test_what_no_trial_can_mend_ends_the_search_with_what_is_known(cause, why):
+def test_a_permanent_failure_ends_the_search(cause, why):
     outcomes = iter([Outcome.PASSED, Outcome.FAILED])
 
     def judge(load):
@@ -174,7 +174,7 @@ def test_what_no_trial_can_mend_ends_the_search_with_what_is_known(cause, why):
     assert part["low"] < part["high"]
 
 
-def test_a_search_ends_before_its_time_is_over():
+def test_a_search_ends_within_its_time():
     part = lead(holding(300), dataclasses.replace(PLAN, most_seconds=200.0))
     assert len(part["trials"]) == 3
     assert part["ended"].startswith("the next trial would not end within 200 s, and the interval is ")
@@ -205,7 +205,7 @@ def test_a_gate_that_cannot_judge_a_trial_is_refused(text, trial_seconds, line):
         check()
 
 
-def test_one_trial_against_the_rule_does_not_decide():
+def test_one_outlier_does_not_decide():
     search = Bisection(50, 5000)
     search.add(1000, passed=False)
     for load in (1000, 1000, 1100, 1200):
@@ -213,7 +213,7 @@ def test_one_trial_against_the_rule_does_not_decide():
     assert search.estimate().value > 1000
 
 
-def test_the_law_is_found_again():
+def test_the_fit_recovers_the_scalability_law():
     law = {"lam": 10.0, "contention": 0.02, "coherency": 0.00001}
     found = fit([(load, throughput(law, load)) for load in (1, 10, 50, 100, 300, 600)])
     assert found is not None
@@ -224,12 +224,12 @@ def test_the_law_is_found_again():
     assert found["r2"] == pytest.approx(1.0)
 
 
-def test_a_law_without_coherency_has_no_peak_and_few_loads_have_no_law():
+def test_no_peak_without_coherency_and_no_fit_with_few_loads():
     assert fit([(load, 5.0 * load) for load in (1, 2, 3, 4, 5)])["peak"] is None
     assert fit([(1, 1.0), (2, 2.0), (2, 2.0), (2, 2.1)]) is None
 
 
-def test_the_answer_names_what_broke_first_at_the_least_load():
+def test_the_answer_names_what_broke_first_at_the_lowest_load():
     def judge(load):
         return trial(load, Outcome.FAILED, why=[f"p95 {load} ms, limit 20 ms"]) if load > 47 else Outcome.PASSED
 
@@ -256,13 +256,13 @@ def test_the_answer_names_what_broke_first_at_the_least_load():
         (0, 100, ExitCode.GATE_FAILED),
     ],
 )
-def test_exit_codes_by_what_is_required(capacity, required, code):
+def test_exit_codes_by_required_capacity(capacity, required, code):
     part = found(capacity) | {"required": required}
     assert exit_code(part) == code
     assert verdict_of(part, "g.toml").exit_code == code
 
 
-def test_faults_and_missing_files_outweigh_an_answer():
+def test_faults_and_missing_files_override_the_answer():
     part = found(300)
     assert verdict_of(part, "g.toml", faults=["a user died"]).exit_code == ExitCode.FAILURES
     assert verdict_of(part, "g.toml", missing=["disk full"]).exit_code == ExitCode.INVALID

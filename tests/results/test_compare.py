@@ -1,4 +1,4 @@
-"""What a comparison calls a regression, on runs made up so that the truth is known."""
+"""Verdicts of comparisons between synthetic runs with a known difference."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .synthetic import blocks, pairs, profile
 
 PING = ("WS", "ping")
 JOIN = ("WS", "match_join")
-# What docs/reports.md names for a change of 10 % of p95 to be found.
+# docs/reports.md: what it takes to find a change of 10 % at p95.
 COUNT = 10_000
 BASELINES = 5
 
@@ -39,7 +39,7 @@ def against(rows, baseline_rows, **options):
     return compare(profile("run", rows), [profile("base", baseline_rows)], CompareOptions(**options))
 
 
-def test_twenty_runs_of_the_same_are_no_regression(baselines):
+def test_twenty_equal_runs_are_no_regression(baselines):
     comparisons = [
         compare(profile("run", {PING: blocks(f"same {seed}", COUNT)}), baselines) for seed in range(20)
     ]
@@ -47,7 +47,7 @@ def test_twenty_runs_of_the_same_are_no_regression(baselines):
     assert {exit_code(comparison) for comparison in comparisons} == {0}
 
 
-def test_ten_percent_more_at_p95_is_found(baselines):
+def test_ten_percent_at_p95_is_found(baselines):
     found = [
         verdicts(compare(profile("run", {PING: blocks(f"slow {seed}", COUNT, shift=1.1)}), baselines))
         for seed in range(10)
@@ -56,7 +56,7 @@ def test_ten_percent_more_at_p95_is_found(baselines):
     assert {each["ping", "p50"] for each in found} == {"same"}
 
 
-def test_a_run_that_is_much_slower_is_found_with_one_baseline_and_few_samples():
+def test_a_much_slower_run_is_found_with_one_baseline():
     comparison = against({PING: blocks("a", 1600, shift=2.0)}, {PING: blocks("b", 1600)})
     assert verdicts(comparison)["ping", "p95"] == "regressed"
     assert exit_code(comparison) == 3
@@ -66,13 +66,13 @@ def test_a_run_that_is_much_slower_is_found_with_one_baseline_and_few_samples():
     assert row["run"]["low"] < row["run"]["value"] < row["run"]["high"]
 
 
-def test_a_run_that_is_much_faster_is_improved():
+def test_a_much_faster_run_is_improved():
     comparison = against({PING: blocks("a", 1600, shift=0.6)}, {PING: blocks("b", 1600)})
     assert verdicts(comparison)["ping", "p95"] == "improved"
     assert exit_code(comparison) == 0
 
 
-def test_baselines_that_differ_hide_a_change_which_like_ones_show(baselines):
+def test_noisy_baselines_hide_a_change(baselines):
     slow = profile("run", {PING: blocks("slow 3", COUNT, shift=1.1)})
     unlike = [
         profile(f"u{number}", {PING: blocks(f"u{number}", COUNT, between=0.2)}) for number in range(BASELINES)
@@ -89,7 +89,7 @@ def test_the_same_seed_gives_the_same_comparison(baselines):
     assert compare(run, baselines[:1]) != compare(run, baselines[:1], CompareOptions(seed=2))
 
 
-def test_what_other_names_there_are_does_not_change_an_estimate():
+def test_an_estimate_does_not_depend_on_other_names():
     alone = against({PING: blocks("a", 1600)}, {PING: blocks("b", 1600)})
     both = against(
         {PING: blocks("a", 1600), JOIN: blocks("c", 160)}, {PING: blocks("b", 1600), JOIN: blocks("d", 160)}
@@ -99,7 +99,7 @@ def test_what_other_names_there_are_does_not_change_an_estimate():
     ]
 
 
-def test_a_tolerance_of_its_own_lets_a_change_pass():
+def test_a_tolerance_by_name():
     runs = ({PING: blocks("a", 1600, shift=1.6)}, {PING: blocks("b", 1600)})
     own = (*CompareOptions().tolerances, Tolerance("WS ping p9?", 1.0))
     assert "regressed" in verdicts(against(*runs)).values()
@@ -110,12 +110,12 @@ def test_a_tolerance_of_its_own_lets_a_change_pass():
     }  # fmt: skip
 
 
-def test_a_change_below_the_floor_is_none():
+def test_a_change_below_the_floor_is_ignored():
     runs = ({PING: blocks("a", 1600, shift=2.0)}, {PING: blocks("b", 1600)})
     assert "regressed" not in verdicts(against(*runs, floor=1.0)).values()
 
 
-def test_failures_are_compared_when_there_are_any():
+def test_failures_are_compared_if_a_run_has_any():
     good, bad = blocks("a", 1600), blocks("b", 1600, failing=5)
     assert ("ping", "failures") not in verdicts(against({PING: good}, {PING: good}))
     comparison = against({PING: bad}, {PING: good})
@@ -127,7 +127,7 @@ def test_failures_are_compared_when_there_are_any():
     assert verdicts(against({PING: good}, {PING: bad}))["ping", "failures"] == "improved"
 
 
-def test_names_that_one_side_lacks():
+def test_names_missing_on_one_side():
     busy, rare = blocks("a", 1600), blocks("b", 16)
     comparison = against({PING: busy, JOIN: busy}, {PING: busy})
     assert verdicts(comparison)["match_join", "p50"] == "new"
@@ -140,7 +140,7 @@ def test_names_that_one_side_lacks():
     assert exit_code(comparison) == 0
 
 
-def test_bots_that_were_late_prove_nothing_of_the_server():
+def test_late_bots_say_nothing_about_the_server():
     ticks = ("SAMPLE", "tick_lateness")
     slow, fast = {PING: blocks("a", 1600, shift=2.0)}, {PING: blocks("b", 1600)}
     late, punctual = {ticks: blocks("c", 1600, shift=2.0)}, {ticks: blocks("d", 1600)}
@@ -151,20 +151,20 @@ def test_bots_that_were_late_prove_nothing_of_the_server():
     assert exit_code(against(slow | punctual, fast | punctual)) == 3
 
 
-def test_that_bots_are_punctual_alone_is_no_pass():
+def test_punctual_bots_alone_are_not_a_pass():
     ticks, rare = {("SAMPLE", "tick_lateness"): blocks("c", 1600)}, {PING: blocks("a", 16)}
     assert exit_code(against(ticks | rare, ticks | rare)) == 4
 
 
-def test_calls_that_all_came_in_one_burst_are_no_evidence():
+def test_calls_in_a_single_burst_are_too_few():
     burst, slow = blocks("a", 1600), blocks("b", 1600, shift=3.0)
-    for made in (burst, slow):
-        made.ok[1:] = [{} for _ in made.ok[1:]]
+    for each in (burst, slow):
+        each.ok[1:] = [{} for _ in each.ok[1:]]
     assert burst.spread_over == 1.0
     assert set(verdicts(against({PING: slow}, {PING: burst})).values()) == {"too few"}
 
 
-def test_too_few_calls_judge_nothing_and_are_no_pass():
+def test_too_few_calls_are_not_judged_and_not_a_pass():
     comparison = against({PING: blocks("a", 16, failing=2)}, {PING: blocks("b", 16, failing=2)})
     assert comparison["verdict"] == "not judged"
     assert exit_code(comparison) == 4
@@ -178,7 +178,7 @@ def test_names_and_statistics_can_be_chosen():
     assert set(verdicts(against(rows, rows, names=("WS pi*",), statistics=("p95",)))) == {("ping", "p95")}
 
 
-def test_runs_of_another_kind_are_warned_of():
+def test_different_runs_have_a_warning():
     rows = {PING: blocks("a", 1600)}
     comparison = compare(profile("run", rows, users=40), [profile("base", rows), profile("base", rows)])
     assert comparison["warnings"] == ["another users: 40 against 20"]
@@ -186,7 +186,7 @@ def test_runs_of_another_kind_are_warned_of():
     assert "**warning**" in markdown(comparison)
 
 
-def test_the_texts_name_what_regressed_first_of_all():
+def test_regressions_are_first_in_the_texts():
     rows = {PING: blocks("a", 1600, shift=2.0), JOIN: blocks("b", 320)}
     comparison = against(rows, {PING: blocks("c", 1600), JOIN: blocks("b", 320)})
     text, marked = table(comparison), markdown(comparison)
@@ -199,7 +199,7 @@ def test_the_texts_name_what_regressed_first_of_all():
     assert marked.startswith("### REGRESSED")
 
 
-def test_names_are_text_in_markdown():
+def test_names_are_escaped_in_markdown():
     rows = {("WS", "@everyone <b>"): blocks("a", 1600)}
     marked = markdown(against(rows, rows))
     assert "everyone" in marked
@@ -207,7 +207,7 @@ def test_names_are_text_in_markdown():
     assert "<b>" not in marked
 
 
-def test_coverage_says_how_much_longer_the_runs_have_to_be():
+def test_coverage_says_how_much_longer_runs_must_be():
     # 320 calls in 60 s judge p50 and p95; p99 needs 1,000, so 127.5 s more.
     rows = {PING: blocks("a", 320)}
     comparison = against(rows, {PING: blocks("b", 320)}, noise=9.0)
@@ -219,7 +219,7 @@ def test_coverage_says_how_much_longer_the_runs_have_to_be():
     )
 
 
-def test_more_baselines_are_suggested_where_they_would_narrow_the_interval():
+def test_more_baselines_are_suggested_if_they_help():
     noisy = {PING: blocks("n", COUNT, within=0.1)}
     few = [profile("b0", {PING: blocks("b0", COUNT)})]
     comparison = compare(profile("run", noisy), few, CompareOptions(noise=0.06, statistics=("p50",)))
@@ -230,7 +230,7 @@ def test_more_baselines_are_suggested_where_they_would_narrow_the_interval():
     assert row["more_seconds"] is None or row["more_seconds"] > 0
 
 
-def test_required_figures_that_could_not_be_judged_are_no_pass():
+def test_required_figures_must_be_judged():
     runs = ({PING: blocks("a", 320)}, {PING: blocks("b", 320)})
     assert exit_code(against(*runs, noise=9.0)) == 0
     assert exit_code(against(*runs, noise=9.0, required=("WS ping p95",))) == 0
@@ -246,14 +246,14 @@ def paired(seed, count, shift=1.0, options=PAIRED):
     return compare_pairs(profile("new", {PING: new}), profile("old", {PING: old}), options)
 
 
-def test_pairs_of_the_same_are_no_regression_however_the_machine_drifts():
+def test_equal_pairs_on_a_drifting_machine_are_no_regression():
     comparisons = [paired(seed, COUNT // 2) for seed in range(20)]
     assert sum(comparison["totals"]["regressed"] for comparison in comparisons) <= 1
     assert all(comparison["totals"]["same"] == 3 for comparison in comparisons[:5])
 
 
-def test_pairs_show_half_the_change_with_half_the_calls():
-    # Without pairs, + 10 % takes a run and five baselines of COUNT calls, on a machine that does not drift.
+def test_pairs_detect_half_the_change_with_half_the_calls():
+    # Without pairs, +10 % takes a run and five baselines of COUNT calls, on a machine without drift.
     calls_of_a_side = (1 + BASELINES) * COUNT // 2 // 2
     p95 = replace(PAIRED, statistics=("p95",))
     found = [verdicts(paired(seed, calls_of_a_side, 1.05, p95)) for seed in range(10)]
@@ -261,7 +261,7 @@ def test_pairs_show_half_the_change_with_half_the_calls():
 
 
 @pytest.mark.parametrize(("shift", "verdict"), [(1.0, "same"), (1.1, "regressed")])
-def test_pairs_in_which_one_side_was_stopped_do_not_decide(shift, verdict):
+def test_a_few_stalled_pairs_do_not_decide(shift, verdict):
     for seed in range(5):
         old, new = pairs(seed, COUNT, shift=shift, drift=0.01)
         for number in (2, 7, 11):
@@ -274,13 +274,13 @@ def test_pairs_in_which_one_side_was_stopped_do_not_decide(shift, verdict):
         assert verdicts(comparison)["ping", "p95"] == verdict
 
 
-def test_pairs_with_few_calls_are_joined_and_judged_with_enough_of_them():
+def test_pairs_with_few_calls_are_joined():
     for count, verdict in ((320, "too few"), (1600, "regressed")):
         old, new = pairs(3, count, shift=2.0)
         rows = compare_pairs(profile("new", {PING: new}), profile("old", {PING: old}))["rows"]
         (p95,) = [row for row in rows if row["statistic"] == "p95"]
         assert p95["verdict"] == verdict
-        # Two values beyond p95 on each side of all 16 pairs: 640 calls, twice as many as there are in 60 s.
+        # Two values beyond p95 on each side of all 16 pairs take 640 calls, twice as many as in 60 s.
         assert p95["more_seconds"] == (60.0 if verdict == "too few" else None)
 
 

@@ -27,7 +27,7 @@ def interval(recorder: Recorder, source: str = "local", at: float = 0.0, **gauge
     return {"source": source, "at": at, "seconds": 1.0, "recorded": recorder.drain(), "gauges": gauges}
 
 
-def served(figures: Figures[Durations]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def exported(figures: Figures[Durations]) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     page = b"".join(pages(figures, STATE)).decode()
     families = list(text_string_to_metric_families(page))
     assert len({family.name for family in families}) == len(families)
@@ -45,14 +45,14 @@ def of(name: str, /, **labels: str) -> tuple[str, frozenset[tuple[str, str]]]:
 def test_a_histogram_counts_what_was_recorded(number: int) -> None:
     draw = random.Random(number)
     times = [draw.lognormvariate(-4, 2) for _ in range(number)]
-    # None so near a bound that the width of a bucket decides.
+    # No value is so near a bound that the width of a bucket matters.
     times = [time for time in times if all(abs(time / bound - 1) > 0.002 for bound in BOUNDS)]
     figures, recorder = Figures(Durations), Recorder(0.0)
     for half in (times[: number // 2], times[number // 2 :]):
         for time in half:
             recorder.call(FinishedCall("WS", "match_join", 0.0, time, 3, None))
         figures.add(interval(recorder))
-    found = served(figures)
+    found = exported(figures)
     labels = {"kind": "WS", "name": "match_join", "result": "ok"}
     for bound in BOUNDS:
         counted = found[of("nakama_bots_call_duration_seconds_bucket", le=str(bound), **labels)]
@@ -76,7 +76,7 @@ def test_every_kind_of_figure_has_a_metric() -> None:
         recorder.count(name, number)
     figures.add(interval(recorder, users=3.0, cpu=0.5, loop_busy=0.25, hub_lag=0.01, memory=1e6))
     figures.add(gauges_only("server", 0.0, 1.0, {"server.latency_p95": 0.2, "server.memory": 1e6}))
-    found = served(figures)
+    found = exported(figures)
     expected = {
         of("nakama_bots_calls_total", kind="WS", name="match_join", outcome="timeout"): 1,
         of("nakama_bots_calls_total", kind="WS", name="match_join", outcome="ok"): 0,
@@ -99,12 +99,12 @@ def test_every_kind_of_figure_has_a_metric() -> None:
         of("nakama_bots_run_verdict", verdict="invalid"): 0,
     }
     assert {key: found.get(key) for key in expected} == expected
-    # What was not counted is not there: no 0 for what nobody measured.
+    # A figure that was not counted is absent, not 0.
     assert of("nakama_bots_ticks_total", state="missed") not in found
     assert not any("1b4f0c4e" in str(key) for key in found)
 
 
-def test_names_without_end_end_in_one_series() -> None:
+def test_names_beyond_the_limit_share_one_series() -> None:
     figures, recorder = Figures(Durations), Recorder(0.0, limit=10_000)
     for number in range(500):
         recorder.call(FinishedCall("WS", f"rpc.{number}", 0.0, 0.001, 0, RequestTimeout("x")))
@@ -113,24 +113,24 @@ def test_names_without_end_end_in_one_series() -> None:
     recorder.count("ticks_sent", 5)
     figures.add(interval(recorder))
     assert len(figures.calls) == MOST_NAMES + 1
-    found = served(figures)
+    found = exported(figures)
     assert found[of("nakama_bots_calls_total", kind=OTHER, name=OTHER, outcome="timeout")] == 400
     assert found[of("nakama_bots_folded_names_total", of="calls")] == 1
-    assert found[of("nakama_bots_ticks_total", state="sent")] == 5  # ours are not displaced
+    assert found[of("nakama_bots_ticks_total", state="sent")] == 5  # the package's own counts keep their series
     assert sum(value for (name, _), value in found.items() if name == "nakama_bots_counts_total") == 500
     assert len(found) < 5000
 
 
-def test_long_names_have_labels_of_a_bounded_length_and_of_their_own() -> None:
+def test_long_names_have_distinct_labels_of_bounded_length() -> None:
     figures, recorder = Figures(Durations), Recorder(0.0)
     for number in (1, 2):
         recorder.call(FinishedCall("RPC", "x" * 400 + str(number), 0.0, 0.001, 0, None))
     figures.add(interval(recorder))
-    names = {dict(labels)["name"] for name, labels in served(figures) if name == "nakama_bots_calls_total"}
+    names = {dict(labels)["name"] for name, labels in exported(figures) if name == "nakama_bots_calls_total"}
     assert [len(name) for name in names] == [LABEL_LENGTH, LABEL_LENGTH]
 
 
-def test_others_run_between_two_names() -> None:
+def test_exporting_yields_between_names() -> None:
     recorder, paused = Recorder(0.0), []
     for number in range(50):
         recorder.call(FinishedCall("WS", f"rpc.{number}", 0.0, 0.001, 0, None))
@@ -138,7 +138,7 @@ def test_others_run_between_two_names() -> None:
     figures = Figures(Durations)
     figures.add(interval(recorder), pause=lambda: paused.append((len(figures.calls), len(figures.samples))))
     assert paused == [*((n, 0) for n in range(1, 51)), *((50, n) for n in range(1, 51))]
-    # Calls that are added while the page is written are in none of its metrics, or in all of them.
+    # A call that is added while the page is written is in all of its metrics or in none.
     parts = pages(figures, STATE)
     page = next(part for part in parts if b"calls_total" in part)
     recorder.call(FinishedCall("WS", "rpc.49", 0.0, 0.001, 0, None))
@@ -155,7 +155,7 @@ def test_others_run_between_two_names() -> None:
     assert ended == counted
 
 
-def test_processes_that_have_gone_have_no_gauges_and_there_is_a_bound() -> None:
+def test_stale_processes_have_no_gauges_and_their_number_is_bounded() -> None:
     figures = Figures(Durations)
     for number in range(2 * MOST_PROCESSES):
         figures.add(gauges_only(f"w{number}", 0.0, 1.0, {"users": 1.0}))
@@ -165,7 +165,7 @@ def test_processes_that_have_gone_have_no_gauges_and_there_is_a_bound() -> None:
     assert list(figures.current()) == ["late"]
 
 
-def test_before_a_run_there_is_nothing_to_say() -> None:
+def test_nothing_is_exported_before_a_run() -> None:
     assert b"".join(pages(Figures(Durations), RunState())) == b""
 
 
@@ -178,7 +178,7 @@ def verdict(**changes: object) -> VerdictPart:
     return part | changes  # type: ignore[return-value]
 
 
-def test_a_message_notifies_nobody_and_is_bounded() -> None:
+def test_a_message_is_bounded_and_mentions_no_user() -> None:
     text = message(verdict(), "reports/x")["text"]
     assert text == (
         ":x: *FAILED* (exit code 3): duel against http://h:7350\n• p95 &lt;!channel&gt; &amp; more\nreports/x"
@@ -206,5 +206,5 @@ def test_a_link_is_whole_or_left_out(link: str) -> None:
         ({"GITHUB_SERVER_URL": "https://h"}, ""),
     ],
 )
-def test_the_link_is_that_of_the_ci_job(environment: Mapping[str, str], url: str) -> None:
+def test_the_link_to_the_ci_job(environment: Mapping[str, str], url: str) -> None:
     assert job_url(environment) == url

@@ -1,4 +1,4 @@
-"""What a summary itself says against its run."""
+"""Findings in a summary that make its run fail or invalid."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ def summarise(run):
     return make
 
 
-def test_a_run_that_is_all_right_has_none(summarise) -> None:
+def test_a_healthy_run_has_no_findings(summarise) -> None:
     summary = summarise(ok(), cross_check=cross_check(ok(), 1, 0), gaps=[], purposes=[])
     assert no_figures(summary) == own_faults(summary) == []
     assert conclude(summary, None).exit_code is ExitCode.PASSED
 
 
 @pytest.mark.parametrize("gate", [None, '[[rule]]\non = "ledger"\nexpect = "unanswered == 0"\n'])
-def test_calls_of_which_none_came_to_its_end_are_no_data(summarise, gate) -> None:
+def test_calls_that_never_ended_are_no_data(summarise, gate) -> None:
     recorder = Recorder(ORIGIN)
     recorder.call(FinishedCall("WS", "ping", ORIGIN, 0.01, 3, Abandoned("stopped")))
     summary = summarise(recorder)
-    made = parse_gate(gate, "g.toml") if gate else None
-    results = evaluate_all(made, summary, None) if made else ()
-    verdict = conclude(summary, made, results)
+    parsed = parse_gate(gate, "g.toml") if gate else None
+    results = evaluate_all(parsed, summary, None) if parsed else ()
+    verdict = conclude(summary, parsed, results)
     assert verdict.exit_code is ExitCode.INVALID
     assert verdict.why[0] == "no data: none of 1 calls ended"
     assert all(result.measured is None for result in results)
@@ -61,14 +61,14 @@ def test_requests_of_other_code_are_data(summarise) -> None:
     assert no_figures(summarise(recorder)) == []
 
 
-def test_a_gap_is_a_line_and_makes_the_run_invalid(summarise) -> None:
+def test_a_gap_makes_the_run_invalid(summarise) -> None:
     gap = {"source": "", "what": "figures", "first_s": 3.0, "last_s": 9.0, "reason": "Too many open files"}
     verdict = conclude(summarise(ok(), gaps=[gap]), None)
     assert verdict.exit_code is ExitCode.INVALID
     assert verdict.why == ("figures of seconds 3 to 9 are missing: Too many open files",)
 
 
-def test_two_counts_that_differ_are_told_with_both_numbers(summarise) -> None:
+def test_different_counts_are_reported_with_both_numbers(summarise) -> None:
     recorder = ok()
     recorder.call(FinishedCall("WS", "ping", ORIGIN, 0.01, 3, RequestTimeout("late")))
     recorder.count(observer.FOREIGN_REQUESTS, 5)
@@ -84,7 +84,7 @@ def test_two_counts_that_differ_are_told_with_both_numbers(summarise) -> None:
     ]
 
 
-def test_what_must_be_done_is_asked_of_those_who_had_users() -> None:
+def test_only_scenarios_with_users_must_fulfil_their_purpose() -> None:
     counts = {"purpose.Party": 3, "purpose.Party.WS ping": 4, "purpose.Duel": 2, "purpose.Duel.played": 1}
     parts = purpose_parts(
         [
@@ -103,17 +103,17 @@ def test_what_must_be_done_is_asked_of_those_who_had_users() -> None:
 @pytest.mark.parametrize(
     "text", ["[Errno 24] Too many open files", "[Errno 99] Cannot assign requested address"]
 )
-def test_calls_that_found_no_free_file_or_port_prove_nothing_of_the_server(summarise, text: str) -> None:
+def test_calls_without_a_free_file_or_port_make_the_run_invalid(summarise, text: str) -> None:
     recorder = Recorder(ORIGIN)
     for _ in range(9):
         recorder.call(FinishedCall("WS", "connect", ORIGIN, 0.01, 0, ConnectionFailed(text)))
     verdict = conclude(summarise(recorder), None)
-    # Not 5: whether something answers there is not known.
+    # Not exit code 5: the server may be reachable.
     assert verdict.exit_code is ExitCode.INVALID
     assert verdict.why[0] == f"9 calls failed in the generator itself: ConnectionFailed: {text}"
 
 
-def test_names_without_end_are_told(summarise) -> None:
+def test_too_many_names_are_reported(summarise) -> None:
     recorder = ok()
     for number in range(LIMIT + 3):
         recorder.count(f"fish_{number}")
@@ -122,7 +122,7 @@ def test_names_without_end_are_told(summarise) -> None:
     assert line == f"more than {LIMIT} names of samples and of counts: the others are under (other)"
 
 
-def test_a_count_at_its_bound_is_told(summarise) -> None:
+def test_a_count_at_its_bound_is_reported(summarise) -> None:
     recorder = ok()
     for _ in range(2):
         more = Recorder(ORIGIN)
@@ -132,7 +132,7 @@ def test_a_count_at_its_bound_is_told(summarise) -> None:
     assert no_figures(summarise(recorder)) == ["the count fish exceeds the largest number that can be counted"]
 
 
-def test_handlers_that_failed_may_be_allowed(run, summarise) -> None:
+def test_handler_failures_can_be_allowed(run, summarise) -> None:
     recorder = ok()
     recorder.count(observer.HANDLER_FAILURES, 3780)
     recorder.count("handler_failed.tap.match_data.KeyError", 3780)
@@ -145,7 +145,7 @@ def test_handlers_that_failed_may_be_allowed(run, summarise) -> None:
     assert own_faults(summary) == []
 
 
-def test_faults_of_a_scenario_are_no_failed_calls(summarise) -> None:
+def test_faults_of_a_scenario_are_not_failed_calls(summarise) -> None:
     recorder = ok()
     recorder.fault(SCENARIO, "Duel", "ScenarioFault: x", "x: 0.5", ORIGIN + 1)
     recorder.count(observer.SCENARIO_FAULTS)
@@ -154,7 +154,7 @@ def test_faults_of_a_scenario_are_no_failed_calls(summarise) -> None:
     assert verdict.why == ("1 figures of the scenario could not be kept: Duel: x: 0.5 (1)",)
 
 
-def test_a_verdict_of_before_is_read(summarise) -> None:
+def test_an_older_verdict_is_read(summarise) -> None:
     summary = summarise(ok())
     part: Any = verdict_part(conclude(summary, None), summary)
     for before, now in (("", []), ("a worker's figures", ["a worker's figures"])):

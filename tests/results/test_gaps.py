@@ -1,4 +1,4 @@
-"""What figures lack: noted once a stretch, bounded, and a line for a reader."""
+"""Gaps in the figures: one per stretch of seconds, bounded, with a line of text for each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def gap(second: float, seconds: float = 1.0, reason: str = "full", source: str =
     }  # fmt: skip
 
 
-def test_seconds_that_follow_each_other_are_one_gap():
+def test_consecutive_seconds_are_one_gap():
     gaps = Gaps()
     assert [gaps.add(gap(second, reason=reason_of(EMFILE))) for second in (3, 4, 5, 6, 7, 8)] == [
         True, *[False] * 5,
@@ -28,7 +28,7 @@ def test_seconds_that_follow_each_other_are_one_gap():
     ]
 
 
-def test_others_are_apart():
+def test_other_seconds_reasons_and_sources_are_separate_gaps():
     gaps = Gaps()
     for one in (gap(1), gap(9), gap(2, reason="other"), gap(2, source="worker")):
         assert gaps.add(one)
@@ -37,7 +37,7 @@ def test_others_are_apart():
     ]  # fmt: skip
 
 
-def test_a_storm_of_gaps_is_bounded():
+def test_the_number_of_gaps_is_bounded():
     gaps = Gaps()
     for number in range(3 * MOST):
         gaps.add(gap(10.0 * number))
@@ -52,24 +52,24 @@ def test_a_reason_is_short():
 
 
 def timeline(*rows: tuple[str, float, float]) -> Timeline:
-    made = Timeline(STARTED)
+    line = Timeline(STARTED)
     for source, at, seconds in rows:
-        made.add(gauges_only(source, STARTED + at, seconds, {}))
-    return made
+        line.add(gauges_only(source, STARTED + at, seconds, {}))
+    return line
 
 
-def holes(made: Timeline, ended: float) -> list[tuple[str, float, float]]:
-    found = made.holes("local", STARTED + ended)
+def holes(line: Timeline, ended: float) -> list[tuple[str, float, float]]:
+    found = line.holes("local", STARTED + ended)
     return [(source, first - STARTED, last - STARTED) for source, first, last in found]
 
 
-def test_a_whole_time_line_has_no_holes():
+def test_a_complete_time_line_has_no_holes():
     assert holes(timeline(("local", 0, 1), ("local", 1.2, 1), ("worker", 5, 1), (SERVER, 0, 5)), 3) == []
 
 
-def test_holes_are_found_in_between_and_at_the_ends():
-    made = timeline(("local", 2, 1), ("worker", 1, 1), ("local", 7, 1), ("worker", 9, 1))
-    assert holes(made, 12) == [("local", 0, 2), ("local", 3, 7), ("worker", 2, 9), ("local", 8, 12)]
+def test_holes_in_the_middle_and_at_the_ends():
+    line = timeline(("local", 2, 1), ("worker", 1, 1), ("local", 7, 1), ("worker", 9, 1))
+    assert holes(line, 12) == [("local", 0, 2), ("local", 3, 7), ("worker", 2, 9), ("local", 8, 12)]
 
 
 def test_a_time_line_without_rows_is_one_hole():

@@ -1,4 +1,4 @@
-"""Every kind of rule at, under and over its limit, and with no data; what decides a verdict."""
+"""Every kind of rule under, at and over its limit and without data; what decides the verdict."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def sampled(name: str, *seconds: float) -> Recorder:
 
 
 def waited(seconds: float) -> Recorder:
-    """A quick answer that waited in the generator."""
+    """A fast answer that waited in the generator."""
     recorder = Recorder(0.0)
     recorder.call(FinishedCall("WS", "match_join", 0.0, 0.001, 0, None, seconds))
     return recorder
@@ -95,7 +95,7 @@ def by_kind(kind: str) -> list[tuple[str, str, Any, tuple[int, int, int]]]:
 DELIVERED = {"delivery_expected": 1000, "delivery_received": 990}
 SENT = {"ledger__sent": 100}
 
-# What is written in the gate, and a run that stands under its limit, at it and over it. Ten seconds each.
+# The rule as written, and a run of ten seconds whose value is under, at or over its limit.
 TABLE: list[tuple[str, str, Callable[[int], Recorder], tuple[int, int, int]]] = [
     (JOIN, "p50 <= 50 ms", lambda ms: calls(*(ms / 1e3,) * 9), (49, 50, 51)),
     (JOIN, "p99.9 <= 0.05 s", lambda ms: calls(*(ms / 1e3,) * 9), (49, 50, 51)),
@@ -186,7 +186,7 @@ def test_a_rule_without_data_fails(subject: str, expectation: str) -> None:
     one = rule(subject, expectation)
     result = evaluate(one, window(Recorder(0.0)))
     if one.measure.grows and not one.measure.of_others and one.family in PARTS:
-        # A counter that was never counted is zero, which is a figure.
+        # A counter without counts is zero, which is a valid figure.
         assert result.measured == 0
     else:
         assert result.outcome is RuleOutcome.FAILED
@@ -230,7 +230,7 @@ def test_gauges(expectation: str, values: list[float], kept: bool) -> None:
         ("nakama_sessions", "max <= 10", (9, 10, 11), "10"),
     ],
 )  # fmt: skip
-def test_the_generators_health_and_the_servers_gauges(
+def test_gauges_of_the_generator_and_the_server(
     gauge: str, expectation: str, values: tuple[float, float, float], shown: str
 ) -> None:
     one = rule(f'gauges = "{gauge}"', expectation)
@@ -240,7 +240,7 @@ def test_the_generators_health_and_the_servers_gauges(
     assert f"limit {shown} (" in results[0].message
 
 
-def test_a_pattern_holds_each_name_to_the_rule_and_the_worst_is_told() -> None:
+def test_a_pattern_applies_to_each_name_and_reports_the_worst() -> None:
     recorder = calls(0.010, 0.010)
     recorder.merge(calls(0.070, name="match_leave").recorded())
     recorder.merge(calls(0.060, name="match_create").recorded())
@@ -252,7 +252,7 @@ def test_a_pattern_holds_each_name_to_the_rule_and_the_worst_is_told() -> None:
     assert (together.outcome, together.subject) == (RuleOutcome.PASSED, "WS match_*")
 
 
-def test_a_value_that_breaks_the_rule_is_told_before_one_that_is_lacking() -> None:
+def test_a_broken_rule_precedes_a_missing_value() -> None:
     recorder = calls(0.070, 0.070)
     recorder.merge(calls(name="match_leave", bad=bad(1)).recorded())
     result = evaluate(rule('calls = "WS match_*"', "p95 <= 50 ms"), window(recorder))
@@ -261,13 +261,13 @@ def test_a_value_that_breaks_the_rule_is_told_before_one_that_is_lacking() -> No
     assert (lacking.outcome, lacking.measured_breach) == (RuleOutcome.FAILED, False)
 
 
-def test_a_name_that_no_run_has_fails_and_tells_what_there_is() -> None:
+def test_an_unmatched_pattern_fails_and_lists_the_names() -> None:
     result = evaluate(rule('calls = "WS party_*"', "fail_ratio <= 1 %"), window(calls(0.01)))
     assert result.outcome is RuleOutcome.FAILED
     assert "no call matches 'WS party_*' in this run; it has: WS match_join" in result.message
 
 
-def test_too_few_samples_fail_and_enough_do_not() -> None:
+def test_too_few_samples_fail() -> None:
     for number, outcome in ((4, RuleOutcome.FAILED), (5, RuleOutcome.PASSED)):
         result = evaluate(rule(JOIN, "p95 <= 50 ms", "min_samples = 5"), window(calls(*ok(number))))
         assert result.outcome is outcome
@@ -282,13 +282,13 @@ def test_abandoned_calls_are_neither_failures_nor_data() -> None:
     assert evaluate(rule(JOIN, "count == 100"), window(recorder)).outcome is RuleOutcome.PASSED
 
 
-def test_a_counter_of_ours_that_stands_at_zero_is_there() -> None:
+def test_a_known_counter_without_counts_is_zero() -> None:
     result = evaluate(rule('counts = "matches_deserted"', "count == 0"), window(Recorder(0.0)))
     assert result.outcome is RuleOutcome.PASSED
 
 
 def timeline(*rows: tuple[float, float]) -> Timeline:
-    """Each row a second: its start after the run's, and how long its only call took."""
+    """One second per row: its start, relative to the run, and the duration of its only call."""
     line = Timeline(1000.0)
     for at, elapsed in rows:
         line.add({"source": "local", "at": 1000.0 + at, "seconds": 1.0, "recorded": calls(elapsed).recorded(),
@@ -306,7 +306,7 @@ def test_warmup_and_cooldown_are_left_out(summary: Summary) -> None:
     assert evaluate_all(whole, summary, line)[0].measured == 9000.0
 
 
-def test_a_window_that_leaves_nothing_fails(summary: Summary) -> None:
+def test_an_empty_window_fails(summary: Summary) -> None:
     gate = parse_gate('[gate]\nwarmup = 60\n[[rule]]\ncalls = "WS *"\nexpect = "max <= 9 s"\n', "g")
     assert evaluate_all(gate, summary, timeline((0, 0.01)))[0].outcome is RuleOutcome.FAILED
 
@@ -322,7 +322,7 @@ def test_a_window_needs_a_time_line(summary: Summary) -> None:
         evaluate_all(gate, summary, None)
 
 
-def test_gauges_of_several_processes_are_one_value_a_second() -> None:
+def test_gauges_of_several_processes_are_one_value_per_second() -> None:
     rows = []
     for second in range(4):
         for source, users in (("a", 2.0), ("b", 3.0), ("master", None)):
@@ -340,22 +340,22 @@ def failing(severity: str = "fail") -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "outcome", "code", "told"),
+    ("text", "outcome", "code", "expected"),
     [
         (failing(), Outcome.FAILED, ExitCode.GATE_FAILED, "joins are quick: p50 5."),
         (failing("warn"), Outcome.PASSED, ExitCode.PASSED, "warning: joins are quick"),
         (failing().replace("1 ms", "9 ms"), Outcome.PASSED, ExitCode.PASSED, "every rule of g.toml"),
     ],
 )  # fmt: skip
-def test_the_gate_decides(summary: Summary, text: str, outcome: Outcome, code: ExitCode, told: str) -> None:
+def test_the_gate_decides(summary: Summary, text: str, outcome: Outcome, code: ExitCode, expected: str) -> None:
     gate = parse_gate(text, "g.toml")
     verdict = conclude(summary, gate, evaluate_all(gate, summary, None))
     assert (verdict.outcome, verdict.exit_code) == (outcome, code)
-    assert told in "\n".join(verdict.why)
+    assert expected in "\n".join(verdict.why)
     check(verdict_part(verdict, summary), VerdictPart, "verdict")
 
 
-def test_the_emulator_proves_nothing_unless_it_is_allowed(run, recorder) -> None:
+def test_the_emulator_is_invalid_unless_allowed(run, recorder) -> None:
     summary = build_summary(replace(run, is_emulator=True), recorder, ended=ENDED, duration=30.0)
     gate = parse_gate(failing().replace("1 ms", "9 ms"), "g.toml")
     results = evaluate_all(gate, summary, None)
@@ -365,7 +365,7 @@ def test_the_emulator_proves_nothing_unless_it_is_allowed(run, recorder) -> None
     assert "allow_emulator = true in g.toml" in refused.why[0]
 
 
-def test_no_call_at_all_is_invalid(run) -> None:
+def test_a_run_without_calls_is_invalid(run) -> None:
     summary = build_summary(run, Recorder(0.0), ended=ENDED, duration=30.0)
     gate = parse_gate(failing(), "g.toml")
     verdict = conclude(summary, gate, evaluate_all(gate, summary, None))
@@ -375,7 +375,7 @@ def test_no_call_at_all_is_invalid(run) -> None:
 
 
 @pytest.mark.parametrize("text", [None, failing()])
-def test_nothing_but_refused_connections_is_unreachable(run, text: str | None) -> None:
+def test_only_refused_connections_is_unreachable(run, text: str | None) -> None:
     recorder = calls(bad=[ConnectionRefused("refused"), ConnectionRefused("refused")])
     gate = parse_gate(text, "g.toml") if text else None
     for more, code in (
@@ -395,7 +395,7 @@ def test_without_a_gate_any_failed_call_fails(summary: Summary, run) -> None:
     assert conclude(clean, None).exit_code is ExitCode.PASSED
 
 
-def test_a_fault_of_the_run_fails_what_the_gate_has_passed(summary: Summary) -> None:
+def test_a_fault_of_the_run_overrides_a_passed_gate(summary: Summary) -> None:
     gate = parse_gate(failing().replace("1 ms", "9 ms"), "g.toml")
     verdict = conclude(summary, gate, evaluate_all(gate, summary, None), faults=["a worker is missing"])
     assert (verdict.exit_code, verdict.why) == (ExitCode.FAILURES, ("a worker is missing",))
@@ -409,7 +409,7 @@ def test_a_fault_of_the_run_fails_what_the_gate_has_passed(summary: Summary) -> 
         ("fail_ratio < 1 %", "fail_ratio 0 %, limit < 1 % (WS match_join, 20 samples)"),
     ],
 )
-def test_a_result_says_value_and_limit_once(expectation: str, message: str) -> None:
+def test_a_message_has_value_and_limit_once(expectation: str, message: str) -> None:
     result = evaluate(rule(JOIN, expectation), window(calls(*[0.01] * 20)))
     assert result.message == message
     assert result.rule.heading == "calls WS match_join"

@@ -1,4 +1,4 @@
-"""The gate file: what it means, and what a person who mistypes is told."""
+"""The gate file: what it means, and the errors for mistakes in it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PIECES = (
 )  # fmt: skip
 
 
-def test_what_is_written_is_what_is_read() -> None:
+def test_a_gate_is_parsed() -> None:
     gate = parse_gate(GOOD, "g.toml")
     first, second, third = gate.rules
     assert (gate.file, gate.allow_emulator, gate.abort_after) == ("g.toml", False, 30.0)
@@ -56,13 +56,13 @@ def test_what_is_written_is_what_is_read() -> None:
     assert (third.name, third.warmup, third.min_samples, third.severity) == ("delivery", 0.0, 1, Severity.WARN)
 
 
-def test_counts_need_no_more_samples_than_their_rule_says() -> None:
+def test_minimum_samples_of_counts() -> None:
     text = '[gate]\nmin_samples = 9\n[[rule]]\non = "chat"\nexpect = ["sent >= 5", "received >= 5"]\n'
     assert [rule.min_samples for rule in parse_gate(text, "g").rules] == [1, 1]
     assert [rule.min_samples for rule in parse_gate(text + "min_samples = 3\n", "g").rules] == [3, 3]
 
 
-def test_the_example_can_be_used() -> None:
+def test_the_example_is_valid() -> None:
     gate = read_gate(ROOT / "reports/gates/example.toml")
     assert len({rule.name for rule in gate.rules}) == len(gate.rules) > 5
 
@@ -105,7 +105,7 @@ def test_the_example_can_be_used() -> None:
         ('"loss < 0.7 %"', "[]", "line 16: rule 2, expect: []", '"METRIC RELATION LIMIT"'),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_named_by_line_and_key(old: str, new: str, where: str, accepted: str) -> None:
+def test_mistakes_are_named_by_line_and_key(old: str, new: str, where: str, accepted: str) -> None:
     if "rule = 1" in new:
         text = "rule = 1\n"
     else:
@@ -113,14 +113,14 @@ def test_what_is_wrong_is_named_by_line_and_key(old: str, new: str, where: str, 
         text = GOOD.replace(old, new, 1)
     with pytest.raises(ConfigError) as caught:
         parse_gate(text, "g.toml")
-    told = str(caught.value)
-    assert where in told
-    assert accepted in told
-    assert "\n" not in told
+    message = str(caught.value)
+    assert where in message
+    assert accepted in message
+    assert "\n" not in message
 
 
 @given(st.integers(0, len(GOOD)), st.integers(0, 40), st.text(max_size=20) | st.sampled_from(PIECES))
-def test_whatever_is_written_is_a_gate_or_one_line(at: int, length: int, text: str) -> None:
+def test_any_text_is_a_gate_or_a_one_line_error(at: int, length: int, text: str) -> None:
     try:
         gate = parse_gate(GOOD[:at] + text + GOOD[at + length :], "g.toml")
     except ConfigError:
@@ -129,14 +129,14 @@ def test_whatever_is_written_is_a_gate_or_one_line(at: int, length: int, text: s
 
 
 @pytest.mark.parametrize("content", [b"", b"[gate]\n", b"\xff\xfe", b"[[rule"])
-def test_a_file_that_is_no_gate(content: bytes, tmp_path: Path) -> None:
+def test_files_that_are_not_gates(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "g.toml"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"g\.toml.*accepted: a .*TOML file"):
         read_gate(path)
 
 
-def test_no_file_at_all(tmp_path: Path) -> None:
+def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         read_gate(tmp_path / "none.toml")
 

@@ -1,4 +1,4 @@
-"""The verdict on the generator, from rows as processes send them."""
+"""The verdict on the generator, from rows in the form that processes send."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_process_that_keeps_up_is_valid():
 @pytest.mark.parametrize(
     ("slow", "of", "valid"), [(3, 5, True), (4, 5, False), (11, 60, True), (12, 60, False)]
 )
-def test_only_a_share_of_the_run_and_some_seconds_count(slow, of, valid):
+def test_slow_seconds_count_above_a_share_and_a_minimum(slow, of, valid):
     part = health_of(rows(*[SLOW] * slow, *[WELL] * (of - slow)))
     assert part["valid"] is valid
     assert part["processes"][0]["figures"]["cpu"]["over_s"] == slow
@@ -54,12 +54,12 @@ def test_each_judged_figure_can_make_a_run_invalid(name):
     assert "in 10 of 10 s" in reason
 
 
-def test_the_reason_says_whose_code_it_was():
+def test_the_reason_says_whose_code_used_the_cpu():
     (reason,) = health_of(rows(*[SLOW] * 10))["reasons"]
     assert reason == ("local: CPU above 90 % in 10 of 10 s (mean 99 %, most 99 %; CPU 70 % in the scenario)")
 
 
-def test_one_slow_worker_is_named_and_the_others_are_not():
+def test_only_the_slow_worker_is_named():
     part = health_of([*rows(*[WELL] * 10, source="fast"), *rows(*[SLOW] * 10, source=WORKER)])
     assert not part["valid"]
     assert [(process["source"], process["valid"]) for process in part["processes"]] == [
@@ -73,28 +73,28 @@ def test_a_process_without_users_is_not_judged():
     assert health_of(rows(*[{"server.cpu": 1.0}] * 60, source="server"))["processes"] == []
 
 
-def test_a_long_interval_counts_for_as_long_as_it_was():
+def test_a_long_interval_counts_with_its_length():
     assert not health_of(rows(SLOW, seconds=7.0))["valid"]
 
 
-def test_ticks_are_judged_by_the_seconds_that_had_any():
+def test_ticks_are_judged_only_in_seconds_with_ticks():
     late = WELL | {"tick_lateness": 0.2}
     (reason,) = health_of(rows(*[WELL] * 50, *[late] * 5))["reasons"]
     assert "tick lateness above 50.0 ms in 5 of 5 s" in reason
 
 
-def test_a_limit_of_0_is_none_and_others_can_be_set():
+def test_a_limit_can_be_changed_or_disabled_with_0():
     assert health_of(rows(*[SLOW] * 10), replace(HealthLimits(), cpu=0.0))["valid"]
     assert not health_of(rows(*[WELL] * 10), replace(HealthLimits(), cpu=0.2))["valid"]
 
 
-def test_it_can_be_asked_in_the_middle():
+def test_health_is_known_during_the_run():
     health = Health()
-    told = []
+    verdicts = []
     for row in rows(*[SLOW] * 6):
         health.add(row)
-        told.append(bool(health.reasons))
-    assert told == [False, False, False, True, True, True]
+        verdicts.append(bool(health.reasons))
+    assert verdicts == [False, False, False, True, True, True]
 
 
 def test_a_slow_generator_makes_the_run_invalid_without_a_gate(run, recorder):
@@ -115,7 +115,7 @@ def test_every_figure_is_a_gauge():
     assert set(JUDGED) <= set(FIGURES)
 
 
-def test_names_of_processes():
+def test_short_names_of_processes():
     assert short_source("local") == "local"
     assert short_source("a_b") == "a_b"
     assert short_source(WORKER) == "generator.example_012345"
@@ -126,5 +126,5 @@ def test_names_of_processes():
     [("cpu", 0.5, "50 %"), ("hub_lag", 0.0123, "12.3 ms"), ("users", 1234.0, "1,234"),
      ("receive_backlog", 900.0, "900 B"), ("memory", 85_300_000.0, "85.3 MB")],
 )  # fmt: skip
-def test_a_gauge_shows_its_values_as_a_reader_wants_them(name, value, shown):
+def test_gauges_are_shown_with_readable_units(name, value, shown):
     assert GAUGES[name].show(value) == shown

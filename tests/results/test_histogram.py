@@ -15,7 +15,7 @@ HIGHEST_US = 3_600_000_000
 PERCENTS = (0.001, 1.0, 50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
 microseconds = st.one_of(st.integers(0, 5000), st.integers(0, HIGHEST_US))
-# Repeats make lists that are longer than a batch.
+# Repetition creates lists that are longer than a batch.
 values = st.lists(st.tuples(microseconds, st.integers(1, 300)), min_size=1, max_size=20).map(
     lambda pairs: [value for value, times in pairs for _ in range(times)]
 )
@@ -30,7 +30,7 @@ def histogram_of(microseconds):
 
 @settings(deadline=None)
 @given(values)
-def test_counts_as_the_library_does(recorded):
+def test_counts_equal_those_of_the_library(recorded):
     library = HdrHistogram(1, HIGHEST_US, 3)
     for value in recorded:
         library.record_value(value)
@@ -86,7 +86,7 @@ def test_encoding_round_trips_through_json_and_msgpack(recorded, folded):
         assert decoded.encode() == histogram_of([*recorded, 500_000]).encode()
 
 
-def test_the_encoding_is_the_one_of_other_hdr_tools():
+def test_the_encoding_is_that_of_other_hdr_tools():
     library = HdrHistogram.decode(histogram_of(range(1, 1001)).encode()["hdr"])
     assert library.get_total_count() == 1000
     assert library.get_value_at_percentile(50) == 500
@@ -106,7 +106,7 @@ def test_a_percentile_is_never_above_the_exact_maximum():
     assert histogram.percentile(99.9) == histogram.max == 1.000_001
 
 
-def test_saturates_at_the_top_and_says_so():
+def test_values_above_the_range_are_clamped_and_counted():
     histogram = Histogram()
     for seconds in (HIGHEST, HIGHEST + 0.001, 1e9):
         histogram.record(seconds)
@@ -116,7 +116,7 @@ def test_saturates_at_the_top_and_says_so():
     assert Histogram.decode(histogram.encode()).overflow == 2
 
 
-def test_a_negative_duration_counts_as_zero_and_says_so():
+def test_negative_durations_are_zero_and_counted():
     histogram, other = Histogram(), Histogram()
     histogram.record(-0.25)
     other.record(-1e-9)
@@ -128,14 +128,14 @@ def test_a_negative_duration_counts_as_zero_and_says_so():
 
 
 @pytest.mark.parametrize("seconds", [math.nan, math.inf, -math.inf])
-def test_what_is_not_finite_is_refused_and_not_counted(seconds):
+def test_non_finite_values_are_refused(seconds):
     histogram = Histogram()
     with pytest.raises(ValueError, match="finite"):
         histogram.record(seconds)
     assert histogram.count == 0
 
 
-def test_an_empty_one_has_no_figures():
+def test_an_empty_histogram_has_no_figures():
     histogram = Histogram()
     assert histogram.count == 0
     assert histogram.min is histogram.max is histogram.mean is histogram.percentile(50) is None
@@ -160,7 +160,7 @@ GOOD = histogram_of([1000]).encode()
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         ({"hdr": "not base64!"}, "not an encoded HDR histogram"),
         ({"hdr": "AAAA"}, "not an encoded HDR histogram"),
@@ -177,6 +177,6 @@ GOOD = histogram_of([1000]).encode()
         ({"raw_us": [HIGHEST_US + 1]}, "raw value"),
     ],
 )
-def test_what_is_no_histogram_of_ours_is_refused(change, words):
-    with pytest.raises(ValueError, match=words):
+def test_bad_encodings_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
         Histogram.decode({**GOOD, **change})

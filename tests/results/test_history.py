@@ -32,7 +32,7 @@ def entry(number, **figures):
 
 
 def series(seed, steps, length=60):
-    """Values around 10 with 3 % noise; from each of ``steps`` on, the level is another one."""
+    """Values around 10 with 3 % noise; the level changes at each of ``steps``."""
     generator = random.Random(seed)
     level, values = 10.0, []
     for number in range(length):
@@ -42,7 +42,7 @@ def series(seed, steps, length=60):
     return values
 
 
-def test_planted_steps_are_found_and_nothing_else():
+def test_planted_steps_are_found():
     right = wrong = missed = 0
     for seed in range(30):
         generator = random.Random(f"steps {seed}")
@@ -62,7 +62,7 @@ def test_too_few_runs_are_not_judged():
 
 
 @pytest.mark.parametrize("name", ["history", "history.db"])
-def test_a_store_gives_what_was_added_oldest_first_and_replaces_a_run(tmp_path, name):
+def test_a_store_returns_runs_oldest_first_and_replaces_a_run(tmp_path, name):
     store = open_store(tmp_path / name)
     for number in (2, 0, 1):
         store.add(entry(number, **{"WS ping p95": float(number)}))
@@ -71,18 +71,18 @@ def test_a_store_gives_what_was_added_oldest_first_and_replaces_a_run(tmp_path, 
 
 
 @pytest.mark.parametrize("name", ["history", "history.db"])
-def test_a_store_that_is_not_there_is_named(tmp_path, name):
+def test_a_missing_store_is_named(tmp_path, name):
     with pytest.raises(HistoryError, match=f"{name}: cannot be read"):
         open_store(tmp_path / name).entries()
 
 
-def test_a_file_that_is_no_entry_is_named(tmp_path):
+def test_a_bad_entry_is_named(tmp_path):
     (tmp_path / "run.json").write_text('{"schema": 1}')
     with pytest.raises(HistoryError, match=r"run\.json: not an entry of a history"):
         open_store(tmp_path).entries()
 
 
-def test_the_texts_name_the_run_at_which_a_figure_changed():
+def test_the_texts_name_the_run_where_a_figure_changed():
     values = [10.0, 10.2, 9.9, 10.1, 10.0, 9.8, 10.1, 12.9, 13.1, 13.0, 12.8, 13.2, 13.1, 12.9]
     entries = [entry(number, **{"WS <b>ping</b> p95": value}) for number, value in enumerate(values)]
     figures = figures_of(entries)
@@ -94,7 +94,7 @@ def test_the_texts_name_the_run_at_which_a_figure_changed():
     assert "<b>ping" not in page
 
 
-def test_a_sparkline_spans_the_least_and_the_greatest():
+def test_a_sparkline_spans_minimum_to_maximum():
     assert sparkline([1.0, 1.0]) == "▁▁"
     assert sparkline([0.0, 3.5, 7.0]) == "▁▅█"
 

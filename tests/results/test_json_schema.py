@@ -1,4 +1,4 @@
-"""The published schemas: in step with the code, and true of what is written."""
+"""The published schemas are up to date with the code, and written files match them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def validator(name: str) -> Any:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_files_are_in_step(name: str) -> None:
+def test_the_files_are_up_to_date(name: str) -> None:
     path = ROOT / f"docs/schemas/{name}-1.json"
     assert path.read_text() == as_text(name), f"run: nakama-bots schema {name} > {path.relative_to(ROOT)}"
 
 
-def test_a_summary_is_as_published(summary: Summary) -> None:
+def test_a_summary_matches_its_schema(summary: Summary) -> None:
     written = orjson.loads(orjson.dumps(summary))
     validator("summary").validate(written)
     del written["ledger"]["late"]
@@ -39,7 +39,7 @@ def test_a_summary_is_as_published(summary: Summary) -> None:
         validator("summary").validate(written)
 
 
-def test_a_verdict_is_as_published(summary: Summary) -> None:
+def test_a_verdict_matches_its_schema(summary: Summary) -> None:
     gate = parse_gate('[[rule]]\ncalls = "WS *"\nexpect = ["p95 <= 1 ms", "count >= 1"]\n', "g.toml")
     part = verdict_part(conclude(summary, gate, evaluate_all(gate, summary, None)), summary)
     validator("verdict").validate(orjson.loads(orjson.dumps(part)))
@@ -47,5 +47,5 @@ def test_a_verdict_is_as_published(summary: Summary) -> None:
         validator("verdict").validate({**part, "schema": "nakama-bots/verdict/2"})
 
 
-def test_an_interval_is_as_published() -> None:
+def test_an_interval_matches_its_schema() -> None:
     validator("interval").validate(dict(gauges_only("local", 1.0, 1.0, {"users": 2})))

@@ -1,4 +1,4 @@
-"""The view of a run that goes on, from rows as processes send them."""
+"""The live view of a run, from rows in the form that processes send."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def part(*rows):
     return live.part(total, Health().part(), TARGET, RunStage("running", "running", 3.0))
 
 
-def test_second_by_second():
+def test_series_by_second():
     found = part(*(row(second, trips=10 * second) for second in (1, 2, 3)))
     assert found["seconds"] == [1, 2, 3]
     series = found["series"]
-    assert series["trips"] == [10, 20, 30]  # a connect is none
+    assert series["trips"] == [10, 20, 30]  # a connect is not a round trip
     assert series["p95"] == [2.0, 2.0, 2.0]
     assert series["users"] == [5, 5, 5]
     assert series["data_out"] == [20, 20, 20]
@@ -72,7 +72,7 @@ def test_second_by_second():
     orjson.dumps(found)
 
 
-def test_processes_are_added_up_or_the_worst_counts():
+def test_processes_are_summed_or_the_worst_is_shown():
     found = part(row(1, source="a"), row(1.1, source="b", users=8.0), row(2, source="a"), row(2.1, source="b"))
     assert found["seconds"] == [1, 2]
     assert found["series"]["trips"] == [20, 20]
@@ -80,12 +80,12 @@ def test_processes_are_added_up_or_the_worst_counts():
     assert found["series"]["hub_lag"] == [0.008, 0.005]
 
 
-def test_a_second_that_not_every_process_has_told_of_is_waited_for():
+def test_a_second_is_shown_once_every_process_has_reported_it():
     rows = [row(second, source="a") for second in (1, 2, 3, 4)] + [row(1, source="b"), row(2, source="b")]
     assert part(*rows)["seconds"] == [1, 2]
 
 
-def test_a_process_that_has_gone_is_not_waited_for():
+def test_a_stopped_process_is_not_waited_for():
     rows = [row(second, source="a") for second in range(1, 13)] + [row(2, source="b")]
     found = part(*rows)
     assert found["seconds"] == list(range(1, 13))
@@ -93,7 +93,7 @@ def test_a_process_that_has_gone_is_not_waited_for():
     assert found["now"]["users"] == 5
 
 
-def test_a_row_that_is_rounded_into_the_second_before_leaves_no_hole():
+def test_a_row_rounded_into_the_previous_second_leaves_no_hole():
     found = part(row(1), row(2), row(2.4), row(4), row(5))
     assert found["series"]["trips"] == [10, 10, 10, 10]
     assert found["seconds"] == [1, 2, 4, 5]
@@ -101,14 +101,14 @@ def test_a_row_that_is_rounded_into_the_second_before_leaves_no_hole():
     assert part(*rows)["series"]["trips"] == [20, 20, 20, 20, 20]
 
 
-def test_the_servers_gauges_are_on_the_same_axis():
+def test_server_gauges_are_on_the_same_axis():
     server = gauges_only("server", STARTED + 1, 1.0, {"server.sessions": 7.0})
     found = part(row(1), row(2), server, row(3))
     assert found["series"]["server.sessions"] == [None, 7.0, 7.0]
     assert found["series"]["users"] == [5, 5, 5]
 
 
-def test_the_last_seconds_by_message_and_in_all():
+def test_recent_figures_by_message_and_in_total():
     slow = [row(second, milliseconds=50.0, failed=1) for second in range(1, 11)]
     fast = [row(second, milliseconds=2.0) for second in range(11, 31)]
     found = part(*slow, *fast)
@@ -119,7 +119,7 @@ def test_the_last_seconds_by_message_and_in_all():
     assert now["tick_late_ms"] == pytest.approx(4.0, abs=0.01)
 
 
-def test_only_what_is_new_is_read_and_the_old_is_dropped():
+def test_only_new_rows_are_read_and_old_seconds_dropped():
     live, total = view(row(1))
     for second in range(2, SECONDS + 50):
         live.timeline.add(row(second))
@@ -130,12 +130,12 @@ def test_only_what_is_new_is_read_and_the_old_is_dropped():
     assert (len(seconds), seconds[-1]) == (SECONDS, SECONDS + 49)
 
 
-def test_nothing_yet():
+def test_no_rows_yet():
     found = part()
     assert (found["seconds"], found["messages"], found["now"]["p50_ms"]) == ([], [], None)
 
 
-def test_the_line():
+def test_the_status_line():
     live, total = view(*(row(second) for second in range(1, 6)))
     health = Health()
     assert line(live.now(total), funnel_of(total), health.part(), Progress(61, 600)) == (
@@ -154,7 +154,7 @@ def test_the_line():
 
 
 @pytest.mark.parametrize("height", [12, 24])
-def test_the_table_fits_a_terminal_and_its_text_is_plain(height):
+def test_the_table_fits_a_terminal_and_escapes_its_text(height):
     live, total = view(*(row(second) for second in range(1, 6)))
     for number in range(40):
         total.call(FinishedCall("WS", f"call {number}", 0.0, 0.001, 10, None))

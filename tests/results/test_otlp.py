@@ -1,4 +1,4 @@
-"""Figures and traces as OpenTelemetry's data: exact counts, Prometheus' names, no ids."""
+"""Figures and traces as OpenTelemetry data: exact counts, the names of the Prometheus export, no ids."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_buckets_hold_what_was_recorded(number: int) -> None:
     scale, offset, counts = found.buckets()
     bounds = [2 ** ((offset + index) / 2**scale) for index in range(len(counts) + 1)]
     for (low, high), counted in zip(pairwise(bounds), counts, strict=True):
-        # The values near a bound may be on its other side: HDR's buckets are 0.1 % wide.
+        # Values near a bound may be counted on its other side: HDR buckets are 0.1 % wide.
         least = sum(low * 1.001 < time <= high / 1.001 for time in times)
         most = sum(low / 1.001 < time <= high * 1.001 for time in times)
         assert least <= counted <= most
@@ -98,13 +98,13 @@ def test_buckets_hold_what_was_recorded(number: int) -> None:
     )
 
 
-def test_a_bound_is_the_last_value_of_its_bucket() -> None:
+def test_an_upper_bound_belongs_to_its_bucket() -> None:
     assert durations([0.5]).buckets() == (6, -65, [1])
     assert durations([0.500001]).buckets() == (6, -64, [1])
     assert durations([0.0, 1.0]).zeros == 1
 
 
-def test_a_wide_range_has_a_lower_scale_and_no_more_buckets() -> None:
+def test_a_wide_range_lowers_the_scale_within_the_bucket_limit() -> None:
     found = durations([0.000001, 0.001, 1.0, 3600.0])
     scale, offset, counts = found.buckets()
     assert len(counts) <= MOST_BUCKETS
@@ -115,7 +115,7 @@ def test_a_wide_range_has_a_lower_scale_and_no_more_buckets() -> None:
 
 
 def test_both_exports_have_the_same_metrics() -> None:
-    """As a collector translates names to Prometheus: dots, units and ``_total``."""
+    """Names are compared after a collector's translation to Prometheus: dots, units and ``_total``."""
     units = {"": "", "s": "_seconds", "By": "_bytes", "1": "_ratio", "{core}": ""}
     names = set()
     for metric in sent(list(metric_parts(fine(recorder_with_everything()), STATE, PERIOD, RESOURCE))):
@@ -127,7 +127,7 @@ def test_both_exports_have_the_same_metrics() -> None:
     assert "nakama_bots_server_cpu_cores" in names
 
 
-def test_points_have_the_time_of_the_period() -> None:
+def test_points_have_the_times_of_the_period() -> None:
     for metric in sent(list(metric_parts(fine(recorder_with_everything()), STATE, PERIOD, RESOURCE))):
         for point in metric.data.data_points:
             assert (point.start_time_unix_nano, point.time_unix_nano) == (5_000_000_000, 7_500_000_000)
@@ -149,7 +149,7 @@ def test_a_restart_keeps_names_and_gauges() -> None:
     assert [point.value for point in users.data_points] == [3.0]
 
 
-def test_explicit_buckets_where_a_user_wants_them() -> None:
+def test_explicit_buckets_on_request() -> None:
     recorder = Recorder(0.0)
     recorder.call(FinishedCall("WS", "rpc", 0.0, 0.2, 0, None))
     coarse: Figures[OtlpDurations] = figures(recorder, Durations)
@@ -161,7 +161,7 @@ def test_explicit_buckets_where_a_user_wants_them() -> None:
     assert [bound for bound, n in zip(BOUNDS, point.bucket_counts, strict=False) if n] == [0.25]
 
 
-def test_many_names_come_in_parts() -> None:
+def test_many_names_are_split_into_parts() -> None:
     recorder = Recorder(0.0)
     for number in range(100):
         recorder.call(FinishedCall("WS", f"rpc.{number}", 0.0, 0.001, 0, None, 0.001))

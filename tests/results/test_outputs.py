@@ -80,8 +80,8 @@ FORGED = (
 )
 
 
-def test_what_a_server_says_is_data_everywhere(summary: Summary, schema: xmlschema.XMLSchema10) -> None:
-    """Control characters, lines, marks of direction, mentions, references and links of an error's text."""
+def test_text_of_the_server_is_escaped_in_every_output(summary: Summary, schema: xmlschema.XMLSchema10) -> None:
+    """Control characters, line breaks, direction marks, mentions, references and links in an error's text."""
     verdict = conclude(summary, None, (), faults=[FORGED])
     texts = {
         "terminal": end_of_run(summary, (), verdict),
@@ -91,7 +91,7 @@ def test_what_a_server_says_is_data_everywhere(summary: Summary, schema: xmlsche
     }
     for name, text in texts.items():
         assert not set("\x1b\x9b\u202e") & set(text), name
-        assert "run: PASSED" in text.replace("\\", ""), name  # all of it is told
+        assert "run: PASSED" in text.replace("\\", ""), name  # the whole text is shown
         assert not any(line.lstrip("- ").startswith("run: PASSED") for line in text.splitlines()), name
     for name in ("job", "pull request"):
         for active in ("@octocat", "#12", "GH-7", "https://x", "www.x", "<b>"):
@@ -111,7 +111,7 @@ def test_an_invalid_run_is_an_error_of_the_run(summary: Summary, schema: xmlsche
     assert b'message="a worker\'s figures are missing"' in data
 
 
-def test_markdown_says_it_all(verdict: Verdict, summary: Summary) -> None:
+def test_markdown(verdict: Verdict, summary: Summary) -> None:
     text = job_summary(verdict, summary)
     assert text.startswith("### Load test ❌ failed: duel (exit code 3)\n")
     rows = [line for line in text.splitlines() if line.startswith("| ")]
@@ -124,7 +124,9 @@ def test_markdown_says_it_all(verdict: Verdict, summary: Summary) -> None:
     assert len(short) < len(text)
 
 
-def test_the_files_are_written_and_the_step_is_told(verdict: Verdict, summary: Summary, tmp_path: Path) -> None:
+def test_the_files_and_the_ci_step_summary_are_written(
+    verdict: Verdict, summary: Summary, tmp_path: Path
+) -> None:
     step = tmp_path / "step.md"
     step.write_text("before\n")
     files = write_outputs(tmp_path, summary, verdict)
@@ -136,7 +138,7 @@ def test_the_files_are_written_and_the_step_is_told(verdict: Verdict, summary: S
         tell_ci(verdict, summary, {STEP_SUMMARY: str(tmp_path / "none" / "x")})
 
 
-def test_a_folder_that_cannot_be_written_to(verdict: Verdict, summary: Summary, tmp_path: Path) -> None:
+def test_an_unwritable_folder(verdict: Verdict, summary: Summary, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"verdict\.json: cannot be written \(No such file"):
         write_outputs(tmp_path / "none", summary, verdict)
 
@@ -178,7 +180,7 @@ def test_an_empty_time_line_has_its_columns() -> None:
     assert b"".join(gauges_csv(Timeline(0.0))) == b"second,seconds\n"
 
 
-def test_single_requests_are_a_fair_choice_and_bounded(tmp_path: Path) -> None:
+def test_single_requests_are_sampled_fairly_and_bounded(tmp_path: Path) -> None:
     chosen: Counter[int] = Counter()
     for seed in range(300):
         sampler = RequestSampler(5, 0.0, seed)
@@ -188,7 +190,7 @@ def test_single_requests_are_a_fair_choice_and_bounded(tmp_path: Path) -> None:
         assert len({request["at"] for request in kept}) == 5
         chosen.update(int(request["at"]) for request in kept)
         assert sampler.take() == []
-    # 300 * 5 / 50 = 30 each on average; early and late ones alike.
+    # 300 * 5 / 50 = 30 each on average, early and late alike.
     assert abs(sum(chosen[number] for number in range(25)) - 750) < 120
     log = RequestLog(limit=7)
     log.add("a", kept)
@@ -203,7 +205,7 @@ def test_single_requests_are_a_fair_choice_and_bounded(tmp_path: Path) -> None:
     }
 
 
-def test_a_failure_is_an_outcome_without_its_text() -> None:
+def test_a_failure_has_an_outcome_without_its_text() -> None:
     sampler = RequestSampler(5, 0.0, 0)
     sampler.call(FinishedCall("WS", "ping", 0.0, 1.0, 0, RequestTimeout("a text with token=s3cret")))
     (request,) = sampler.take()

@@ -1,4 +1,4 @@
-"""A run in blocks, and the small file of a baseline: nothing is lost, and what is none is told."""
+"""A run in blocks and its baseline file: it round-trips, and damaged files are refused."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def test_each_block_has_its_time(summary, timeline):
     rows = profile_of("run", summary, timeline).rows
     assert list(rows) == [("SAMPLE", "tick_lateness"), ("WS", "match_join"), PING]
     assert len(rows[PING].ok) == BLOCKS
-    # 40 seconds of two processes in 16 blocks: two seconds or three each.
+    # 40 seconds of two processes in 16 blocks: two or three seconds each.
     assert {sum(block.values()) for block in rows[PING].ok} == {1200, 1800}
     assert rows[PING].count == 40 * 600
     assert list(rows[PING].ok[0]) == [1000, 2000]
-    # An abandoned call is no failure.
+    # An abandoned call is not a failure.
     assert (rows["WS", "match_join"].count, rows["WS", "match_join"].failures) == (0, 80)
 
 
@@ -84,14 +84,14 @@ def test_the_ends_of_a_run_can_be_left_out(summary, timeline):
     assert profile.window == {"warmup": 10.0, "cooldown": 5.0, "seconds": 25.0}
 
 
-def test_a_run_that_is_too_short_is_told(summary, timeline):
+def test_a_run_that_is_too_short_is_refused(summary, timeline):
     with pytest.raises(NothingToCompare, match=r"^run: too short to be compared: 10\.0 s .* at least 16 s"):
         profile_of("run", summary, timeline, warmup=30.0)
     with pytest.raises(NothingToCompare, match=r"too short to be compared: 0\.0 s"):
         profile_of("run", summary, timeline, warmup=300.0)
 
 
-def test_a_baseline_comes_back_as_it_was(folder, tmp_path):
+def test_a_baseline_round_trips(folder, tmp_path):
     path = tmp_path / "baselines" / "duel.json"
     profile = read_profile(folder, warmup=2.0)
     write_baseline(path, baseline_of(profile))
@@ -107,7 +107,7 @@ def change(path, **values):
 
 
 @pytest.mark.parametrize(
-    ("spoil", "told"),
+    ("spoil", "message"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:200]), "not whole JSON"),
         (lambda path: path.write_text("[]"), "neither a run's folder nor a baseline"),
@@ -118,18 +118,18 @@ def change(path, **values):
         (lambda path: path.unlink(), "cannot be read"),
     ],
 )
-def test_what_is_no_baseline_is_told_in_one_line(folder, tmp_path, spoil, told):
+def test_bad_baselines_are_refused_in_one_line(folder, tmp_path, spoil, message):
     path = tmp_path / "duel.json"
     write_baseline(path, baseline_of(read_profile(folder)))
     spoil(path)
-    with pytest.raises(ProfileError, match=told) as raised:
+    with pytest.raises(ProfileError, match=message) as raised:
         read_profile(path)
     assert str(raised.value).startswith(f"{path}: ")
     assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("blocks", [["x"] * 16, [""] * 7, [""] * 15])
-def test_damaged_blocks_are_told(folder, tmp_path, blocks):
+def test_damaged_blocks_are_refused(folder, tmp_path, blocks):
     path = tmp_path / "duel.json"
     write_baseline(path, baseline_of(read_profile(folder)))
     rows = orjson.loads(path.read_bytes())["rows"]
@@ -138,7 +138,7 @@ def test_damaged_blocks_are_told(folder, tmp_path, blocks):
         read_profile(path)
 
 
-def test_a_baseline_that_cannot_be_written_is_told(folder, tmp_path):
+def test_a_baseline_that_cannot_be_written(folder, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ProfileError, match="cannot be written"):
         write_baseline(tmp_path / "file" / "duel.json", baseline_of(read_profile(folder)))

@@ -16,7 +16,7 @@ def recorded() -> Recorder:
     return recorder
 
 
-def test_each_figure_beside_its_own_measure() -> None:
+def test_each_figure_is_beside_its_measure() -> None:
     rows = side_by_side(["register", "sockets"], recorded(), 10.0)
     found = {row["figure"]: (row["published"], row["measured"], row["unit"]) for row in rows}
     assert found["accounts created"] == (519, 3.0, "/s")
@@ -28,7 +28,7 @@ def test_each_figure_beside_its_own_measure() -> None:
     assert {row["by"] for row in rows} == {HEROIC}
 
 
-def test_a_push_is_no_request_and_a_failure_is_one() -> None:
+def test_failures_are_requests_but_pushes_are_not() -> None:
     (match,) = side_by_side(["match"], recorded(), 10.0)
     assert match["measured"] is not None
     assert 10.0 < match["measured"] < 12.0

@@ -55,7 +55,7 @@ calls = st.tuples(
 )
 samples = st.tuples(st.just("sample"), st.sampled_from([TICK_LATENESS, "x", "y", "z"]), st.floats(-1, 4000))
 counts = st.tuples(st.just("count"), st.sampled_from(["ledger.sent", "x", "y", "z"]), st.integers(0, 9))
-# An event, how often it comes (a batch is 256), and where it is recorded.
+# An event, how often it occurs (a batch is 256), and the worker that records it.
 events = st.lists(
     st.tuples(st.one_of(calls, samples, counts), st.sampled_from([1, 1, 1, 2, 130]), st.integers(0, 2)),
     max_size=30,
@@ -72,7 +72,7 @@ def feed(recorder, event, times=1):
 
 
 def content(recorder):
-    """Everything that a recorder holds, in an order that does not tell who came first."""
+    """Everything that a recorder holds, in an order that does not depend on arrival."""
     recorded = recorder.recorded()
     return {
         **recorded,
@@ -83,7 +83,7 @@ def content(recorder):
 
 @settings(deadline=None)
 @given(events, st.sets(st.integers(0, 29)))
-def test_drained_and_merged_from_any_split_it_equals_one_recorder(happened, drained_after):
+def test_any_split_drained_and_merged_equals_one_recorder(happened, drained_after):
     one, master = Recorder(0.0), Recorder(0.0)
     workers = [Recorder(0.0) for _ in range(3)]
     for index, (event, times, worker) in enumerate(happened):
@@ -117,22 +117,22 @@ def test_at_the_limit_nothing_is_lost_and_rows_are_bounded(happened):
         feed(workers[worker], event, times)
     for worker in workers:
         master.merge(worker.drain())
-    heard = {
+    by_method = {
         method: [(event, times) for event, times, _ in happened if event[0] == method]
         for method in ("call", "sample", "count")
     }
-    all_calls = sum(times for _, times in heard["call"])
-    failures = sum(times for event, times in heard["call"] if event[6])
+    all_calls = sum(times for _, times in by_method["call"])
+    failures = sum(times for event, times in by_method["call"] if event[6])
     rows = master.calls.values()
     assert sum(row.ok.count + row.failed.count for row in rows) == all_calls
     assert sum(row.failed.count for row in rows) == failures
     assert sum(sum(row.outcomes.values()) for row in rows) == failures
     stopped = sum(row.outcomes.get("abandoned", 0) for row in rows)
     assert sum(row.count for row in master.errors.values()) == failures - stopped
-    assert sum(row.size for row in rows) == sum(event[5] * times for event, times in heard["call"])
-    assert sum(row.count for row in master.samples.values()) == sum(times for _, times in heard["sample"])
-    assert sum(master.counts.values()) == sum(event[2] * times for event, times in heard["count"])
-    # Two names, the other row, and of our own names one that is always kept.
+    assert sum(row.size for row in rows) == sum(event[5] * times for event, times in by_method["call"])
+    assert sum(row.count for row in master.samples.values()) == sum(times for _, times in by_method["sample"])
+    assert sum(master.counts.values()) == sum(event[2] * times for event, times in by_method["count"])
+    # Two names, the (other) row, and the package's own name, which is always kept.
     assert len(master.calls) <= 3
     assert len(master.errors) <= 3
     assert len(master.samples) <= 4
@@ -165,7 +165,7 @@ def test_late_names_share_one_row_and_known_ones_keep_theirs():
 
 
 @pytest.mark.parametrize(("error", "outcome"), OF_EACH_KIND)
-def test_every_end_of_a_call_has_its_outcome(error, outcome):
+def test_every_outcome_of_a_call(error, outcome):
     recorder = Recorder(0.0)
     recorder.call(FinishedCall("WS", "ping", 0.0, 0.1, 7, error))
     row = recorder.calls["WS", "ping"]
@@ -178,7 +178,7 @@ def test_every_end_of_a_call_has_its_outcome(error, outcome):
     assert outcome in OUTCOMES
 
 
-def test_response_times_of_failures_stay_out_of_the_percentiles():
+def test_failures_are_not_in_the_percentiles():
     recorder = Recorder(0.0)
     recorder.call(FinishedCall("WS", "ping", 0.0, 0.001, 7, None))
     recorder.call(FinishedCall("WS", "ping", 0.0, 10.0, 0, RequestTimeout("no answer")))
@@ -187,7 +187,7 @@ def test_response_times_of_failures_stay_out_of_the_percentiles():
     assert row.failed.min == 10.0
 
 
-def test_failures_with_different_ids_are_one_kind_with_the_earliest_as_its_example():
+def test_failures_with_different_ids_share_the_earliest_example():
     recorder = Recorder(100.0)
     for started, last in ((107.0, "7"), (103.0, "3"), (105.0, "5")):
         error = realtime_error(4, f"Match {ID[:-1]}{last} not found", operation="match_join")
@@ -198,7 +198,7 @@ def test_failures_with_different_ids_are_one_kind_with_the_earliest_as_its_examp
     assert row.example == f"match_join: 4 MATCH_NOT_FOUND: Match {ID[:-1]}3 not found"
 
 
-def test_secrets_do_not_get_into_a_record_and_texts_are_bounded():
+def test_records_have_no_secrets_and_bounded_texts():
     recorder = Recorder(0.0)
     for text in (f"refused {TOKEN}", "bad http_key=hunter22", "Basic aHVudGVyMjI6 refused", "x" * 5000):
         recorder.call(FinishedCall("GET", "/v2/account", 0.0, 0.1, 0, rest_error(401, 16, text)))
@@ -211,7 +211,7 @@ def test_secrets_do_not_get_into_a_record_and_texts_are_bounded():
     assert max(len(row.example) for row in recorder.errors.values()) == 300
 
 
-def test_drain_starts_from_nothing_and_recorded_does_not():
+def test_drain_resets_and_recorded_does_not():
     recorder = Recorder(0.0)
     feed(recorder, ("call", "WS", "ping", 0.0, 0.1, 7, None))
     feed(recorder, ("count", "x", 3))
@@ -221,7 +221,7 @@ def test_drain_starts_from_nothing_and_recorded_does_not():
     assert (empty["calls"], empty["samples"], empty["counts"], empty["errors"]) == ([], {}, {}, [])
 
 
-def test_reset_forgets_names_as_well_and_moves_the_origin():
+def test_reset_forgets_names_and_moves_the_origin():
     recorder = Recorder(0.0, limit=1)
     recorder.count("first")
     recorder.reset(50.0)
@@ -247,7 +247,7 @@ def broken(change):
 
 
 @pytest.mark.parametrize(
-    ("payload", "words"),
+    ("payload", "message"),
     [
         (None, "the schema 'nakama-bots/recorded/1' is expected, not None"),
         ({"schema": "nakama-bots/recorded/2"}, "not 'nakama-bots/recorded/2'"),
@@ -258,15 +258,15 @@ def broken(change):
         (broken(lambda p: p["samples"]["x"].update(raw_us=[-1])), "raw value"),
     ],
 )
-def test_a_bad_payload_is_refused_whole(payload, words):
+def test_a_bad_payload_is_refused_whole(payload, message):
     recorder = Recorder(0.0)
-    with pytest.raises(ShapeError, match=words):
+    with pytest.raises(ShapeError, match=message):
         recorder.merge(payload)
     assert content(recorder) == content(Recorder(0.0))
 
 
 class Word(StrEnum):
-    """A text that is more than one."""
+    """A subclass of str."""
 
     FISH = "fish"
 
@@ -275,21 +275,21 @@ BAD_NAMES = [None, 7, "", "x" * 501, "a \ud800 b", [], b"fish"]
 
 
 @pytest.mark.parametrize("name", BAD_NAMES, ids=[str(number) for number in range(len(BAD_NAMES))])
-def test_a_name_that_is_none_is_refused(name: Any) -> None:
+def test_bad_names_are_refused(name: Any) -> None:
     recorder = Recorder(0.0)
-    for give in (
+    for keep in (
         lambda: recorder.count(name),
         lambda: recorder.sample(name, 0.1),
         lambda: recorder.call(FinishedCall(name, "bite", 0.0, 0.1, 1, None)),
         lambda: recorder.call(FinishedCall("MINE", name, 0.0, 0.1, 1, None)),
     ):
         with pytest.raises(ScenarioFault, match=r"(name|kind) of a"):
-            give()
+            keep()
     assert (recorder.calls, recorder.samples, recorder.counts) == ({}, {}, {})
 
 
 @pytest.mark.parametrize("number", [0.5, "1", None, 2**63, -(2**70), 2**70, 10**400, float("nan"), [1]])
-def test_a_count_that_is_no_whole_number_of_64_bits_is_refused(number: Any) -> None:
+def test_bad_counts_are_refused(number: Any) -> None:
     recorder = Recorder(0.0)
     recorder.count("fish", 3)
     for name in ("fish", "other"):
@@ -298,7 +298,7 @@ def test_a_count_that_is_no_whole_number_of_64_bits_is_refused(number: Any) -> N
     assert recorder.counts == {"fish": 3}
 
 
-def test_a_series_and_a_tally_are_in_whatever_is_read_next() -> None:
+def test_a_series_and_a_tally_are_in_the_next_read() -> None:
     recorder = Recorder(0.0)
     nap, bites = recorder.series("nap", "nap.cat"), recorder.tally("bites")
     nap(0.002)
@@ -323,7 +323,7 @@ def test_a_series_and_a_tally_are_in_whatever_is_read_next() -> None:
     assert recorder.drain()["samples"]["nap"]["raw_us"] == [2000]
 
 
-def test_a_number_that_python_does_not_print_is_refused() -> None:
+def test_a_number_that_python_cannot_print_is_refused() -> None:
     with pytest.raises(ScenarioFault, match="a value of type int cannot be kept"):
         Recorder(0.0).count("fish", 10**5000)
 
@@ -337,7 +337,7 @@ def test_a_total_stays_within_64_bits() -> None:
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), "1", None, 1j, 10**400, [1]])
-def test_a_time_that_is_no_finite_number_is_refused(seconds: Any) -> None:
+def test_bad_times_are_refused(seconds: Any) -> None:
     recorder = Recorder(0.0)
     with pytest.raises(ScenarioFault, match=r"sample 'nap': .* accepted: a finite number of seconds"):
         recorder.sample("nap", seconds)
@@ -350,7 +350,7 @@ def test_a_time_that_is_no_finite_number_is_refused(seconds: Any) -> None:
 
 
 @pytest.mark.parametrize("size", [1.5, -1, "1", None, 2**63])
-def test_a_size_that_is_none_is_refused(size: Any) -> None:
+def test_bad_sizes_are_refused(size: Any) -> None:
     recorder = Recorder(0.0)
     recorder.call(FinishedCall("MINE", "bite", 0.0, 0.1, 7, None))
     with pytest.raises(ScenarioFault, match="size of call 'bite'"):
@@ -360,14 +360,14 @@ def test_a_size_that_is_none_is_refused(size: Any) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("none of ours"), "failed", 0])
-def test_an_error_that_is_none_of_ours_is_refused(error: Any) -> None:
+def test_foreign_errors_are_refused(error: Any) -> None:
     recorder = Recorder(0.0)
     with pytest.raises(ScenarioFault, match="accepted: None or a CallError"):
         recorder.call(FinishedCall("MINE", "bite", 0.0, 0.1, 1, error))
     assert recorder.calls == {}
 
 
-def test_whatever_is_kept_can_be_written_and_merged() -> None:
+def test_kept_names_and_texts_can_be_written_and_merged() -> None:
     recorder = Recorder(0.0)
     recorder.count(Word.FISH, True)
     recorder.count("fish", 2)

@@ -13,13 +13,13 @@ ID = "2f1c8c1e-0b1c-4d0e-9f5e-3a1b2c3d4e5f"
 @pytest.mark.parametrize(
     "name", ["server_key", "httpKey", "TOKEN", "refresh_token", "db_password", "client_secret", "credentials"]
 )
-def test_a_name_of_a_secret_is_refused_and_its_value_not_shown(name):
+def test_the_name_of_a_secret_is_refused_without_its_value(name):
     with pytest.raises(ConfigError, match=name) as raised:
         public_settings({"seed": 1, name: "hunter22"})
     assert "hunter22" not in str(raised.value)
 
 
-def test_every_secret_setting_is_refused_and_every_other_one_taken():
+def test_only_secret_settings_are_refused():
     for setting in SETTINGS:
         if setting.secret:
             with pytest.raises(ConfigError):
@@ -28,7 +28,7 @@ def test_every_secret_setting_is_refused_and_every_other_one_taken():
             assert public_settings({setting.name: setting.default}) == {setting.name: setting.default}
 
 
-def test_a_nested_value_is_refused_because_it_could_hide_one():
+def test_a_nested_value_is_refused_because_it_could_hide_a_secret():
     with pytest.raises(ConfigError, match="<dict>") as raised:
         public_settings({"server": {"key": "hunter22"}})
     assert "hunter22" not in str(raised.value)
@@ -39,6 +39,6 @@ def test_a_secret_within_a_value_is_replaced():
     assert shown == {"note": "ran with <token>", "url": "http://127.0.0.1:7350", "none": None}
 
 
-def test_ids_stay_unless_a_secret_stands_beside_them():
+def test_ids_are_kept_unless_a_secret_is_beside_them():
     assert without_secrets(f"match {ID} is gone") == f"match {ID} is gone"
     assert without_secrets(f"match {ID}: token=abc") == "match <id>: token=<secret>"

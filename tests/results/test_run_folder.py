@@ -15,13 +15,13 @@ from nakama_bots.results.summary import SummaryError
 STARTED = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
-def test_is_named_by_time_and_scenario(tmp_path):
+def test_a_folder_is_named_by_time_and_scenario(tmp_path):
     folder = make_run_folder(tmp_path / "some" / "reports", "duel", STARTED)
     assert folder == tmp_path / "some" / "reports" / "20260304-050607-duel"
     assert folder.is_dir()
 
 
-def test_runs_of_the_same_second_get_folders_of_their_own(tmp_path):
+def test_runs_of_the_same_second_get_different_folders(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         folders = list(pool.map(lambda _: make_run_folder(tmp_path, "duel", STARTED), range(40)))
     assert len(set(folders)) == 40
@@ -40,13 +40,13 @@ def test_runs_of_the_same_second_get_folders_of_their_own(tmp_path):
         ("a" * 500, "a" * 60),
     ],
 )
-def test_a_scenarios_name_is_made_fit_for_a_folder(tmp_path, scenario, name):
+def test_the_scenario_name_is_sanitized(tmp_path, scenario, name):
     folder = make_run_folder(tmp_path, scenario, STARTED)
     assert folder.parent == tmp_path
     assert folder.name == f"20260304-050607-{name}"
 
 
-def test_a_folder_that_cannot_be_made_is_the_settings_error(tmp_path):
+def test_a_folder_that_cannot_be_created_is_a_config_error(tmp_path):
     (tmp_path / "file").write_text("")
     for reports in (tmp_path / "file", tmp_path / "file" / "reports"):
         with pytest.raises(ConfigError, match=r"--nakama-reports: .*accepted: a writable folder") as raised:
@@ -54,14 +54,14 @@ def test_a_folder_that_cannot_be_made_is_the_settings_error(tmp_path):
         assert "\n" not in str(raised.value)
 
 
-def test_a_summary_is_read_as_it_was_written(tmp_path, summary):
+def test_a_summary_round_trips(tmp_path, summary):
     path = write_summary(tmp_path, summary)
     assert path == tmp_path / "summary.json"
     assert read_summary(tmp_path) == read_summary(path) == summary
     assert [file.name for file in tmp_path.iterdir()] == ["summary.json"]
 
 
-def test_a_reader_of_the_old_file_keeps_it_whole(tmp_path, summary):
+def test_a_reader_of_the_old_file_is_not_disturbed(tmp_path, summary):
     path = write_summary(tmp_path, summary)
     with path.open("rb") as reader:
         write_summary(tmp_path, {**summary, "counts": {"new": 1}})
@@ -85,7 +85,7 @@ except SummaryError as error:
 """
 
 
-def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_no_rest(tmp_path, summary):
+def test_a_failed_write_keeps_the_old_file_and_no_temporary_file(tmp_path, summary):
     path = write_summary(tmp_path, summary)
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(tmp_path)], capture_output=True, text=True, check=True, timeout=60
@@ -95,12 +95,12 @@ def test_a_write_that_fails_in_the_middle_leaves_the_old_file_and_no_rest(tmp_pa
     assert read_summary(path) == summary
 
 
-def test_a_folder_that_is_gone_is_a_clear_error(tmp_path, summary):
+def test_a_missing_folder_is_an_error(tmp_path, summary):
     with pytest.raises(SummaryError, match="cannot be written"):
         write_summary(tmp_path / "gone", summary)
 
 
-def test_a_truncated_summary_is_told_in_one_line(tmp_path, summary):
+def test_a_truncated_summary_is_a_one_line_error(tmp_path, summary):
     path = write_summary(tmp_path, summary)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(SummaryError) as raised:
@@ -110,7 +110,7 @@ def test_a_truncated_summary_is_told_in_one_line(tmp_path, summary):
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (b"", "not whole JSON ("),
         (b"\xff\xfe binary", "not whole JSON ("),
@@ -122,12 +122,12 @@ def test_a_truncated_summary_is_told_in_one_line(tmp_path, summary):
         ),
     ],
 )
-def test_a_file_that_is_no_summary_is_told_in_one_line(tmp_path, content, words):
+def test_a_bad_summary_is_a_one_line_error(tmp_path, content, message):
     path = tmp_path / "summary.json"
     path.write_bytes(content)
     with pytest.raises(SummaryError) as raised:
         read_summary(path)
-    assert str(raised.value).startswith(f"{path}: {words}")
+    assert str(raised.value).startswith(f"{path}: {message}")
     assert "\n" not in str(raised.value)
 
 

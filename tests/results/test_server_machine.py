@@ -1,4 +1,4 @@
-"""The machine of a server and its database, and the parts of a metrics page that have a game's names."""
+"""The server's machine and database, and the parts of a metrics page with names of the game."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ nakama_custom_cast_count 100
 """
 
 
-def test_functions_hooks_and_the_games_own_metrics_have_their_names():
+def test_functions_hooks_and_custom_metrics_keep_their_names():
     page = read_page(GAME)
     assert page.levels == {"rpc.save.p95": 0.2, "custom.ponds": 3.0, "custom.cast.p50": 0.01}
     assert page.totals == {
@@ -53,14 +53,14 @@ def test_functions_hooks_and_the_games_own_metrics_have_their_names():
     }  # fmt: skip
 
 
-def test_names_are_bounded_and_totals_hold_all():
+def test_names_are_bounded_and_totals_include_all():
     samples = "".join(f'nakama_Rpc_latency_ms_sum{{rpc_id="f{number}"}} 1\n' for number in range(100))
     page = read_page("# TYPE nakama_Rpc_latency_ms summary\n" + samples)
     assert page.totals.pop("rpc_seconds") == 100.0
     assert len(page.totals) == MOST_NAMES
 
 
-def test_a_node_exporter_gives_shares():
+def test_figures_of_a_node_exporter():
     pages = NodePages()
     first = pages.read(NODE)
     assert "host_cpu" not in first.levels
@@ -72,7 +72,7 @@ def test_a_node_exporter_gives_shares():
         pages.read("# TYPE go_goroutines gauge\ngo_goroutines 9\n")
 
 
-def test_rows_of_the_database_become_figures():
+def test_figures_from_rows_of_the_database():
     reading = read_database([[10, 3, 1, 2, 0, 100]], [[500, 2, None, 7, 90, 0]])
     assert reading.levels["postgres_waiting_for_locks"] == 2.0
     assert reading.levels["postgres_connections_max"] == 100.0

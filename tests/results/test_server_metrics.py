@@ -42,16 +42,18 @@ def test_a_page_becomes_gauges():
     }
 
 
-def test_cpu_and_counters_are_what_was_added():
+def test_cpu_and_counters_are_differences():
     metrics = ServerMetrics("u")
     read(metrics, PAGE, 50.0)
     later = PAGE.replace("total 10", "total 13").replace('count{node_name="a"} 100', 'count{node_name="a"} 130')
     found = read(metrics, later, 54.0)
     assert found["server.cpu"] == 0.75
     assert found["server.requests"] == 30.0
-    # The server was started anew: its counters begin with nothing.
-    anew = PAGE.replace("total 10", "total 1").replace('count{node_name="a"} 100', 'count{node_name="a"} 4')
-    found = read(metrics, anew, 58.0)
+    # The server restarted: its counters start at 0.
+    restarted = PAGE.replace("total 10", "total 1").replace(
+        'count{node_name="a"} 100', 'count{node_name="a"} 4'
+    )
+    found = read(metrics, restarted, 58.0)
     assert "server.cpu" not in found
     assert found["server.requests"] == 34.0
     part = metrics.part()
@@ -59,7 +61,7 @@ def test_cpu_and_counters_are_what_was_added():
     assert part["gauges"]["server.requests"] == {"mean": 21.333333, "max": 34.0, "last": 34.0}
 
 
-def test_waits_and_collections_are_those_since_the_first_scrape():
+def test_waits_and_collections_count_from_the_first_scrape():
     page = """# TYPE go_gc_duration_seconds summary
 go_gc_duration_seconds{quantile="1"} 0.004
 go_gc_duration_seconds_sum 0.01
@@ -82,25 +84,25 @@ nakama_matchmaker_process_time_count{node_name="a"} 3
     assert found["server.gc_pauses"] == 2.0
     assert found["server.gc_seconds"] == pytest.approx(0.0025)
     assert found["server.db_wait_seconds"] == pytest.approx(0.25)
-    # It had not run before.
+    # The matchmaker had not run before.
     assert found["server.matchmaker_runs"] == 3.0
     assert found["server.matchmaker_seconds"] == pytest.approx(0.006)
 
 
 @pytest.mark.parametrize("page", ["", "<html></html>", "# TYPE x counter\nx 1\n", "go_goroutines one\n"])
-def test_another_page_is_refused(page):
+def test_other_pages_are_refused(page):
     metrics = ServerMetrics("u")
     with pytest.raises(ValueError, match=r".+"):
         read(metrics, page, 0.0)
     assert metrics.part()["scrapes"] == 0
 
 
-def test_memory_of_the_runtime_where_the_process_does_not_tell():
+def test_memory_of_the_runtime_if_the_process_has_none():
     found = ServerMetrics().read("go_memstats_sys_bytes 2.2e+07\n", 0.0)
     assert found == {"memory": 2.2e7}
 
 
-def test_failures_are_counted_and_the_first_is_told():
+def test_failures_are_counted_and_the_first_is_reported():
     metrics = ServerMetrics("u")
     assert metrics.failed("refused")
     assert not metrics.failed("another")

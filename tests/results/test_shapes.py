@@ -30,7 +30,7 @@ GOOD = {
 }
 
 
-def test_what_fits_passes():
+def test_matching_values_pass():
     check(GOOD, Outer, "it")
 
 
@@ -49,7 +49,7 @@ def test_what_fits_passes():
         ({"by_name": {"a": None}}, "it.by_name[...]: Expected float, got null"),
     ],
 )
-def test_what_does_not_fit_is_named(change, message):
+def test_mismatches_are_named(change, message):
     with pytest.raises(ShapeError) as raised:
         check({**GOOD, **change}, Outer, "it")
     assert str(raised.value) == message

@@ -21,13 +21,13 @@ def histogram():
     return histogram
 
 
-def test_it_has_the_percentiles_of_the_histogram(histogram):
+def test_percentiles_equal_those_of_the_histogram(histogram):
     buckets = {}
     sparse.add_encoded(buckets, histogram.encode())
     assert sparse.percentiles(buckets, PERCENTS) == list(histogram.percentiles(PERCENTS).values())
 
 
-def test_values_that_are_not_folded_fall_into_the_same_buckets(histogram):
+def test_raw_values_are_in_the_same_buckets(histogram):
     plain = Histogram()
     values = [0.0, 1e-6, 0.002047, 0.002048, 0.0040961, 1.5, 3600.0]
     for value in values:
@@ -40,7 +40,7 @@ def test_values_that_are_not_folded_fall_into_the_same_buckets(histogram):
 
 
 @pytest.mark.parametrize("value", [0, 1, 2047, 2048, 4095, 4096, 123_456_789, 3_600_000_000])
-def test_a_bucket_reaches_to_its_highest_value(value):
+def test_a_bucket_contains_its_highest_value(value):
     bucket = sparse.bucket_of(value)
     highest = sparse.highest_in(bucket)
     assert value <= highest <= value * 1.001
@@ -48,18 +48,18 @@ def test_a_bucket_reaches_to_its_highest_value(value):
     assert sparse.bucket_of(highest + 1) == bucket + 1
 
 
-def test_encoded_and_decoded_it_is_the_same(histogram):
+def test_encoding_round_trips(histogram):
     buckets = {}
     sparse.add_encoded(buckets, histogram.encode())
     assert sparse.decode(sparse.encode(buckets)) == buckets
     assert sparse.encode({}) == ""
 
 
-def test_an_empty_one_has_no_percentiles():
+def test_an_empty_histogram_has_no_percentiles():
     assert sparse.percentiles({}, (50.0, 99.0)) == [None, None]
 
 
 @pytest.mark.parametrize("text", ["x", "AAAA", "HISTFAAAACV42pNpmSzMwMDAAMUIBA"])
-def test_another_text_is_none(text):
+def test_bad_encodings_are_refused(text):
     with pytest.raises(ValueError, match="encoded"):
         sparse.decode(text)

@@ -23,14 +23,14 @@ def blocks() -> list[bytes]:
 
 @pytest.fixture
 def no_room() -> Iterator[None]:
-    """No file may have a byte, as on a full disk."""
+    """Limit files to 0 bytes, as on a full disk."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_what_was_added_is_read_from_memory_and_file() -> None:
+def test_blocks_are_read_from_memory_and_file() -> None:
     spool = Spool()
     places = [spool.add(data) for data in blocks()]
     assert [spool.read(place) for place in reversed(places)] == blocks()[::-1]
@@ -38,7 +38,9 @@ def test_what_was_added_is_read_from_memory_and_file() -> None:
     assert kept == IN_MEMORY
 
 
-def test_the_file_has_no_name_and_goes_with_the_spool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_file_has_no_name_and_is_closed_with_the_spool(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     before = descriptors()
     spool = Spool()

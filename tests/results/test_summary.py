@@ -24,13 +24,13 @@ from nakama_bots.results.summary import (
 from .conftest import ENDED, ORIGIN, STARTED
 
 
-def test_has_the_shape_that_it_says(summary):
+def test_the_summary_has_its_declared_shape(summary):
     assert summary["schema"] == SCHEMA == "nakama-bots/summary/1"
     check(summary, Summary, "summary")
     check_summary(summary)
 
 
-def test_says_what_was_run_and_where(summary):
+def test_run_and_target(summary):
     assert summary["run"] == {
         "scenario": "duel",
         "started": "2026-03-04T05:06:07.000+00:00",
@@ -44,7 +44,7 @@ def test_says_what_was_run_and_where(summary):
     assert summary["settings"]["id_prefix"] == "nbots"
 
 
-def test_times_are_written_in_utc(run, recorder):
+def test_times_are_in_utc(run, recorder):
     east = timezone(timedelta(hours=9))
     moved = replace(run, started=STARTED.astimezone(east))
     summary = build_summary(moved, recorder, ended=ENDED.astimezone(east), duration=30.25)
@@ -52,7 +52,7 @@ def test_times_are_written_in_utc(run, recorder):
     assert summary["run"]["ended"] == "2026-03-04T05:06:37.250+00:00"
 
 
-def test_calls_in_order_with_figures_over_the_good_ones(summary):
+def test_calls_are_sorted_with_figures_of_successful_ones(summary):
     rows = {(row["kind"], row["name"]): row for row in summary["calls"]}
     assert list(rows) == sorted(rows)
     join = rows["WS", "match_join"]
@@ -66,7 +66,7 @@ def test_calls_in_order_with_figures_over_the_good_ones(summary):
         "abandoned": 0,
         "failed": 0,
     }
-    # 1,000 calls of 0.01, 0.02 ... 10 ms; the histogram holds them to 0.1 %.
+    # 1,000 calls of 0.01, 0.02 ... 10 ms; the histogram keeps them within 0.1 %.
     times = join["ok_ms"]
     assert (times["count"], times["min"], times["max"], times["mean"]) == (1000, 0.01, 10.0, 5.005)
     expected = {"p50": 5.0, "p75": 7.5, "p90": 9.0, "p95": 9.5, "p99": 9.9, "p99_9": 9.99}
@@ -74,7 +74,7 @@ def test_calls_in_order_with_figures_over_the_good_ones(summary):
     assert (join["failed_ms"]["count"], join["failed_ms"]["max"]) == (2, 250.0)
 
 
-def test_a_call_that_never_went_well_has_no_percentiles(summary):
+def test_a_call_that_never_succeeded_has_no_percentiles(summary):
     (connect,) = [row for row in summary["calls"] if row["name"] == "connect"]
     assert connect["failures"] == connect["count"] == 1
     assert connect["ok_ms"]["count"] == 0
@@ -95,7 +95,7 @@ def test_ticks_delivery_matchmaking_and_chat(summary):
         "reordered": 4,
         "balanced": True,
     }
-    # Chat is told apart from match data.
+    # Chat is separate from match data.
     assert summary["deliveries"]["match"] == delivery
     assert (summary["deliveries"]["chat"]["expected"], summary["deliveries"]["chat"]["balanced"]) == (78, False)
     assert summary["deliveries"].keys() == {"match", "chat"}
@@ -112,7 +112,7 @@ def test_ticks_delivery_matchmaking_and_chat(summary):
     assert summary["chat"] == {"sent": 40, "received": 78}
 
 
-def test_arrivals_and_what_was_lost_of_them(run, recorder):
+def test_arrivals_and_dropped_arrivals(run, recorder):
     assert build_summary(run, recorder, ended=ENDED, duration=30.25)["arrivals"]["scheduled"] == 0
     for name, number in (("planned", 10), ("started", 7), ("dropped", 3), ("finished", 5), ("failed", 2)):
         recorder.count(f"arrivals_{name}", number)
@@ -128,7 +128,7 @@ def test_arrivals_and_what_was_lost_of_them(run, recorder):
     assert "arrivals LOST with a worker: 4 of 14" in lines
 
 
-def test_paced_sends_are_raw_and_corrected_side_by_side(run, recorder):
+def test_paced_sends_are_raw_and_corrected(run, recorder):
     recorder.sample("paced.WS rpc", 0.01)
     recorder.sample("paced.WS rpc.corrected", 1.0)
     recorder.sample("paced.WS lone", 1.0)
@@ -138,13 +138,13 @@ def test_paced_sends_are_raw_and_corrected_side_by_side(run, recorder):
     assert (paced[1]["raw_ms"]["p99"], paced[1]["corrected_ms"]["p99"]) == (10.0, 1000.0)
 
 
-def test_the_ledger_and_what_follows_from_it(summary):
+def test_the_ledger(summary):
     ledger = summary["ledger"]
     assert (ledger["sent"], ledger["ok"], ledger["abandoned"], ledger["late"]) == (1234, 1227, 3, 1)
     assert (ledger["pushes"], ledger["pending"], ledger["balanced"]) == (5000, 0, True)
 
 
-def test_errors_most_frequent_first_with_an_example_each(summary):
+def test_errors_are_sorted_by_frequency_with_an_example(summary):
     errors = summary["errors"]
     assert [error["count"] for error in errors] == [2, 1, 1, 1]
     assert errors[0] == {
@@ -157,18 +157,18 @@ def test_errors_most_frequent_first_with_an_example_each(summary):
     }
 
 
-def test_a_call_whose_player_was_stopped_is_no_failure(summary):
+def test_an_abandoned_call_is_not_a_failure(summary):
     (ping,) = [row for row in summary["calls"] if row["name"] == "ping"]
     assert (ping["count"], ping["failures"], ping["outcomes"]["abandoned"]) == (1, 0, 1)
     assert "ping" not in {error["name"] for error in summary["errors"]}
 
 
-def test_a_scenarios_own_names_are_there_too(summary):
+def test_names_of_the_scenario_are_included(summary):
     assert summary["counts"]["fish_caught"] == 7
     assert summary["samples_ms"]["fishing_time"]["max"] == 12_500.0
 
 
-def test_the_file_alone_gives_the_recorder_back(run, recorder, summary):
+def test_the_recorder_is_restored_from_the_file(run, recorder, summary):
     again = recorder_of(orjson.loads(orjson.dumps(summary)))
     assert again.recorded() == recorder.recorded()
     assert build_summary(run, again, ended=ENDED, duration=30.25) == summary
@@ -188,7 +188,7 @@ def test_an_empty_run_has_a_summary(run):
     assert summary["ticks"]["lateness_ms"] == latency(None)
 
 
-def test_the_other_row_stands_last_and_no_time_gives_no_rate(run):
+def test_the_other_row_is_last_and_no_duration_gives_no_rate(run):
     recorder = Recorder(ORIGIN, limit=1)
     recorder.call(FinishedCall("WS", "ping", ORIGIN, 0.1, 0, None))
     recorder.call(FinishedCall("WS", "match_join", ORIGIN, 0.1, 0, None))
@@ -196,7 +196,7 @@ def test_the_other_row_stands_last_and_no_time_gives_no_rate(run):
     assert [(row["kind"], row["rate"]) for row in rows] == [("WS", 0.0), (OTHER, 0.0)]
 
 
-def test_overflow_and_underflow_are_shown(run):
+def test_overflow_and_underflow_are_counted(run):
     recorder = Recorder(ORIGIN)
     recorder.sample("x", 1e6)
     recorder.sample("x", -1.0)
@@ -216,7 +216,7 @@ def with_change(summary, change):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         (lambda s: s.update(schema="nakama-bots/summary/2"), "newer nakama-bots .schema 2.; .* up to 1"),
         (lambda s: s.update(schema="nakama-bots/summary/x"), "not a summary"),
@@ -229,16 +229,16 @@ def with_change(summary, change):
         (lambda s: s["recorded"].update(schema="x"), "damaged summary .recorded: the schema"),
     ],
 )
-def test_what_is_no_summary_of_ours_is_refused(summary, change, words):
-    with pytest.raises(SummaryError, match=words):
+def test_bad_summaries_are_refused(summary, change, message):
+    with pytest.raises(SummaryError, match=message):
         check_summary(with_change(summary, change))
 
 
 @pytest.mark.parametrize("value", [None, [], "text", 5, {}])
-def test_other_json_is_no_summary(value):
+def test_other_json_is_refused(value):
     with pytest.raises(SummaryError, match="not a summary of nakama-bots"):
         check_summary(value)
 
 
-def test_its_error_belongs_to_the_tree():
+def test_the_error_is_a_nakama_error():
     assert issubclass(SummaryError, NakamaError)

@@ -26,7 +26,7 @@ def test_the_text_of_a_run(summary):
     assert end_of_run(summary, files) + "\n" == GOLDEN.read_text()
 
 
-def test_the_emulator_is_told_loudly(run, recorder):
+def test_the_emulator_is_prominent(run, recorder):
     run = replace(run, is_emulator=True, target=Target("127.0.0.1", 40123))
     lines = end_of_run(build_summary(run, recorder, ended=ENDED, duration=30.25)).splitlines()
     assert lines[:4] == [
@@ -50,7 +50,7 @@ def test_an_empty_run_prints_no_empty_parts(run):
     ]
 
 
-def test_counted_but_never_timed_is_said(run):
+def test_counted_but_never_timed_is_not_measured(run):
     recorder = Recorder(ORIGIN)
     for name in ("delivery_received", "tickets_added", "ticks_missed"):
         recorder.count(name)

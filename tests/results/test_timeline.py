@@ -39,7 +39,7 @@ def timeline():
     return timeline
 
 
-def test_a_window_has_the_intervals_that_lie_wholly_in_it(timeline):
+def test_a_window_has_the_intervals_that_are_wholly_inside(timeline):
     inside = list(timeline.within(START + 2, START + 5))
     assert [(row["source"], row["at"] - START) for row in inside] == [
         ("a", 2), ("b", pytest.approx(2.4)), ("a", 3), ("b", pytest.approx(3.4)), ("a", 4),
@@ -53,7 +53,7 @@ def test_a_window_has_the_intervals_that_lie_wholly_in_it(timeline):
     assert timeline.ended == pytest.approx(START + 10.4)
 
 
-def test_written_and_read_it_is_the_same(timeline, tmp_path):
+def test_a_time_line_round_trips(timeline, tmp_path):
     timeline.add(gauges_only("server", START + 11, 2.0, {"nakama_sessions": 7}))
     path = write_timeline(tmp_path, timeline)
     for read in (read_timeline(tmp_path), read_timeline(path)):
@@ -63,7 +63,7 @@ def test_written_and_read_it_is_the_same(timeline, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("change", "message"),
     [
         (lambda data: data[:200], "not a whole gzip file"),
         (lambda data: b"{}", "not a whole gzip file"),
@@ -79,10 +79,10 @@ def test_written_and_read_it_is_the_same(timeline, tmp_path):
         ),
     ],
 )
-def test_a_file_that_is_none_is_named(timeline, tmp_path, change, words):
+def test_a_bad_file_is_named(timeline, tmp_path, change, message):
     path = write_timeline(tmp_path, timeline)
     path.write_bytes(change(path.read_bytes()))
-    with pytest.raises(TimelineError, match=words) as caught:
+    with pytest.raises(TimelineError, match=message) as caught:
         read_timeline(tmp_path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -104,7 +104,7 @@ def test_intervals_grow_with_the_run():
     assert rows < 10_000
 
 
-def test_gauges_of_several_processes_become_one():
+def test_gauges_of_several_processes_are_combined():
     assert gauges.fold(gauges.USERS, [3, 4]) == 7
     assert gauges.fold("nakama_sessions", [3]) == 3
 

@@ -1,4 +1,4 @@
-"""What is kept of single calls, how it is explained, and what other tools get of it."""
+"""Traces of single calls: which are kept, how they are explained, and their export to other tools."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ START = 1_700_000_000.0
 def feed(
     tracer: Tracer, name: str, elapsed: float, error: CallError | None = None, at: float = 0.0
 ) -> TraceEvent:
-    """As the observer of a player that is kept whole does it."""
+    """Trace a call as the observer of a fully traced player does."""
     call = FinishedCall("WS", name, at, elapsed, 0, error)
     event = event_of(call, 0.0)
     event["why"] = tracer.wants(call) or "player"
@@ -65,7 +65,7 @@ def row(at: float, source: str = "local", **gauges: float) -> Interval:
     return gauges_only(source, START + at, 1.0, gauges)
 
 
-def test_of_each_name_the_slowest_and_the_first_failures_are_kept() -> None:
+def test_the_slowest_calls_and_first_failures_of_each_name_are_kept() -> None:
     tracer = Tracer(3, 0.0)
     for number in range(100):
         feed(tracer, "rpc", (number * 37 % 100) / 1e3, at=number)
@@ -84,7 +84,7 @@ def test_of_each_name_the_slowest_and_the_first_failures_are_kept() -> None:
     assert tracer.take() == []
 
 
-def test_names_and_players_and_the_run_have_bounds() -> None:
+def test_names_players_and_the_run_are_bounded() -> None:
     tracer = Tracer(5, 0.0)
     for number in range(3 * MOST_NAMES):
         for _ in range(9):
@@ -95,7 +95,7 @@ def test_names_and_players_and_the_run_have_bounds() -> None:
     assert sum(Tracer(100, 0.0).story() is not None for _ in range(1)) == 1
     many = Tracer(100, 0.0)
     assert sum(many.story() is not None for _ in range(50)) == PLAYERS
-    # With the largest value of the setting one process stays below what a run keeps.
+    # With the largest value of the setting, one process stays below the bound of a run.
     assert 2 * 100 * (MOST_NAMES + 1) + PLAYERS * STORY < MOST
     log = TraceLog()
     log.add("local", [call(1.0)] * (MOST + 5))
@@ -112,7 +112,7 @@ def test_names_beyond_the_bound_share_their_slowest_calls() -> None:
     assert tracer.wants(call._replace(elapsed=0.35)) == "slow"
 
 
-def test_a_call_that_is_no_longer_among_the_slowest_is_not_counted_as_one() -> None:
+def test_a_call_displaced_from_the_slowest_is_not_counted() -> None:
     tracer = Tracer(1, 0.0)
     story = tracer.story()
     assert story is not None
@@ -127,7 +127,7 @@ def test_a_call_that_is_no_longer_among_the_slowest_is_not_counted_as_one() -> N
 @pytest.mark.parametrize(
     ("started", "elapsed"), [(0.0, 1e300), (-1e300, 1e300), (1e300, 0.1), (math.nan, 0.1), (0.0, -1e300)]
 )
-def test_times_beyond_any_run_can_be_written_and_read(tmp_path: Path, started: float, elapsed: float) -> None:
+def test_extreme_times_can_be_written_and_read(tmp_path: Path, started: float, elapsed: float) -> None:
     events = [event_of(FinishedCall("SAMPLE", "x", started, elapsed, 0, None, elapsed), START)]
     write_traces(tmp_path, events, Timeline(START))
     assert read_traces(tmp_path) == events
@@ -152,7 +152,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_explain_names_the_part_and_what_else_happened(
+def test_explain_names_the_slow_part_and_what_else_happened(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["explain", str(folder)]) == 0
@@ -172,19 +172,19 @@ def test_explain_names_the_part_and_what_else_happened(
 @pytest.mark.parametrize(
     ("changes", "stall", "part"),
     [
-        # Left unread by its player: until it was read, or until it could arrive at all.
+        # Left unread by its player: until it was read, or before it could arrive.
         ({"ms": 10.0, "waited_ms": 500.0, "unread_ms": 505.0}, 0.0, "slow reader"),
         ({"ms": 800.0, "waited_ms": None, "unread_ms": 700.0}, 0.0, "slow reader"),
         ({"ms": 800.0, "waited_ms": 1.0, "unread_ms": 700.0}, 0.0, "server or network"),  # the answer was later
         ({"ms": 800.0, "waited_ms": None, "unread_ms": 90.0}, 0.0, "server or network"),
-        # The stamp may be that of something later.
+        # The stamp may belong to a later message.
         ({"ms": 800.0, "waited_ms": 1.0, "bounds": True}, 0.7, "generator"),
         ({"ms": 800.0, "waited_ms": 1.0, "bounds": True}, 0.1, "server or network"),
         ({"ms": 800.0, "waited_ms": 1.0, "bounds": True, "unread_ms": 700.0}, 0.0, "slow reader"),
         ({"ms": 10.0, "waited_ms": 1.0, "woken_ms": 300.0}, 0.0, "generator"),
     ],
 )
-def test_a_reader_that_was_late_is_named(changes: dict[str, Any], stall: float, part: str) -> None:
+def test_a_slow_reader_is_named(changes: dict[str, Any], stall: float, part: str) -> None:
     assert part_of(call(**changes), [row(1.0, hub_lag_max=stall)]) == part
 
 
@@ -203,7 +203,7 @@ def server_lines(*scrapes: Interval, at: float, ms: float) -> str:
     return "\n".join(line.strip() for line in lines if line.strip().startswith(("server", "database")))
 
 
-def test_what_the_server_did_then_is_told_between_the_scrapes_around_the_call() -> None:
+def test_server_figures_are_from_the_scrapes_around_the_call() -> None:
     scrapes = [
         scraped(5 * number, gc_pauses=number, gc_seconds=0.001 * number**2, matchmaker_runs=number // 3,
                 matchmaker_seconds=0.02 * (number // 3), goroutines=80 + number)
@@ -215,7 +215,7 @@ def test_what_the_server_did_then_is_told_between_the_scrapes_around_the_call() 
         "matchmaker 1 time, 20.0 ms, match loop not measured\n"
         "database wait not measured"
     )
-    # A call over a scrape: both intervals.
+    # A call that spans a scrape: both intervals.
     assert "between the scrapes at 10.0 s and 20.0 s: garbage collection 2 times, 12.0 ms" in server_lines(
         *scrapes, at=14.5, ms=900.0
     )
@@ -226,14 +226,14 @@ def test_what_the_server_did_then_is_told_between_the_scrapes_around_the_call() 
     )
 
 
-def test_the_databases_waits_are_told_between_the_reports_of_the_server_around_the_call() -> None:
+def test_database_waits_are_from_the_reports_around_the_call() -> None:
     def reported(at: float, report: int) -> Interval:
         return scraped(at, messages=1000.0 * report, db_waits=3.0 * report, db_wait_seconds=0.25 * report)
 
     scrapes = [reported(at, at // 60) for at in range(0, 181, 5)]
     line = server_lines(*scrapes, at=71.0, ms=500.0)
     assert "database wait 3 times, 250.0 ms, between the server's reports at 60.0 s and 120.0 s" in line
-    # Over a report: what is in the next one is of the call too.
+    # A call that spans a report: the next report counts too.
     line = server_lines(*scrapes, at=59.0, ms=3000.0)
     assert "database wait 6 times, 500.0 ms, between the server's reports at 0.0 s and 120.0 s" in line
     line = server_lines(*scrapes[:-1], at=130.0, ms=500.0)
@@ -245,22 +245,22 @@ def test_the_databases_waits_are_told_between_the_reports_of_the_server_around_t
     [
         (800.0, None, 0.01, "server or network"),
         (800.0, None, 0.7, "generator"),
-        (8.0, None, 0.7, ""),  # a stall that does not fit into it: another moment
+        (8.0, None, 0.7, ""),  # the stall is longer than the call, so it was at another time
         (800.0, 1.0, 0.7, "server or network"),
         (10.0, 500.0, 0.0, "generator"),
     ],
 )
-def test_whose_time_it_was(ms: float, waited: float | None, stall: float, part: str) -> None:
+def test_the_part_that_took_the_time(ms: float, waited: float | None, stall: float, part: str) -> None:
     assert part_of(call(ms, waited_ms=waited), [row(1.0, hub_lag_max=stall)]) == part
 
 
 def log_line(at: float, cid: str = "7", **changes: str) -> bytes:
-    second = f"2023-11-14T22:13:{20 + at:06.3f}Z"  # START and that
+    second = f"2023-11-14T22:13:{20 + at:06.3f}Z"  # START plus ``at``
     entry = {"level": "debug", "ts": second, "msg": "Received message", "uid": UID, "sid": SID, "cid": cid}
     return orjson.dumps(entry | changes) + b"\n"
 
 
-def test_the_servers_own_lines_are_under_the_call(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_the_server_log_are_under_the_call(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     log = folder / "nakama.log"
     log.write_bytes(
         log_line(4.3)
@@ -291,7 +291,7 @@ def test_a_log_of_another_server_is_one_line(folder: Path) -> None:
     assert lines[-1] == "server's log: from another server or another time, or not at level debug"
 
 
-def test_of_a_large_log_only_what_is_shown_is_kept(folder: Path) -> None:
+def test_only_shown_lines_of_a_large_log_are_kept(folder: Path) -> None:
     traces = read_traces(folder)
     log = ServerLog(traces)
     long = "x" * 250
@@ -308,12 +308,14 @@ def test_of_a_large_log_only_what_is_shown_is_kept(folder: Path) -> None:
     assert len(log.of(found)) == LINES
 
 
-def test_a_log_that_cannot_be_read_is_one_line(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreadable_log_is_a_one_line_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(folder), "--server-log", "/nonexistent"]) == 2
     assert capsys.readouterr().err.startswith("nakama-bots explain: --server-log: ")
 
 
-def test_no_traces_and_damaged_ones_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_and_damaged_traces_are_one_line_errors(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["explain", str(tmp_path)]) == 2
     assert "the run needs --nakama-traces N" in capsys.readouterr().err
     for content in (b"x", gzip.compress(b"{}\n"), gzip.compress(b'{"schema": "nakama-bots/traces/1"}\n{}\n')):
@@ -331,7 +333,7 @@ def tracks(folder: Path) -> Iterator[tuple[tuple[int, int], list[dict[str, Any]]
         yield track, [event for event in calls if (event["pid"], event["tid"]) == track]
 
 
-def test_chrome_trace_events_have_a_track_a_player_without_overlaps(tmp_path: Path) -> None:
+def test_chrome_traces_have_tracks_per_player_without_overlaps(tmp_path: Path) -> None:
     timeline = Timeline(START)
     timeline.add(row(0.0, loop_busy=0.5, users=3.0))
     # Two calls of one player at the same time, and one of another player.

@@ -1,4 +1,4 @@
-"""What one trial of a capacity search proves: the part of a time line that is judged, and the outcome."""
+"""One trial of a capacity search: the judged part of its time line, and its outcome."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def trial(
     gate=GATE,
     **facts,
 ):
-    """Ten seconds of a run, of which a trial has those from 2 to 8; its warm-up of 2 is slow."""
+    """Ten seconds of a run; the trial is from 2 to 8, with a slow warm-up of 2 s."""
     timeline = Timeline(START)
     for second in range(10):
         recorder = Recorder(0.0)
@@ -51,9 +51,9 @@ def trial(
             "gauges": {"users": users, "sockets": users, "hub_lag": lag if second == 5 else 0.0, "cpu": 0.5},
         })  # fmt: skip
     info = RunInfo("duel", datetime(2026, 3, 4, tzinfo=UTC), Target("game.example.com"), emulator, 0, 0.0)
-    given = TrialFacts(load, facts.pop("unit", PLAYERS), 1, 2.0, 9.0, **facts)
+    conditions = TrialFacts(load, facts.pop("unit", PLAYERS), 1, 2.0, 9.0, **facts)
     times = TrialTimes(START + 2, START + 8, START + 10)
-    return judge_trial(timeline, GATE, info, HealthLimits(), purposes, times, 2.0, given)
+    return judge_trial(timeline, GATE, info, HealthLimits(), purposes, times, 2.0, conditions)
 
 
 def test_only_the_measured_part_counts():
@@ -72,9 +72,9 @@ def test_a_broken_rule_fails():
 
 
 @pytest.mark.parametrize(
-    ("given", "cause", "why"),
+    ("conditions", "cause", "why"),
     [
-        # One second of four: a run would need four seconds, a trial this short has none to spare.
+        # One slow second of four: a run would need four, but a trial this short tolerates none.
         ({"seconds": 0.08, "lag": 0.2}, "generator", "generator too slow: local: hub lag"),
         ({"users": 8}, "generator", "only 8 of 10 players took part"),
         ({"seconds": 0.08, "missing": ["1 of 2 workers were lost"]}, "figures", "1 of 2 workers were lost"),
@@ -89,13 +89,13 @@ def test_a_broken_rule_fails():
         ),
     ],
 )
-def test_what_proves_nothing_is_invalid(given, cause, why):
-    part = trial(**given)
+def test_trials_that_prove_nothing_are_invalid(conditions, cause, why):
+    part = trial(**conditions)
     assert (part["outcome"], part["cause"]) == ("invalid", cause)
     assert why in part["why"][0]
     assert not part["rule"]
 
 
-def test_a_server_that_lets_nobody_do_anything_fails():
+def test_a_server_that_blocks_every_player_fails():
     part = trial(0.08, purposes=(MUST,), counts={"purpose.Duel": 10})
     assert part["outcome"] == "failed"

@@ -35,7 +35,7 @@ def record() -> WorkerRecord:
     return record
 
 
-def test_a_worker_that_said_all_is_complete(record: WorkerRecord) -> None:
+def test_a_worker_that_reported_everything_is_complete(record: WorkerRecord) -> None:
     record.end(1)
     part = record.part(started=STARTED, now=60.0)
     assert (part["state"], part["missing"], part["lost_reports"]) == (COMPLETE, "", 0)
@@ -44,7 +44,7 @@ def test_a_worker_that_said_all_is_complete(record: WorkerRecord) -> None:
     assert (part["calls"], part["counts"]) == (11, {"chat_sent": 5, "x": 1})
 
 
-def test_of_one_that_died_it_is_said_what_is_missing(record: WorkerRecord, run, recorder) -> None:
+def test_the_missing_figures_of_a_lost_worker_are_named(record: WorkerRecord, run, recorder) -> None:
     part = record.part(started=STARTED, now=60.0)
     assert (part["state"], part["missing"]) == (MISSING, "its figures after second 4.0")
     never = WorkerRecord("generator-3_def", 2).part(started=STARTED, now=60.0)
@@ -67,7 +67,7 @@ def test_of_one_that_died_it_is_said_what_is_missing(record: WorkerRecord, run, 
     assert max(map(len, text.splitlines())) <= WIDTH
 
 
-def test_a_report_that_did_not_arrive_is_missed(record: WorkerRecord) -> None:
+def test_lost_reports_are_counted(record: WorkerRecord) -> None:
     record.hear(head(4), 56.0)
     record.hear(head(5), 57.0)
     record.end(6)

@@ -1,4 +1,4 @@
-"""Addresses, sinks and webhooks as a user writes them."""
+"""Addresses, sinks, webhooks and collectors as a user writes them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nakama_bots.settings.target import Target
         ("metrics.example.com:1", Listen("metrics.example.com", 1)),
     ],
 )
-def test_an_address_to_listen_on(text: str, listen: Listen) -> None:
+def test_listen_addresses(text: str, listen: Listen) -> None:
     assert Listen.parse(text) == listen
     assert Settings.resolve({"prometheus": text}, {}).prometheus == listen
 
@@ -39,7 +39,7 @@ def test_a_sink_is_a_file_or_a_descriptor() -> None:
     assert [Sink.parse(text).name for text in ("fd:3", "a/b.jsonl")] == ["fd:3", "a/b.jsonl"]
 
 
-def test_a_sink_is_tried_before_the_run(tmp_path: Path) -> None:
+def test_a_sink_is_checked_before_the_run(tmp_path: Path) -> None:
     assert sink_refusal("") == sink_refusal(str(tmp_path / "new.jsonl")) == ""
     assert "it is a folder" in sink_refusal(str(tmp_path))
     assert "no folder" in sink_refusal(str(tmp_path / "none" / "new.jsonl"))
@@ -62,7 +62,7 @@ def test_a_webhook_is_a_secret() -> None:
     assert "webhook" not in settings.public_values
 
 
-def test_a_collector_is_a_url_or_that_of_the_environment() -> None:
+def test_a_collector_is_a_url_or_comes_from_the_environment() -> None:
     assert Collector.parse("environment").endpoint("metrics") is None
     assert Collector.parse("https://c.example.com/otlp/").endpoint("traces") == (
         "https://c.example.com:443/otlp/v1/traces"
@@ -83,7 +83,7 @@ def test_a_collector_is_a_url_or_that_of_the_environment() -> None:
         ("OTEL_METRIC_EXPORT_INTERVAL", "inf"),
     ],
 )
-def test_what_the_environment_says_of_a_collector_is_tried(
+def test_a_collector_from_the_environment_is_validated(
     name: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert otlp_refusal("environment") == otlp_refusal("") == ""

@@ -27,7 +27,7 @@ def check(host: str, **values: object) -> None:
         "0.0.0.0",
     ],
 )
-def test_this_machine_may_always_be_used(host: str) -> None:
+def test_this_machine_is_always_allowed(host: str) -> None:
     assert guard.is_loopback(host)
     check(host, server_key="defaultkey", allowed_hosts="elsewhere.example.com")
 
@@ -44,7 +44,7 @@ def test_this_machine_may_always_be_used(host: str) -> None:
         "127.1",
     ],
 )
-def test_another_machine_with_the_default_key_is_confirmed(host: str) -> None:
+def test_another_machine_with_the_default_key_needs_confirmation(host: str) -> None:
     assert not guard.is_loopback(host)
     with pytest.raises(ConfigError, match=f"--nakama-confirm-target {host}") as caught:
         check(host, server_key="defaultkey")
@@ -65,7 +65,7 @@ def test_another_machine_with_the_default_key_is_confirmed(host: str) -> None:
         "nakama_prd",
     ],
 )
-def test_a_name_that_looks_like_production_is_confirmed(host: str) -> None:
+def test_a_production_name_needs_confirmation(host: str) -> None:
     with pytest.raises(ConfigError, match="looks like production"):
         check(host)
     check(host, confirm_target=host.upper() + ".")
@@ -81,7 +81,7 @@ def test_a_name_that_looks_like_production_is_confirmed(host: str) -> None:
         "\u24df\u24e1\u24de\u24d3.example.com",
     ],
 )
-def test_another_spelling_of_a_name_is_the_same_host(host: str) -> None:
+def test_spellings_of_the_same_host(host: str) -> None:
     with pytest.raises(ConfigError, match=r"looks like production.*--nakama-confirm-target prod\.example\.com"):
         check(host)
     check(host, confirm_target="prod.example.com", allowed_hosts="*.EXAMPLE.com")
@@ -93,11 +93,11 @@ def test_another_spelling_of_a_name_is_the_same_host(host: str) -> None:
 @pytest.mark.parametrize(
     "host", ["staging.example.com", "olive.example.com", "reproduction.example.com", "delivery.dev"]
 )
-def test_other_names_need_no_word(host: str) -> None:
+def test_other_names_need_no_confirmation(host: str) -> None:
     check(host)
 
 
-def test_only_hosts_of_the_list() -> None:
+def test_only_listed_hosts() -> None:
     hosts = "*.staging.example.com, 10.0.0.5"
     check("eu.staging.example.com", allowed_hosts=hosts)
     check("EU.Staging.example.com.", allowed_hosts=hosts)
@@ -108,13 +108,13 @@ def test_only_hosts_of_the_list() -> None:
         assert caught.value.value == host
 
 
-def test_the_list_of_a_file_is_the_same() -> None:
+def test_a_list_in_a_file_is_the_same() -> None:
     check("a.example.com", allowed_hosts=["a.example.com", "b.example.com"])
     with pytest.raises(ConfigError):
         check("c.example.com", allowed_hosts=["a.example.com", "b.example.com"])
 
 
-def test_the_cap() -> None:
+def test_the_cap_on_users() -> None:
     settings = Settings.resolve({"max_users": "20"}, {})
     guard.check_users(settings, 20)
     with pytest.raises(ConfigError, match=r"--users: 21 .*at most 20, by --nakama-max-users"):

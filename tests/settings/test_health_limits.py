@@ -7,7 +7,7 @@ from nakama_bots.settings.health_limits import HealthLimits, parse
 from nakama_bots.settings.resolve import Settings
 
 
-def test_what_is_not_named_keeps_its_default():
+def test_unnamed_limits_keep_their_defaults():
     assert parse("") == HealthLimits()
     assert parse("cpu=0.95, hub_lag = 0.1,share=1") == HealthLimits(cpu=0.95, hub_lag=0.1, share=1.0)
 
@@ -15,7 +15,7 @@ def test_what_is_not_named_keeps_its_default():
 @pytest.mark.parametrize(
     "text", ["cpu", "cpu=", "cpu=x", "cpu=nan", "cpu=-1", "cpu=1e9", "speed=1", "cpu=1,cpu=2", "share=1.5"]
 )
-def test_what_cannot_be_used_is_named(text):
+def test_a_bad_limit_is_named(text):
     with pytest.raises(ConfigError) as refused:
         Settings.resolve({"health_limits": text}, {})
     assert refused.value.name == "--nakama-health-limits"

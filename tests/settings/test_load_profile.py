@@ -22,7 +22,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("text", WHOLE)
-def test_users_at_each_moment(text: str) -> None:
+def test_users_over_time(text: str) -> None:
     profile = LoadProfile.parse(text)
     assert [(at, round(profile.curve.ahead(at, 0.0))) for at, _ in WHOLE[text]] == WHOLE[text]
     assert profile.open is None
@@ -32,7 +32,7 @@ def test_users_at_each_moment(text: str) -> None:
 @pytest.mark.parametrize(
     "text", [*WHOLE, "open:rate=0.5,for=1h", "open:20/250ms,20/3s,max-in-flight=7,arrivals=constant"]
 )
-def test_the_text_of_a_profile_is_that_profile(text: str) -> None:
+def test_a_profile_parses_its_own_text(text: str) -> None:
     profile = LoadProfile.parse(text)
     again = LoadProfile.parse(profile.text)
     assert again.text == profile.text
@@ -44,7 +44,7 @@ STAGES = st.lists(st.builds(Stage, st.integers(0, 500), st.floats(0, 60)), min_s
 
 
 @given(STAGES, st.floats(0, 400))
-def test_a_curve_stays_between_its_stages_and_looks_over_no_jump(stages: list[Stage], at: float) -> None:
+def test_a_curve_is_bounded_and_continuous_between_its_edges(stages: list[Stage], at: float) -> None:
     curve = Curve(tuple(stages))
     assert 0 <= curve.ahead(at, 0.0) <= curve.peak <= max(stage.target for stage in stages)
     edge = curve.next_edge(at)
@@ -54,7 +54,7 @@ def test_a_curve_stays_between_its_stages_and_looks_over_no_jump(stages: list[St
 
 
 @given(STAGES, st.integers(0, 2**32 - 1))
-def test_arrivals_ascend_and_are_as_many_as_the_area(stages: list[Stage], seed: int) -> None:
+def test_arrivals_ascend_and_match_the_area(stages: list[Stage], seed: int) -> None:
     curve = Curve(tuple(stages))
     areas = [float(number) for number in range(2000)]
     times = list(curve.times(iter(areas)))
@@ -63,7 +63,7 @@ def test_arrivals_ascend_and_are_as_many_as_the_area(stages: list[Stage], seed: 
     assert all(0 <= time <= curve.seconds for time in times)
 
 
-def test_constant_arrivals_stand_on_the_grid() -> None:
+def test_constant_arrivals_are_evenly_spaced() -> None:
     profile = LoadProfile.parse("open:rate=200,for=30s,arrivals=constant")
     times = list(profile.arrival_times(1))
     assert len(times) == 6000
@@ -79,7 +79,7 @@ def test_arrivals_follow_a_ramp_and_a_pause() -> None:
     assert counts == [250, 750, 2000, 0, 100]
 
 
-def test_poisson_arrivals_repeat_by_seed_and_have_the_rate_and_the_spread() -> None:
+def test_poisson_arrivals_follow_seed_rate_and_spread() -> None:
     profile = LoadProfile.parse("open:rate=200,for=300s")
     times = list(profile.arrival_times(7))
     assert times == list(profile.arrival_times(7)) != list(profile.arrival_times(8))
@@ -87,7 +87,7 @@ def test_poisson_arrivals_repeat_by_seed_and_have_the_rate_and_the_spread() -> N
     gaps = [after - before for before, after in itertools.pairwise(times)]
     mean = sum(gaps) / len(gaps)
     deviation = (sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) ** 0.5
-    assert deviation == pytest.approx(mean, rel=0.05)  # of exponential gaps they are the same
+    assert deviation == pytest.approx(mean, rel=0.05)  # equal for exponential gaps
 
 
 BAD = {
@@ -113,7 +113,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("text", BAD)
-def test_a_bad_profile_is_named_with_what_is_accepted(text: str) -> None:
+def test_bad_profiles(text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         LoadProfile.parse(text)
     for part in BAD[text].split("|"):
@@ -165,7 +165,7 @@ BAD_TOML = {
 
 
 @pytest.mark.parametrize("table", BAD_TOML)
-def test_a_bad_file_is_named_with_line_key_value_and_what_is_accepted(table: str, tmp_path: Path) -> None:
+def test_bad_profile_tables(table: str, tmp_path: Path) -> None:
     path = tmp_path / "load.toml"
     path.write_text(f'users = "elsewhere"\n[load]\n{table}\n')
     with pytest.raises(ConfigError) as caught:
@@ -175,7 +175,7 @@ def test_a_bad_file_is_named_with_line_key_value_and_what_is_accepted(table: str
 
 
 @pytest.mark.parametrize("content", [None, b"\xff", b"[nakama]\n", b"load = 3\n"])
-def test_what_is_no_profile_file_is_said(content: bytes | None, tmp_path: Path) -> None:
+def test_files_without_a_profile(content: bytes | None, tmp_path: Path) -> None:
     path = tmp_path / "load.toml"
     if content is not None:
         path.write_bytes(content)

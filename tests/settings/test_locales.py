@@ -17,7 +17,7 @@ def test_a_mix(text: str, mix: locales.Locales) -> None:
     assert locales.parse(text) == mix
 
 
-def test_the_default_is_what_its_text_says() -> None:
+def test_the_default_matches_its_text() -> None:
     assert locales.parse(locales.DEFAULT_TEXT) == locales.DEFAULT
     assert {locale for locale, _ in locales.DEFAULT} <= locales.known()
 
@@ -26,7 +26,7 @@ def test_the_default_is_what_its_text_says() -> None:
     ("text", "named"),
     [
         ("xx_XX", "xx_XX"),
-        ("de", "de"),  # no country, and so no timezone
+        ("de", "de"),  # no country, so no timezone
         ("en_US,,de_DE", "''"),
         ("en_US:0", "en_US:0"),
         ("en_US:", "en_US:"),
@@ -36,7 +36,7 @@ def test_the_default_is_what_its_text_says() -> None:
         ("de_DE,de_DE:2", "de_DE:2"),
     ],
 )
-def test_what_is_none_is_named(text: str, named: str) -> None:
+def test_a_bad_mix_is_named(text: str, named: str) -> None:
     with pytest.raises(ConfigError) as caught:
         locales.parse(text, name="--nakama-locales")
     assert "--nakama-locales" in str(caught.value)

@@ -40,7 +40,7 @@ def test_a_proxy_is_a_url(text: str, proxy: Proxy) -> None:
     assert Proxy.parse(text) == proxy
 
 
-def test_a_proxys_password_is_never_shown() -> None:
+def test_a_proxy_password_is_never_shown() -> None:
     assert "s3cret" not in repr(Proxy.parse("http://u:s3cret@h:1"))
     assert "s3cret" not in repr(Network(proxy="http://u:s3cret@h:1"))
     with pytest.raises(ConfigError) as caught:
@@ -59,7 +59,7 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("proxies")
-def test_the_environments_proxies_are_used_only_when_asked_for() -> None:
+def test_proxies_of_the_environment_are_opt_in() -> None:
     for ssl in (False, True):
         assert Network().proxy_for("out.example", ssl=ssl) is None
     network = Network(proxy="environment")
@@ -69,7 +69,7 @@ def test_the_environments_proxies_are_used_only_when_asked_for() -> None:
 
 
 @pytest.mark.usefixtures("proxies")
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_proxy_of_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "socks5://h:1")
     with pytest.raises(ConfigError, match="http_proxy: 'socks5://h:1' cannot be used"):
         Network(proxy="environment").proxy_for("out.example", ssl=False)

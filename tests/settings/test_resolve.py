@@ -25,7 +25,7 @@ from nakama_bots.settings.target import Credentials, Target
         ("http://[::1]:7350", Target("::1"), "http://[::1]:7350", "ws://[::1]:7350/ws"),
     ],
 )  # fmt: skip
-def test_a_url_gives_its_target(url: str, target: Target, http: str, ws: str) -> None:
+def test_a_url_is_parsed_into_its_target(url: str, target: Target, http: str, ws: str) -> None:
     assert Target.parse(url) == target
     assert (target.http_url, target.ws_url) == (http, ws)
 
@@ -33,7 +33,7 @@ def test_a_url_gives_its_target(url: str, target: Target, http: str, ws: str) ->
 @given(
     st.from_regex(r"[a-z][a-z0-9-]{0,20}(\.[a-z]{2,5})?", fullmatch=True), st.integers(1, 65535), st.booleans()
 )
-def test_a_target_reads_back_from_its_own_url(host: str, port: int, ssl: bool) -> None:
+def test_a_target_parses_its_own_url(host: str, port: int, ssl: bool) -> None:
     target = Target(host, port, ssl)
     assert Target.parse(target.http_url) == target
 
@@ -43,9 +43,9 @@ def test_a_target_reads_back_from_its_own_url(host: str, port: int, ssl: bool) -
     ["", "game.example.com", "ftp://h", "http://", "http://:80", "http://h:0", "http://h:99999", "http://h:x", "http://h?",
      "http://h?a=1", "http://h#f", "http://[::1", "http://h ost", "http://h/a b", "http://h/é", "http://h\\x"],
 )  # fmt: skip
-def test_a_bad_url_is_named_with_what_is_accepted(url: str) -> None:
+def test_bad_urls(url: str) -> None:
     if url in ("http://h?",):
-        # An empty query is none.
+        # An empty query is no query.
         assert Target.parse(url) == Target("h", 80)
         return
     with pytest.raises(ConfigError, match=r"--host: .* cannot be used; accepted: http://HOST"):
@@ -81,7 +81,7 @@ def test_a_bad_url_never_shows_a_password(url: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/v2", "/v2/", "/nakama/v2", "/v2/account"])
-def test_a_path_of_the_api_is_refused_with_one_line(path: str) -> None:
+def test_an_api_path_is_refused_in_one_line(path: str) -> None:
     with pytest.raises(ConfigError, match=r"^--nakama-url: .*without /v2") as caught:
         Settings.resolve({"url": f"http://h:7350{path}"}, {})
     assert "\n" not in str(caught.value)
@@ -99,18 +99,18 @@ def test_a_path_of_the_api_is_refused_with_one_line(path: str) -> None:
         ("fe80::1%eth0", "fe80::1%eth0"),
     ],
 )  # fmt: skip
-def test_a_host_is_kept_as_a_resolver_looks_it_up(written: str, host: str) -> None:
+def test_a_host_is_normalized_for_the_resolver(written: str, host: str) -> None:
     assert Target(written).host == host
 
 
 @pytest.mark.parametrize("host", ["%70rod.example.com", "\u00ad", "a\uff0fb", "a\uff20b", "h\uff1a80"])
-def test_a_host_of_other_characters_is_refused(host: str) -> None:
+def test_a_host_with_bad_characters_is_refused(host: str) -> None:
     with pytest.raises(ConfigError, match=r"^host: "):
         Target(host)
 
 
 @pytest.mark.parametrize("flag", ["server_key", "http_key"])
-def test_a_key_is_read_from_a_file_or_a_line_of_standard_input(
+def test_a_key_from_a_file_or_standard_input(
     flag: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "key").write_text("k e@y\n")
@@ -119,17 +119,17 @@ def test_a_key_is_read_from_a_file_or_a_line_of_standard_input(
         settings = Settings.resolve({flag: written}, {})
         assert getattr(settings.credentials, flag) == "k e@y"
     assert getattr(Settings.resolve({}, {f"NAKAMA_{flag.upper()}": "k e@y\n"}).credentials, flag) == "k e@y"
-    # Elsewhere it is not shown to anyone, so it is the key itself.
+    # The environment is not visible to other users: its value is always the key itself.
     assert getattr(Settings.resolve({}, {f"NAKAMA_{flag.upper()}": "@key"}).credentials, flag) == "@key"
 
 
-def test_two_keys_of_standard_input_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_keys_on_standard_input_are_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("one\ntwo"))
     assert Settings.resolve({"server_key": "-", "http_key": "-"}, {}).credentials == Credentials("one", "two")
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\n", b"a\nb\n", b"\xff"])
-def test_a_bad_key_file_is_one_line_without_its_content(
+def test_a_bad_key_file_is_one_line_without_content(
     content: bytes | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if content is not None:
@@ -256,7 +256,7 @@ def test_every_setting_has_bad_values_here() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
-def test_a_bad_value_is_named_as_the_user_gave_it(name: str, value: object, tmp_path: Path) -> None:
+def test_a_bad_value_is_named_by_its_source(name: str, value: object, tmp_path: Path) -> None:
     [setting] = [setting for setting in SETTINGS if setting.name == name]
     with pytest.raises(ConfigError) as caught:
         Settings.resolve({name: value}, {})
@@ -276,7 +276,7 @@ def test_a_bad_value_in_the_file_names_file_and_key(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (
             b"[nakama]\nsed = 1\n",
@@ -289,15 +289,15 @@ def test_a_bad_value_in_the_file_names_file_and_key(tmp_path: Path) -> None:
         (None, "a readable TOML file"),
     ],
 )
-def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None, said: str) -> None:
+def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None, expected: str) -> None:
     file = tmp_path / "nakama.toml"
     if content is not None:
         file.write_bytes(content)
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=expected):
         Settings.resolve({}, {}, file)
 
 
-def test_files_that_exist_are_taken(tmp_path: Path) -> None:
+def test_existing_files_are_accepted(tmp_path: Path) -> None:
     ca = tmp_path / "ca.pem"
     ca.touch()
     settings = Settings.resolve({"tls_ca": str(ca), "reports": str(tmp_path)}, {})

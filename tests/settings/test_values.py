@@ -17,21 +17,21 @@ from nakama_bots.settings.values import UNITS, Kind, choice, duration, number, o
 
 
 @pytest.mark.parametrize(
-    ("written", "meant"),
+    ("written", "expected"),
     [
         (30, 30.0), (0, 0.0), (2.5, 2.5), ("30", 30.0), ("250ms", 0.25), ("250 ms", 0.25), ("2m", 120.0),
         ("2 min", 120.0), ("2min", 120.0), ("1h30m", 5400.0), ("1 h 30 min", 5400.0), ("0.7ms", 0.0007),
         (" 10 s ", 10.0), ("5us", 5e-6), ("1.5h", 5400.0),
     ],
 )  # fmt: skip
-def test_a_duration(written: object, meant: float) -> None:
-    assert seconds(written) == meant
+def test_durations(written: object, expected: float) -> None:
+    assert seconds(written) == expected
 
 
 @pytest.mark.parametrize(
     "written", ["", "x", "2 weeks", "2 mins", "-1", -1, "nan", "inf", True, None, "1h x", [], "m"]
 )
-def test_what_is_no_duration(written: object) -> None:
+def test_bad_durations(written: object) -> None:
     with pytest.raises(ConfigError, match=r"^x: .*a duration such as"):
         Setting("x", duration(), 0.0, "help").read("x", written)
 
@@ -40,13 +40,13 @@ def test_what_is_no_duration(written: object) -> None:
     st.lists(st.tuples(st.integers(0, 10**6), st.sampled_from(list(UNITS))), min_size=1, max_size=4),
     st.sampled_from(["", " "]),
 )
-def test_parts_add_up(parts: list[tuple[int, str]], space: str) -> None:
+def test_parts_of_a_duration_add_up(parts: list[tuple[int, str]], space: str) -> None:
     written = space.join(f"{count}{space}{unit}" for count, unit in parts)
     assert seconds(written) == float(sum(count * UNITS[unit] for count, unit in parts))
 
 
 @given(st.text() | st.integers() | st.floats() | st.none() | st.booleans())
-def test_whatever_is_written_is_a_value_within_bounds_or_a_value_error(written: object) -> None:
+def test_any_input_is_a_valid_value_or_a_value_error(written: object) -> None:
     for kind in (duration(above=0), number(low=-1, high=1), whole(1, 9), choice("a", "b")):
         try:
             value = kind.read(written)
@@ -55,7 +55,7 @@ def test_whatever_is_written_is_a_value_within_bounds_or_a_value_error(written: 
         assert value in ("a", "b") or -1 <= value <= 10**6
 
 
-def test_both_notations_are_taken_in_every_place(tmp_path: Path) -> None:
+def test_both_notations_are_accepted_everywhere(tmp_path: Path) -> None:
     """A setting, a load profile and a gate file."""
     file = tmp_path / "bots.toml"
     for written in ("2m", "2 min", "120"):
@@ -86,10 +86,10 @@ def test_both_notations_are_taken_in_every_place(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_is_accepted_is_said_in_full(kind: Kind, accepted: str) -> None:
+def test_a_kind_says_what_it_accepts(kind: Kind, accepted: str) -> None:
     assert kind.accepted == accepted
 
 
-def test_a_slip_of_the_hand_gets_the_name_that_was_meant() -> None:
+def test_a_misspelled_name_is_suggested() -> None:
     assert one_of(["seed", "reports"], "sed") == "seed, reports; did you mean seed?"
     assert one_of(["seed", "reports"], "zzz") == "seed, reports"

@@ -1,4 +1,4 @@
-"""A run whose time line and summary tell the same, with every part that a report shows."""
+"""A run with every part that a report shows; its time line and summary agree."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ def timeline():
                 "source": source, "at": START + second, "seconds": 1.0, "recorded": recorder.drain(),
                 "gauges": {"users": 10.0, "sockets": 9.0},
             })  # fmt: skip
-        told = {"server.sessions": 18.0 + second, "server.latency_p95": 0.004, "server.fish": 7.0}
-        timeline.add(gauges_only("server", START + second, 1.0, told))
+        server_gauges = {"server.sessions": 18.0 + second, "server.latency_p95": 0.004, "server.fish": 7.0}
+        timeline.add(gauges_only("server", START + second, 1.0, server_gauges))
     return timeline
 
 

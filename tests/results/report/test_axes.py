@@ -27,7 +27,7 @@ def test_a_time_axis_has_round_ticks(seconds, texts):
         (123_456, ["0", "50k", "100k", "150k"]),
     ],
 )
-def test_a_linear_axis_begins_at_nought_and_reaches_above(highest, texts):
+def test_a_linear_axis_starts_at_zero_and_covers_the_values(highest, texts):
     axis = axes.linear_axis(highest)
     assert [text for _, text in axis.ticks] == texts
     assert axis.high >= highest
@@ -42,7 +42,7 @@ def test_a_linear_axis_begins_at_nought_and_reaches_above(highest, texts):
         (0.02, 5000.0, ["0.01", "0.1", "1", "10", "100", "1000", "10k"]),
     ],
 )
-def test_a_log_axis_lies_between_round_numbers(lowest, highest, texts):
+def test_a_log_axis_ends_at_round_numbers(lowest, highest, texts):
     axis = axes.log_axis(lowest, highest)
     assert [text for _, text in axis.ticks] == texts
     assert 10**axis.low <= lowest * 1.001

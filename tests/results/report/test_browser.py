@@ -17,7 +17,7 @@ const found = getComputedStyle(document.querySelector(arguments[0]))[arguments[1
   .map(Number);
 return (found[0] + found[1] + found[2]) / 3;
 """
-# Lines of charts that are drawn in their plot, and are seen: their colour is not the panel's.
+# Chart lines that are visible: inside their plot, in another colour than the panel.
 LINES = """
 return [...document.querySelectorAll("figure.chart")].map((figure) => {
   const panel = getComputedStyle(figure).backgroundColor;
@@ -47,7 +47,7 @@ def url(view, tmp_path):
 
 @pytest.mark.parametrize("scripts", [True, False])
 @pytest.mark.parametrize("dark", [False, True])
-def test_every_chart_is_seen_in_light_and_dark_with_and_without_scripts(browser, url, dark, scripts):
+def test_every_chart_is_visible_in_each_mode(browser, url, dark, scripts):
     browser.loaded()
     browser.open(url, dark=dark, scripts=scripts)
     assert browser.loaded() == [url]
@@ -91,7 +91,7 @@ def test_the_mouse_shows_a_row_of_the_table(browser, url):
                                        "0:14\nusers  20\nsockets  18"}  # fmt: skip
 
 
-def test_it_prints_on_white_with_its_charts(browser, url):
+def test_the_page_prints_on_white(browser, url):
     browser.open(url, dark=True)
     pdf = browser.driver.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert base64.b64decode(pdf["data"]).startswith(b"%PDF-")

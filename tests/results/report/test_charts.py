@@ -22,7 +22,7 @@ def y_texts(tree):
     return [text.text for text in tree.iterfind(".//*[@class='axis y']//" + SVG + "text")]
 
 
-def test_it_is_an_image_with_a_text_and_nothing_else():
+def test_a_chart_is_an_image_with_a_label():
     (svg,) = draw([chart([1.0, 2.0, 4.0], log=True)], "a")
     tree = ET.fromstring(svg)
     assert tree.get("role") == "img"
@@ -33,18 +33,18 @@ def test_it_is_an_image_with_a_text_and_nothing_else():
     assert len(list(tree.iter(SVG + "circle"))) == 3
 
 
-def test_runs_beside_each_other_share_their_axis():
+def test_charts_side_by_side_share_their_axis():
     alone = [ET.fromstring(draw([chart(values)], "a")[0]) for values in ([1.0, 2.0], [1.0, 90.0])]
     assert y_texts(alone[0]) != y_texts(alone[1])
     both = [ET.fromstring(svg) for svg in draw([chart([1.0, 2.0]), chart([1.0, 90.0])], "a")]
     assert y_texts(both[0]) == y_texts(both[1]) == y_texts(alone[1])
 
 
-def test_the_same_is_drawn_the_same_again():
+def test_drawing_is_deterministic():
     assert draw([chart([1.0, 5.0])], "a") == draw([chart([1.0, 5.0])], "a")
 
 
-def test_its_places_stand_under_each_other_with_the_rows_of_its_table():
+def test_places_match_the_points_and_the_rows_of_the_table():
     drawn = chart([3.0, 1.0, 2.0])
     tree = ET.fromstring(draw([drawn], "a")[0])
     places = [float(place) for place in tree.get("data-places").split()]
@@ -54,23 +54,23 @@ def test_its_places_stand_under_each_other_with_the_rows_of_its_table():
     assert drawn.table() == [["0:00", "3"], ["0:01", "1"], ["0:02", "2"]]
 
 
-def test_a_distribution_stands_by_nines():
+def test_a_distribution_is_spaced_by_nines():
     line = ChartLine("ping", ((50.0, 2.0), (90.0, 4.0), (99.0, 8.0)))
     drawn = Chart("Distribution", "ms", (line,), x=X.PERCENTILE, log=True)
     places = ET.fromstring(draw([drawn], "a")[0]).get("data-places").split()
-    # From p50 to p90 it is 0.7 nines, from p90 to p99 one.
+    # p50 to p90 is 0.7 nines, p90 to p99 is 1.
     assert (int(places[2]) - int(places[1])) / (int(places[1]) - int(places[0])) == pytest.approx(
         1.43, abs=0.02
     )
     assert [row[0] for row in drawn.table()] == ["p50", "p90", "p99"]
 
 
-def test_nought_on_a_log_scale_stands_at_the_foot_and_is_drawn():
+def test_zero_is_drawn_on_a_log_scale():
     tree = ET.fromstring(draw([chart([0.0, 5.0], log=True)], "a")[0])
     assert len(paths(tree)) == 1
 
 
-def test_names_are_no_markup():
+def test_names_are_escaped():
     (svg,) = draw([Chart("<b>", "", (ChartLine("<script>", ((0.0, 1.0), (1.0, 2.0))),), seconds=2.0)], "a")
     assert "<script" not in svg
     assert "&lt;script&gt;" in ET.fromstring(svg).get("aria-label") or "<script>" in ET.fromstring(svg).get(

@@ -1,4 +1,4 @@
-"""What stands on the page, read as a browser without scripts would."""
+"""The content of the page, parsed as by a browser without scripts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VOID = {"meta", "link", "br", "img", "hr", "input"}
 
 
 class Page(HTMLParser):
-    """Sections by id with their texts, captions of charts, and whether every tag is closed."""
+    """Texts and sections by id, captions of charts, and a check that every tag is closed."""
 
     def __init__(self, text):
         super().__init__()
@@ -71,12 +71,12 @@ class Page(HTMLParser):
         return "\n".join(self.texts)
 
 
-def test_every_part_of_a_run_is_there(view):
+def test_every_part_of_a_run_is_shown(view):
     text = render([view])
     page = Page(text)
     assert tuple(page.sections) == SECTIONS
     assert page.links == {f"#{section}" for section in SECTIONS}
-    for section, told in (
+    for section, expected in (
         ("load", "Users and sockets"), ("realtime", "match_join"), ("realtime", "Latency distribution"),
         ("rest", "/v2/account/authenticate/device"), ("matchmaking", "Funnel"),
         ("matchmaking", "Time to match"), ("server", "Sessions, presences, matches"),
@@ -86,10 +86,10 @@ def test_every_part_of_a_run_is_there(view):
         ("errors", "RequestTimeout: no answer within 10.0 s"), ("ledger", "1,234"),
         ("own", "fishing_time"), ("own", "fish_caught"), ("about", "2.47.0"), ("about", "nbots"),
     ):  # fmt: skip
-        assert told in "\n".join(page.sections[section]), (section, told)
+        assert expected in "\n".join(page.sections[section]), (section, expected)
 
 
-def test_the_slowest_calls_are_folded_lines_as_explain_has_them(view, tmp_path):
+def test_the_slowest_calls_are_folded_lines_of_explain(view, tmp_path):
     event = event_of(FinishedCall("WS", "rpc</pre>", 3.0, 0.9, 10, None), START) | {
         "why": "slow",
         "source": "worker-1",
@@ -112,7 +112,7 @@ def test_the_slowest_calls_are_folded_lines_as_explain_has_them(view, tmp_path):
     assert "not in this run" in beside
 
 
-def test_a_kind_of_which_nothing_arrived_is_told_too(view):
+def test_a_kind_without_any_delivery_is_shown(view):
     lost = dict.fromkeys(observer.DELIVERY_FIELDS, 0) | {"expected": 7, "lost": 7, "latency_ms": latency(None)}
     counts = view.summary["counts"] | {"delivery.party_expected": 7, "delivery.party_lost": 7}
     summary = view.summary | {"deliveries": view.summary["deliveries"] | {"party": lost}, "counts": counts}
@@ -122,7 +122,7 @@ def test_a_kind_of_which_nothing_arrived_is_told_too(view):
     assert row[-1] == "-"
 
 
-def test_delivery_is_told_by_kind_where_bots_tell_it(view):
+def test_delivery_by_kind(view):
     sections = Page(render([view])).sections
     for kind, expected in (("chat", "78"), ("chat.Duel", "0")):
         row = sections["delivery"][sections["delivery"].index(kind) :][:9]
@@ -133,7 +133,7 @@ def test_delivery_is_told_by_kind_where_bots_tell_it(view):
     assert "delivery.chat" not in "\n".join(sections["own"])
 
 
-def test_published_figures_stand_beside_the_measured_ones(view):
+def test_published_figures_are_beside_the_measured_ones(view):
     row = {
         "workload": "lua_rpc", "figure": "RPC in Lua, mean", "unit": "ms", "published": 20.22, "measured": 0.98,
         "by": "Heroic Labs",
@@ -153,23 +153,23 @@ def test_published_figures_stand_beside_the_measured_ones(view):
     assert "intervals of 15 s" in matchmaking
 
 
-def test_the_verdict_and_why_stand_at_the_top(view):
+def test_the_verdict_and_its_reasons_are_at_the_top(view):
     page = Page(render([view]))
     top = "\n".join(page.texts[:12])
     assert "FAILED" in top
     assert "gate ci.toml" in top
     assert "join p99: p99 48 ms, limit 20 ms (WS match_join, 600 samples)" in top
     assert page.texts.index("FAILED") < page.texts.index("duration")
-    assert "WS match_join p99 <= 20 ms" not in page.text  # the limit is said once
+    assert "WS match_join p99 <= 20 ms" not in page.text  # the limit is shown once
 
 
-def test_nothing_is_loaded_from_anywhere(view):
+def test_the_page_loads_nothing(view):
     text = render([view, view])
     assert Page(text).loaded == []
     assert not re.search(r"@import|url\(|https?://(?!www\.w3\.org/|game\.example\.com)", text)
 
 
-def test_each_chart_has_its_table_and_its_text(view):
+def test_each_chart_has_a_table_and_a_label(view):
     text = render([view])
     figures = re.findall(r"<figure.*?</figure>", text, re.DOTALL)
     assert len(figures) > 12
@@ -182,7 +182,7 @@ def test_each_chart_has_its_table_and_its_text(view):
         assert "aria-label=" in figure
 
 
-def test_what_a_server_says_is_no_markup(view, run):
+def test_text_of_the_server_is_escaped(view, run):
     named = replace(view, label="<i>label</i>", summary=view.summary | {"run": view.summary["run"] | {
         "scenario": "<script>alert(1)</script>"}})  # fmt: skip
     text = render([named])
@@ -193,26 +193,26 @@ def test_what_a_server_says_is_no_markup(view, run):
     Page(text)
 
 
-def test_what_a_server_says_is_not_acted_on(view):
+def test_control_characters_are_shown_escaped(view):
     shown = render([replace(view, label="label\x1b[2J\u202e\x9b")])
     assert not set("\x1b\x9b\u202e") & set(shown)
     assert "label\\x1b[2J\\u202e\\x9b" in shown
 
 
-def test_the_emulator_is_told_loudly(view):
+def test_the_emulator_is_prominent(view):
     target = {"url": "http://127.0.0.1:7350", "is_emulator": True}
     assert "THE EMULATOR" not in render([view])
     assert "THE EMULATOR was the target" in render([replace(view, summary=view.summary | {"target": target})])
 
 
-def test_what_a_run_has_not_is_left_out(run):
+def test_empty_parts_are_left_out(run):
     summary = build_summary(run, Recorder(0.0), ended=STARTED, duration=0.0)
     page = Page(render([RunView("empty", summary, bins_of(None))]))
     assert tuple(page.sections) == ("ledger", "about")
     assert "NO VERDICT" in page.text
 
 
-def test_parts_of_the_summary_that_older_runs_lack_or_newer_ones_add(view):
+def test_summaries_of_older_and_newer_versions(view):
     older = {key: value for key, value in view.summary.items() if key != "timing"}
     newer = older | {
         "weather": {"lag_ms": view.summary["ticks"]["lateness_ms"], "verdict": "sunny", "days": [1, 2]},
@@ -236,7 +236,7 @@ def test_parts_of_the_summary_that_older_runs_lack_or_newer_ones_add(view):
     assert {"ranked", "Weather", "sunny", "lag ms p95", "1, 2"} <= set(page.sections["own"])
 
 
-def test_several_runs_stand_side_by_side(view, run, emulator_run):
+def test_several_runs_side_by_side(view, run, emulator_run):
     summary = build_summary(emulator_run, Recorder(0.0), ended=STARTED, duration=0.0)
     page = Page(render([view, RunView("other", summary, bins_of(None))]))
     assert "2 runs" in page.texts
@@ -254,7 +254,7 @@ def test_a_comparison_is_shown(view, timeline):
     assert "#comparison" in page.links
 
 
-def test_ten_minutes_of_forty_names_are_small_enough(run):
+def test_the_page_size_for_ten_minutes_of_forty_names(run):
     timeline = Timeline(START)
     for second in range(600):
         recorder = Recorder(0.0)
@@ -277,7 +277,7 @@ def test_ten_minutes_of_forty_names_are_small_enough(run):
     assert len(text.encode()) < 1_500_000
 
 
-def test_the_sample_is_of_a_real_server_and_has_every_part():
+def test_the_sample_report_is_complete_and_from_a_real_server():
     text = (Path(__file__).parents[3] / "reports" / "sample" / "report.html").read_text(encoding="utf-8")
     assert len(text.encode()) < 1_500_000
     assert "THE EMULATOR" not in text
@@ -289,13 +289,13 @@ def test_the_same_run_gives_the_same_page(view):
     assert render([view]) == render([view])
 
 
-def test_runs_share_a_chart_where_their_lines_are_few(view):
+def test_runs_share_charts_with_few_lines(view):
     other = replace(view, label="other")
     text = render([view, other])
     page = Page(text)
     assert f"{view.label}: users" in page.sections["load"]
     assert "other: users" in page.sections["load"]
-    # Three runs have nine lines of a latency: p95 stands for each.
+    # Three runs would have nine latency lines: only p95 of each is drawn.
     third = Page(render([view, other, replace(view, label="third")]))
     assert "third: p95" in third.sections["realtime"]
     assert "third: p99" not in third.sections["realtime"]
@@ -305,7 +305,7 @@ def test_failures_are_marked(view):
     assert 'class="n bad"' in render([view])
 
 
-def test_what_is_read_first_is_unfolded(view):
+def test_the_most_important_sections_are_unfolded(view):
     text = render([view])
     for identity, shown in (("load", True), ("realtime", True), ("ledger", False), ("about", False)):
         assert (f'<section id="{identity}"><details class="fold" open>' in text) is shown

@@ -19,7 +19,7 @@ def test_every_second_of_a_short_run_is_a_bin(view):
     assert bins.counts["tickets_added"][0] == 22
 
 
-def test_gauges_of_processes_are_added_and_the_servers_kept_apart(view):
+def test_process_gauges_are_summed_and_server_gauges_kept_apart(view):
     assert view.bins.gauges == {"sockets": [18.0] * SECONDS, "users": [20.0] * SECONDS}
     assert view.bins.server["server.sessions"] == [18.0 + second for second in range(SECONDS)]
 
@@ -31,7 +31,7 @@ def test_a_long_run_has_longer_bins(seconds, width):
     assert bin_width(seconds) == width
 
 
-def test_a_bin_has_the_last_value_of_a_gauge_and_none_when_there_was_none():
+def test_a_bin_has_the_last_value_of_a_gauge_or_none():
     timeline = Timeline(START)
     for second in (0, 1, 200):
         timeline.add(gauges_only("local", START + second, 1.0, {"users": float(second)}))
@@ -45,7 +45,7 @@ def test_without_a_time_line_there_are_no_bins():
     assert bins_of(Timeline(START)).number == 0
 
 
-def test_it_lets_others_run(timeline):
+def test_binning_yields_to_other_greenlets(timeline):
     pauses = []
     bins_of(timeline, pause=lambda: pauses.append(1))
     assert len(pauses) == len(timeline)
