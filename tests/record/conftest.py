@@ -15,7 +15,7 @@ MakeRecorder = Callable[..., RecordingProxy]
 
 @pytest.fixture(autouse=True)
 def watchdog() -> Iterator[None]:
-    """A test that hangs fails instead."""
+    """Fail a test that hangs."""
     with gevent.Timeout(300, AssertionError("the test hangs")):
         yield
 
@@ -30,7 +30,7 @@ def emulator() -> Iterator[EmulatorProcess]:
 
 @pytest.fixture
 def record(emulator: EmulatorProcess) -> Iterator[MakeRecorder]:
-    """Makes recorders in front of the emulator, or of another server."""
+    """Create recorders in front of the emulator, or of another server."""
     made: list[RecordingProxy] = []
 
     def make(url: str = "", **options: object) -> RecordingProxy:

@@ -1,4 +1,4 @@
-"""A small game that plays through a recorder, and what the tests ask of the result."""
+"""A small game that plays through a recorder, and checks of the written scenario."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from nakama_bots.settings.target import Credentials, Target
 
 
 class Game:
-    """A client of a game, which knows nothing of the recorder."""
+    """A client of a game, unaware of the recorder."""
 
     def __init__(
         self, url: str, name: str, *, network: Network | None = None, adapter: Adapter = TEXT_ADAPTER
@@ -54,13 +54,13 @@ class Game:
 
 
 def token(user_id: str, name: str) -> str:
-    """A session's token."""
+    """A session token."""
     claims = base64.urlsafe_b64encode(json.dumps({"uid": user_id, "usn": name, "exp": 2_000_000_000}).encode())
     return f"eyJhbGciOiJIUzI1NiJ9.{claims.decode().rstrip('=')}.c2lnbmF0dXJl"
 
 
 class Recorded:
-    """A recording of one player, written by hand."""
+    """A recording of one player, written call by call."""
 
     def __init__(self, bearer: str = "") -> None:
         bearer = bearer or token("11111111-2222-4333-8444-555555555555", "somebody-recorded")
@@ -72,9 +72,9 @@ class Recorded:
 
     def rest(self, method: str, target: str, body: Any = None, answer: Any = None) -> None:
         self._at += 0.01
-        given = (200, orjson.dumps({} if answer is None else answer))
+        response = (200, orjson.dumps({} if answer is None else answer))
         sent = b"" if body is None else json.dumps(body).encode()
-        self._scribe.rest(method, target, self._bearer, sent, given, self._at, self._at)
+        self._scribe.rest(method, target, self._bearer, sent, response, self._at, self._at)
 
     def message(self, key: str, body: Any, answer: Any = None) -> None:
         self._at += 0.01
@@ -96,20 +96,20 @@ class Recorded:
 
 
 def recorder(url: str, network: Network | None = None, **options: object) -> RecordingProxy:
-    """A proxy that listens."""
+    """Start a recording proxy."""
     proxy = RecordingProxy(Target.parse(url), ("127.0.0.1", 0), network=network, **options)  # type: ignore[arg-type]
     proxy.start()
     return proxy
 
 
 def stopped(proxy: RecordingProxy) -> Tape:
-    """What a recorder has, after its end."""
+    """Stop a recorder; return its tape."""
     proxy.stop()
     return proxy.kept.tape()
 
 
 def check_source(path: Path) -> str:
-    """The source of a written scenario, which compiles and is formatted."""
+    """Return the source of a written scenario; check that it compiles and is formatted."""
     source = path.read_text()
     compile(source, str(path), "exec")
     command = [sys.executable, "-m", "ruff", "format", "--check", "--no-cache", str(path)]

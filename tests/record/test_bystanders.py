@@ -1,4 +1,4 @@
-"""Users that were not recorded: a new account takes the place of each."""
+"""Users that were not recorded: a new account replaces each."""
 
 from __future__ import annotations
 

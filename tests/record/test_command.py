@@ -1,4 +1,4 @@
-"""``nakama-bots record`` as a process: play, Ctrl-C, and the scenario is there."""
+"""``nakama-bots record`` as a process: play, press Ctrl-C, and the scenario is written."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from .test_scenario import written
 COMMAND = [sys.executable, "-m", "nakama_bots.cli", "record"]
 
 
-def said_until(process: subprocess.Popen[str], word: str) -> str:
-    """What it said up to the line with a word."""
+def output_until(process: subprocess.Popen[str], word: str) -> str:
+    """Return stderr up to the line that contains ``word``."""
     assert process.stderr is not None
-    said = ""
-    while word not in said:
+    output = ""
+    while word not in output:
         line = gevent.get_hub().threadpool.apply(process.stderr.readline)
-        assert line, said
-        said += line
-    return said
+        assert line, output
+        output += line
+    return output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -46,28 +46,28 @@ def test_ctrl_c_writes_the_scenario(tmp_path: Path, emulator: EmulatorProcess, n
         stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        url = said_until(process, "press Ctrl-C").split("connect to ")[1].split(" ")[0]
+        url = output_until(process, "press Ctrl-C").split("connect to ")[1].split(" ")[0]
         game = Game(url, f"player-until-{number}").log_in()
-        game.socket.join_chat("hall")  # and it is in the middle of something
+        game.socket.join_chat("hall")  # in the middle of a chat
         process.send_signal(number)
-        out, said = gevent.get_hub().threadpool.apply(process.communicate, (), {"timeout": 120})
+        stdout, output = gevent.get_hub().threadpool.apply(process.communicate, (), {"timeout": 120})
         game.close()
     finally:
         process.kill()
         process.wait()
-    assert (process.returncode, out) == (0, ""), said
-    assert f"wrote {path}" in said
+    assert (process.returncode, stdout) == (0, ""), output
+    assert f"wrote {path}" in output
     assert 'with self.player.chat("hall"):' in check_source(path)
 
 
-def test_impatient_ctrl_c_loses_nothing(tmp_path: Path, emulator: EmulatorProcess) -> None:
+def test_repeated_ctrl_c_loses_nothing(tmp_path: Path, emulator: EmulatorProcess) -> None:
     path = tmp_path / "mine.py"
     process = subprocess.Popen(
         [*COMMAND, emulator.url, "--listen", "127.0.0.1:0", "-o", str(path)],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
-        url = said_until(process, "press Ctrl-C").split("connect to ")[1].split(" ")[0]
+        url = output_until(process, "press Ctrl-C").split("connect to ")[1].split(" ")[0]
         game = Game(url, "impatient").log_in(connect=False)
         for number in range(200):
             game.client.list_friends(game.session, limit=1 + number)
@@ -76,11 +76,11 @@ def test_impatient_ctrl_c_loses_nothing(tmp_path: Path, emulator: EmulatorProces
             while process.poll() is None:
                 process.send_signal(signal.SIGINT)
                 gevent.sleep(0.01)
-        _, said = process.communicate()
+        _, output = process.communicate()
     finally:
         process.kill()
         process.wait()
-    assert f"wrote {path}" in said
+    assert f"wrote {path}" in output
     assert "list_friends(limit=limit)" in path.read_text()
     data = json.loads(path.with_suffix(".recorded.json").read_text())
     assert data["values"]["limits"] == list(range(1, 201))
@@ -102,7 +102,7 @@ class Waiting(NakamaUser):
 """
 
 
-def test_a_verification_that_is_stopped_deletes_its_accounts(tmp_path: Path, emulator: EmulatorProcess) -> None:
+def test_a_stopped_verification_deletes_its_accounts(tmp_path: Path, emulator: EmulatorProcess) -> None:
     path = tmp_path / "waiting.py"
     path.write_text(WAITING)
     data = {"version": 1, "calls": {"player": []}, "state": {}, "values": {}}
@@ -115,18 +115,18 @@ def test_a_verification_that_is_stopped_deletes_its_accounts(tmp_path: Path, emu
         assert process.stdout is not None
         line = gevent.get_hub().threadpool.apply(process.stdout.readline)
         process.send_signal(signal.SIGINT)
-        _, said = gevent.get_hub().threadpool.apply(process.communicate, (), {"timeout": 120})
+        _, output = gevent.get_hub().threadpool.apply(process.communicate, (), {"timeout": 120})
     finally:
         process.kill()
         process.wait()
-    assert (process.returncode, said) == (130, "nakama-bots record: stopped by SIGINT\n")
+    assert (process.returncode, output) == (130, "nakama-bots record: stopped by SIGINT\n")
     game = Game(emulator.url, "looks-for-it").log_in(connect=False)
     assert line.startswith("playing ")
     assert game.client.get_users(game.session, ids=[line.split()[1]]) == {}
     game.close()
 
 
-def test_nothing_played_is_nothing_written(tmp_path: Path, emulator: EmulatorProcess) -> None:
+def test_no_scenario_is_written_without_calls(tmp_path: Path, emulator: EmulatorProcess) -> None:
     path = tmp_path / "none.py"
     done = subprocess.run(
         [*COMMAND, emulator.url, "--listen", "127.0.0.1:0", "-o", str(path), "--seconds", "0.1"],
@@ -143,12 +143,12 @@ def test_calls_without_a_login_are_counted(tmp_path: Path, record: MakeRecorder)
     with pytest.raises(CallError):
         game.client.rpc_http_key("no-key", "own")
     game.close()
-    said: list[str] = []
-    assert not finish(stopped(proxy), RecordOptions(tmp_path / "none.py"), said.append)
-    assert said[-1] == "nothing was recorded: 1 call passed, but no player had logged in"
+    output: list[str] = []
+    assert not finish(stopped(proxy), RecordOptions(tmp_path / "none.py"), output.append)
+    assert output[-1] == "nothing was recorded: 1 call passed, but no player had logged in"
 
 
-def test_ten_megabytes_of_state(tmp_path: Path, record: MakeRecorder) -> None:
+def test_ten_megabytes_of_match_state(tmp_path: Path, record: MakeRecorder) -> None:
     proxy = record()
     game = Game(proxy.url, "much-to-say").log_in()
     match = game.socket.create_match()
@@ -157,13 +157,13 @@ def test_ten_megabytes_of_state(tmp_path: Path, record: MakeRecorder) -> None:
     game.socket.leave_match(match["match_id"])
     game.close()
     path = tmp_path / "large.py"
-    source, said = written(proxy, path)
+    source, output = written(proxy, path)
     assert source.count("\n") < 100
-    assert any(f"match state beyond {MOST_STATE:,} bytes is left out" in line for line in said)
+    assert any(f"match state beyond {MOST_STATE:,} bytes is left out" in line for line in output)
     assert MOST_STATE < path.with_suffix(".recorded.json").stat().st_size < 2 * MOST_STATE
 
 
-def test_messages_that_are_not_nakamas() -> None:
+def test_messages_of_other_protocols() -> None:
     scribe = Scribe()
     tape = scribe.tape
     socket = scribe.socket("/ws?token=no-token", {}, 0.0)

@@ -64,7 +64,7 @@ def messages(binary: bool) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("binary", [False, True], ids=["json", "protobuf"])
-def test_a_session_in_an_har_file(tmp_path: Path, binary: bool) -> None:
+def test_a_session_in_a_har_file(tmp_path: Path, binary: bool) -> None:
     entries = [
         entry("GET", "/index.html", 0, "a page"),
         entry(
@@ -77,9 +77,9 @@ def test_a_session_in_an_har_file(tmp_path: Path, binary: bool) -> None:
     entries[1]["request"]["headers"][0]["value"] = "Basic " + base64.b64encode(b"planted-key:").decode()
     path = tmp_path / "browser.har"
     path.write_text(json.dumps({"log": {"entries": entries}}))
-    said: list[str] = []
+    lines: list[str] = []
     scenario = tmp_path / "from_har.py"
-    assert finish(read_har(path), RecordOptions(scenario), said.append)
+    assert finish(read_har(path), RecordOptions(scenario), lines.append)
     source = check_source(scenario)
     assert "self.player.api.get_account()" in source
     assert 'with self.player.chat("hall") as room:' in source
@@ -90,14 +90,14 @@ def test_a_session_in_an_har_file(tmp_path: Path, binary: bool) -> None:
     ]  # fmt: skip
     for private in ("planted-key", "harriet-of-har", "a-device-id", TOKEN, USER):
         assert private not in source
-    assert any("not to Nakama's API" in line for line in said)
-    assert any("not as HAR has it" in line for line in said)
+    assert any("not to Nakama's API" in line for line in lines)
+    assert any("not as HAR has it" in line for line in lines)
 
 
 def exported(
     path: Path, change: Callable[[list[dict[str, Any]]], object], encoding: str = "utf-8"
 ) -> list[str]:
-    """The names of the calls in an HAR file whose websocket messages are changed."""
+    """Export a HAR file with changed websocket messages; return the names of its calls."""
     sent = messages(binary=False)
     change(sent)
     entries = [entry("GET", f"/ws?token={TOKEN}&format=json", 1.5, "", _webSocketMessages=sent)]
@@ -121,13 +121,13 @@ def junk(sent: list[dict[str, Any]]) -> None:
     sent[1:1] = [7, {"type": "send", "opcode": "text"}, {"type": "send", "time": []}]  # type: ignore[list-item]
 
 
-def half_an_emoji(sent: list[dict[str, Any]]) -> None:
+def lone_surrogate(sent: list[dict[str, Any]]) -> None:
     sent[2]["data"] = sent[2]["data"].replace("hi", "hi\ud83d")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("change", [lambda _: None, milliseconds, dates, junk, half_an_emoji])
-def test_what_other_tools_write(
+@pytest.mark.parametrize("change", [lambda _: None, milliseconds, dates, junk, lone_surrogate])
+def test_files_of_other_tools(
     tmp_path: Path, change: Callable[[list[dict[str, Any]]], object], encoding: str
 ) -> None:
     names = exported(tmp_path / "tool.har", change, encoding)
@@ -135,7 +135,7 @@ def test_what_other_tools_write(
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"log": {"entries": 3}}', "\x00\x01", "[" * 100_000])
-def test_what_is_no_har_file(tmp_path: Path, text: str) -> None:
+def test_bad_har_files(tmp_path: Path, text: str) -> None:
     path = tmp_path / "bad.har"
     path.write_text(text)
     with pytest.raises(ConfigError, match="--har"):

@@ -1,4 +1,4 @@
-"""HTTP messages from bytes that pass by, however they are cut."""
+"""HTTP messages from a byte stream in chunks of any size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read(data: bytes, size: int, *, answers: bool) -> list[HttpMessage]:
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-def test_messages_are_read_however_they_are_cut(size: int) -> None:
+def test_messages_are_read_in_chunks_of_any_size(size: int) -> None:
     data = (
         b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
         b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -45,7 +45,7 @@ def test_requests(size: int) -> None:
     ]
 
 
-def test_a_packed_body() -> None:
+def test_a_compressed_body() -> None:
     body = gzip.compress(b"{}")
     head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
     (message,) = read(head + body, 7, answers=True)
@@ -61,6 +61,6 @@ def test_a_packed_body() -> None:
         b"a" * 300_000,
     ],
 )
-def test_what_is_not_http(data: bytes) -> None:
+def test_bytes_that_are_not_http(data: bytes) -> None:
     with pytest.raises(UnreadableHttp):
         read(data, len(data), answers=True)

@@ -1,4 +1,4 @@
-"""Roles that meet: what one does finds what another one did, in every round."""
+"""Roles that meet in every round: each finds what the others did."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .test_scenario import check_plays, written
 
 
 def in_order(source: str, *lines: str) -> bool:
-    """Whether these texts are in the source, one after the other."""
+    """True if the source contains these texts in this order."""
     at = -1
     for line in lines:
         at = source.find(line, at + 1)
@@ -30,7 +30,7 @@ def roles(source: str) -> dict[str, str]:
     return {text.partition("(")[0]: text for text in found[1:]}
 
 
-def test_a_player_who_only_joins_stays_until_the_others_have_played(
+def test_a_player_who_only_joins_waits_for_the_others(
     tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess
 ) -> None:
     proxy = record()
@@ -53,7 +53,7 @@ def test_a_player_who_only_joins_stays_until_the_others_have_played(
     check_plays(path, emulator)
 
 
-def test_a_closed_party_that_is_matched_with_a_single_player(
+def test_a_closed_party_matched_with_a_single_player(
     tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess
 ) -> None:
     proxy = record()
@@ -63,9 +63,9 @@ def test_a_closed_party_that_is_matched_with_a_single_player(
         ben.socket.join_party(party["party_id"])
         ann.socket.accept_party_member(party["party_id"], asked.wait(60)["presences"][0])
         joined.wait(60)
-    with ann.socket.expect("party_data") as said:
+    with ann.socket.expect("party_data") as data:
         ben.socket.send_party_data(party["party_id"], 1, b"ready")
-        said.wait(60)
+        data.wait(60)
     games = (ann, ben, cid)
     with ExitStack() as stack:
         found = [stack.enter_context(game.socket.expect("matchmaker_matched")) for game in games]
@@ -89,7 +89,7 @@ def test_a_closed_party_that_is_matched_with_a_single_player(
 
 
 @pytest.mark.parametrize("befriends", [True, False])
-def test_what_an_account_can_do_once_is_done_with_a_new_one(
+def test_one_time_actions_use_a_new_account(
     tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess, befriends: bool
 ) -> None:
     for name in ("ann-of-old", "ben-of-old"):

@@ -1,4 +1,4 @@
-"""The proxy: nothing is changed, whatever passes and however a connection ends."""
+"""The proxy changes nothing, whatever it forwards and however a connection ends."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .support import Game, stopped
 
 @pytest.fixture
 def echo() -> Iterator[str]:
-    """A server that sends back what it gets, and ends when the client does."""
+    """A server that echoes what it receives, and closes when the client does."""
 
     def serve(sock: gevent.socket.socket, _address: object) -> None:
         while data := sock.recv(65536):
@@ -43,7 +43,7 @@ def dialed(proxy: RecordingProxy) -> gevent.socket.socket:
     return gevent.socket.create_connection((host, int(port)))
 
 
-def test_garbage_of_megabytes_passes_unchanged_and_is_noted(echo: str, record: MakeRecorder) -> None:
+def test_megabytes_of_garbage_pass_unchanged_and_are_noted(echo: str, record: MakeRecorder) -> None:
     proxy = record(echo)
     sent = b"\x00" + os.urandom(3_000_000)
     sock = dialed(proxy)
@@ -89,23 +89,23 @@ def test_tls_on_both_sides(tmp_path: Path, echo: str) -> None:
     assert tape.notes == []
 
 
-def test_a_server_that_is_not_there_is_said_once(record: MakeRecorder) -> None:
-    said: list[str] = []
+def test_an_unreachable_server_is_reported_once(record: MakeRecorder) -> None:
+    messages: list[str] = []
     with gevent.socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}"
-        proxy = record(url, say=said.append)
+        proxy = record(url, say=messages.append)
         for _ in range(2):
             game = Game(proxy.url, "nobody")
             with pytest.raises(CallError):
                 game.log_in()
             game.close()
-    assert len(said) == 1
-    assert said[0].startswith(f"no connection to {url}: ")
-    assert stopped(proxy).notes[0] == said[0]
+    assert len(messages) == 1
+    assert messages[0].startswith(f"no connection to {url}: ")
+    assert stopped(proxy).notes[0] == messages[0]
 
 
-def test_a_client_that_is_cut_and_a_server_that_is_killed(record: MakeRecorder) -> None:
+def test_a_disconnected_client_and_a_killed_server(record: MakeRecorder) -> None:
     with EmulatorProcess.start() as server:
         proxy = record(server.url)
         one, other = Game(proxy.url, "cut-off").log_in(), Game(proxy.url, "left-alone").log_in()
@@ -122,7 +122,7 @@ def test_a_client_that_is_cut_and_a_server_that_is_killed(record: MakeRecorder) 
     assert all(one.closed is not None for one in tape.sockets)
 
 
-def test_a_recording_that_is_full_has_no_holes() -> None:
+def test_a_full_recording_has_no_holes() -> None:
     kept = Kept(limit=2000)
     wire = kept.open()
     request = b"POST /v2/rpc/own HTTP/1.1\r\nContent-Length: %d\r\n\r\n"
@@ -136,7 +136,7 @@ def test_a_recording_that_is_full_has_no_holes() -> None:
     assert any("the recording was full" in note for note in tape.notes)
 
 
-def test_an_address_that_is_taken(record: MakeRecorder, emulator: EmulatorProcess) -> None:
+def test_an_address_in_use(record: MakeRecorder, emulator: EmulatorProcess) -> None:
     port = int(record().url.rpartition(":")[2])
     with pytest.raises(ConfigError, match="--listen"):
         RecordingProxy(Target.parse(emulator.url), ("127.0.0.1", port)).start()

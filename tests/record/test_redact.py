@@ -1,4 +1,4 @@
-"""What is a person's or a secret is in no file, wherever a game has put it."""
+"""Personal data and secrets are in no file, wherever a game put them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from .support import Recorded, token
     ],
     ids=json.dumps,
 )  # fmt: skip
-def test_a_games_own_fields(body: dict[str, Any]) -> None:
+def test_custom_fields(body: dict[str, Any]) -> None:
     recorded = Recorded()
     recorded.rest("POST", "/v2/rpc/own", json.dumps(body))
     recorded.rest("POST", "/v2/rpc/again", json.dumps({"why": "because of planted"}))
     assert "planted" not in recorded.files()[2]
 
 
-def test_addresses_of_all_kinds() -> None:
+def test_ip_and_mac_addresses() -> None:
     recorded = Recorded()
     texts = ["from 203.0.113.77.", "2001:db8::77aa", "[2001:db8::77aa]:80", "at 00:1b:44:11:3a:b7", "12:30:45"]
     recorded.rest(
@@ -41,7 +41,7 @@ def test_addresses_of_all_kinds() -> None:
         assert one in everything
 
 
-def test_names_that_only_a_request_or_an_answers_payload_has() -> None:
+def test_names_that_are_only_in_a_request_or_a_payload() -> None:
     recorded = Recorded()
     recorded.rest("GET", "/v2/user?usernames=planted-by-name")
     recorded.message("status_follow", {"usernames": ["planted-follower"]}, {"status": {}})
@@ -51,7 +51,7 @@ def test_names_that_only_a_request_or_an_answers_payload_has() -> None:
     recorded.rest("POST", "/v2/own/planted%20J%C3%B6rg/fight", {"a": 1})
     source, data, everything = recorded.files()
     assert "planted" not in everything
-    # A path stays one that can be sent, and its call is compared by the name that it will have.
+    # The path can still be sent, and its call is compared by the redacted name.
     (path,) = (line.split('"')[3] for line in source.splitlines() if "/fight" in line)
     assert path.isascii()
     assert " " not in path
@@ -79,7 +79,7 @@ def test_match_state_keeps_its_size() -> None:
 
 
 @pytest.mark.parametrize("name", ["play", "score", "self", "import", "notifications", "record"])
-def test_a_user_with_the_name_of_a_word_of_the_scenario(name: str) -> None:
+def test_a_user_named_like_a_word_in_the_scenario(name: str) -> None:
     recorded = Recorded(token("11111111-2222-4333-8444-555555555555", name))
     recorded.rest("POST", "/v2/leaderboard/heights", {"score": "5"})
     recorded.rest("GET", "/v2/notification?limit=10")

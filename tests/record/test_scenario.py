@@ -1,4 +1,4 @@
-"""From a session that is played through the recorder to a scenario that plays it."""
+"""A session that is played through the recorder becomes a scenario that plays it again."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ from .support import Game, check_source, stopped
 
 
 def written(proxy: object, path: Path, **options: object) -> tuple[str, list[str]]:
-    """The source of the scenario of what a recorder has, and what is said about it."""
-    said: list[str] = []
+    """Write the scenario of a recorder; return its source and the lines that were printed."""
+    lines: list[str] = []
     tape = stopped(proxy)  # type: ignore[arg-type]
-    assert finish(tape, RecordOptions(path, **options), said.append), said  # type: ignore[arg-type]
-    return check_source(path), said
+    assert finish(tape, RecordOptions(path, **options), lines.append), lines  # type: ignore[arg-type]
+    return check_source(path), lines
 
 
 def check_plays(path: Path, emulator: EmulatorProcess) -> None:
-    """A round of the scenario makes the recorded calls with the recorded outcomes."""
+    """Check that a round of the scenario repeats the recorded calls with their outcomes."""
     shown: list[str] = []
     settings = Settings.resolve({"url": emulator.url}, {})
     assert verify(path, settings, shown.append), "\n".join(shown)
@@ -80,12 +80,12 @@ def one_player(game: Game) -> None:
 def test_one_player(binary: bool, tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess) -> None:
     proxy = record()
     name = f"single-{binary}"
-    if binary:  # and in a repository with longer lines
+    if binary:  # also in a repository with longer lines
         (tmp_path / "pyproject.toml").write_text("[tool.ruff]\nline-length = 112\n")
     game = Game(proxy.url, name, adapter=ProtobufAdapter()) if binary else Game(proxy.url, name)
     one_player(game)
     path = tmp_path / "one_game.py"
-    source, said = written(proxy, path)
+    source, lines = written(proxy, path)
     assert "class OneGame(NakamaUser):" in source
     assert 'with self.player.chat("hall") as room:' in source
     assert 'room.correct(ack["message_id"], ' in source
@@ -96,13 +96,13 @@ def test_one_player(binary: bool, tmp_path: Path, record: MakeRecorder, emulator
     assert "with self.player.refused(NotFound):" in source
     for private in (name, "my secret plan", "forget it", "about me", "device-of"):
         assert private not in source
-    assert any(line.startswith("found: WS channel_message_update: value") for line in said)
+    assert any(line.startswith("found: WS channel_message_update: value") for line in lines)
     data = orjson.loads(path.with_suffix(SUFFIX).read_bytes())
     assert len(data["state"]["player 1"]) == 10
     check_plays(path, emulator)
 
 
-def test_state_as_a_model_and_the_pace_as_recorded(
+def test_state_as_a_model_at_the_recorded_pace(
     tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess
 ) -> None:
     proxy = record()
@@ -125,11 +125,11 @@ def two_players(ann: Game, ben: Game) -> None:
         for game in (ann, ben):
             game.socket.add_matchmaker("*", 2, 2)
         matched = [first.wait(60), second.wait(60)]
-    with ann.socket.expect("match_presence_event") as there:
+    with ann.socket.expect("match_presence_event") as arrived:
         matches = [
             game.socket.join_match(token=one["token"]) for game, one in zip((ann, ben), matched, strict=True)
         ]
-        there.wait(60)
+        arrived.wait(60)
     for game in (ann, ben):
         game.socket.send_match_state(matches[0]["match_id"], 1, b"\x00\x01")
         game.socket.leave_match(matches[0]["match_id"])
@@ -147,7 +147,7 @@ def two_players(ann: Game, ben: Game) -> None:
     ben.close()
 
 
-def test_two_players_meet_in_the_same_match_and_party(
+def test_two_players_meet_in_a_match_and_a_party(
     tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess
 ) -> None:
     proxy = record()
@@ -163,7 +163,7 @@ def test_two_players_meet_in_the_same_match_and_party(
     check_plays(path, emulator)
 
 
-def test_locust_runs_it_against_the_embedded_emulator(tmp_path: Path, record: MakeRecorder) -> None:
+def test_locust_runs_a_scenario_against_the_embedded_emulator(tmp_path: Path, record: MakeRecorder) -> None:
     proxy = record()
     two_players(Game(proxy.url, "ann-of-load"), Game(proxy.url, "ben-of-load"))
     path = tmp_path / "loaded.py"
@@ -178,7 +178,7 @@ def test_locust_runs_it_against_the_embedded_emulator(tmp_path: Path, record: Ma
     assert "(balanced)" in done.stdout + done.stderr
 
 
-def test_no_secret_gets_into_a_file(tmp_path: Path, record: MakeRecorder) -> None:
+def test_no_secret_is_in_a_file(tmp_path: Path, record: MakeRecorder) -> None:
     proxy = record()
     game = Game(proxy.url, "planted-player").log_in()
     client, session, socket = game.client, game.session, game.socket
@@ -212,7 +212,7 @@ def test_no_secret_gets_into_a_file(tmp_path: Path, record: MakeRecorder) -> Non
     assert session.user_id not in text
 
 
-def test_sixty_calls_are_at_most_a_hundred_lines(tmp_path: Path, record: MakeRecorder) -> None:
+def test_sixty_calls_take_at_most_a_hundred_lines(tmp_path: Path, record: MakeRecorder) -> None:
     proxy = record()
     game = Game(proxy.url, "sixty").log_in()
     api, session = game.client, game.session
@@ -244,11 +244,11 @@ def test_nothing_is_lost_when_the_disk_is_full(
     game = Game(proxy.url, "disk").log_in()
     game.client.get_account(game.session)
     game.close()
-    said: list[str] = []
+    lines: list[str] = []
     blocked = tmp_path / "file"
     blocked.write_text("")
-    assert not finish(stopped(proxy), RecordOptions(blocked / "mine.py"), said.append)
-    assert any("could not be written" in line for line in said)
+    assert not finish(stopped(proxy), RecordOptions(blocked / "mine.py"), lines.append)
+    assert any("could not be written" in line for line in lines)
     assert "self.player.api.get_account()" in capsys.readouterr().out
 
 
@@ -261,7 +261,7 @@ def test_mistakes_on_the_command_line(
     monkeypatch.chdir(tmp_path)
     Path("edited.py").write_text("# for hours")
     Path("exits.py").write_text("raise SystemExit(3)")
-    for arguments, words in (
+    for arguments, expected in (
         ([emulator.url, "--verify", "-o", "exits.py"], "--output"),
         ([emulator.url, "-o", "edited.py"], "--force"),
         ([emulator.url, "--listen", emulator.url.rpartition("/")[2]], "--listen"),
@@ -280,11 +280,11 @@ def test_mistakes_on_the_command_line(
             code = ended.code
         (line,) = capsys.readouterr().err.splitlines()
         assert code == 2, (arguments, line)
-        assert words in line
+        assert expected in line
     assert Path("edited.py").read_text() == "# for hours"
 
 
-def test_a_player_who_loses_its_connection_in_a_party(
+def test_a_player_loses_the_connection_in_a_party(
     tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess
 ) -> None:
     proxy = record()
@@ -309,7 +309,7 @@ def test_a_player_who_loses_its_connection_in_a_party(
     check_plays(path, emulator)
 
 
-def test_a_player_who_is_only_there(tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess) -> None:
+def test_a_player_without_calls(tmp_path: Path, record: MakeRecorder, emulator: EmulatorProcess) -> None:
     proxy = record()
     Game(proxy.url, "only-there").log_in().close()
     path = tmp_path / "there.py"

@@ -1,4 +1,4 @@
-"""What a client or a server sent is written, however odd it is: a recording cannot be made again."""
+"""Odd messages of a client or server do not break a recording, which cannot be repeated."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ODD: tuple[Any, ...] = (None, 3, "x", "--5", "²", "{", ["x"], [None], {"a": 1},
         ("of_the_future", "data", {"text": "long enough for the data file " * 6}),
     ],
 )
-def test_messages(key: str, field: str, rest: dict[str, Any], odd: Any) -> None:
+def test_odd_messages(key: str, field: str, rest: dict[str, Any], odd: Any) -> None:
     recorded = Recorded()
     recorded.message("match_create", {}, {"match": {"match_id": "m-1."}})
     recorded.message(key, odd, {"match": {"match_id": "m-2."}})
@@ -41,7 +41,7 @@ def test_messages(key: str, field: str, rest: dict[str, Any], odd: Any) -> None:
 
 @pytest.mark.parametrize("odd", ODD, ids=json.dumps)
 @pytest.mark.parametrize("key", ["notifications", "matchmaker_matched", "party", "channel_message"])
-def test_pushes(key: str, odd: Any) -> None:
+def test_odd_pushes(key: str, odd: Any) -> None:
     recorded = Recorded()
     recorded.push(key, odd)
     recorded.push(key, {"notifications": odd, "users": odd, "ticket": "t-1", "token": "token-of-match"})
@@ -50,7 +50,7 @@ def test_pushes(key: str, odd: Any) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=json.dumps)
-def test_requests(odd: Any) -> None:
+def test_odd_requests(odd: Any) -> None:
     recorded = Recorded()
     recorded.rest("PUT", "/v2/storage", {"objects": odd})
     recorded.rest("POST", "/v2/storage", {"object_ids": odd})
@@ -61,7 +61,7 @@ def test_requests(odd: Any) -> None:
 
 
 @pytest.mark.parametrize("odd", ["x", "--5", "²"])
-def test_queries(odd: str) -> None:
+def test_odd_queries(odd: str) -> None:
     recorded = Recorded()
     recorded.rest("GET", f"/v2/friend?limit={odd}")
     recorded.rest("GET", "/v2/account")

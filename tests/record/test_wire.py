@@ -1,4 +1,4 @@
-"""One odd request or frame must not cost the rest of a recording."""
+"""An odd request or frame does not lose the rest of a recording."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
 def recorded(*odd: tuple[bytes, bytes]) -> Tape:
-    """What is on the tape of one good request on a connection, and of odd ones on others."""
+    """The tape of odd requests and a good one, each on its own connection."""
     kept = Kept()
     for request, answer in (*odd, (GOOD, ANSWER)):
         wire = kept.open()
@@ -43,7 +43,7 @@ def test_odd_bytes(request_: bytes, answer: bytes) -> None:
     assert [(call.name, call.answer) for call in tape.calls][-1] == ("/v2/account", {})
 
 
-def test_paths_that_can_be_sent_again() -> None:
+def test_paths_are_written_so_that_they_can_be_sent_again() -> None:
     own = Recorded()
     own.rest("GET", '/v2/own/a|b"c%20d', None)
     own.rest("GET", "http://[odd/v2/own", None)
@@ -53,7 +53,7 @@ def test_paths_that_can_be_sent_again() -> None:
     assert own.tape.notes == ["a request whose path does not begin with a slash is left out"]
 
 
-def test_a_message_with_fields_that_the_client_has_not() -> None:
+def test_messages_with_fields_unknown_to_the_client() -> None:
     own = Recorded()
     own.message("status_follow", {"usernames": ["a-friend"]}, {"status": {}})
     own.message(

@@ -1,4 +1,4 @@
-"""What repeats is written once, and a player without its opponent says what it needs."""
+"""Repeated calls are written once, and a player without its opponent documents what it needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def body_of(source: str) -> str:
     return source[source.index("    def play(") :]
 
 
-def test_calls_that_differ_in_a_value_are_a_loop_over_what_differs() -> None:
+def test_calls_that_differ_in_a_value_are_a_loop() -> None:
     own = Recorded()
     for score in ("10", "20", "30"):
         own.rest("POST", "/v2/leaderboard/race", {"score": score}, {"owner_id": ME})
@@ -22,7 +22,7 @@ def test_calls_that_differ_in_a_value_are_a_loop_over_what_differs() -> None:
     assert body.count("write_leaderboard_record") == 1
 
 
-def test_a_table_that_does_not_fit_on_a_line_is_in_the_data_file() -> None:
+def test_a_table_longer_than_a_line_is_in_the_data_file() -> None:
     own = Recorded()
     for number in range(40):
         own.rest("GET", f"/v2/group?name=a-group-{number}&limit={number + 1}", None, {})
@@ -31,7 +31,7 @@ def test_a_table_that_does_not_fit_on_a_line_is_in_the_data_file() -> None:
     assert data["values"]["rows"] == [[f"a-group-{number}", number + 1] for number in range(40)]
 
 
-def test_what_is_done_again_at_another_place_is_a_function() -> None:
+def test_calls_repeated_elsewhere_are_a_function() -> None:
     own = Recorded()
     for other in ("/v2/friend?limit=3", "/v2/account", "/v2/notification?limit=4"):
         own.rest("GET", "/v2/leaderboard/a?limit=5", None, {})
@@ -45,7 +45,7 @@ def test_what_is_done_again_at_another_place_is_a_function() -> None:
     assert body.count("    def ") == 2
 
 
-def test_an_answer_that_the_next_call_needs_is_handed_on_by_a_function() -> None:
+def test_a_function_returns_an_answer_that_the_next_call_needs() -> None:
     own = Recorded()
     versions = [f"{number:032x}" for number in range(9)]
     for number, version in enumerate(versions):
@@ -61,7 +61,7 @@ def test_an_answer_that_the_next_call_needs_is_handed_on_by_a_function() -> None
     assert not any(version in everything for version in versions)
 
 
-def test_a_player_whose_opponent_was_not_recorded_is_matched_with_copies() -> None:
+def test_a_player_without_its_opponent_is_matched_with_copies() -> None:
     own = Recorded()
     own.message(
         "matchmaker_add",
@@ -78,7 +78,7 @@ def test_a_player_whose_opponent_was_not_recorded_is_matched_with_copies() -> No
     assert data["players"] == 2
 
 
-def test_an_id_that_is_sent_to_a_party_is_the_one_of_the_run() -> None:
+def test_an_id_sent_to_a_party_is_that_of_the_run() -> None:
     own, party, match = Recorded(), ME.replace("1", "2"), ME.replace("1", "3") + "."
     data = base64.b64encode(match.encode()).decode()
     own.message("party_create", {"open": True, "max_size": 2}, {"party": {"party_id": party, "open": True}})
