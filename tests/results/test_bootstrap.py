@@ -14,7 +14,7 @@ from .synthetic import blocks
 MEDIAN_ERROR = math.sqrt(math.pi / 2) * 0.5
 
 
-def test_the_error_of_independent_samples_is_what_theory_says():
+def test_the_error_of_independent_samples_matches_theory():
     for count in (1600, 6400):
         samples = [blocks(f"{count} {seed}", count, within=0.0) for seed in range(8)]
         errors = [log_percentiles(each, [50.0], random.Random(1))[0].error for each in samples]

@@ -76,7 +76,7 @@ JOIN = 'calls = "WS match_join"'
 
 
 def by_kind(kind: str) -> list[tuple[str, str, Any, tuple[int, int, int]]]:
-    """The rules of messages other than match data, by the name of their kind."""
+    """Rules for messages other than match data, by kind."""
     on, total = f'on = "delivery.{kind}"', f"delivery.{kind}"
 
     def of(name: str) -> Any:

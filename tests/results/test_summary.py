@@ -30,7 +30,7 @@ def test_the_summary_has_its_declared_shape(summary):
     check_summary(summary)
 
 
-def test_run_and_target(summary):
+def test_run_and_target_are_included(summary):
     assert summary["run"] == {
         "scenario": "duel",
         "started": "2026-03-04T05:06:07.000+00:00",
@@ -138,7 +138,7 @@ def test_paced_sends_are_raw_and_corrected(run, recorder):
     assert (paced[1]["raw_ms"]["p99"], paced[1]["corrected_ms"]["p99"]) == (10.0, 1000.0)
 
 
-def test_the_ledger(summary):
+def test_the_ledger_is_balanced(summary):
     ledger = summary["ledger"]
     assert (ledger["sent"], ledger["ok"], ledger["abandoned"], ledger["late"]) == (1234, 1227, 3, 1)
     assert (ledger["pushes"], ledger["pending"], ledger["balanced"]) == (5000, 0, True)
