@@ -75,7 +75,7 @@ def test_the_verdict(
     assert not (folder / "verdict.json").exists()
 
 
-def test_write(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_write_option(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["gate", str(folder), "--gate", gate(folder, RULE.format(limit=9)), "--write"]) == 3
     assert json.loads((folder / "verdict.json").read_text())["exit_code"] == 3
     assert "<failure" in (folder / "junit.xml").read_text()

@@ -304,7 +304,7 @@ def test_plain_http_on_an_https_url(emulator: EmulatorProcess, run_doctor: Docto
     assert f"use {emulator.url}" in checks["tls"]["advice"]
 
 
-def test_the_table(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_text_output(emulator: EmulatorProcess, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", emulator.url, "--nakama-server-key", "wrong"]) == 1
     text = capsys.readouterr().out
     assert all(name in text for name in NAMES)

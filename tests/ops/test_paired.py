@@ -62,7 +62,7 @@ class Pings(NakamaUser):
 """
 
 
-def test_two_commands_are_started_compared_and_ended(tmp_path: Path) -> None:
+def test_two_servers_are_started_compared_and_stopped(tmp_path: Path) -> None:
     emulator = f"{shlex.quote(sys.executable)} -m nakama_bots.cli emulator --port {{port}}"
     result, scenario = tmp_path / "comparison.json", tmp_path / "pings.py"
     scenario.write_text(PINGS)

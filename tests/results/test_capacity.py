@@ -268,7 +268,7 @@ def test_faults_and_missing_files_override_the_answer():
     assert verdict_of(part, "g.toml", missing=["disk full"]).exit_code == ExitCode.INVALID
 
 
-def test_nothing_measured_is_no_answer():
+def test_a_search_without_trials_has_no_answer():
     part = Search(PLAN, "t").answer(1.0)
     assert exit_code(part) == ExitCode.INVALID
     assert "not measured" in "\n".join(answer_lines(part))

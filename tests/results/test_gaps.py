@@ -45,7 +45,7 @@ def test_the_number_of_gaps_is_bounded():
     assert gaps.parts(STARTED)[-1]["last_s"] == 10.0 * (3 * MOST - 1) + 1
 
 
-def test_a_reason_is_short():
+def test_reasons_are_short():
     assert reason_of(EMFILE) == "Too many open files"
     assert reason_of(ZeroDivisionError("by 0")) == "ZeroDivisionError: by 0"
     assert len(reason_of(ValueError("x" * 9999))) <= 200

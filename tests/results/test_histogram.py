@@ -92,7 +92,7 @@ def test_the_encoding_is_that_of_other_hdr_tools():
     assert library.get_value_at_percentile(50) == 500
 
 
-def test_rounds_to_the_nearest_microsecond():
+def test_values_are_rounded_to_the_nearest_microsecond():
     histogram = Histogram()
     histogram.record(0.000_001_4)
     assert histogram.max == 1e-6

@@ -231,7 +231,7 @@ def test_reset_forgets_names_and_moves_the_origin():
     assert [row.first_seen for row in recorder.errors.values()] == [2.0]
 
 
-def test_is_an_observer():
+def test_a_recorder_is_an_observer():
     observer: Observer = Recorder(0.0)
     observer.count("x")
 
@@ -380,7 +380,7 @@ def test_kept_names_and_texts_can_be_written_and_merged() -> None:
     assert name == "fish"
 
 
-def test_a_fault_names_value_and_what_is_accepted_without_a_secret() -> None:
+def test_a_fault_names_value_and_accepted_values_without_secrets() -> None:
     token = "eyJhbGciOiJIUzI1NiJ9.eyJ1aWQiOiJwIn0.c2ln"
     with pytest.raises(ScenarioFault) as caught:
         Recorder(0.0).count(token, 0.5)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ def read(metrics: ServerMetrics, page: str, now: float) -> dict[str, float]:
     return metrics.keep(metrics.read(page, now))
 
 
-def test_a_page_becomes_gauges():
+def test_a_metrics_page_is_parsed_into_gauges():
     assert read(ServerMetrics("u"), PAGE, 50.0) == {
         "server.goroutines": 91.0,
         "server.sessions": 12.0,

@@ -119,5 +119,5 @@ def test_long_and_odd_names_stay_within_the_width(run):
         ("", 5, ""),
     ],
 )
-def test_shortens_in_the_middle(text, width, short):
+def test_text_is_shortened_in_the_middle(text, width, short):
     assert shorten(text, width) == short

@@ -60,7 +60,7 @@ def test_every_chart_is_visible_in_each_mode(browser, url, dark, scripts):
     assert bool(browser.ask("return document.querySelectorAll('.tip').length")) is scripts
 
 
-def test_nothing_is_wider_than_a_narrow_screen(browser, url):
+def test_the_page_fits_a_narrow_screen(browser, url):
     for width in (1360, 500):
         browser.open(url, width=width)
         page, window = browser.ask("return [document.documentElement.scrollWidth, window.innerWidth]")
