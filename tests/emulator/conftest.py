@@ -1,4 +1,4 @@
-"""An emulator of its own for every test module."""
+"""One emulator per test module."""
 
 from __future__ import annotations
 

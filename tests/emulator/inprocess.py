@@ -1,4 +1,4 @@
-"""An emulator in the test's own event loop, on a real port, whose clock goes as a recording's did."""
+"""An emulator in the test's own event loop, on a real port, whose clock follows the recording."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .replay import TIMEOUT, Replay, b64url
 
 MODULES = (Path(__file__).parent / "wire_module.py", Path(__file__).parent / "wire_runtime.py")
 INSTANT_PLAYER = "<signed_player_info: HMAC-SHA256 with an empty app secret, player_id fbig-1>"
-# Bodies too large to be kept, and how they end.
+# Bodies that are too large to record, and how they end.
 NOTE = re.compile(r"(\d+) characters: (.*?)\.\.\.()", re.DOTALL)
 ENDS = {"{": '"}', '"': '"'}
 # Nanoseconds for which the recorded server had been up; a tournament of five seconds was over.
@@ -33,14 +33,14 @@ UPTIME = 600 * 10**9
 
 
 def signed_player(player: str, secret: str = "") -> str:
-    """What Facebook would sign of an Instant Game's player."""
+    """The player information of an Instant Game as Facebook signs it."""
     payload = b64url(json.dumps({"algorithm": "HMAC-SHA256", "player_id": player}).encode())
     signature = hmac.digest(secret.encode(), payload.encode(), hashlib.sha256)
     return f"{base64.urlsafe_b64encode(signature).rstrip(b'=').decode()}.{payload}"
 
 
 class RunningClock:
-    """Unix nanoseconds; a microsecond passes whenever somebody looks, for no real clock stands still."""
+    """Unix nanoseconds; every call advances the clock by a microsecond, as no real clock stands still."""
 
     def __init__(self) -> None:
         self.nanoseconds = 1_800_000_000 * 10**9
@@ -52,7 +52,7 @@ class RunningClock:
 
 @asynccontextmanager
 async def serving(core: Core) -> AsyncIterator[str]:
-    """Serve a core; gives its URL."""
+    """Serve a core and yield its URL."""
     front = Front(core)
     server = Server(front.handle, core.options)
     runner = web.ServerRunner(server)
@@ -69,17 +69,17 @@ async def serving(core: Core) -> AsyncIterator[str]:
 
 
 def make_server(seed: int, clock: RunningClock, **options: Any) -> Core:
-    """A core with runtime modules, as the process would make it."""
+    """A core with runtime modules, as the process would create it."""
     modules = tuple(str(path) for path in MODULES)
     return Core(Options(token_expiry=7200, modules=modules, **options), clock, random.Random(seed))
 
 
-# (core, what the placeholders stand for): does what the recorder did to the database by hand.
+# (core, values of the placeholders): applies the recorder's manual change of the database.
 Touch = Callable[[Core, dict[str, str]], None]
 
 
 class ClockReplay(Replay):
-    """Sets the server's clock to the time of every entry; ``touches``: what happens before which entry."""
+    """Sets the server's clock to the time of every entry; ``touches``: changes to apply before an entry."""
 
     def __init__(
         self,

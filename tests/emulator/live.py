@@ -1,4 +1,4 @@
-"""Replays recordings in which time matters, at the recorded pace, against a server whose clock goes as fast."""
+"""Replays time-dependent recordings at the recorded pace, against a server whose clock runs as fast."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class LiveReplay(Replay):
         super().__init__(scenario, url, http)
         self.speed = speed
         self.start = asyncio.get_running_loop().time()
-        # Where pings and pongs are recorded, they are answered by the recording alone.
+        # In a recording with pings and pongs, only the recording answers them.
         self.autoping = not any(entry.get("type") == "ping" for entry in scenario["entries"])
 
     async def until(self, entry: dict[str, Any]) -> None:
@@ -31,7 +31,7 @@ class LiveReplay(Replay):
             due = self.start + entry["t_ms"] / 1000 / self.speed
             late = asyncio.get_running_loop().time() - due
             await asyncio.sleep(-late)
-            # What follows keeps its distance, or a busy machine would not leave the server its second.
+            # Later entries keep their distance, or a busy machine would not leave the server its second.
             self.start += max(0.0, late)
 
     async def connect(self, url: str, query: Any, headers: Any) -> aiohttp.ClientWebSocketResponse:

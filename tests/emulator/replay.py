@@ -1,8 +1,8 @@
-"""Replays a recorded scenario against a server and holds every answer against the recorded one.
+"""Replays a recorded scenario against a server and compares every answer with the recorded one.
 
 A recording is JSON: entries in time order, HTTP exchanges and websocket frames. Its placeholders are bound
-where they first appear in something received, and substituted in what is sent later. Within one connection the
-order is exact, but for presence events and notifications: a real server itself lets them overtake an ack.
+where they first appear in received data, and substituted in later requests. Within one connection the
+order is exact, except for presence events and notifications: a real server itself lets them overtake an ack.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ DATA = Path(__file__).parent / "data"
 SERVER_KEY, HTTP_KEY = "defaultkey", "defaulthttpkey"
 SESSION_KEY, REFRESH_KEY = "defaultencryptionkey", "defaultrefreshencryptionkey"
 TIMEOUT = 15.0
-# The recorder's made-up id, which stands literally in the recordings.
+# The recorder's fictitious id, which the recordings contain literally.
 UNKNOWN_ID = "11111111-1111-4111-8111-111111111111"
 
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 TOKEN = r"[\w-]+\.[\w-]+\.[\w-]+"
-# How an unbound placeholder may look, by its first word; those with a number or a user are bound.
+# The form of an unbound placeholder, by its first word; those with a number or a user are bound.
 SHAPES = {
     "uuid": UUID,
     "token": TOKEN,
@@ -69,7 +69,7 @@ def b64url(raw: bytes) -> str:
 
 
 def sign(claims: dict[str, Any], key: str) -> str:
-    """A JSON Web Token, made without the emulator's code."""
+    """A JSON Web Token, created without the emulator's code."""
     head = b64url(b'{"alg":"HS256","typ":"JWT"}')
     signed = f"{head}.{b64url(json.dumps(claims).encode())}"
     return f"{signed}.{b64url(hmac.digest(key.encode(), signed.encode(), hashlib.sha256))}"
@@ -85,7 +85,7 @@ def load(scenario: str) -> dict[str, Any]:
 
 
 def unify(expected: Any, actual: Any, bound: Bindings, key: str = "") -> Bindings | None:
-    """``bound`` with what ``expected`` binds, or None when ``actual`` is not like it."""
+    """``bound`` with what ``expected`` binds, or None if ``actual`` does not match it."""
     if expected == "<num:unix>":
         return bound if type(actual) is int else None
     if type(expected) is not type(actual):
@@ -173,15 +173,15 @@ class Replay:
                 msg = f"{self.scenario['id']}, entry {number}: {error!r}\nrecorded: {text}"
                 raise Mismatch(msg) from error
         deleted = any(e.get("request", {}).get("method") == "DELETE" for e in self.scenario["entries"])
-        if not deleted:  # with its account a user's sockets end too
+        if not deleted:  # deleting an account closes the user's sockets too
             for name in list(self.sockets):
                 await self._nothing_more(name)
 
     async def until(self, entry: dict[str, Any]) -> None:
-        """Come to the time of an entry; here all follow one another at once."""
+        """Wait until the time of an entry; here there is no wait."""
 
     async def clean_up(self) -> None:
-        """Close the sockets and delete the users, so that the next scenario can make them again."""
+        """Close the sockets and delete the users, so that the next scenario can create them again."""
         for websocket in self.sockets.values():
             await websocket.close()
         for name, token in self.bound.items():
@@ -206,7 +206,7 @@ class Replay:
         self.bound = found
 
     def fill(self, value: Any) -> Any:
-        """What the recorder sent, with this server's values in it."""
+        """What the recorder sent, with this server's values filled in."""
         if isinstance(value, dict):
             return {name: self.fill(item) for name, item in value.items()}
         if isinstance(value, list):
@@ -237,12 +237,12 @@ class Replay:
         return written if minted is None else minted
 
     def _mint(self, name: str) -> str | None:
-        """Tokens that the recorder made itself."""
+        """Tokens that the recorder created itself."""
         far, past = 4102444800, 1000000000
         stranger = "22222222-2222-4222-8222-222222222222"
         kind, _, user = name.partition(":")
         own = claims_of(self.bound[f"token:{user}"]) if f"token:{user}" in self.bound else {}
-        made = {
+        minted = {
             "expired token": lambda: sign({**own, "exp": past}, SESSION_KEY),
             "expired refresh_token": lambda: sign({**own, "exp": past}, REFRESH_KEY),
             "wrongly signed token": lambda: sign(own, "some other key"),
@@ -253,7 +253,7 @@ class Replay:
             "expired match token": lambda: sign({"mid": f"{stranger}.", "exp": past}, SESSION_KEY),
             "match_token": lambda: sign({"mid": f"{UNKNOWN_ID}.", "exp": far}, SESSION_KEY),
         }.get(kind)
-        return made() if made else None
+        return minted() if minted else None
 
     async def do_http(self, entry: dict[str, Any]) -> None:
         request, expected = entry["request"], entry["response"]
@@ -264,7 +264,7 @@ class Replay:
             data = base64.b64decode(request["raw_body_base64"])
         elif "raw_body" in request:
             data = self.fill(request["raw_body"]).encode()
-        # aiohttp would make up headers that the recorder did not send, and unpack what it is told is packed.
+        # aiohttp would add headers that the recorder did not send, and decompress bodies.
         headers = {"Accept-Encoding": "identity", **self.fill(request["headers"])}
         async with self.http.request(
             request["method"],
@@ -324,7 +324,7 @@ class Replay:
         await self.sockets[entry["conn"]].send_str(text)
 
     async def send_binary(self, entry: dict[str, Any]) -> None:
-        # The recorded bytes; where they had this run's ids in them, there is only what they meant.
+        # The recorded bytes; where they contained ids of the run, only the decoded message is recorded.
         data = bytes.fromhex(entry["hex"]) if "hex" in entry else to_binary(self.fill(entry["decoded"]))
         await self.sockets[entry["conn"]].send_bytes(data)
 
@@ -392,7 +392,7 @@ class Replay:
         raw.shutdown(socket.SHUT_RDWR)
 
     async def _nothing_more(self, name: str) -> None:
-        """Ask for a pong: before it, nothing may come that was not recorded."""
+        """Ask for a pong: nothing unrecorded may arrive before it."""
         websocket = self.sockets[name]
         if websocket.closed:
             return

@@ -1,4 +1,4 @@
-"""A core with a clock that tests turn, a session that keeps what it is told, and raw websockets."""
+"""A core with a clock that tests set, a session that records what it receives, and raw websockets."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def make_core(clock: Clock | None = None, options: Options | None = None) -> Cor
 
 
 class Recorder:
-    """A session without a socket: it keeps the envelopes."""
+    """A session without a socket that records its envelopes."""
 
     def __init__(self, core: Core, user_id: str = "", username: str = "somebody") -> None:
         self.id = core.new_id(version=1)
@@ -77,7 +77,7 @@ def login(url: str, device: str, **query: str) -> dict[str, Any]:
 
 
 class RawSocket:
-    """A websocket client of its own, for what a well-behaved one cannot send."""
+    """A minimal websocket client, for frames that a well-behaved client cannot send."""
 
     def __init__(self, url: str, token: str, query: str = "", receive_buffer: int = 0) -> None:
         host, port = url.removeprefix("http://").split(":")
@@ -143,7 +143,7 @@ class RawSocket:
         return json.loads(payload)
 
     def receive_all(self) -> bool:
-        """Read to the end, however TCP ends; True when a close frame came."""
+        """Read to the end, however TCP ends; True if a close frame came."""
         try:
             while self.receive()[0] != 8:
                 pass
@@ -152,7 +152,7 @@ class RawSocket:
         return True
 
     def receive_close(self) -> tuple[int, str]:
-        """The code and reason of the server's close, whatever comes before it."""
+        """The code and reason of the server's close; frames before it are dropped."""
         while True:
             opcode, payload = self.receive()
             if opcode == 8:

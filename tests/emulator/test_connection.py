@@ -1,4 +1,4 @@
-"""The socket's limits, its keepalive, and what breaks it."""
+"""The socket's limits, its keepalive, and messages that close it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def token(emulator: EmulatorProcess, request: pytest.FixtureRequest) -> str:
 
 
 def echo(size: int) -> bytes:
-    """An ``rpc`` message of exactly that many bytes."""
+    """An ``rpc`` message of exactly ``size`` bytes."""
     empty = json.dumps({"cid": "1", "rpc": {"id": "echo", "payload": ""}})
     return json.dumps({"cid": "1", "rpc": {"id": "echo", "payload": "x" * (size - len(empty))}}).encode()
 
 
-def test_largest_message_passes_and_one_byte_more_does_not(emulator: EmulatorProcess, token: str) -> None:
+def test_message_size_limit(emulator: EmulatorProcess, token: str) -> None:
     with RawSocket(emulator.url, token) as client:
         client.send(echo(4096))
         assert len(client.receive_json()["rpc"]["payload"]) > 4000
@@ -77,7 +77,7 @@ def test_bytes_that_are_not_utf8(emulator: EmulatorProcess, token: str) -> None:
         "null",
     ],
 )
-def test_hostile_text_closes_the_socket_only(emulator: EmulatorProcess, token: str, text: str) -> None:
+def test_hostile_text_closes_only_the_socket(emulator: EmulatorProcess, token: str, text: str) -> None:
     with RawSocket(emulator.url, token) as bystander, RawSocket(emulator.url, token) as client:
         client.send(text.encode())
         assert client.receive_close() == MALFORMED
@@ -114,20 +114,20 @@ def test_any_text_is_answered_or_closes_the_socket(emulator: EmulatorProcess, to
                 break
 
 
-def test_a_burst_within_the_queue_is_answered_in_order(emulator: EmulatorProcess, token: str) -> None:
+def test_burst_within_the_queue_is_answered_in_order(emulator: EmulatorProcess, token: str) -> None:
     with RawSocket(emulator.url, token) as client:
         pings = [RawSocket.frame(json.dumps({"cid": str(n), "ping": {}}).encode()) for n in range(60)]
         client.socket.sendall(b"".join(pings))
         assert [client.receive_json()["cid"] for _ in range(60)] == [str(n) for n in range(60)]
 
 
-def test_a_burst_over_the_queue_closes_the_socket(emulator: EmulatorProcess, token: str) -> None:
+def test_burst_over_the_queue_closes_the_socket(emulator: EmulatorProcess, token: str) -> None:
     with RawSocket(emulator.url, token) as client:
         client.socket.sendall(RawSocket.frame(b'{"cid":"1","ping":{}}') * 1000)
         assert client.receive_close() == (1000, "session outgoing queue full")
 
 
-def test_a_client_that_does_not_read_is_dropped(emulator: EmulatorProcess, token: str) -> None:
+def test_client_that_does_not_read_is_dropped(emulator: EmulatorProcess, token: str) -> None:
     with RawSocket(emulator.url, token) as reader, RawSocket(emulator.url, token, receive_buffer=4096) as deaf:
         reader.send({"cid": "1", "match_create": {}})
         match_id = reader.receive_json()["match"]["match_id"]
@@ -161,7 +161,7 @@ def impatient() -> Iterator[EmulatorProcess]:
         yield process
 
 
-def test_a_client_without_pongs_is_closed(impatient: EmulatorProcess) -> None:
+def test_client_without_pongs_is_closed(impatient: EmulatorProcess) -> None:
     token = login(impatient.url, "device-without-pongs")["token"]
     with RawSocket(impatient.url, token) as client:
         assert client.receive() == (9, b"")
@@ -174,7 +174,7 @@ def test_a_client_without_pongs_is_closed(impatient: EmulatorProcess) -> None:
 def test_pongs_keep_a_socket_open(impatient: EmulatorProcess) -> None:
     token = login(impatient.url, "device-with-pongs")["token"]
     with RawSocket(impatient.url, token) as client:
-        for _ in range(5):  # five pings are twice the time that it waits without a pong
+        for _ in range(5):  # five pings take twice the time that it waits for a pong
             assert client.receive() == (9, b"")
             client.send(b"", opcode=10)
 
@@ -197,7 +197,7 @@ def test_twenty_messages_keep_a_socket_open_without_pongs(impatient: EmulatorPro
 
 
 @pytest.mark.parametrize("code", [b"", (1000).to_bytes(2, "big"), (4001).to_bytes(2, "big")])
-def test_a_close_is_answered_with_its_code(emulator: EmulatorProcess, token: str, code: bytes) -> None:
+def test_close_is_answered_with_its_code(emulator: EmulatorProcess, token: str, code: bytes) -> None:
     with RawSocket(emulator.url, token) as client:
         client.send(code + (b"bye" if code else b""), opcode=8)
         assert client.receive() == (8, code)
@@ -205,7 +205,7 @@ def test_a_close_is_answered_with_its_code(emulator: EmulatorProcess, token: str
             client.receive()
 
 
-def test_a_function_that_takes_its_time_holds_back_its_own_socket_only() -> None:
+def test_slow_function_delays_only_its_own_socket() -> None:
     async def scenario() -> list[str]:
         core = make_core()
         gate = asyncio.Event()
@@ -237,7 +237,7 @@ def test_a_function_that_takes_its_time_holds_back_its_own_socket_only() -> None
     ]
 
 
-def test_a_stopped_emulator_closes_its_sockets() -> None:
+def test_stopped_emulator_closes_its_sockets() -> None:
     with EmulatorProcess.start() as emulator:
         token = login(emulator.url, "device-0000000001")["token"]
         with RawSocket(emulator.url, token) as client:

@@ -1,4 +1,4 @@
-"""Friends, groups, storage and the others over REST, without a socket: what the recordings do not reach."""
+"""REST families such as friends, groups and storage: cases that the recordings do not cover."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ UNKNOWN = "11111111-1111-4111-8111-111111111111"
 
 
 class World:
-    """A core with users who can ask it."""
+    """A core with users who can send requests."""
 
     def __init__(self, **options: Any) -> None:
         self.clock = Clock()
@@ -53,7 +53,7 @@ class World:
     def ask(
         self, name: str, method: str, path: str, body: Any = None, **query: str | list[str]
     ) -> tuple[int, Any]:
-        """The status and body of an answer; "" asks with the server key."""
+        """Return the status and body of an answer; name "" authenticates with the server key."""
         headers = {"authorization": "Basic ZGVmYXVsdGtleTo="}
         if name:
             claims = SessionClaims(self.core.new_id(), self.ids[name], name, self.core.seconds(), 0)
@@ -72,7 +72,7 @@ class World:
         return Recorder(self.core, self.ids[name], name)
 
 
-def test_a_deleted_account_leaves_nothing_behind() -> None:
+def test_deleted_account_leaves_no_data() -> None:
     world = World()
     core, ann, bob = world.core, world.ids["ann"], world.ids["bob"]
     core.friends.add(ann, [bob])
@@ -112,7 +112,7 @@ def _users(world: World, group_id: str) -> list[Any]:
     return list(world.ok("bob", "GET", f"/v2/group/{group_id}/user")["group_users"])
 
 
-def test_a_ban_ends_tokens_and_sockets() -> None:
+def test_ban_ends_tokens_and_sockets() -> None:
     world = World()
     socket = world.socket("ann")
     claims = SessionClaims("t", world.ids["ann"], "ann", world.core.seconds() - 1, world.core.seconds() + 9)
@@ -137,7 +137,7 @@ def test_notifications_reach_every_socket_of_a_user() -> None:
     assert "notifications" not in world.ok("ann", "GET", "/v2/notification")
 
 
-def test_the_last_member_takes_the_group_along() -> None:
+def test_group_is_deleted_with_its_last_member() -> None:
     world = World()
     group = world.ok("ann", "POST", "/v2/group", {"name": "g"})
     stream = PresenceStream(Mode.GROUP, group["id"])
@@ -148,11 +148,11 @@ def test_the_last_member_takes_the_group_along() -> None:
     world.ok("ann", "POST", f"/v2/group/{group['id']}/leave")
     assert world.ok("ann", "GET", "/v2/group", limit="10") == {}
     assert world.core.tracker.count(stream) == 0
-    # Its name is free again.
+    # The name is free again.
     world.ok("bob", "POST", "/v2/group", {"name": "g"})
 
 
-def test_who_leaves_a_group_leaves_its_chat() -> None:
+def test_leaving_a_group_leaves_its_chat() -> None:
     world = World()
     group = world.ok("ann", "POST", "/v2/group", {"name": "g", "open": True})["id"]
     world.ok("bob", "POST", f"/v2/group/{group}/join")
@@ -171,7 +171,7 @@ def test_who_leaves_a_group_leaves_its_chat() -> None:
     assert (status, body["message"]) == (400, "Group not found.")
 
 
-def test_nobody_takes_the_last_superadmin_down() -> None:
+def test_last_superadmin_stays() -> None:
     world = World()
     groups, ann = world.core.groups, world.ids["ann"]
     group = groups.create(ann, "g")
@@ -183,7 +183,7 @@ def test_nobody_takes_the_last_superadmin_down() -> None:
     assert groups.demote(group.id, "", [ann]) == [ann]
 
 
-def test_adding_is_all_or_nobody() -> None:
+def test_adding_users_is_all_or_nothing() -> None:
     world = World()
     core, ann, bob = world.core, world.ids["ann"], world.ids["bob"]
     group = core.groups.create(ann, "g")
@@ -209,7 +209,7 @@ ORDERS = [
 
 @pytest.fixture(scope="module")
 def four_groups() -> Groups:
-    """Made one second after the other; the last change, a second member, is of the third."""
+    """Created one second apart; the last change, a second member, is in the third."""
     clock, ids = Clock(), iter(("3", "2", "4", "1"))
     groups = Groups(Accounts(clock()), clock, lambda: next(ids))
     for name, options in (
@@ -238,16 +238,16 @@ def test_lists_of_groups_are_ordered_by_their_filter(
     assert paged == expected
 
 
-def test_a_list_of_open_groups_of_a_language_loses_its_way_as_the_server_does(four_groups: Groups) -> None:
+def test_second_page_of_open_groups_of_a_language_as_on_the_server(four_groups: Groups) -> None:
     wanted = GroupFilter(open=True, lang_tag="en")
     page, cursor = four_groups.page(wanted, 1)
     assert [group.name for group in page] == ["big"]
-    # What comes "after" is what is greater, though the order is descending.
+    # The server looks for greater values after a cursor, though the order is descending.
     assert four_groups.page(wanted, 1, cursor) == ([], "")
 
 
 @pytest.mark.parametrize("text", ["x", "!!!", "e30=", "WyJfUGxhY2UiXQ==", "WyJfUGxhY2UiLCJ4IiwxXQ=="])
-def test_cursors_of_others_are_refused(text: str) -> None:
+def test_invalid_cursors(text: str) -> None:
     world = World()
     for path in ("/v2/friend", f"/v2/group/{UNKNOWN}/user", f"/v2/user/{UNKNOWN}/group"):
         assert world.ask("ann", "GET", path, cursor=text)[1]["message"] == "Cursor is invalid."
@@ -255,7 +255,7 @@ def test_cursors_of_others_are_refused(text: str) -> None:
         world.core.notifications.page("u", 1, text)
 
 
-def test_a_cursor_is_bound_to_its_state() -> None:
+def test_cursor_is_bound_to_its_state() -> None:
     world = World()
     world.core.friends.add(world.ids["ann"], [world.ids["bob"], world.ids["cid"]])
     cursor = world.ok("ann", "GET", "/v2/friend", limit="1")["cursor"]
@@ -293,12 +293,12 @@ def test_blocking_ends_the_direct_channel() -> None:
 
 
 @pytest.mark.parametrize(("path", "status"), [("/v2/friend", 400), ("/v2/friend/block", 400)])
-def test_names_of_nobody(path: str, status: int) -> None:
+def test_unknown_names(path: str, status: int) -> None:
     assert World().ask("ann", "POST", path, usernames="nobody")[0] == status
 
 
 @pytest.mark.parametrize(("key", "value"), [("k" * 129, "{}"), ("k", r'{"a":"\u0000"}')])
-def test_what_the_database_does_not_keep(key: str, value: str) -> None:
+def test_values_that_the_database_does_not_store(key: str, value: str) -> None:
     world = World()
     objects = [
         {"collection": "c", "key": "first", "value": "{}"},
@@ -309,7 +309,7 @@ def test_what_the_database_does_not_keep(key: str, value: str) -> None:
     assert world.ok("ann", "GET", "/v2/storage/c", user_id=world.ids["ann"]) == {}
 
 
-def test_friends_of_friends_have_pages() -> None:
+def test_pages_of_friends_of_friends() -> None:
     world = World()
     core = world.core
     others = [StoredAccount(f"0000000{n}-0000-4000-8000-000000000000", f"o{n}", 1, 1) for n in range(3)]
@@ -360,12 +360,12 @@ def test_subscriptions_backwards() -> None:
         (signed_player("p", "other"), "signedRequest verification failed"),
     ],
 )
-def test_what_facebook_did_not_sign(document: str, message: str) -> None:
+def test_bad_facebook_signature(document: str, message: str) -> None:
     with pytest.raises(InvalidSignature, match=message):
         signed_payload(document, "secret")
 
 
-def test_what_facebook_signed() -> None:
+def test_facebook_signature() -> None:
     assert signed_payload(signed_player("p", "secret"), "secret")["player_id"] == "p"
 
 
@@ -388,7 +388,7 @@ def test_documents(text: str, an_object: bool, kept: bool) -> None:
     assert (is_object(text), storable(text)) == (an_object, kept)
 
 
-def test_json_as_go_writes_it() -> None:
+def test_json_is_written_as_by_go() -> None:
     assert go_json({"b": "<&>", "a": "é"}) == '{"a":"é","b":"\\u003c\\u0026\\u003e"}'
 
 
@@ -405,7 +405,7 @@ def test_event_stamps(stamp: str, status: int) -> None:
     assert World().ask("ann", "POST", "/v2/event", {"timestamp": stamp})[0] == status
 
 
-def test_leaderboard_operators_by_name() -> None:
+def test_leaderboard_operator_names() -> None:
     world = World()
     world.core.leaderboards.create("b")
     path = "/v2/leaderboard/b"
@@ -471,7 +471,7 @@ def test_groups_too_long_for_the_database(body: dict[str, str]) -> None:
     assert world.ask("ann", "PUT", f"/v2/group/{group['id']}", body)[0] == 500
 
 
-def test_a_group_may_be_closed_and_opened() -> None:
+def test_close_and_open_a_group() -> None:
     world = World()
     group = world.ok("ann", "POST", "/v2/group", {"name": "g"})["id"]
     world.ok("ann", "PUT", f"/v2/group/{group}", {"open": True})
@@ -488,7 +488,7 @@ def test_unlinking_one_of_many_devices() -> None:
     assert status == 404
 
 
-def test_instant_games_ask_for_a_player() -> None:
+def test_instant_game_without_a_player() -> None:
     world = World()
     path = "/v2/account/authenticate/facebookinstantgame"
     created = world.ok("", "POST", path, {"signed_player_info": signed_player("p")}, username="gamer")
@@ -497,7 +497,7 @@ def test_instant_games_ask_for_a_player() -> None:
     assert status == 500
 
 
-def test_a_cursor_of_another_list_is_none() -> None:
+def test_cursor_of_another_list() -> None:
     world = World()
     core = world.core
     core.friends.add(world.ids["ann"], [world.ids["bob"], world.ids["cid"]])

@@ -1,4 +1,4 @@
-"""The REST families, and what they push, answer as a real Nakama 3.40.0 was recorded to."""
+"""The REST families, with their pushes, answer as recorded from a real Nakama 3.40.0."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .replay import Mismatch
 
 DATA = Path(__file__).parent / "data" / "families"
 SCENARIOS = sorted(path.stem for path in DATA.glob("*.json"))
-# A direct channel's id has the lower user id first: with these seeds it is the one it was in the recording.
+# A direct channel's id has the lower user id first: with these seeds it is the same user as in the recording.
 SEEDS = {"channel.dm_blocked": 1, "notification.push": 2}
 OPTIONS: dict[str, dict[str, Any]] = {"iap.facebook_instant": {"iap_facebook_instant_secret": "wire-secret"}}
 YEAR_2000, YEAR_2100 = 946_684_800, 4_102_444_800
@@ -69,7 +69,7 @@ def _without_bundled_cup(core: Core, _: dict[str, str]) -> None:
     del core.leaderboards._boards["nakama_bots_cup"]
 
 
-# What the recorder had in the database, or not, before which entry.
+# Changes that the recorder made in the database, and the entries before which it made them.
 TOUCHES: dict[str, dict[str, Touch]] = {
     "rest.account": {"users.by_facebook_ids": _link_facebook},
     "rest.link.thirdparty": {"account_with_all": _link_all},
@@ -91,12 +91,12 @@ def test_scenario(name: str) -> None:
     run(load(name), name)
 
 
-def test_every_recording_is_there() -> None:
+def test_every_recording_exists() -> None:
     assert len(SCENARIOS) == 25
     assert all(load(name)["entries"] for name in SCENARIOS)
 
 
-def test_a_changed_recording_fails() -> None:
+def test_changed_recording_fails() -> None:
     changed = load("rest.storage")
     entry = next(entry for entry in changed["entries"] if entry["name"] == "read.own")
     entry["response"]["body"]["objects"][0]["permission_read"] = 2

@@ -65,21 +65,21 @@ def client(faulty: EmulatorProcess) -> Iterator[RawSocket]:
         ("", 403),
     ],
 )
-def test_the_control_port_obeys_only_this_machine(faulty: EmulatorProcess, host: str, status: int) -> None:
-    got, answer = asked(faulty, "GET", host)
+def test_control_port_accepts_only_local_hosts(faulty: EmulatorProcess, host: str, status: int) -> None:
+    got, answer = request(faulty, "GET", host)
     assert got == status
     assert status == 200 or repr(host) in answer["error"]
 
 
 @pytest.mark.parametrize("number", ["9" * 100_000, "1e999999", "-" + "9" * 100_000])
-def test_a_number_without_end_is_refused_in_words(faulty: EmulatorProcess, number: str) -> None:
+def test_number_with_too_many_digits(faulty: EmulatorProcess, number: str) -> None:
     body = b'{"faults": [{"kind": "latency", "on": "*", "ms": %s}]}' % number.encode()
-    status, answer = asked(faulty, "PUT", "localhost", body)
+    status, answer = request(faulty, "PUT", "localhost", body)
     assert status == 400
     assert "accepted" in answer["error"]
 
 
-def asked(emulator: EmulatorProcess, method: str, host: str, body: bytes | None = None) -> tuple[int, Any]:
+def request(emulator: EmulatorProcess, method: str, host: str, body: bytes | None = None) -> tuple[int, Any]:
     connection = http.client.HTTPConnection(emulator.control_url.removeprefix("http://"), timeout=TIMEOUT)
     try:
         connection.request(method, "/faults", body, {"Host": host})
@@ -99,7 +99,7 @@ def get(emulator: EmulatorProcess, path: str = "/healthcheck") -> tuple[int, byt
         connection.close()
 
 
-def test_the_command_line_is_in_force_until_it_is_replaced(faulty: EmulatorProcess, put: Any) -> None:
+def test_faults_of_the_command_line_apply_until_replaced(faulty: EmulatorProcess, put: Any) -> None:
     (fault,) = put({"kind": "drop", "on": "rpc", "rate": 0.5, "times": 3})
     assert fault == {"kind": "drop", "on": "rpc", "rate": 0.5, "after": 0, "times": 3, "seen": 0, "hits": 0}
     assert control(faulty, "GET") == [fault]
@@ -141,13 +141,13 @@ def test_malformed_frames(client: RawSocket, put: Any, kind: str) -> None:
         json.loads(payload)
 
 
-def test_an_oversized_frame(client: RawSocket, put: Any) -> None:
+def test_oversized_frame(client: RawSocket, put: Any) -> None:
     put({"kind": "oversize", "on": "ping", "size": 100_000})
     client.send(PING)
     assert len(client.receive()[1]) > 100_000
 
 
-def test_the_same_on_a_binary_socket(faulty: EmulatorProcess, put: Any) -> None:
+def test_binary_socket(faulty: EmulatorProcess, put: Any) -> None:
     with RawSocket(
         faulty.url, str(login(faulty.url, "device-of-the-binary-one")["token"]), "&format=protobuf"
     ) as client:
@@ -168,7 +168,7 @@ def test_closes(client: RawSocket, put: Any) -> None:
     assert client.receive_close() == (1011, "out of order")
 
 
-def test_an_abrupt_end(client: RawSocket, put: Any) -> None:
+def test_abrupt_end(client: RawSocket, put: Any) -> None:
     put({"kind": "abort", "on": "ping"})
     client.send(PING)
     assert not client.receive_all()
@@ -235,7 +235,7 @@ def test_tokens_expire_on_demand(faulty: EmulatorProcess, put: Any) -> None:
     assert account(faulty, str(login(faulty.url, "device-of-the-faulty-one")["token"])) == 200
 
 
-def test_a_restart_loses_everything(faulty: EmulatorProcess, client: RawSocket, put: Any) -> None:
+def test_restart_loses_everything(faulty: EmulatorProcess, client: RawSocket, put: Any) -> None:
     token = str(login(faulty.url, "device-before-the-restart")["token"])
     put({"kind": "restart"})
     assert client.receive_close() == (1001, "server restart")
@@ -297,7 +297,7 @@ def test_the_same_seed_hits_the_same_messages() -> None:
     assert 60 < sum(hits(1)) < 140
 
 
-def test_what_a_fault_is_for() -> None:
+def test_targets_of_a_fault() -> None:
     faults = Faults(random.Random(1), [parse("drop:on=*"), parse("abort:on=connect")])
     assert set(faults.plan("GET /v2/account").faults) == {"drop"}
     assert set(faults.plan("connect").faults) == {"abort"}
@@ -312,6 +312,6 @@ def test_what_a_fault_is_for() -> None:
         ("restart", "over --control-port only"),
     ],
 )
-def test_a_bad_option_is_told(option: str, message: str) -> None:
+def test_bad_option(option: str, message: str) -> None:
     with pytest.raises(EmulatorStartError, match=message):
         EmulatorProcess.start(extra=("--fault", option))

@@ -1,4 +1,4 @@
-"""Friends against a model: what two users are to each other, as one word."""
+"""Friends against a model: the relation of two users as one word."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from nakama_bots.types.friends import FriendState
 
 NAMES = ("a", "b", "c", "d")
 USERS = st.sampled_from(NAMES)
-# What the first of a pair sees of the second.
+# The state of the second of a pair as the first sees it.
 SEEN = {
     "sent": FriendState.INVITE_SENT,
     "received": FriendState.INVITE_RECEIVED,
@@ -24,7 +24,7 @@ TURNED = {"sent": "received", "received": "sent", "friends": "friends", "both bl
 
 
 class FriendsMachine(RuleBasedStateMachine):
-    """``self.pairs``: (first, second) -> the word, for each ordered pair that has one.
+    """``self.pairs``: (first, second) -> the word, for each ordered pair with a relation.
 
     "blocks": the first blocks the second; "blocked": the other way round, and the first sees nothing.
     """
@@ -38,7 +38,7 @@ class FriendsMachine(RuleBasedStateMachine):
         self.friends = Friends(self.accounts, lambda: self.time)
         self.pairs: dict[tuple[str, str], str] = {}
 
-    def say(self, first: str, second: str, word: str) -> None:
+    def set_pair(self, first: str, second: str, word: str) -> None:
         """Set both sides of a pair; "" for nothing."""
         other = {"blocks": "blocked", "blocked": "blocks", "": ""}.get(word) or TURNED.get(word, "")
         for pair, value in (((first, second), word), ((second, first), other)):
@@ -51,32 +51,32 @@ class FriendsMachine(RuleBasedStateMachine):
     def add(self, me: str, other: str) -> None:
         if me == other:
             return
-        told = self.friends.add(me, [other])
+        result = self.friends.add(me, [other])
         before = self.pairs.get((me, other), "")
         if before == "":
-            self.say(me, other, "sent")
-            assert told == {other: False}
+            self.set_pair(me, other, "sent")
+            assert result == {other: False}
         elif before == "received":
-            self.say(me, other, "friends")
-            assert told == {other: True}
+            self.set_pair(me, other, "friends")
+            assert result == {other: True}
         else:
-            assert told == {}
+            assert result == {}
 
     @rule(me=USERS, other=USERS)
     def delete(self, me: str, other: str) -> None:
         if me == other:
             return
-        told = self.friends.delete(me, [other])
+        result = self.friends.delete(me, [other])
         before = self.pairs.get((me, other), "")
         if before in ("sent", "received", "friends"):
-            self.say(me, other, "")
-            assert told == [other]
+            self.set_pair(me, other, "")
+            assert result == [other]
             return
-        assert told == []
+        assert result == []
         if before == "blocks":
-            self.say(me, other, "")
+            self.set_pair(me, other, "")
         elif before == "both block":
-            self.say(me, other, "blocked")
+            self.set_pair(me, other, "blocked")
 
     @rule(me=USERS, other=USERS)
     def block(self, me: str, other: str) -> None:
@@ -84,20 +84,20 @@ class FriendsMachine(RuleBasedStateMachine):
             return
         assert self.friends.block(me, [other]) == [other]
         before = self.pairs.get((me, other), "")
-        self.say(me, other, "both block" if before in ("blocked", "both block") else "blocks")
+        self.set_pair(me, other, "both block" if before in ("blocked", "both block") else "blocks")
 
     @rule()
     def wait(self) -> None:
         self.time += 1
 
     @rule(me=USERS)
-    def nobody(self, me: str) -> None:
+    def unknown_user(self, me: str) -> None:
         assert self.friends.add(me, ["nobody"]) == {}
         assert self.friends.block(me, ["nobody"]) == []
         assert self.friends.delete(me, ["nobody"]) == []
 
     @invariant()
-    def everybody_sees_what_they_should(self) -> None:
+    def users_see_the_states_of_the_model(self) -> None:
         for me in NAMES:
             seen = {edge.user_id: edge.state for edge in self.friends.page(me, 100)[0]}
             assert seen == {
@@ -110,7 +110,7 @@ class FriendsMachine(RuleBasedStateMachine):
             assert account.edge_count == len(seen)
 
     @invariant()
-    def pages_make_the_whole(self) -> None:
+    def pages_add_up_to_the_list(self) -> None:
         for me in NAMES:
             whole = [edge.user_id for edge in self.friends.page(me, 100)[0]]
             paged: list[str] = []

@@ -1,4 +1,4 @@
-"""Hostile input over the socket and over the routes: answered or closed, and nobody else is harmed."""
+"""Hostile input over the socket and over the routes: answered or closed, with no effect on other clients."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def answered_or_closed(client: RawSocket) -> None:
 @given(st.lists(MESSAGES, max_size=12))
 def test_any_messages(fuzzed: EmulatorProcess, token: str, bystander: RawSocket, messages: list[Any]) -> None:
     with RawSocket(fuzzed.url, token) as client:
-        # In one write: after a bad message the server may be gone before the next.
+        # In one write: after a bad message the server may close before the next.
         everything = [*messages, {"cid": "the end", "ping": {}}]
         client.socket.sendall(b"".join(RawSocket.frame(json.dumps(message).encode()) for message in everything))
         answered_or_closed(client)
@@ -161,7 +161,7 @@ def test_half_a_handshake(fuzzed: EmulatorProcess, bystander: RawSocket) -> None
     ],
     ids=["nothing", "half a head", "half a body"],
 )
-def test_who_never_comes_to_the_point_is_closed(sent: bytes) -> None:
+def test_incomplete_request_is_closed(sent: bytes) -> None:
     with EmulatorProcess.start(extra=("--read-timeout", "0.2", "--idle-timeout", "30")) as process:
         host, port = process.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), TIMEOUT) as raw:
@@ -169,7 +169,7 @@ def test_who_never_comes_to_the_point_is_closed(sent: bytes) -> None:
             assert raw.recv(1000) == b""
 
 
-def test_who_has_nothing_to_ask_is_closed() -> None:
+def test_idle_connection_is_closed() -> None:
     with EmulatorProcess.start(extra=("--idle-timeout", "0.2")) as process:
         host, port = process.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), TIMEOUT) as raw:

@@ -1,4 +1,4 @@
-"""Groups against a model: a table of who is what, and the rules of the documentation said again."""
+"""Groups against a model: a table of member states, and the rules of the documentation."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ class GroupsMachine(RuleBasedStateMachine):
             return
         assert self.state is not None
         state = self.state.get(user)
-        # Who may kick is above whom it kicks, or as high a superadmin.
+        # The caller must rank above the kicked user, or both are superadmins.
         removable = state is not None and user != caller
         if self.state[caller] == ADMIN and state in (SUPERADMIN, ADMIN):
             removable = False
@@ -184,7 +184,7 @@ class GroupsMachine(RuleBasedStateMachine):
         self.state = None
 
     @invariant()
-    def the_table_is_the_group(self) -> None:
+    def members_are_those_of_the_model(self) -> None:
         group = self.groups.get(self.id)
         assert (group is None) == (self.state is None)
         listed = {m.user_id: int(m.state) for m in self.groups.users(self.id, 100)[0]}
@@ -204,7 +204,7 @@ class GroupsMachine(RuleBasedStateMachine):
             assert [int(s) for _, s in groups] == ([state] if state != BANNED else [])
 
     @invariant()
-    def the_list_shows_it(self) -> None:
+    def the_list_contains_the_group(self) -> None:
         for wanted, fits in (
             (GroupFilter(), True),
             (GroupFilter(name="g_il%"), True),

@@ -1,4 +1,4 @@
-"""Boards against models and the clock: what recordings are too short for."""
+"""Boards against models and the clock: cases for which recordings are too short."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OWNERS = st.sampled_from([f"owner{number}" for number in range(8)])
 
 
 class Boards(Leaderboards):
-    """A registry whose clock a test turns."""
+    """A registry whose clock the test sets."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -39,7 +39,7 @@ class Boards(Leaderboards):
         super().__init__(self.clock)
 
     def put(self, board: Leaderboard, owner: str, score: int, operator: int = 0) -> tuple[int, int]:
-        """The score that is there then, and its rank."""
+        """Write a score; return the resulting score and its rank."""
         record, rank = self.write(board, Score(owner, owner, score, operator=operator))
         return record.score, rank
 
@@ -53,7 +53,7 @@ def names(page: Page) -> list[str]:
     st.lists(st.tuples(OWNERS, st.integers(0, 5), st.integers(0, 2)), max_size=30),
     st.integers(1, 9),
 )
-def test_pages_and_ranks_are_those_of_a_sorted_list(
+def test_pages_and_ranks_match_a_sorted_list(
     order: str, scores: list[tuple[str, int, int]], limit: int
 ) -> None:
     boards = Boards()
@@ -77,23 +77,23 @@ def test_pages_and_ranks_are_those_of_a_sorted_list(
         cursor = page.next_cursor
     assert whole == expected
 
-    # And all the way back.
+    # And all the way back to the first page.
     for earlier, later in zip(pages[-2::-1], pages[:0:-1], strict=True):
         back = boards.page(board, limit, later.prev_cursor, ())
         assert names(back) == names(earlier)
         assert [rank for _, rank in back.records] == [rank for _, rank in earlier.records]
         assert bool(back.prev_cursor) == (earlier is not pages[0])
 
-    asked = boards.page(board, None, "", ["owner3", "owner1", "nobody", "owner1"])
-    assert asked.records == []
-    assert [(r.owner_id, rank) for r, rank in asked.owner_records] == [
+    result = boards.page(board, None, "", ["owner3", "owner1", "nobody", "owner1"])
+    assert result.records == []
+    assert [(r.owner_id, rank) for r, rank in result.owner_records] == [
         (owner, number) for number, owner in enumerate(expected, 1) if owner in ("owner1", "owner3")
     ]
-    assert asked.rank_count == len(expected)
+    assert result.rank_count == len(expected)
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 11))
-def test_around_an_owner(total: int, limit: int, place: int) -> None:
+def test_records_around_an_owner(total: int, limit: int, place: int) -> None:
     boards = Boards()
     board = boards.create("b")
     for number in range(total):
@@ -106,7 +106,7 @@ def test_around_an_owner(total: int, limit: int, place: int) -> None:
     assert len(ranks) == min(limit, total)
     assert ranks == list(range(ranks[0], ranks[0] + len(ranks)))
     assert place + 1 in ranks
-    # What the cursors lead to is what is above and below.
+    # The cursors lead to the records above and below.
     if ranks[0] > 1:
         assert page.prev_cursor
         above = boards.around(board, "nobody", 100, page.prev_cursor)
@@ -134,7 +134,7 @@ def test_operators() -> None:
 
 
 @pytest.mark.parametrize("operator", [Operator.BEST, Operator.SET, Operator.INCREMENT])
-def test_a_negative_score_is_refused(operator: Operator) -> None:
+def test_negative_score(operator: Operator) -> None:
     boards = Boards()
     board = boards.create("b")
     boards.put(board, "a", 10)
@@ -144,7 +144,7 @@ def test_a_negative_score_is_refused(operator: Operator) -> None:
     assert boards.put(board, "a", -1, Operator.DECREMENT) == (11, 1)
 
 
-def test_a_daily_board_begins_anew_at_midnight() -> None:
+def test_daily_board_resets_at_midnight() -> None:
     boards = Boards()
     board = boards.create("b", reset_schedule="0 0 * * *")
     boards.put(board, "a", 10)
@@ -159,7 +159,7 @@ def test_a_daily_board_begins_anew_at_midnight() -> None:
     with pytest.raises(InvalidCursor):
         boards.page(board, 1, first.next_cursor, ())
     assert boards.put(board, "a", 1) == (1, 1)
-    # The day before is still there for who asks, though its ranks are not kept.
+    # Records of the day before can still be listed, but without ranks.
     before = boards.page(board, 10, "", ["a"], MIDNIGHT + DAY)
     assert (names(before), before.rank_count, before.owner_records[0][1]) == (["c", "a"], 0, 0)
 
@@ -176,7 +176,7 @@ def test_only_the_runtime_writes_to_an_authoritative_board() -> None:
     assert boards.page(board, 10, "", ()).wire() == {}
 
 
-def test_a_tournament_cannot_end_before_its_first_reset() -> None:
+def test_tournament_that_ends_before_its_first_reset() -> None:
     def create(end: int) -> None:
         Boards().create_tournament(
             "t",
@@ -192,7 +192,7 @@ def test_a_tournament_cannot_end_before_its_first_reset() -> None:
             create(end)
 
 
-def test_a_board_is_made_once() -> None:
+def test_board_is_created_once() -> None:
     boards = Boards()
     board = boards.create("b", sort_order="asc")
     assert boards.create("b", sort_order="desc") is board
@@ -220,7 +220,7 @@ def test_a_board_is_made_once() -> None:
         ({"duration": 1, "start_time": 20, "end_time": 10}, "end_time 10 is before start_time 20"),
     ],
 )
-def test_what_is_no_tournament(options: dict[str, int], message: str) -> None:
+def test_bad_tournament_options(options: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Boards().create_tournament("t", **options)  # type: ignore[typeddict-item]
 
@@ -241,7 +241,7 @@ PERIODS = [
     ),
     # It started in the middle of a period.
     ({"duration": 7200, "reset_schedule": "0 0 * * *", "start_time": 3600}, 5000, (3600, 7200, DAY)),
-    # It started after the period of the day, which so never was.
+    # It started after that day's period.
     (
         {"duration": 3600, "reset_schedule": "0 0 * * *", "start_time": 7200},
         7300,
@@ -296,7 +296,7 @@ def test_tournament_places_and_attempts() -> None:
             call()
 
 
-def test_tournament_that_has_to_be_joined() -> None:
+def test_tournament_that_requires_joining() -> None:
     boards = Boards()
     board = boards.create_tournament("t", duration=100, authoritative=False, join_required=True, max_size=1)
     with pytest.raises(JoinRequired):
@@ -305,7 +305,7 @@ def test_tournament_that_has_to_be_joined() -> None:
     boards.join("t", "a", "a")
     with pytest.raises(TournamentFull):
         boards.join("t", "b", "b")
-    # Only an update is done here, so the row that would be refused is never made.
+    # Only an update runs here, so the row that would be refused is never created.
     assert boards.write_tournament(board, Score("a", "a", -5))[0].score == 0
     assert board.tournament is not None
     assert board.tournament.size == 1
@@ -314,7 +314,7 @@ def test_tournament_that_has_to_be_joined() -> None:
         boards.join("t", "b", "b")
 
 
-def test_an_ended_tournament_has_no_records() -> None:
+def test_ended_tournament_has_no_records() -> None:
     boards = Boards()
     board = boards.create_tournament("t", duration=100, authoritative=False, end_time=MIDNIGHT + 50)
     boards.write_tournament(board, Score("a", "a", 5))
@@ -325,7 +325,7 @@ def test_an_ended_tournament_has_no_records() -> None:
     assert names(boards.page(board, 10, "", (), MIDNIGHT + 50)) == ["a"]
 
 
-def test_a_deleted_user_has_no_records() -> None:
+def test_deleted_user_has_no_records() -> None:
     boards = Boards()
     board = boards.create("b")
     boards.put(board, "a", 5)

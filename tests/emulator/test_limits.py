@@ -1,4 +1,4 @@
-"""Nothing grows without a bound: what happens where an emulator holds as much as it may."""
+"""Nothing grows without limit: behaviour of an emulator whose stores are full."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def bounded(clock: Clock | None = None, **limits: int) -> Core:
     return make_core(clock, Options(limits=StoreLimits(**limits)))
 
 
-def test_the_oldest_messages_go_first() -> None:
+def test_oldest_messages_are_dropped_first() -> None:
     core = bounded(messages=3)
     rooms = [PresenceStream(Mode.CHANNEL, label=name) for name in ("a", "b")]
     for number in range(5):
@@ -43,7 +43,7 @@ def test_the_oldest_messages_go_first() -> None:
     assert [[json.loads(one["content"])["n"] for one in page] for page in left] == [[2, 4], [3]]
 
 
-def test_the_oldest_notifications_go_first() -> None:
+def test_oldest_notifications_are_dropped_first() -> None:
     core = bounded(notifications=2)
     now = core.now()
     for name in ("ann", "ben"):
@@ -61,7 +61,7 @@ def test_the_oldest_notifications_go_first() -> None:
     assert (subjects("ann"), subjects("ben")) == ([], ["5"])
 
 
-def test_an_object_too_many_is_refused_and_a_change_is_not() -> None:
+def test_full_storage_refuses_new_objects_but_not_changes() -> None:
     core = bounded(objects=2)
     keys = [ObjectKey("c", name, "u") for name in ("a", "b", "c")]
     core.storage.write([StorageWrite(key, "{}") for key in keys[:2]])
@@ -74,7 +74,7 @@ def test_an_object_too_many_is_refused_and_a_change_is_not() -> None:
     core.storage.write([StorageWrite(key, "{}") for key in keys[:2]])
 
 
-def test_a_record_too_many_ends_the_oldest_period_or_is_refused() -> None:
+def test_record_over_the_limit_ends_the_oldest_period_or_is_refused() -> None:
     clock = Clock()
     core = bounded(clock, records=2)
     board = core.leaderboards.create("daily", reset_schedule="0 0 * * *")
@@ -88,7 +88,7 @@ def test_a_record_too_many_ends_the_oldest_period_or_is_refused() -> None:
     core.leaderboards.write(board, Score("ben", "ben", 2))
 
 
-def test_groups_parties_and_tickets_too_many_are_refused() -> None:
+def test_limits_of_groups_parties_and_tickets() -> None:
     core = bounded(groups=1, parties=1, tickets=1)
     now = core.now()
     core.accounts.add(StoredAccount("ann", "ann", now, now))
@@ -108,7 +108,7 @@ def test_groups_parties_and_tickets_too_many_are_refused() -> None:
         core.matchmaker.add(ticket())
 
 
-def test_a_presence_too_many_is_refused_before_anything_is_answered() -> None:
+def test_presence_over_the_limit_is_refused_before_any_answer() -> None:
     core = bounded(presences=1)
     session = Recorder(core)
     dispatch = MessageDispatcher(core, handlers.MESSAGES).dispatch
@@ -121,7 +121,7 @@ def test_a_presence_too_many_is_refused_before_anything_is_answered() -> None:
     assert core.tracker.total == 0
 
 
-def test_a_revoked_token_is_forgotten_once_it_has_expired() -> None:
+def test_revoked_token_is_forgotten_after_expiry() -> None:
     now = [1000]
     cache = SessionCache(lambda: now[0], 60)
     for number in range(100):
@@ -137,7 +137,7 @@ def test_a_revoked_token_is_forgotten_once_it_has_expired() -> None:
 
 
 class Empty:
-    """A match that does what it is told by its state."""
+    """A match whose behaviour is set by its state."""
 
     def match_init(self, _: Any, params: Any) -> tuple[Any, int, str]:
         return dict(params), 2, ""
@@ -151,7 +151,7 @@ class Empty:
     match_leave = match_join
 
     def match_loop(self, _: Any, dispatcher: Any, __: int, state: Any, messages: Any) -> Any:
-        state["heard"] = len(messages)
+        state["received"] = len(messages)
         for number in range(state.get("defer", 0)):
             dispatcher.broadcast_message_deferred(number + 1, "x")
             state["deferred"] = number + 1
@@ -177,7 +177,7 @@ def joined(core: Core, match: RunningMatch, number: int) -> list[Recorder]:
     return members
 
 
-def test_an_empty_match_stops_after_its_time_and_not_before() -> None:
+def test_empty_match_stops_after_its_timeout() -> None:
     core = make_core(options=Options(match_max_empty=2))
     match = match_of(core)
     member = joined(core, match, 1)[0]
@@ -197,10 +197,10 @@ def test_input_beyond_the_queue_is_dropped() -> None:
     for _ in range(5):
         match.queue(member, 1, b"", reliable=True)
     match.tick()
-    assert match.state["heard"] == 3
+    assert match.state["received"] == 3
 
 
-def test_deferred_broadcasts_come_after_the_function_and_have_a_bound() -> None:
+def test_deferred_broadcasts_follow_the_function_and_are_limited() -> None:
     core = make_core(options=Options(match_deferred_queue_size=2))
     match = match_of(core, defer=2)
     member = joined(core, match, 1)[0]
@@ -222,7 +222,7 @@ def test_calls_beyond_the_queue_end_the_match() -> None:
     assert match.stopped
 
 
-def test_a_match_too_many_is_refused() -> None:
+def test_limit_of_matches() -> None:
     core = bounded(matches=1)
     match_of(core)
     with pytest.raises(RuntimeFunctionError, match="1 matches, the most that --max-matches allows"):
@@ -246,7 +246,7 @@ def test_over_the_wire() -> None:
         assert (full.value.resp_body or b"").decode() == text
 
 
-def test_another_key_signs_and_reads_tokens() -> None:
+def test_tokens_with_another_key() -> None:
     keys = ("--encryption-key", "mine", "--refresh-encryption-key", "mine-too")
     with EmulatorProcess.start(extra=keys) as emulator:
         tokens = login(emulator.url, "device-of-the-first")

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 LIVE = HERE / "data" / "live"
 SCENARIOS = sorted(path.stem for path in LIVE.glob("*.json"))
 MODULES = ("--module", str(HERE / "wire_module.py"))
-# Keepalive is 30 s long; logins and tokens count whole seconds of the server.
+# Keepalive takes 30 s; logins and tokens count whole seconds of the server.
 SPEED = 8.0
 SPEEDS = {"limits.match_input_queue": 0.5, "match.authoritative": 2.0}
 """On a busy machine 300 messages may need longer than a tick of a second; a tick may be late by 50 ms, the time
@@ -40,7 +40,7 @@ def test_scenario(scenario: str) -> None:
     try:
         play(scenario, speed)
     except Mismatch:
-        # A tick that is late on a busy machine is no difference; what differs at the recorded pace too is one.
+        # A late tick on a busy machine is not a failure; a difference at the recorded pace too is.
         play(scenario, min(speed, 1.0))
 
 
@@ -54,6 +54,6 @@ def play(scenario: str, speed: float) -> None:
     assert emulator.exit_code == 0
 
 
-def test_every_recording_is_there() -> None:
+def test_every_recording_exists() -> None:
     assert len(SCENARIOS) == 39
     assert all(load(name)["entries"] for name in SCENARIOS)

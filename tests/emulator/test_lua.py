@@ -1,4 +1,4 @@
-"""Lua modules in the emulator: runaway code, modules that do not load, and who hears of resets."""
+"""Lua modules in the emulator: runaway code, modules that do not load, and reset functions."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Game:
         ("words", "did not end within 1000000 instructions"),
     ],
 )
-def test_code_that_runs_away_fails_alone(tmp_path: Path, way: str, message: str) -> None:
+def test_runaway_code_fails_alone(tmp_path: Path, way: str, message: str) -> None:
     game = Game(tmp_path, RUNAWAY)
     assert game.call("run_away", "nothing") == ""
     for _ in range(2):
@@ -105,14 +105,14 @@ def test_code_that_runs_away_fails_alone(tmp_path: Path, way: str, message: str)
 
 
 @pytest.mark.parametrize("way", ["server", "library"])
-def test_calls_that_take_long_fail_alone(tmp_path: Path, way: str) -> None:
+def test_long_calls_fail_alone(tmp_path: Path, way: str) -> None:
     game = Game(tmp_path, RUNAWAY, instructions=10**12, seconds=1)
     with pytest.raises(RuntimeFunctionError, match="did not end within 1 s"):
         game.call("run_away", way)
     assert game.call("run_away", "fine") == "fine"
 
 
-def test_a_match_that_runs_away_ends(tmp_path: Path) -> None:
+def test_runaway_match_ends(tmp_path: Path) -> None:
     game = Game(tmp_path, RUNAWAY)
     match = game.core.matches.create(game.core.new_id(), "game", {})
     assert match.signal("x") == "X"
@@ -131,7 +131,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
     assert "Traceback" not in emulator.stderr
 
 
-def test_the_emulator_survives_code_that_runs_away(emulator: EmulatorProcess) -> None:
+def test_emulator_survives_runaway_code(emulator: EmulatorProcess) -> None:
     def call(payload: str) -> tuple[int, Any]:
         url = f"{emulator.url}/v2/rpc/run_away?http_key=defaulthttpkey&unwrap"
         request = urllib.request.Request(url, payload.encode(), method="POST")
@@ -147,7 +147,7 @@ def test_the_emulator_survives_code_that_runs_away(emulator: EmulatorProcess) ->
     assert emulator.alive
 
 
-def test_what_lua_must_not_reach(tmp_path: Path) -> None:
+def test_lua_sandbox(tmp_path: Path) -> None:
     source = """
     local nk = require("nakama")
     nk.register_rpc(function()
@@ -162,7 +162,7 @@ def test_what_lua_must_not_reach(tmp_path: Path) -> None:
     assert json.loads(Game(tmp_path, source).call("reach")) == {"found": {}, "code": "nil"}
 
 
-def test_a_module_requires_others_of_its_folder(tmp_path: Path) -> None:
+def test_require_of_a_module_in_the_same_folder(tmp_path: Path) -> None:
     source = """
     local helper = require("helper")
     require("nakama").register_rpc(function() return helper.word end, "word")
@@ -171,12 +171,12 @@ def test_a_module_requires_others_of_its_folder(tmp_path: Path) -> None:
     assert game.call("word") == "from the other file"
 
 
-def test_a_folder_without_lua_is_refused(tmp_path: Path) -> None:
+def test_folder_without_lua(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="the folder has no Lua file"):
         loader.load(make_core(Clock()), [str(tmp_path)], handlers.MESSAGES)
 
 
-def test_a_folder_is_loaded_as_a_whole(tmp_path: Path) -> None:
+def test_every_module_of_a_folder_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "deeper").mkdir()
     (tmp_path / "b.lua").write_text('order = (order or "") .. "b"')
     (tmp_path / "a.lua").write_text('order = (order or "") .. "a"')
@@ -198,20 +198,20 @@ def test_a_folder_is_loaded_as_a_whole(tmp_path: Path) -> None:
         ("while true do end", "did not end within"),
     ],
 )
-def test_a_module_that_does_not_load(tmp_path: Path, source: str, message: str) -> None:
+def test_module_that_does_not_load(tmp_path: Path, source: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         Game(tmp_path, source)
     assert "game.lua" in str(caught.value)
 
 
 @pytest.mark.parametrize("hook", ["rt_before", "rt_after", "req_before", "req_after"])
-def test_a_hook_that_nothing_calls(tmp_path: Path, caplog: pytest.LogCaptureFixture, hook: str) -> None:
+def test_hook_that_is_never_called(tmp_path: Path, caplog: pytest.LogCaptureFixture, hook: str) -> None:
     Game(tmp_path, f'require("nakama").register_{hook}(print, "NoSuch")')
     assert f"register_{hook}: no " in caplog.text
     assert "there are " in caplog.text
 
 
-def test_a_lua_file_that_is_not_there() -> None:
+def test_missing_lua_file() -> None:
     with pytest.raises(EmulatorStartError, match="No such file or directory") as caught:
         EmulatorProcess.start(extra=("--module", "/no/such/game.lua"))
     assert "exit code 2" in str(caught.value)
@@ -227,14 +227,14 @@ def test_values_as_text(tmp_path: Path) -> None:
     nk.register_rpc(function() return string.format("%d", {}) end, "wrong")
     """
     game = Game(tmp_path, source)
-    # As a real server gives it.
+    # As a real server returns it.
     shown = "nil true    ab|0.30000000000000004 3 0.33 +Inf NaN -Inf 1.7976931348623157e+308"
     assert game.call("shown").replace("e308", "e+308") == shown
     with pytest.raises(RuntimeFunctionError, match="bad argument #2 to 'format'"):
         game.call("wrong")
 
 
-def test_errors_that_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_errors_are_logged_and_returned(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     source = """
     local nk = require("nakama")
     nk.register_rpc(function() error({ "not enough gold", 9 }) end, "gold")
@@ -251,22 +251,22 @@ def test_errors_that_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
     assert "rpc fault: game.lua:4: " in caplog.text
 
 
-def test_who_hears_of_resets(tmp_path: Path) -> None:
+def test_reset_functions_are_called(tmp_path: Path) -> None:
     source = """
     local nk = require("nakama")
-    heard = {}
-    local function hear(name)
+    calls = {}
+    local function recorder(name)
       return function(context, board, one, two)
-        heard[#heard + 1] = { name, context.execution_mode, board.id, one, two }
+        calls[#calls + 1] = { name, context.execution_mode, board.id, one, two }
       end
     end
-    nk.register_leaderboard_reset(hear("leaderboard"))
-    nk.register_tournament_end(hear("end"))
-    nk.register_tournament_reset(hear("reset"))
-    nk.register_shutdown(function(context) heard[#heard + 1] = { context.execution_mode } end)
+    nk.register_leaderboard_reset(recorder("leaderboard"))
+    nk.register_tournament_end(recorder("end"))
+    nk.register_tournament_reset(recorder("reset"))
+    nk.register_shutdown(function(context) calls[#calls + 1] = { context.execution_mode } end)
     nk.leaderboard_create("hourly", false, "desc", "best", "0 * * * *", {}, true)
     nk.tournament_create("t", false, nil, nil, 600, "0 * * * *", {}, "", "", 1, nil, nil, 10, 10, true, true)
-    nk.register_rpc(function() local all = heard; heard = {}; return nk.json_encode(all) end, "heard")
+    nk.register_rpc(function() local all = calls; calls = {}; return nk.json_encode(all) end, "calls")
     """
     game = Game(tmp_path, source)
     calendar = Calendar(game.core)
@@ -274,20 +274,20 @@ def test_who_hears_of_resets(tmp_path: Path) -> None:
     hour = second - second % 3600 + 3600
     game.clock.seconds += hour - second
     calendar.look()
-    heard = json.loads(game.call("heard"))
-    assert ["leaderboard", "leaderboard_reset", "hourly", hour] in heard
-    assert [one[:3] for one in heard if one[0] == "reset"] == [["reset", "tournament_reset", "t"]]
+    calls = json.loads(game.call("calls"))
+    assert ["leaderboard", "leaderboard_reset", "hourly", hour] in calls
+    assert [one[:3] for one in calls if one[0] == "reset"] == [["reset", "tournament_reset", "t"]]
     game.clock.seconds += 600
     calendar.look()
-    assert json.loads(game.call("heard")) == [["end", "tournament_end", "t", hour + 600, hour + 3600]]
+    assert json.loads(game.call("calls")) == [["end", "tournament_end", "t", hour + 600, hour + 3600]]
     calendar.look()
-    assert game.call("heard") == "{}"
+    assert game.call("calls") == "{}"
     assert game.core.hooks.shutdown is not None
     game.core.hooks.shutdown(RpcContext(mode="shutdown"))
-    assert json.loads(game.call("heard")) == [["shutdown"]]
+    assert json.loads(game.call("calls")) == [["shutdown"]]
 
 
-def test_requests_are_refused_unless_allowed(tmp_path: Path) -> None:
+def test_http_requests_must_be_allowed(tmp_path: Path) -> None:
     source = """
     local nk = require("nakama")
     local get = nk.http_request
@@ -300,8 +300,8 @@ def test_requests_are_refused_unless_allowed(tmp_path: Path) -> None:
         assert "HTTP request error" in message
 
 
-def test_every_function_of_the_documentation_is_there() -> None:
+def test_every_documented_function_exists() -> None:
     assert len(FUNCTIONS) >= 90
-    # Made by ``python tests/nk_reference.py``.
+    # Written by ``python tests/nk_reference.py``.
     assert nk_reference.DOCUMENT.read_text(encoding="utf-8") == nk_reference.written()
     assert all(f"`{name}(" in nk_reference.table() for name in FUNCTIONS)

@@ -1,4 +1,4 @@
-"""Searches whose steps are counted give what Lua's own library gives."""
+"""Pattern searches with counted steps return what Lua's own library returns."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def joined(rng: random.Random, of: Sequence[str], most: int) -> bytes:
     return "".join(rng.choice(of) for _ in range(rng.randint(1, most))).encode()
 
 
-def test_counted_searches_are_the_librarys() -> None:
+def test_counted_searches_match_the_library() -> None:
     library, counted, rng = runtime(counted=False), runtime(counted=True), random.Random(5)
     for _ in range(1500):
         text = joined(rng, [*"aabbc.() ", "\0", "x1"], 8)

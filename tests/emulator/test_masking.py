@@ -11,7 +11,7 @@ from nakama_bots.emulator.server.masking import MaskGuard
 
 
 class Parser:
-    """Takes what it is given, as aiohttp's would."""
+    """Collects the data that it is fed, in place of aiohttp's parser."""
 
     def __init__(self) -> None:
         self.fed = b""
@@ -46,7 +46,7 @@ def feed(guard: MaskGuard, data: bytes, places: list[int]) -> None:
 
 
 @given(frames, cuts)
-def test_masked_frames_pass_whole(sent: list[bytes], places: list[int]) -> None:
+def test_masked_frames_pass_unchanged(sent: list[bytes], places: list[int]) -> None:
     parser = Parser()
     guard = MaskGuard(parser)
     feed(guard, b"".join(sent), places)
@@ -55,20 +55,20 @@ def test_masked_frames_pass_whole(sent: list[bytes], places: list[int]) -> None:
 
 
 @given(frames, lengths, frames, cuts)
-def test_the_first_unmasked_one_is_told_and_nothing_passes_after_it(
+def test_first_unmasked_frame_is_reported_and_ends_the_stream(
     before: list[bytes], length: int, after: list[bytes], places: list[int]
 ) -> None:
-    parser, told = Parser(), []
+    parser, reported = Parser(), []
     guard = MaskGuard(parser)
-    guard.watch(lambda: told.append(True))
+    guard.watch(lambda: reported.append(True))
     bad = frame(length, b"", masked=False)
     feed(guard, b"".join(before) + bad + b"".join(after), places)
-    assert told == [True]
+    assert reported == [True]
     assert (b"".join(before) + bad).startswith(parser.fed)
 
 
-def test_one_that_came_with_the_handshake_is_told_to_who_watches_later() -> None:
-    guard, told = MaskGuard(Parser()), []
+def test_unmasked_frame_of_the_handshake_is_reported_to_a_later_watcher() -> None:
+    guard, reported = MaskGuard(Parser()), []
     guard.feed_data(frame(3, b"", masked=False))
-    guard.watch(lambda: told.append(True))
-    assert told == [True]
+    guard.watch(lambda: reported.append(True))
+    assert reported == [True]

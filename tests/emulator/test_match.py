@@ -1,4 +1,4 @@
-"""Relayed matches among three: who gets data, and who is told of whom."""
+"""Relayed matches of three players: receivers of data and of presence events."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .support import Recorder, make_core
 
 
 class Three:
-    """Three sessions in one match, with nothing unread."""
+    """Three sessions in one match; their events of the joins are already read."""
 
     def __init__(self) -> None:
         self.core = make_core()
@@ -31,7 +31,7 @@ class Three:
         assert self.dispatcher.dispatch(self.members[number], json.dumps(message).encode()) is None
 
     def data(self, presences: list[dict[str, str]] | None = None) -> list[bool]:
-        """Who gets data of the first member."""
+        """Which members receive data of the first one."""
         body: dict[str, Any] = {"match_id": self.match_id, "op_code": 1, "data": "YQ=="}
         self.say(0, {"match_data_send": body if presences is None else {**body, "presences": presences}})
         got = [bool(member.frames) for member in self.members]
@@ -49,7 +49,7 @@ class Three:
         ([0, 2], [True, False, True]),
     ],
 )
-def test_who_gets_data(chosen: list[int] | None, expected: list[bool]) -> None:
+def test_receivers_of_data(chosen: list[int] | None, expected: list[bool]) -> None:
     three = Three()
     presences = (
         None
@@ -59,11 +59,11 @@ def test_who_gets_data(chosen: list[int] | None, expected: list[bool]) -> None:
     assert three.data(presences) == expected
 
 
-def test_presences_that_name_nobody_get_nothing() -> None:
+def test_data_to_unknown_presences() -> None:
     three = Three()
     unknown = "11111111-1111-4111-8111-111111111111"
     assert three.data([{"user_id": unknown, "session_id": unknown}]) == [False] * 3
-    # One without valid ids drops the message for all.
+    # A presence without valid ids drops the message for all.
     listed = {"user_id": three.members[1].user_id, "session_id": three.members[1].id}
     for broken in (
         {"user_id": listed["user_id"]},
@@ -73,7 +73,7 @@ def test_presences_that_name_nobody_get_nothing() -> None:
         assert three.data([listed, broken]) == [False] * 3
 
 
-def test_a_session_that_ends_leaves_its_match() -> None:
+def test_ended_session_leaves_its_match() -> None:
     three = Three()
     three.core.close_session(three.members[2])
     leaves = [{"user_id": three.members[2].user_id, "session_id": three.members[2].id, "username": "c"}]

@@ -1,4 +1,4 @@
-"""The matchmaker by itself: who is put together, and when."""
+"""The matchmaker by itself: which tickets are matched, and when."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .support import Clock, Recorder, make_core
 
 
 class Pool:
-    """A matchmaker whose tickets have one player each, named by the order in which they came."""
+    """A matchmaker whose tickets have one player each, named in the order of adding."""
 
     def __init__(self, max_intervals: int = 2, *, precise: bool = False, patience: float = 0) -> None:
         self.clock = Clock()
@@ -34,7 +34,7 @@ class Pool:
             now=self.clock,
             precise=precise,
             patience=patience,
-            # A second later at each look.
+            # A second later at each call.
             clock=itertools.count(1.0).__next__,
         )
         self.names: dict[str, str] = {}
@@ -74,7 +74,7 @@ class Pool:
 
 
 @pytest.mark.parametrize("precise", [False, True])
-def test_with_precision_all_of_a_match_accept_each_other(*, precise: bool) -> None:
+def test_precise_match_is_mutual(*, precise: bool) -> None:
     pool = Pool(precise=precise)
     pool.add("red", 2, 2, wanted="+properties.team:blue", team="red")
     pool.add("blue", 2, 2, wanted="+properties.team:green", team="blue")
@@ -83,8 +83,8 @@ def test_with_precision_all_of_a_match_accept_each_other(*, precise: bool) -> No
     assert pool.run() == ([{"blue", "green"}] if precise else [])
 
 
-def test_with_precision_a_group_takes_only_who_fits_all_of_it() -> None:
-    # Three of one level, of whom the second and the third do not accept each other.
+def test_precise_group_adds_only_tickets_that_fit_all_of_it() -> None:
+    # Three tickets of one level; the second and the third do not accept each other.
     pool = Pool(precise=True)
     pool.add("a", 3, 3, wanted="*", who="a")
     pool.add("b", 3, 3, wanted="-properties.who:c", who="b")
@@ -96,15 +96,15 @@ def test_with_precision_a_group_takes_only_who_fits_all_of_it() -> None:
 
 
 @pytest.mark.parametrize("patience", [0, 1, 3])
-def test_a_run_that_takes_longer_than_the_threshold_gives_up_precision(patience: float) -> None:
+def test_slow_run_gives_up_precision(patience: float) -> None:
     pool = Pool(precise=True, patience=patience)
     pool.add("a", 2, 2, wanted="+properties.k:none", k="a")
     pool.add("b", 2, 2, wanted="+properties.k:a", k="b")
-    # b accepts a, which does not accept b; b searches at the second look.
+    # b accepts a, which does not accept b; b searches in the second interval.
     assert pool.run() == ([{"a", "b"}] if patience == 1 else [])
 
 
-def test_a_full_match_comes_with_the_first_interval() -> None:
+def test_full_match_in_the_first_interval() -> None:
     pool = Pool()
     pool.add("a", 2, 2)
     pool.add("b", 2, 2)
@@ -120,7 +120,7 @@ def test_fewer_than_the_maximum_wait_for_the_last_interval() -> None:
     assert pool.run() == [{"a", "b"}]
 
 
-def test_the_count_multiple_leaves_one_out() -> None:
+def test_count_multiple_leaves_one_out() -> None:
     pool = Pool()
     for name in "abc":
         pool.add(name, 2, 4, 2)
@@ -129,7 +129,7 @@ def test_the_count_multiple_leaves_one_out() -> None:
     assert len(found) == 2
 
 
-def test_a_ticket_that_searched_long_enough_waits_to_be_found() -> None:
+def test_ticket_past_its_last_interval_can_still_be_found() -> None:
     pool = Pool()
     pool.add("a", 2, 2)
     assert pool.run() == []
@@ -152,7 +152,7 @@ def test_queries_keep_players_apart() -> None:
     assert pool.run() == []
 
 
-def test_a_boost_finds_the_better_partner() -> None:
+def test_boost_prefers_the_better_partner() -> None:
     pool = Pool()
     pool.add("a", 2, 2, wanted="+properties.mode:duel properties.region:eu^2", mode="duel")
     pool.add("b", 2, 2, wanted="+properties.x:none", mode="duel", region="asia")
@@ -179,7 +179,7 @@ def test_two_tickets_of_a_session_do_not_match() -> None:
     assert pool.run() == [{"c", "d", "e"}]
 
 
-def test_a_session_has_three_tickets_at_most() -> None:
+def test_three_tickets_per_session() -> None:
     pool = Pool()
     session = pool.add("a", 2, 2)
     pool.add("b", 2, 2, session=session)
@@ -190,7 +190,7 @@ def test_a_session_has_three_tickets_at_most() -> None:
     pool.add("e", 2, 2, session=session)
 
 
-def test_statistics_are_those_of_the_last_run() -> None:
+def test_statistics_of_the_last_run() -> None:
     pool = Pool()
     pool.add("a", 2, 2)
     assert pool.matchmaker.stats() == {}
@@ -205,7 +205,7 @@ def test_statistics_are_those_of_the_last_run() -> None:
     assert len(completions) == 2
 
 
-def test_a_session_that_ends_takes_its_tickets_along() -> None:
+def test_tickets_end_with_their_session() -> None:
     core = make_core()
     gone, there = Recorder(core), Recorder(core)
     for session in (gone, there):
@@ -227,7 +227,7 @@ def test_a_session_that_ends_takes_its_tickets_along() -> None:
     ),
     st.integers(1, 3),
 )
-def test_every_match_suits_all_its_tickets(players: list[tuple[int, int, int, str, bool]], runs: int) -> None:
+def test_matches_suit_all_their_tickets(players: list[tuple[int, int, int, str, bool]], runs: int) -> None:
     pool = Pool()
     tickets: dict[str, tuple[int, int, int]] = {}
     shared = Recorder(pool.core)

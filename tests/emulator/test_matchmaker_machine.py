@@ -1,4 +1,4 @@
-"""The matchmaker against a model: which tickets there are, and what may, must and must not become a match."""
+"""The matchmaker against a model: which tickets exist, and which may, must or must not be matched."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .support import Clock, Recorder, make_core
 
 MAX_INTERVALS, MAX_TICKETS = 2, 3
 PLAYERS = range(6)
-# Whose players a party has; none is in two of them.
+# The players of each party; no player is in two.
 PARTIES = {"red": (0, 1), "blue": (2, 3, 4)}
 # What each query accepts, by the other ticket's properties.
 QUERIES = {
@@ -25,7 +25,7 @@ QUERIES = {
     "+properties.rank:>=5": lambda mode, rank: rank >= 5,
     "+properties.mode:race +properties.rank:<5": lambda mode, rank: mode == "race" and rank < 5,
 }
-# Minimum, maximum and multiple, as the server takes them.
+# Minimum, maximum and multiple, as the server accepts them.
 COUNTS = st.sampled_from([(2, 2, 1), (2, 4, 1), (2, 4, 2), (3, 3, 1), (3, 6, 3), (2, 6, 2), (4, 5, 1)])
 SEARCHES = st.tuples(
     COUNTS, st.sampled_from(list(QUERIES)), st.sampled_from(["duel", "race"]), st.integers(0, 9)
@@ -34,7 +34,7 @@ SEARCHES = st.tuples(
 
 @dataclass
 class Model:
-    """What is known of a ticket in the pool."""
+    """A ticket in the pool, as the model knows it."""
 
     players: tuple[int, ...]
     counts: tuple[int, int, int]
@@ -55,7 +55,7 @@ class Model:
         return low <= size <= high and size % multiple == 0
 
     def finds(self, other: Model) -> bool:
-        """Whether its search gives ``other``."""
+        """True if its search finds ``other``."""
         return (
             other.counts[0] >= self.counts[0]
             and other.counts[1] <= self.counts[1]
@@ -63,7 +63,7 @@ class Model:
         )
 
     def accepts(self, other: Model) -> bool:
-        """Whether it may be matched with ``other`` by its own search."""
+        """True if its own search allows a match with ``other``."""
         return self.finds(other) and not set(self.players) & set(other.players)
 
 
@@ -110,7 +110,7 @@ class MatchmakerMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.pool)
     @rule(data=st.data(), player=st.sampled_from(PLAYERS))
     def cancel(self, data: st.DataObject, player: int) -> None:
-        """A player may take out his own tickets, but not his party's."""
+        """A player can remove their own tickets, but not those of their party."""
         ticket_id = data.draw(st.sampled_from(sorted(self.pool)))
         model = self.pool[ticket_id]
         own = player in model.players and not model.party
@@ -161,11 +161,11 @@ class MatchmakerMachine(RuleBasedStateMachine):
         *others, searcher = models
         assert match[-1] in searching
         assert all(searcher.accepts(other) for other in others)
-        # A smaller match than could be only when there is no next time.
+        # A match below the maximum only in the last interval.
         assert len(players) == searcher.counts[1] or searcher.searched_last
 
     def must_not_be_left(self, key: str, before: dict[str, Model]) -> None:
-        """Who searched is not left over together with a partner who fills the match, or who is the only one."""
+        """No searching ticket is left over with a partner that completes the match, or is the only one."""
         left = self.pool[key]
         hits = [name for name, other in before.items() if name != key and left.finds(other)]
         for name in hits:
@@ -176,7 +176,7 @@ class MatchmakerMachine(RuleBasedStateMachine):
                 assert not (left.searched_last and len(hits) == 1)
 
     @invariant()
-    def the_pool_is_that_of_the_model(self) -> None:
+    def the_pool_matches_the_model(self) -> None:
         assert self.matchmaker.tickets == len(self.pool)
         assert self.matchmaker.active == sum(model.searches for model in self.pool.values())
 

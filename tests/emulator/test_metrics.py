@@ -1,4 +1,4 @@
-"""The Prometheus endpoint: Nakama's names, and numbers that are right."""
+"""The Prometheus endpoint: Nakama's names, and correct numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from .support import TIMEOUT, RawSocket, login
 
 SAMPLE = re.compile(r'(\w+)\{((?:\w+="(?:[^"\\]|\\.)*",?)*)\} (\S+)')
-# As a real Nakama 3.40.0 exposed them, of what is counted here.
+# The metrics of a real Nakama 3.40.0 that the emulator counts.
 NAMES = [
     "",
     "nakama_authoritative_matches gauge",
@@ -126,14 +126,14 @@ def test_names_and_numbers(measured: EmulatorProcess) -> None:
     assert 0 < samples['nakama_overall_latency_ms{quantile="0.5"}'] < TIMEOUT
 
 
-def test_only_get(measured: EmulatorProcess) -> None:
+def test_only_get_is_allowed(measured: EmulatorProcess) -> None:
     with pytest.raises(urllib.error.HTTPError) as caught:
         urllib.request.urlopen(measured.metrics_url, b"", timeout=TIMEOUT)
     assert caught.value.code == 405
     caught.value.close()
 
 
-def test_a_port_that_is_taken(measured: EmulatorProcess) -> None:
+def test_port_in_use(measured: EmulatorProcess) -> None:
     from nakama_bots.emulator.server.process import EmulatorStartError  # noqa: PLC0415
 
     port = measured.metrics_url.rsplit(":", 1)[1]

@@ -1,4 +1,4 @@
-"""Parties: rare refusals and lists that no recording shows."""
+"""Parties: rare refusals and lists that no recording covers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .support import Clock, Recorder, make_core
 
 
 class Parties:
-    """Players who talk, and what they hear in answer."""
+    """Players who send messages, and the answers."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -30,16 +30,16 @@ class Parties:
     def player(self, name: str) -> Recorder:
         return Recorder(self.core, username=name)
 
-    def say(self, who: Recorder, key: str, **body: Any) -> Any:
-        who.frames.clear()
-        assert self.dispatcher.dispatch(who, json.dumps({"cid": "1", key: body}).encode()) is None
-        return next(frame for frame in who.frames if frame.get("cid") == "1")
+    def say(self, session: Recorder, key: str, **body: Any) -> Any:
+        session.frames.clear()
+        assert self.dispatcher.dispatch(session, json.dumps({"cid": "1", key: body}).encode()) is None
+        return next(frame for frame in session.frames if frame.get("cid") == "1")
 
     def create(self, leader: Recorder, **body: Any) -> str:
         return str(self.say(leader, "party_create", **body)["party"]["party_id"])
 
-    def refusal(self, who: Recorder, key: str, **body: Any) -> str:
-        return str(self.say(who, key, **body)["error"]["message"])
+    def refusal(self, session: Recorder, key: str, **body: Any) -> str:
+        return str(self.say(session, key, **body)["error"]["message"])
 
     def list(self, **query: str) -> Any:
         claims = SessionClaims("t", self.core.new_id(), "x", self.core.seconds(), self.core.seconds() + 60)
@@ -50,8 +50,8 @@ class Parties:
         return json.loads(answer.body)
 
 
-def presence(who: Recorder) -> dict[str, str]:
-    return {"user_id": who.user_id, "session_id": who.id, "username": who.username}
+def presence(session: Recorder) -> dict[str, str]:
+    return {"user_id": session.user_id, "session_id": session.id, "username": session.username}
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def presence(who: Recorder) -> dict[str, str]:
         ("1", "cannot unmarshal number into Go value"),
     ],
 )
-def test_labels_that_are_no_objects(label: str, message: str) -> None:
+def test_bad_labels(label: str, message: str) -> None:
     parties = Parties()
     assert message in parties.refusal(parties.player("a"), "party_create", max_size=2, label=label)
     assert parties.say(parties.player("b"), "party_create", max_size=2, label="null")["party"]
 
 
-def test_a_full_list_of_requests_and_of_members() -> None:
+def test_limits_of_requests_and_members() -> None:
     parties = Parties()
     leader, one, two, three = map(parties.player, "abcd")
     party = parties.create(leader, max_size=2)
@@ -86,7 +86,7 @@ def test_a_full_list_of_requests_and_of_members() -> None:
     assert parties.refusal(three, "party_join", party_id=party) == "Error joining party: party full"
 
 
-def test_who_asked_and_left() -> None:
+def test_requester_that_left() -> None:
     parties = Parties()
     leader, gone = parties.player("a"), parties.player("b")
     party = parties.create(leader, max_size=3)
@@ -96,7 +96,7 @@ def test_who_asked_and_left() -> None:
     assert refused == "Error accepting party join request: party could not accept request"
 
 
-def test_a_leader_cannot_remove_itself() -> None:
+def test_leader_cannot_remove_itself() -> None:
     parties = Parties()
     leader = parties.player("a")
     party = parties.create(leader, max_size=3)
@@ -104,7 +104,7 @@ def test_a_leader_cannot_remove_itself() -> None:
     assert refused == "Error removing party member or join request: party cannot remove self"
 
 
-def test_a_party_without_room_ends_once_it_is_found_idle_twice() -> None:
+def test_empty_party_ends_after_two_idle_checks() -> None:
     parties = Parties()
     leader = parties.player("a")
     party = parties.create(leader)
@@ -118,7 +118,7 @@ def test_a_party_without_room_ends_once_it_is_found_idle_twice() -> None:
         assert len(parties.core.parties) == left
 
 
-def test_a_bad_query_and_a_hidden_label() -> None:
+def test_bad_query_and_hidden_label() -> None:
     parties = Parties()
     leader = parties.player("a")
     party = parties.create(leader, max_size=3)
@@ -130,7 +130,7 @@ def test_a_bad_query_and_a_hidden_label() -> None:
     assert refused == "Error updating party: party is hidden and label is not empty, invalid operation"
 
 
-def test_a_ticket_of_a_party_is_not_its_members_own() -> None:
+def test_party_ticket_does_not_belong_to_a_member() -> None:
     parties = Parties()
     leader, other = parties.player("a"), parties.player("b")
     party = parties.create(leader, max_size=3)
@@ -143,7 +143,7 @@ def test_a_ticket_of_a_party_is_not_its_members_own() -> None:
     assert leader.frames[0]["matchmaker_matched"]["self"]["party_id"] == party
 
 
-def test_a_ticket_goes_with_a_member() -> None:
+def test_party_ticket_ends_when_a_member_leaves() -> None:
     parties = Parties()
     leader, member = parties.player("a"), parties.player("b")
     party = parties.create(leader, max_size=3, open=True)
@@ -156,7 +156,7 @@ def test_a_ticket_goes_with_a_member() -> None:
 
 def test_lists_page_by_page() -> None:
     parties = Parties()
-    made = [
+    created = [
         parties.create(parties.player("a"), max_size=2, open=number % 2 == 0, label=json.dumps({"n": number}))
         for number in range(3)
     ]
@@ -166,12 +166,12 @@ def test_lists_page_by_page() -> None:
     first = parties.list(limit="2")
     second = parties.list(limit="2", cursor=first["cursor"])
     listed = first["parties"] + second["parties"]
-    assert sorted(party["party_id"] for party in listed) == sorted(made)
+    assert sorted(party["party_id"] for party in listed) == sorted(created)
     assert "cursor" not in second
-    assert [p["party_id"] for p in parties.list(open="false")["parties"]] == [made[1]]
-    assert [p["party_id"] for p in parties.list(query="+label.n:>=2")["parties"]] == [made[2]]
+    assert [p["party_id"] for p in parties.list(open="false")["parties"]] == [created[1]]
+    assert [p["party_id"] for p in parties.list(query="+label.n:>=2")["parties"]] == [created[2]]
 
 
 @pytest.mark.parametrize("cursor", ["!!!", "WzFd", "e30", "bnVsbA", "WyIqIixudWxsLDEwLC0xXQ"])
-def test_cursors_that_are_none(cursor: str) -> None:
+def test_bad_cursors(cursor: str) -> None:
     assert Parties().list(cursor=cursor) == {"code": 13, "message": "Error listing matches."}

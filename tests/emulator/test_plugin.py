@@ -1,4 +1,4 @@
-"""The pytest plugin, in a pytest of its own; state files, the request log, and reloaded modules."""
+"""The pytest plugin, in a nested pytest run; state files, the request log, and reloaded modules."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def test_the_fixture(tmp_path: Path) -> None:
     write(tmp_path, test_inner_py=INNER, game_lua=GAME, players_json='{"accounts": [{"username": "alice"}]}')
     done = inner(tmp_path)
     assert "8 passed" in done.stdout, done.stdout + done.stderr
-    # A reset is to a start, on the same machine, as 20 milliseconds are to half a second, or less.
+    # A reset takes 20 ms where a start takes half a second, or less.
     assert float(done.stdout.split("RESET ")[1].split()[0]) < 0.04
     assert "nakama(modules" in inner(tmp_path, "--markers").stdout
 
 
-def test_a_mark_that_cannot_be_used(tmp_path: Path) -> None:
+def test_bad_mark(tmp_path: Path) -> None:
     marks = ("module='x'", "modules='game.lua'", "modules=['game.lua']")
     tests = (f"@pytest.mark.nakama({mark})\ndef test_{i}(nakama): pass\n" for i, mark in enumerate(marks))
     write(tmp_path, test_inner_py="import pytest\n" + "".join(tests))
@@ -110,7 +110,7 @@ def test_a_mark_that_cannot_be_used(tmp_path: Path) -> None:
     assert "module cannot be used; accepted: modules, load, options" in done.stdout
     assert "modules='game.lua' cannot be used; accepted: a list" in done.stdout
     assert f"--module: '{tmp_path / 'game.lua'}' cannot be used" in done.stdout
-    assert "def start(" not in done.stdout, "a traceback for a file that is missing"
+    assert "def start(" not in done.stdout, "a traceback for a missing file"
 
 
 @contextmanager
@@ -128,7 +128,7 @@ def call(url: str, name: str, payload: str = "") -> str:
         return str(answer.read().decode())
 
 
-def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
+def test_saved_state_is_loaded(tmp_path: Path) -> None:
     file, again = tmp_path / "state.json", tmp_path / "again.json"
     modules = str(Path(__file__).parents[1] / "contract" / "modules")
     with (
@@ -168,7 +168,7 @@ def test_what_is_saved_is_loaded(tmp_path: Path) -> None:
     assert json.loads(again.read_text()) == saved
 
 
-def test_a_state_made_by_hand(tmp_path: Path) -> None:
+def test_handwritten_state(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     user = "00000000-0000-4000-8000-000000000001"
     rows = {
@@ -204,14 +204,14 @@ def test_a_state_made_by_hand(tmp_path: Path) -> None:
         ('{"storage": [{"collection": "c"}]}', "storage, row 1: KeyError: 'key'"),
     ],
 )
-def test_a_state_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:
+def test_bad_state(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "state.json"
     file.write_text(text)
     with pytest.raises(ConfigError, match=message):
         state.load(make_core(Clock()), file)
 
 
-def test_a_state_that_is_not_there() -> None:
+def test_missing_state() -> None:
     with pytest.raises(EmulatorStartError, match=r"--load: '/no/such\.json' cannot be used"):
         EmulatorProcess.start(extra=("--load", "/no/such.json"))
 
@@ -221,21 +221,21 @@ def test_requests_are_logged_without_secrets(tmp_path: Path) -> None:
         session = client.authenticate_device("device-that-is-logged")
         client.get_account(session)
         assert call(emulator.url, "echo", "secret payload") == "secret payload"
-    said = emulator.stderr
-    assert "INFO: POST /v2/account/authenticate/device 200 " in said
-    assert "INFO: GET /v2/account 200 " in said
-    assert session.user_id in said
+    output = emulator.stderr
+    assert "INFO: POST /v2/account/authenticate/device 200 " in output
+    assert "INFO: GET /v2/account 200 " in output
+    assert session.user_id in output
     for secret in (session.token, "secret payload", "defaulthttpkey", "device-that-is-logged"):
-        assert secret not in said
+        assert secret not in output
 
 
 def until(url: str, name: str, wanted: str) -> None:
     end = time.monotonic() + 30
     while call(url, name) != wanted:
-        assert time.monotonic() < end, f"{name} never gave {wanted}"
+        assert time.monotonic() < end, f"{name} never returned {wanted}"
 
 
-def test_modules_are_loaded_again(tmp_path: Path) -> None:
+def test_modules_are_reloaded(tmp_path: Path) -> None:
     path = tmp_path / "game.lua"
 
     def say(word: str) -> None:
@@ -259,7 +259,7 @@ def test_modules_are_loaded_again(tmp_path: Path) -> None:
     assert "modules reloaded" in emulator.stderr
 
 
-def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
+def test_failed_reload_changes_nothing(tmp_path: Path) -> None:
     path = tmp_path / "game.lua"
     path.write_text('require("nakama").register_rpc(function() return "kept" end, "word")')
     core = make_core(Clock())
@@ -272,7 +272,7 @@ def test_a_reload_that_fails_changes_nothing(tmp_path: Path) -> None:
 
 
 ROOT = Path(__file__).parents[2]
-# Distributions whose module has another name.
+# Distributions whose module has a different name.
 IMPORTED = {"hdrhistogram": "hdrh", "websocket-client": "websocket", "prometheus-client": "prometheus_client"}
 
 
@@ -282,8 +282,8 @@ def named(line: str) -> str:
     return found[0].lower() if found else ""
 
 
-def test_the_emulator_needs_no_more_than_it_says() -> None:
-    """``deploy/emulator.txt`` is enough: no Locust, no gevent, nothing of the reports."""
+def test_emulator_requirements_are_complete() -> None:
+    """``deploy/emulator.txt`` is enough: no Locust, no gevent, no report libraries."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     enough = {
         name for line in (ROOT / "deploy" / "emulator.txt").read_text().splitlines() if (name := named(line))

@@ -28,15 +28,15 @@ def healthy(url: str, context: ssl.SSLContext | None = None) -> bool:
 
 
 def wait_for_end(pid: int) -> None:
-    """Wait until that process, which is not our child, has ended."""
+    """Wait until a process that is not our child has ended."""
     descriptor = os.pidfd_open(pid)
     try:
-        assert select.select([descriptor], [], [], TIMEOUT)[0], f"process {pid} still runs"
+        assert select.select([descriptor], [], [], TIMEOUT)[0], f"process {pid} is still running"
     finally:
         os.close(descriptor)
 
 
-def test_it_serves_until_it_is_stopped() -> None:
+def test_start_and_stop() -> None:
     with EmulatorProcess.start() as emulator:
         assert healthy(emulator.url)
         assert emulator.alive
@@ -49,43 +49,43 @@ def test_it_serves_until_it_is_stopped() -> None:
         healthy(emulator.url)
 
 
-def test_two_have_ports_of_their_own() -> None:
+def test_two_emulators_use_different_ports() -> None:
     with EmulatorProcess.start() as one, EmulatorProcess.start() as other:
         assert one.url != other.url
         assert healthy(one.url)
         assert healthy(other.url)
 
 
-def test_a_bad_argument_is_told() -> None:
+def test_bad_argument() -> None:
     with pytest.raises(EmulatorStartError, match="a whole number from 0 to 4294967295"):
         EmulatorProcess.start(extra=("--seed", "x"))
 
 
-def test_a_child_that_is_not_ready_in_time_is_ended() -> None:
+def test_start_timeout() -> None:
     with pytest.raises(EmulatorStartError, match="not ready in time"):
         EmulatorProcess.start(timeout=0.0)
 
 
-def test_an_interpreter_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/nonexistent/python")
     with pytest.raises(EmulatorStartError, match="could not be started: No such file"):
         EmulatorProcess.start()
 
 
-def test_a_key_is_in_no_error() -> None:
+def test_keys_are_not_in_errors() -> None:
     with pytest.raises(EmulatorStartError) as caught:
         EmulatorProcess.start(server_key="very-secret-key", extra=("--port", "x"))
     assert "very-secret-key" not in str(caught.value)
 
 
-def test_a_key_under_the_servers_own_name() -> None:
+def test_key_by_the_name_of_the_servers_setting() -> None:
     with EmulatorProcess.start(extra=("--runtime.http_key", "a-game's key")) as emulator:
         url = f"{emulator.url}/v2/rpc/echo?unwrap&http_key=a-game%27s%20key"
         with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
             assert answer.status == 200
 
 
-def test_a_key_is_in_no_list_of_processes() -> None:
+def test_keys_are_not_in_the_process_list() -> None:
     with EmulatorProcess.start(server_key="-very-secret-key") as emulator:
         assert b"very-secret-key" not in Path(f"/proc/{emulator.pid}/cmdline").read_bytes()
         request = urllib.request.Request(
@@ -97,14 +97,14 @@ def test_a_key_is_in_no_list_of_processes() -> None:
             assert answer.status == 200
 
 
-def test_one_that_hangs_is_killed() -> None:
+def test_hanging_child_is_killed() -> None:
     emulator = EmulatorProcess.start()
     os.kill(emulator.pid, signal.SIGSTOP)
     emulator.stop(timeout=0.1)
     assert not emulator.alive
 
 
-def test_one_that_ended_by_itself_is_seen() -> None:
+def test_child_that_ended_by_itself() -> None:
     emulator = EmulatorProcess.start()
     os.kill(emulator.pid, signal.SIGKILL)
     wait_for_end(emulator.pid)
@@ -112,7 +112,7 @@ def test_one_that_ended_by_itself_is_seen() -> None:
     emulator.stop()
 
 
-def test_the_same_seed_gives_the_same_ids() -> None:
+def test_same_seed_same_ids() -> None:
     from .replay import claims_of  # noqa: PLC0415
     from .support import login  # noqa: PLC0415
 
@@ -144,7 +144,7 @@ def start_parent(then: str, patch: str = "") -> tuple[subprocess.Popen[str], int
 
 
 def rest_of(parent: subprocess.Popen[str]) -> str:
-    """Not by ``communicate``: it would not see what came along with the first line."""
+    """Read the remaining output; ``communicate`` would miss what was buffered with the first line."""
     assert parent.stdin is not None
     assert parent.stdout is not None
     parent.stdin.close()
@@ -154,11 +154,11 @@ def rest_of(parent: subprocess.Popen[str]) -> str:
 
 
 @pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_it_dies_with_its_parent(end: signal.Signals) -> None:
+def test_child_dies_with_its_parent(end: signal.Signals) -> None:
     parent, pid, url, aiohttp = start_parent("import signal; signal.pause()")
     with parent:
         assert healthy(url)
-        assert aiohttp == "False"  # the parent stays light
+        assert aiohttp == "False"  # the parent does not load the server
         descriptor = os.pidfd_open(pid)
         parent.send_signal(end)
         parent.wait(TIMEOUT)
@@ -166,7 +166,7 @@ def test_it_dies_with_its_parent(end: signal.Signals) -> None:
         os.close(descriptor)
 
 
-def test_a_fork_of_the_parent_does_not_stop_it() -> None:
+def test_fork_of_the_parent_does_not_stop_the_child() -> None:
     then = """
 if os.fork() == 0:
     emulator.stop()
@@ -182,7 +182,7 @@ print(emulator.alive, flush=True)
     assert output.split() == ["True", "False"]
 
 
-def test_it_works_under_gevent() -> None:
+def test_under_gevent() -> None:
     patch = "from gevent import monkey; monkey.patch_all()"
     then = "emulator.stop(); print(emulator.alive, flush=True)"
     parent, _, _, _ = start_parent(then, patch)
@@ -205,7 +205,7 @@ def test_tls(tmp_path: Path) -> None:
         assert healthy(emulator.url, context)
 
 
-def test_files_that_are_no_certificate(tmp_path: Path) -> None:
+def test_bad_certificate_files(tmp_path: Path) -> None:
     empty = tmp_path / "empty.pem"
     empty.touch()
     with pytest.raises(EmulatorStartError, match="PEM files of a certificate and its private key"):

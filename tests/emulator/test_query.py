@@ -1,4 +1,4 @@
-"""The query language of matchmaker and listings, held against what a real server answered."""
+"""The query language of matchmaker and listings, compared with recorded answers of a real server."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_as_recorded(query: str, recorded: str) -> None:
     assert answer(query) == recorded
 
 
-def test_every_query_is_there() -> None:
+def test_every_query_is_recorded() -> None:
     assert len(RECORDED["queries"]) >= 150
 
 
 @pytest.mark.parametrize("query", ["+a:/(/", "+a:/b**/", "+a:b~3", "+a:b~-1", "+a:/[b/", "+a:/b{9999}/"])
-def test_what_is_read_and_cannot_be_searched_by(query: str) -> None:
-    """A ticket with such a query is taken, and never searches with success; a list fails."""
+def test_query_that_parses_but_cannot_be_searched(query: str) -> None:
+    """A ticket with this query is accepted but never finds another; a listing fails."""
     parsed = parse(query)
     with pytest.raises(QuerySearchError):
         parsed.score(PLAYER)
@@ -63,12 +63,12 @@ def test_documents() -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_read_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(QuerySyntaxError, QuerySearchError):
         parse(text).score(PLAYER)
 
 
 @given(st.text(alphabet='+-:><=^~"\\/*?.ab1 ', max_size=24))
-def test_any_row_of_signs_is_read_or_refused(text: str) -> None:
+def test_any_operators_are_parsed_or_refused(text: str) -> None:
     with contextlib.suppress(QuerySyntaxError, QuerySearchError):
         parse(text).score(PLAYER)

@@ -1,4 +1,4 @@
-"""The emulator answers as a real Nakama 3.40.0 was recorded to."""
+"""The emulator answers as recorded from a real Nakama 3.40.0."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from .replay import DATA, UNKNOWN_ID, Mismatch, load, replay, unify
 
 SCENARIOS = sorted(path.stem for path in DATA.glob("*.json"))
-# These look at what others leave behind: rooms with history, logged-out users, the matchmaker's statistics.
+# These depend on what others leave behind: rooms with history, logged-out users, matchmaker statistics.
 ALONE = ("channel.", "rest.", "connect.logout", "matchmaker.one_way", "matchmaker.two")
-# A ticket is active for two intervals: on a busy machine the other one may come after them.
+# A ticket is active for two intervals: on a busy machine the other ticket may come later.
 INTERVALS = {"matchmaker.one_way_query": 2.0}
-# A direct channel's id has the lower user id first: with these seeds it is the one it was in the recording.
+# A direct channel's id has the lower user id first: with these seeds it is the same user as in the recording.
 SEEDS = {"channel.dm": 0, "rest.channel_messages": 3}
 
 
@@ -25,7 +25,7 @@ def test_scenario(scenario: str, emulator: EmulatorProcess) -> None:
 
 
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name.startswith(ALONE)])
-def test_scenario_alone(scenario: str) -> None:
+def test_scenario_on_a_new_server(scenario: str) -> None:
     options = ("--token-expiry", "7200")
     seed = SEEDS.get(scenario)
     interval = INTERVALS.get(scenario, 0.3)
@@ -33,7 +33,7 @@ def test_scenario_alone(scenario: str) -> None:
         asyncio.run(replay(load(scenario), emulator.url))
 
 
-def test_every_recording_is_there() -> None:
+def test_every_recording_exists() -> None:
     assert len(SCENARIOS) >= 70
     assert all(load(name)["entries"] for name in SCENARIOS)
 
@@ -49,7 +49,7 @@ def test_every_recording_is_there() -> None:
         ([1, 2], [2, 1]),
     ],
 )
-def test_replayer_tells_differences(expected: object, actual: object) -> None:
+def test_replayer_finds_differences(expected: object, actual: object) -> None:
     assert unify(expected, actual, {}) is None
 
 

@@ -81,14 +81,14 @@ def seconds(pattern: Pattern, text: str) -> float:
 
 
 @pytest.mark.parametrize("pattern", ["%a" * 30 + "b", "%a" * 200 + "%b%"])
-def test_like_takes_time_linear_in_the_text(pattern: str) -> None:
+def test_like_is_linear_in_the_text(pattern: str) -> None:
     compiled = like(pattern)
     assert compiled.fullmatch("a" * 200) is None
     small, large = (min(seconds(compiled, "a" * size) for _ in range(5)) for size in (20_000, 200_000))
     assert large < 50 * small
 
 
-def test_a_pattern_made_to_hang_does_not() -> None:
+def test_catastrophic_pattern_does_not_hang() -> None:
     assert not regexp("(a+)+b").fullmatch("a" * 2000)
     assert not regexp("(a|a)*(a|a)*b").fullmatch("a" * 2000)
 
@@ -97,7 +97,7 @@ SAFE = st.text(alphabet="ab.|()*+?[]-d\\", max_size=10)
 
 
 @given(SAFE, st.text(alphabet="abd.", max_size=6))
-def test_it_agrees_with_pythons(pattern: str, text: str) -> None:
+def test_agrees_with_python(pattern: str, text: str) -> None:
     try:
         ours = regexp(pattern)
     except RegexpError:

@@ -1,4 +1,4 @@
-"""REST: what HTTP itself asks for, over a real socket; time, with a clock that the test turns."""
+"""REST: HTTP itself, over a real socket; expiry, with a clock that the test sets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def exchange(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_body_over_the_limit(emulator: EmulatorProcess, *, packed: bool) -> None:
+def test_body_over_the_limit(emulator: EmulatorProcess, *, packed: bool) -> None:
     body = b'{"location":"' + b"x" * 262144 + b'"}'
     headers = {"Content_Encoding": "gzip"} if packed else {}
     response, answer = exchange(
@@ -46,8 +46,8 @@ def test_a_body_over_the_limit(emulator: EmulatorProcess, *, packed: bool) -> No
     assert json.loads(answer) == {"code": 3, "message": "http: request body too large"}
 
 
-def test_a_body_that_is_not_what_it_says(emulator: EmulatorProcess) -> None:
-    # What is not gzip counts as no body, and a body that ends too early is malformed.
+def test_body_that_does_not_match_its_headers(emulator: EmulatorProcess) -> None:
+    # A body that is not gzip counts as empty, and a truncated body is malformed.
     response, _ = exchange(emulator, "PUT", "/v2/account", b"not gzip", Content_Encoding="gzip")
     assert response.status == 401
     broken = gzip.compress(b'{"location":"x"}')[:-12]
@@ -64,7 +64,7 @@ def test_a_body_that_is_not_what_it_says(emulator: EmulatorProcess) -> None:
         b"POST /v2/rpc/echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_refused(emulator: EmulatorProcess, request_bytes: bytes) -> None:
+def test_malformed_http(emulator: EmulatorProcess, request_bytes: bytes) -> None:
     host, port = emulator.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=TIMEOUT) as client:
         client.sendall(request_bytes)
@@ -72,7 +72,7 @@ def test_what_is_not_http_is_refused(emulator: EmulatorProcess, request_bytes: b
     assert exchange(emulator, "GET", "/healthcheck")[0].status == 200
 
 
-def test_a_token_that_is_no_text(emulator: EmulatorProcess) -> None:
+def test_token_that_is_not_text(emulator: EmulatorProcess) -> None:
     host, port = emulator.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=TIMEOUT) as client:
         client.sendall(b"GET /v2/account HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff.\xfe.\x80\r\n\r\n")
@@ -85,7 +85,7 @@ def test_headers_over_the_limit(emulator: EmulatorProcess) -> None:
     assert answer == b"431 Request Header Fields Too Large"
 
 
-def test_answers_are_packed_for_who_asks(emulator: EmulatorProcess) -> None:
+def test_compressed_answers_on_request(emulator: EmulatorProcess) -> None:
     response, answer = exchange(emulator, "GET", "/v2/nope", Accept_Encoding="gzip")
     assert response.headers["Content-Encoding"] == "gzip"
     assert json.loads(gzip.decompress(answer)) == {"code": 5, "message": "Not Found"}
@@ -100,7 +100,7 @@ def test_listed_matches(emulator: EmulatorProcess) -> None:
 
 
 class Api:
-    """The router without a server, so that time is the test's."""
+    """The router without a server, so that the test controls time."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.clock = Clock()
@@ -128,7 +128,7 @@ class Api:
         return self("GET", "/v2/account", authorization=f"Bearer {token}")[0]
 
 
-def test_a_token_expires_and_a_refresh_gives_a_new_one() -> None:
+def test_token_expiry_and_refresh() -> None:
     api = Api(Options(token_expiry=60, refresh_token_expiry=300))
     session = api.login(vars={"build": "7"})
     api.clock.seconds += 59
@@ -147,7 +147,7 @@ def test_a_token_expires_and_a_refresh_gives_a_new_one() -> None:
     assert (status, answer["message"]) == (401, "Refresh token invalid or expired.")
 
 
-def test_logging_everything_out_ends_tokens_of_earlier_seconds() -> None:
+def test_full_logout_ends_tokens_of_earlier_seconds() -> None:
     api = Api(Options(token_expiry=7200))
     first = api.login()
     api.clock.seconds += 1
@@ -155,7 +155,7 @@ def test_logging_everything_out_ends_tokens_of_earlier_seconds() -> None:
     bearer = {"authorization": f"Bearer {second['token']}"}
     assert api("POST", "/v2/session/logout", {}, **bearer) == (200, {})
     assert api.account(first["token"]) == 401
-    assert api.account(second["token"]) == 200  # of the same second
+    assert api.account(second["token"]) == 200  # from the same second
     api.clock.seconds += 1
     assert api("POST", "/v2/session/logout", {}, **bearer) == (200, {})
     assert api.account(second["token"]) == 401
@@ -163,7 +163,7 @@ def test_logging_everything_out_ends_tokens_of_earlier_seconds() -> None:
     assert api.account(api.login()["token"]) == 200
 
 
-def test_a_banned_user_stays_out() -> None:
+def test_banned_user_cannot_log_in() -> None:
     api = Api()
     session = api.login(device="device-0000000009")
     account = api.core.accounts.identified("device", "device-0000000009")
@@ -176,7 +176,7 @@ def test_a_banned_user_stays_out() -> None:
     assert api("POST", "/v2/account/session/refresh", refresh, **BASIC) == refused
 
 
-def test_a_deleted_account_frees_its_name_and_device() -> None:
+def test_deleted_account_frees_its_name_and_device() -> None:
     api = Api()
     session = api.login()
     bearer = {"authorization": f"Bearer {session['token']}"}
@@ -222,7 +222,7 @@ def test_match_listing_without_matches() -> None:
     assert api("GET", "/v2/match", **bearer) == (200, {})
 
 
-def test_functions_may_take_their_time() -> None:
+def test_slow_function() -> None:
     api = Api()
 
     async def later(_: RpcContext, payload: str) -> str:
@@ -241,7 +241,7 @@ def test_functions_may_take_their_time() -> None:
     )
 
 
-def test_group_history_is_that_of_a_missing_group() -> None:
+def test_history_of_a_missing_group() -> None:
     api = Api()
     bearer = {"authorization": f"Bearer {api.login()['token']}"}
     unknown = "11111111-1111-4111-8111-111111111111"
@@ -253,7 +253,7 @@ def test_group_history_is_that_of_a_missing_group() -> None:
     assert api("GET", f"/v2/channel/{dm}", **bearer) == (400, {"code": 3, "message": "Channel not found."})
 
 
-def test_an_account_update_with_no_account() -> None:
+def test_account_update_without_an_account() -> None:
     api = Api()
     bearer = {"authorization": f"Bearer {api.login()['token']}"}
     account = api.core.accounts.identified("device", "device-0000000001")
@@ -263,7 +263,7 @@ def test_an_account_update_with_no_account() -> None:
     assert api("PUT", "/v2/account", body, **bearer) == (404, {"code": 5, "message": "Account not found."})
 
 
-def test_too_long_a_field_of_an_account() -> None:
+def test_account_field_that_is_too_long() -> None:
     api = Api()
     bearer = {"authorization": f"Bearer {api.login()['token']}"}
     status, answer = api("PUT", "/v2/account", {"location": "x" * 256}, **bearer)

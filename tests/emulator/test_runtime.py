@@ -1,4 +1,4 @@
-"""Runtime modules: what loads, what does not, hooks, and matches whose functions misbehave."""
+"""Runtime modules: loading, hooks, and matches whose functions misbehave."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .support import Clock, Recorder, make_core
 
 
 class Game:
-    """A core with the bundled modules, and a way to talk to it."""
+    """A core with the bundled modules, and helpers to call it."""
 
     def __init__(self) -> None:
         self.clock = Clock()
@@ -77,7 +77,7 @@ class Quiet:
 
 
 class Failing(Quiet):
-    """A match whose function named ``broken`` raises, or gives None as state."""
+    """A match whose function named ``broken`` raises, or returns None as state."""
 
     def __init__(self, broken: str, result: Any = None) -> None:
         self.broken = broken
@@ -121,7 +121,7 @@ def test_bundled_functions() -> None:
 
 
 @pytest.mark.parametrize("when", ["match_loop", "match_signal", "match_leave", "match_join"])
-def test_a_failing_match_closes_its_members(when: str) -> None:
+def test_failing_match_closes_its_members(when: str) -> None:
     game = Game()
     match_id, session = joined(game, Failing(when))
     match = game.core.matches.all()[0] if len(game.core.matches) else None
@@ -142,7 +142,7 @@ def test_a_failing_match_closes_its_members(when: str) -> None:
     assert answer["error"]["code"] == 4
 
 
-def test_a_failing_join_attempt_ends_the_match() -> None:
+def test_failing_join_attempt_ends_the_match() -> None:
     game = Game()
     _, session = joined(game, Failing("match_join_attempt"))
     assert session.frames[-1]["error"] == {"code": 5, "message": "Match join rejected"}
@@ -151,7 +151,7 @@ def test_a_failing_join_attempt_ends_the_match() -> None:
 
 
 class LastWords(Quiet):
-    """A match that defers a broadcast, and fails."""
+    """A match that defers a broadcast and then fails."""
 
     def match_loop(self, context: Any, dispatcher: Any, tick: int, state: Any, messages: Sequence[Any]) -> Any:
         dispatcher.broadcast_message_deferred(12, "last words")
@@ -159,7 +159,7 @@ class LastWords(Quiet):
         raise ValueError(msg)
 
 
-def test_deferred_broadcasts_of_a_failing_match_come_before_its_end() -> None:
+def test_failing_match_sends_its_deferred_broadcasts() -> None:
     game = Game()
     _, session = joined(game, LastWords())
     received: list[int] = []
@@ -170,7 +170,7 @@ def test_deferred_broadcasts_of_a_failing_match_come_before_its_end() -> None:
     assert session.frames[0]["match_data"]["op_code"] == "12"
 
 
-def test_no_state_ends_the_match_without_a_word() -> None:
+def test_none_state_ends_the_match_silently() -> None:
     game = Game()
     _, session = joined(game, Failing("match_signal", (None, "bye")))
     match = game.core.matches.all()[0]
@@ -192,7 +192,7 @@ def test_no_state_ends_the_match_without_a_word() -> None:
         ((None, 1, ""), "unexpected first value, must be a state"),
     ],
 )
-def test_a_match_that_cannot_begin(initial: Any, message: str) -> None:
+def test_match_that_cannot_start(initial: Any, message: str) -> None:
     game = Game()
     game.initializer.register_match("it", Failing("match_init", initial))
     with pytest.raises(RuntimeFunctionError, match=message):
@@ -212,7 +212,7 @@ class Kicker(Quiet):
         return super().match_leave(context, dispatcher, tick, state, presences)
 
 
-def test_a_kick_is_a_leave_after_the_loop() -> None:
+def test_kick_is_a_leave_after_the_loop() -> None:
     game = Game()
     match_id, session = joined(game, Kicker())
     game.say(session, {"match_data_send": {"match_id": match_id, "op_code": 1}})
@@ -228,7 +228,7 @@ def test_a_kick_is_a_leave_after_the_loop() -> None:
         match.set_label("x" * 2049)
 
 
-def test_a_match_that_calls_itself_fails() -> None:
+def test_match_that_calls_itself_fails() -> None:
     game = Game()
 
     class Self(Quiet):
@@ -240,7 +240,7 @@ def test_a_match_that_calls_itself_fails() -> None:
     assert len(game.core.matches) == 0
 
 
-def test_an_empty_benchmark_match_ends_after_a_minute() -> None:
+def test_empty_benchmark_match_ends_after_a_minute() -> None:
     game = Game()
     game.nk.match_create("benchmark_match")
     (match,) = game.core.matches.all()
@@ -349,7 +349,7 @@ def test_unknown_messages_cannot_be_hooked(register: str) -> None:
         getattr(Game().initializer, register)(print, "NoSuch")
 
 
-def test_a_match_without_all_functions() -> None:
+def test_match_without_all_functions() -> None:
     with pytest.raises(ValueError, match="match handler 'x' has no match_init, match_join_attempt"):
         Game().initializer.register_match("x", object())  # type: ignore[arg-type]
 
@@ -371,7 +371,7 @@ def test_streams() -> None:
     game.nk.stream_close(stream)
     assert game.nk.stream_count(stream) == 0
     game.core.tracker.track(PresenceStream(0, "x"), Presence(one))
-    assert len(one.frames) == 1  # the server's own modes without a rule tell nobody
+    assert len(one.frames) == 1  # the server's own modes without a rule report no presences
 
 
 def test_boards_and_notifications() -> None:
@@ -379,13 +379,13 @@ def test_boards_and_notifications() -> None:
     game.nk.leaderboard_create("board", sort_order="desc", operator="best")
     game.nk.tournament_create("cup", duration=60)
     assert game.core.leaderboards.get("board") is not None
-    # The bundled modules have brought one too.
+    # The bundled modules create one too.
     assert [one.id for one in game.core.leaderboards.tournaments()] == ["cup", "nakama_bots_cup"]
-    nobody = "00000000-0000-4000-8000-000000000000"
-    game.nk.session_disconnect(nobody)
-    game.nk.users_ban_id([nobody])
-    game.nk.users_unban_id([nobody])
-    game.nk.notification_send(nobody, "x", {}, 1)
+    no_user = "00000000-0000-4000-8000-000000000000"
+    game.nk.session_disconnect(no_user)
+    game.nk.users_ban_id([no_user])
+    game.nk.users_unban_id([no_user])
+    game.nk.notification_send(no_user, "x", {}, 1)
 
 
 @pytest.mark.parametrize(
@@ -402,7 +402,7 @@ def test_boards_and_notifications() -> None:
         ),
     ],
 )
-def test_a_module_that_does_not_load(tmp_path: Path, source: str, message: str) -> None:
+def test_module_that_does_not_load(tmp_path: Path, source: str, message: str) -> None:
     path = tmp_path / "game.py"
     path.write_text(source)
     with pytest.raises(EmulatorStartError) as caught:
@@ -417,7 +417,7 @@ def test_a_module_that_does_not_load(tmp_path: Path, source: str, message: str) 
 @pytest.mark.parametrize(
     ("name", "message"), [("none.py", "the file does not exist"), ("x.txt", "ends in neither .py nor .lua")]
 )
-def test_a_file_that_is_no_module(tmp_path: Path, name: str, message: str) -> None:
+def test_file_that_is_not_a_module(tmp_path: Path, name: str, message: str) -> None:
     (tmp_path / "x.txt").touch()
     with pytest.raises(EmulatorStartError, match=message):
         EmulatorProcess.start(extra=("--module", str(tmp_path / name)))

@@ -1,4 +1,4 @@
-"""CRON schedules: what follows and what went before, in UTC."""
+"""CRON schedules: the next and the previous time, in UTC."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def unix(text: str) -> int:
         ("0 12 * * MON-WED", "2026-11-23T12:00:00", "2026-11-24T12:00:00"),
         ("0 12 * * 7", "2026-11-23T00:00:00", "2026-11-29T12:00:00"),
         ("0 0 1 JAN,jul *", "2026-11-23T00:00:00", "2027-01-01T00:00:00"),
-        # A day and a weekday: either of them.
+        # A day and a weekday: either matches.
         ("0 0 1 * MON", "2026-11-24T00:00:00", "2026-11-30T00:00:00"),
         ("0 0 1 * MON", "2026-11-30T00:00:00", "2026-12-01T00:00:00"),
         ("0 0 L * *", "2027-02-01T00:00:00", "2027-02-28T00:00:00"),
@@ -49,7 +49,7 @@ def test_next(text: str, after: str, following: str) -> None:
     st.sampled_from(("0 0 * * *", "*/7 1-5 * * *", "0 6 1,15 * *", "0 0 * * 0", "10 */6 * 2-4 *")),
     st.integers(1_000_000_000, 2_000_000_000),
 )
-def test_next_and_previous_meet(text: str, now: int) -> None:
+def test_next_and_previous_are_consistent(text: str, now: int) -> None:
     schedule = Schedule.parse(text)
     following = schedule.next(now)
     assert following > now
@@ -59,7 +59,7 @@ def test_next_and_previous_meet(text: str, now: int) -> None:
     assert schedule.next(before) == following
 
 
-def test_nothing_was_before_the_first_time() -> None:
+def test_no_previous_time_before_the_first() -> None:
     assert Schedule.parse("0 0 * * * 2030").previous(unix("2026-01-01T00:00:00")) is None
 
 
@@ -80,6 +80,6 @@ def test_nothing_was_before_the_first_time() -> None:
         "@never",
     ],
 )
-def test_what_is_no_schedule(text: str) -> None:
+def test_bad_schedules(text: str) -> None:
     with pytest.raises(ScheduleError, match="accepted: 5 to 7 CRON fields"):
         Schedule.parse(text)

@@ -1,6 +1,6 @@
-"""Every route of Nakama's own API description, asked for what fits the description and what does not.
+"""Every route of Nakama's own API description, with requests that fit the description and that do not.
 
-``data/schema/swagger.json`` is the server's, without its texts.
+``data/schema/swagger.json`` is the server's, without the descriptions.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ DESCRIPTION = Path(__file__).parent / "data" / "schema" / "swagger.json"
 schema = schemathesis.openapi.from_dict(json.loads(DESCRIPTION.read_text(encoding="utf-8")))
 
 # gRPC's codes as grpc-gateway maps them; 501 is its answer to a method that a route does not have.
-# Where the server itself was recorded to fail inside.
+# Internal errors of the real server, as recorded.
 INTERNAL = {
     "Error while deleting notifications.",
     "Error deleting score from tournament.",
-    "Error while trying to update account.",  # a value that is longer than its column
+    "Error while trying to update account.",  # a value longer than its column
 }
 STATUSES = {400, 401, 403, 404, 409, 412, 501}
 CONFORMS = CHECKS.get_one("response_schema_conformance")
@@ -46,7 +46,8 @@ def emulator() -> Iterator[EmulatorProcess]:
     max_examples=2, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 def test_every_route_answers_as_described(case: schemathesis.Case, emulator: EmulatorProcess) -> None:
-    token = login(emulator.url, "a-device-of-the-schema")["token"]  # anew: one of the routes deletes it
+    # One of the routes deletes the account, so log in for each request.
+    token = login(emulator.url, "a-device-of-the-schema")["token"]
     answer = case.call(base_url=emulator.url, headers={"Authorization": f"Bearer {token}"})
     if answer.status_code == 200:
         case.validate_response(answer, checks=[CONFORMS])

@@ -21,7 +21,7 @@ from nakama_bots.emulator.store.storage import (
 USERS = ("a", "b")
 KEYS = st.sampled_from(("k1", "k2"))
 VALUES = st.sampled_from(('{"n":1}', "{}"))
-# Which version is asked for: none, that there is nothing, that of what is there before the batch, another.
+# The version of a write: none, "*" (no such object), the stored one before the batch, another one.
 VERSIONS = st.sampled_from(("", "", "*", "current", "current", "current", "another"))
 
 
@@ -63,14 +63,14 @@ class StorageMachine(RuleBasedStateMachine):
         self.time += 1
         writes = [(k, value, self.version(user, k, v), *rest) for k, value, v, *rest in writes]
         rows = copy.deepcopy(self.rows)
-        # A batch is carried out in the order of the keys; what comes twice, as it came.
+        # A batch runs in the order of the keys; equal keys keep their order.
         done = all(
             self.write_one(rows, user, write, authoritative)
             for write in sorted(writes, key=lambda write: write[0])
         )
-        asked = [StorageWrite(self.key(user, k), value, v, read, w) for k, value, v, read, w in writes]
+        batch = [StorageWrite(self.key(user, k), value, v, read, w) for k, value, v, read, w in writes]
         try:
-            acks = self.storage.write(asked, authoritative=authoritative)
+            acks = self.storage.write(batch, authoritative=authoritative)
         except StorageRejected:
             assert not done
             return
@@ -121,7 +121,7 @@ class StorageMachine(RuleBasedStateMachine):
         self.rows = rows
 
     @invariant()
-    def rows_are_objects(self) -> None:
+    def objects_match_the_model(self) -> None:
         keys = [self.key(user, key) for user in USERS for key in ("k1", "k2")]
         found = self.storage.read("", [*keys, *keys])
         assert {
@@ -141,7 +141,7 @@ class StorageMachine(RuleBasedStateMachine):
         assert len(found) == len(self.rows)
 
     @invariant()
-    def readers_see_what_they_may(self) -> None:
+    def readers_see_permitted_objects(self) -> None:
         for reader in USERS:
             keys = [self.key(user, key) for user in USERS for key in ("k1", "k2")]
             seen = {(one.key.user_id, one.key.key) for one in self.storage.read(reader, keys)}
@@ -152,7 +152,7 @@ class StorageMachine(RuleBasedStateMachine):
             }
 
     @invariant()
-    def pages_make_the_whole(self) -> None:
+    def pages_add_up_to_the_list(self) -> None:
         for caller, owner in ((c, o) for c in ("", *USERS) for o in (None, *USERS)):
             lowest = 0 if not caller else 1 if owner == caller else 2
             expected = sorted(

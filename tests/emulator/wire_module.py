@@ -107,57 +107,57 @@ class WireMatch:
         return state, f"signal:{data}"
 
 
-def _stream(asked: dict[str, Any]) -> dict[str, Any]:
-    return {"mode": STREAM_MODE, "label": asked.get("label", "")}
+def _stream(request: dict[str, Any]) -> dict[str, Any]:
+    return {"mode": STREAM_MODE, "label": request.get("label", "")}
 
 
 def _streams(nk: Nk) -> dict[str, Callable[[RpcContext, dict[str, Any]], str | None]]:
-    def join(context: RpcContext, asked: dict[str, Any]) -> str:
+    def join(context: RpcContext, request: dict[str, Any]) -> str:
         nk.stream_user_join(
             context.user_id,
             context.session_id,
-            _stream(asked),
-            hidden=asked.get("hidden", False),
+            _stream(request),
+            hidden=request.get("hidden", False),
             persistence=False,
         )
         return OK
 
-    def leave(context: RpcContext, asked: dict[str, Any]) -> str:
-        nk.stream_user_leave(context.user_id, context.session_id, _stream(asked))
+    def leave(context: RpcContext, request: dict[str, Any]) -> str:
+        nk.stream_user_leave(context.user_id, context.session_id, _stream(request))
         return OK
 
-    def send(context: RpcContext, asked: dict[str, Any]) -> str:
-        nk.stream_send(_stream(asked), asked["data"], reliable=asked.get("reliable", True))
+    def send(context: RpcContext, request: dict[str, Any]) -> str:
+        nk.stream_send(_stream(request), request["data"], reliable=request.get("reliable", True))
         return OK
 
-    def close(context: RpcContext, asked: dict[str, Any]) -> str:
-        nk.stream_close(_stream(asked))
+    def close(context: RpcContext, request: dict[str, Any]) -> str:
+        nk.stream_close(_stream(request))
         return OK
 
     return {"stream_join": join, "stream_leave": leave, "stream_send": send, "stream_close": close}
 
 
 def _users(nk: Nk) -> dict[str, Callable[[RpcContext, dict[str, Any]], str | None]]:
-    def notify(context: RpcContext, asked: dict[str, Any]) -> None:
+    def notify(context: RpcContext, request: dict[str, Any]) -> None:
         nk.notification_send(
-            asked.get("user_id", context.user_id),
-            asked["subject"],
-            asked["content"],
-            asked["code"],
-            asked.get("sender", ""),
-            persistent=asked["persistent"],
+            request.get("user_id", context.user_id),
+            request["subject"],
+            request["content"],
+            request["code"],
+            request.get("sender", ""),
+            persistent=request["persistent"],
         )
 
-    def ban(context: RpcContext, asked: dict[str, Any]) -> None:
-        nk.users_ban_id([asked["user_id"]])
+    def ban(context: RpcContext, request: dict[str, Any]) -> None:
+        nk.users_ban_id([request["user_id"]])
 
-    def unban(context: RpcContext, asked: dict[str, Any]) -> None:
-        nk.users_unban_id([asked["user_id"]])
+    def unban(context: RpcContext, request: dict[str, Any]) -> None:
+        nk.users_unban_id([request["user_id"]])
 
-    def disconnect(context: RpcContext, asked: dict[str, Any]) -> None:
-        nk.session_disconnect(asked["session_id"])
+    def disconnect(context: RpcContext, request: dict[str, Any]) -> None:
+        nk.session_disconnect(request["session_id"])
 
-    def logout(context: RpcContext, asked: dict[str, Any]) -> None:
+    def logout(context: RpcContext, request: dict[str, Any]) -> None:
         nk.session_logout(context.user_id)
 
     return {
@@ -170,11 +170,11 @@ def _users(nk: Nk) -> dict[str, Callable[[RpcContext, dict[str, Any]], str | Non
 
 
 def _matches(nk: Nk) -> dict[str, Callable[[RpcContext, dict[str, Any]], str | None]]:
-    def create(context: RpcContext, asked: dict[str, Any]) -> str:
-        return json.dumps({"match_id": nk.match_create("wire_match", asked)}, separators=(",", ":"))
+    def create(context: RpcContext, request: dict[str, Any]) -> str:
+        return json.dumps({"match_id": nk.match_create("wire_match", request)}, separators=(",", ":"))
 
-    def signal(context: RpcContext, asked: dict[str, Any]) -> str:
-        return nk.match_signal(asked["match_id"], asked["data"])
+    def signal(context: RpcContext, request: dict[str, Any]) -> str:
+        return nk.match_signal(request["match_id"], request["data"])
 
     return {"create_match": create, "signal_match": signal}
 
@@ -186,7 +186,7 @@ def _with_json(
 
 
 async def _slow(_: RpcContext, payload: str) -> str:
-    # What is asked for is a function that takes its time.
+    # The recorded function is slow on purpose.
     await asyncio.sleep(int(payload) / 1000)
     return "done"
 

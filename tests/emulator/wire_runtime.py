@@ -25,42 +25,42 @@ def _compact(value: object) -> str:
 def _functions(nk: Nk) -> dict[str, _Function]:
     core = nk.core
 
-    def wallet(context: RpcContext, asked: dict[str, Any]) -> None:
+    def wallet(context: RpcContext, request: dict[str, Any]) -> None:
         account = core.accounts.get(context.user_id)
         assert account is not None
         coins = json.loads(account.wallet)
-        for name, change in asked["changeset"].items():
+        for name, change in request["changeset"].items():
             coins[name] = coins.get(name, 0) + change
             if coins[name] < 0:
                 msg = f"wallet update rejected negative value at path '{name}'"
                 raise RuntimeFunctionError(f"failed to update user wallet: {msg}")
         account.wallet = jsonb(_compact(coins))
 
-    def set_metadata(context: RpcContext, asked: dict[str, Any]) -> None:
+    def set_metadata(context: RpcContext, request: dict[str, Any]) -> None:
         account = core.accounts.get(context.user_id)
         assert account is not None
-        account.metadata = jsonb(_compact(asked["metadata"]))
+        account.metadata = jsonb(_compact(request["metadata"]))
 
-    def storage_put(_: RpcContext, asked: dict[str, Any]) -> None:
-        key = ObjectKey(asked["collection"], asked["key"], asked.get("user_id", SYSTEM_USER_ID))
-        write = StorageWrite(key, _compact(asked["value"]), "", asked["read"], asked["write"])
+    def storage_put(_: RpcContext, request: dict[str, Any]) -> None:
+        key = ObjectKey(request["collection"], request["key"], request.get("user_id", SYSTEM_USER_ID))
+        write = StorageWrite(key, _compact(request["value"]), "", request["read"], request["write"])
         core.storage.write([write], authoritative=True)
 
-    def add_attempt(context: RpcContext, asked: dict[str, Any]) -> None:
-        core.leaderboards.add_attempts(asked["id"], context.user_id, asked["count"])
+    def add_attempt(context: RpcContext, request: dict[str, Any]) -> None:
+        core.leaderboards.add_attempts(request["id"], context.user_id, request["count"])
 
-    def channel_say(_: RpcContext, asked: dict[str, Any]) -> str:
+    def channel_say(_: RpcContext, request: dict[str, Any]) -> str:
         message = send_message(
             core,
-            asked["channel_id"],
-            _compact(asked["content"]),
-            asked.get("sender_id", SYSTEM_USER_ID),
-            asked.get("username", ""),
-            persistent=asked.get("persist", True),
+            request["channel_id"],
+            _compact(request["content"]),
+            request.get("sender_id", SYSTEM_USER_ID),
+            request.get("username", ""),
+            persistent=request.get("persist", True),
         )
         return _compact(
             {
-                "channelId": asked["channel_id"],
+                "channelId": request["channel_id"],
                 "code": message.code,
                 "createTime": message.create_time // 10**9,
                 "messageId": message.id,
