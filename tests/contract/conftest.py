@@ -1,7 +1,7 @@
 """One server for all cases: the emulator, or with ``NAKAMA_URL`` a real one.
 
 ``NAKAMA_SERVER_KEY``, ``NAKAMA_HTTP_KEY`` and the other settings are read from the environment as well. A real
-server needs the runtime modules of ``support.FUNCTIONS``; cases without theirs are skipped and counted.
+server needs the runtime modules of ``support.FUNCTIONS``; cases that lack their module are skipped and counted.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from nakama_bots.settings.resolve import Settings
 from .summary import note
 from .support import FUNCTIONS, Line, Server, clean, missing_functions
 
-# Nakama's default matchmaker interval is 15 s; a ticket may have to see two of them.
+# Nakama's default matchmaker interval is 15 s; a ticket may need two intervals.
 REAL_WAIT = 45.0
 EMULATOR_INTERVAL = 0.2
 EMULATOR_WAIT = 15.0
 
-# What a real server needs in its runtime path, beside nakama_modules/.
+# The modules that a real server needs in its runtime path, in addition to nakama_modules/.
 MODULES = Path(__file__).parent / "modules"
 
 
@@ -37,7 +37,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     environment = dict(os.environ)
     emulator = None
     if not environment.get("NAKAMA_URL"):
-        # Settings of the environment belong to a server that is not there.
+        # Settings of the environment belong to another server.
         extra = ("--module", str(MODULES))
         emulator = EmulatorProcess.start(matchmaker_interval=EMULATOR_INTERVAL, extra=extra)
         environment = {"NAKAMA_URL": emulator.url}
@@ -80,7 +80,7 @@ def session(server: Server) -> Session:
 
 @pytest.fixture
 def connect(server: Server) -> Iterator[Callable[..., Line]]:
-    """Connects new users, or the session that is given; after the test every ledger must balance."""
+    """Connects new users, or a given session; after the test every ledger must balance."""
     lines: list[Line] = []
 
     def connect(session: Session | None = None, *, status: bool = False) -> Line:

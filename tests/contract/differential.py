@@ -1,4 +1,4 @@
-"""One scripted session against one server, seen bare: plain HTTP, plain websockets, none of our own client.
+"""One scripted session against one server, with plain HTTP and plain websockets instead of our own client.
 
 Every step becomes an entry of a transcript (``transcript.py``).
 """
@@ -22,9 +22,9 @@ import websocket
 from .transcript import Names, Step
 
 PUSH_TIMEOUT = 10.0
-# Two intervals of a real server's matchmaker and some more.
+# More than two intervals of a real server's matchmaker.
 MATCHED_TIMEOUT = 45.0
-# A real server that has just sent something loses its close frame in 6 of 1500 cases: it is asked again.
+# A real server that has just sent something loses its close frame in 6 of 1500 cases: the request is repeated.
 _CLOSES = 5
 
 # Only for these does a real server keep one order of ack and events (200 of 200, or 100 of 100 measured). A
@@ -34,10 +34,10 @@ _ORDERED = {
     "party_promote", "party_join",
 }  # fmt: skip
 
-# Of a body that is sent as it is, so much goes into the transcript.
+# The number of characters of a verbatim body in the transcript.
 _SHOWN = 200
 # The headers of an answer that are compared.
-_TOLD = {
+_COMPARED_HEADERS = {
     "access-control-allow-headers", "access-control-allow-methods", "access-control-allow-origin", "allow",
     "location", "vary",
 }  # fmt: skip
@@ -46,7 +46,7 @@ Frame = dict[str, Any]
 
 
 class Wire:
-    """A websocket whose frames are kept by a thread of its own, which also answers the server's pings."""
+    """A websocket; a thread collects its frames and answers the server's pings."""
 
     def __init__(self, url: str) -> None:
         self._ws = websocket.create_connection(url, timeout=PUSH_TIMEOUT)
@@ -78,7 +78,7 @@ class Wire:
             self._news.notify_all()
 
     def send_text(self, *parts: str) -> None:
-        """One message, in as many fragments as there are parts; one has been read before the next is sent."""
+        """Send a message with one fragment per part; each is read before the next is sent."""
         abnf = websocket.ABNF
         for number, part in enumerate(parts, 1):
             opcode = abnf.OPCODE_CONT if number > 1 else abnf.OPCODE_TEXT
@@ -90,13 +90,13 @@ class Wire:
                     self._news.wait_for(lambda before=before: self._pongs > before, PUSH_TIMEOUT)
 
     def request(self, message: Frame) -> str:
-        """Send it with the next cid, which is returned."""
+        """Send a message with the next cid; return the cid."""
         self._cids += 1
         self.send_text(json.dumps({"cid": str(self._cids), **message}))
         return str(self._cids)
 
     def wait(self, done: Callable[[list[Frame]], bool], seconds: float = PUSH_TIMEOUT) -> bool:
-        """Whether ``done`` of what has come came true; also False when the socket is closed."""
+        """Wait until ``done(frames)``; return False after a timeout or when the socket is closed."""
         with self._news:
             self._news.wait_for(lambda: self.closed is not None or done(self._frames), seconds)
             return done(self._frames)
@@ -107,7 +107,7 @@ class Wire:
             return self.closed or {"code": "still open", "reason": ""}
 
     def barrier(self) -> None:
-        """All that the server had queued for this socket before the ping is here after the pong."""
+        """Wait for a pong: frames that the server queued before the ping have then arrived."""
         cid = f"barrier-{self._cids}"
         self.send_text(json.dumps({"cid": cid, "ping": {}}))
         self.wait(lambda frames: any(frame.get("cid") == cid for frame in frames))
@@ -115,13 +115,13 @@ class Wire:
             self._frames[:] = [frame for frame in self._frames if frame.get("cid") != cid]
 
     def take(self) -> list[Frame]:
-        """Everything that has come, in order; it is forgotten here."""
+        """Remove and return the collected frames, in order."""
         with self._news:
             taken, self._frames[:] = self._frames[:], []
         return taken
 
     def close(self) -> None:
-        """Say goodbye, if the server has not, and wait until it answers."""
+        """Send a close frame, unless the server has, and wait for the answer."""
         if self.closed is None:
             self._ws.send_close()
         self._reader.join(PUSH_TIMEOUT)
@@ -149,7 +149,7 @@ class Actor:
 
 
 class Run:
-    """The session against one server: does steps and writes them down."""
+    """The session against one server: runs steps and records them."""
 
     def __init__(
         self, url: str, server_key: str = "defaultkey", http_key: str = "defaulthttpkey", *, pause: float = 0.0
@@ -160,7 +160,7 @@ class Run:
         self.http_key = http_key
         self.steps: list[Step] = []
         self.family = ""
-        # Pushes that came though no step said so: a script with any of them is a race.
+        # Pushes that no step expected: a script with any of them has a race.
         self.unexpected: list[str] = []
         self.actors = {name: Actor(name) for name in ("ann", "ben", "cal")}
         self.wires: dict[str, Wire] = {}
@@ -177,7 +177,7 @@ class Run:
         self._http.close()
 
     def name(self, word: str) -> str:
-        """A name that no earlier run left on the server."""
+        """A name that no earlier run used on the server."""
         return f"{word}-{self.tag}"
 
     def _authorization(self, by: str | None) -> dict[str, str]:
@@ -191,7 +191,7 @@ class Run:
     def quietly(
         self, method: str, path: str, by: str, body: Any, query: Mapping[str, str] | None = None
     ) -> Any:
-        """One request that is no step; ``by`` is a token, or "key"."""
+        """Send a request that is not a step; ``by`` is a token, or "key"."""
         answer = self._http.request(
             method, self._url + path, headers=self._authorization(by), json=body, timeout=30
         )
@@ -213,10 +213,10 @@ class Run:
         pick: Callable[[Any], Any] = lambda got: got,
         closes: str = "",
     ) -> Any:
-        """One request. ``body`` is sent as JSON, a text as it is; ``expect`` are pushes to wait for, by user.
+        """Send a request. ``body`` is sent as JSON, a string verbatim; ``expect``: pushes to wait for, by user.
 
-        ``until`` repeats it for what the server publishes with a delay; ``pick`` takes from the answer what is
-        of this run, where others use the server too; ``closes`` is whose socket the request ends.
+        ``until`` repeats it where the server publishes a change with a delay; ``pick`` selects the part of the
+        answer that belongs to this run; ``closes`` names the user whose socket the request ends.
         """
         data = body if isinstance(body, str) or body is None else json.dumps(body)
         end = time.monotonic() + PUSH_TIMEOUT
@@ -253,7 +253,7 @@ class Run:
         body: str | bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """One request exactly as it is given, which no client library puts right; no redirect is followed."""
+        """Send a request exactly as given, without a client library's corrections; do not follow redirects."""
         content = body.encode() if isinstance(body, str) else body
         port = http.client.HTTPConnection(self._url.partition("://")[2], timeout=30)
         try:
@@ -275,13 +275,13 @@ class Run:
             sent["body"] = shown if len(shown) <= _SHOWN else f"{shown[:20]} and so on, {len(content)} bytes"
         kind = answer.headers.get("Content-Type", "").partition(";")[0]
         reply = {"status": answer.status, "type": kind, "body": got}
-        told = {key: value for key, value in answer.headers.items() if key.lower() in _TOLD}
-        if told:
-            reply["headers"] = told
+        compared = {key: value for key, value in answer.headers.items() if key.lower() in _COMPARED_HEADERS}
+        if compared:
+            reply["headers"] = compared
         self._note(name, sent, reply, {})
 
     def connect(self, name: str, who: str, query: str = "", expect: Mapping[str, str] | None = None) -> None:
-        """Open the user's socket; what refuses it is the answer."""
+        """Open the user's socket; a refusal is the answer."""
         reply: dict[str, Any] = {"status": 101}
         try:
             self.wires[who] = Wire(self._socket_url(who, query))
@@ -298,7 +298,7 @@ class Run:
         *,
         acked: bool = True,
     ) -> Frame:
-        """One message of a socket; its answer is returned. ``acked=False`` for those never answered."""
+        """Send a message and return its answer. ``acked=False`` for messages that are never answered."""
         wire = self.wires[who]
         cid = wire.request(message)
         if acked:
@@ -306,7 +306,7 @@ class Run:
         return self._note(name, {"by": who, "message": message}, None, expect or {}, cid=(who, cid))
 
     def raw(self, name: str, who: str, *parts: str) -> None:
-        """A text, in fragments, that makes the server close the socket."""
+        """Send a text, in fragments, that makes the server close the socket."""
         closed: dict[str, Any] = {}
         for _ in range(_CLOSES):
             self.wires[who].send_text(*parts)
@@ -329,7 +329,7 @@ class Run:
         return closed
 
     def hang_up(self, name: str, who: str, expect: Mapping[str, str] | None = None) -> None:
-        """The user's socket is closed by the client."""
+        """Close the user's socket from the client."""
         self.wires.pop(who).close()
         self._note(name, {"close": who}, None, expect or {})
 
@@ -344,19 +344,19 @@ class Run:
     ) -> Frame:
         if self._pause:
             time.sleep(self._pause)
-        heard = {who: self._settle(who, expect.get(who, "").split()) for who in self.wires}
+        received = {who: self._settle(who, expect.get(who, "").split()) for who in self.wires}
         ack: Frame = {}
         order: list[str] = []
         if cid is not None:
-            frames = heard[cid[0]]
+            frames = received[cid[0]]
             ack = next((frame for frame in frames if frame.get("cid") == cid[1]), {})
             order = ["ack" if frame is ack else key_of(frame) for frame in frames]
-            heard[cid[0]] = [frame for frame in frames if frame is not ack]
+            received[cid[0]] = [frame for frame in frames if frame is not ack]
             reply = ack or "no answer"
-        pushes = {who: sorted(frames, key=key_of) for who, frames in heard.items() if frames}
+        pushes = {who: sorted(frames, key=key_of) for who, frames in received.items() if frames}
         for who, frames in pushes.items():
             extra = Counter(map(key_of, frames)) - Counter(expect.get(who, "").split())
-            self.unexpected += [f"{name}: {who} heard {key}" for key in extra]
+            self.unexpected += [f"{name}: {who} received {key}" for key in extra]
         step = {"step": name, "family": self.family, "sent": sent, "got": reply}
         if pushes:
             step["pushes"] = pushes

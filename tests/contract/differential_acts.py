@@ -19,8 +19,8 @@ def socket_function(s: Session) -> None:
 
 
 def authoritative(s: Session) -> None:
-    """A match that greets at each join and leave."""
-    if not s.made["greeter"] or s.random.random() < 0.1:
+    """A match that broadcasts a greeting at each join and leave."""
+    if not s.generated["greeter"] or s.random.random() < 0.1:
         answer = s.rest("POST", "/v2/rpc/contract_greeter", '""')
         s.keep("greeter", json.loads(answer.get("payload") or "{}").get("match_id"))
         return
@@ -35,7 +35,7 @@ def authoritative(s: Session) -> None:
 
 
 def ticket(s: Session) -> None:
-    """Tickets that no other fits, or that are refused."""
+    """Tickets that match no other ticket, or that are refused."""
     party = s.maybe(0.3, "party_id", lambda: s.known("party"))
     prefix = "party_matchmaker" if party else "matchmaker"
     if s.random.random() < 0.4:
@@ -64,7 +64,7 @@ def notices(s: Session) -> None:
 
 
 def seldom(s: Session) -> None:
-    """Requests with values of every kind where a client would send but one."""
+    """Requests with values of every kind where a client would send only one."""
     board, group = s.run.name("board"), s.known("group") or "x"
     method, path, body, query = s.one(
         ("POST", "/v2/event", {"name": s.one("", "x"), "properties": {"a": s.one("b", 1)}}, {}),

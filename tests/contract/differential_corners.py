@@ -1,4 +1,4 @@
-"""Where families of the scripted session meet, and requests that are seldom sent."""
+"""Interactions of the families of the scripted session, and rare requests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOBODY = "11111111-1111-4111-8111-111111111111"
 
 
 def rare_rest(run: Run) -> None:
-    """Seldom sent requests; nothing here changes what later families see."""
+    """Rare requests; none changes what later families see."""
     ann, ben = run.actors["ann"].user_id, run.actors["ben"].user_id
     group = run.scratch["group"]
     run.rest("rare.storage_two_users", "ann", "POST", "/v2/storage", {"object_ids": [
@@ -69,12 +69,12 @@ def rare_rest(run: Run) -> None:
 
 
 def rare_live(run: Run) -> None:
-    """Seldom sent messages."""
+    """Rare messages."""
     joined = "match_presence_event"
     match = run.send("rare.match", "ann", {"match_create": {}}, {"ann": joined})["match"]["match_id"]
     run.send("rare.match_join_again", "ann", {"match_join": {"match_id": match}})
-    told = {"match_join": {"match_id": match, "metadata": {"team": "red"}}}
-    run.send("rare.match_metadata", "ben", told, {"ann": joined, "ben": joined})
+    join_red = {"match_join": {"match_id": match, "metadata": {"team": "red"}}}
+    run.send("rare.match_metadata", "ben", join_red, {"ann": joined, "ben": joined})
     payload = {"match_id": match, "op_code": "-1", "data": base64.b64encode(bytes(range(256))).decode()}
     run.send("rare.match_data", "ann", {"match_data_send": payload}, {"ben": "match_data"}, acked=False)
     unreliable = {"match_id": match, "op_code": 3.0, "reliable": False}
@@ -107,7 +107,7 @@ def rare_live(run: Run) -> None:
 
 
 def corners(run: Run) -> None:
-    """Where families meet: renames, blocks, a leader's lost socket, other spellings of a request."""
+    """Interactions of families: renames, blocks, a leader's lost socket, other spellings of a request."""
     ann, cal = run.actors["ann"].user_id, run.actors["cal"].user_id
     joined = "party_presence_event"
     run.rest("corners.camel", "ann", "PUT", "/v2/account", {"displayName": "Änn ☃", "langTag": "fr"})
@@ -137,10 +137,10 @@ def corners(run: Run) -> None:
         {"match_data_send": {"match_id": f"{NOBODY}.", "op_code": "9223372036854775807"}},
         acked=False,
     )
-    made = run.send(
+    created = run.send(
         "corners.party", "cal", {"party_create": {"open": True, "max_size": 2}}, {"cal": f"party {joined}"}
     )
-    here = {"party_id": made["party"]["party_id"]}
+    here = {"party_id": created["party"]["party_id"]}
     run.send("corners.party_join", "ben", {"party_join": here}, {"cal": joined, "ben": f"party {joined}"})
     run.send("corners.party_full", "ann", {"party_join": here})
     run.hang_up("corners.leader_drops", "cal", {"ben": f"party_leader {joined}"})

@@ -1,4 +1,4 @@
-"""What is read of a body, which paths there are, and what a browser asks for: HTTP below the operations."""
+"""HTTP below the operations: how bodies are read, which paths exist, and preflights of a browser."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .differential import Run
 
 
 def bodies(run: Run) -> None:
-    """What is read of a body."""
+    """How a body is read."""
     for step, text in (
         ("null", "null"),
         ("trailing", '"x" y'),
@@ -135,7 +135,7 @@ def queries(run: Run) -> None:
 
 
 def handshakes(run: Run) -> None:
-    """What lacks a part of a websocket's handshake."""
+    """Websocket handshakes in which a part is missing."""
     whole = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
@@ -149,14 +149,16 @@ def handshakes(run: Run) -> None:
 
 
 def browsers(run: Run) -> None:
-    """Preflights, as a browser sends them before a request of another origin."""
+    """Preflights, as a browser sends them before a request to another origin."""
     origin = {"Origin": "http://game.example"}
 
     def preflight(step: str, method: str, headers: str = "", path: str = "/v2/account", **more: str) -> None:
-        asked = {**origin, "Access-Control-Request-Method": method, **more}
+        preflight_headers = {**origin, "Access-Control-Request-Method": method, **more}
         if headers:
-            asked["Access-Control-Request-Headers"] = headers
-        run.bare(f"browsers.{step}", None, "OPTIONS", path, headers={k: v for k, v in asked.items() if v})
+            preflight_headers["Access-Control-Request-Headers"] = headers
+        run.bare(
+            f"browsers.{step}", None, "OPTIONS", path, headers={k: v for k, v in preflight_headers.items() if v}
+        )
 
     for method in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "get", "TRACE"):
         preflight(f"method_{method}", method)

@@ -1,4 +1,4 @@
-"""Ids in the other forms that a server reads: in upper case, without hyphens, in braces."""
+"""Ids in the other forms that a server accepts: in upper case, without hyphens, in braces."""
 
 from __future__ import annotations
 
@@ -71,19 +71,19 @@ def _data(run: Run, name: str, form: Callable[[str], str]) -> None:
 
 
 def _chat(run: Run, name: str, form: Callable[[str], str], group: str) -> None:
-    channel, joined, said = f"3.{form(group)}..", "channel_presence_event", {"cal": "channel_message"}
+    channel, joined, pushed = f"3.{form(group)}..", "channel_presence_event", {"cal": "channel_message"}
     join = {"channel_join": {"type": 3, "target": form(group)}}
     run.send(f"ids.group_{name}", "cal", join, {"cal": joined} if _valid(name) else {})
     ack = run.send(
         f"ids.say_{name}",
         "cal",
         {"channel_message_send": {"channel_id": channel, "content": "{}"}},
-        said if _valid(name) else {},
+        pushed if _valid(name) else {},
     )
     message = form(ack.get("channel_message_ack", {}).get("message_id", group))
     for act, more in (("update", {"content": '{"a":1}'}), ("remove", {})):
         change = {"channel_id": channel, "message_id": message, **more}
-        run.send(f"ids.{act}_{name}", "cal", {f"channel_message_{act}": change}, said if _valid(name) else {})
+        run.send(f"ids.{act}_{name}", "cal", {f"channel_message_{act}": change}, pushed if _valid(name) else {})
     run.rest(f"ids.history_{name}", "cal", "GET", f"/v2/channel/{channel}", pick=_length("messages"))
     run.send(f"ids.leave_{name}", "cal", {"channel_leave": {"channel_id": channel}})
     direct = {"channel_join": {"type": 2, "target": form(run.actors["cal"].user_id), "hidden": True}}
@@ -93,17 +93,20 @@ def _chat(run: Run, name: str, form: Callable[[str], str], group: str) -> None:
 def _match(run: Run, name: str, form: Callable[[str], str]) -> None:
     event = "match_presence_event"
     match = run.send(f"ids.match_{name}", "cal", {"match_create": {}}, {"cal": event})["match"]
-    told = form(match["match_id"][:-1]) + "."
+    written = form(match["match_id"][:-1]) + "."
     both = {"cal": event, "ben": event} if _valid(name) else {}
-    run.send(f"ids.enter_{name}", "ben", {"match_join": {"match_id": told}}, both)
+    run.send(f"ids.enter_{name}", "ben", {"match_join": {"match_id": written}}, both)
     to = {"user_id": form(run.actors["cal"].user_id), "session_id": form(match["self"]["session_id"])}
-    data = {"match_id": told, "op_code": "1", "data": "YQ==", "presences": [to]}
-    error, heard = {"ben": "error"}, {"cal": "match_data"}
+    data = {"match_id": written, "op_code": "1", "data": "YQ==", "presences": [to]}
+    error, data_push = {"ben": "error"}, {"cal": "match_data"}
     run.send(
-        f"ids.data_{name}", "ben", {"match_data_send": data}, heard if _valid(name) else error, acked=False
+        f"ids.data_{name}", "ben", {"match_data_send": data}, data_push if _valid(name) else error, acked=False
     )
     run.send(
-        f"ids.exit_{name}", "ben", {"match_leave": {"match_id": told}}, {"cal": event} if _valid(name) else {}
+        f"ids.exit_{name}",
+        "ben",
+        {"match_leave": {"match_id": written}},
+        {"cal": event} if _valid(name) else {},
     )
     run.send(f"ids.match_end_{name}", "cal", {"match_leave": {"match_id": match["match_id"]}})
 
@@ -112,9 +115,9 @@ def _party(run: Run, name: str, form: Callable[[str], str]) -> None:
     created = {"cal": "party party_presence_event"}
     party = run.send(f"ids.party_{name}", "cal", {"party_create": {"open": True, "max_size": 3}}, created)
     subject, _, node = party["party"]["party_id"].partition(".")
-    told = {"party_id": f"{form(subject)}.{node}"}
-    run.send(f"ids.party_list_{name}", "cal", {"party_join_request_list": told})
-    run.send(f"ids.party_close_{name}", "cal", {"party_close": told},
+    written = {"party_id": f"{form(subject)}.{node}"}
+    run.send(f"ids.party_list_{name}", "cal", {"party_join_request_list": written})
+    run.send(f"ids.party_close_{name}", "cal", {"party_close": written},
              {"cal": "party_close"} if _valid(name) else {})  # fmt: skip
     if not _valid(name):
         close = {"party_close": {"party_id": party["party"]["party_id"]}}
@@ -126,5 +129,5 @@ def _valid(name: str) -> bool:
 
 
 def _length(key: str) -> Callable[[object], object]:
-    """Of a list only how long it is; a refusal as it is."""
+    """Reduce a list to its length; keep a refusal as it is."""
     return lambda got: len(got[key]) if isinstance(got, dict) and key in got else got

@@ -1,4 +1,4 @@
-"""The websocket half of the scripted session: one function a family."""
+"""The websocket half of the scripted session: one function per family."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def data(text: str) -> str:
 
 
 def presence(run: Run, who: str) -> dict[str, str]:
-    """The user's presence as others name it."""
+    """The user's presence as others see it."""
     actor = run.actors[who]
     return {"user_id": actor.user_id, "session_id": actor.session_id, "username": run.name(who)}
 
@@ -111,8 +111,8 @@ def _chat_errors(run: Run, channel: str) -> None:
 def direct(run: Run) -> None:
     ann, ben = run.actors["ann"].user_id, run.actors["ben"].user_id
     joined = "channel_presence_event"
-    asked = {"ann": joined, "ben": "notifications"}
-    channel = run.send("direct.join", "ann", {"channel_join": {"target": ben, "type": 2}}, asked)["channel"][
+    pushes = {"ann": joined, "ben": "notifications"}
+    channel = run.send("direct.join", "ann", {"channel_join": {"target": ben, "type": 2}}, pushes)["channel"][
         "id"
     ]
     run.send(
@@ -130,7 +130,7 @@ def direct(run: Run) -> None:
 
 
 def group_chat(run: Run) -> None:
-    """In the group that ``groups`` left: ann leads it, ben is a member, cal is banned."""
+    """The chat of the group of ``groups``: ann leads it, ben is a member, cal is banned."""
     group, ben = run.scratch["group"], run.actors["ben"].user_id
     joined = "channel_presence_event"
     target = {"channel_join": {"target": group, "type": 3}}
@@ -154,7 +154,7 @@ def group_chat(run: Run) -> None:
     run.rest(
         "group_chat.kick", "ann", "POST", f"/v2/group/{group}/kick", query=[("user_ids", ben)], expect=kicked
     )
-    # The server's own messages are stamped in whole seconds: those of one second come in any order.
+    # The server's own messages have timestamps in whole seconds: those of one second arrive in any order.
     run.rest(
         "group_chat.history", "ann", "GET", f"/v2/channel/{channel}", query=[("limit", "100")],
         unordered=("messages",),
@@ -164,8 +164,8 @@ def group_chat(run: Run) -> None:
 
 def relayed(run: Run) -> None:
     joined = "match_presence_event"
-    made = run.send("match.create", "ann", {"match_create": {}}, {"ann": joined})
-    match = made["match"]["match_id"]
+    created = run.send("match.create", "ann", {"match_create": {}}, {"ann": joined})
+    match = created["match"]["match_id"]
     run.send("match.join", "ben", {"match_join": {"match_id": match}}, {"ann": joined, "ben": joined})
     cal = run.send(
         "match.join_third", "cal", {"match_join": {"match_id": match}}, dict.fromkeys(run.actors, joined)
@@ -201,8 +201,8 @@ def relayed(run: Run) -> None:
 def authoritative(run: Run) -> None:
     joined = "match_presence_event"
     call = {"rpc": {"id": "create_match", "payload": '{"module":"benchmark_match"}'}}
-    made = run.send("authoritative.create", "ann", call)
-    match = json.loads(made["rpc"]["payload"])["match_id"]
+    created = run.send("authoritative.create", "ann", call)
+    match = json.loads(created["rpc"]["payload"])["match_id"]
     run.send("authoritative.join", "ann", {"match_join": {"match_id": match}}, {"ann": joined})
     run.send(
         "authoritative.join_second", "ben", {"match_join": {"match_id": match}}, {"ann": joined, "ben": joined}
@@ -270,11 +270,11 @@ def matchmaker(run: Run) -> None:
 
 def party(run: Run) -> None:
     joined, label = "party_presence_event", json.dumps({"run": run.tag})
-    made = run.send(
+    created = run.send(
         "party.create", "ann", {"party_create": {"open": True, "max_size": 3, "label": label}},
         {"ann": f"party {joined}"},
     )  # fmt: skip
-    party_id = made["party"]["party_id"]
+    party_id = created["party"]["party_id"]
     here = {"party_id": party_id}
     run.send("party.join", "ben", {"party_join": here}, {"ann": joined, "ben": f"party {joined}"})
     run.send("party.join_again", "ben", {"party_join": here})
@@ -320,18 +320,18 @@ def _party_matchmaker(run: Run, here: dict[str, str]) -> None:
         "string_properties": {"run": f"{run.tag}-party"},
     }  # fmt: skip
     run.send("party.matchmaker_by_member", "ben", {"party_matchmaker_add": ticket})
-    told = {"ben": "party_matchmaker_ticket"}
-    first = run.send("party.matchmaker_add", "ann", {"party_matchmaker_add": ticket}, told)
+    pushes = {"ben": "party_matchmaker_ticket"}
+    first = run.send("party.matchmaker_add", "ann", {"party_matchmaker_add": ticket}, pushes)
     own = {**here, **first["party_matchmaker_ticket"]}
     run.send("party.matchmaker_remove", "ann", {"party_matchmaker_remove": own})
     run.send("party.matchmaker_remove_again", "ann", {"party_matchmaker_remove": own})
-    run.send("party.matchmaker", "ann", {"party_matchmaker_add": ticket}, told)
+    run.send("party.matchmaker", "ann", {"party_matchmaker_add": ticket}, pushes)
     alone = {"matchmaker_add": {key: value for key, value in ticket.items() if key != "party_id"}}
     run.send("party.matched", "cal", alone, dict.fromkeys(run.actors, "matchmaker_matched"))
 
 
 def closing(run: Run) -> None:
-    """What a server closes a socket for."""
+    """Messages for which a server closes a socket."""
     for step, text in (
         ("no_json", "x"), ("unknown_message", '{"cid":"1","nothing":{}}'),
         ("unknown_field", '{"ping":{"a":1}}'),
@@ -340,6 +340,6 @@ def closing(run: Run) -> None:
     ):  # fmt: skip
         run.raw(f"closing.{step}", "cal", text)
         run.connect(f"closing.{step}_again", "cal")
-    # The end in a small fragment: where a server leaves bytes unread, its reset can overtake its close.
+    # The last fragment is small: if a server leaves bytes unread, its reset can overtake its close.
     run.raw("closing.too_big", "cal", " " * 4080, '{"cid":"1","ping":{}}')
     run.connect("closing.too_big_again", "cal")

@@ -1,4 +1,4 @@
-"""The REST half of the scripted session: one function a family."""
+"""The REST half of the scripted session: one function per family."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ NOBODY = "11111111-1111-4111-8111-111111111111"
 def authentication(run: Run) -> None:
     path = "/v2/account/authenticate/"
     for name, actor in run.actors.items():
-        made = run.rest(
+        created = run.rest(
             f"auth.{name}", "key", "POST", path + "device",
             {"id": run.name(f"device-{name}"), "vars": {"k": "v"}},
             query=[("create", "true"), ("username", run.name(name))],
         )  # fmt: skip
-        actor.keep(made)
+        actor.keep(created)
     again = {"id": run.name("device-ann")}
     run.rest("auth.again", "key", "POST", path + "device", again)
     run.rest(
@@ -401,10 +401,10 @@ def sessions(run: Run) -> None:
     run.rest("sessions.logout", "cal", "POST", "/v2/session/logout", fresh)
     run.rest("sessions.after_logout", "cal", "GET", "/v2/account")
     run.rest("sessions.refresh_after_logout", "key", "POST", path, {"token": fresh["refresh_token"]})
-    # They still are in the named match.
+    # They are still in the named match.
     run.hang_up("sessions.hang_up_ann", "ann", {"ben": "match_presence_event"})
     run.hang_up("sessions.hang_up_cal", "cal")
-    # Else the leave of this socket could reach the next one.
+    # Otherwise the leave of this socket could reach the next one.
     run.send("sessions.offline", "ben", {"status_update": {}}, {"ben": "status_presence_event"})
     run.hang_up("sessions.hang_up_ben", "ben")
     run.connect("sessions.connect", "ben")

@@ -29,7 +29,7 @@ FAMILIES: tuple[Callable[[Run], None], ...] = (
 def play(
     url: str, server_key: str = "defaultkey", http_key: str = "defaulthttpkey"
 ) -> tuple[list[Step], list[str]]:
-    """The whole session's transcript, and the pushes that came unannounced."""
+    """Return the whole session's transcript, and the unexpected pushes."""
     run = Run(url, server_key, http_key)
     try:
         for family in FAMILIES:

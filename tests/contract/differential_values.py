@@ -1,4 +1,4 @@
-"""Values at their limits, and the order of checks: where a stand-in is easily too lenient."""
+"""Values at their limits, and the order of checks: cases where an emulator is easily too lenient."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .differential import Run
 NOBODY = "11111111-1111-4111-8111-111111111111"
 SYSTEM = "00000000-0000-0000-0000-000000000000"
 SNOWMAN = "\N{SNOWMAN}"
-# Characters that the database columns take, whatever their bytes.
+# Lengths that the database columns accept, in characters and not in bytes.
 COLUMNS = {"display_name": 255, "avatar_url": 512, "lang_tag": 18, "location": 255, "timezone": 255}
 MOST = 2**63 - 1
 
@@ -36,7 +36,7 @@ def account_values(run: Run) -> None:
 
 
 def passwords(run: Run) -> None:
-    """What an email login checks first, and how long a password is."""
+    """The order of checks of an email login, and the length of a password."""
     good, bad, short = f"pass{run.tag}@example.com", "not-an-email", "short"
     for step, body in (
         ("both_bad", {"email": bad, "password": short}),
@@ -130,7 +130,7 @@ def objects(run: Run) -> None:
         ("negative_zero", "-0.0"),
         ("exponent", "1e999999999"),
     ):
-        # Of its own collection: nobody wants to read 131,072 digits again.
+        # In a separate collection, so that no later listing contains 131,072 digits.
         wanted = {"objects": [item(step, f'{{"n":{number}}}', collection=run.name("numbers"))]}
         run.rest(f"objects.write_{step}", "ann", "PUT", "/v2/storage", wanted)
     run.rest(
@@ -164,7 +164,7 @@ def objects(run: Run) -> None:
 
 
 def _pages(run: Run, collection: str) -> None:
-    """Cursors of one list, used in another."""
+    """Cursors of one list, used for another."""
     ann = run.actors["ann"].user_id
     for number in range(3):
         public = {"collection": collection, "key": f"page-{number}", "value": '{"n":1}', "permission_read": 2}
@@ -192,7 +192,7 @@ def _pages(run: Run, collection: str) -> None:
 
 
 def people(run: Run) -> None:
-    """Groups and users by ids and names that are nobody's."""
+    """Groups and users by unknown ids and names."""
     group = run.rest("people.group", "cal", "POST", "/v2/group", {"name": run.name("people"), "open": True})[
         "id"
     ]
@@ -238,24 +238,24 @@ def people(run: Run) -> None:
 
 
 def _named(got: object, tag: str) -> object:
-    """Of a list of groups only this run's."""
+    """Filter a list of groups for those of this run."""
     if not isinstance(got, dict) or "groups" not in got:
         return got
     return [one["name"] for one in got["groups"] if tag in one["name"]]
 
 
 def order_of_checks(run: Run) -> None:
-    nobody = {"user_id": "", "session_id": "", "username": ""}
+    blank_presence = {"user_id": "", "session_id": "", "username": ""}
     ben = {"user_id": run.actors["ben"].user_id, "session_id": NOBODY, "username": "x"}
     for act in ("party_accept", "party_remove", "party_promote"):
         for step, message in (
             ("nothing", {}),
             ("empty", {"party_id": "x", "presence": {}}),
-            ("blank", {"party_id": "x", "presence": nobody}),
+            ("blank", {"party_id": "x", "presence": blank_presence}),
             ("bad_party", {"party_id": "x", "presence": ben}),
             ("dot", {"party_id": "x.y", "presence": ben}),
             ("unknown", {"party_id": f"{NOBODY}.node", "presence": ben}),
-            ("unknown_blank", {"party_id": f"{NOBODY}.node", "presence": nobody}),
+            ("unknown_blank", {"party_id": f"{NOBODY}.node", "presence": blank_presence}),
         ):
             run.send(f"order.{act}_{step}", "cal", {act: message})
     _order_of_chat(run)
@@ -291,14 +291,14 @@ def _order_of_chat(run: Run) -> None:
         "order.room", "cal", {"channel_join": {"target": run.name("values"), "type": 1}}, {"cal": joined}
     )
     channel = {"channel_id": room["channel"]["id"]}
-    heard = {"cal": "channel_message"}
+    pushed = {"cal": "channel_message"}
     for step, content, pushes in (
         ("nul", '{"a":"\\u0000"}', {}),
         ("tiny", '{"a":1e-99999}', {}),
         ("huge", '{"a":1e999999}', {}),
         ("list", "[]", {}),
-        ("space", ' {"a":1} ', heard),
-        ("e400", '{"a":1e400}', heard),
+        ("space", ' {"a":1} ', pushed),
+        ("e400", '{"a":1e400}', pushed),
     ):
         message = {"channel_message_send": {**channel, "content": content}}
         run.send(f"order.send_{step}", "cal", message, pushes)

@@ -1,7 +1,7 @@
-"""The calls of the contract cases of ``nk``: by family, in one order, each with what it is given.
+"""The calls of the contract cases of ``nk``, by family and in order, with their arguments.
 
-``$name`` stands for what an earlier call gave (``save``), or for one of three users, whose names are
-``$name.username``. ``ids``: the results have no order.
+``$name`` stands for a result of an earlier call (``save``), or for one of three users, whose names are
+``$name.username``. ``unordered``: the results have no order.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SYSTEM: Final = "00000000-0000-0000-0000-000000000000"
 
 @dataclass(frozen=True)
 class Do:
-    """One call. ``then``: the function that its first result is given to; ``save``: path to a name."""
+    """One call. ``then``: a function that is called with its first result; ``save``: path to a name."""
 
     name: str
     args: tuple[Any, ...] = ()

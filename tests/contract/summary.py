@@ -1,6 +1,6 @@
-"""Which server the contract cases ran against, what it lacks, and what became of the cases.
+"""Prints the server of the contract cases, its missing modules, and the outcomes.
 
-The hooks are those of ``tests/conftest.py``: under xdist the process that reports loads no other.
+``tests/conftest.py`` registers the hooks: under xdist the reporting process loads no other conftest.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-# What each process found: {server: [modules that it lacks]}.
+# The servers of each process: {server: [missing modules]}.
 FOUND: Final = pytest.StashKey[dict[str, list[str]]]()
 _OUTPUT: Final = "contract_servers"
 
@@ -20,7 +20,7 @@ def note(config: pytest.Config, server: str, lacking: list[str]) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """In a worker: hand what was found to the process that reports."""
+    """In a worker: pass the result to the reporting process."""
     output: dict[str, Any] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
         output[_OUTPUT] = session.config.stash.get(FOUND, {})
@@ -28,13 +28,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: Any) -> None:
-    """In the process that reports: take what a worker found; one that died gives nothing."""
+    """In the reporting process: read a worker's result; a crashed worker has none."""
     for server, lacking in getattr(node, "workeroutput", {}).get(_OUTPUT, {}).items():
         note(node.config, server, lacking)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """A section of its own: a forgotten NAKAMA_URL must not look like a run against a real server."""
+    """Print a separate section: a forgotten NAKAMA_URL must not look like a run against a real server."""
     servers = config.stash.get(FOUND, {})
     if not servers:
         return

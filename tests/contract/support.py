@@ -1,4 +1,4 @@
-"""The server under test, its users, what their sockets hear, and a websocket below the client."""
+"""The server under test, its users, the pushes of their sockets, and a websocket below the client."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from nakama_bots.session import Session
 from nakama_bots.settings.resolve import Settings
 from nakama_bots.settings.target import Credentials, Target, Timeouts
 
-# A run on a server with a lasting database must not meet what earlier runs left there.
+# A run on a server with a persistent database must not use names of earlier runs.
 RUN = secrets.token_hex(4)
 _numbers = itertools.count()
 
@@ -42,7 +42,7 @@ PUSH_TIMEOUT = 15.0
 
 
 def unique(word: str) -> str:
-    """A name that no other test and no earlier run has."""
+    """A name that no other test and no earlier run uses."""
     return f"{word}-{RUN}-{next(_numbers):04d}"
 
 
@@ -73,18 +73,18 @@ FRACTION = Like(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3}|\.\d{6}|\.\d{9})?Z")
 
 @dataclass(frozen=True)
 class Server:
-    """Who is tested; ``matchmaker_wait`` is how long a match may take, two intervals and some more."""
+    """The server under test; ``matchmaker_wait``: seconds that a match may take, more than two intervals."""
 
     settings: Settings
     real: bool
     matchmaker_wait: float
     transport: Transport
     client: Client
-    # Of ``FUNCTIONS``, those that it does not have.
+    # The missing functions of ``FUNCTIONS``.
     missing: frozenset[str] = frozenset()
 
     def function(self, name: str) -> str:
-        """The name, if the server has a function of that name; else the case is skipped."""
+        """Return the name if the server has the function; otherwise skip the case."""
         if name in self.missing:
             pytest.skip(f"the server has no function {name!r}: load {FUNCTIONS[name]} into it")
         return name
@@ -96,7 +96,7 @@ class Server:
 
     @property
     def api(self) -> NakamaApi:
-        """The raw level: tokens in, objects of the wire out."""
+        """The low-level API: takes tokens, returns wire objects."""
         return self.client.api_client
 
     @property
@@ -104,14 +104,14 @@ class Server:
         return self.settings.timeouts
 
     def other_client(self, *, server_key: str | None = None, clock: Callable[[], float] = time.time) -> Client:
-        """A client with another key, or with a clock by which no token is ever expired."""
+        """A client with another key, or with a clock by which no token ever expires."""
         credentials = Credentials(server_key) if server_key else self.settings.credentials
         return Client(self.target, credentials, transport=self.transport, timeouts=self.timeouts, clock=clock)
 
     def next_second(self, session: Session) -> None:
         """Wait until the server's clock shows a later second than at the login of ``session``.
 
-        Tokens of the second in which all of a user's are revoked survive it.
+        Tokens issued in the second of a full logout survive it.
         """
         device = unique("contract-clock")
         until(lambda: self.client.authenticate_device(device).created_at > session.created_at)
@@ -120,7 +120,7 @@ class Server:
         return self.client.authenticate_device(unique("contract-device"), username=username or unique("user"))
 
 
-# Function -> the runtime module that a real server has it from.
+# Function -> the runtime module that provides it on a real server.
 FUNCTIONS = {
     "echo": "nakama_modules/nakama_bots.lua",
     "create_match": "nakama_modules/nakama_bots.lua",
@@ -134,19 +134,19 @@ FUNCTIONS = {
 
 
 def missing_functions(settings: Settings) -> frozenset[str]:
-    """Those that a server does not have. None is called: each gets a body that it would never see."""
+    """The functions that a server does not have. None is called: the server refuses the request's body."""
     assert settings.target is not None
 
-    def there(name: str) -> bool:
+    def exists(name: str) -> bool:
         key = {"http_key": settings.credentials.http_key or ""}
         url = f"{settings.target.http_url}/v2/rpc/{name}"
         return requests.post(url, params=key, data="{}", timeout=PUSH_TIMEOUT).status_code != 404
 
-    return frozenset(name for name in FUNCTIONS if not there(name))
+    return frozenset(name for name in FUNCTIONS if not exists(name))
 
 
 def signed(claims: dict[str, Any], key: str = SESSION_KEY) -> str:
-    """A token made without the client's and the emulator's code."""
+    """A token created without the client's and the emulator's code."""
 
     def part(raw: bytes) -> str:
         return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
@@ -178,31 +178,31 @@ def error_reply(code: int, message: str) -> Iterator[None]:
 
 
 def until(check: Callable[[], bool], seconds: float = PUSH_TIMEOUT) -> None:
-    """Ask the server again until ``check``; for what it publishes with a delay."""
+    """Repeat ``check`` until it is true, for changes that the server publishes with a delay."""
     end = time.monotonic() + seconds
     while not check():
-        assert time.monotonic() < end, "the server did not come to it"
+        assert time.monotonic() < end, "the expected state was not reached"
 
 
 class Line:
-    """One connected socket of a user and every push it has heard, in order, until a test takes it."""
+    """A user's connected socket and its pushes, in order, until a test takes them."""
 
     def __init__(self, server: Server, session: Session, *, status: bool = False) -> None:
         self.server = server
         self.session = session
         self.user_id = session.user_id
         self.username = session.username
-        self.heard: list[tuple[str, Any]] = []
+        self.received: list[tuple[str, Any]] = []
         self._news = Event()
         self._ended: AsyncResult[CallError] = AsyncResult()
         self.socket = Socket(server.target, timeouts=server.timeouts, network=server.settings.network)
         for key in PUSHES:
-            self.socket.tap(key, lambda body, _at, _size, key=key: self._hear(key, body))
+            self.socket.tap(key, lambda body, _at, _size, key=key: self._receive(key, body))
         self.socket.on(DISCONNECT, self._end)
         self.socket.connect(session, create_status=status)
 
-    def _hear(self, key: str, body: Any) -> None:
-        self.heard.append((key, body))
+    def _receive(self, key: str, body: Any) -> None:
+        self.received.append((key, body))
         self._news.set()
 
     def _end(self, error: CallError) -> None:
@@ -212,23 +212,23 @@ class Line:
     def take(
         self, key: str, where: Callable[[Any], bool] = lambda _: True, timeout: float = PUSH_TIMEOUT
     ) -> Any:
-        """The first push of that key, now or within ``timeout`` seconds; it is not heard any more then."""
+        """Remove and return the first push of that key, now or within ``timeout`` seconds."""
         end = time.monotonic() + timeout
         while True:
-            for item in self.heard:
+            for item in self.received:
                 if item[0] == key and where(item[1]):
-                    self.heard.remove(item)
+                    self.received.remove(item)
                     return item[1]
             self._news.clear()
             left = end - time.monotonic()
             if not self.socket.connected or left <= 0 or not self._news.wait(left):
-                msg = f"no {key}; heard {self.heard}; the socket's end: {self.socket.error!r}"
+                msg = f"no {key}; received {self.received}; the socket's end: {self.socket.error!r}"
                 raise AssertionError(msg)
 
     def keys(self) -> list[str]:
-        """The keys of what was heard and not taken; the ping behind it makes sure that it has all arrived."""
+        """The keys of the pushes that were not taken; a ping makes sure that all have arrived."""
         self.socket.ping_pong()
-        return [key for key, _ in self.heard]
+        return [key for key, _ in self.received]
 
     def ended(self) -> CallError:
         """How the server ended the connection."""
@@ -243,7 +243,7 @@ class Line:
 
 
 def clean(line: Line) -> None:
-    """After the close every request of the socket has ended once, and no answer was a stranger's."""
+    """Close the socket and check that every request ended once and every answer belonged to a request."""
     line.close()
     ledger = line.socket.ledger
     assert ledger.sent == ledger.ended
@@ -273,7 +273,7 @@ class Raw:
             self._ws.send_frame(frames.create_frame(part, opcode, int(number == len(parts) - 1)))
 
     def send_bytes(self, data: bytes) -> None:
-        """Bytes that are no frame of ours."""
+        """Send raw bytes, without a frame."""
         self._ws.sock.sendall(data)
 
     def receive(self) -> Any:
@@ -282,12 +282,12 @@ class Raw:
         return json.loads(data)
 
     def receive_frame(self) -> tuple[int, bytes]:
-        """Opcode and payload of the next frame, and nothing is answered: the server may have reset already."""
+        """Opcode and payload of the next frame; pings stay unanswered, as the server may have reset."""
         frame = self._ws.recv_frame()
         return frame.opcode, bytes(frame.data)
 
     def received_close(self) -> tuple[int | None, str]:
-        """The code and reason of the server's close, which comes next."""
+        """The code and reason of the server's close, which must be the next frame."""
         opcode, data = self.receive_frame()
         if opcode == websocket.ABNF.OPCODE_TEXT and "error" in json.loads(data):
             # The server queues an error first, but its close overtakes it in all but 2 of 120 cases.

@@ -12,7 +12,7 @@ from nakama_bots.session import Session
 from .support import ID, SECONDS, Line, Server, refused, unique
 
 
-def test_fresh_account(server: Server) -> None:
+def test_new_account(server: Server) -> None:
     device, name = unique("contract-device"), unique("user")
     session = server.client.authenticate_device(device, username=name)
 
@@ -87,7 +87,7 @@ def test_bad_update(server: Server, session: Session, name: str | None, message:
         server.client.update_account(session, username=name)
 
 
-def test_too_long_display_name(server: Server, session: Session) -> None:
+def test_display_name_that_is_too_long(server: Server, session: Session) -> None:
     with refused(500, 13, "Error while trying to update account."):
         server.client.update_account(session, display_name="x" * 1000)
 
@@ -111,7 +111,7 @@ def test_delete(server: Server, connect: Callable[..., Line]) -> None:
         server.client.session_refresh(session)
     with pytest.raises(HandshakeRefused, match="Missing or invalid token"):
         connect(session)
-    # The device id is free again.
+    # The device id can be used again.
     again = server.client.authenticate_device(device)
     assert again.created
     assert again.user_id != session.user_id

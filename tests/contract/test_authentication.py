@@ -32,7 +32,7 @@ class TestById:
         with refused(404, 5, "User account not found."):
             authenticate(server, method, unique("contract"), create=False)
 
-    def test_created_once(self, server: Server, method: str) -> None:
+    def test_account_is_created_once(self, server: Server, method: str) -> None:
         ident, name = unique("contract"), unique("user")
 
         first = authenticate(server, method, ident, username=name, vars={"build": "7"})
@@ -125,7 +125,7 @@ def test_longest_and_shortest_device_id(server: Server) -> None:
     longest = unique("contract").ljust(128, "d")
 
     assert server.client.authenticate_device(longest).created
-    # Ten bytes are few for a name of its own in every run: any account will do.
+    # Ten bytes are too few for a unique name per run: any account will do.
     assert server.client.authenticate_device("device-010").user_id
 
 

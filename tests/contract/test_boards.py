@@ -1,4 +1,4 @@
-"""Leaderboards and tournaments. The server's runtime makes the boards: modules/boards.lua."""
+"""Leaderboards and tournaments. The server's runtime creates the boards: modules/boards.lua."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .support import ID, SECONDS, Server, refused, unique
 
 @pytest.fixture(scope="module")
 def client(server: Server) -> Client:
-    """A client of a server that makes boards."""
+    """A client of a server with the module for boards."""
     server.function("contract_boards")
     return server.client
 
 
 @dataclass(frozen=True)
 class Table:
-    """Two users and a fresh leaderboard and tournament."""
+    """Two users, and a new leaderboard and tournament."""
 
     client: Client
     one: Session
@@ -36,11 +36,11 @@ def table(client: Client) -> Table:
     one, two = (
         client.authenticate_device(unique("contract-board-device"), username=unique("player")) for _ in range(2)
     )
-    made = client.rpc(one, "contract_boards", {"id": unique("board")})["payload"]
-    return Table(client, one, two, made["leaderboard"], made["tournament"])
+    created = client.rpc(one, "contract_boards", {"id": unique("board")})["payload"]
+    return Table(client, one, two, created["leaderboard"], created["tournament"])
 
 
-def test_a_record_is_written_read_and_deleted(table: Table) -> None:
+def test_write_read_and_delete_a_record(table: Table) -> None:
     client, board = table.client, table.leaderboard
     first = client.write_leaderboard_record(table.one, board, {"score": 2**60, "metadata": {"level": 1}})
     assert first == {
@@ -64,7 +64,7 @@ def test_a_record_is_written_read_and_deleted(table: Table) -> None:
     assert client.list_leaderboard_records(table.one, board, limit=10)["rank_count"] == 1
 
 
-def test_an_operator_overrides_the_boards_own(table: Table) -> None:
+def test_operator_overrides_the_operator_of_the_board(table: Table) -> None:
     def write(score: int, operator: ApiOperator) -> int:
         record = table.client.write_leaderboard_record(
             table.one, table.leaderboard, {"score": score, "operator": operator}
@@ -90,9 +90,9 @@ def test_leaderboard_refusals(table: Table) -> None:
         client.list_leaderboard_records_around_owner(table.one, board, "x", 1)
 
 
-def test_a_tournament_is_found_joined_and_played(table: Table) -> None:
+def test_find_join_and_play_a_tournament(table: Table) -> None:
     client, tournament = table.client, table.tournament
-    # A lasting database has those of earlier runs too.
+    # A persistent database has the tournaments of earlier runs too.
     pages = [client.list_tournaments(table.one, 1, 1, limit=100)]
     while pages[-1].get("cursor"):
         pages.append(client.list_tournaments(table.one, 1, 1, limit=100, cursor=pages[-1]["cursor"]))
@@ -116,7 +116,7 @@ def test_a_tournament_is_found_joined_and_played(table: Table) -> None:
     assert client.delete_tournament_record(table.two, tournament) == {}
 
 
-def test_a_full_tournament_takes_nobody(table: Table) -> None:
+def test_full_tournament(table: Table) -> None:
     client = table.client
     client.join_tournament(table.one, table.tournament)
     client.join_tournament(table.two, table.tournament)

@@ -1,7 +1,7 @@
-"""What an authoritative match broadcasts at a join or leave, against the answer and the presence event.
+"""Broadcasts of an authoritative match at a join or leave: their order with the answer and the presence event.
 
-On a real server the order is a race that ends one way in 97 of 100 cases, so there a case holds if most of its
-rounds do; after a kick either order is common on a busy machine. The emulator's is the same every time.
+On a real server the order is a race with the same result in 97 of 100 cases, so there a case passes if most of
+its rounds do; after a kick either order is common on a busy machine. The emulator's order is always the same.
 """
 
 from __future__ import annotations
@@ -36,49 +36,49 @@ def kind(frame: dict[str, Any]) -> str:
 
 
 class Player(Raw):
-    """A bare socket whose frames are told apart."""
+    """A bare socket that names the kind of each frame."""
 
     def request(self, message: dict[str, Any]) -> None:
         self.send(json.dumps({"cid": "1", **message}))
 
-    def hear(self, number: int) -> list[str]:
-        """The next frames, in the order in which they come."""
+    def receive_kinds(self, number: int) -> list[str]:
+        """The kinds of the next frames, in order of arrival."""
         return [kind(self.receive()) for _ in range(number)]
 
 
 def mostly(server: Server, rounds: list[list[str]], order: list[str], most: int = MOST) -> None:
-    assert all(sorted(heard) == sorted(order) for heard in rounds), rounds
-    fitting = sum(heard == order for heard in rounds)
+    assert all(sorted(received) == sorted(order) for received in rounds), rounds
+    fitting = sum(received == order for received in rounds)
     assert fitting >= (most if server.real else len(rounds)), rounds
 
 
 @pytest.mark.parametrize("ending", ["leave", "drop", "kick"])
-def test_the_order_of_a_greeting_and_a_goodbye(server: Server, match_id: str, ending: str) -> None:
+def test_order_of_greeting_and_goodbye(server: Server, match_id: str, ending: str) -> None:
     join = {"match_join": {"match_id": match_id}}
     joiner, other, leaving, stayer = [], [], [], []
     with Player(server, server.new_session().token) as member:
         member.request(join)
-        assert sorted(member.hear(3)) == ["ack", "hello", "presence"]
+        assert sorted(member.receive_kinds(3)) == ["ack", "hello", "presence"]
         for _ in range(ROUNDS):
             with Player(server, server.new_session().token) as player:
                 player.request(join)
-                joiner.append(player.hear(3))
-                other.append(member.hear(2))
+                joiner.append(player.receive_kinds(3))
+                other.append(member.receive_kinds(2))
                 if ending == "leave":
                     player.request({"match_leave": {"match_id": match_id}})
-                    leaving.append(player.hear(1))
+                    leaving.append(player.receive_kinds(1))
                 elif ending == "kick":
                     player.request({"match_data_send": {"match_id": match_id, "op_code": 3}})
-                    stayer.append(member.hear(2))
+                    stayer.append(member.receive_kinds(2))
             if ending != "kick":
-                stayer.append(member.hear(2))
+                stayer.append(member.receive_kinds(2))
     mostly(server, joiner, ["hello", "ack", "presence"])
     mostly(server, other, ["hello", "presence"])
     mostly(server, stayer, ["presence", "goodbye"], 0 if ending == "kick" else MOST)
     assert leaving in ([], [["ack"]] * ROUNDS)
 
 
-def test_a_greeting_names_who_has_joined(connect: Connect, match_id: str) -> None:
+def test_greeting_names_the_joined_player(connect: Connect, match_id: str) -> None:
     one, other = connect(), connect()
     one.socket.join_match(match_id)
     own = base64.b64encode(one.username.encode()).decode()

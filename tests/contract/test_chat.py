@@ -41,7 +41,7 @@ def message(name: str, line: Line, content: str, **options: Any) -> dict[str, An
 
 
 def join(line: Line, name: str, **options: Any) -> dict[str, Any]:
-    """Join and wait for the event of it, which may come before or after the ack."""
+    """Join and wait for the event, which may come before or after the ack."""
     channel = line.socket.join_chat(name, **options)
     if not options.get("hidden"):
         assert line.take("channel_presence_event")["joins"] == [channel["self"]]
@@ -61,7 +61,7 @@ def test_join_and_leave(connect: Connect) -> None:
 
     b.socket.leave_chat(second["id"])
     assert a.take("channel_presence_event") == event(name, leaves=[second["self"]])
-    assert b.keys() == []  # a leaver hears nothing of it
+    assert b.keys() == []  # the leaver receives no event
     b.socket.leave_chat(second["id"])
     with error_reply(3, "Must join channel before sending messages"):
         b.socket.write_chat_message(second["id"], {})
@@ -77,7 +77,7 @@ def test_join_again(connect: Connect) -> None:
     assert line.keys() == []
 
 
-def test_disconnect_leaves(connect: Connect) -> None:
+def test_disconnect_leaves_the_room(connect: Connect) -> None:
     a, b, name = connect(), connect(), unique("room")
     join(a, name)
     gone = join(b, name)["self"]
@@ -95,14 +95,14 @@ def test_messages_come_before_their_acks(connect: Connect) -> None:
     a.take("channel_presence_event")
 
     sent = a.socket.write_chat_message(channel, {"text": "hello"})
-    # No wait: it was there when the ack came.
-    assert a.heard == [("channel_message", message(name, a, '{"text":"hello"}', ident=sent["message_id"]))]
+    # No wait: it had arrived before the ack.
+    assert a.received == [("channel_message", message(name, a, '{"text":"hello"}', ident=sent["message_id"]))]
     assert sent == ack(name, a)
     updated = a.socket.update_chat_message(channel, sent["message_id"], {"text": "hello again"})
-    assert len(a.heard) == 2
+    assert len(a.received) == 2
     assert updated == ack(name, a, code=1, ident=sent["message_id"])
     removed = a.socket.remove_chat_message(channel, sent["message_id"])
-    assert len(a.heard) == 3
+    assert len(a.received) == 3
     assert removed == ack(name, a, code=2, ident=sent["message_id"])
 
     expected = [
@@ -116,7 +116,7 @@ def test_messages_come_before_their_acks(connect: Connect) -> None:
         a.socket.remove_chat_message(channel, sent["message_id"])
 
 
-def test_messages_of_others_cannot_be_changed(connect: Connect) -> None:
+def test_messages_of_other_users_cannot_be_changed(connect: Connect) -> None:
     a, b, name = connect(), connect(), unique("room")
     channel = join(a, name)["id"]
     join(b, name)
@@ -128,14 +128,14 @@ def test_messages_of_others_cannot_be_changed(connect: Connect) -> None:
         b.socket.remove_chat_message(channel, sent["message_id"])
 
 
-def test_hidden(server: Server, connect: Connect) -> None:
+def test_hidden_member(server: Server, connect: Connect) -> None:
     a, shadow, c, name = connect(), connect(), connect(), unique("room")
     first = join(a, name)["self"]
     hidden = join(shadow, name, hidden=True)
     assert hidden["self"] == shadow.presence(persistence=True)
     third = join(c, name)
 
-    # The first that the others hear of is the one who came after.
+    # The first event for the others is that of the next member.
     assert third["presences"] == [first]
     joined = event(name, joins=[third["self"]])
     assert [line.take("channel_presence_event") for line in (a, shadow)] == [joined, joined]
@@ -197,7 +197,7 @@ class TestHistory:
         assert first.keys() == {"messages", "next_cursor", "cacheable_cursor"}
         assert second.keys() == {"messages", "prev_cursor", "cacheable_cursor"}
         assert back == first
-        # A cursor belongs to its direction.
+        # A cursor is valid in its own direction only.
         with refused(400, 3, "Cursor is invalid or expired."):
             page(first["next_cursor"], forward=False)
 
@@ -218,7 +218,7 @@ class TestHistory:
         page = server.api.list_channel_messages(line.session.token, channel, limit=100)
 
         name = channel.removeprefix("2...")
-        # JSONB wrote the contents anew; an updated message has code 0.
+        # JSONB rewrote the contents; an updated message has code 0.
         assert page["messages"] == [message(name, line, f'{{"n": {n}}}') for n in (1, 22, 3, 5)]
         again = server.api.list_channel_messages(
             line.session.token, channel, limit=10, cursor=page["cacheable_cursor"]

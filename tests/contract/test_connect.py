@@ -9,7 +9,7 @@ from nakama_bots.session import Session
 from .support import Line, Raw, Server
 
 
-def test_without_status_nothing_comes(connect: Callable[..., Line]) -> None:
+def test_no_push_without_status(connect: Callable[..., Line]) -> None:
     assert connect().keys() == []
 
 
@@ -45,7 +45,7 @@ def test_two_sockets_of_one_user(session: Session, connect: Callable[..., Line])
     assert first["session_id"] != second["session_id"]
 
 
-def test_close_is_seen_by_others(connect: Callable[..., Line]) -> None:
+def test_close_is_reported_to_other_members(connect: Callable[..., Line]) -> None:
     stays, leaves = connect(), connect()
     match_id = stays.socket.create_match()["match_id"]
     stays.take("match_presence_event")

@@ -31,13 +31,13 @@ RECORDED = HERE / "data" / "differential.json"
 MODULE = HERE / "modules" / "boards.lua"
 REFERENCES = ("recorded", "live") if os.environ.get("NAKAMA_URL") else ("recorded",)
 NAMES = [family.__name__ for family in FAMILIES]
-# As the recorded server's; with the default of a minute a slow run would see its tokens end.
+# As on the recorded server; with the default of a minute, tokens would expire in a slow run.
 TOKEN_EXPIRY = "7200"
 
 
 @pytest.fixture(scope="module")
 def live() -> list[Step]:
-    """The session on the server at ``NAKAMA_URL``, written down where that is asked for."""
+    """The session on the server at ``NAKAMA_URL``; recorded if ``NAKAMA_RECORD`` is set."""
     keys = (
         os.environ.get("NAKAMA_SERVER_KEY", "defaultkey"),
         os.environ.get("NAKAMA_HTTP_KEY", "defaulthttpkey"),
@@ -75,9 +75,9 @@ def of_family(steps: list[Step], family: str) -> list[Step]:
 
 @pytest.fixture(params=REFERENCES)
 def reference(request: pytest.FixtureRequest) -> list[Step]:
-    """What a real server says."""
+    """The transcript of a real server."""
     if "live" in REFERENCES:
-        # Played first, so that a new recording is what is read.
+        # Played first, so that a new recording is read.
         live: list[Step] = request.getfixturevalue("live")
         if request.param == "live":
             return live
@@ -86,16 +86,14 @@ def reference(request: pytest.FixtureRequest) -> list[Step]:
 
 
 @pytest.mark.parametrize("family", NAMES)
-def test_the_emulator_answers_as_a_real_server(
-    reference: list[Step], emulated: list[Step], family: str
-) -> None:
+def test_emulator_answers_as_a_real_server(reference: list[Step], emulated: list[Step], family: str) -> None:
     if family == "boards" and not has_boards(reference):
         pytest.skip("the server has no function 'contract_boards': load tests/contract/modules/boards.lua")
     found = compare(of_family(reference, family), of_family(emulated, family))
     assert not found, "\n".join(map(str, found))
 
 
-def test_the_session_has_every_family_operation_and_message(reference: list[Step]) -> None:
+def test_session_covers_every_family_operation_and_message(reference: list[Step]) -> None:
     assert len(reference) >= 150
     assert [name for name in NAMES if not of_family(reference, name)] == []
     assert {step["sent"].get("by") for step in reference} >= {"ann", "ben", "cal"}
@@ -117,7 +115,7 @@ def lose_a_push(steps: list[Step]) -> None:
     next(step for step in steps if len(step.get("pushes", ())) == 2)["pushes"].pop("ann")
 
 
-def turn_the_order(steps: list[Step]) -> None:
+def reverse_the_order(steps: list[Step]) -> None:
     next(step for step in steps if len(step.get("order", ())) > 1)["order"].reverse()
 
 
@@ -129,8 +127,8 @@ def add_a_step(steps: list[Step]) -> None:
     steps.append({**steps[0], "step": "one more"})
 
 
-@pytest.mark.parametrize("damage", [change_answer, lose_a_push, turn_the_order, lose_a_step, add_a_step])
-def test_a_change_of_any_kind_is_a_difference(emulated: list[Step], damage: Any) -> None:
+@pytest.mark.parametrize("damage", [change_answer, lose_a_push, reverse_the_order, lose_a_step, add_a_step])
+def test_any_change_is_a_difference(emulated: list[Step], damage: Any) -> None:
     changed = copy.deepcopy(emulated)
     damage(changed)
     assert compare(emulated, emulated) == []
@@ -138,7 +136,7 @@ def test_a_change_of_any_kind_is_a_difference(emulated: list[Step], damage: Any)
     assert len({one.step for one in found}) == 1
 
 
-def test_what_a_server_makes_up_gets_the_name_of_its_first_step() -> None:
+def test_generated_values_are_named_after_their_first_step() -> None:
     one, two = "0aaaaaaa-0000-4000-8000-000000000000", "9aaaaaaa-0000-1000-8000-000000000000"
     names = Names("tag")
     assert names.normalise({"id": one, "users": [{"id": two, "n": 2}, {"id": one, "n": 1}]}, "a") == {

@@ -26,7 +26,7 @@ def kept(server: Server, session: Session, key: str) -> list[object]:
     return [one["value"] for one in found]
 
 
-def test_a_message_is_changed_before(connect: Connect) -> None:
+def test_before_hook_changes_a_message(connect: Connect) -> None:
     line = connect(status=True)
     line.socket.update_status("hook:change")
     event = line.take(
@@ -35,7 +35,7 @@ def test_a_message_is_changed_before(connect: Connect) -> None:
     assert event["joins"][0]["status"] == "changed in before"
 
 
-def test_a_message_is_refused_before(connect: Connect) -> None:
+def test_before_hook_refuses_a_message(connect: Connect) -> None:
     line = connect()
     with error_reply(7, "refused by a hook"):
         line.socket.update_status("hook:fail")
@@ -43,28 +43,28 @@ def test_a_message_is_refused_before(connect: Connect) -> None:
         line.socket.update_status("hook:error")
 
 
-def test_a_message_is_seen_after(server: Server, connect: Connect) -> None:
+def test_after_hook_of_a_message(server: Server, connect: Connect) -> None:
     line = connect()
     line.socket.update_status("hook:after")
     until(lambda: bool(kept(server, line.session, "rt_after")))
     assert kept(server, line.session, "rt_after") == [{"mode": "after", "answered": True, "status": "seen"}]
 
 
-def test_a_request_is_changed_before(server: Server) -> None:
+def test_before_hook_changes_a_request(server: Server) -> None:
     device = unique("contract") + "-hooked"
     session = server.client.authenticate_device(device, username=unique("asked"))
     assert session.username == f"hooked_{device}"
     assert session.vars == {"hook": "before"}
 
 
-def test_a_request_is_refused_or_disabled_before(server: Server) -> None:
+def test_before_hook_refuses_or_disables_a_request(server: Server) -> None:
     with refused(403, 7, "refused by a hook"):
         server.client.authenticate_device(unique("contract-device") + "-refused")
     with refused(404, 5, "Requested resource was not found."):
         server.client.authenticate_device(unique("contract-device") + "-disabled")
 
 
-def test_a_request_is_seen_after(server: Server, session: Session) -> None:
+def test_after_hook_of_a_request(server: Server, session: Session) -> None:
     asked = {"name": "account_update_id", "args": [session.user_id, None, None, "hook:after"], "count": 4}
     server.client.rpc(session, "contract_nk", asked)
     server.client.get_account(session)
@@ -72,7 +72,7 @@ def test_a_request_is_seen_after(server: Server, session: Session) -> None:
     assert kept(server, session, "req_after") == [{"mode": "after", "wallet": "{}", "request": False}]
 
 
-def test_what_a_hook_before_a_message_is_given(server: Server, connect: Connect) -> None:
+def test_arguments_of_a_before_hook_of_a_message(server: Server, connect: Connect) -> None:
     line = connect()
     match_id = line.socket.create_match()["match_id"]
     line.socket.send_match_state(match_id, 1077, b"data", reliable=False)
@@ -83,7 +83,7 @@ def test_what_a_hook_before_a_message_is_given(server: Server, connect: Connect)
     assert envelope == {"match_data_send": {"match_id": match_id, "op_code": "1077", "data": "ZGF0YQ=="}}
 
 
-def test_what_a_hook_after_a_message_is_given(server: Server, connect: Connect) -> None:
+def test_arguments_of_an_after_hook_of_a_message(server: Server, connect: Connect) -> None:
     line = connect()
     line.socket.join_chat("hook:after", persistence=False)
     until(lambda: bool(kept(server, line.session, "rt_answer")))
@@ -95,7 +95,7 @@ def test_what_a_hook_after_a_message_is_given(server: Server, connect: Connect) 
     assert (out["cid"], out["channel"]["room_name"]) == (into["cid"], "hook:after")
 
 
-def test_what_a_hook_before_a_request_is_given(server: Server, session: Session) -> None:
+def test_arguments_of_a_before_hook_of_a_request(server: Server, session: Session) -> None:
     event = {"name": "hook:event", "properties": {"a": "b"}, "external": True}
     server.client.emit_event(session, {**event})
     assert kept(server, session, "req_event") == [event]
@@ -108,7 +108,7 @@ def test_what_a_hook_before_a_request_is_given(server: Server, session: Session)
     assert kept(server, session, "req_record") == [{"leaderboard_id": board, "record": record}]
 
 
-def test_what_a_hook_after_a_login_is_given(server: Server) -> None:
+def test_arguments_of_an_after_hook_of_a_login(server: Server) -> None:
     custom, name = unique("contract-custom"), unique("hooked")
     session = server.client.authenticate_custom(custom, username=name)
     until(lambda: bool(kept(server, session, "req_login")))
@@ -118,7 +118,7 @@ def test_what_a_hook_after_a_login_is_given(server: Server) -> None:
     ]
 
 
-def test_the_matchmaker_asks_for_a_match(server: Server, connect: Connect) -> None:
+def test_matchmaker_matched_hook_creates_a_match(server: Server, connect: Connect) -> None:
     one, other = connect(), connect()
     mark = unique("hooked").replace("-", "")
     for line in (one, other):
@@ -132,10 +132,10 @@ def test_the_matchmaker_asks_for_a_match(server: Server, connect: Connect) -> No
         assert "token" not in matched
 
 
-def test_why_a_member_joined_and_left(server: Server, connect: Connect) -> None:
+def test_reasons_of_joins_and_leaves(server: Server, connect: Connect) -> None:
     leaver, kicked, closed, ended, watcher = (connect() for _ in range(5))
-    made = json.loads(watcher.socket.rpc("create_match", '{"module":"reasons"}')["payload"])
-    match_id = made["match_id"]
+    created = json.loads(watcher.socket.rpc("create_match", '{"module":"reasons"}')["payload"])
+    match_id = created["match_id"]
     selves = [line.socket.join_match(match_id)["self"] for line in (leaver, kicked, closed, ended)]
 
     def reason(line: Line) -> int:
@@ -153,7 +153,7 @@ def test_why_a_member_joined_and_left(server: Server, connect: Connect) -> None:
     until(lambda: [reason(line) for line in (leaver, kicked, closed, ended)] == [3, 3, 4, 2])
 
 
-def test_a_kicked_member_gets_what_the_same_function_broadcasts(connect: Connect) -> None:
+def test_kicked_member_gets_broadcasts_of_the_same_function(connect: Connect) -> None:
     kicked, watcher = connect(), connect()
     match_id = json.loads(watcher.socket.rpc("create_match", '{"module":"reasons"}')["payload"])["match_id"]
     for line in (kicked, watcher):
@@ -164,7 +164,7 @@ def test_a_kicked_member_gets_what_the_same_function_broadcasts(connect: Connect
     watcher.take("match_presence_event", lambda event: bool(event.get("leaves")))
 
 
-def test_a_join_attempt_that_ends_the_match_gives_no_reason(connect: Connect) -> None:
+def test_join_attempt_that_ends_the_match_has_no_reason(connect: Connect) -> None:
     line = connect()
     match_id = json.loads(line.socket.rpc("create_match", '{"module":"reasons"}')["payload"])["match_id"]
     with error_reply(5, "Match join rejected"):

@@ -13,7 +13,7 @@ from .support import Line, Server, refused, until
 
 def test_relayed_match(server: Server, connect: Callable[..., Line]) -> None:
     line = connect()
-    # Three: on a shared server fewer matches are of that size than of one or two.
+    # Three members: a shared server has fewer matches of this size than of one or two.
     match = line.socket.create_match()
     for _ in range(2):
         connect().socket.join_match(match["match_id"])

@@ -24,7 +24,7 @@ NAMED_MATCH_ID = Like(r"[0-9a-f]{8}-[0-9a-f]{4}-5[0-9a-f]{3}-[89ab][0-9a-f]{3}-[
 
 
 def together(*lines: Line) -> tuple[str, list[dict[str, Any]]]:
-    """All lines in one new match, with nothing left to hear; its id and the presences."""
+    """Join all lines to a new match and take its events; return its id and the presences."""
     match_id = lines[0].socket.create_match()["match_id"]
     lines[0].take("match_presence_event")
     presences = []
@@ -47,7 +47,7 @@ def together(*lines: Line) -> tuple[str, list[dict[str, Any]]]:
 def data(
     match_id: str, sender: dict[str, Any], payload: bytes = b"", op_code: int = 0, **more: object
 ) -> dict[str, Any]:
-    """A ``match_data`` push; defaults are left out."""
+    """A ``match_data`` push; defaults are omitted."""
     push: dict[str, Any] = {"match_id": match_id, "presence": sender, **more}
     if payload:
         push["data"] = base64.b64encode(payload).decode()
@@ -94,7 +94,7 @@ def test_join_and_leave(connect: Connect) -> None:
     assert b.keys() == []
     b.socket.leave_match(match_id)
     a.socket.leave_match(match_id)
-    # With the last one the match is gone.
+    # The match ended with its last member.
     with error_reply(4, "Match not found"):
         b.socket.join_match(match_id)
 
@@ -128,7 +128,7 @@ def test_named(connect: Connect) -> None:
     assert len(again["presences"]) == 2
 
 
-def test_data_goes_to_the_others(connect: Connect) -> None:
+def test_data_goes_to_other_members(connect: Connect) -> None:
     lines = [connect() for _ in range(3)]
     a, b, c = lines
     match_id, (sender, *_) = together(*lines)
@@ -140,7 +140,7 @@ def test_data_goes_to_the_others(connect: Connect) -> None:
     assert a.keys() == []
 
 
-def test_data_to_some(connect: Connect) -> None:
+def test_data_to_chosen_members(connect: Connect) -> None:
     lines = [connect() for _ in range(3)]
     a, b, c = lines
     match_id, (one, two, three) = together(*lines)
@@ -150,10 +150,10 @@ def test_data_to_some(connect: Connect) -> None:
     b.socket.send_match_state(match_id, 3, b"to me and c", [two, three])
     c.socket.send_match_state(match_id, 4, b"no such", [{**one, "session_id": UNKNOWN_ID}])
     c.socket.send_match_state(match_id, 5, b"without a session", [{"user_id": one["user_id"]}])
-    # The session alone counts.
+    # Only the session id counts.
     c.socket.send_match_state(match_id, 6, b"to a", [{**one, "user_id": UNKNOWN_ID}])
 
-    # Between senders there is no order, nor between one's own echo and the others' data.
+    # Data of different senders arrives in any order, including a sender's own echo.
     assert sorted(b.take("match_data")["op_code"] for _ in range(3)) == ["1", "2", "3"]
     assert sorted(c.take("match_data")["op_code"] for _ in range(2)) == ["2", "3"]
     assert a.take("match_data") == data(match_id, three, b"to a", 6)
@@ -212,7 +212,7 @@ def test_data_of_one_sender_arrives_in_order(connect: Connect) -> None:
     assert [b.take("match_data")["op_code"] for _ in range(40)] == [str(n) for n in range(1, 41)]
 
 
-def test_data_of_strangers_is_dropped(connect: Connect) -> None:
+def test_data_of_non_members_is_dropped(connect: Connect) -> None:
     a, b, stranger = connect(), connect(), connect()
     match_id, (_, two) = together(a, b)
     stranger.socket.send_match_state(match_id, 1, b"not a member")
@@ -229,7 +229,7 @@ def test_data_of_strangers_is_dropped(connect: Connect) -> None:
 def test_data_to_a_malformed_id(connect: Connect, match_id: str) -> None:
     line = connect()
     line.socket.send_match_state(match_id, 1, b"")
-    # The one message that is answered without its cid, here and with one.
+    # The only message that is answered without its cid, even if it has one.
     assert line.take("error") == {"code": 3, "message": "Invalid match ID"}
     line.socket.ping_pong()
 
@@ -272,7 +272,7 @@ def test_leave_of_an_unknown_match(connect: Connect) -> None:
     connect().socket.leave_match(f"{UNKNOWN_ID}.")
 
 
-def test_match_survives_while_one_is_in_it(connect: Connect) -> None:
+def test_match_exists_until_its_last_member_leaves(connect: Connect) -> None:
     a, b = connect(), connect()
     match_id, (one, _) = together(a, b)
     a.close()

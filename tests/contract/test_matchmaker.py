@@ -23,11 +23,11 @@ Connect = Callable[..., Line]
 
 
 class Pool:
-    """Tickets that only see each other: the server's pool is shared with whoever else is there."""
+    """Tickets that only match each other, as the server's pool is shared with other users."""
 
     def __init__(self, server: Server) -> None:
         self._wait = server.matchmaker_wait
-        # One word: the query language splits others.
+        # One word, as the query language splits at other characters.
         self.name = unique("pool").replace("-", "")
 
     def add(
@@ -48,7 +48,7 @@ def pool(server: Server) -> Pool:
     return Pool(server)
 
 
-def test_two_meet_and_join_by_token(connect: Connect, pool: Pool) -> None:
+def test_two_are_matched_and_join_by_token(connect: Connect, pool: Pool) -> None:
     a, b = connect(), connect()
     tickets = [pool.add(a, rank=8, ratio=0.5), pool.add(b, rank=9)]
     pushes = [pool.matched(line, ticket) for line, ticket in zip((a, b), tickets, strict=True)]
@@ -74,7 +74,7 @@ def test_two_meet_and_join_by_token(connect: Connect, pool: Pool) -> None:
     assert claims.keys() == {"mid", "exp"}
     assert claims["mid"] == RELAYED_MATCH_ID
 
-    # By its token even an empty relayed match can be joined.
+    # With a token even an empty relayed match can be joined.
     first = a.socket.join_match(token=token)
     assert first == {"match_id": claims["mid"], "self": a.presence()}
     a.take("match_presence_event")
@@ -83,7 +83,7 @@ def test_two_meet_and_join_by_token(connect: Connect, pool: Pool) -> None:
     a.take("match_presence_event")
     a.socket.send_match_state(claims["mid"], 1, b"go")
     assert b.take("match_data")["presence"] == first["self"]
-    # The used tickets are unknown.
+    # Used tickets are unknown.
     for line, ticket in zip((a, b), tickets, strict=True):
         with error_reply(3, "Matchmaker ticket not found"):
             line.socket.remove_matchmaker(ticket)
@@ -102,8 +102,8 @@ def test_query_excludes(connect: Connect, pool: Pool) -> None:
     assert alone.keys() == []
 
 
-def test_the_count_multiple_leaves_out_the_older_of_the_others(connect: Connect, pool: Pool) -> None:
-    """Whichever of three searches last, it is matched with the younger of the two others."""
+def test_count_multiple_leaves_out_the_older_ticket(connect: Connect, pool: Pool) -> None:
+    """The last of three searching tickets is matched with the younger of the other two."""
     lines = [connect() for _ in range(3)]
     tickets = [pool.add(line, counts=(2, 4, 2)) for line in lines]
     users = {one["presence"]["user_id"] for one in pool.matched(lines[2], tickets[2])["users"]}
@@ -111,9 +111,9 @@ def test_the_count_multiple_leaves_out_the_older_of_the_others(connect: Connect,
     assert lines[2].user_id in users
 
 
-def test_one_accepting_side_suffices(connect: Connect, pool: Pool) -> None:
+def test_one_accepting_side_is_enough(connect: Connect, pool: Pool) -> None:
     a, b = connect(), connect()
-    # The one that accepts comes last: a ticket searches for some intervals only, the other is found by then.
+    # The accepting ticket is added last: a ticket searches for a few intervals only.
     refusing = pool.add(b, "+properties.level:>=100", level=12)
     accepting = pool.add(a, "+properties.level:>=10", level=5)
     assert pool.matched(a, accepting)["token"] == pool.matched(b, refusing)["token"]
@@ -125,7 +125,7 @@ def test_removed_and_closed_tickets_are_not_matched(connect: Connect, pool: Pool
     pool.add(closed)
     closed.close()
 
-    # Either of the two before them, still there, would be matched first.
+    # If either earlier ticket still existed, it would be matched first.
     tickets = [pool.add(c), pool.add(d)]
 
     for line, ticket in zip((c, d), tickets, strict=True):
@@ -139,11 +139,11 @@ def test_fewer_than_the_maximum_after_the_last_interval(connect: Connect, pool: 
     tickets = [pool.add(line, counts=(2, 4, 2)) for line in (a, b)]
     pushes = [pool.matched(line, ticket) for line, ticket in zip((a, b), tickets, strict=True)]
     assert [len(push["users"]) for push in pushes] == [2, 2]
-    # Without numbers there is no such key.
+    # Without numeric properties the key is missing.
     assert all("numeric_properties" not in push["self"] for push in pushes)
 
 
-def test_two_tickets_of_one_socket_never_meet(connect: Connect, pool: Pool) -> None:
+def test_two_tickets_of_one_socket_are_never_matched(connect: Connect, pool: Pool) -> None:
     a, b = connect(), connect()
     own = [pool.add(a), pool.add(a)]
     other = pool.add(b)

@@ -1,4 +1,4 @@
-"""Our own Lua modules behave alike on the emulator and on a real server."""
+"""Our own Lua modules behave the same on the emulator and on a real server."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def create(line: Line, payload: str = "") -> str:
     return str(answer["match_id"])
 
 
-def test_an_empty_payload_creates_the_benchmark_match(connect: Connect) -> None:
+def test_empty_payload_creates_the_benchmark_match(connect: Connect) -> None:
     line = connect()
     match_id = create(line)
     match = line.socket.join_match(match_id)
@@ -40,25 +40,25 @@ def test_an_empty_payload_creates_the_benchmark_match(connect: Connect) -> None:
     assert "presences" not in match
 
 
-def test_a_match_can_be_named(connect: Connect) -> None:
+def test_payload_with_a_module_name(connect: Connect) -> None:
     line = connect()
     match_id = create(line, '{"module":"benchmark_match","params":{}}')
     assert line.socket.join_match(match_id)["label"] == LABEL
 
 
-def test_a_match_that_is_not_there(connect: Connect) -> None:
+def test_unknown_match_module(connect: Connect) -> None:
     line = connect()
     with error_reply(7, "error creating match: error creating match: not found"):
         line.socket.rpc("create_match", '{"module":"no_such_match"}')
 
 
 @pytest.mark.parametrize("payload", ["x", 1, True])
-def test_a_payload_that_is_no_object(server: Server, session: Session, payload: object) -> None:
+def test_payload_that_is_not_an_object(server: Server, session: Session, payload: object) -> None:
     with refused(400, 3, "the payload must be a JSON object"):
         server.client.rpc(session, "create_match", payload)
 
 
-def test_echo_goes_to_the_sender_and_a_broadcast_to_all(connect: Connect) -> None:
+def test_echo_and_broadcast(connect: Connect) -> None:
     one, other = connect(), connect()
     match_id = create(one)
     for line in (one, other):
@@ -76,7 +76,7 @@ def test_echo_goes_to_the_sender_and_a_broadcast_to_all(connect: Connect) -> Non
     assert "match_data" not in other.keys()  # noqa: SIM118 - not a dictionary
 
 
-def test_the_eleventh_player_is_refused(connect: Connect) -> None:
+def test_full_match(connect: Connect) -> None:
     lines = [connect() for _ in range(MOST_PLAYERS + 1)]
     match_id = create(lines[0])
     for line in lines[:MOST_PLAYERS]:
@@ -88,7 +88,7 @@ def test_the_eleventh_player_is_refused(connect: Connect) -> None:
     assert lines[-1].socket.join_match(match_id)["size"] == MOST_PLAYERS - 1
 
 
-def test_players_are_found_a_place(connect: Connect) -> None:
+def test_find_benchmark_match(connect: Connect) -> None:
     line = connect()
     found = json.loads(line.socket.rpc("find_benchmark_match")["payload"])
     assert found == {"match_id": MATCH_ID}

@@ -1,7 +1,7 @@
 """The functions of ``nk``, called from the same Lua on the emulator and on a real server.
 
-What a real server gave is in ``data/nk.json``. To record it again, with ``nakama_modules/`` and ``modules/``
-loaded::
+The results of a real server are in ``data/nk.json``. To record them again, with ``nakama_modules/`` and
+``modules/`` loaded::
 
     NAKAMA_RECORD=1 NAKAMA_URL=http://127.0.0.1:7350 python -m pytest tests/contract/test_nk.py
 """
@@ -30,9 +30,9 @@ _ANY_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _CURSOR = re.compile(r"[\w-]{24,}={0,2}|[\w-]{16,}={1,2}")
 _HEX = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}")
 _TOKEN = re.compile(r"eyJ[\w-]+\.eyJ[\w-]+\.[\w-]+")
-# A real server names a module by its whole path.
+# A real server names a module by its full path.
 _PLACE = re.compile(r"[^\s\"]*\.lua:\d+")
-# What the server of the recording was called, and what an emulator is.
+# The node name of the recorded server, and of an emulator.
 _NODE = re.compile(r"\b(nakama\d*|emulator)\b")
 
 
@@ -41,7 +41,7 @@ def _user_id(session: Session) -> str:
 
 
 class Play:
-    """One family's calls on a server, with what is no two runs' the same made the same."""
+    """One family's calls on a server; values that differ between runs are normalised."""
 
     def __init__(self, server: Server, family: str) -> None:
         self.server = server
@@ -50,7 +50,7 @@ class Play:
         self.users: dict[str, Session] = {}
         self.seen: list[str] = []
         sessions = [server.new_session(username=f"{number}_{self.run}") for number in range(3)]
-        # Ids order many a list, and the two of a direct channel.
+        # Many lists are ordered by id, and so are the two users of a direct channel.
         for name, session in zip(("alice", "bob", "carol"), sorted(sessions, key=_user_id), strict=True):
             self.users[name] = session
             self.names[name] = session.user_id
@@ -68,10 +68,10 @@ class Play:
         return [self.fill(item) for item in value] if isinstance(value, list | tuple) else value
 
     def call(self, step: Do) -> Any:
-        asked: dict[str, Any] = {"name": step.name, "args": self.fill(step.args), "count": len(step.args)}
+        request: dict[str, Any] = {"name": step.name, "args": self.fill(step.args), "count": len(step.args)}
         if step.then:
-            asked["then"] = step.then
-        answer: Any = self.server.client.rpc(self.caller, "contract_nk", asked)["payload"]
+            request["then"] = step.then
+        answer: Any = self.server.client.rpc(self.caller, "contract_nk", request)["payload"]
         for name, path in (step.save or {}).items():
             value: Any = answer["values"]
             for part in path.split("."):
@@ -103,7 +103,7 @@ class Play:
         value = _TOKEN.sub("<token>", value) if "<" not in value else value
         if _CURSOR.fullmatch(value) and not _HEX.fullmatch(value) and not _ANY_UUID.fullmatch(value):
             return "<cursor>"
-        value = _PLACE.sub("<file>", value).replace("proto:\u00a0", "proto: ")  # as a build of Go decides
+        value = _PLACE.sub("<file>", value).replace("proto:\u00a0", "proto: ")  # depends on the build of Go
         value = _UUID.sub(lambda found: self.numbered(found[0]), value)
         return _NODE.sub("<node>", value)
 
@@ -138,10 +138,10 @@ def language(server: Server) -> list[Any]:
 
 def failures(server: Server) -> list[Any]:
     session, found = server.new_session(), []
-    for asked in FAILURES:
+    for failure in FAILURES:
         with pytest.raises(RestError) as caught:
-            server.client.rpc(session, "contract_fail", asked)
-        found.append([asked["message"], [caught.value.status, caught.value.code, caught.value.message]])
+            server.client.rpc(session, "contract_fail", failure)
+        found.append([failure["message"], [caught.value.status, caught.value.code, caught.value.message]])
     return found
 
 
@@ -154,7 +154,7 @@ def module(server: Server) -> None:
 
 
 @pytest.mark.parametrize("family", PLAYS)
-def test_the_functions_give_what_they_give_on_a_real_server(server: Server, family: str) -> None:
+def test_functions_return_the_same_as_on_a_real_server(server: Server, family: str) -> None:
     found = play(server, family) if family in FAMILIES else PLAYS[family](server)  # type: ignore[call-arg]
     recorded: dict[str, Any] = json.loads(RECORDED.read_text(encoding="utf-8")) if RECORDED.exists() else {}
     if server.real and os.environ.get("NAKAMA_RECORD"):
@@ -170,18 +170,18 @@ def test_the_functions_give_what_they_give_on_a_real_server(server: Server, fami
     assert not wrong, "\n".join(wrong)
 
 
-def test_storage_is_written_again_when_another_was_quicker(server: Server) -> None:
+def test_storage_write_is_retried_after_a_conflict(server: Server) -> None:
     session, collection = server.new_session(), unique("retry")
     for number in (1, 2):
-        asked = {"collection": collection, "key": "k"}
-        assert server.client.rpc(session, "contract_retry", asked)["payload"]["count"] == 1
+        request = {"collection": collection, "key": "k"}
+        assert server.client.rpc(session, "contract_retry", request)["payload"]["count"] == 1
         named = {"collection": collection, "key": "k", "user_id": session.user_id}
-        asked = {"name": "storage_read", "args": [[named]], "count": 1}
-        read = server.client.rpc(session, "contract_nk", asked)["payload"]
+        request = {"name": "storage_read", "args": [[named]], "count": 1}
+        read = server.client.rpc(session, "contract_nk", request)["payload"]
         assert read["values"][0][0]["value"] == {"n": number}
 
 
-def test_the_context_of_a_call(server: Server, session: Session) -> None:
+def test_context_of_a_call(server: Server, session: Session) -> None:
     context = server.client.rpc(session, "contract_context", "x")["payload"]
     common = {
         "env": "table", "execution_mode": "string", "headers": "table", "mode": "rpc", "node": "string",
@@ -189,7 +189,7 @@ def test_the_context_of_a_call(server: Server, session: Session) -> None:
         "username": "string", "version": "string",
     }  # fmt: skip
     context = {name: value for name, value in context.items() if not name.startswith("client_")}
-    for name in ("vars", "trace_id"):  # where there are any
+    for name in ("vars", "trace_id"):  # if there are any
         context.pop(name, None)
     assert context == common
 

@@ -13,7 +13,7 @@ from nakama_bots.players.identity import Identity
 from .support import Server, unique
 
 
-def test_the_doctor_finds_it_fit(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_passes(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     url = server.target.http_url
     code = main(["doctor", url, "--json", "--nakama-matchmaker-timeout", str(server.matchmaker_wait)])
     checks = {check["name"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
@@ -22,9 +22,7 @@ def test_the_doctor_finds_it_fit(server: Server, capsys: pytest.CaptureFixture[s
     assert code == 0
 
 
-def test_cleanup_deletes_the_bots_and_leaves_a_bystander_alone(
-    server: Server, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_cleanup_deletes_only_the_bots(server: Server, capsys: pytest.CaptureFixture[str]) -> None:
     client, prefix = server.client, unique("cleaned")
     ids = [Identity(prefix, 1, worker, number).device_id for worker in (0, 1) for number in range(10)]
     owner, *_, last = [client.authenticate_device(one, username=one) for one in ids]
@@ -36,10 +34,10 @@ def test_cleanup_deletes_the_bots_and_leaves_a_bystander_alone(
     command = ["cleanup", server.target.http_url, "--prefix", prefix, "--rate", "1000", "--delete"]
 
     assert main(command) == 0
-    told = capsys.readouterr().out
-    assert "deleted: 18 accounts and 0 groups\n" in told
-    assert "kept: 1 account, it has another login as well" in told
-    assert "kept: 1 account, it owns a group with other members" in told
+    output = capsys.readouterr().out
+    assert "deleted: 18 accounts and 0 groups\n" in output
+    assert "kept: 1 account, it has another login as well" in output
+    assert "kept: 1 account, it owns a group with other members" in output
 
     client.unlink_email(last, {"email": f"{prefix}@example.com", "password": "password1"})
     assert main([*command, "--groups-with-others"]) == 0

@@ -1,7 +1,7 @@
-"""The queues and limits of matches and of presence events, below any client of ours.
+"""The queues and limits of matches and of presence events, without our own client.
 
-CI has an emulator with small ones, under the server's own names. A real server is taken as it is, with Nakama's
-defaults, or with ``NAKAMA_SMALL_QUEUES=1`` as one that was started with ``SMALL``.
+CI uses an emulator with small queues, set by the server's own option names. A real server is expected to have
+Nakama's defaults, or with ``NAKAMA_SMALL_QUEUES=1`` to run with the options ``SMALL``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from .support import Server, unique
 
 MODULE: Final = Path(__file__).parent / "modules" / "queues.lua"
 TIMEOUT: Final = 15.0
-# Milliseconds that a match is kept busy, and seconds until what is asked meanwhile is sent.
+# Milliseconds for which a match is kept busy, and seconds until the next requests are sent.
 BUSY, BEGUN = 700, 0.2
 ROUNDS: Final = 6
 SIZES: Final = {"signal": 10, "input": 128}
@@ -43,7 +43,7 @@ SPEED: Final = 30
 
 @dataclass(frozen=True)
 class Queued:
-    """A server, and how long its queues are."""
+    """A server and the sizes of its queues."""
 
     server: Server
     url: str
@@ -64,7 +64,7 @@ class Queued:
 
 
 def post(url: str, body: Any, **more: Any) -> dict[str, Any]:
-    """The answer to a request."""
+    """Send a POST request and return the answer."""
     with requests.post(url, json=body, timeout=TIMEOUT, **more) as answer:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
@@ -90,7 +90,7 @@ class User:
 
 
 class Wire:
-    """A socket that keeps nothing."""
+    """A socket that stores no frames."""
 
     def __init__(self, url: str) -> None:
         self._ws = websocket.create_connection(url, timeout=TIMEOUT)
@@ -99,7 +99,7 @@ class Wire:
         self._ws.send(json.dumps(message))
 
     def ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """The answer to a message; what comes before it is dropped."""
+        """Send a message and return the answer; frames before it are dropped."""
         self.send({"cid": "1", **message})
         return self.answer()
 
@@ -118,10 +118,10 @@ class Wire:
             )
         return frames
 
-    def heard(self) -> list[dict[str, Any]]:
+    def received(self) -> list[dict[str, Any]]:
         """All frames that the server had sent before it answers a ping."""
-        self.send({"cid": "heard", "ping": {}})
-        return self.until(lambda frame: frame.get("cid") == "heard")[:-1]
+        self.send({"cid": "received", "ping": {}})
+        return self.until(lambda frame: frame.get("cid") == "received")[:-1]
 
     def data(self, match_id: str, op_code: int, data: object = "") -> None:
         content = base64.b64encode(str(data).encode()).decode()
@@ -166,7 +166,7 @@ def test_joins_wait_while_a_function_of_the_match_runs(queued: Queued) -> None:
         answers = [wire.answer() for wire in wires]
         member.close()
         found = Counter(json.dumps(answer.get("error", "joined")) for answer in answers)
-        # A round in which the match was not busy when they came says nothing.
+        # A round in which the match was not busy at their arrival proves nothing.
         if found['"joined"'] == size:
             break
     refusal = {"code": 5, "message": "Match is not currently accepting join requests"}
@@ -192,14 +192,14 @@ def test_signals_wait_while_a_function_of_the_match_runs(queued: Queued) -> None
 
 
 @pytest.mark.parametrize("data", ["end", "fail"])
-def test_a_signal_that_ends_the_match(queued: Queued, data: str) -> None:
+def test_signal_that_ends_the_match(queued: Queued, data: str) -> None:
     user, match_id, member = start(queued)
     assert user.signal(match_id, data) == {"failed": "failed to signal match: match busy"}
     assert user.signal(match_id) == {"failed": "failed to signal match: match not found"}
     member.close()
 
 
-def test_deferred_broadcasts_have_a_bound(queued: Queued) -> None:
+def test_deferred_broadcasts_are_limited(queued: Queued) -> None:
     if not queued.small:
         pytest.skip("so many messages of one tick flood the socket: NAKAMA_SMALL_QUEUES")
     size = queued.sizes["deferred"]
@@ -222,7 +222,7 @@ def test_messages_beyond_the_queue_are_dropped(queued: Queued) -> None:
             pass
         for _ in range(size + 5):
             member.data(match_id, 3)
-        member.heard()
+        member.received()
         sent = user.signal(match_id)
         while (after := user.signal(match_id))["tick"] == sent["tick"]:
             pass
@@ -232,8 +232,8 @@ def test_messages_beyond_the_queue_are_dropped(queued: Queued) -> None:
     assert after["seen"] == size
 
 
-def test_a_player_who_never_shows_up_leaves(server: Server, queued: Queued) -> None:
-    """The search for them is at every 30th second of a match, whatever the deadline."""
+def test_player_whose_join_was_lost_leaves(server: Server, queued: Queued) -> None:
+    """A match checks for lost joins every 30 seconds, whatever the deadline."""
     extra = ("--module", str(MODULE), "--speed", str(SPEED), "--token-expiry", "7200")
     if queued.server.real:
         _lost(queued)
@@ -247,18 +247,18 @@ def _lost(queued: Queued) -> None:
     other = queued.user().connect()
     other.send({"match_join": {"match_id": match_id, "metadata": {"kick": "1"}}})
     assert other.until(lambda frame: "close" in frame)[-1]["close"] == [1000, "server-side session disconnect"]
-    assert not any("match_presence_event" in frame for frame in member.heard()[1:])
+    assert not any("match_presence_event" in frame for frame in member.received()[1:])
     while "leave" not in (log := user.signal(match_id)["log"])[-1]:
         time.sleep(1 if queued.server.real else 0.05)
         assert len(log) <= 2
-        member.heard()
+        member.received()
     assert log == ["join of 1", "join of 1", "leave 301"]
-    assert member.heard() == []
+    assert member.received() == []
     for wire in (member, other):
         wire.close()
 
 
-def test_an_empty_match_ends(queued: Queued) -> None:
+def test_empty_match_ends(queued: Queued) -> None:
     if not queued.small:
         pytest.skip("the server keeps empty matches: NAKAMA_SMALL_QUEUES")
     user = queued.user()
@@ -283,40 +283,40 @@ def test_presence_events_beyond_the_queue_are_lost(queued: Queued) -> None:
     users[0].rpc("contract_queues_stream", {"label": label, "presences": ids[:1]})
     wires[0].until(lambda frame: "stream_presence_event" in frame)
     users[0].rpc("contract_queues_stream", {"label": label, "presences": ids[1:]})
-    heard = [frame for frame in wires[0].heard() if "stream_presence_event" in frame]
-    assert 0 < len(heard) < len(ids) - 1
+    events = [frame for frame in wires[0].received() if "stream_presence_event" in frame]
+    assert 0 < len(events) < len(ids) - 1
     for wire in wires:
         wire.close()
 
 
-def test_all_of_a_match_accept_each_other_with_precision(queued: Queued) -> None:
+def test_precise_match_is_mutual(queued: Queued) -> None:
     if not queued.small:
         pytest.skip("the server's matchmaker is not precise: NAKAMA_SMALL_QUEUES")
     tag = unique("precise").replace("-", "")
     wires = [queued.user().connect() for _ in range(4)]
-    # The first accepts the second, which accepts nobody; the other two accept each other.
+    # The first accepts the second, which accepts none; the other two accept each other.
     for wire, own, wanted in zip(wires, "abcc", "bxcc", strict=True):
         ticket = {"query": f"+properties.k:{tag}{wanted}", "string_properties": {"k": f"{tag}{own}"}}
         assert "matchmaker_ticket" in wire.ask({"matchmaker_add": {"min_count": 2, "max_count": 2, **ticket}})
     for wire in wires[2:]:
         wire.until(lambda frame: "matchmaker_matched" in frame)
-    assert [wire.heard() for wire in wires[:2]] == [[], []]
+    assert [wire.received() for wire in wires[:2]] == [[], []]
     for wire in wires:
         wire.close()
 
 
-def test_a_party_that_is_empty_ends_at_the_second_look(queued: Queued) -> None:
+def test_empty_party_ends_after_two_idle_checks(queued: Queued) -> None:
     if not queued.small:
         pytest.skip("the server looks every 30 seconds: NAKAMA_SMALL_QUEUES")
     leader, other = (queued.user().connect() for _ in range(2))
-    # A party for nobody has a leader and no member, and outlives both.
+    # A party of size 0 has a leader but no member, and outlives the leader's leave.
     party = leader.ask({"party_create": {"open": True, "max_size": 0}})["party"]["party_id"]
     leader.ask({"party_leave": {"party_id": party}})
-    said = []
-    while not said or "member" in said[-1]:
+    errors = []
+    while not errors or "member" in errors[-1]:
         answer = other.ask({"party_data_send": {"party_id": party, "op_code": 1}})
-        said.append(answer["error"]["message"])
-    assert set(said[:-1]) == {"Error sending party data: party member not found"}
-    assert said[-1] == "Error sending party data: party not found"
+        errors.append(answer["error"]["message"])
+    assert set(errors[:-1]) == {"Error sending party data: party member not found"}
+    assert errors[-1] == "Error sending party data: party not found"
     for wire in (leader, other):
         wire.close()

@@ -1,10 +1,10 @@
-"""Random sessions on the emulator get the answers that a real server gave, or with ``NAKAMA_URL`` gives now.
+"""Random sessions on the emulator get the recorded answers of a real server, or of the one at ``NAKAMA_URL``.
 
-To record the real server again, with ``modules/`` in it and tokens that outlive the session::
+To record the real server again, with ``modules/`` loaded and tokens that outlive the session::
 
     NAKAMA_RECORD=1 NAKAMA_URL=http://127.0.0.1:7350 python -m pytest tests/contract/test_random.py
 
-``NAKAMA_SEED`` plays one session of another seed; ``python -m tests.contract.differential_random`` many.
+``NAKAMA_SEED`` selects another seed; ``python -m tests.contract.differential_random`` plays many.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def emulator() -> Iterator[EmulatorProcess]:
 
 
 def reference(seed: int) -> list[Step]:
-    """What a real server says, written down where that is asked for."""
+    """The transcript of a real server; recorded if ``NAKAMA_RECORD`` is set."""
     recorded = HERE / "data" / f"random-{seed}.json"
     if not os.environ.get("NAKAMA_URL"):
         if not recorded.exists():
@@ -46,21 +46,21 @@ def reference(seed: int) -> list[Step]:
         return steps
     steps = play(os.environ["NAKAMA_URL"], seed, STEPS, pause=PAUSE)
     if os.environ.get("NAKAMA_RECORD"):
-        # In ASCII: half of a surrogate pair may be among the answers.
+        # In ASCII, as answers may contain half of a surrogate pair.
         lines = ",\n".join(json.dumps(step, sort_keys=True) for step in steps)
         recorded.write_text(f"[\n{lines}\n]\n", encoding="utf-8")
     return steps
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_a_random_session_gets_a_real_servers_answers(emulator: EmulatorProcess, seed: int) -> None:
+def test_random_session_gets_the_answers_of_a_real_server(emulator: EmulatorProcess, seed: int) -> None:
     expected = reference(seed)
     assert len(expected) > STEPS
     found = compare(expected, play(emulator.url, seed, STEPS))
     assert not found, "\n".join(map(str, found[:5]))
 
 
-def test_the_same_seed_asks_the_same(emulator: EmulatorProcess) -> None:
+def test_same_seed_same_requests(emulator: EmulatorProcess) -> None:
     one, again, other = (play(emulator.url, seed, 30) for seed in (7, 7, 8))
     assert compare(one, again) == []
     assert [step["sent"] for step in one] != [step["sent"] for step in other]

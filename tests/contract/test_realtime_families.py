@@ -25,7 +25,7 @@ STREAMS = Path(__file__).parent / "modules" / "streams.lua"
 
 
 def create(leader: Line, *, is_open: bool = True, max_size: int = 4, **more: Any) -> dict[str, Any]:
-    """A new party; its two pushes, which may come before or after the ack, are taken."""
+    """Create a party and take its two pushes, which may come before or after the ack."""
     party = dict(leader.socket.create_party(is_open, max_size, **more))
     named = {key: value for key, value in party.items() if key not in ("label", "hidden")}
     assert leader.take("party") == named
@@ -35,7 +35,7 @@ def create(leader: Line, *, is_open: bool = True, max_size: int = 4, **more: Any
 
 
 def join(line: Line, party_id: str, *others: Line) -> dict[str, Any]:
-    """Join an open party; its pushes are taken everywhere."""
+    """Join an open party and take the pushes of all members."""
     line.socket.join_party(party_id)
     party = dict(line.take("party"))
     for one in (line, *others):
@@ -43,7 +43,7 @@ def join(line: Line, party_id: str, *others: Line) -> dict[str, Any]:
     return party
 
 
-def test_an_open_party(connect: Connect) -> None:
+def test_open_party(connect: Connect) -> None:
     a, b, c = connect(), connect(), connect()
     party = create(a, max_size=3, label='{"mode":"raid"}')
     party_id, leader = party["party_id"], party["leader"]
@@ -72,7 +72,7 @@ def test_an_open_party(connect: Connect) -> None:
     promoted = {"party_id": party_id, "presence": second["self"]}
     assert [line.take("party_leader") for line in (a, b, c)] == [promoted] * 3
     b.socket.leave_party(party_id)
-    # The oldest member leads now, and hears of that before the leave.
+    # The oldest member is the new leader; that push comes before the leave.
     for line in (a, c):
         assert line.take("party_leader") == {"party_id": party_id, "presence": leader}
         assert line.take("party_presence_event") == {"party_id": party_id, "leaves": [second["self"]]}
@@ -86,7 +86,7 @@ def test_an_open_party(connect: Connect) -> None:
     assert b.keys() == c.keys() == []
 
 
-def test_a_closed_party(connect: Connect) -> None:
+def test_closed_party(connect: Connect) -> None:
     a, b, c = connect(), connect(), connect()
     party_id = create(a, is_open=False)["party_id"]
     assert a.socket.list_party_join_requests(party_id) == {"party_id": party_id}
@@ -118,7 +118,7 @@ def test_a_closed_party(connect: Connect) -> None:
     assert a.keys() == b.keys() == c.keys() == []
 
 
-def test_a_member_is_removed(connect: Connect) -> None:
+def test_remove_a_member(connect: Connect) -> None:
     a, b = connect(), connect()
     party_id = create(a)["party_id"]
     member = join(b, party_id, a)["self"]
@@ -134,7 +134,7 @@ def test_a_member_is_removed(connect: Connect) -> None:
     assert a.keys() == b.keys() == []
 
 
-def test_a_party_is_updated(connect: Connect) -> None:
+def test_update_a_party(connect: Connect) -> None:
     a, b = connect(), connect()
     party_id = create(a, label='{"a":1}')["party_id"]
     join(b, party_id, a)
@@ -142,15 +142,15 @@ def test_a_party_is_updated(connect: Connect) -> None:
         b.socket.update_party(party_id)
     for changes in ({"label": '{"b":2}', "open": True}, {"open": True, "hidden": True}):
         a.socket.update_party(party_id, **changes)
-        told = {"party_id": party_id, **changes}
-        assert [line.take("party_update") for line in (a, b)] == [told, told]
+        update = {"party_id": party_id, **changes}
+        assert [line.take("party_update") for line in (a, b)] == [update, update]
     with error_reply(3, "Error updating party: party is hidden and label is not empty, invalid operation"):
         a.socket.update_party(party_id, '{"a":1}', hidden=True)
     a.socket.update_party(party_id)
     assert [line.take("party_update") for line in (a, b)] == [{"party_id": party_id}] * 2
 
 
-def test_a_party_in_the_matchmaker(connect: Connect) -> None:
+def test_party_in_the_matchmaker(connect: Connect) -> None:
     a, b = connect(), connect()
     party_id = create(a)["party_id"]
     join(b, party_id, a)
@@ -202,7 +202,7 @@ def test_two_parties_are_matched(server: Server, connect: Connect) -> None:
         ("party_matchmaker_remove", {"party_id": "nope", "ticket": UNKNOWN_ID}, "Invalid party ID"),
     ],
 )
-def test_party_messages_that_are_refused(connect: Connect, key: str, body: dict[str, Any], text: str) -> None:
+def test_refused_party_messages(connect: Connect, key: str, body: dict[str, Any], text: str) -> None:
     with error_reply(3, text):
         connect().socket.request(key, body)
 
@@ -232,7 +232,7 @@ def call(line: Line, name: str, **payload: Any) -> None:
     assert json.loads(reply["payload"]) == {"ok": True}
 
 
-def test_a_stream(stream_line: Callable[[], Line]) -> None:
+def test_stream(stream_line: Callable[[], Line]) -> None:
     a, b, label = stream_line(), stream_line(), unique("stream")
     stream = {"mode": 123, "label": label}
     call(a, "join", label=label)
@@ -255,7 +255,7 @@ def test_a_stream(stream_line: Callable[[], Line]) -> None:
     assert a.keys() == b.keys() == []
 
 
-def test_a_hidden_member_of_a_stream(stream_line: Callable[[], Line]) -> None:
+def test_hidden_member_of_a_stream(stream_line: Callable[[], Line]) -> None:
     a, b, label = stream_line(), stream_line(), unique("stream")
     call(a, "join", label=label)
     a.take("stream_presence_event")
@@ -264,10 +264,10 @@ def test_a_hidden_member_of_a_stream(stream_line: Callable[[], Line]) -> None:
     assert b.take("stream_data")["data"] == "x"
     a.take("stream_data")
     b.close()
-    assert a.keys() == b.heard == []
+    assert a.keys() == b.received == []
 
 
-def test_a_notification_is_pushed_and_read(server: Server, connect: Connect) -> None:
+def test_notification_is_pushed_and_listed(server: Server, connect: Connect) -> None:
     a, b = connect(), connect()
     read: AsyncResult[Any] = AsyncResult()
     a.socket.on_notification(read.set)
@@ -300,14 +300,14 @@ def binary(server: Server) -> Iterator[Socket]:
     assert (socket.ledger.late, socket.ledger.unmatched) == (0, 0)
 
 
-def test_both_adapters_hear_the_same(binary: Socket, connect: Connect) -> None:
+def test_both_adapters_receive_the_same(binary: Socket, connect: Connect) -> None:
     text, room = connect(), unique("room")
     binary.ping_pong()
     ours, theirs = binary.join_chat(room), text.socket.join_chat(room)
     assert theirs["presences"] == [ours["self"]]
-    with binary.expect("channel_message") as heard:
+    with binary.expect("channel_message") as received:
         ack = text.socket.write_chat_message(ours["id"], {"text": "hi"})
-        assert heard.wait() == text.take("channel_message") == {
+        assert received.wait() == text.take("channel_message") == {
             **ack, "sender_id": text.user_id, "content": '{"text":"hi"}'
         }  # fmt: skip
     history = binary.write_chat_message(ours["id"], {"n": 1})
@@ -317,9 +317,9 @@ def test_both_adapters_hear_the_same(binary: Socket, connect: Connect) -> None:
     match = binary.create_match()
     joined = text.socket.join_match(match["match_id"])
     assert (match["size"], joined["presences"]) == (1, [match["self"]])
-    with binary.expect("match_data") as heard:
+    with binary.expect("match_data") as received:
         text.socket.send_match_state(match["match_id"], -7, b"from json")
-        assert heard.wait() == {
+        assert received.wait() == {
             "match_id": match["match_id"], "presence": joined["self"], "op_code": "-7", "data": "ZnJvbSBqc29u"
         }  # fmt: skip
     binary.send_match_state(match["match_id"], 2**62, "from protobuf", [joined["self"]], reliable=True)
@@ -329,24 +329,24 @@ def test_both_adapters_hear_the_same(binary: Socket, connect: Connect) -> None:
     }  # fmt: skip
 
 
-def test_the_rest_of_the_messages_in_protobuf(binary: Socket, connect: Connect) -> None:
+def test_other_messages_in_protobuf(binary: Socket, connect: Connect) -> None:
     text = connect()
     text.socket.follow_users([binary.join_chat(unique("me"))["self"]["user_id"]])
-    with binary.expect("status_presence_event") as heard:
+    with binary.expect("status_presence_event") as received:
         binary.update_status("")
-        assert heard.wait()["joins"][0]["status"] == ""
+        assert received.wait()["joins"][0]["status"] == ""
     assert text.take("status_presence_event", lambda body: "joins" in body)["joins"][0]["status"] == ""
     assert binary.follow_users([text.user_id]) == {}
     binary.unfollow_users([text.user_id])
 
-    with binary.expect("party") as heard:
+    with binary.expect("party") as received:
         party = binary.create_party(open=True, max_size=4, label='{"a":1}', hidden=True)
-        assert heard.wait() == {k: v for k, v in party.items() if k not in ("label", "hidden")}
+        assert received.wait() == {k: v for k, v in party.items() if k not in ("label", "hidden")}
     assert (party["label"], party["hidden"]) == ('{"a":1}', True)
     text.socket.join_party(party["party_id"])
-    with binary.expect("party_data") as heard:
+    with binary.expect("party_data") as received:
         text.socket.send_party_data(party["party_id"], 0, b"\xff")
-        body = heard.wait()
+        body = received.wait()
         assert body == {"party_id": party["party_id"], "presence": text.presence(SESSION_ID), "data": "/w=="}
     ticket = binary.add_matchmaker_party(
         party["party_id"], "+properties.none:x", 2, 4, {"a": "b"}, {"x": 1.5}, count_multiple=2
@@ -362,13 +362,13 @@ def test_the_rest_of_the_messages_in_protobuf(binary: Socket, connect: Connect) 
 
 
 class Garbage(ProtobufAdapter):
-    """Sends what is no envelope."""
+    """A message that encodes to a malformed envelope."""
 
     def encode(self, envelope: dict[str, object], /) -> bytes:
         return b"\xff\xff\xff"
 
 
-def test_bytes_that_are_no_envelope_end_a_binary_socket(binary: Socket, server: Server) -> None:
+def test_malformed_envelope_closes_a_binary_socket(binary: Socket, server: Server) -> None:
     binary.ping_pong()
     socket = Socket(server.target, timeouts=server.timeouts, network=server.settings.network, adapter=Garbage())
     with closing(socket):

@@ -1,4 +1,4 @@
-"""Every REST family by the typed client: what goes well and what is refused, with the server's own texts."""
+"""Every REST family with the typed client: successful calls, and refusals with the server's own texts."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ PROVIDERS: list[tuple[str, dict[str, str], tuple[int, int, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("provider", "given", "error"), PROVIDERS)
-def test_a_provider_that_cannot_be_asked(
-    client: Client, provider: str, given: dict[str, str], error: tuple[int, int, str]
+@pytest.mark.parametrize(("provider", "arguments", "error"), PROVIDERS)
+def test_unavailable_provider(
+    client: Client, provider: str, arguments: dict[str, str], error: tuple[int, int, str]
 ) -> None:
     with refused(*error):
-        getattr(client, f"authenticate_{provider}")(**given)
+        getattr(client, f"authenticate_{provider}")(**arguments)
 
 
 def test_link_and_unlink(client: Client, session: Session, other: Session) -> None:
@@ -217,7 +217,7 @@ NOT_CONFIGURED = "{} IAP is not configured."
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "message"),
+    ("name", "arguments", "message"),
     [
         ("validate_purchase_apple", ("cg==",), NOT_CONFIGURED.format("Apple")),
         ("validate_purchase_google", ("{}",), NOT_CONFIGURED.format("Google")),
@@ -227,11 +227,11 @@ NOT_CONFIGURED = "{} IAP is not configured."
         ("validate_subscription_google", ("{}",), NOT_CONFIGURED.format("Google")),
     ],
 )
-def test_a_store_that_is_not_configured(
-    client: Client, session: Session, name: str, given: tuple[str, ...], message: str
+def test_store_that_is_not_configured(
+    client: Client, session: Session, name: str, arguments: tuple[str, ...], message: str
 ) -> None:
     with refused(400, 9, message):
-        getattr(client, name)(session, *given)
+        getattr(client, name)(session, *arguments)
 
 
 def test_subscriptions(client: Client, session: Session) -> None:
@@ -283,7 +283,7 @@ UNKNOWN_BOARD: list[tuple[Callable[[Client, Session], object], tuple[int, int, s
 
 
 @pytest.mark.parametrize(("call", "error"), UNKNOWN_BOARD)
-def test_an_unknown_board(
+def test_unknown_board(
     client: Client, session: Session, call: Callable[[Client, Session], object], error: tuple[int, int, str]
 ) -> None:
     with refused(*error):

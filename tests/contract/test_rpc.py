@@ -39,7 +39,7 @@ def test_wrong_http_key(server: Server) -> None:
         server.client.rpc_http_key("not-the-key", "echo", 1)
 
 
-def test_server_key_is_no_http_key(server: Server) -> None:
+def test_server_key_is_not_an_http_key(server: Server) -> None:
     with refused(401, 16, "HTTP key invalid"):
         server.client.rpc_http_key(server.settings.credentials.server_key, "echo", 1)
 
@@ -65,7 +65,7 @@ def test_on_the_socket(connect: Callable[..., Line], echo: str, payload: str) ->
 def test_on_the_socket_without_payload(connect: Callable[..., Line], echo: str) -> None:
     socket = connect().socket
     assert socket.rpc(echo) == {"id": echo}
-    # The id comes back as it was sent.
+    # The id is returned as it was sent.
     assert socket.rpc(echo.upper(), "x") == {"id": echo.upper(), "payload": "x"}
 
 
@@ -83,7 +83,7 @@ def test_healthcheck(server: Server) -> None:
     assert server.other_client(server_key="not-the-key").healthcheck() == {}
 
 
-def test_a_function_without_its_envelope(server: Server, echo: str) -> None:
+def test_function_without_an_envelope(server: Server, echo: str) -> None:
     session = server.new_session()
     value = {"deep": ["value", 1, None]}
     assert server.client.rpc(session, echo, value, unwrap=True) == value

@@ -17,11 +17,11 @@ EXPECTED: dict[str, dict[str, str]] = json.loads(
 
 
 @pytest.mark.parametrize("after", sorted(EXPECTED))
-def test_the_next_time(server: Server, after: str) -> None:
-    """``data/schedules.json`` is what a real server answered; "never" is also one that it refuses."""
+def test_next_time(server: Server, after: str) -> None:
+    """``data/schedules.json`` has the answers of a real server; "never" includes refused expressions."""
     expected = EXPECTED[after]
-    asked = {"expressions": sorted(expected), "after": int(datetime.fromisoformat(after).timestamp())}
-    answer: Any = server.client.rpc(server.new_session(), server.function("contract_schedules"), asked)[
+    request = {"expressions": sorted(expected), "after": int(datetime.fromisoformat(after).timestamp())}
+    answer: Any = server.client.rpc(server.new_session(), server.function("contract_schedules"), request)[
         "payload"
     ]
     got = {

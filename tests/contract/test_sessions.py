@@ -35,7 +35,7 @@ def test_refresh(server: Server, session: Session) -> None:
     assert session.created_at == before
     assert session.user_id == first.user_id
     server.client.get_account(session)
-    # The old ones are valid until they expire.
+    # The old tokens are valid until they expire.
     server.client.get_account(first)
     server.client.session_refresh(first)
 
@@ -72,7 +72,7 @@ def test_bad_token(server: Server, session: Session, kind: str) -> None:
     bad = Session(bad_tokens(session, SESSION_KEY)[kind])
 
     with refused(401, 16, "Auth token invalid"):
-        # By its clock no token is expired: it sends it.
+        # With this clock no token is expired, so the client sends it.
         server.other_client(clock=lambda: 0.0).get_account(bad)
 
 
@@ -86,7 +86,7 @@ def test_bad_token_on_the_socket(
     assert "Missing or invalid token" in str(caught.value)
 
 
-def test_refresh_token_opens_no_socket(session: Session, connect: Callable[..., Line]) -> None:
+def test_refresh_token_cannot_open_a_socket(session: Session, connect: Callable[..., Line]) -> None:
     with pytest.raises(HandshakeRefused, match="Missing or invalid token"):
         connect(Session(session.refresh_token))
 
@@ -100,7 +100,7 @@ def test_client_refreshes_an_expired_token_first(server: Server, session: Sessio
     assert expired.expires_at > LONG_AGO
 
 
-def test_client_knows_when_both_are_expired(server: Server, session: Session) -> None:
+def test_client_with_both_tokens_expired(server: Server, session: Session) -> None:
     bad = Session(bad_tokens(session, SESSION_KEY)["expired"], bad_tokens(session, REFRESH_KEY)["expired"])
     with pytest.raises(SessionExpired):
         server.client.get_account(bad)
@@ -117,17 +117,17 @@ def test_logout(server: Server, session: Session, connect: Callable[..., Line]) 
         server.client.session_refresh(session)
     with refused(401, 16, "Auth token invalid"):
         server.client.session_logout(session)
-    # Sockets live on, and the token even opens new ones.
+    # Sockets stay open, and the token even opens new ones.
     line.socket.ping_pong()
     connect(session).socket.ping_pong()
 
 
-def test_logout_of_the_token_alone(server: Server, session: Session) -> None:
+def test_logout_of_the_session_token_only(server: Server, session: Session) -> None:
     server.client.session_logout(session, refresh_token="")
 
     with refused(401, 16, "Auth token invalid"):
         server.client.get_account(session)
-    # The refreshed one has the id of the dead one.
+    # The refreshed token has the id of the revoked one.
     server.client.session_refresh(session)
     with refused(401, 16, "Auth token invalid"):
         server.client.get_account(session)
@@ -157,7 +157,7 @@ def test_logout_everywhere(server: Server, connect: Callable[..., Line]) -> None
     custom = Session(device.token, device.refresh_token)
 
     def dead() -> bool:
-        # Tokens of the second of the logout survive it.
+        # Tokens issued in the second of the logout survive it.
         try:
             client.session_logout(device, "", "")
             client.get_account(device)

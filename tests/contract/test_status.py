@@ -16,10 +16,10 @@ EVENT = "status_presence_event"
 
 
 def update(line: Line, status: str | None) -> Any:
-    """Set the status; the event of it comes after the ack, on a busy real server not always."""
-    assert EVENT not in [key for key, _ in line.heard]
+    """Set the status; its event comes after the ack, except sometimes on a busy real server."""
+    assert EVENT not in [key for key, _ in line.received]
     line.socket.update_status(status)
-    assert line.server.real or EVENT not in [key for key, _ in line.heard]
+    assert line.server.real or EVENT not in [key for key, _ in line.received]
     return line.take(EVENT)
 
 
@@ -36,7 +36,7 @@ def test_follow_update_unfollow(connect: Connect) -> None:
     assert changed == {"joins": [{**online[0], "status": "changed"}], "leaves": online}
     assert fan.take(EVENT) == changed
 
-    # An empty text is online too.
+    # An empty status is online too.
     empty = update(star, "")
     assert empty == {"joins": [{**online[0], "status": ""}], "leaves": changed["joins"]}
     assert fan.take(EVENT) == empty
@@ -52,7 +52,7 @@ def test_follow_update_unfollow(connect: Connect) -> None:
     assert fan.keys() == []
 
 
-def test_connect_and_close_are_seen(connect: Connect) -> None:
+def test_follower_sees_connect_and_close(connect: Connect) -> None:
     fan = connect()
     session = connect().session
     fan.socket.follow_users([session.user_id])
@@ -81,7 +81,7 @@ def test_two_sockets(session: Session, connect: Connect) -> None:
     assert [line.take(EVENT) for line in (b, fan)] == [left, left]
 
 
-def test_follow_of_nobody(connect: Connect) -> None:
+def test_follow_unknown_users(connect: Connect) -> None:
     line = connect(status=True)
     line.take(EVENT)
     for ids in ([], [UNKNOWN_ID], [SYSTEM_USER], [line.user_id]):
@@ -90,7 +90,7 @@ def test_follow_of_nobody(connect: Connect) -> None:
         line.socket.unfollow_users(ids)
 
 
-def test_follow_twice_hears_once(connect: Connect) -> None:
+def test_follow_twice_gets_one_event(connect: Connect) -> None:
     fan, star = connect(), connect()
     fan.socket.follow_users([star.user_id, star.user_id])
     fan.socket.follow_users([star.user_id])

@@ -1,4 +1,4 @@
-"""What the contract cases print of the server that they ran against."""
+"""The summary of the contract cases names the server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]])
-def test_the_summary_names_the_server_in_one_process_and_in_workers(workers: list[str]) -> None:
+def test_summary_names_the_server(workers: list[str]) -> None:
     case = "tests/contract/test_rpc.py::test_without_payload"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, case]
     environment = {

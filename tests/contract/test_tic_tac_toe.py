@@ -1,4 +1,4 @@
-"""Tic-tac-toe is the same game in Python, on the emulator, and in Lua, on a real server."""
+"""Tic-tac-toe behaves the same in Python, on the emulator, and in Lua, on a real server."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def decoded(data: Any) -> dict[str, Any]:
 
 
 def play(one: Line, other: Line, match_id: str, *cells: int) -> list[dict[str, Any]]:
-    """The game after each of these moves, by turns; both are told the same."""
+    """The game after each of these moves, made in turn; both players get the same state."""
     games = []
     for number, cell in enumerate(cells):
         mover = other if number % 2 else one
         mover.socket.send_match_state(match_id, MOVE, json.dumps({"cell": cell}))
-        told = [decoded(line.take("match_data")) for line in (one, other)]
-        assert told[0] == told[1]
-        games.append(told[0])
+        states = [decoded(line.take("match_data")) for line in (one, other)]
+        assert states[0] == states[1]
+        games.append(states[0])
     return games
 
 
@@ -63,7 +63,7 @@ def pair(connect: Connect, match_id: str) -> tuple[Line, Line]:
     return one, other
 
 
-def test_a_won_game_and_the_next(pair: tuple[Line, Line], match_id: str) -> None:
+def test_won_game_and_the_next(pair: tuple[Line, Line], match_id: str) -> None:
     one, other = pair
     games = play(one, other, match_id, 0, 3, 1, 4, 2)
     assert [game["board"] for game in games] == [
@@ -79,12 +79,12 @@ def test_a_won_game_and_the_next(pair: tuple[Line, Line], match_id: str) -> None
     assert (again["board"], again["turn"], again["winner"]) == (EMPTY, one.user_id, "")
 
 
-def test_a_draw(pair: tuple[Line, Line], match_id: str) -> None:
+def test_draw(pair: tuple[Line, Line], match_id: str) -> None:
     last = play(*pair, match_id, 0, 1, 2, 4, 3, 5, 7, 6, 8)[-1]
     assert (last["board"], last["winner"], last["turn"]) == ("XOXXOOOXX", "draw", "")
 
 
-def test_what_is_no_legal_move_is_not_answered(pair: tuple[Line, Line], match_id: str) -> None:
+def test_illegal_moves_are_not_answered(pair: tuple[Line, Line], match_id: str) -> None:
     one, other = pair
     for text in ("x", "[]", "{}", '{"cell":9}', '{"cell":-1}', '{"cell":0.5}', '{"cell":"0"}', '{"cell":true}'):
         one.socket.send_match_state(match_id, MOVE, text)
@@ -92,7 +92,7 @@ def test_what_is_no_legal_move_is_not_answered(pair: tuple[Line, Line], match_id
     assert play(one, other, match_id, 4)[0]["board"] == "....X...."
 
 
-def test_a_third_is_refused_and_who_leaves_ends_the_game(
+def test_third_player_is_refused_and_a_leave_ends_the_game(
     pair: tuple[Line, Line], match_id: str, connect: Connect
 ) -> None:
     one, other = pair

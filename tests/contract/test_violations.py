@@ -1,4 +1,4 @@
-"""What a socket is closed for: sent below the client, which never would."""
+"""Violations that close a socket, sent below the client, which never sends them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ NOT_PROCESSED = (1000, "error processing message")
 def close_after(
     server: Server, session: Session, data: str | bytes, opcode: int = websocket.ABNF.OPCODE_TEXT
 ) -> tuple[int | None, str]:
-    """How the server closes a socket that was in order until it got this message.
+    """How the server closes a working socket after this message.
 
-    Asked again where TCP ended without a close: Nakama 3.40 loses it in 3 of 2100 cases.
+    Repeated if TCP ended without a close frame: Nakama 3.40 loses it in 3 of 2100 cases.
     """
     for attempt in range(3):
         with Raw(server, session.token) as raw:
@@ -96,7 +96,7 @@ def test_too_long_message(server: Server, session: Session) -> None:
         assert raw.received_close() == (1009, "")
 
 
-def test_too_long_in_two_fragments(server: Server, session: Session) -> None:
+def test_too_long_message_in_two_fragments(server: Server, session: Session) -> None:
     with Raw(server, session.token) as raw:
         text = echo_of(6000)
         raw.send_fragments(text[:3000], text[3000:])
@@ -126,14 +126,14 @@ def test_without_cid(server: Server, session: Session) -> None:
 
 
 @pytest.mark.parametrize("cid", ["same", 'é中<>&"', "x" * 1000, "a b"])
-def test_cids_come_back_unchanged(server: Server, session: Session, cid: str) -> None:
+def test_cids_are_returned_unchanged(server: Server, session: Session, cid: str) -> None:
     with Raw(server, session.token) as raw:
         for _ in range(2):
             raw.send(json.dumps({"cid": cid, "ping": {}}))
             assert raw.receive() == {"cid": cid, "pong": {}}
 
 
-def test_tolerated(server: Server, session: Session) -> None:
+def test_tolerated_messages(server: Server, session: Session) -> None:
     with Raw(server, session.token) as raw:
         raw.send('  \n {"cid" : "ws" , "ping" : { } } \n')
         assert raw.receive() == {"cid": "ws", "pong": {}}
@@ -152,11 +152,11 @@ def test_pings_of_the_client_are_answered(server: Server, session: Session) -> N
 
 @pytest.mark.parametrize(
     ("status", "code", "reason"),
-    # A server gives no reason for 1009; the client says what was too big.
+    # A server sends no reason for 1009; the client reports what was too big.
     [("s" * 5000, 1009, "message too big"), (7, *MALFORMED)],
     ids=["too long", "malformed"],
 )
-def test_client_ends_its_requests_when_it_is_closed(
+def test_close_ends_pending_requests_of_the_client(
     connect: Callable[..., Line],
     status: object,
     code: int,

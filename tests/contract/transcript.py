@@ -1,7 +1,7 @@
-"""What a session against a server becomes: steps without anything that another run would have otherwise.
+"""The transcript of a session against a server: steps without values that differ between runs.
 
-What a server makes up (ids, tokens, times, cursors) is bound to a placeholder named after the step in which it
-first appears, so that a difference in one step does not move the names in the next.
+A value that the server generates (an id, a token, a time, a cursor) is bound to a placeholder named after
+the step in which it first appears, so that a difference in one step does not move the names in the next.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _PARSER = re.compile(r"proto: (?:syntax error )?\(line .*", re.DOTALL)
 _PLAIN = re.compile(r"\b[0-9a-f]{32}\b", re.IGNORECASE)
 _DIRECT = re.compile(r"4\.(<[^<>]*>)\.(<[^<>]*>)\.")
 _CURSORS = {"cursor", "next_cursor", "prev_cursor", "cacheable_cursor"}
-# FACTS of the recordings: the order in these lists is free.
+# By the recordings, these lists have no order.
 _UNORDERED = {"users", "presences", "devices", "joins", "leaves"}
 
 Step = dict[str, Any]
@@ -41,7 +41,7 @@ class Names:
         self._ids: dict[str, str] = {}
 
     def normalise(self, value: Any, step: str, unordered: Iterable[str] = ()) -> Any:
-        """``value`` with nothing in it that another run would have otherwise."""
+        """``value`` without anything that differs between runs."""
         masked = self._mask(value)
         ordered = self._sort(masked, _UNORDERED | set(unordered))
         return self._direct(self._bind(ordered, step))
@@ -70,8 +70,8 @@ class Names:
             body = text.split(".")[1]
             return {"jwt": self._mask(json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))))}
         text = text.replace(self._tag, "RUN").replace("\N{NO-BREAK SPACE}", " ").replace("proto:  ", "proto: ")
-        # Where in the text Go's parser stopped is unstable on purpose, and so are some of its words.
-        # First: it may be long, and the patterns after it would take seconds.
+        # The position in an error of Go's parser is unstable on purpose, and so are some of its words.
+        # First, as it may be long, and the later patterns would take seconds.
         text = _PARSER.sub("proto: <what the parser says>", text)
         text = _TIME.sub(lambda found: "<time:frac>" if found[1] else "<time>", text)
         text = _ADDRESS.sub("<addr>", _NODE.sub(r"\1.<node>", text))
@@ -79,7 +79,7 @@ class Names:
         return _IDS.sub(lambda found: self._ids.get(found[0].lower(), found[0]), text)
 
     def _decoded(self, text: str) -> str:
-        """Data of a match in which this run is named; all other data stays as it is."""
+        """Decode match data that contains this run's names; all other data stays as it is."""
         try:
             content = base64.b64decode(text).decode()
         except ValueError:
@@ -87,7 +87,7 @@ class Names:
         return content if self._tag in content else text
 
     def _plain(self, digits: str) -> str:
-        """An id without hyphens gets the name that it has with them; other digits stay."""
+        """An id without hyphens gets the same name as with them; other digits stay."""
         name = self._ids.get(str(uuid.UUID(digits)))
         return digits if name is None else f"{name} without hyphens"
 
@@ -119,7 +119,7 @@ class Names:
         return self._ids[identifier]
 
     def _direct(self, value: Any) -> Any:
-        """The two users of a direct channel stand in the order of their random ids."""
+        """The two users of a direct channel are ordered by their random ids."""
         if isinstance(value, dict):
             out = {name: self._direct(part) for name, part in value.items()}
             if "user_id_one" in out and "user_id_two" in out:
@@ -138,7 +138,7 @@ def _faceless(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Difference:
-    """One place in one step where two transcripts say different things."""
+    """One place in one step where two transcripts differ."""
 
     step: str
     path: str
@@ -150,7 +150,7 @@ class Difference:
 
 
 def compare(expected: Sequence[Step], got: Sequence[Step]) -> list[Difference]:
-    """Every difference, step by step."""
+    """Return every difference, step by step."""
     theirs = {step["step"]: step for step in got}
     known = {step["step"] for step in expected}
     found: list[Difference] = []
@@ -186,7 +186,7 @@ def _differences(expected: Any, got: Any, path: str) -> list[tuple[str, str, str
 
 
 class _Absent:
-    """What a key has that is not there."""
+    """The value of a missing key."""
 
 
 _ABSENT = _Absent()

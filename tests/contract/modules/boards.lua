@@ -1,9 +1,9 @@
--- The function that the contract cases of leaderboards and tournaments make their boards with.
--- Load it into a real server beside nakama_modules/.
+-- The function that creates the boards for the contract cases of leaderboards and tournaments.
+-- Load it into a real server in addition to nakama_modules/.
 
 local nk = require("nakama")
 
--- {"id": ".."}: a leaderboard of that id (highest score first, the best one stays), and a tournament ".._t".
+-- {"id": ".."}: creates a leaderboard with that id (descending, operator best), and a tournament ".._t".
 local function contract_boards(_, payload)
   local id = nk.json_decode(payload).id
   nk.leaderboard_create(id, false, "desc", "best", nil, {}, true)

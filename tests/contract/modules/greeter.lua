@@ -1,6 +1,6 @@
--- A match that greets: op code 1 with the name of who has joined, op code 2 with that of who has left, each to
--- everybody. Op code 3 from a player has the match remove it.
--- Load it into a real server beside nakama_modules/.
+-- A match that broadcasts to all members: op code 1 with the name of a player that joined, op code 2 with the
+-- name of one that left. Op code 3 from a player makes the match remove that player.
+-- Load it into a real server in addition to nakama_modules/.
 
 local nk = require("nakama")
 
@@ -41,7 +41,7 @@ function M.match_signal(_, _, _, state, data)
   return state, data
 end
 
--- Starts one: {"match_id": ".."}.
+-- Starts a match: returns {"match_id": ".."}.
 nk.register_rpc(function()
   return nk.json_encode({ match_id = nk.match_create("greeter", {}) })
 end, "contract_greeter")

@@ -1,4 +1,4 @@
--- Hooks for the contract cases; what does not ask for them by name passes unchanged.
+-- Hooks for the contract cases; messages and requests that do not name them pass unchanged.
 
 local nk = require("nakama")
 
@@ -6,7 +6,7 @@ local function keep(user_id, key, value)
   nk.storage_write({ { collection = "contract_hooks", key = key, user_id = user_id, value = value } })
 end
 
--- A status that begins with "hook:" is changed, refused or disabled.
+-- A status that starts with "hook:" is changed, refused or disabled.
 nk.register_rt_before(function(context, envelope)
   local status = envelope.status_update.status
   if status == "hook:change" then
@@ -45,7 +45,7 @@ nk.register_req_after(function(context, account, request)
   end
 end, "GetAccount")
 
--- What hooks are given of a socket's message, of a request, and of an authentication.
+-- The arguments of hooks of a socket's message, a request, and an authentication.
 nk.register_rt_before(function(context, envelope)
   if envelope.match_data_send.op_code == "1077" then
     keep(context.user_id, "rt_envelope", envelope)
@@ -82,7 +82,7 @@ nk.register_req_after(function(context, session, request)
   end
 end, "AuthenticateCustom")
 
--- Players whose property "contract" is "hook" get a match of the server's; others a token.
+-- Players whose property "contract" is "hook" get an authoritative match; others a token.
 nk.register_matchmaker_matched(function(context, entries)
   if entries[1].properties.contract == "hook" then
     return nk.match_create("benchmark_match", { players = #entries, mode = context.execution_mode })

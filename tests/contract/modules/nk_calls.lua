@@ -1,14 +1,14 @@
--- Calls any function of nk for the contract cases, and says what came of it.
+-- Calls any function of nk for the contract cases, and returns the outcome.
 
 local nk = require("nakama")
 
 local encode = nk.json_encode
 
--- What was given, with its number, for nil has no place in JSON.
+-- The returned values and their count, as JSON cannot hold trailing nils.
 local function seen(ok, ...)
   local count = select("#", ...)
   if not ok then
-    -- The place in this file is nobody's business.
+    -- The position in this file is removed.
     local message = (...)
     if type(message) == "table" then
       message = message[1]
@@ -22,7 +22,7 @@ local function seen(ok, ...)
       values[number] = value
     end
   end
-  -- {} is an object, so that trailing nils have to be counted away.
+  -- {} is encoded as an object, so trailing nils are not counted.
   while count > 0 and values[count] == nil do
     count = count - 1
   end
@@ -32,7 +32,7 @@ end
 -- {"name": "..", "args": [..], "count": n, "then": ".."}: nk[name](args..), and nk[then] of its first result.
 local function contract_nk(_, payload)
   local asked = nk.json_decode(payload)
-  -- As a module would write it, for a function's name in an error is the one that it is called by.
+  -- Written as in a module, as errors contain the name by which a function is called.
   local source = "local nk = ... return function(give, ...) return give(nk." .. asked.name .. "(...)) end"
   local call = assert(loadstring(source, "=call"))(nk)
   local function give(...)
@@ -45,7 +45,7 @@ local function contract_nk(_, payload)
 end
 nk.register_rpc(contract_nk, "contract_nk")
 
--- What the context of a call is.
+-- The context of a call.
 local function contract_context(context, payload)
   local found = {}
   for name, value in pairs(context) do
@@ -66,7 +66,7 @@ nk.run_once(function()
   once = once + 100
 end)
 
--- What Lua itself does, where implementations differ.
+-- Behaviour of Lua itself, where implementations differ.
 local language = {
   once = function() return once end,
   context = function() return nk.get_context().execution_mode end,
@@ -126,7 +126,7 @@ local language = {
   require = function() return package.loaded.nakama == nk, (pcall(require, "no.such")) end,
 }
 
--- {"name": ".."}: what a piece of Lua gives.
+-- {"name": ".."}: the result of a piece of Lua.
 local function contract_lua(_, payload)
   return encode(seen(pcall(language[nk.json_decode(payload).name])))
 end
@@ -144,7 +144,7 @@ local function contract_retry(context, payload)
 end
 nk.register_rpc(contract_retry, "contract_retry")
 
--- A function that fails as it is told to.
+-- A function that fails as requested.
 local function contract_fail(_, payload)
   local asked = nk.json_decode(payload)
   if asked.code then

@@ -1,5 +1,5 @@
 -- A match that can be kept busy, for the contract cases of a match's queues.
--- Load it into a real server beside nakama_modules/.
+-- Load it into a real server in addition to nakama_modules/.
 
 local nk = require("nakama")
 
@@ -14,7 +14,7 @@ function M.match_init(_, params)
   return { log = {}, seen = 0 }, params.rate or 10, "queues"
 end
 
--- Metadata {"kick": "1"}: the joining session is closed, and may join.
+-- Metadata {"kick": "1"}: the joining session is closed, and its join is accepted.
 function M.match_join_attempt(_, _, _, state, presence, metadata)
   if metadata.kick then
     nk.session_disconnect(presence.session_id)
@@ -32,7 +32,7 @@ function M.match_leave(_, _, tick, state, _)
   return state
 end
 
--- Op code 1: be busy for so many milliseconds. 2: defer so many broadcasts.
+-- Op code 1: be busy for this many milliseconds. 2: defer this many broadcasts.
 function M.match_loop(_, dispatcher, tick, state, messages)
   for _, message in ipairs(messages) do
     if message.op_code == 1 then
@@ -52,7 +52,7 @@ function M.match_terminate(_, _, _, state, _)
   return state
 end
 
--- "end" ends the match, "fail" fails, all else answers with its state.
+-- "end" ends the match, "fail" fails, any other signal is answered with the state.
 function M.match_signal(_, _, _, state, data)
   if data == "end" then
     return nil, "ended"
@@ -62,12 +62,12 @@ function M.match_signal(_, _, _, state, data)
   return state, nk.json_encode(state)
 end
 
--- {"rate": 10}: starts one, and answers with its id.
+-- {"rate": 10}: starts a match, and returns its id.
 nk.register_rpc(function(_, payload)
   return nk.match_create("queues", nk.json_decode(payload))
 end, "contract_queues")
 
--- {"match_id": "..", "data": ".."}: signals it; the answer, or the error.
+-- {"match_id": "..", "data": ".."}: signals the match; returns the answer or the error.
 nk.register_rpc(function(_, payload)
   local asked = nk.json_decode(payload)
   local ok, answer = pcall(nk.match_signal, asked.match_id, asked.data)
@@ -78,7 +78,7 @@ nk.register_rpc(function(_, payload)
   return answer
 end, "contract_queues_signal")
 
--- {"label": "..", "presences": [[user id, session id], ..]}: all join the stream of that label at once.
+-- {"label": "..", "presences": [[user id, session id], ..]}: all join the stream with that label in one call.
 nk.register_rpc(function(_, payload)
   local asked = nk.json_decode(payload)
   for _, one in ipairs(asked.presences) do

@@ -1,4 +1,4 @@
--- A match that keeps why its members joined and left, for the contract cases.
+-- A match that stores the reasons of its joins and leaves, for the contract cases.
 
 local nk = require("nakama")
 

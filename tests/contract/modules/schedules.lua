@@ -1,9 +1,9 @@
 -- The function that the contract cases of reset schedules call.
--- Load it into a real server beside nakama_modules/.
+-- Load it into a real server in addition to nakama_modules/.
 
 local nk = require("nakama")
 
--- {"expressions": [".."], "after": seconds}: by expression the next time, or "refused" for one that is none.
+-- {"expressions": [".."], "after": seconds}: the next time of each expression, or "refused" for an invalid one.
 local function contract_schedules(_, payload)
   local asked = nk.json_decode(payload)
   local answer = {}

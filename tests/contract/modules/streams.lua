@@ -1,5 +1,5 @@
 -- The functions that the contract cases of streams and notifications call.
--- Load it into a real server beside nakama_modules/.
+-- Load it into a real server in addition to nakama_modules/.
 
 local nk = require("nakama")
 
@@ -11,27 +11,27 @@ end
 
 local ok = nk.json_encode({ ok = true })
 
--- {"label": "..", "hidden": false}: the caller joins the stream of that label.
+-- {"label": "..", "hidden": false}: the caller joins the stream with that label.
 local function contract_stream_join(context, payload)
   local hidden = nk.json_decode(payload).hidden or false
   nk.stream_user_join(context.user_id, context.session_id, stream_of(payload), hidden, false)
   return ok
 end
 
--- {"label": ".."}: the caller leaves it.
+-- {"label": ".."}: the caller leaves the stream.
 local function contract_stream_leave(context, payload)
   nk.stream_user_leave(context.user_id, context.session_id, stream_of(payload))
   return ok
 end
 
--- {"label": "..", "data": "..", "reliable": true}: everybody in it gets the data.
+-- {"label": "..", "data": "..", "reliable": true}: all its members get the data.
 local function contract_stream_send(_, payload)
   local asked = nk.json_decode(payload)
   nk.stream_send(stream_of(payload), asked.data, nil, asked.reliable)
   return ok
 end
 
--- {"label": ".."}: it ends, and nobody is told.
+-- {"label": ".."}: closes the stream without presence events.
 local function contract_stream_close(_, payload)
   nk.stream_close(stream_of(payload))
   return ok
