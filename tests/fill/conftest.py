@@ -1,4 +1,4 @@
-"""A server that several test modules of a subcommand use, and humans on it."""
+"""An emulator per module, and humans on it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def emulator() -> Iterator[EmulatorProcess]:
 
 @pytest.fixture
 def human(emulator: EmulatorProcess) -> Iterator[Callable[[], Player]]:
-    made: list[Player] = []
+    players: list[Player] = []
 
     def make() -> Player:
-        made.append(make_player(Target.parse(emulator.url), new_identity())[0])
-        made[-1].connect()
-        return made[-1]
+        players.append(make_player(Target.parse(emulator.url), new_identity())[0])
+        players[-1].connect()
+        return players[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for player in players:
+        player.close()

@@ -1,4 +1,4 @@
-"""``nakama-bots fill`` as a process, and what a human sees of it."""
+"""``nakama-bots fill`` as a process, and a match watched by a human."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _ROUTINE = re.compile(r"^nakama-bots fill: (?:filling at |\d+ lobbies; |ended af
 
 
 def finish(process: subprocess.Popen[str]) -> str:
-    """End it; return what it logged apart from its start, changes of seats and summary."""
+    """Terminate it; return its log without start, changes of seats and summary."""
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 0, errors
@@ -44,18 +44,18 @@ def finish(process: subprocess.Popen[str]) -> str:
 
 
 def no_problem(errors: str) -> str:
-    """Return ``errors`` without what every run logs."""
+    """Return ``errors`` without the lines that every run logs."""
     return _ROUTINE.sub("", errors)
 
 
 def problem(process: subprocess.Popen[str]) -> str:
-    """The first line that it logs apart from its start and changes of seats."""
+    """Return the first logged line that is not the start or a change of seats."""
     assert process.stderr is not None
     return next(line for line in process.stderr if not _ROUTINE.match(line))
 
 
 class Watched:
-    """A match as a human in it sees it."""
+    """A match, as seen by a human in it."""
 
     def __init__(self, player: Player, match_id: str = "") -> None:
         self.player = player
@@ -93,10 +93,10 @@ class Watched:
 
 
 def seated(process: subprocess.Popen[str], bots: int) -> Any:
-    """The first line that tells of so many seated bots, and nothing else of them."""
+    """Return the first JSON line in which ``bots`` bots are seated and none is in another state."""
     assert process.stdout is not None
     for line in process.stdout:
-        told = json.loads(line)
-        if told["bots"] == {"seated": bots}:
-            return told
-    raise AssertionError("it has ended")
+        status = json.loads(line)
+        if status["bots"] == {"seated": bots}:
+            return status
+    raise AssertionError("the process ended")

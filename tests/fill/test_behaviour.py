@@ -11,7 +11,7 @@ from nakama_bots.players.behaviours.scripts import load
 
 
 @pytest.mark.parametrize(
-    ("text", "name", "told"),
+    ("text", "name", "message"),
     [
         ("x = 1", "x", "a class or a generator function"),
         ("class A: pass", "A", "on_tick"),
@@ -20,26 +20,26 @@ from nakama_bots.players.behaviours.scripts import load
         ("class A:\n def __init__(self): 1/0\n def on_tick(self, seat): pass", "A", "division by zero"),
     ],
 )
-def test_scripts_that_cannot_be_used(tmp_path: Path, text: str, name: str, told: str) -> None:
+def test_bad_scripts(tmp_path: Path, text: str, name: str, message: str) -> None:
     file = tmp_path / "script.py"
     file.write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         load([f"{file}:{name}"])
 
 
-def test_no_such_file_or_entry_point() -> None:
+def test_unknown_file_or_entry_point() -> None:
     with pytest.raises(ConfigError, match=r"FILE\.py:NAME"):
         load(["/nonexistent.py:A"])
     with pytest.raises(ConfigError, match="wanderer"):
         load(["nobody"])
 
 
-class _Sits:
+class _Seat:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
 
 
-def test_what_one_part_draws_does_not_change_another(tmp_path: Path) -> None:
+def test_each_part_draws_from_its_own_random(tmp_path: Path) -> None:
     file = tmp_path / "script.py"
     file.write_text(
         "class A:\n def on_chat(self, seat, said): seat.random.random()\n"
@@ -47,7 +47,7 @@ def test_what_one_part_draws_does_not_change_another(tmp_path: Path) -> None:
     )
     drawn = []
     for chats in (0, 3):
-        seat: Any = _Sits(1)
+        seat: Any = _Seat(1)
         together: Any = load([f"{file}:A", f"{file}:B"])()
         together.on_join(seat)
         for _ in range(chats):

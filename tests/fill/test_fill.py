@@ -1,4 +1,4 @@
-"""``nakama-bots fill`` as a process, beside humans."""
+"""``nakama-bots fill`` as a process, in matches with humans."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ def test_fills_yields_refills_and_drains(
         match.until(0)
 
 
-def test_killed_and_started_again(
-    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
-) -> None:
+def test_killed_and_restarted(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
     match = Watched(human())
     with filler(emulator, tmp_path, "--match-id", match.id, "--seats", "3") as process:
         match.until(2)
@@ -76,7 +74,7 @@ def test_matchmaker_bots_meet_a_lone_human(
 @pytest.mark.parametrize(
     ("most", "tickets", "kept"), [(0.9, 1, True), (0.3, 3, True), (0.1, 3, False)], ids=str
 )
-def test_how_long_a_human_waits_is_promised_and_measured(
+def test_promised_wait_of_a_human(
     emulator: EmulatorProcess,
     human: Callable[[], Player],
     tmp_path: Path,
@@ -89,13 +87,13 @@ def test_how_long_a_human_waits_is_promised_and_measured(
     with filler(emulator, tmp_path, *arguments) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            told = json.loads(line)
-            promise, lobbies = told["promise"], told["lobbies"]
+            status = json.loads(line)
+            promise, lobbies = status["promise"], status["lobbies"]
             if promise["kept"] is not None and lobbies and lobbies[0]["bots"] == promise["tickets"]:
                 break
-        assert told["promise"]["tickets"] == tickets
-        assert told["promise"]["kept"] is kept
-        assert told["promise"]["interval_s"] < told["promise"]["longest_s"]
+        assert status["promise"]["tickets"] == tickets
+        assert status["promise"]["kept"] is kept
+        assert status["promise"]["interval_s"] < status["promise"]["longest_s"]
         player = human()
         with player.socket.expect("matchmaker_matched") as matched:
             player.socket.add_matchmaker("+properties.mode:duel", 2, 4)
@@ -118,15 +116,15 @@ class Hogs:
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("Raises", "bad.py:5: Raises.on_tick raised ValueError: no idea; its bot fillbots-"),
         ("Waits", "bad.py: Waits.on_tick has not returned for 0.4 s; its bot fillbots-"),
         ("Hogs", "bad.py: Hogs.on_tick blocks the whole process for more than 0.4 s; its player fillbots-"),
     ],
 )
-def test_bad_behaviour_is_named_and_the_process_goes_on(
-    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path, name: str, told: str
+def test_bad_behaviour_is_reported_and_the_process_continues(
+    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path, name: str, message: str
 ) -> None:
     match = Watched(human())
     script = tmp_path / "bad.py"
@@ -134,16 +132,14 @@ def test_bad_behaviour_is_named_and_the_process_goes_on(
     arguments = ("--match-id", match.id, "--seats", "2", "--stall", "0.4", "--script", f"{script}:{name}")
     with filler(emulator, tmp_path, *arguments) as process:
         line = problem(process)
-        assert told in line
+        assert message in line
         (name,) = re.findall(rf"{PREFIX}-[\w-]+", line)
         match.until_left(name)
         finish(process)
 
 
-def test_the_fish_of_the_example(
-    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
-) -> None:
-    """Two fish and a human's; the example's path is the one that the documentation gives."""
+def test_fish_example(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
+    """Two bot fish and a human's. The documentation names this path of the example."""
     match = Watched(human())
     seen = gevent.event.AsyncResult()
 
@@ -163,7 +159,7 @@ def test_the_fish_of_the_example(
         assert finish(process) == ""
 
 
-def test_lines_and_metrics(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
+def test_json_lines_and_metrics(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
     match = Watched(human())
     arguments = ("--match-id", match.id, "--seats", "3", "--json-lines", "--metrics-port", "0")
     with filler(emulator, tmp_path, *arguments) as process:
@@ -172,19 +168,17 @@ def test_lines_and_metrics(emulator: EmulatorProcess, human: Callable[[], Player
         url = process.stderr.readline().split()[-1]
         match.until(2)
         for line in process.stdout:
-            told = json.loads(line)
-            if told["lobbies"] and told["lobbies"][0]["bots"] == 2 and told["bots"] == {"seated": 2}:
+            status = json.loads(line)
+            if status["lobbies"] and status["lobbies"][0]["bots"] == 2 and status["bots"] == {"seated": 2}:
                 break
-        assert told["lobbies"] == [{"id": match.id, "humans": 1, "bots": 2, "others": 0, "free": None}]
+        assert status["lobbies"] == [{"id": match.id, "humans": 1, "bots": 2, "others": 0, "free": None}]
         text = urllib.request.urlopen(url, timeout=10).read().decode()
         assert 'nakama_bots_fill_seats{by="bot"} 2\n' in text
         assert 'nakama_bots_fill_bots{state="seated"} 2\n' in text
         finish(process)
 
 
-def test_off_a_terminal_it_logs_its_start_changes_and_summary(
-    emulator: EmulatorProcess, tmp_path: Path
-) -> None:
+def test_log_without_a_terminal(emulator: EmulatorProcess, tmp_path: Path) -> None:
     with filler(emulator, tmp_path, "--match-name", "logged", "--seats", "2") as process:
         assert process.stderr is not None
         lines = iter(process.stderr.readline, "")
@@ -195,9 +189,9 @@ def test_off_a_terminal_it_logs_its_start_changes_and_summary(
         assert process.wait(30) == 0
 
 
-def test_a_filler_that_never_seated_a_bot_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    given = ["--match-name", "x", "--seconds", "1", "--roster", str(tmp_path / "roster")]
-    assert main(["fill", "http://127.0.0.1:9", *given]) == 1
+def test_exit_code_when_no_bot_was_seated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--match-name", "x", "--seconds", "1", "--roster", str(tmp_path / "roster")]
+    assert main(["fill", "http://127.0.0.1:9", *arguments]) == 1
     assert "no bot ever had a seat" in capsys.readouterr().err
 
 
@@ -209,17 +203,17 @@ nk.register_rpc(function() id = id or nk.match_create("benchmark_match", {})
 """
 
 
-def test_a_function_that_returns_too_few_matches_is_named(tmp_path: Path) -> None:
+def test_rpc_that_returns_too_few_matches_is_reported(tmp_path: Path) -> None:
     (tmp_path / "one.lua").write_text(ONE_MATCH)
     with EmulatorProcess.start(modules=(str(tmp_path / "one.lua"),)) as emulator:
-        given = ("--rpc", "the_one", "--lobbies", "3", "--seats", "8", "--capacity", "10")
-        with filler(emulator, tmp_path, *given) as process:
-            said = problem(process)
-            assert "--lobbies 3: the_one returned only 1 different" in said
+        arguments = ("--rpc", "the_one", "--lobbies", "3", "--seats", "8", "--capacity", "10")
+        with filler(emulator, tmp_path, *arguments) as process:
+            line = problem(process)
+            assert "--lobbies 3: the_one returned only 1 different" in line
             finish(process)
 
 
-def test_unknown_function_is_given_up(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_unknown_rpc_ends_the_run(emulator: EmulatorProcess, tmp_path: Path) -> None:
     with filler(emulator, tmp_path, "--rpc", "no_such_function") as process:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 1
@@ -227,7 +221,7 @@ def test_unknown_function_is_given_up(emulator: EmulatorProcess, tmp_path: Path)
     assert "given up" in errors
 
 
-def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_match_that_does_not_exist_is_reported_once(emulator: EmulatorProcess, tmp_path: Path) -> None:
     gone = "00000000-0000-4000-8000-000000000000.nowhere"
     with filler(emulator, tmp_path, "--match-id", gone) as process:
         _, errors = process.communicate(timeout=30)
@@ -237,10 +231,8 @@ def test_a_match_that_is_gone_is_named_once(emulator: EmulatorProcess, tmp_path:
     assert "1 x join: MatchNotFound" in last
 
 
-def test_a_full_match_is_tried_again(
-    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
-) -> None:
-    """Tic-tac-toe is for two, who leave a seat to a bot in the end."""
+def test_full_match_is_retried(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
+    """A tic-tac-toe match has two seats. A bot joins when one of the two humans leaves."""
     first, second = human(), human()
     created = first.socket.rpc("create_match", '{"module":"tic_tac_toe"}')["payload"]
     match = Watched(first, json.loads(created)["match_id"])
@@ -263,7 +255,7 @@ def init_module(nk, initializer):
 """
 
 
-def test_a_banned_bot_is_taken_out_and_another_comes(tmp_path: Path) -> None:
+def test_banned_bot_is_replaced(tmp_path: Path) -> None:
     module = tmp_path / "ban.py"
     module.write_text(BAN)
     with EmulatorProcess.start(extra=("--module", str(module))) as emulator:
@@ -285,7 +277,7 @@ def test_a_banned_bot_is_taken_out_and_another_comes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("way", ["--listing", "--matchmaker", "--party"])
-def test_a_query_that_the_server_cannot_read(emulator: EmulatorProcess, tmp_path: Path, way: str) -> None:
+def test_query_that_the_server_cannot_parse(emulator: EmulatorProcess, tmp_path: Path, way: str) -> None:
     with filler(emulator, tmp_path, way, "--query", '+label.mode:"duel') as process:
         _, errors = process.communicate(timeout=30)
     assert process.returncode == 2
@@ -295,7 +287,7 @@ def test_a_query_that_the_server_cannot_read(emulator: EmulatorProcess, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["--listing", "--seats", "9", "--capacity", "8"], "at most --capacity 8"),
         (["--listing", "--share", "0.5"], "--capacity-field"),
@@ -312,15 +304,15 @@ def test_a_query_that_the_server_cannot_read(emulator: EmulatorProcess, tmp_path
         (["--listing", "--total", "9", "--nakama-max-users", "8"], "at most 8, by --nakama-max-users"),
     ],
 )
-def test_bad_options(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_bad_options(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fill", "http://127.0.0.1:9", *arguments]) == 2
     text = capsys.readouterr().err
-    assert told in text
+    assert message in text
     assert text.count("\n") == 1
 
 
 @pytest.mark.parametrize("host", ["prod.example.com", "game.example.com"])
-def test_a_doubtful_target_is_to_be_confirmed(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suspicious_target_needs_confirmation(host: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fill", f"https://{host}", "--listing"]) == 2
     assert f"add --nakama-confirm-target {host}" in capsys.readouterr().err
 
@@ -355,17 +347,17 @@ def test_a_bot_plays_tic_tac_toe(
         finish(process)
 
 
-def test_a_party_of_bots_is_founded_and_makes_room(
+def test_party_of_bots_makes_room_for_a_human(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
     player = human()
-    here: dict[str, str] = {}
+    members: dict[str, str] = {}
     changed = gevent.event.Event()
 
     def presence(event: Any) -> None:
-        here.update((one["user_id"], one["username"]) for one in event.get("joins", ()))
+        members.update((one["user_id"], one["username"]) for one in event.get("joins", ()))
         for one in event.get("leaves", ()):
-            here.pop(one["user_id"])
+            members.pop(one["user_id"])
         changed.set()
 
     player.socket.on("party_presence_event", presence)
@@ -376,7 +368,7 @@ def test_a_party_of_bots_is_founded_and_makes_room(
             if json.loads(line)["bots"] == {"seated": 3}:
                 break
         parties: list[Any] = []
-        while not parties:  # the list lags by a second
+        while not parties:  # the listing lags by a second
             listed = player.client.list_parties(player.session, query="+label.mode:reef")
             parties = list(listed.get("parties", ()))
         (party,) = parties
@@ -386,13 +378,13 @@ def test_a_party_of_bots_is_founded_and_makes_room(
             seated = entered.wait()
         names = [one["username"] for one in seated["presences"]]
         assert sum(name.startswith(PREFIX) for name in names) == 3
-        here.update((one["user_id"], one["username"]) for one in seated["presences"])
-        here[player.session.user_id] = "me"
-        while len(here) != 3:
+        members.update((one["user_id"], one["username"]) for one in seated["presences"])
+        members[player.session.user_id] = "me"
+        while len(members) != 3:
             changed.clear()
             changed.wait()
         assert finish(process) == ""
-        while len(here) != 1:
+        while len(members) != 1:
             changed.clear()
             changed.wait()
 
@@ -400,10 +392,10 @@ def test_a_party_of_bots_is_founded_and_makes_room(
 def test_a_bot_answers_an_invitation(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
-    """To a closed party, whose leader has to let it in."""
+    """The party is closed: its leader has to accept the bot."""
     player = human()
     party_id = player.socket.create_party(open=False, max_size=4)["party_id"]
-    # The list still has the parties of others for a second; none is to be joined.
+    # The listing contains parties of other tests for a second. The query matches none of them.
     arguments = ("--party", "--query", "+label.mode:no_such", "--invitable", "1", "--invitation-code", "7")
     with filler(emulator, tmp_path, *arguments, "--json-lines") as process:
         assert process.stdout is not None
@@ -414,8 +406,8 @@ def test_a_bot_answers_an_invitation(
         bot = player.client.get_users(player.session, usernames=[name])["users"][0]["id"]
 
         def invite(code: int, content: dict[str, str]) -> None:
-            asked = {"user_id": bot, "subject": "come", "content": content, "code": code}
-            player.socket.rpc("notify_user", json.dumps(asked))
+            payload = {"user_id": bot, "subject": "come", "content": content, "code": code}
+            player.socket.rpc("notify_user", json.dumps(payload))
 
         with player.socket.expect("party_join_request") as request:
             invite(8, {"party_id": "of something else"})
@@ -427,18 +419,18 @@ def test_a_bot_answers_an_invitation(
         def joined(event: Any) -> bool:
             return any(one["user_id"] == bot for one in event.get("joins", ()))
 
-        with player.socket.expect("party_presence_event", joined) as came:
+        with player.socket.expect("party_presence_event", joined) as joining:
             player.socket.accept_party_member(party_id, presence)
-            came.wait(30)
-        # Another waits in its place.
+            joining.wait(30)
+        # Another bot waits for invitations.
         for line in process.stdout:
             if json.loads(line)["bots"] == {"seated": 1, "joining": 1}:
                 break
         assert finish(process) == ""
 
 
-def test_drains_from_a_server_that_is_frozen(tmp_path: Path) -> None:
-    """No bot is answered any more: it ends at its time, and says that it did not end well."""
+def test_drain_from_a_frozen_server(tmp_path: Path) -> None:
+    """The server answers no bot: the drain times out, and the summary reports it."""
     with EmulatorProcess.start() as frozen:
         player, _ = make_player(Target.parse(frozen.url), Identity("humans", 1, 0, 0))
         with player:

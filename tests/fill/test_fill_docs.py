@@ -40,15 +40,15 @@ def unit() -> dict[str, str]:
     return dict(line.split("=", 1) for line in block("ini").splitlines() if "=" in line)
 
 
-def test_the_units_command_is_accepted() -> None:
+def test_unit_command_is_accepted() -> None:
     accept(shlex.split(unit()["ExecStart"]))
-    # The service's own state is where its roster is.
+    # The roster is in the service's state directory.
     assert f"/var/lib/{unit()['StateDirectory']}/roster" in unit()["ExecStart"]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not here")
-def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
-    # Only what is on this machine can be verified: the program, and a target that every system has.
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    # systemd-analyze needs a program that exists on this machine.
     text = block("ini").replace("/opt/nakama-bots/bin/nakama-bots", "/bin/true")
     service = tmp_path / "nakama-bots.service"
     service.write_text(text)
@@ -63,16 +63,16 @@ def test_systemd_finds_nothing_wrong_with_the_unit(tmp_path: Path) -> None:
     assert not mine
 
 
-def test_the_manifests_command_is_accepted() -> None:
+def test_manifest_command_is_accepted() -> None:
     manifest: Any = yaml.safe_load(block("yaml"))
     spec = manifest["spec"]["template"]["spec"]
     (container,) = spec["containers"]
     accept(container["command"])
     known = {setting.variable for setting in SETTINGS}
-    given = {one["name"] for one in container["env"]}
+    variables = {one["name"] for one in container["env"]}
     for name in re.findall(r"\$\((\w+)\)", " ".join(container["command"])):
-        assert name in given
-    assert {name for name in given if name.startswith("NAKAMA")} <= known
+        assert name in variables
+    assert {name for name in variables if name.startswith("NAKAMA")} <= known
     drain = parser().parse_args(container["command"][1:])
     assert spec["terminationGracePeriodSeconds"] > getattr(drain, "drain", 10.0)
     assert manifest["spec"]["selector"]["matchLabels"] == manifest["spec"]["template"]["metadata"]["labels"]

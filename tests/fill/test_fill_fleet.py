@@ -1,4 +1,4 @@
-"""Fleets as processes: what they show, share, survive and do again."""
+"""Fleets as processes: dashboard, leases, restarts and reproducible runs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def watchdog() -> Iterator[None]:
         yield
 
 
-def test_the_dashboard_of_a_terminal(
+def test_dashboard_in_a_terminal(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
     match = Watched(human())
@@ -46,11 +46,11 @@ def test_the_dashboard_of_a_terminal(
         os.close(terminal)
         match.until(2)
         text = ""
-        # The screen after the last word that moves its cursor back up is the newest.
+        # Only the newest screen counts: the earlier ones are overwritten.
         while not re.search(r"1 human, 2 bot, 0 other bot, \d+ free; bots: .*2 seated", newest(text)):
             text += os.read(full, 65536).decode()
         process.terminate()
-        # A terminal whose programs have all ended answers with an error.
+        # Reading from a terminal fails once all its processes have ended.
         with suppress(OSError):
             while more := os.read(full, 65536):
                 text += more.decode()
@@ -59,15 +59,15 @@ def test_the_dashboard_of_a_terminal(
     screen = newest(text)
     assert re.search(rf"│ {match.id[:30]}\S* +│ +1 │ +2 │ +0 │ +2 │", screen)
     assert "1 x join: MatchNotFound" in screen
-    assert "\x1b[?25h" in text  # the cursor is there again
+    assert "\x1b[?25h" in text  # the cursor is shown again
 
 
 def newest(text: str) -> str:
-    """The last screen that was drawn, without its colours."""
+    """Return the last drawn screen, without escape sequences."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text[text.rfind(" lobbies; seats:") :])
 
 
-def test_a_reader_that_has_seen_enough_ends_it(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_closed_stdout_ends_the_run(emulator: EmulatorProcess, tmp_path: Path) -> None:
     with filler(emulator, tmp_path, "--match-name", "read", "--seats", "1", "--json-lines") as process:
         seated(process, 1)
         assert process.stdout is not None
@@ -86,11 +86,11 @@ def test_cleanup_reads_a_roster(
         finish(process)
     roster = str(tmp_path / "roster")
     assert main(["cleanup", emulator.url, "--prefix", PREFIX, "--ids", roster, "--delete"]) == 0
-    # Two bots, the scout, and the account that has the leases.
+    # Two bots, the scout, and the account that stores the leases.
     assert "deleted: 4 accounts" in capsys.readouterr().out
 
 
-def test_a_share_of_the_matches_that_a_function_gives(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_share_of_matches_from_an_rpc(emulator: EmulatorProcess, tmp_path: Path) -> None:
     arguments = ("--rpc", "create_match", "--lobbies", "2", "--capacity", "4", "--share", "0.5", "--json-lines")
     with filler(emulator, tmp_path, *arguments) as process:
         lobbies = seated(process, 4)["lobbies"]
@@ -98,7 +98,7 @@ def test_a_share_of_the_matches_that_a_function_gives(emulator: EmulatorProcess,
         finish(process)
 
 
-def test_machines_with_a_lease_each_use_other_bots(
+def test_machines_with_leases_use_different_bots(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
     match = Watched(human())
@@ -119,7 +119,7 @@ def test_machines_with_a_lease_each_use_other_bots(
         finish(two)
 
 
-def test_nobody_plays_outside_the_hours(
+def test_no_bots_outside_the_hours(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
     match = Watched(human())
@@ -133,7 +133,7 @@ def test_nobody_plays_outside_the_hours(
     assert not (tmp_path / "roster").read_text().count("-00000")
 
 
-def test_a_server_that_is_started_again_is_filled_again(tmp_path: Path) -> None:
+def test_restarted_server_is_filled_again(tmp_path: Path) -> None:
     with EmulatorProcess.start() as first:
         port = first.url.rpartition(":")[2]
         arguments = ("--match-name", "town", "--match-name", "village", "--seats", "4", "--json-lines")
@@ -147,7 +147,7 @@ def test_a_server_that_is_started_again_is_filled_again(tmp_path: Path) -> None:
                 seated(process, 8)
                 errors = finish(process)
     assert "x play: ConnectionClosed" in errors
-    # Ever more rarely: without a backoff there would be hundreds in the second that a start takes.
+    # Backoff: without it there would be hundreds of attempts in the second that a start takes.
     refused = re.search(r"(\d+) x connect: ConnectionRefused", errors)
     assert refused is None or int(refused[1]) < 60
 
@@ -164,18 +164,18 @@ class Once:
 """
 
 
-def test_who_reconnects_has_its_seat_again(
+def test_bot_that_reconnects_keeps_its_seat(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
     script = tmp_path / "once.py"
     script.write_text(RECONNECTS)
     player = human()
-    came: dict[bytes, set[str]] = {b"1": set(), b"2": set()}
+    senders: dict[bytes, set[str]] = {b"1": set(), b"2": set()}
     both = gevent.event.Event()
 
     def data(body: Any) -> None:
-        came[base64.b64decode(body["data"])].add(body["presence"]["username"])
-        if len(came[b"2"]) == 2:
+        senders[base64.b64decode(body["data"])].add(body["presence"]["username"])
+        if len(senders[b"2"]) == 2:
             both.set()
 
     player.socket.on("match_data", data)
@@ -186,7 +186,7 @@ def test_who_reconnects_has_its_seat_again(
         both.wait()
         match.until(2)
         assert finish(process) == ""
-    assert came[b"1"] == came[b"2"]
+    assert senders[b"1"] == senders[b"2"]
 
 
 COMPOSED = """
@@ -197,7 +197,7 @@ def counter(seat):
 """
 
 
-def test_composed_behaviours_do_the_same_in_each_run(
+def test_composed_behaviours_repeat_exactly(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
     script = tmp_path / "composed.py"
@@ -206,24 +206,24 @@ def test_composed_behaviours_do_the_same_in_each_run(
     runs: list[list[Any]] = []
     for _ in range(2):
         player = human()
-        said: list[Any] = []
-        heard, done = gevent.event.Event(), gevent.event.Event()
+        sent: list[Any] = []
+        chatted, done = gevent.event.Event(), gevent.event.Event()
         match = Watched(player)
         channel = player.socket.join_chat(match.id, persistence=False)["id"]
 
-        def data(body: Any, said: list[Any] = said, done: Any = done) -> None:
+        def data(body: Any, sent: list[Any] = sent, done: Any = done) -> None:
             if body["op_code"] == "9":
-                said.append(base64.b64decode(body["data"]))
-                if len(said) == 3:
+                sent.append(base64.b64decode(body["data"]))
+                if len(sent) == 3:
                     done.set()
 
         player.socket.on("match_data", data)
-        player.socket.on("channel_message", lambda _, heard=heard: heard.set())
+        player.socket.on("channel_message", lambda _, chatted=chatted: chatted.set())
         with filler(emulator, tmp_path, "--match-id", match.id, *arguments) as process:
-            heard.wait()
-            # Half a conversation: what the others say must not change what the generator draws.
+            chatted.wait()
+            # Extra chat: messages of other players must not change the generator's random numbers.
             player.socket.write_chat_message(channel, {"text": "hello"})
             done.wait()
             finish(process)
-        runs.append(said)
+        runs.append(sent)
     assert runs[0] == runs[1]

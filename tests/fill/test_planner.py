@@ -21,7 +21,7 @@ def leaves(filler: Filler, *lobbies: Lobby, now: float = 10.0, local: time = NOO
     return [one.bot for one in filler.plan(lobbies, now, local) if isinstance(one, Leave)]
 
 
-def test_missing_seats_are_filled_the_emptiest_lobby_first() -> None:
+def test_emptiest_lobby_is_filled_first() -> None:
     filler = Filler(Policy(seats=4), 0.0)
     assert joins(filler, Lobby("a", 3, ()), Lobby("b", 1, ())) == ["b", "b", "a", "b"]
 
@@ -30,7 +30,7 @@ def test_a_human_gets_the_newest_bots_seat() -> None:
     assert leaves(Filler(Policy(seats=4), 0.0), Lobby("a", 2, (7, 3, 9))) == [9]
 
 
-def test_another_fillers_bots_count() -> None:
+def test_bots_of_another_filler_count() -> None:
     assert joins(Filler(Policy(seats=4), 0.0), Lobby("a", 1, (), others=3)) == []
 
 
@@ -47,7 +47,7 @@ def test_caps() -> None:
     assert len(joins(Filler(Policy(total=3), 0.0), Lobby("a", 0, (1,)), Lobby("b", 0, ()))) == 2
 
 
-def test_nobody_joins_a_paused_lobby_but_bots_leave_it() -> None:
+def test_bots_leave_a_paused_lobby_but_do_not_join_it() -> None:
     filler = Filler(Policy(seats=2), 0.0)
     lobbies = (Lobby("a", 2, (1,)), Lobby("b", 0, ()), Lobby("c", 1, ()))
     assert filler.plan(lobbies, 10.0, NOON, {"a", "b"}) == [Leave("a", 1), Join("c")]
@@ -88,7 +88,7 @@ def test_bad_hours() -> None:
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12), st.integers(1, 12), st.integers(1, 12))
-def test_a_plan_never_fills_above_what_there_is(
+def test_a_plan_fills_exactly_to_the_limit(
     humans: int, bots: int, others: int, seats: int, capacity: int
 ) -> None:
     lobby = Lobby("a", humans, tuple(range(bots)), others, capacity)

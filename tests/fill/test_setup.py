@@ -1,4 +1,4 @@
-"""What a filler is made of, by its options; and an emulator of its own to try bots out in."""
+"""The policy and strategy that the options select; and ``--emulator``, a server to try bots on."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nakama_bots.fill.strategies import MatchmakerStrategy
 from .support import finish, seated
 
 
-def test_the_tickets_of_two_bots_exclude_each_other() -> None:
+def test_bot_tickets_do_not_match_each_other() -> None:
     strategy = strategy_of(FillOptions(matchmaker=True, query="+properties.mode:duel"), print)
     assert isinstance(strategy, MatchmakerStrategy)
     ticket = strategy.ticket
@@ -27,7 +27,7 @@ def test_the_tickets_of_two_bots_exclude_each_other() -> None:
     assert ticket.string_properties == {"nakama_bots": "yes"}
 
 
-def test_a_property_cannot_take_the_mark_away() -> None:
+def test_a_property_cannot_override_the_bot_property() -> None:
     ticket = bots_ticket("", 2, 2, ["rank=12", "mode=duel", "nakama_bots=no"])
     assert ticket.query == "-properties.nakama_bots:yes"
     assert ticket.string_properties == {"mode": "duel", "nakama_bots": "yes"}
@@ -40,7 +40,7 @@ def set_up(options: FillOptions) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (FillOptions(match_id=("a",), seats=5, capacity=4), "--seats: 5 .*at most --capacity 4"),
         (FillOptions(match_id=("a",), share=0.5), "--share: 0.5 .*--capacity or --capacity-field"),
@@ -54,13 +54,13 @@ def set_up(options: FillOptions) -> None:
         (FillOptions(match_id=("a",), hours="noon"), "--hours: 'noon' .*HH:MM-HH:MM"),
     ],
 )
-def test_options_that_do_not_go_together(options: FillOptions, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_bad_option_combinations(options: FillOptions, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         set_up(options)
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("arguments", "message"),
     [
         ([], "URL: '' cannot be used; accepted: http://HOST[:PORT] or"),
         (["http://u:s3cret/x@h"], "URL: 'http://<user>@h' cannot be used"),
@@ -71,15 +71,15 @@ def test_options_that_do_not_go_together(options: FillOptions, said: str) -> Non
         (["--emulator", "--nakama-emulator-module", "/no/module.py"], "--nakama-emulator-module: "),
     ],
 )
-def test_a_bad_server_is_one_line(
-    given: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def test_bad_server_is_reported_in_one_line(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NAKAMA_URL", raising=False)
-    assert main(["fill", "--match-name", "reef", *given]) == 2
-    told = capsys.readouterr().err
-    assert said in told
-    assert told.count("\n") == 1
-    assert "s3cret" not in told
+    assert main(["fill", "--match-name", "reef", *arguments]) == 2
+    errors = capsys.readouterr().err
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert "s3cret" not in errors
 
 
 MODULE = """
@@ -108,7 +108,7 @@ def init_module(nk, initializer):
 """
 
 
-def test_an_emulator_of_its_own_with_the_games_module(tmp_path: Path) -> None:
+def test_emulator_option_with_the_games_module(tmp_path: Path) -> None:
     (tmp_path / "game.py").write_text(MODULE)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("NAKAMA_")}
     command = [sys.executable, "-m", "nakama_bots.cli", "fill", "--emulator", "--rpc", "lobby", "--seats", "2"]

@@ -10,14 +10,14 @@ from nakama_bots.players.identity import Identity
 from nakama_bots.players.player import Player
 from nakama_bots.settings.target import Target
 
-from .support import Heard, make_player
+from .support import Recorder, make_player
 
-MakePlayer = Callable[..., tuple[Player, Heard]]
+MakePlayer = Callable[..., tuple[Player, Recorder]]
 
 
 @pytest.fixture(autouse=True)
 def watchdog() -> Iterator[None]:
-    """A test that hangs fails instead."""
+    """Fails a test that hangs."""
     with gevent.Timeout(60, AssertionError("the test hangs")):
         yield
 
@@ -38,19 +38,21 @@ def doomed() -> Iterator[EmulatorProcess]:
 
 @pytest.fixture
 def player(emulator: EmulatorProcess) -> Iterator[MakePlayer]:
-    """Makes connected players; with ``url`` on another server than the module's emulator."""
-    made: list[tuple[Player, Heard]] = []
+    """Creates connected players, on the module's emulator or on the server at ``url``."""
+    created: list[tuple[Player, Recorder]] = []
 
-    def make(identity: Identity | None = None, *, url: str = "", connect: bool = True) -> tuple[Player, Heard]:
-        made.append(make_player(Target.parse(url or emulator.url), identity))
+    def make(
+        identity: Identity | None = None, *, url: str = "", connect: bool = True
+    ) -> tuple[Player, Recorder]:
+        created.append(make_player(Target.parse(url or emulator.url), identity))
         if connect:
-            made[-1][0].connect()
-        return made[-1]
+            created[-1][0].connect()
+        return created[-1]
 
     yield make
-    for player, heard in made:
+    for player, recorder in created:
         player.close()
-        ledger = heard.ledger()
+        ledger = recorder.ledger()
         ends = ("ok", "error", "timeout", "closed", "abandoned")
         assert ledger.get("ledger.sent", 0) == sum(ledger.get(f"ledger.{end}", 0) for end in ends)
         assert "ledger.unmatched" not in ledger

@@ -1,4 +1,4 @@
-"""An observer that keeps what it hears, players, and a Nakama whose every answer the test decides."""
+"""A recording observer, players, and a scripted Nakama."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from nakama_bots.settings.network import Network
 from nakama_bots.settings.target import Credentials, Target, Timeouts
 
 _numbers = itertools.count()
-# The players of a process share these, also where each has its own observer.
+# All players of a process share these, even when each has its own observer.
 EXCHANGE = Exchange()
 RENDEZVOUS = Rendezvous()
 
 
-class Heard:
-    """An observer that keeps everything and lets tests wait for it."""
+class Recorder:
+    """An observer that records everything and lets tests wait for counts."""
 
     def __init__(self) -> None:
         self.calls: list[FinishedCall] = []
@@ -52,7 +52,7 @@ class Heard:
         self._news.set()
 
     def until(self, name: str, number: int = 1) -> None:
-        """Wait until so many were counted; the watchdog ends it otherwise."""
+        """Wait until the count is reached; the watchdog ends a wait that hangs."""
         while self.counts[name] < number:
             self._news.clear()
             self._news.wait()
@@ -64,7 +64,7 @@ class Heard:
         return [type(call.error).__name__ if call.error else "ok" for call in self.named(kind, name)]
 
     def delivery(self, total: str = "delivery") -> dict[str, int]:
-        """What became of the deliveries of a kind, without what there was none of."""
+        """Return the delivery counts of a kind that are not 0."""
         counts = {name: self.counts[f"{total}_{name}"] for name in DELIVERY_FIELDS}
         return {name: number for name, number in counts.items() if number}
 
@@ -77,23 +77,25 @@ def new_identity() -> Identity:
 
 
 def make_player(
-    target: Target, identity: Identity | None = None, heard: Heard | None = None
-) -> tuple[Player, Heard]:
-    """A player, not yet authenticated, and its own observer."""
-    heard = heard or Heard()
-    world = World(target, Credentials(), Timeouts(), Network(), heard, exchange=EXCHANGE, rendezvous=RENDEZVOUS)
-    return Player(world, identity or new_identity()), heard
+    target: Target, identity: Identity | None = None, recorder: Recorder | None = None
+) -> tuple[Player, Recorder]:
+    """Return a player that is not yet authenticated, and its own observer."""
+    recorder = recorder or Recorder()
+    world = World(
+        target, Credentials(), Timeouts(), Network(), recorder, exchange=EXCHANGE, rendezvous=RENDEZVOUS
+    )
+    return Player(world, identity or new_identity()), recorder
 
 
 def kill(emulator: EmulatorProcess) -> None:
-    """The server is gone at once, without a close frame."""
+    """Kill the server, without a close frame."""
     os.kill(emulator.pid, signal.SIGKILL)
     while emulator.alive:
         pass  # until it is reaped its port may still answer
 
 
 def failure(kind: type[CallError], call: Callable[..., object], *arguments: object) -> CallError:
-    """What the call raises; to be run in a greenlet, which would print it."""
+    """Return the error that the call raises. For use in a greenlet, which would print it."""
     with pytest.raises(kind) as caught:
         call(*arguments)
     return caught.value
@@ -113,14 +115,14 @@ Rest = Callable[[str, str], tuple[int, dict[str, Any]]]
 
 
 def rest(method: str, path: str) -> tuple[int, dict[str, Any]]:
-    """Every login is a known account's, everything else goes well."""
+    """Answer every login with an existing account, and everything else with success."""
     if "/authenticate/" in path:
         return 200, {"token": TOKEN, "refresh_token": TOKEN}
     return 200, {}
 
 
 def scripted_nakama(realtime: Callable[[Peer], object], answer: Rest = rest) -> ScriptedServer:
-    """REST by ``answer``; ``realtime`` talks to every socket and returns when the client's close is due."""
+    """``answer`` answers REST; ``realtime`` serves every socket and returns when the client should close."""
 
     def script(peer: Peer) -> None:
         while True:

@@ -29,7 +29,7 @@ def test_talk(player: MakePlayer) -> None:
             first.say({"text": "alone"})
             expectation.wait()
     assert (mine.counts["chat_sent"], theirs.counts["chat_sent"]) == (2, 1)
-    # Whoever had left heard no more; the sender hears itself.
+    # A member that left receives nothing more; the sender receives its own messages.
     assert (mine.counts["chat_received"], theirs.counts["chat_received"]) == (3, 2)
     assert mine.delivery("delivery.chat") == {"expected": 3, "received": 3}
     assert theirs.delivery("delivery.chat") == {"expected": 2, "received": 2}
@@ -38,14 +38,14 @@ def test_talk(player: MakePlayer) -> None:
 
 
 def test_history_is_newest_first(player: MakePlayer) -> None:
-    bot, heard = player()
+    bot, recorder = player()
     with bot.chat("history") as room:
         for number in range(3):
             room.say({"n": number})
         contents = [message["content"] for message in room.history(2)["messages"]]
     numbers = [(json.loads(content) if isinstance(content, str) else content)["n"] for content in contents]
     assert numbers == [2, 1]
-    assert heard.outcomes("GET", "/v2/channel/{channel_id}") == ["ok"]
+    assert recorder.outcomes("GET", "/v2/channel/{channel_id}") == ["ok"]
 
 
 def test_without_persistence_there_is_no_history(player: MakePlayer) -> None:
@@ -56,30 +56,30 @@ def test_without_persistence_there_is_no_history(player: MakePlayer) -> None:
 
 
 def test_rooms_count_their_own_messages(player: MakePlayer) -> None:
-    bot, heard = player()
+    bot, recorder = player()
     with bot.chat("one") as one, bot.chat("two") as two:
         one.say({})
         two.say({})
-    # Each heard one of the two.
-    assert heard.counts["chat_received"] == 2
-    assert "input_to_echo" not in heard.samples  # which is of a match
+    # Each room received one of the two messages.
+    assert recorder.counts["chat_received"] == 2
+    assert "input_to_echo" not in recorder.samples  # a sample of matches only
 
 
-def test_joining_twice_shows_no_self(player: MakePlayer) -> None:
+def test_joining_twice_does_not_list_the_player_itself(player: MakePlayer) -> None:
     (bot, _), (other, _) = player(), player()
     with other.chat("again"), bot.chat("again"), bot.chat("again") as room:
         assert room.others == [other.user_id]
 
 
-def test_join_that_is_refused(player: MakePlayer) -> None:
-    bot, heard = player()
+def test_refused_join(player: MakePlayer) -> None:
+    bot, recorder = player()
     with pytest.raises(BadInput, match="Invalid channel target"), bot.chat("x" * 300):
         raise AssertionError
-    assert heard.outcomes(*LEAVE) == []
+    assert recorder.outcomes(*LEAVE) == []
 
 
-def test_server_gone(player: MakePlayer, doomed: EmulatorProcess) -> None:
-    bot, heard = player(url=doomed.url)
+def test_server_killed(player: MakePlayer, doomed: EmulatorProcess) -> None:
+    bot, recorder = player(url=doomed.url)
 
     def talk() -> None:
         with bot.chat("gone") as room:
@@ -88,11 +88,11 @@ def test_server_gone(player: MakePlayer, doomed: EmulatorProcess) -> None:
                 room.say({})
 
     assert failure(ConnectionClosed, talk).operation == "channel_message_send"
-    assert heard.outcomes(*LEAVE) == []
-    assert heard.counts["chat_sent"] == heard.outcomes("WS", "channel_message_send").count("ok")
+    assert recorder.outcomes(*LEAVE) == []
+    assert recorder.counts["chat_sent"] == recorder.outcomes("WS", "channel_message_send").count("ok")
 
 
-def test_messages_before_the_reply_of_the_join() -> None:
+def test_messages_before_the_join_reply() -> None:
     def message(channel: str) -> bytes:
         return text({"channel_message": {"channel_id": channel, "content": "{}"}})
 
@@ -105,17 +105,17 @@ def test_messages_before_the_reply_of_the_join() -> None:
         peer.answer(request, error={"code": 3, "message": "Invalid channel identifier"})
 
     with scripted_nakama(realtime) as server:
-        bot, heard = make_player(target_of(server))
+        bot, recorder = make_player(target_of(server))
         bot.connect()
 
         def visit() -> None:
             with bot.chat("early"):
-                heard.until("chat_received", 2)
+                recorder.until("chat_received", 2)
                 raise LookupError
 
         with pytest.raises(LookupError):
             visit()
         bot.close()
-    assert heard.counts["chat_received"] == 2
-    # A refused leave does not hide what ended the visit.
-    assert heard.outcomes(*LEAVE) == ["BadInput"]
+    assert recorder.counts["chat_received"] == 2
+    # A refused leave does not hide the error that ended the visit.
+    assert recorder.outcomes(*LEAVE) == ["BadInput"]

@@ -22,14 +22,14 @@ STAMPS = st.builds(
 
 
 @given(STAMPS, st.binary(max_size=100))
-def test_stamp_comes_back(stamp: Stamp, rest: bytes) -> None:
+def test_stamp_round_trip(stamp: Stamp, rest: bytes) -> None:
     payload = stamp.pack()
     assert len(payload) == STAMP_SIZE
     assert Stamp.unpack(payload + rest) == stamp
 
 
 @given(STAMPS, st.integers(0, STAMP_SIZE - 1))
-def test_cut_off_payload_is_no_stamp(stamp: Stamp, size: int) -> None:
+def test_truncated_payload_is_no_stamp(stamp: Stamp, size: int) -> None:
     assert Stamp.unpack(stamp.pack()[:size]) is None
 
 
@@ -41,7 +41,7 @@ def test_foreign_payload_is_no_stamp(payload: bytes) -> None:
 
 
 def test_unknown_kind_is_no_stamp() -> None:
-    # A later version may know more.
+    # A later version may define more kinds.
     assert Stamp.unpack(Stamp(7, 1, 2, 3, 4.0).pack()) is None
 
 
@@ -53,7 +53,7 @@ def test_unknown_kind_is_no_stamp() -> None:
     st.randoms(use_true_random=False),
     st.booleans(),
 )
-def test_stream_counts_like_the_oracle(
+def test_stream_counts_match_a_plain_model(
     first: int, total: int, lost: set[int], copies: dict[int, int], shuffle: random.Random, end: bool
 ) -> None:
     """Any order, any losses, any duplicates."""
@@ -66,18 +66,18 @@ def test_stream_counts_like_the_oracle(
         stream.end(max(first, total))
 
     firsts = [n not in arrivals[:place] for place, n in enumerate(arrivals)]
-    came = set(arrivals)
+    arrived = set(arrivals)
     assert news == firsts
-    assert stream.received == len(came)
-    assert stream.duplicated == len(arrivals) - len(came)
-    # Late is what comes for the first time after a higher one.
+    assert stream.received == len(arrived)
+    assert stream.duplicated == len(arrivals) - len(arrived)
+    # Reordered: first received after a higher number.
     assert stream.reordered == sum(
         new and max(arrivals[:place], default=-1) > n
         for place, (n, new) in enumerate(zip(arrivals, firsts, strict=True))
     )
-    until = max(first, total) if end else max(came, default=first - 1) + 1
+    until = max(first, total) if end else max(arrived, default=first - 1) + 1
     assert stream.expected == until - first
-    assert stream.lost == len(set(range(first, until)) - came)
+    assert stream.lost == len(set(range(first, until)) - arrived)
 
 
 def test_stream_without_a_message() -> None:
@@ -95,12 +95,12 @@ def test_end_before_the_last_messages() -> None:
     assert (stream.expected, stream.lost, stream.reordered) == (3, 0, 1)
 
 
-def test_two_processes_of_a_host_have_one_number() -> None:
+def test_processes_on_one_host_share_its_number() -> None:
     code = "from nakama_bots.players.delivery.stamps import host_number; print(host_number())"
     assert int(subprocess.check_output([sys.executable, "-c", code])) == host_number()
 
 
-def test_another_kernel_or_time_namespace_is_another_host(tmp_path: Path) -> None:
+def test_host_number_depends_on_kernel_and_time_namespace(tmp_path: Path) -> None:
     boots = [tmp_path / "boot1", tmp_path / "boot2"]
     offsets = [tmp_path / "none", tmp_path / "offsets"]
     for number, file in enumerate([*boots, offsets[1]]):
@@ -110,7 +110,7 @@ def test_another_kernel_or_time_namespace_is_another_host(tmp_path: Path) -> Non
     assert numbers == [host_number(boot, offset) for boot in boots for offset in offsets]
 
 
-def test_unknown_host_is_equal_to_no_other(tmp_path: Path) -> None:
+def test_unknown_hosts_are_never_equal(tmp_path: Path) -> None:
     numbers = {host_number(tmp_path / "none", tmp_path / "none") for _ in range(20)}
     assert len(numbers) > 1
     assert all(0 <= number < 2**32 for number in numbers)

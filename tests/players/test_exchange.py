@@ -1,4 +1,4 @@
-"""Deliveries between players of one process: what is expected, and how each ends, exactly once."""
+"""Deliveries between players of one process: each expected one ends exactly once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def not_ended(tally: DeliveryTally) -> int:
     return tally.expected - tally.received - tally.missed - tally.lost - tally.unknown
 
 
-def test_a_message_reaches_everyone_else() -> None:
+def test_message_reaches_all_other_members() -> None:
     exchange = Exchange()
     a, b, c = players(exchange, 3)
     exchange.send(a, "hello", 1.0, late=0.5)
@@ -65,21 +65,21 @@ def test_equal_messages_arrive_in_order() -> None:
     ("to", "expected"),
     [(To.OTHERS, [0, 1, 1]), (To.ALL, [1, 1, 1]), (To.SENDER, [1, 0, 0]), (To.LEARNED, [1, 1, 1])],
 )
-def test_who_is_expected_to_get_it(to: To, expected: list[int]) -> None:
+def test_expected_receivers(to: To, expected: list[int]) -> None:
     exchange = Exchange()
     members = players(exchange, 3)
     exchange.send(members[0], "x", 0.0, to=to)
     assert [one.tally.expected for one in members] == expected
 
 
-def test_only_those_who_are_named_are_expected() -> None:
+def test_expected_receivers_given_by_user_id() -> None:
     exchange = Exchange()
     a, b, c = players(exchange, 3)
     exchange.send(a, "x", 0.0, users=frozenset({"user 2"}))
     assert [one.tally.expected for one in (a, b, c)] == [0, 0, 1]
 
 
-def test_who_is_away_misses_and_the_rest_is_lost() -> None:
+def test_missed_while_away_and_lost_while_connected() -> None:
     exchange = Exchange()
     a, b, c = players(exchange, 3)
     exchange.send(a, 1, 10.0)  # lost on the way to both
@@ -96,7 +96,7 @@ def test_who_is_away_misses_and_the_rest_is_lost() -> None:
     assert ends(c.tally) == {"expected": 3, "received": 2, "lost": 1}
 
 
-def test_what_arrives_after_the_return_is_received() -> None:
+def test_message_that_arrives_after_a_reconnect_is_received() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     exchange.away(b, 1.0)
@@ -107,7 +107,7 @@ def test_what_arrives_after_the_return_is_received() -> None:
     assert ends(b.tally) == {"expected": 1, "received": 1}
 
 
-def test_equal_messages_after_a_return_are_not_taken_for_those_that_were_missed() -> None:
+def test_equal_messages_after_a_reconnect_do_not_match_missed_ones() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     exchange.away(b, 1.0)
@@ -121,12 +121,12 @@ def test_equal_messages_after_a_return_are_not_taken_for_those_that_were_missed(
     assert found.at == 11.0
 
 
-def test_a_message_that_was_overtaken_is_not_taken_for_an_equal_one() -> None:
+def test_overtaken_message_does_not_match_a_later_equal_one() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     for key, at in (("x", 1.0), ("y", 2.0), ("x", 3.0)):
         exchange.send(a, key, at)
-    # The first x is lost: the sender's y has come before any x.
+    # The first x is lost: y of the same sender arrived before any x.
     exchange.receive(b, "y", 2.1, "user 0")
     found = exchange.receive(b, "x", 3.1, "user 0")
     assert found is not None
@@ -135,7 +135,7 @@ def test_a_message_that_was_overtaken_is_not_taken_for_an_equal_one() -> None:
     assert ends(b.tally) == {"expected": 3, "received": 2, "lost": 1}
 
 
-def test_a_receiver_who_stops_at_once_is_not_judged() -> None:
+def test_messages_to_a_receiver_that_stops_at_once_are_unknown() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     exchange.send(a, 1, 10.0)
@@ -143,7 +143,7 @@ def test_a_receiver_who_stops_at_once_is_not_judged() -> None:
     assert ends(b.tally) == {"expected": 1, "unknown": 1}
 
 
-def test_a_sender_whose_connection_ends_is_not_judged() -> None:
+def test_messages_of_a_sender_that_disconnects_are_unknown() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     exchange.send(a, 1, 10.0)
@@ -152,7 +152,7 @@ def test_a_sender_whose_connection_ends_is_not_judged() -> None:
     assert ends(b.tally) == {"expected": 1, "unknown": 1}
 
 
-def test_what_nobody_waits_for_any_more_is_given_up() -> None:
+def test_old_messages_are_dropped_as_lost() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     exchange.send(a, 1, 0.0)
@@ -162,7 +162,7 @@ def test_what_nobody_waits_for_any_more_is_given_up() -> None:
     assert exchange.receive(b, 1, PATIENCE + 2, "user 0") is None
 
 
-def test_a_second_copy_and_a_late_order() -> None:
+def test_duplicated_and_reordered() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     for key in (1, 2):
@@ -172,8 +172,8 @@ def test_a_second_copy_and_a_late_order() -> None:
     assert ends(b.tally) == {"expected": 2, "received": 2, "duplicated": 1, "reordered": 1}
 
 
-def test_who_has_left_is_forgotten() -> None:
-    """A member of a busy channel does not keep all those who ever spoke there."""
+def test_members_that_left_are_dropped() -> None:
+    """A member of a busy channel does not keep every sender it has ever seen."""
     exchange = Exchange()
     stays = exchange.join(CHANNEL, "stays", 0.0)
     for number in range(100):
@@ -187,7 +187,7 @@ def test_who_has_left_is_forgotten() -> None:
     assert ends(stays.tally) == {"expected": 200, "received": 200}
 
 
-def test_strangers_and_what_was_sent_before_the_join_are_not_counted() -> None:
+def test_strangers_and_messages_before_the_join_are_not_counted() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     assert exchange.receive(b, "x", 50.0, "a human") is None
@@ -197,7 +197,7 @@ def test_strangers_and_what_was_sent_before_the_join_are_not_counted() -> None:
     assert a.tally.expected == 0
 
 
-def test_a_server_that_never_passes_a_kind_on_cannot_be_judged() -> None:
+def test_kinds_that_the_server_never_relays_are_unknown() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     for kind in ("input", "chat"):
@@ -207,22 +207,22 @@ def test_a_server_that_never_passes_a_kind_on_cannot_be_judged() -> None:
     assert not exchange.settled(b)
     for one in (a, b):
         exchange.leave(one, 10.0)
-    # Others get chat; of input, and of the sender's own copies, nothing was ever seen.
+    # Other members receive chat. Input, and the sender's own copies, were never received.
     assert ends(b.tally) == {"expected": 6, "received": 1, "lost": 2, "unknown": 3}
     assert ends(a.tally) == {"expected": 6, "unknown": 6}
 
 
-def test_equal_messages_of_several_senders_are_told_apart_by_the_reported_sender() -> None:
+def test_equal_messages_are_matched_by_the_reported_sender() -> None:
     exchange = Exchange()
     a, b, c = players(exchange, 3)
     for at, sender in ((10.0, a), (11.0, b), (12.0, c)):
         exchange.send(sender, "same", at, to=To.LEARNED, kind=7)
-    # The server's own match passes them on to the others only.
+    # A relayed match sends them to the other members only.
     found = [exchange.receive(a, "same", 13.0, sender, by_sender=True) for sender in ("user 2", "user 1")]
     assert exchange.settled(a) is False  # b and c wait for its message
     exchange.receive(b, "same", 13.0, "user 0", by_sender=True)
     exchange.receive(c, "same", 13.0, "user 0", by_sender=True)
-    assert exchange.settled(a)  # its own will not come
+    assert exchange.settled(a)  # its own message will not arrive
     assert [one.sender for one in found if one] == [c, b]
     assert exchange.receive(a, "same", 13.1, "user 1", by_sender=True) is None
     exchange.leave(a, 20.0)
@@ -232,7 +232,7 @@ def test_equal_messages_of_several_senders_are_told_apart_by_the_reported_sender
     assert one.sender is b
 
 
-def test_what_is_sent_to_a_match_that_the_server_has_ended_cannot_be_judged() -> None:
+def test_messages_to_a_match_that_the_server_ended_are_unknown() -> None:
     exchange = Exchange()
     a, b = players(exchange, 2)
     for at in (10.0, 11.5, 20.0):  # lost; then the match ends
@@ -242,7 +242,7 @@ def test_what_is_sent_to_a_match_that_the_server_has_ended_cannot_be_judged() ->
     assert ends(b.tally) == {"expected": 3, "lost": 1, "unknown": 2}
 
 
-def test_a_key_that_repeats_is_no_duplicate() -> None:
+def test_repeated_key_is_not_a_duplicate() -> None:
     exchange = Exchange()
     (a,) = players(exchange, 1)
     exchange.send(a, 1, 10.0, to=To.SENDER)
@@ -251,7 +251,7 @@ def test_a_key_that_repeats_is_no_duplicate() -> None:
     assert ends(a.tally) == {"expected": 1, "received": 1}
 
 
-def test_settled_is_when_nothing_is_on_its_way_to_who_is_connected() -> None:
+def test_settled_when_nothing_is_pending_for_connected_members() -> None:
     exchange = Exchange()
     a, b, c = players(exchange, 3)
     assert exchange.settled(a)
@@ -264,7 +264,7 @@ def test_settled_is_when_nothing_is_on_its_way_to_who_is_connected() -> None:
     assert exchange.settled(a)
 
 
-def test_nothing_is_kept_of_a_channel_that_all_have_left() -> None:
+def test_empty_channel_is_dropped() -> None:
     exchange = Exchange()
     members = players(exchange, 3)
     for number in range(5):
@@ -278,7 +278,7 @@ def test_nothing_is_kept_of_a_channel_that_all_have_left() -> None:
 
 
 class Deliveries(RuleBasedStateMachine):
-    """Whatever players do and a server loses: expected is what a plain model counts, and the sum holds."""
+    """Compares the expected deliveries with a plain model; the outcomes always add up to them."""
 
     @initialize()
     def start(self) -> None:
@@ -363,8 +363,8 @@ TestDeliveries.settings = settings(max_examples=60, stateful_step_count=40, dead
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from("xyz")), max_size=40), st.randoms())
-def test_when_nothing_is_lost_everything_is_received(sends: list[tuple[int, str]], random: object) -> None:
-    """In any order between senders; in the sender's own order of each."""
+def test_everything_is_received_when_nothing_is_lost(sends: list[tuple[int, str]], random: object) -> None:
+    """Messages of one sender stay in order; senders may interleave."""
     exchange = Exchange()
     members = players(exchange, 4)
     queues: dict[tuple[int, int], list[object]] = {}

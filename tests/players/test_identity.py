@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from nakama_bots.players.identity import Identity, NumberPool
 
-# What config takes for a prefix.
+# The prefixes that the configuration accepts.
 PREFIXES = st.text(ascii_letters + digits + "-_", min_size=1, max_size=40).filter(
     lambda text: text.replace("-", "").replace("_", "").isalnum()
 )
@@ -18,11 +18,11 @@ IDENTITIES = st.builds(
 
 
 @given(IDENTITIES)
-def test_device_id_is_legal_and_stable(identity: Identity) -> None:
+def test_device_id_is_valid_and_stable(identity: Identity) -> None:
     again = Identity(identity.prefix, identity.seed, identity.worker, identity.number)
     assert identity.device_id == again.device_id
     assert 10 <= len(identity.device_id.encode()) <= 128
-    # No spaces or control characters, as Nakama wants it of ids and names.
+    # Nakama allows no spaces or control characters in ids and names.
     assert set(identity.device_id) <= set(ascii_letters + digits + "-_")
     assert identity.device_id.startswith(identity.prefix)
     assert 1 <= len(identity.username) <= 128
@@ -44,13 +44,13 @@ def test_different_identities_have_different_accounts(one: Identity, other: Iden
         (Identity("a-1-w000", 1, 0, 0), Identity("a", 1, 0, 0)),
     ],
 )
-def test_parts_do_not_run_together(one: Identity, other: Identity) -> None:
+def test_parts_are_separated(one: Identity, other: Identity) -> None:
     assert one.device_id != other.device_id
 
 
 @given(st.lists(st.booleans() | st.integers(0, 20), max_size=60))
 def test_numbers_are_the_lowest_free_ones(steps: list[bool | int]) -> None:
-    """``True`` takes a number, an integer releases the one at that place."""
+    """``True`` takes a number; an integer releases the number at that index."""
     pool = NumberPool()
     taken: list[int] = []
     for step in steps:

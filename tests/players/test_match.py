@@ -23,7 +23,7 @@ from nakama_bots.players.place import missed_of
 from nakama_bots.players.player import Player
 
 from .conftest import MakePlayer
-from .support import SELF, Heard, failure, kill, make_player, scripted_nakama, target_of
+from .support import SELF, Recorder, failure, kill, make_player, scripted_nakama, target_of
 
 OTHER = {"user_id": "0a1b2c3d-0000-4000-8000-000000000002", "session_id": "b", "username": "other"}
 MATCH = "11111111-1111-4111-8111-111111111111."
@@ -40,16 +40,16 @@ def all_of(*calls: Callable[[], object]) -> None:
     gevent.joinall([gevent.spawn(call) for call in calls], raise_error=True)
 
 
-def test_every_message_of_the_games_own_payload_is_delivered(player: MakePlayer) -> None:
+def test_delivery_of_the_games_own_payload(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
     a.op_codes = {7: "swim"}
-    heard: list[Any] = []
+    states: list[Any] = []
     with a.create_match() as first, b.join_match(first.id, players=2) as second:
         first.meet(2)
-        second.on_state(lambda state: heard.append((state.op_code, state.json()["x"], state.sender)))
+        second.on_state(lambda state: states.append((state.op_code, state.json()["x"], state.sender)))
         all_of(lambda: play(first), lambda: play(second))
         first.settle()
-        assert heard[0] == (7, 0, a.user_id)
+        assert states[0] == (7, 0, a.user_id)
     for one, other in ((mine, theirs), (theirs, mine)):
         sent = other.counts["ticks_sent"]
         assert sent + other.counts["ticks_missed"] == 30
@@ -63,7 +63,7 @@ def test_every_message_of_the_games_own_payload_is_delivered(player: MakePlayer)
     assert len(mine.samples["tick_lateness"]) == mine.counts["ticks_sent"]
 
 
-def test_equal_payloads_to_one_player_only(player: MakePlayer) -> None:
+def test_equal_payloads_to_one_player(player: MakePlayer) -> None:
     (a, _), (b, hers), (c, his) = player(), player(), player()
     with a.create_match() as first, b.join_match(first.id) as second, c.join_match(first.id, players=3):
         first.meet(3)
@@ -77,24 +77,24 @@ def test_equal_payloads_to_one_player_only(player: MakePlayer) -> None:
 
 
 @pytest.mark.parametrize("codec", [stamped(), json_field("_nb"), BY_BYTES])
-def test_other_ways_to_recognise_a_message(player: MakePlayer, codec: Any) -> None:
+def test_delivery_codecs(player: MakePlayer, codec: Any) -> None:
     (a, mine), (b, theirs) = player(), player()
     a.delivery = b.delivery = codec
-    heard: list[Any] = []
+    states: list[Any] = []
     with a.create_match() as first, b.join_match(first.id, players=2) as second:
         first.meet(2)
-        second.on_state(lambda state: heard.append(state.json()))
+        second.on_state(lambda state: states.append(state.json()))
         for number in range(4):
             first.send(1, {"x": number})
         first.settle()
-        assert [one["x"] for one in heard] == [0, 1, 2, 3]
+        assert [state["x"] for state in states] == [0, 1, 2, 3]
     assert theirs.delivery() == {"expected": 4, "received": 4}
     assert mine.delivery() == {}
 
 
 def test_input_to_echo(player: MakePlayer) -> None:
     """The benchmark's match sends op code 1 back to its sender."""
-    bot, heard = player()
+    bot, recorder = player()
     seen: list[bytes] = []
 
     def keys(_: int, data: bytes) -> list[bytes]:
@@ -106,13 +106,13 @@ def test_input_to_echo(player: MakePlayer) -> None:
         match.settle()
         assert match.state is not None
         assert match.state.data == b"input"
-    # An author's function sees a message once, whoever else reads its state.
+    # The scenario's key function is called once per message, however many readers its state has.
     assert seen == [b"input"]
-    assert heard.delivery() == {"expected": 1, "received": 1}
-    assert len(heard.samples["input_to_echo"]) == 1
+    assert recorder.delivery() == {"expected": 1, "received": 1}
+    assert len(recorder.samples["input_to_echo"]) == 1
 
 
-def test_what_an_authoritative_match_passes_on(player: MakePlayer) -> None:
+def test_authoritative_match_relays_to_all(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
     a.delivery = b.delivery = stamped(to="all")
     with a.join_listed_match("find_benchmark_match") as first, b.join_match(first.id, players=2) as second:
@@ -121,11 +121,11 @@ def test_what_an_authoritative_match_passes_on(player: MakePlayer) -> None:
             for tick in match.ticks(100.0, 0.05, skip=False):
                 match.send(2, str(tick.number))
         all_of(first.settle, second.settle)
-    for heard in (mine, theirs):
-        assert heard.delivery() == {"expected": 10, "received": 10}
+    for recorder in (mine, theirs):
+        assert recorder.delivery() == {"expected": 10, "received": 10}
 
 
-def test_an_authoritative_match_is_judged_by_what_it_is_seen_to_pass_on(player: MakePlayer) -> None:
+def test_authoritative_match_that_relays_only_some_messages(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
     with a.join_listed_match("find_benchmark_match") as first, b.join_match(first.id, players=2):
         first.meet(2)
@@ -133,12 +133,12 @@ def test_an_authoritative_match_is_judged_by_what_it_is_seen_to_pass_on(player: 
             first.send(1, f"echo {number}")
             first.send(9, f"nothing {number}")
         mine.until("match_received", 3)
-    # The sender's own come back; of op code 9, and of echoes to others, nothing is known.
+    # The sender receives its own echoes. Op code 9, and echoes to other players, count as unknown.
     assert mine.delivery() == {"expected": 6, "received": 3, "unknown": 3}
     assert theirs.delivery() == {"expected": 6, "unknown": 6}
 
 
-def test_a_reconnect_hears_again_and_what_was_missed_is_told_from_what_was_lost(player: MakePlayer) -> None:
+def test_messages_during_a_reconnect_are_missed_not_lost(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
     with a.create_match() as first, b.join_match(first.id, players=2) as second:
         first.meet(2)
@@ -159,7 +159,7 @@ def test_a_reconnect_hears_again_and_what_was_missed_is_told_from_what_was_lost(
     assert theirs.outcomes("WS", "match_join") == ["ok", "ok"]
 
 
-def test_a_forced_reconnect_where_the_scenario_allows_it(player: MakePlayer) -> None:
+def test_forced_reconnect_when_allowed(player: MakePlayer) -> None:
     (a, _), (b, theirs) = player(), player()
     b.allow_reconnect = True
     with a.create_match() as first, b.join_match(first.id, players=2) as second:
@@ -174,7 +174,7 @@ def test_a_forced_reconnect_where_the_scenario_allows_it(player: MakePlayer) -> 
     assert theirs.counts["reconnects"] == 1
 
 
-def test_without_leave_to_reconnect_the_end_of_the_connection_is_raised(player: MakePlayer) -> None:
+def test_forced_disconnect_is_raised_when_reconnects_are_not_allowed(player: MakePlayer) -> None:
     bot, _ = player()
 
     def ticking() -> None:
@@ -185,17 +185,17 @@ def test_without_leave_to_reconnect_the_end_of_the_connection_is_raised(player: 
     failure(Abandoned, ticking)
 
 
-def test_a_match_of_a_name_is_made_again_after_a_reconnect_of_the_only_player(player: MakePlayer) -> None:
-    bot, heard = player()
+def test_named_match_is_recreated_when_its_only_player_reconnects(player: MakePlayer) -> None:
+    bot, recorder = player()
     with bot.join_match(name="alone") as match:
         before = match.id
         bot.reconnect()
         assert match.id == before
         match.send(1, b"here")
-    assert heard.counts["matches_joined"] == 1
+    assert recorder.counts["matches_joined"] == 1
 
 
-def test_found_through_the_matchmaker(player: MakePlayer) -> None:
+def test_match_from_the_matchmaker(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
 
     def found(bot: Player, here: Event, other: Event) -> None:
@@ -203,16 +203,16 @@ def test_found_through_the_matchmaker(player: MakePlayer) -> None:
         with bot.find_match("duel", players=2, **options) as match:
             assert match.id
             here.set()
-            other.wait()  # who leaves at once may be gone before the other has seen it
+            other.wait()  # a player that leaves at once may be gone before the other sees it
 
     first, second = Event(), Event()
     all_of(lambda: found(a, first, second), lambda: found(b, second, first))
-    for heard in (mine, theirs):
-        assert heard.outcomes("PUSH", "matchmaker_matched") == ["ok"]
-        assert heard.counts["tickets_joined"] == heard.counts["match_size.2"] == 1
+    for recorder in (mine, theirs):
+        assert recorder.outcomes("PUSH", "matchmaker_matched") == ["ok"]
+        assert recorder.counts["tickets_joined"] == recorder.counts["match_size.2"] == 1
 
 
-def test_numbers_that_cannot_be(player: MakePlayer) -> None:
+def test_bad_numbers(player: MakePlayer) -> None:
     bot, _ = player(connect=False)
     bot.connect()
     with pytest.raises(ConfigError, match="players: '3 to 2'"):
@@ -223,17 +223,17 @@ def test_numbers_that_cannot_be(player: MakePlayer) -> None:
         bot.chat("room", user="x")
 
 
-def test_players_who_do_not_come(player: MakePlayer) -> None:
-    bot, heard = player()
+def test_missing_players(player: MakePlayer) -> None:
+    bot, recorder = player()
     with bot.create_match() as match:
         match.meet(1, 0.0)
-        assert heard.named("PUSH", "match_presence_event") == []
+        assert recorder.named("PUSH", "match_presence_event") == []
         failure(RequestTimeout, match.meet, 2, 0.01)
-    assert heard.outcomes("PUSH", "match_presence_event") == ["RequestTimeout"]
-    assert heard.counts["matches_deserted"] == 1
+    assert recorder.outcomes("PUSH", "match_presence_event") == ["RequestTimeout"]
+    assert recorder.counts["matches_deserted"] == 1
 
 
-def test_one_who_is_stopped_leaves_properly(player: MakePlayer) -> None:
+def test_stopped_player_leaves_the_match(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
     with a.create_match() as first:
 
@@ -251,25 +251,27 @@ def test_one_who_is_stopped_leaves_properly(player: MakePlayer) -> None:
     assert theirs.counts["matches_played"] == 0
 
 
-def test_server_gone_in_the_middle(player: MakePlayer, doomed: EmulatorProcess) -> None:
-    bot, heard = player(url=doomed.url)
+def test_server_killed_during_the_match(player: MakePlayer, doomed: EmulatorProcess) -> None:
+    bot, recorder = player(url=doomed.url)
 
     def take_part() -> None:
         with bot.create_match() as match:
             play(match, seconds=3600.0)
 
     run = gevent.spawn(failure, ConnectionClosed, take_part)
-    heard.until("ticks_sent", 3)
+    recorder.until("ticks_sent", 3)
     kill(doomed)
     run.get()
-    # No leave is tried on a dead socket.
-    assert heard.outcomes("WS", "match_leave") == []
-    assert heard.counts["matches_played"] == 0
-    assert heard.outcomes("WS", "hold") == ["ConnectionClosed"]
+    # A dead socket sends no leave.
+    assert recorder.outcomes("WS", "match_leave") == []
+    assert recorder.counts["matches_played"] == 0
+    assert recorder.outcomes("WS", "hold") == ["ConnectionClosed"]
 
 
-def test_a_connection_that_ends_unnoticed_fails_the_visit(player: MakePlayer, doomed: EmulatorProcess) -> None:
-    bot, heard = player(url=doomed.url)
+def test_connection_that_ends_during_a_wait_fails_the_visit(
+    player: MakePlayer, doomed: EmulatorProcess
+) -> None:
+    bot, recorder = player(url=doomed.url)
 
     def look_on() -> None:
         with bot.create_match() as match:
@@ -277,15 +279,15 @@ def test_a_connection_that_ends_unnoticed_fails_the_visit(player: MakePlayer, do
             match.wait(lambda: False, LONG)
 
     failure(ConnectionClosed, look_on)
-    assert heard.outcomes("WS", "hold") == ["ConnectionClosed"]
+    assert recorder.outcomes("WS", "hold") == ["ConnectionClosed"]
 
 
-def test_join_that_is_refused(player: MakePlayer) -> None:
-    bot, heard = player()
+def test_refused_join(player: MakePlayer) -> None:
+    bot, recorder = player()
     with pytest.raises(MatchNotFound), bot.join_match("11111111-1111-4111-8111-111111111111."):
         pass
-    assert heard.counts["matches_joined"] == 0
-    assert heard.outcomes("WS", "match_leave") == []
+    assert recorder.counts["matches_joined"] == 0
+    assert recorder.outcomes("WS", "match_leave") == []
     assert bot.world.exchange.joining == {}
 
 
@@ -333,7 +335,7 @@ def joined(*, before: bytes = b"", after: bytes = b"", **leave: object) -> Calla
     return realtime
 
 
-def test_pushes_before_the_reply_of_the_join() -> None:
+def test_pushes_before_the_join_reply() -> None:
     before = (
         presence_event(joins=[OTHER])
         + presence_event("another.", joins=[{**OTHER, "user_id": "stranger", "session_id": "stranger"}])
@@ -341,19 +343,19 @@ def test_pushes_before_the_reply_of_the_join() -> None:
         + data(b"of another match", match_id="another.")
     )
     with scripted_nakama(joined(before=before)) as server:
-        bot, heard = make_player(target_of(server))
+        bot, recorder = make_player(target_of(server))
         bot.connect()
         with bot.join_match(token="t") as match:
             assert dict(match.presences) == {SELF["user_id"]: "scripted", OTHER["user_id"]: "other"}
             assert match.state is not None
             assert match.state.data == b"early"
         bot.close()
-    # It was sent by somebody of another process: received, and expected by nobody.
-    assert heard.counts["match_received"] == 1
-    assert heard.delivery() == {}
+    # A sender in another process: received, but not expected.
+    assert recorder.counts["match_received"] == 1
+    assert recorder.delivery() == {}
 
 
-def test_leave_before_the_reply_of_the_join() -> None:
+def test_leave_before_the_join_reply() -> None:
     before = presence_event(joins=[OTHER]) + presence_event(leaves=[OTHER])
     with scripted_nakama(joined(before=before)) as server:
         bot, _ = make_player(target_of(server))
@@ -363,20 +365,20 @@ def test_leave_before_the_reply_of_the_join() -> None:
         bot.close()
 
 
-def test_a_player_who_came_and_left_in_one_read_has_been_met() -> None:
+def test_player_that_joins_and_leaves_in_one_read_counts_as_met() -> None:
     after = presence_event(joins=[OTHER]) + presence_event(leaves=[OTHER])
     with scripted_nakama(joined(after=after)) as server:
-        bot, heard = make_player(target_of(server))
+        bot, recorder = make_player(target_of(server))
         bot.connect()
         with bot.join_match(token="t", players=2) as match:
             assert len(match.presences) == 1
             with pytest.raises(RequestTimeout, match="fewer than 2 players"):
                 match.meet(2, 0.01)
         bot.close()
-    assert heard.counts["matches_joined"] == 1
+    assert recorder.counts["matches_joined"] == 1
 
 
-def test_everything_that_can_become_of_a_stamped_message_of_another_process() -> None:
+def test_outcomes_of_stamped_messages_from_another_process() -> None:
     after = (
         b"".join(data(state(sequence)) for sequence in (0, 2, 2, 1, 5))
         + data(Stamp(END, host_number(), REMOTE, 8, 0.0))
@@ -386,17 +388,17 @@ def test_everything_that_can_become_of_a_stamped_message_of_another_process() ->
         + data(Stamp(STATE, host_number() ^ 1, REMOTE + 1, 0, 0.0))
     )
     with scripted_nakama(joined(after=after)) as server:
-        bot, heard = make_player(target_of(server))
+        bot, recorder = make_player(target_of(server))
         bot.delivery = stamped()
         bot.connect()
         with bot.join_match(token="t") as match:
-            match.wait(lambda: heard.counts["match_received"] >= 7, LONG)
+            match.wait(lambda: recorder.counts["match_received"] >= 7, LONG)
         bot.close()
-    assert heard.delivery() == {"expected": 9, "received": 5, "lost": 4, "duplicated": 1, "reordered": 1}
-    assert len(heard.samples["delivery"]) == 4
+    assert recorder.delivery() == {"expected": 9, "received": 5, "lost": 4, "duplicated": 1, "reordered": 1}
+    assert len(recorder.samples["delivery"]) == 4
 
 
-def test_stamps_that_are_sent() -> None:
+def test_sent_stamps() -> None:
     sent: list[tuple[int, Stamp, bytes]] = []
 
     def realtime(peer: Peer) -> None:
@@ -413,14 +415,14 @@ def test_stamps_that_are_sent() -> None:
         peer.answer(request)
 
     with scripted_nakama(realtime) as server:
-        bot, heard = make_player(target_of(server))
+        bot, recorder = make_player(target_of(server))
         bot.delivery = stamped()
         bot.connect()
         with bot.join_match(token="t") as match:
             for _ in match.ticks(100.0, 0.1):
                 match.send(3, b"own")
         bot.close()
-    number = heard.counts["ticks_sent"]
+    number = recorder.counts["ticks_sent"]
     assert [(code, stamp.kind, stamp.sequence, own) for code, stamp, own in sent] == [
         *((3, STATE, sequence, b"own") for sequence in range(number)),
         (3, END, number, b""),
@@ -428,8 +430,8 @@ def test_stamps_that_are_sent() -> None:
     assert {(stamp.host, stamp.sender) for _, stamp, _ in sent} == {(host_number(), 0x0A1B2C3D00004000)}
 
 
-class Stalling(Heard):
-    """Stops the whole process for three and a half ticks of 10 ms after each that was sent."""
+class Stalling(Recorder):
+    """Blocks the whole process for 3.5 ticks of 10 ms after every sent tick."""
 
     def count(self, name: str, number: int = 1) -> None:
         super().count(name, number)
@@ -441,29 +443,31 @@ class Stalling(Heard):
 @pytest.mark.parametrize("skip", [True, False])
 def test_overrun_ticks_are_skipped_or_run_late(skip: bool) -> None:
     with scripted_nakama(joined()) as server:
-        bot, heard = make_player(target_of(server), heard=Stalling())
+        bot, recorder = make_player(target_of(server), recorder=Stalling())
         bot.connect()
         with bot.join_match(token="t") as match:
             for _ in match.ticks(100.0, 0.1, skip=skip):
                 match.send(1)
         bot.close()
     if skip:
-        # At 0, 40 and 80 ms at most, and those after the last one that was sent are missed as well.
-        assert 1 <= heard.counts["ticks_sent"] <= 3
-        assert heard.counts["ticks_sent"] + heard.counts["ticks_missed"] == 10
+        # Sent at 0, 40 and 80 ms at most; ticks after the last sent one also count as missed.
+        assert 1 <= recorder.counts["ticks_sent"] <= 3
+        assert recorder.counts["ticks_sent"] + recorder.counts["ticks_missed"] == 10
     else:
-        assert (heard.counts["ticks_sent"], heard.counts["ticks_missed"]) == (10, 0)
-    assert len(heard.samples["tick_lateness"]) == heard.counts["ticks_sent"] == heard.counts["match_sent"]
+        assert (recorder.counts["ticks_sent"], recorder.counts["ticks_missed"]) == (10, 0)
+    assert (
+        len(recorder.samples["tick_lateness"]) == recorder.counts["ticks_sent"] == recorder.counts["match_sent"]
+    )
 
 
 def test_refused_leave_does_not_hide_the_end() -> None:
     with scripted_nakama(joined(error={"code": 3, "message": "Invalid match ID"})) as server:
-        bot, heard = make_player(target_of(server))
+        bot, recorder = make_player(target_of(server))
         bot.connect()
         with pytest.raises(LookupError), bot.join_match(token="t"):
             raise LookupError
         bot.close()
-    assert heard.outcomes("WS", "match_leave") == ["BadInput"]
+    assert recorder.outcomes("WS", "match_leave") == ["BadInput"]
 
 
 @given(
@@ -472,7 +476,7 @@ def test_refused_leave_does_not_hide_the_end() -> None:
     st.lists(st.floats(0.0, 3.0), min_size=1, max_size=30),
 )
 def test_every_tick_is_sent_or_missed(rate: float, ticks: int, delays: list[float]) -> None:
-    """However late the process comes to its ticks, those of the run are either sent or counted as missed."""
+    """Every tick is either sent or counted as missed, however late the process is."""
     now, sent, missed = 1000.0, 0, 0
     ticker = Ticker(rate, now)
     for step in range(10 * ticks + 10):
@@ -507,7 +511,7 @@ return M
 """
 
 
-def test_a_player_that_the_server_removes_loses_nothing(player: MakePlayer, tmp_path: Path) -> None:
+def test_messages_after_a_kick_are_missed_not_lost(player: MakePlayer, tmp_path: Path) -> None:
     (tmp_path / "kicks.lua").write_text(KICKS)
     with EmulatorProcess.start(extra=("--module", str(tmp_path))) as emulator:
         (a, mine), (b, theirs) = player(url=emulator.url), player(url=emulator.url)

@@ -15,15 +15,15 @@ from nakama_bots.errors import BadInput, ConnectionClosed, RequestTimeout
 from nakama_bots.players.acts.matchmaking import Ticket, find_opponents
 
 from .conftest import MakePlayer
-from .support import Heard, failure, kill, make_player, scripted_nakama, target_of
+from .support import Recorder, failure, kill, make_player, scripted_nakama, target_of
 
 PUSH = ("PUSH", "matchmaker_matched")
 REMOVE = ("WS", "matchmaker_remove")
 LONG = 30.0
 
 
-def tickets(heard: Heard) -> dict[str, int]:
-    return {name: number for name, number in heard.counts.items() if name.startswith("tickets_")}
+def tickets(recorder: Recorder) -> dict[str, int]:
+    return {name: number for name, number in recorder.counts.items() if name.startswith("tickets_")}
 
 
 def among(test: str) -> Ticket:
@@ -39,13 +39,13 @@ def test_matched(player: MakePlayer) -> None:
 
     assert pushes[0]["token"] == pushes[1]["token"]
     users = {bot.session.user_id for bot, _ in pairs}
-    for push, (bot, heard) in zip(pushes, pairs, strict=True):
+    for push, (bot, recorder) in zip(pushes, pairs, strict=True):
         assert {user["presence"]["user_id"] for user in push["users"]} == users
         assert push["self"]["numeric_properties"] == {"rank": 5}
         assert push["self"]["presence"]["user_id"] == bot.session.user_id
-        assert tickets(heard) == {"tickets_added": 1, "tickets_matched": 1}
-        (call,) = heard.named(*PUSH)
-        (add,) = heard.named("WS", "matchmaker_add")
+        assert tickets(recorder) == {"tickets_added": 1, "tickets_matched": 1}
+        (call,) = recorder.named(*PUSH)
+        (add,) = recorder.named("WS", "matchmaker_add")
         assert call.error is None
         assert call.size > 100
         # From the send of the add, not from its reply.
@@ -54,54 +54,54 @@ def test_matched(player: MakePlayer) -> None:
 
 
 def test_timed_out(player: MakePlayer) -> None:
-    bot, heard = player()
+    bot, recorder = player()
 
     with pytest.raises(RequestTimeout):
         find_opponents(bot, among("timed out"), 0.01)
 
-    assert tickets(heard) == {"tickets_added": 1, "tickets_timed_out": 1}
-    assert heard.outcomes(*PUSH) == ["RequestTimeout"]
-    assert heard.outcomes(*REMOVE) == ["ok"]
-    # The server has no ticket of this socket any more: three are allowed.
+    assert tickets(recorder) == {"tickets_added": 1, "tickets_timed_out": 1}
+    assert recorder.outcomes(*PUSH) == ["RequestTimeout"]
+    assert recorder.outcomes(*REMOVE) == ["ok"]
+    # The server has removed the socket's ticket: it allows three.
     for _ in range(3):
         bot.socket.add_matchmaker("+properties.nothing:here")
 
 
 def test_killed(player: MakePlayer) -> None:
-    bot, heard = player()
+    bot, recorder = player()
     search = gevent.spawn(find_opponents, bot, among("killed"), LONG)
-    heard.until("tickets_added")
+    recorder.until("tickets_added")
 
     search.kill()
 
-    assert heard.outcomes(*PUSH) == ["Abandoned"]
-    assert tickets(heard) == {"tickets_added": 1, "tickets_cancelled": 1}
+    assert recorder.outcomes(*PUSH) == ["Abandoned"]
+    assert tickets(recorder) == {"tickets_added": 1, "tickets_cancelled": 1}
     bot.socket.ping_pong()
 
 
-def test_server_gone(player: MakePlayer, doomed: EmulatorProcess) -> None:
-    bot, heard = player(url=doomed.url)
+def test_server_killed(player: MakePlayer, doomed: EmulatorProcess) -> None:
+    bot, recorder = player(url=doomed.url)
     search = gevent.spawn(failure, ConnectionClosed, find_opponents, bot, among("gone"), LONG)
-    heard.until("tickets_added")
+    recorder.until("tickets_added")
 
     kill(doomed)
 
     assert search.get().operation == "matchmaker_matched"
-    assert heard.outcomes(*PUSH) == ["ConnectionClosed"]
-    assert heard.outcomes(*REMOVE) == []
-    assert tickets(heard) == {"tickets_added": 1, "tickets_cancelled": 1}
+    assert recorder.outcomes(*PUSH) == ["ConnectionClosed"]
+    assert recorder.outcomes(*REMOVE) == []
+    assert tickets(recorder) == {"tickets_added": 1, "tickets_cancelled": 1}
 
 
 def test_refused_ticket(player: MakePlayer) -> None:
-    bot, heard = player()
+    bot, recorder = player()
     with pytest.raises(BadInput, match="minimum count"):
         find_opponents(bot, Ticket(min_count=1), LONG)
-    # There was nothing to wait for.
-    assert heard.outcomes(*PUSH) == []
-    assert tickets(heard) == {}
+    # There is no ticket to wait for.
+    assert recorder.outcomes(*PUSH) == []
+    assert tickets(recorder) == {}
 
 
-def test_modes_and_prefixes_stay_apart(player: MakePlayer) -> None:
+def test_modes_and_prefixes_do_not_mix(player: MakePlayer) -> None:
     bots = [player() for _ in range(4)]
     kinds = [
         Ticket.among("apart", "one", 2, 2),
@@ -120,7 +120,7 @@ def test_modes_and_prefixes_stay_apart(player: MakePlayer) -> None:
 def test_groups(mode: str, prefix: str, other_mode: str, other_prefix: str) -> None:
     one, other = Ticket.among(mode, prefix, 2, 4), Ticket.among(other_mode, other_prefix, 2, 4)
     assert one == Ticket.among(mode, prefix, 2, 4)
-    # Any character but letters and digits could mean something to the query language.
+    # Any character except letters and digits may be special in the query language.
     assert re.fullmatch(r"\+properties\.group:bots[0-9a-f]{8}", one.query)
     assert one.string_properties == {"group": one.query.split(":")[1]}
     if f"{prefix}/{mode}" != f"{other_prefix}/{other_mode}":
@@ -147,23 +147,23 @@ def ack(request: dict[str, object], ticket: str) -> bytes:
     ids=["after", "before", "old before", "both before", "old after"],
 )
 def test_push_and_reply_in_any_order(order: Callable[[dict[str, object]], bytes]) -> None:
-    """The push may overtake the reply, and that of an earlier ticket, removed too late, may still come."""
+    """The push may overtake the reply. A push for an earlier ticket that was removed too late may follow."""
 
     def realtime(peer: Peer) -> None:
         peer.send(order(peer.request()))
 
     with scripted_nakama(realtime) as server:
-        bot, heard = make_player(target_of(server))
+        bot, recorder = make_player(target_of(server))
         bot.connect()
         assert find_opponents(bot, Ticket(), LONG)["token"] == "token of own"
         bot.close()
-        assert tickets(heard) == {"tickets_added": 1, "tickets_matched": 1}
-        (call,) = heard.named(*PUSH)
+        assert tickets(recorder) == {"tickets_added": 1, "tickets_matched": 1}
+        (call,) = recorder.named(*PUSH)
         assert (call.error, call.size) == (None, len(push("own")) - 2)
         assert call.elapsed > 0
 
 
-def test_matched_in_the_moment_of_the_timeout() -> None:
+def test_matched_at_the_timeout() -> None:
     def realtime(peer: Peer) -> None:
         peer.send(ack(peer.request(), "own"))
         request = peer.request()
@@ -171,11 +171,11 @@ def test_matched_in_the_moment_of_the_timeout() -> None:
         peer.answer(request, error={"code": 3, "message": "Matchmaker ticket not found"})
 
     with scripted_nakama(realtime) as server:
-        bot, heard = make_player(target_of(server))
+        bot, recorder = make_player(target_of(server))
         bot.connect()
         with pytest.raises(RequestTimeout):
             find_opponents(bot, Ticket(), 0.01)
         bot.close()
-        assert heard.outcomes(*PUSH) == ["RequestTimeout"]
-        assert heard.outcomes(*REMOVE) == ["BadInput"]
-        assert tickets(heard) == {"tickets_added": 1, "tickets_timed_out": 1}
+        assert recorder.outcomes(*PUSH) == ["RequestTimeout"]
+        assert recorder.outcomes(*REMOVE) == ["BadInput"]
+        assert tickets(recorder) == {"tickets_added": 1, "tickets_timed_out": 1}

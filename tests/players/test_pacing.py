@@ -12,7 +12,7 @@ from nakama_bots.players.pacing import PacedCalls, pace
 from nakama_bots.results.record.histogram import Histogram
 from nakama_bots.settings.target import Target
 
-from .support import Heard, make_player
+from .support import Recorder, make_player
 
 RATE = 20.0
 SECONDS = 2.5
@@ -28,49 +28,49 @@ def percentile(values: list[float], percent: float) -> float:
     return found
 
 
-def test_a_server_that_pauses_shows_in_the_corrected_times_and_hides_in_the_raw_ones() -> None:
+def test_server_pause_shows_in_corrected_times_only() -> None:
     fault = f"latency:on=rpc,ms={PAUSE * 1000:g},after=10,times=1"
     with EmulatorProcess.start(extra=("--fault", fault)) as emulator:
-        player, heard = make_player(Target.parse(emulator.url))
+        player, recorder = make_player(Target.parse(emulator.url))
         with player:
             player.connect()
             ticks = []
             for tick in pace(player.calls, RATE, SECONDS):
                 player.socket.rpc("echo", "x")
                 ticks.append(tick)
-    raw, corrected = heard.samples["paced.WS rpc"], heard.samples["paced.WS rpc" + CORRECTED]
-    # Every planned send was made, the overdue ones too.
+    raw, corrected = recorder.samples["paced.WS rpc"], recorder.samples["paced.WS rpc" + CORRECTED]
+    # Every planned call was sent, including the overdue ones.
     assert [tick.number for tick in ticks] == list(range(50))
-    assert len(raw) == len(corrected) == len(heard.named("WS", "rpc")) == 50
-    assert raw == [call.elapsed for call in heard.named("WS", "rpc")]
-    # One call of 50 met the pause: beyond the 98th percentile nobody saw it. 20 sends were planned in it.
+    assert len(raw) == len(corrected) == len(recorder.named("WS", "rpc")) == 50
+    assert raw == [call.elapsed for call in recorder.named("WS", "rpc")]
+    # One call of 50 met the pause, so raw times show it only above the 98th percentile. 20 were planned in it.
     assert sum(value >= PAUSE for value in raw) == 1
     assert percentile(raw, 98) < PAUSE / 2 < percentile(corrected, 85) < percentile(corrected, 99)
     assert sum(value > PAUSE / 2 for value in corrected) >= PAUSE * RATE / 2 - 1
     assert all(late >= early for late, early in zip(corrected, raw, strict=True))
 
 
-def test_only_what_goes_well_within_a_step_is_paced() -> None:
-    heard = Heard()
-    calls = PacedCalls(heard)
+def test_only_successful_calls_within_a_step_are_paced() -> None:
+    recorder = Recorder()
+    calls = PacedCalls(recorder)
     calls.call(FinishedCall("WS", "ping", 1.0, 0.5, 2, None))
     calls.begin(10.0, 0.25)
-    calls.call(FinishedCall("WS", "ping", 9.0, 1.5, 2, None))  # begun before the step
+    calls.call(FinishedCall("WS", "ping", 9.0, 1.5, 2, None))  # started before the step
     calls.call(FinishedCall("WS", "ping", 10.0, 0.5, 2, RequestTimeout("none")))
     calls.call(FinishedCall("WS", "ping", 10.5, 0.5, 2, None))
     calls.end()
     calls.call(FinishedCall("WS", "ping", 11.0, 0.5, 2, None))
     calls.sample("x", 1.0)
     calls.count("y", 3)
-    assert len(heard.calls) == 5
-    assert heard.samples == {"paced.WS ping": [0.5], "paced.WS ping.corrected": [0.75], "x": [1.0]}
-    assert heard.counts["y"] == 3
+    assert len(recorder.calls) == 5
+    assert recorder.samples == {"paced.WS ping": [0.5], "paced.WS ping.corrected": [0.75], "x": [1.0]}
+    assert recorder.counts["y"] == 3
 
 
 @pytest.mark.parametrize("leave", ["break", "raise", "kill"])
-def test_a_loop_that_is_left_keeps_no_pace(leave: str) -> None:
-    heard = Heard()
-    calls = PacedCalls(heard)
+def test_pacing_ends_with_its_loop(leave: str) -> None:
+    recorder = Recorder()
+    calls = PacedCalls(recorder)
 
     def body() -> None:
         for _ in pace(calls, 1000.0):
@@ -83,18 +83,18 @@ def test_a_loop_that_is_left_keeps_no_pace(leave: str) -> None:
     with contextlib.suppress(LookupError, gevent.GreenletExit):
         body()
     calls.call(FinishedCall("WS", "ping", 1e12, 0.5, 2, None))
-    assert heard.samples == {}
+    assert recorder.samples == {}
 
 
-def test_an_inner_provocation_of_the_same_name_ends_alone() -> None:
-    heard = Heard()
-    calls = PacedCalls(heard)
+def test_nested_provocations_of_the_same_name() -> None:
+    recorder = Recorder()
+    calls = PacedCalls(recorder)
     failed = FinishedCall("WS", "rpc", 0.0, 0.1, 0, RequestTimeout("late"))
     with calls.provoking("late", RequestTimeout):
         with calls.provoking("late", RequestTimeout), calls.provoking("inner", RequestTimeout):
             calls.call(failed)
         calls.call(failed)
     calls.call(failed)
-    assert [(call.name, call.error is None) for call in heard.calls] == [
+    assert [(call.name, call.error is None) for call in recorder.calls] == [
         ("rpc (inner)", True), ("rpc (late)", True), ("rpc", False),
     ]  # fmt: skip

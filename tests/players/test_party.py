@@ -14,7 +14,7 @@ from .support import failure, kill
 LONG = 20.0
 
 
-def test_gather_talk_find_a_match_and_part(player: MakePlayer) -> None:
+def test_party_talks_and_finds_a_match(player: MakePlayer) -> None:
     (a, mine), (b, theirs), (c, _) = player(), player(), player()
     a.scenario = b.scenario = "Test"
 
@@ -37,14 +37,14 @@ def test_gather_talk_find_a_match_and_part(player: MakePlayer) -> None:
     assert mine.delivery("delivery.party") == {"expected": 1, "received": 1}
     assert theirs.delivery("delivery.party") == {"expected": 3, "received": 3}
     assert theirs.counts["delivery.party.Test.received"] == len(theirs.samples["delivery.party.Test"]) == 3
-    # Party data is no match data.
+    # Party data is not match data.
     assert mine.delivery() == theirs.delivery() == {}
-    # One ticket, of the leader.
+    # Only the leader adds a ticket.
     assert [mine.counts[name] for name in ("tickets_added", "tickets_matched", "match_size.3")] == [1, 1, 1]
     assert "tickets_added" not in theirs.counts
     assert mine.outcomes("PUSH", "matchmaker_matched") == ["ok"]
     assert mine.outcomes("WS", "party_close") == ["ok"]
-    # A party that the leader has closed is not left.
+    # Members do not leave a party that the leader has closed.
     assert theirs.outcomes("WS", "party_leave") in ([], ["ok"])
 
 
@@ -62,26 +62,26 @@ def test_a_member_that_reconnects(player: MakePlayer) -> None:
     assert theirs.delivery("delivery.party") == {"expected": 1, "received": 1}
 
 
-def test_members_who_do_not_come(player: MakePlayer) -> None:
-    bot, heard = player()
+def test_missing_members(player: MakePlayer) -> None:
+    bot, recorder = player()
     with bot.lead_party(2) as party:
         error = failure(RequestTimeout, party.meet, 2, 0.05)
     assert error.operation == "party_presence_event"
-    assert heard.outcomes("PUSH", "party_presence_event") == ["RequestTimeout"]
+    assert recorder.outcomes("PUSH", "party_presence_event") == ["RequestTimeout"]
     error = failure(RequestTimeout, bot.party(2, timeout=0.01).__enter__)
     assert "fewer than 2 players" in str(error)
 
 
-def test_a_ticket_that_nobody_matches_is_removed(player: MakePlayer) -> None:
-    bot, heard = player()
+def test_unmatched_ticket_is_removed(player: MakePlayer) -> None:
+    bot, recorder = player()
     with bot.lead_party(2) as party:
         search: Match = party.find_match("nobody", players=3, timeout=0.3)
         failure(RequestTimeout, search.__enter__)
-    assert heard.counts["tickets_timed_out"] == 1
-    assert heard.outcomes("WS", "party_matchmaker_remove") == ["ok"]
+    assert recorder.counts["tickets_timed_out"] == 1
+    assert recorder.outcomes("WS", "party_matchmaker_remove") == ["ok"]
 
 
-def test_nobody_waits_on_a_dead_socket(player: MakePlayer, doomed: EmulatorProcess) -> None:
+def test_wait_ends_when_the_server_is_killed(player: MakePlayer, doomed: EmulatorProcess) -> None:
     bot, _ = player(url=doomed.url)
     party = bot.lead_party(2)
 

@@ -35,7 +35,7 @@ print(json.dumps([dataclasses.asdict(Persona.of(7, number, MIX, worker=1)) for n
 
 
 @given(SEEDS, NUMBERS)
-def test_a_persona_can_be_written_and_played(seed: int, number: int) -> None:
+def test_persona_values_are_valid(seed: int, number: int) -> None:
     mine = Persona.of(seed, number, MIX)
     Faker.seed(number)
     Persona.of(seed, number + 1, MIX)
@@ -60,7 +60,7 @@ def test_every_locale_has_personas(locale: str) -> None:
     assert persona.timezone.count("/") >= 1
 
 
-def test_personas_are_of_the_mix() -> None:
+def test_locales_follow_the_mix() -> None:
     personas = [Persona.of(1, number, MIX) for number in range(800)]
 
     count = Counter(persona.lang_tag for persona in personas)
@@ -72,13 +72,13 @@ def test_personas_are_of_the_mix() -> None:
     assert len({persona.avatar_url for persona in personas}) == 800
 
 
-def test_the_skilled_react_faster() -> None:
+def test_skilled_personas_react_faster() -> None:
     personas = sorted((Persona.of(1, number) for number in range(400)), key=lambda persona: persona.skill)
     slow, fast = personas[:100], personas[-100:]
     assert sum(p.reaction_time for p in fast) < 0.8 * sum(p.reaction_time for p in slow)
 
 
-def test_workers_and_seeds_have_personas_of_their_own() -> None:
+def test_personas_differ_between_workers_and_seeds() -> None:
     assert len({Persona.of(1, 4), Persona.of(2, 4), Persona.of(1, 4, worker=1), Persona.of(1, 5)}) == 4
 
 
@@ -97,12 +97,12 @@ def test_personas_are_the_same_in_every_process() -> None:
     assert answers == [mine, mine]
 
 
-def test_a_right_profile_is_not_written_again(player: MakePlayer) -> None:
-    bot, heard = player(connect=False)
+def test_unchanged_profile_is_not_written_again(player: MakePlayer) -> None:
+    bot, recorder = player(connect=False)
     bot.authenticate()
 
     def puts() -> int:
-        return len(heard.named("PUT", "/v2/account"))
+        return len(recorder.named("PUT", "/v2/account"))
 
     before = puts()
     assert not apply_profile(bot.client, bot.session, bot.persona)
@@ -115,7 +115,7 @@ def test_a_right_profile_is_not_written_again(player: MakePlayer) -> None:
     assert {field: user.get(field) for field in bot.persona.profile} == bot.persona.profile
 
 
-def test_the_servers_code_is_told_who_is_a_bot(player: MakePlayer) -> None:
+def test_session_vars_mark_bots_for_server_code(player: MakePlayer) -> None:
     bot, _ = player(connect=False)
     bot.authenticate()
     assert bot.session.vars == {MARK: bot.identity.prefix}

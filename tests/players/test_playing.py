@@ -1,4 +1,4 @@
-"""Behaviours as a player plays them: every kind of script, and every way that one cannot go on."""
+"""Behaviours played by a player: every kind of script, and every way a script can fail."""
 
 from __future__ import annotations
 
@@ -46,40 +46,40 @@ class Swimmer(Behaviour):
 
 def test_every_hook(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
-    one = Swimmer()
+    behaviour = Swimmer()
     with a.create_match() as match, b.join_match(match.id, players=2) as other:
         match.meet(2)
-        other.say("hello")  # before the first has joined the room: it does not hear it
+        other.say("hello")  # before the first player joins the room, which does not receive it
         with a.chat(match.id) as room:
-            playing = gevent.spawn(match.play, one, 50.0, 0.4)
+            playing = gevent.spawn(match.play, behaviour, 50.0, 0.4)
             theirs.until("match_received", 1)
             other.send(SWIM, {"from": "b"})
             other.say("good luck")
             other.say("have fun")
             playing.get()
             assert room.id
-    assert one.log[0] == ("join", True)
-    assert ("state", SWIM, {"from": "b"}, b.identity.username) in one.log
-    assert [entry for entry in one.log if entry[0] == "chat"] == [
+    assert behaviour.log[0] == ("join", True)
+    assert ("state", SWIM, {"from": "b"}, b.identity.username) in behaviour.log
+    assert [entry for entry in behaviour.log if entry[0] == "chat"] == [
         ("chat", "good luck", b.identity.username), ("chat", "have fun", b.identity.username),
     ]  # fmt: skip
-    assert one.log[-1] == ("leave",)
+    assert behaviour.log[-1] == ("leave",)
     assert mine.counts["ticks_sent"] + mine.counts["ticks_missed"] == 20
     assert mine.counts["match_sent"] == mine.counts["ticks_sent"] + 1
     assert mine.counts["matches_played"] == 1
 
 
-def test_played_twice_is_one_match(player: MakePlayer) -> None:
-    bot, heard = player()
+def test_playing_twice_counts_one_match(player: MakePlayer) -> None:
+    bot, recorder = player()
     with bot.create_match() as match:
         for _ in range(2):
             match.play(Swimmer, 50.0, 0.1)
         for _ in match.ticks(50.0, 0.1):
             pass
-    assert (heard.counts["matches_joined"], heard.counts["matches_played"]) == (1, 1)
+    assert (recorder.counts["matches_joined"], recorder.counts["matches_played"]) == (1, 1)
 
 
-def test_a_generator_and_its_return(player: MakePlayer) -> None:
+def test_generator_that_returns(player: MakePlayer) -> None:
     bot, _ = player()
     events: list[str] = []
 
@@ -126,7 +126,7 @@ def yields_a_value(seat: Seat) -> Iterator[Any]:
     yield seat
 
 
-def goes_on(seat: Seat) -> Iterator[None]:
+def never_ends(seat: Seat) -> Iterator[None]:
     while True:
         try:
             yield
@@ -138,7 +138,7 @@ FILE = r"test_playing\.py"
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "told", "operation"),
+    ("behaviour", "message", "operation"),
     [
         (Raises, rf"{FILE}:\d+: Raises.on_tick raised ValueError: no idea", "Raises.on_tick"),
         (Waits, rf"{FILE}: Waits.on_tick has not returned for 0.2 s", "Waits.on_tick"),
@@ -147,23 +147,23 @@ FILE = r"test_playing\.py"
         (BadData, rf"{FILE}:\d+: BadData.on_tick raised ConfigError.*a JSON value", "BadData.on_tick"),
         (yields_a_value, rf"{FILE}: yields_a_value.on_join raised TypeError: it yields .*event = yield",
          "yields_a_value.on_join"),
-        (goes_on, rf"{FILE}: goes_on.on_leave raised TypeError: it yields again after on_leave",
-         "goes_on.on_leave"),
+        (never_ends, rf"{FILE}: never_ends.on_leave raised TypeError: it yields again after on_leave",
+         "never_ends.on_leave"),
     ],
 )  # fmt: skip
-def test_a_behaviour_that_cannot_go_on(
-    player: MakePlayer, behaviour: Callable[..., Any], told: str, operation: str
+def test_behaviour_that_fails(
+    player: MakePlayer, behaviour: Callable[..., Any], message: str, operation: str
 ) -> None:
-    bot, heard = player()
+    bot, recorder = player()
     lines: list[str] = []
     bot.world.watchdog.limit, bot.world.watchdog.report = 0.2, lines.append
-    with pytest.raises(BehaviourError, match=told) as caught, bot.create_match() as match:
+    with pytest.raises(BehaviourError, match=message) as caught, bot.create_match() as match:
         match.play(behaviour, 100.0, 0.2)
     assert caught.value.operation == operation
-    assert heard.counts["behaviours_ended"] == 1
-    assert heard.outcomes("BOT", operation) == ["BehaviourError"]
-    assert heard.outcomes("WS", "match_leave") == ["ok"]
-    # The one that lets nobody else run is named while it does.
+    assert recorder.counts["behaviours_ended"] == 1
+    assert recorder.outcomes("BOT", operation) == ["BehaviourError"]
+    assert recorder.outcomes("WS", "match_leave") == ["ok"]
+    # A behaviour that blocks the process is reported while it blocks.
     assert len(lines) == (1 if behaviour is Hogs else 0)
 
 
@@ -172,20 +172,20 @@ class Generator(Behaviour):
         yield seat
 
 
-def test_what_is_no_behaviour() -> None:
+def test_not_a_behaviour() -> None:
     with pytest.raises(ConfigError, match=r"Generator\.on_tick: .*a plain method"):
         behaviour_of(Generator)
     with pytest.raises(ConfigError, match="an object with any of on_join"):
         behaviour_of(42)
 
 
-def test_events_of_a_behaviour_that_is_too_slow_are_dropped_and_counted(player: MakePlayer) -> None:
+def test_events_for_a_slow_behaviour_are_dropped_and_counted(player: MakePlayer) -> None:
     (a, mine), (b, _) = player(), player()
 
     class Slow(Swimmer):
         def on_tick(self, seat: Seat) -> None:
             if mine.counts["match_received"] == 0:
-                # In bursts that the server's queue for a session takes.
+                # In bursts that fit the server's queue for a session.
                 for burst in range(50, MOST_EVENTS + 51, 50):
                     for _ in range(50):
                         other.send(SWIM, {})
@@ -198,7 +198,7 @@ def test_events_of_a_behaviour_that_is_too_slow_are_dropped_and_counted(player: 
     assert mine.counts["behaviour_events_dropped"] == 50
 
 
-class ComesBack(Swimmer):
+class Reconnects(Swimmer):
     def on_tick(self, seat: Seat) -> None:
         if "away" not in self.log:
             self.log.append("away")
@@ -210,17 +210,17 @@ class ComesBack(Swimmer):
 
 def test_a_behaviour_that_reconnects_keeps_its_seat(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
-    one = ComesBack()
+    behaviour = Reconnects()
     with a.create_match() as match, b.join_match(match.id, players=2):
         match.meet(2)
-        match.play(one, 100.0, 30.0)
+        match.play(behaviour, 100.0, 30.0)
         match.settle()
-    assert [entry for entry in one.log if entry[0] == "join"] == [("join", True)]
+    assert [entry for entry in behaviour.log if entry[0] == "join"] == [("join", True)]
     assert mine.counts["reconnects"] == 1
     assert theirs.delivery()["received"] == theirs.delivery()["expected"] >= 1
 
 
-def test_a_seat_that_was_left(player: MakePlayer) -> None:
+def test_seat_after_leaving(player: MakePlayer) -> None:
     bot, _ = player()
     with bot.create_match() as match:
         seat = match.seat
@@ -242,15 +242,15 @@ def test_a_reconnect_of_a_banned_user(player: MakePlayer, tmp_path: Path) -> Non
     module = tmp_path / "ban.py"
     module.write_text(BAN)
     with EmulatorProcess.start(extra=["--module", str(module)]) as emulator:
-        (bot, heard), (other, _) = player(url=emulator.url), player(url=emulator.url)
+        (bot, recorder), (other, _) = player(url=emulator.url), player(url=emulator.url)
         with bot.create_match():
             other.socket.rpc("ban", bot.user_id)
-            bot.session.stale = True  # as after a refused call: tokens of the same second are still accepted
+            bot.session.stale = True  # as after a refused call: tokens of the same second stay valid
             error = failure(PermissionDenied, bot.reconnect)
         for one in (bot, other):
             one.close()
     assert "banned" in str(error)
-    assert heard.counts["reconnects_failed"] == 1
+    assert recorder.counts["reconnects_failed"] == 1
 
 
 def test_the_watchdog_stops_with_the_last_driver() -> None:

@@ -17,7 +17,7 @@ def crew(size: int = 2, place: Rendezvous | None = None) -> list[Crew]:
     return [comer.get() for comer in comers]
 
 
-def test_crews_in_the_order_of_coming() -> None:
+def test_crews_form_in_order_of_arrival() -> None:
     place = Rendezvous()
     comers = [gevent.spawn(place.meet, "a party", 2, LONG) for _ in range(4)]
     assert [comer.get().index for comer in comers] == [0, 1, 0, 1]
@@ -27,7 +27,7 @@ def test_crews_in_the_order_of_coming() -> None:
     assert second.hear(LONG) == "the party"
 
 
-def test_each_key_and_size_meets_by_itself() -> None:
+def test_keys_and_sizes_are_independent() -> None:
     place = Rendezvous()
     waiting = gevent.spawn(place.meet, "a", 2, LONG)
     gevent.sleep(0)
@@ -38,7 +38,7 @@ def test_each_key_and_size_meets_by_itself() -> None:
     assert waiting.get().leads
 
 
-def test_who_is_killed_keeps_no_place() -> None:
+def test_killed_caller_gives_up_its_place() -> None:
     place = Rendezvous()
     gone = gevent.spawn(place.meet, "a", 2, LONG)
     gevent.sleep(0)
@@ -46,7 +46,7 @@ def test_who_is_killed_keeps_no_place() -> None:
     failure(RequestTimeout, place.meet, "a", 2, 0.01)
 
 
-def test_a_leader_that_fails_keeps_nobody_waiting() -> None:
+def test_members_stop_waiting_when_the_leader_fails() -> None:
     leader, member = crew()
     failure(RequestTimeout, member.hear, 0.01)
     leader.leave()
@@ -54,7 +54,7 @@ def test_a_leader_that_fails_keeps_nobody_waiting() -> None:
     failure(RequestTimeout, member.hear, LONG)
 
 
-def test_all_wait_for_each_other_again_and_again() -> None:
+def test_repeated_waits() -> None:
     three = crew(3)
     passed: list[tuple[int, int]] = []
 
@@ -68,7 +68,7 @@ def test_all_wait_for_each_other_again_and_again() -> None:
     assert [point for point, _ in passed] == [0, 0, 0, 1, 1, 1, 2, 2, 2]
 
 
-def test_nobody_waits_for_who_has_left() -> None:
+def test_waits_end_when_a_member_has_left() -> None:
     three = crew(3)
     waiting = [gevent.spawn(failure, RequestTimeout, one.wait, "", 0, LONG) for one in three[:2]]
     gevent.sleep(0)
@@ -78,7 +78,7 @@ def test_nobody_waits_for_who_has_left() -> None:
     failure(RequestTimeout, three[0].wait, "", 0, LONG)
 
 
-def test_some_of_a_crew_wait_at_a_point_of_their_own() -> None:
+def test_wait_of_part_of_the_crew() -> None:
     three = crew(3)
     pair = [gevent.spawn(one.wait, "party", 2, LONG) for one in three[:2]]
     gevent.joinall(pair, raise_error=True)

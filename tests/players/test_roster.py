@@ -23,7 +23,7 @@ def test_two_fillers_never_get_the_same_bot(tmp_path: Path) -> None:
     other.close()
 
 
-def test_a_killed_fillers_bots_are_free_at_once(tmp_path: Path) -> None:
+def test_bots_of_a_killed_filler_are_free_at_once(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; from nakama_bots.fill.roster import Roster;"
         "r = Roster(Path(sys.argv[1])); print(r.take(9), flush=True); sys.stdin.read()"
@@ -40,7 +40,7 @@ def test_a_killed_fillers_bots_are_free_at_once(tmp_path: Path) -> None:
     mine.close()
 
 
-def test_roster_that_cannot_be_written(tmp_path: Path) -> None:
+def test_roster_path_that_is_not_writable(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="a writable file"):
         Roster(tmp_path)
 
@@ -51,10 +51,10 @@ def test_machines_get_different_slots(player: MakePlayer) -> None:
     one, other, again = (SlotLease(bot.client, bot.session, name, 30.0, lambda: now[0]) for name in "aba")
     assert (one.take(), other.take()) == (0, 1)
     assert one.renew()
-    # The same name after a kill: its own slot, and the dead one's writes are refused.
+    # The same name after a kill gets its slot again, and the server refuses writes of the killed lease.
     assert again.take() == 0
     assert not one.renew()
-    # Who does not renew loses it.
+    # A lease that is not renewed expires.
     now[0] += 31.0
     taker = SlotLease(bot.client, bot.session, "c", 30.0, lambda: now[0])
     assert taker.take() == 0

@@ -1,4 +1,4 @@
-"""A player comes back from every state that its session can be in, and by itself."""
+"""A player recovers by itself from every state of its session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from nakama_bots.rest.client import NakamaApi
 from nakama_bots.rest.transports.transport import GeventTransport
 
 from .conftest import MakePlayer
-from .support import Heard, make_player, new_identity, target_of_url
+from .support import Recorder, make_player, new_identity, target_of_url
 
 LOGIN = ("POST", "/v2/account/authenticate/device")
 REFRESH = ("POST", "/v2/account/session/refresh")
@@ -33,7 +33,7 @@ CONNECT = ("WS", "connect")
 
 
 class Servers:
-    """Emulators of a test, and players on them."""
+    """The emulators of a test, and players on them."""
 
     def __init__(self, stack: ExitStack) -> None:
         self._stack = stack
@@ -41,11 +41,11 @@ class Servers:
     def start(self, *extra: str) -> EmulatorProcess:
         return self._stack.enter_context(EmulatorProcess.start(extra=extra))
 
-    def player(self, emulator: EmulatorProcess) -> tuple[Player, Heard]:
-        player, heard = make_player(target_of_url(emulator.url))
+    def player(self, emulator: EmulatorProcess) -> tuple[Player, Recorder]:
+        player, recorder = make_player(target_of_url(emulator.url))
         self._stack.enter_context(player)
         player.connect()
-        return player, heard
+        return player, recorder
 
 
 @pytest.fixture
@@ -60,14 +60,14 @@ def account(player: Player) -> str:
 
 @contextmanager
 def outsider(emulator: EmulatorProcess) -> Iterator[NakamaApi]:
-    """Asks the server directly, and knows nothing of the player."""
+    """A raw client of the server, independent of the player."""
     transport = GeventTransport()
     yield NakamaApi(target_of_url(emulator.url), transport=transport)
     transport.close()
 
 
 def until_refused(emulator: EmulatorProcess, token: str) -> None:
-    """Until the server accepts ``token`` no more."""
+    """Wait until the server refuses ``token``."""
     with outsider(emulator) as api:
         while True:
             try:
@@ -84,34 +84,34 @@ def put_fault(emulator: EmulatorProcess, fault: dict[str, object]) -> None:
 
 
 def test_an_expired_token_is_refreshed(servers: Servers) -> None:
-    emulator = servers.start("--token-expiry", "5")  # a busy machine has to come to the connect in that time
-    player, heard = servers.player(emulator)
+    emulator = servers.start("--token-expiry", "5")  # enough to connect on a busy machine
+    player, recorder = servers.player(emulator)
     until_refused(emulator, player.session.token)
     user_id = account(player)
     assert user_id == player.session.user_id
-    assert (heard.outcomes(*ACCOUNT), heard.outcomes(*LOGIN)) == (["ok"], ["ok"])
-    assert "ok" in heard.outcomes(*REFRESH)
+    assert (recorder.outcomes(*ACCOUNT), recorder.outcomes(*LOGIN)) == (["ok"], ["ok"])
+    assert "ok" in recorder.outcomes(*REFRESH)
     assert player.connected
 
 
-def test_both_tokens_expired_is_a_login_and_no_failure(servers: Servers) -> None:
-    # Long enough for a new token to reach the server on a busy machine.
+def test_both_tokens_expired_is_a_login_not_a_failure(servers: Servers) -> None:
+    # Enough for a new token to reach the server on a busy machine.
     emulator = servers.start("--token-expiry", "3", "--refresh-token-expiry", "3")
-    player, heard = servers.player(emulator)
+    player, recorder = servers.player(emulator)
     user_id, held = player.session.user_id, player.session
     socket = player.socket
     until_refused(emulator, held.token)
     assert account(player) == user_id
-    assert heard.outcomes(*ACCOUNT) == ["ok"]
-    assert player.session is held  # whoever holds it goes on with the new tokens
-    assert len(heard.outcomes(*LOGIN)) >= 2
+    assert recorder.outcomes(*ACCOUNT) == ["ok"]
+    assert player.session is held  # its holders use the new tokens
+    assert len(recorder.outcomes(*LOGIN)) >= 2
     assert player.socket is socket
     socket.ping_pong()
 
 
 def test_a_refused_session_with_an_open_socket(player: MakePlayer) -> None:
-    """Logged out elsewhere: the socket stays open, as Nakama has it, and every next call goes well."""
-    bot, heard = player()
+    """Logged out elsewhere: the socket stays open, as in Nakama, and later calls succeed."""
+    bot, recorder = player()
     socket = bot.socket
     bot.client.session_logout(bot.session)
     with pytest.raises(Unauthenticated):
@@ -119,26 +119,26 @@ def test_a_refused_session_with_an_open_socket(player: MakePlayer) -> None:
     bot.connect()
     assert bot.socket is socket
     assert account(bot) == bot.session.user_id
-    assert heard.outcomes(*ACCOUNT) == ["Unauthenticated", "ok"]
-    assert heard.outcomes(*LOGIN) == ["ok", "ok"]
-    assert heard.outcomes(*CONNECT) == ["ok"]
+    assert recorder.outcomes(*ACCOUNT) == ["Unauthenticated", "ok"]
+    assert recorder.outcomes(*LOGIN) == ["ok", "ok"]
+    assert recorder.outcomes(*CONNECT) == ["ok"]
 
 
-def test_a_refused_session_that_nobody_connects_again(player: MakePlayer) -> None:
-    """A loop that catches its failures never comes to ``connect``."""
-    bot, heard = player()
+def test_a_refused_session_without_a_connect(player: MakePlayer) -> None:
+    """A loop that catches its failures never reaches ``connect``."""
+    bot, recorder = player()
     session = bot.session
     bot.client.session_logout(session)
     with pytest.raises(Unauthenticated):
         bot.client.get_account(session)
     bot.client.get_account(session)
-    assert heard.outcomes(*ACCOUNT) == ["Unauthenticated", "ok"]
+    assert recorder.outcomes(*ACCOUNT) == ["Unauthenticated", "ok"]
 
 
 def test_all_tokens_revoked(servers: Servers) -> None:
-    """By the server, the refresh token too, while the socket is closed: the handshake is refused."""
+    """The server revokes both tokens while the socket is closed, and refuses the handshake."""
     emulator = servers.start("--control-port", "0")
-    player, heard = servers.player(emulator)
+    player, recorder = servers.player(emulator)
     player.disconnect()
     old = player.session.token
     put_fault(emulator, {"kind": "expire_tokens"})
@@ -146,24 +146,24 @@ def test_all_tokens_revoked(servers: Servers) -> None:
     with pytest.raises(HandshakeRefused):
         player.connect()
     player.connect()
-    assert heard.outcomes(*CONNECT) == ["ok", "HandshakeRefused", "ok"]
+    assert recorder.outcomes(*CONNECT) == ["ok", "HandshakeRefused", "ok"]
     assert account(player) == player.session.user_id
 
 
-def test_a_refresh_that_is_refused_is_a_login(servers: Servers) -> None:
-    """Of both tokens, about to expire, the refresh token is logged out."""
+def test_a_refused_refresh_is_a_login(servers: Servers) -> None:
+    """The session token is about to expire, and the refresh token is logged out."""
     emulator = servers.start("--token-expiry", "8")
-    player, heard = servers.player(emulator)
+    player, recorder = servers.player(emulator)
     with outsider(emulator) as api:
         api.session_logout(player.session.token, {"token": "", "refresh_token": player.session.refresh_token})
     assert account(player) == player.session.user_id
-    assert heard.outcomes(*REFRESH)[-1] == "Unauthenticated"
-    assert heard.outcomes(*LOGIN) == ["ok", "ok"]
-    assert heard.outcomes(*ACCOUNT) == ["ok"]
+    assert recorder.outcomes(*REFRESH)[-1] == "Unauthenticated"
+    assert recorder.outcomes(*LOGIN) == ["ok", "ok"]
+    assert recorder.outcomes(*ACCOUNT) == ["ok"]
 
 
-def test_a_deleted_account_is_made_anew(player: MakePlayer) -> None:
-    bot, heard = player()
+def test_a_deleted_account_is_created_again(player: MakePlayer) -> None:
+    bot, recorder = player()
     ended = gevent.event.AsyncResult()
     bot.socket.on("disconnect", ended.set)
     old = bot.session.user_id
@@ -176,13 +176,13 @@ def test_a_deleted_account_is_made_anew(player: MakePlayer) -> None:
     assert bot.session.user_id != old
     assert account(bot) == bot.session.user_id
     assert bot.session.created
-    assert heard.outcomes(*PROFILE) == ["ok", "ok"]
+    assert recorder.outcomes(*PROFILE) == ["ok", "ok"]
 
 
-def test_a_server_that_was_emptied(servers: Servers) -> None:
-    """It still accepts the token, whose user it does not have: the socket is not the new user's."""
+def test_a_server_that_lost_its_accounts(servers: Servers) -> None:
+    """It still accepts the token of a user that no longer exists; the socket is not the new user's."""
     first = servers.start()
-    player, heard = servers.player(first)
+    player, recorder = servers.player(first)
     old = player.session.user_id
     port = first.url.rsplit(":", 1)[1]
     ended = gevent.event.AsyncResult()
@@ -198,12 +198,12 @@ def test_a_server_that_was_emptied(servers: Servers) -> None:
     assert before.connected
     player.connect()
     assert player.socket is not before
-    assert heard.outcomes(*PROFILE)[-1] == "ok"
+    assert recorder.outcomes(*PROFILE)[-1] == "ok"
 
 
-def test_a_login_that_fails_says_so_and_is_tried_again(servers: Servers) -> None:
+def test_a_failed_login_is_raised_and_retried(servers: Servers) -> None:
     emulator = servers.start("--control-port", "0")
-    player, heard = servers.player(emulator)
+    player, recorder = servers.player(emulator)
     player.client.session_logout(player.session)
     with pytest.raises(Unauthenticated):
         account(player)
@@ -212,7 +212,7 @@ def test_a_login_that_fails_says_so_and_is_tried_again(servers: Servers) -> None
         account(player)
     assert isinstance(caught.value.__cause__, PermissionDenied)
     assert account(player) == player.session.user_id
-    assert heard.outcomes(*ACCOUNT) == ["Unauthenticated", "SessionExpired", "ok"]
+    assert recorder.outcomes(*ACCOUNT) == ["Unauthenticated", "SessionExpired", "ok"]
 
 
 def test_a_player_that_never_logged_in_has_no_session() -> None:

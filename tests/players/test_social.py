@@ -17,7 +17,7 @@ def test_friends(player: MakePlayer) -> None:
 
 
 def test_groups(player: MakePlayer) -> None:
-    (a, heard), (b, _) = player(), player()
+    (a, recorder), (b, _) = player(), player()
     with a.group() as own, a.group() as another:
         assert own.id != another.id
         name = f"shared {own.id}"
@@ -29,4 +29,4 @@ def test_groups(player: MakePlayer) -> None:
         assert len(a.api.list_group_users(shared.id)["group_users"]) == 1
     listed = a.api.list_user_groups(a.user_id)["user_groups"]
     assert [one["group"]["name"] for one in listed] == [name]
-    assert not any(call.error for call in heard.calls)
+    assert not any(call.error for call in recorder.calls)

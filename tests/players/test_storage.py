@@ -20,26 +20,26 @@ def test_load_and_save(player: MakePlayer) -> None:
     assert SaveGame(bot, "progress").load() is None
 
 
-def test_a_conflict_is_provoked_and_no_failure(player: MakePlayer) -> None:
-    bot, heard = player(connect=False)
+def test_provoked_version_conflict_is_not_a_failure(player: MakePlayer) -> None:
+    bot, recorder = player(connect=False)
     bot.authenticate()
     game = SaveGame(bot, "progress")
     game.save({"level": 1})
     game.overwrite({"level": 9})
     assert game.save_too_late({"level": 2})
     assert SaveGame(bot, "progress").load() == {"level": 9}
-    assert heard.counts["provoked.version_conflict"] == 1
-    assert heard.outcomes("PUT", "/v2/storage (version_conflict)") == ["ok"]
-    assert heard.outcomes("PUT", "/v2/storage") == ["ok", "ok"]
-    # Outside of it the same is a failure.
+    assert recorder.counts["provoked.version_conflict"] == 1
+    assert recorder.outcomes("PUT", "/v2/storage (version_conflict)") == ["ok"]
+    assert recorder.outcomes("PUT", "/v2/storage") == ["ok", "ok"]
+    # Outside the block the same error is a failure.
     with pytest.raises(InvalidArgument):
         game.save({"level": 3})
-    assert heard.outcomes("PUT", "/v2/storage") == ["ok", "ok", "InvalidArgument"]
+    assert recorder.outcomes("PUT", "/v2/storage") == ["ok", "ok", "InvalidArgument"]
 
 
-def test_a_save_in_time_is_none(player: MakePlayer) -> None:
-    bot, heard = player(connect=False)
+def test_save_without_a_conflict(player: MakePlayer) -> None:
+    bot, recorder = player(connect=False)
     bot.authenticate()
     game = SaveGame(bot, "progress")
     assert not game.save_too_late({"level": 1})
-    assert "provoked.version_conflict" not in heard.counts
+    assert "provoked.version_conflict" not in recorder.counts
