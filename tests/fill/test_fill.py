@@ -392,7 +392,7 @@ def test_party_of_bots_makes_room_for_a_human(
 def test_a_bot_answers_an_invitation(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
-    """The party is closed: its leader has to accept the bot."""
+    """The party is closed: its leader must accept the bot."""
     player = human()
     party_id = player.socket.create_party(open=False, max_size=4)["party_id"]
     # The listing contains parties of other tests for a second. The query matches none of them.

@@ -1,4 +1,4 @@
-"""What the socket tests share. ``TOKEN`` must never be seen in an error."""
+"""Fixtures of the socket tests. ``TOKEN`` must never appear in an error."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ TOKEN = f"{_part({'alg': 'HS256'})}.{_part({'uid': 'u1', 'usn': 'one', 'exp': 41
 
 
 class Calls:
-    """An observer that keeps what it hears."""
+    """An observer that records everything."""
 
     def __init__(self) -> None:
-        self.heard: list[tuple[str, str, CallError | None]] = []
+        self.recorded: list[tuple[str, str, CallError | None]] = []
         self.counts = Counter[str]()
         self.samples: defaultdict[str, list[float]] = defaultdict(list)
         self.times: defaultdict[str, list[tuple[float, float | None]]] = defaultdict(list)
 
     def call(self, call: FinishedCall) -> None:
         assert call.elapsed >= 0
-        self.heard.append((call.kind, call.name, call.error))
+        self.recorded.append((call.kind, call.name, call.error))
         self.times[call.name].append((call.elapsed, call.waited))
 
     def sample(self, name: str, seconds: float) -> None:
@@ -49,19 +49,19 @@ class Calls:
         self.counts[name] += number
 
     def outcomes(self, name: str) -> list[str]:
-        return [type(error).__name__ if error else "ok" for _, key, error in self.heard if key == name]
+        return [type(error).__name__ if error else "ok" for _, key, error in self.recorded if key == name]
 
 
 @pytest.fixture(autouse=True)
 def watchdog() -> Iterator[None]:
-    """A test that hangs fails instead."""
+    """Fails a test that hangs."""
     with gevent.Timeout(15, AssertionError("the test hangs")):
         yield
 
 
 @pytest.fixture(autouse=True)
 def failures() -> None:
-    """Each test sees what is logged once a kind."""
+    """Resets the log limits: each test sees the first line of each kind."""
     FAILURES.reset()
 
 
@@ -76,7 +76,7 @@ def session() -> Session:
 
 
 class Open:
-    """Makes sockets that are connected to a scripted server, and closes what the test leaves open."""
+    """Connects sockets to a scripted server. ``check`` closes them and checks their ledgers."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -104,6 +104,6 @@ class Open:
 
 @pytest.fixture
 def open_socket(calls: Calls) -> Iterator[Open]:
-    made = Open(calls)
-    yield made
-    made.check()
+    opener = Open(calls)
+    yield opener
+    opener.check()

@@ -1,7 +1,7 @@
-"""A websocket server whose every byte the test decides: it listens, and runs a script for each connection.
+"""A scripted websocket server: it listens, and runs a script for each connection.
 
-It lives in greenlets of gevent's own socket classes, so that it works in a process that is monkey-patched and
-in one that is not, and waits together with the client under test. It shares no code with the client.
+It runs in greenlets with gevent's socket classes, in the process of the client under test, whether that is
+monkey-patched or not. It shares no code with the client.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, mask: bytes = b"") -> bytes:
-    """One server frame; with a ``mask`` a wrong one."""
+    """Return one server frame; a ``mask`` makes it invalid."""
     first = (0x80 if fin else 0) | rsv << 4 | opcode
     flag = 0x80 if mask else 0
     size = len(payload)
@@ -57,7 +57,7 @@ class Peer:
         return bytes(data)
 
     def read_head(self) -> bytes:
-        """The request line and headers."""
+        """Read the request line and headers."""
         while not self.head.endswith(b"\r\n\r\n"):
             self.head += self.read(1)
         return self.head
@@ -70,7 +70,7 @@ class Peer:
         return ""
 
     def upgrade(self, then: bytes = b"") -> None:
-        """Complete the handshake; ``then`` goes out in the same send."""
+        """Complete the handshake; ``then`` is sent with it."""
         self.read_head()
         digest = hashlib.sha1((self.header("Sec-WebSocket-Key") + _GUID).encode()).digest()
         accept = base64.b64encode(digest).decode()
@@ -86,10 +86,10 @@ class Peer:
         self.send(text(message))
 
     def read_frame(self) -> tuple[int, bytes]:
-        """Opcode and unmasked payload of the next frame, which has to be final and masked."""
+        """Return opcode and unmasked payload of the next frame, which must be final and masked."""
         first, second = self.read(2)
         assert first & 0xF0 == 0x80, "the client sends whole frames without reserved bits"
-        assert second & 0x80, "a client has to mask"
+        assert second & 0x80, "a client must mask"
         size = second & 0x7F
         if size == 126:
             (size,) = struct.unpack("!H", self.read(2))
@@ -103,36 +103,36 @@ class Peer:
         return first & 0x0F, bytes(plain_text)
 
     def request(self) -> dict[str, Any]:
-        """The next message, which has to be a text of a JSON object."""
+        """Return the next message, which must be text with a JSON object."""
         opcode, payload = self.read_frame()
-        assert opcode == TEXT, f"a text frame was due, not opcode {opcode}: {payload!r}"
+        assert opcode == TEXT, f"expected a text frame, not opcode {opcode}: {payload!r}"
         return json.loads(payload)
 
     def answer(self, request: dict[str, Any], **body: object) -> None:
         self.text({"cid": request["cid"], **body})
 
     def expect_close(self) -> tuple[int, bytes]:
-        """Code and reason of the close frame that has to come next."""
+        """Return code and reason of the next frame, which must be a close frame."""
         opcode, payload = self.read_frame()
-        assert opcode == CLOSE, f"a close frame was due, not opcode {opcode}: {payload!r}"
+        assert opcode == CLOSE, f"expected a close frame, not opcode {opcode}: {payload!r}"
         return struct.unpack("!H", payload[:2])[0], payload[2:]
 
     def expect_eof(self) -> None:
-        """The client has to end the stream next."""
+        """Wait for the client to end the stream, without further data."""
         try:
             data = self.sock.recv(1)
         except ConnectionResetError:
             return
-        assert data == b"", f"the end was due, not {data!r}"
+        assert data == b"", f"expected the end, not {data!r}"
 
     def finish(self) -> None:
-        """Answer the client's close and see it go."""
+        """Answer the client's close and wait for the end."""
         code, _ = self.expect_close()
         self.send(frame(CLOSE, struct.pack("!H", code)))
         self.expect_eof()
 
     def reset(self) -> None:
-        """End by RST."""
+        """End with RST."""
         self.sock.setsockopt(plain.SOL_SOCKET, plain.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
@@ -149,7 +149,7 @@ Script = Callable[[Peer], object]
 
 
 def upgraded(*steps: Script) -> Script:
-    """A script that upgrades, takes the steps and answers the client's close."""
+    """Return a script that upgrades, runs the steps and answers the client's close."""
 
     def run(peer: Peer) -> None:
         peer.upgrade()
@@ -165,8 +165,8 @@ def pong(peer: Peer) -> None:
 
 
 class ScriptedServer:
-    """Runs ``script`` for every connection. Leaving the context waits for the scripts and raises what they
-    raised; with ``quit_scripts`` those that are left then are ended instead.
+    """Runs ``script`` for every connection. Leaving the context waits for the scripts and raises their errors;
+    with ``quit_scripts`` it ends scripts that still run.
     """
 
     def __init__(self, script: Script, *, tls: Any = None, quit_scripts: bool = False) -> None:
@@ -199,7 +199,7 @@ class ScriptedServer:
             self.over.set()
 
     def forget(self) -> None:
-        """What the scripts raised is what the test wanted."""
+        """Drop the errors of the scripts: the test expects them."""
         self._scripts.join()
         self._failures.clear()
 

@@ -1,15 +1,15 @@
-"""The strict check of an object against its TypedDict: unknown keys, missing keys, wrong types."""
+"""Checks an object strictly against its TypedDict: unknown keys, missing keys, wrong types."""
 
 from __future__ import annotations
 
 from typing import Any, Required, get_args, get_origin, get_type_hints, is_typeddict
 
-# Always there, yet not Required in the type: a caller may begin with an empty one.
+# Always sent, but not Required in the type: a caller may start with an empty object.
 ALWAYS = {"Channel": ("id", "self"), "Notification": ("id", "subject", "content", "code", "create_time")}
 
 
 def problems(value: Any, kind: Any, path: str = "") -> list[str]:
-    """Every way in which ``value`` is not a ``kind``, each with its path."""
+    """Return every mismatch between ``value`` and the type ``kind``, with its path."""
     if get_origin(kind) is Required:
         (kind,) = get_args(kind)
     base = get_origin(kind) or kind
@@ -31,11 +31,11 @@ def _object(value: Any, kind: Any, arguments: tuple[Any, ...], path: str) -> lis
     if not isinstance(value, dict):
         return [f"{path}: {type(value).__name__}"]
     known = get_type_hints(kind, include_extras=True)
-    given = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=True))
+    type_arguments = dict(zip(getattr(kind, "__parameters__", ()), arguments, strict=True))
     found = []
     for key, inner in value.items():
         if key in known:
-            found += problems(inner, given.get(known[key], known[key]), f"{path}.{key}")
+            found += problems(inner, type_arguments.get(known[key], known[key]), f"{path}.{key}")
         else:
             found.append(f"{path}.{key}: unknown")
     required = [key for key, hint in known.items() if kind.__total__ or get_origin(hint) is Required]

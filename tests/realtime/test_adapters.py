@@ -40,12 +40,14 @@ def test_recorded_bytes(one: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("side", ["received", "accepted"])
-def test_every_recorded_message_is_the_same_on_both_adapters(side: str) -> None:
+def test_recorded_messages_on_both_adapters(side: str) -> None:
     for envelope in FRAMES[side]:
         assert TEXT_ADAPTER.decode(TEXT_ADAPTER.encode(envelope)) == envelope
-        again = ADAPTER.decode(ADAPTER.encode(envelope))
-        # Sent defaults are left out of what comes back, as the server leaves them out.
-        assert again == envelope if side == "received" else again.items() >= {"cid": envelope["cid"]}.items()
+        decoded = ADAPTER.decode(ADAPTER.encode(envelope))
+        # The decoded message omits sent defaults, as the server does.
+        assert (
+            decoded == envelope if side == "received" else decoded.items() >= {"cid": envelope["cid"]}.items()
+        )
 
 
 def test_the_schema_has_every_message_of_the_catalogue() -> None:
@@ -54,14 +56,14 @@ def test_the_schema_has_every_message_of_the_catalogue() -> None:
     assert fields == {"cid"} | REPLIES.keys() | replies | PUSHES
 
 
-def test_the_compiled_schema_is_the_schema(tmp_path: Path) -> None:
+def test_compiled_schema_is_up_to_date(tmp_path: Path) -> None:
     folder = Path(schema.__file__).parent / "schema"
-    made = tmp_path / "made"
+    compiled = tmp_path / "compiled"
     command = [sys.executable, "-m", "grpc_tools.protoc", f"-I{folder}", "--include_imports"]
-    subprocess.run([*command, f"--descriptor_set_out={made}", "realtime.proto"], check=True, timeout=60)
+    subprocess.run([*command, f"--descriptor_set_out={compiled}", "realtime.proto"], check=True, timeout=60)
     ours, new = (
         [file for file in FileDescriptorSet.FromString(path.read_bytes()).file if file.name == "realtime.proto"]
-        for path in (folder / "realtime.binpb", made)
+        for path in (folder / "realtime.binpb", compiled)
     )
     assert ours == new
 
@@ -69,33 +71,33 @@ def test_the_compiled_schema_is_the_schema(tmp_path: Path) -> None:
 @given(
     st.integers(-(2**63), 2**63 - 1), st.binary(max_size=200), st.text(st.characters(exclude_categories=["Cs"]))
 )
-def test_any_value_comes_back_as_json_would_say_it(op_code: int, data: bytes, text: str) -> None:
+def test_round_trip_gives_the_json_values(op_code: int, data: bytes, text: str) -> None:
     encoded = base64.b64encode(data).decode()
     sent = {"match_id": text, "op_code": str(op_code), "data": encoded, "reliable": op_code > 0}
     defaults = {"match_id": "", "op_code": "0", "data": "", "reliable": False}
     left = {key: value for key, value in sent.items() if value != defaults[key]}
     assert ADAPTER.decode(ADAPTER.encode({"match_data": sent})) == {"match_data": left}
-    # A wrapper is there even with its default: online with an empty status is not offline.
+    # A wrapper is kept even with its default value: online with an empty status is not offline.
     assert ADAPTER.decode(ADAPTER.encode({"status_update": {"status": text}})) == {
         "status_update": {"status": text}
     }
 
 
 @pytest.mark.parametrize(
-    ("envelope", "told"),
+    ("envelope", "message"),
     [
         ({"cid": "1", "rpc": {"nope": 1}}, "message: 'rpc' cannot be used; .* no field named \"nope\""),
         ({"cid": "1", "party_create": {"max_size": "many"}}, "message: 'party_create' .*max_size"),
         ({"no_such": {}}, "message: 'no_such'"),
     ],
 )
-def test_what_cannot_be_sent_is_named(envelope: dict[str, object], told: str) -> None:
-    with pytest.raises(errors.ConfigError, match=told) as caught:
+def test_bad_messages(envelope: dict[str, object], message: str) -> None:
+    with pytest.raises(errors.ConfigError, match=message) as caught:
         ADAPTER.encode(envelope)
     assert "\n" not in str(caught.value)
 
 
-def test_bytes_that_are_no_envelope() -> None:
+def test_bytes_that_are_not_an_envelope() -> None:
     with pytest.raises(ValueError, match="parsing"):
         ADAPTER.decode(b"\xff\xff\xff")
     with pytest.raises(errors.ProtocolError, match="bytes that are not an envelope"):
@@ -131,9 +133,9 @@ def test_a_socket_speaks_protobuf() -> None:
         peer.finish()
 
     with ScriptedServer(script) as server, open_binary(server) as socket:
-        with socket.expect("match_data") as heard:
+        with socket.expect("match_data") as push:
             assert socket.rpc("echo", "x") == {"id": "echo", "payload": "y"}
-            assert heard.wait() == {"match_id": "m", "op_code": "7", "data": "aGk="}
+            assert push.wait() == {"match_id": "m", "op_code": "7", "data": "aGk="}
         with pytest.raises(errors.ConfigError, match="nope"):
             socket.request("rpc", {"nope": 1})
         assert socket.pending == 0
@@ -147,7 +149,7 @@ def test_a_socket_speaks_protobuf() -> None:
     [(frame(TEXT, b"{}"), 1003), (frame(BINARY, b"\xff\xff\xff"), 1007)],
     ids=["text", "no envelope"],
 )
-def test_what_is_no_protobuf_ends_the_connection(sent: bytes, code: int) -> None:
+def test_bytes_that_are_not_protobuf_end_the_connection(sent: bytes, code: int) -> None:
     def script(peer: Peer) -> None:
         peer.upgrade(sent)
         assert peer.expect_close()[0] == code

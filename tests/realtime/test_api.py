@@ -1,4 +1,4 @@
-"""Every typed operation once against the emulator; its answers are checked in depth by the contract tests."""
+"""Every typed operation once against the emulator. The contract tests check the answers in depth."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def test_chat(pair: tuple[Socket, Socket]) -> None:
     one, two = pair
     channel = one.join_chat("lobby", ChannelType.ROOM, persistence=True)
     two.join_chat("lobby")
-    with two.expect("channel_message", lambda body: body["channel_id"] == channel["id"]) as heard:
+    with two.expect("channel_message", lambda body: body["channel_id"] == channel["id"]) as push:
         ack = one.write_chat_message(channel["id"], {"text": "hi"})
-        assert json.loads(heard.wait()["content"]) == {"text": "hi"}
+        assert json.loads(push.wait()["content"]) == {"text": "hi"}
     assert one.update_chat_message(channel["id"], ack["message_id"], {"text": "ho"})["message_id"]
     assert one.remove_chat_message(channel["id"], ack["message_id"])["message_id"]
     one.leave_chat(channel["id"])
@@ -102,9 +102,9 @@ def test_party(pair: tuple[Socket, Socket]) -> None:
         assert one.list_party_join_requests(party_id)["presences"] == asking
         one.accept_party_member(party_id, asking[0])
         member = joined.wait()["self"]
-    with two.expect("party_data") as heard:
+    with two.expect("party_data") as push:
         one.send_party_data(party_id, 7, "hello")
-        assert heard.wait()["data"] == base64.b64encode(b"hello").decode()
+        assert push.wait()["data"] == base64.b64encode(b"hello").decode()
     ticket = one.add_matchmaker_party(party_id, "+properties.none:x", 4, 4, {"mode": "raid"}, {"rank": 1.0}, 2)
     one.remove_matchmaker_party(party_id, ticket["ticket"])
     with two.expect("party_update") as updated:

@@ -1,4 +1,4 @@
-"""The time of an answer ends when the kernel has it, not when this process reads it."""
+"""The time of an answer ends when the kernel receives it, not when this process reads it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SO_TIMESTAMPNS = 35
 
 
 class Clocks:
-    """Two clocks that the test moves; ``slow`` passes once, before the next look at the wall clock."""
+    """Two manual clocks; ``slow`` seconds pass once, at the next reading of the wall clock."""
 
     def __init__(self) -> None:
         self.wall_is = 1_800_000_000.0
@@ -75,12 +75,12 @@ def test_a_wait(clocks: Clocks, clock: ArrivalClock) -> None:
 
 
 @pytest.mark.parametrize("step", [-3600.0, -0.01, 0.01, 3600.0])
-def test_a_wall_clock_that_is_set_does_not_show(step: float, clocks: Clocks, clock: ArrivalClock) -> None:
+def test_step_of_the_wall_clock(step: float, clocks: Clocks, clock: ArrivalClock) -> None:
     before = clocks.stamp()
     clocks.run(0.001)
     clocks.wall_is += step
     clocks.run(0.001)
-    # Neither what arrived before the step nor what another socket has from then is given a time.
+    # Messages that arrived before the step have no wait time, on this socket and on others.
     assert clock.waited(before, clocks.now()) is None
     assert clock.waited(before, clocks.now()) is None
     clocks.run(0.001)
@@ -90,7 +90,7 @@ def test_a_wall_clock_that_is_set_does_not_show(step: float, clocks: Clocks, clo
     assert clock.take().steps == 1
 
 
-def test_a_process_that_is_held_up_between_the_clocks_sees_no_step(clocks: Clocks, clock: ArrivalClock) -> None:
+def test_delay_between_clock_readings_is_not_a_step(clocks: Clocks, clock: ArrivalClock) -> None:
     stamp = clocks.stamp()
     clocks.run(0.003)
     now = clocks.now()
@@ -99,7 +99,7 @@ def test_a_process_that_is_held_up_between_the_clocks_sees_no_step(clocks: Clock
     assert clock.take().steps == 0
 
 
-def test_a_stamp_of_the_future(clocks: Clocks, clock: ArrivalClock) -> None:
+def test_timestamp_in_the_future(clocks: Clocks, clock: ArrivalClock) -> None:
     now = clocks.now()
     clocks.run(0.00001)
     assert clock.waited(clocks.stamp(), now) == 0.0  # within the error of the conversion
@@ -111,14 +111,14 @@ def test_counts(clock: ArrivalClock) -> None:
     clock.note(2, 0.5)
     clock.note(1, 0.2)
     clock.note(3, None)
-    clock.note(0, 9.0)  # a read that ended no message
+    clock.note(0, 9.0)  # a read that completed no message
     assert clock.take() == (3, 3, 1.2, 0.5, 0)
     assert clock.take() == (0, 0, 0.0, 0.0, 0)
 
 
 @contextmanager
 def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Two ends of a TCP connection."""
+    """Yield the two ends of a TCP connection."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         one = socket.create_connection(server.getsockname())
         other, _ = server.accept()
@@ -127,7 +127,7 @@ def connected() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 @pytest.mark.usefixtures("stamps")
-def test_a_late_reader_of_a_real_socket() -> None:
+def test_late_read_from_a_real_socket() -> None:
     clock = ArrivalClock()
     with connected() as (one, other):
         assert clock.enable(one)
@@ -146,7 +146,7 @@ def test_a_late_reader_of_a_real_socket() -> None:
     assert path.retransmits == 0
 
 
-def test_where_the_kernel_refuses() -> None:
+def test_unsupported_socket() -> None:
     closed = socket.socket()
     closed.close()
     assert not ArrivalClock().enable(closed)
@@ -156,7 +156,7 @@ def test_where_the_kernel_refuses() -> None:
 
 @pytest.mark.usefixtures("stamps")
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
-def test_the_delay_of_this_process_is_not_in_the_time_of_an_answer(
+def test_delay_of_this_process_is_not_in_the_elapsed_time(
     open_socket: Open, calls: Calls, *, encrypted: bool
 ) -> None:
     context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -164,22 +164,22 @@ def test_the_delay_of_this_process_is_not_in_the_time_of_an_answer(
 
     def script(peer: Peer) -> None:
         peer.answer(peer.request(), pong={})
-        time.sleep(HELD)  # the answer is in the kernel, and this process does something else
+        time.sleep(HELD)  # the kernel has the answer while this process is busy
 
     with ScriptedServer(upgraded(script), tls=context if encrypted else None) as server:
         socket = open_socket(server, Tls(insecure=True) if encrypted else None)
         started = perf_counter()
         socket.ping_pong()
-        took = perf_counter() - started
+        duration = perf_counter() - started
         socket.close()
     elapsed, waited = calls.times["ping"][0]
     assert waited is not None
     assert waited >= HELD
-    assert elapsed + waited <= took
+    assert elapsed + waited <= duration
 
 
 @pytest.mark.usefixtures("stamps")
-def test_a_push_that_was_waited_for(open_socket: Open, calls: Calls) -> None:
+def test_wait_time_of_an_expected_push(open_socket: Open, calls: Calls) -> None:
     def script(peer: Peer) -> None:
         cid = peer.request()["cid"]
         # In one segment: a second one would wait for the first to be acknowledged.
@@ -200,7 +200,7 @@ def test_a_push_that_was_waited_for(open_socket: Open, calls: Calls) -> None:
 
 
 @pytest.mark.usefixtures("stamps")
-def test_an_answer_with_the_stamp_of_a_later_message_is_counted(open_socket: Open, calls: Calls) -> None:
+def test_answer_that_shares_the_timestamp_of_a_later_message(open_socket: Open, calls: Calls) -> None:
     def script(peer: Peer) -> None:
         peer.answer(peer.request(), pong={})
         peer.send(text({"cid": peer.request()["cid"], "pong": {}}) + text({"stream_data": {}}))
@@ -220,7 +220,7 @@ def test_an_answer_with_the_stamp_of_a_later_message_is_counted(open_socket: Ope
 
 @pytest.mark.usefixtures("stamps")
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
-def test_an_answer_before_other_messages_that_wait(open_socket: Open, calls: Calls, *, encrypted: bool) -> None:
+def test_answer_followed_by_unread_messages(open_socket: Open, calls: Calls, *, encrypted: bool) -> None:
     context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
     times: list[float] = []
@@ -232,7 +232,7 @@ def test_an_answer_before_other_messages_that_wait(open_socket: Open, calls: Cal
         peer.answer(request, pong={})
         times.append(perf_counter())
         for _ in range(3):
-            time.sleep(HELD / 5)  # nothing is read
+            time.sleep(HELD / 5)  # the client reads nothing
             peer.text({"stream_data": {}})
 
     with ScriptedServer(upgraded(script), tls=context if encrypted else None) as server:
@@ -242,14 +242,14 @@ def test_an_answer_before_other_messages_that_wait(open_socket: Open, calls: Cal
         client.close()
     elapsed, waited = calls.times["ping"][0]
     assert waited is not None
-    # The kernel may have merged the messages: then it is known how much too long the time may be.
+    # The kernel may have merged the messages; the slack is the largest error of the elapsed time.
     slack = sum(calls.samples[SHARED_STAMP])
     assert elapsed >= times[0] - started - CONVERSION
     assert elapsed - slack <= times[1] - started + CONVERSION
 
 
 @pytest.mark.usefixtures("stamps")
-def test_messages_that_wait_are_read_apart() -> None:
+def test_waiting_messages_are_read_one_by_one() -> None:
     messages = [text({"stream_data": {"data": "x" * size}}) for size in (1, 200, 70_000)]
     clock = ArrivalClock()
     with connected() as (one, other):
@@ -269,7 +269,7 @@ def test_messages_that_wait_are_read_apart() -> None:
     assert frame_sizes(messages[2][:5]) == []
 
 
-def test_others_are_looked_for_where_the_player_listens(open_socket: Open) -> None:
+def test_awaiting_counts_requests_and_listeners(open_socket: Open) -> None:
     go = Event()
 
     def script(peer: Peer) -> None:
@@ -292,7 +292,7 @@ def test_others_are_looked_for_where_the_player_listens(open_socket: Open) -> No
         client.close()
 
 
-def test_a_stamp_of_before_the_request_is_not_believed(calls: Calls) -> None:
+def test_timestamp_before_the_request_is_ignored(calls: Calls) -> None:
     class Waiter:
         def switch(self, value: object) -> None: ...
         def throw(self, error: BaseException) -> None: ...

@@ -1,4 +1,4 @@
-"""The catalogue against what a real server was recorded to answer and to push."""
+"""The catalogue against recorded replies and pushes of a real server."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_the_reply_to_each_recorded_request(key: str) -> None:
     assert RECORDED["replies"][key] == ["" if reply is Reply.EMPTY else reply]
 
 
-def test_what_was_never_answered() -> None:
+def test_requests_without_a_reply() -> None:
     assert sorted(key for key, reply in REPLIES.items() if reply is Reply.NONE) == RECORDED["silent"]
 
 

@@ -1,4 +1,4 @@
-"""Ways in which no connection comes about."""
+"""Connects that fail."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def resets(peer: Peer) -> None:
     peer.reset()
 
 
-def tells_the_token(peer: Peer) -> None:
+def echoes_the_token(peer: Peer) -> None:
     peer.read_head()
     token = peer.header("Authorization")
     assert token == f"Bearer {TOKEN}"
@@ -62,7 +62,7 @@ REFUSALS = {
     "200": (answers(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"), errors.HandshakeRefused, "HTTP 200"),
     "redirect": (answers(b"HTTP/1.1 302 Found\r\nLocation: ws://127.0.0.1:1/\r\n\r\n"),
                  errors.HandshakeRefused, "HTTP 302 redirect"),
-    "echoed token": (tells_the_token, errors.HandshakeRefused, "HTTP 401 Bearer <"),
+    "echoed token": (echoes_the_token, errors.HandshakeRefused, "HTTP 401 Bearer <"),
     "wrong accept": (answers(b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                              b"Sec-WebSocket-Accept: d3Jvbmc=\r\n\r\n"),
                      errors.ConnectionFailed, "not a websocket upgrade"),
@@ -76,7 +76,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_a_refused_handshake_is_named(name: str, open_socket: Open, calls: Calls) -> None:
+def test_failed_handshake(name: str, open_socket: Open, calls: Calls) -> None:
     script, kind, text = REFUSALS[name]
     with ScriptedServer(script) as server:
         socket = open_socket.unconnected(server, connect=LONG)
@@ -85,14 +85,14 @@ def test_a_refused_handshake_is_named(name: str, open_socket: Open, calls: Calls
     assert type(caught.value) is kind
     assert text in str(caught.value)
     assert caught.value.operation == "connect"
-    assert calls.heard == [("WS", "connect", caught.value)]
+    assert calls.recorded == [("WS", "connect", caught.value)]
     assert not socket.connected
     shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caught.value.label
     assert TOKEN not in shown
     assert TOKEN.split(".")[2] not in shown
 
 
-def test_a_socket_that_could_not_connect_may_try_again(open_socket: Open) -> None:
+def test_connect_again_after_a_failure(open_socket: Open) -> None:
     scripts = [ends, lambda peer: (peer.upgrade(), peer.finish())]
 
     def script(peer: Peer) -> None:
@@ -109,9 +109,9 @@ def test_a_socket_that_could_not_connect_may_try_again(open_socket: Open) -> Non
         socket.close()
 
 
-def test_a_server_that_never_completes_the_handshake(open_socket: Open, calls: Calls) -> None:
+def test_timeout_of_the_handshake(open_socket: Open, calls: Calls) -> None:
     def script(peer: Peer) -> None:
-        with contextlib.suppress(OSError, EOFError):  # on a slow machine the client goes earlier
+        with contextlib.suppress(OSError, EOFError):  # on a slow machine the client closes earlier
             peer.read_head()
             peer.send(b"HTTP/1.1 101 Switching")
             peer.expect_eof()
@@ -123,10 +123,10 @@ def test_a_server_that_never_completes_the_handshake(open_socket: Open, calls: C
     assert calls.outcomes("connect") == ["RequestTimeout"]
 
 
-def test_the_timeout_is_for_all_steps_together(open_socket: Open) -> None:
-    # A byte whenever the client has read one: a timeout for each read would never come.
+def test_timeout_covers_all_steps_together(open_socket: Open) -> None:
+    # One byte after each read of the client: a timeout per read would never expire.
     def script(peer: Peer) -> None:
-        with contextlib.suppress(OSError, EOFError):  # until the client has gone
+        with contextlib.suppress(OSError, EOFError):  # until the client closes
             peer.read_head()
             while True:
                 peer.send(b"H")
@@ -146,7 +146,7 @@ def test_an_unknown_host(session: Session, capfd: pytest.CaptureFixture[str]) ->
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".invalid", "a..invalid", "\u00e4" * 60 + ".invalid"])
-def test_a_host_that_can_be_no_name(host: str) -> None:
+def test_invalid_host_name(host: str) -> None:
     with pytest.raises(errors.ConfigError, match=r"host: .* labels of 1 to 63 bytes"):
         Target(host)
 
@@ -162,7 +162,7 @@ def test_a_port_where_nothing_listens(session: Session, capfd: pytest.CaptureFix
     assert caught.value.__cause__ is not None
 
 
-def test_a_ca_file_that_is_none(tmp_path: Path, session: Session) -> None:
+def test_bad_ca_file(tmp_path: Path, session: Session) -> None:
     path = tmp_path / "ca.pem"
     path.write_text("no certificate")
     socket = Socket(Target("localhost", 1, ssl=True), network=Network(Tls(ca=str(path))))
@@ -172,7 +172,7 @@ def test_a_ca_file_that_is_none(tmp_path: Path, session: Session) -> None:
 
 @pytest.fixture
 def deaf_port() -> Iterator[int]:
-    """A port whose queue of connections is full: a further connect stays in its first step."""
+    """A port whose queue of connections is full: a further TCP connect hangs."""
     with plain.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -197,11 +197,11 @@ def test_a_host_that_does_not_answer(deaf_port: int, session: Session, calls: Ca
     with pytest.raises(errors.RequestTimeout):
         socket.connect(session)
     gevent.idle()
-    gc.collect()  # a socket that was left open would warn here
+    gc.collect()  # an unclosed socket would warn here
     assert calls.outcomes("connect") == ["RequestTimeout"]
 
 
-def test_a_caller_killed_while_it_connects_to_a_host_that_does_not_answer(
+def test_caller_killed_during_a_connect_that_hangs(
     deaf_port: int, session: Session, calls: Calls, capfd: pytest.CaptureFixture[str]
 ) -> None:
     socket = Socket(Target("127.0.0.1", deaf_port), timeouts=Timeouts(connect=0.5), observer=calls)
@@ -214,16 +214,16 @@ def test_a_caller_killed_while_it_connects_to_a_host_that_does_not_answer(
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_caller_killed_before_its_connect_has_begun(calls: Calls, capfd: pytest.CaptureFixture[str]) -> None:
+def test_caller_killed_before_its_connect_starts(calls: Calls, capfd: pytest.CaptureFixture[str]) -> None:
     def script(peer: Peer) -> None:
-        while peer.sock.recv(4096):  # a thread may have begun already
+        while peer.sock.recv(4096):  # a thread may have connected already
             pass
 
     with ScriptedServer(script, quit_scripts=True) as server:
         socket = Socket(Target("127.0.0.1", server.port), observer=calls)
 
         def connect() -> None:
-            caller.kill(block=False)  # comes true as soon as connect waits
+            caller.kill(block=False)  # takes effect as soon as connect waits
             socket.connect(Session(TOKEN))
 
         caller = gevent.spawn(connect)
@@ -234,57 +234,57 @@ def test_a_caller_killed_before_its_connect_has_begun(calls: Calls, capfd: pytes
 
 
 def test_a_caller_killed_in_the_handshake_closes_the_connection(open_socket: Open, calls: Calls) -> None:
-    asked = Event()
+    requested = Event()
 
     def script(peer: Peer) -> None:
         peer.read_head()
-        asked.set()
+        requested.set()
         peer.expect_eof()
 
     with ScriptedServer(script) as server:
         socket = open_socket.unconnected(server)
         caller = gevent.spawn(socket.connect, Session(TOKEN))
-        asked.wait()
+        requested.wait()
         caller.kill()
-        server.over.wait()  # the server has seen the end while nothing else happened
+        server.over.wait()  # the server sees the connection end without further calls
     assert calls.outcomes("connect") == ["Abandoned"]
     assert not socket.connected
 
 
-def test_a_socket_closed_while_it_connects_does_not_stay_open(open_socket: Open, calls: Calls) -> None:
-    asked, go_on = Event(), Event()
+def test_close_during_connect_closes_the_connection(open_socket: Open, calls: Calls) -> None:
+    requested, proceed = Event(), Event()
 
     def script(peer: Peer) -> None:
         peer.read_head()
-        asked.set()
-        go_on.wait()
+        requested.set()
+        proceed.wait()
         peer.upgrade()
         peer.expect_eof()
 
     with ScriptedServer(script) as server:
         socket = open_socket.unconnected(server)
-        told: list[object] = []
-        socket.on("disconnect", told.append)
+        reported: list[object] = []
+        socket.on("disconnect", reported.append)
 
         def connect() -> None:
             with pytest.raises(errors.Abandoned):
                 socket.connect(Session(TOKEN))
 
         caller = gevent.spawn(connect)
-        asked.wait()
+        requested.wait()
         with pytest.raises(RuntimeError, match="new Socket"):
-            socket.connect(Session(TOKEN))  # a second connect beside the first
+            socket.connect(Session(TOKEN))  # a second connect while the first is pending
         socket.close()
-        go_on.set()
+        proceed.set()
         caller.get()
     assert calls.outcomes("connect") == ["Abandoned"]
     assert not socket.connected
-    assert told == []
+    assert reported == []
     with pytest.raises(RuntimeError, match="new Socket"):
         socket.connect(Session(TOKEN))
 
 
-def test_the_request_that_asks_for_the_upgrade(open_socket: Open) -> None:
+def test_upgrade_request(open_socket: Open) -> None:
     heads: list[bytes] = []
 
     def script(peer: Peer) -> None:

@@ -1,4 +1,4 @@
-"""One connection, byte by byte: both ways to receive, damage, closing, and a peer that does not read."""
+"""One connection, byte by byte: receiving, protocol violations, closing, and a peer that does not read."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Inbox:
         self.messages: list[bytes] = []
         self.waits: list[float | None] = []
         self.lost: list[errors.CallError] = []
-        self.came = Event()
+        self.arrival = Event()
         self.gone = Event()
 
     def on_message(self, payload: bytes, arrived: float, waited: float | None) -> None:
         assert arrived <= perf_counter()
         self.waits.append(waited)
         self.messages.append(payload)
-        self.came.set()
+        self.arrival.set()
 
     def on_slack(self, seconds: float) -> None: ...
 
@@ -59,19 +59,19 @@ class Inbox:
 
 @pytest.fixture
 def connect():
-    """Connects a ``Connection``."""
-    made: list[Connection] = []
+    """Return a function that connects a ``Connection``."""
+    connections: list[Connection] = []
 
     def make(server: ScriptedServer) -> tuple[Connection, Inbox]:
         sock = gevent.socket.create_connection(("127.0.0.1", server.port))
         ws = websocket.WebSocket(enable_multithread=False, skip_utf8_validation=True)
         ws.connect(f"ws://127.0.0.1:{server.port}/ws", socket=sock)
         inbox = Inbox()
-        made.append(Connection(ws.sock, inbox))
-        return made[-1], inbox
+        connections.append(Connection(ws.sock, inbox))
+        return connections[-1], inbox
 
     yield make
-    for connection in made:
+    for connection in connections:
         connection.abort(errors.ConnectionClosed(1000, "the test is over"))
 
 
@@ -114,7 +114,7 @@ def test_messages_in_one_segment_byte_by_byte_and_in_fragments(connect: Any) -> 
     assert [str(error) for error in inbox.lost] == ["1000"]
 
 
-def test_what_has_arrived_and_nobody_has_read_is_counted(connect: Any) -> None:
+def test_unread_bytes(connect: Any) -> None:
     message = text({"a": 1})
 
     def script(peer: Peer) -> None:
@@ -123,11 +123,11 @@ def test_what_has_arrived_and_nobody_has_read_is_counted(connect: Any) -> None:
 
     with ScriptedServer(upgraded(script)) as server:
         connection, inbox = connect(server)
-        inbox.came.wait()
+        inbox.arrival.wait()
         assert connection.unread == 0
         sender, receiver = plain.socketpair()
         with sender, receiver:
-            # Of a descriptor that the hub does not read.
+            # On a descriptor that the hub does not read.
             own, connection._raw = connection._raw, receiver
             sender.send(message * 3)
             assert connection.unread == 3 * len(message)
@@ -136,13 +136,13 @@ def test_what_has_arrived_and_nobody_has_read_is_counted(connect: Any) -> None:
             assert connection.unread == 0
 
 
-def test_how_an_answer_was_read_is_known_while_it_is_handled(connect: Any) -> None:
+def test_reading_of_an_answer(connect: Any) -> None:
     large = frame(TEXT, b'"' + b"x" * 200_000 + b'"')
     rounds = [text({"a": 1}), text({"b": 2}) + text({"c": 3}), large, text({"d": 4}), large]
 
     def script(peer: Peer) -> None:
         for part in rounds:
-            assert peer.read_frame()[0] == TEXT  # it asks
+            assert peer.read_frame()[0] == TEXT
             peer.send(part)
         peer.expect_eof()
 
@@ -152,15 +152,15 @@ def test_how_an_answer_was_read_is_known_while_it_is_handled(connect: Any) -> No
         keep = inbox.on_message
 
         def on_message(payload: bytes, arrived: float, waited: float | None) -> None:
-            found.append(connection.reading(asked, perf_counter(), len(payload)))
+            found.append(connection.reading(requested, perf_counter(), len(payload)))
             keep(payload, arrived, waited)
 
         inbox.on_message = on_message
 
         def ask(number: int, *, until_unread: int = 0) -> float:
-            """Return the seconds until it was read again, at most."""
-            inbox.came.clear()
-            began = perf_counter()
+            """Return an upper bound of the seconds without reading."""
+            inbox.arrival.clear()
+            start = perf_counter()
             if until_unread:
                 connection.pause()
                 connection.pause()
@@ -168,25 +168,25 @@ def test_how_an_answer_was_read_is_known_while_it_is_handled(connect: Any) -> No
             while connection.unread < until_unread:
                 gevent.idle()
             connection.resume()
-            seconds = perf_counter() - began
+            seconds = perf_counter() - start
             while len(inbox.messages) < number:
-                inbox.came.wait()
-                inbox.came.clear()
+                inbox.arrival.wait()
+                inbox.arrival.clear()
             return seconds
 
-        asked = perf_counter()
+        requested = perf_counter()
         ask(1)
         ask(3)
         ask(4)
         small = ask(5, until_unread=len(rounds[3]))
-        asked = perf_counter()
+        requested = perf_counter()
         full = ask(6, until_unread=40_000)
         connection.abort(errors.ConnectionClosed(1000, ""))
     stamped = inbox.waits[1] is not None
     assert [reading.late for reading in found] == [False, stamped, False, True, False, True]
     assert [reading.unread for reading in found[:4]] == [0.0] * 4
     assert 0.0 < found[4].unread <= small
-    # Only the pause in the time of the call.
+    # Only the part of the pause within the call.
     assert 0.0 < found[5].unread <= full
     assert connection.reading(perf_counter(), perf_counter() + 1.0, 1).unread == 0.0
 
@@ -219,7 +219,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_what_the_protocol_does_not_allow_ends_the_connection(name: str, connect: Any) -> None:
+def test_protocol_violation_ends_the_connection(name: str, connect: Any) -> None:
     data, code = BROKEN[name]
 
     def script(peer: Peer) -> None:
@@ -276,12 +276,12 @@ def test_close_waits_for_the_answer_and_is_idempotent(connect: Any) -> None:
         both = [gevent.spawn(connection.close, 4000, "had enough", 20.0) for _ in range(2)]
         gevent.joinall(both, raise_error=True)
         connection.close(1000, "", 20.0)
-        connection.write_message(b"{}")  # goes nowhere, and raises nothing
+        connection.write_message(b"{}")  # dropped without an error
     assert inbox.messages == [b'{"still": "under way"}']
     assert len(inbox.lost) == 1
 
 
-def test_a_close_that_is_not_answered_ends_at_its_timeout(connect: Any) -> None:
+def test_close_without_an_answer_times_out(connect: Any) -> None:
     with ScriptedServer(upgraded(lambda peer: (peer.expect_close(), peer.expect_eof()))) as server:
         connection, inbox = connect(server)
         connection.close(1000, "", 0.05)
@@ -289,23 +289,23 @@ def test_a_close_that_is_not_answered_ends_at_its_timeout(connect: Any) -> None:
 
 
 def test_a_killed_close_leaves_nothing_open(connect: Any) -> None:
-    asked = Event()
+    requested = Event()
 
     def script(peer: Peer) -> None:
         peer.expect_close()
-        asked.set()
+        requested.set()
         peer.expect_eof()
 
     with ScriptedServer(upgraded(script)) as server:
         connection, inbox = connect(server)
         closing = gevent.spawn(connection.close, 1000, "", 20.0)
-        asked.wait()
+        requested.wait()
         closing.kill()
         assert len(inbox.lost) == 1
 
 
 def _fill(connection: Connection) -> int:
-    """Write messages until a sender would have to wait; how many."""
+    """Write messages until a sender would have to wait, and return their number."""
     message = b'"' + b"x" * 65_000 + b'"'
     count = 0
     while not connection.backlogged:
@@ -314,11 +314,11 @@ def _fill(connection: Connection) -> int:
     return count
 
 
-def test_a_peer_that_does_not_read_makes_senders_wait_until_it_has(connect: Any) -> None:
-    go_on, counts = Event(), []
+def test_senders_wait_until_the_peer_reads(connect: Any) -> None:
+    proceed, counts = Event(), []
 
     def script(peer: Peer) -> None:
-        go_on.wait()
+        proceed.wait()
         for _ in range(counts[0]):
             opcode, payload = peer.read_frame()
             assert (opcode, len(payload)) == (TEXT, 65_002)
@@ -332,7 +332,7 @@ def test_a_peer_that_does_not_read_makes_senders_wait_until_it_has(connect: Any)
         waiters = [gevent.spawn(connection.wait_drained, Deadline(None)) for _ in range(3)]
         gevent.idle()
         assert not any(waiter.ready() for waiter in waiters)
-        go_on.set()
+        proceed.set()
         gevent.joinall(waiters)
         assert [waiter.value for waiter in waiters] == [True] * 3
         assert not connection.backlogged
@@ -351,29 +351,29 @@ def test_a_backlog_ends_with_the_connection(connect: Any) -> None:
         assert [type(error) for error in inbox.lost] == [errors.HeartbeatTimeout]
 
 
-def test_a_peer_that_pings_and_never_reads_fills_no_memory(connect: Any) -> None:
-    go_on, counts = Event(), []
+def test_peer_that_pings_and_never_reads_uses_bounded_memory(connect: Any) -> None:
+    proceed, counts = Event(), []
 
     def script(peer: Peer) -> None:
         for number in range(500):
             peer.send(frame(PING, b"p" * 125) + text({"n": number}))
-        go_on.wait()
+        proceed.wait()
         for _ in range(counts[0]):
             assert peer.read_frame()[0] == TEXT
-        assert peer.expect_close()[0] == 1000  # no pong between: the pings came while nothing was read
+        assert peer.expect_close()[0] == 1000  # no pong: the pings arrived while the peer read nothing
         peer.send(close_frame(1000))
 
     with ScriptedServer(upgraded(script)) as server:
         connection, inbox = connect(server)
-        counts.append(_fill(connection))  # before anything is read: no switch until here
+        counts.append(_fill(connection))  # before the first read: no greenlet switch so far
         while len(inbox.messages) < 500:
-            inbox.came.clear()
-            inbox.came.wait()
-        go_on.set()
+            inbox.arrival.clear()
+            inbox.arrival.wait()
+        proceed.set()
         connection.close(1000, "", 20.0)
 
 
-def test_a_send_into_a_connection_that_was_reset(connect: Any) -> None:
+def test_send_after_a_reset(connect: Any) -> None:
     ended = Event()
 
     def script(peer: Peer) -> None:
@@ -391,23 +391,23 @@ def test_a_send_into_a_connection_that_was_reset(connect: Any) -> None:
     assert error.code == 1006
 
 
-def test_a_reset_while_much_waits_to_be_sent(connect: Any) -> None:
-    go_on = Event()
+def test_reset_with_a_send_backlog(connect: Any) -> None:
+    proceed = Event()
 
     def script(peer: Peer) -> None:
-        go_on.wait()
+        proceed.wait()
         peer.reset()
 
     with ScriptedServer(upgraded(script)) as server:
         connection, inbox = connect(server)
         _fill(connection)
-        go_on.set()
+        proceed.set()
         inbox.gone.wait()
     assert len(inbox.lost) == 1
     assert not connection.backlogged
 
 
-def test_the_descriptor_is_given_back(connect: Any) -> None:
+def test_descriptor_is_released(connect: Any) -> None:
     with ScriptedServer(upgraded(lambda peer: peer.finish())) as server:
         connection, _ = connect(server)
         descriptor = connection._raw.fileno()

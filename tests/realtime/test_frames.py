@@ -21,7 +21,7 @@ SIZES = st.one_of(
 
 
 class Bytes:
-    """A stream that was written before."""
+    """A stream of prepared bytes."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -34,7 +34,7 @@ class Bytes:
 
 
 def oracle(data: bytes) -> list[Frame]:
-    """What websocket-client reads from ``data``."""
+    """Return the frames that websocket-client reads from ``data``."""
     buffer = frame_buffer(Bytes(data).recv, skip_utf8_validation=True)
     message = continuous_frame(fire_cont_frame=False, skip_utf8_validation=True)
     found: list[Frame] = []
@@ -90,7 +90,7 @@ STREAMS = st.lists(st.one_of(message(), control()), max_size=6).map(b"".join)
 
 
 @given(STREAMS, st.lists(st.integers(0, 1 << 20), max_size=20))
-def test_any_split_of_a_stream_is_read_as_websocket_client_reads_it(data: bytes, cuts: list[int]) -> None:
+def test_any_split_of_a_stream_is_read_as_by_websocket_client(data: bytes, cuts: list[int]) -> None:
     found, reader = read(data, cuts)
     assert found == oracle(data)
     assert reader.error is None
@@ -105,7 +105,7 @@ def test_a_stream_byte_by_byte(parts: list[bytes]) -> None:
 
 
 @given(STREAMS, st.binary(min_size=1))
-def test_an_incomplete_frame_gives_nothing_more(data: bytes, tail: bytes) -> None:
+def test_incomplete_frame(data: bytes, tail: bytes) -> None:
     found, reader = read(data + frame(TEXT, tail)[:-1], [])
     assert found == oracle(data)
     assert reader.error is None
@@ -142,7 +142,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 @given(cuts=st.lists(st.integers(0, 100), max_size=3))
-def test_a_violation_ends_the_reading(name: str, cuts: list[int]) -> None:
+def test_protocol_violation_ends_the_stream(name: str, cuts: list[int]) -> None:
     data, problem = WRONG[name]
     before, after = frame(TEXT, b"before"), frame(TEXT, b"after")
     found, reader = read(before + data + after, cuts)
@@ -154,7 +154,7 @@ def test_a_violation_ends_the_reading(name: str, cuts: list[int]) -> None:
     assert reader.feed(after) == []
 
 
-def test_a_frame_that_announces_too_much_is_refused_before_it_arrives() -> None:
+def test_too_large_frame_is_refused_before_its_payload() -> None:
     reader = FrameReader(max_size=1000)
     assert reader.feed(frame(TEXT, b"x" * 1000)) == [(TEXT, b"x" * 1000)]
     assert reader.feed(frame(TEXT, b"x" * 1001)[:4]) == []
@@ -162,14 +162,14 @@ def test_a_frame_that_announces_too_much_is_refused_before_it_arrives() -> None:
     assert reader.error.close_code == 1009
 
 
-def test_the_largest_length_that_can_be_announced() -> None:
+def test_largest_length_field() -> None:
     reader = FrameReader()
     reader.feed(b"\x81\x7f" + b"\xff" * 8)
     assert reader.error is not None
     assert reader.error.close_code == 1009
 
 
-def test_a_message_of_many_frames_is_limited_as_a_whole() -> None:
+def test_limit_covers_all_frames_of_a_message() -> None:
     reader = FrameReader(max_size=1000)
     assert reader.feed(frame(TEXT, b"x" * 600, fin=False)) == []
     assert reader.feed(frame(CONTINUATION, b"x" * 400)) == [(TEXT, b"x" * 1000)]
@@ -185,9 +185,7 @@ def test_a_message_of_many_frames_is_limited_as_a_whole() -> None:
     SIZES,
     st.integers(0, 2**32 - 1),
 )
-def test_an_independent_decoder_reads_what_encode_writes(
-    opcode: int, seed: bytes, size: int, mask: int
-) -> None:
+def test_encode_against_an_independent_decoder(opcode: int, seed: bytes, size: int, mask: int) -> None:
     payload = (seed or b"\0") * (size // max(1, len(seed)) + 1)
     data = frames.encode(opcode, payload[:size], mask)
     peer = Peer(Bytes(data))
@@ -196,7 +194,7 @@ def test_an_independent_decoder_reads_what_encode_writes(
 
 
 @given(st.integers(1000, 4999), st.text(max_size=200), st.integers(0, 2**32 - 1))
-def test_a_close_frame_fits_and_is_read_back(code: int, reason: str, mask: int) -> None:
+def test_close_frame_round_trip(code: int, reason: str, mask: int) -> None:
     opcode, payload = Peer(Bytes(frames.encode_close(code, reason, mask))).read_frame()
     assert opcode == CLOSE
     assert len(payload) <= 125
@@ -216,5 +214,5 @@ def test_a_close_without_a_code() -> None:
     [(1000, 1000), (1009, 1009), (3000, 3000), (4999, 4999), (1005, 1000), (1004, 1002), (1006, 1002),
      (1015, 1002), (0, 1002), (999, 1002), (2999, 1002), (5000, 1002), (65535, 1002)],
 )  # fmt: skip
-def test_what_answers_a_close_code(received: int, echo: int) -> None:
+def test_echoed_close_code(received: int, echo: int) -> None:
     assert frames.echo_code(received) == echo

@@ -51,16 +51,16 @@ READ: list[tuple[str, str, dict[str, Any], list[dict[str, Any]]]] = [
 CASES = [(name, key, {"some": key}, [{"some": key}]) for name, key in PLAIN.items()] + READ
 
 
-@pytest.mark.parametrize(("name", "key", "body", "heard"), CASES)
-def test_a_push_reaches_its_handler_until_it_is_taken_off(
-    name: str, key: str, body: dict[str, Any], heard: list[dict[str, Any]], open_socket: Open
+@pytest.mark.parametrize(("name", "key", "body", "expected"), CASES)
+def test_handler_receives_pushes_until_it_is_removed(
+    name: str, key: str, body: dict[str, Any], expected: list[dict[str, Any]], open_socket: Open
 ) -> None:
     done = Event()
-    got: list[Any] = []
+    received: list[Any] = []
 
-    def handler(given: Any) -> None:
-        got.append(given)
-        if len(got) == len(heard):
+    def handler(push: Any) -> None:
+        received.append(push)
+        if len(received) == len(expected):
             done.set()
 
     def script(peer: Peer) -> None:
@@ -76,11 +76,11 @@ def test_a_push_reaches_its_handler_until_it_is_taken_off(
         remove = getattr(socket, name)(handler)
         socket.ping_pong()
         done.wait()
-        assert got == heard
+        assert received == expected
         remove()
         socket.ping_pong()
         socket.ping_pong()
-        assert got == heard
+        assert received == expected
         socket.close()
 
 
@@ -88,11 +88,11 @@ def test_every_push_has_a_handler() -> None:
     own = {"on_disconnect", "on_heartbeat_timeout"}
     names = {name for name, _ in inspect.getmembers(PushHandlers) if name.startswith("on_")}
     assert names == {case[0] for case in CASES} | own
-    # The server's ping is in the protocol's definition only.
+    # The definition has a ping from the server, but no server sends it.
     assert {case[1] for case in CASES} == PUSHES - {"ping"}
 
 
-def test_a_push_that_cannot_be_read_is_logged(open_socket: Open, caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_push_is_logged(open_socket: Open, caplog: pytest.LogCaptureFixture) -> None:
     read = AsyncResult()
 
     def script(peer: Peer) -> None:
@@ -108,8 +108,8 @@ def test_a_push_that_cannot_be_read_is_logged(open_socket: Open, caplog: pytest.
     assert "a handler of channel_message failed" in caplog.text
 
 
-def test_a_disconnect_is_told(open_socket: Open) -> None:
-    told: AsyncResult[errors.CallError] = AsyncResult()
+def test_on_disconnect(open_socket: Open) -> None:
+    reported: AsyncResult[errors.CallError] = AsyncResult()
     missed: list[object] = []
 
     def script(peer: Peer) -> None:
@@ -120,13 +120,13 @@ def test_a_disconnect_is_told(open_socket: Open) -> None:
     with ScriptedServer(script) as server:
         socket = open_socket(server)
         socket.on_heartbeat_timeout(missed.append)
-        socket.on_disconnect(told.set)
-        assert str(told.get()) == "1000 server-side session disconnect"
+        socket.on_disconnect(reported.set)
+        assert str(reported.get()) == "1000 server-side session disconnect"
     assert missed == []
 
 
-def test_a_missed_heartbeat_is_told(open_socket: Open) -> None:
-    told: AsyncResult[errors.HeartbeatTimeout] = AsyncResult()
+def test_on_heartbeat_timeout(open_socket: Open) -> None:
+    reported: AsyncResult[errors.HeartbeatTimeout] = AsyncResult()
     ended: AsyncResult[errors.CallError] = AsyncResult()
 
     def script(peer: Peer) -> None:
@@ -136,7 +136,7 @@ def test_a_missed_heartbeat_is_told(open_socket: Open) -> None:
 
     with ScriptedServer(script) as server:
         socket = open_socket(server, heartbeat_interval=0.05, heartbeat_timeout=0.05)
-        socket.on_heartbeat_timeout(told.set)
+        socket.on_heartbeat_timeout(reported.set)
         socket.on_disconnect(ended.set)
-        assert isinstance(told.get(), errors.HeartbeatTimeout)
-        assert ended.get() is told.get()
+        assert isinstance(reported.get(), errors.HeartbeatTimeout)
+        assert ended.get() is reported.get()

@@ -1,4 +1,4 @@
-"""Servers that send without a pause or without an end: deadline, limits and event loop hold against each."""
+"""Servers that send without pause or end: deadlines and limits hold, and the event loop keeps running."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def port() -> Iterator[int]:
 
 @pytest.fixture(autouse=True)
 def watchdog() -> Iterator[None]:
-    """In place of the one of the other tests, which needs the event loop."""
+    """Replaces the watchdog of the other tests, which needs the event loop."""
     with never_longer(60):
         yield
 
@@ -48,7 +48,7 @@ def new_socket(
 
 
 class Ticks:
-    """Counts how often another greenlet has run."""
+    """Counts how often another greenlet runs."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -67,12 +67,12 @@ class Ticks:
 
 
 @pytest.mark.parametrize("name", HANDSHAKE)
-def test_a_handshake_without_end_meets_a_limit(port: int, name: str, calls: Calls) -> None:
+def test_endless_handshake_reaches_a_limit(port: int, name: str, calls: Calls) -> None:
     socket = new_socket(port, f"handshake-{name}", DEFAULT, calls)
     with pytest.raises(errors.CallError) as caught:
         socket.connect(Session(TOKEN))
     if name == "refusal":
-        assert isinstance(caught.value, errors.HandshakeRefused)  # its text is read no further than 4 KiB
+        assert isinstance(caught.value, errors.HandshakeRefused)  # at most 4 KiB of its text are read
         assert len(str(caught.value)) < 300
     else:
         assert str(caught.value) == (
@@ -83,12 +83,10 @@ def test_a_handshake_without_end_meets_a_limit(port: int, name: str, calls: Call
 
 
 @pytest.mark.parametrize("name", [name for name in HANDSHAKE if name != "refusal"])
-def test_a_handshake_that_never_pauses_stops_neither_the_deadline_nor_other_greenlets(
-    port: int, name: str
-) -> None:
+def test_deadline_and_other_greenlets_while_a_handshake_never_pauses(port: int, name: str) -> None:
     with Ticks() as ticks, pytest.raises(errors.RequestTimeout, match=r"no connection within 1 s"):
         new_socket(port, f"handshake-{name}", BOUNDLESS, seconds=1.0).connect(Session(TOKEN))
-    assert ticks.count >= 3  # some 100 on a machine that is not busy
+    assert ticks.count >= 3  # about 100 on an idle machine
 
 
 def test_a_signal_is_handled_during_a_handshake_that_never_pauses(port: int) -> None:
@@ -134,7 +132,7 @@ def test_frames_that_never_pause_do_not_stop_the_event_loop(port: int, name: str
             assert str(socket.error) == "a frame: 1,099,511,627,776 bytes; the limit max_received is 16,777,216"
 
 
-def test_empty_fragments_and_drips_are_not_kept_one_by_one() -> None:
+def test_memory_of_empty_fragments_and_single_bytes() -> None:
     reader = FrameReader()
     reader.feed(frame(TEXT, b'"', fin=False))
     for _ in range(1000):
@@ -164,7 +162,7 @@ def test_only_the_newest_of_many_pings_is_answered() -> None:
             expectation.wait()
         socket.close()
     assert answered[-1] == b"4999"
-    assert len(answered) < 100  # one a read
+    assert len(answered) < 100  # one per read
 
 
 def test_a_message_above_the_servers_known_limit_is_not_sent(calls: Calls) -> None:
@@ -190,7 +188,7 @@ def test_a_message_above_the_servers_known_limit_is_not_sent(calls: Calls) -> No
     assert calls.outcomes("rpc") == ["MessageTooBig", "ok"]
 
 
-def test_a_close_with_1009_says_what_was_too_big() -> None:
+def test_close_1009_reports_the_largest_message() -> None:
     def script(peer: Peer) -> None:
         peer.upgrade()
         peer.request()

@@ -1,4 +1,4 @@
-"""The socket tests again in a process that gevent has monkey-patched from its start, as under Locust."""
+"""The socket tests in a process that gevent monkey-patches at its start, as under Locust."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-AGAIN = ("test_connect.py", "test_connection.py", "test_pushes.py", "test_socket.py", "test_tls.py")
+FILES = ("test_connect.py", "test_connection.py", "test_pushes.py", "test_socket.py", "test_tls.py")
 RUN = """
 from gevent import monkey
 monkey.patch_all()
@@ -16,8 +16,8 @@ sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
-def test_the_same_tests_in_a_patched_process() -> None:
-    files = [str(HERE / name) for name in AGAIN]
+def test_socket_tests_in_a_patched_process() -> None:
+    files = [str(HERE / name) for name in FILES]
     arguments = [sys.executable, "-c", RUN, "-q", "-p", "no:cacheprovider", "-W", "error", *files]
     done = subprocess.run(
         arguments, cwd=HERE.parent.parent, capture_output=True, text=True, timeout=300, check=False

@@ -1,4 +1,4 @@
-"""The cid table: a Hypothesis state machine over everything that can happen to a cid, and single cases."""
+"""The cid table: a Hypothesis state machine over the life of a cid, and single cases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SILENT = sorted(key for key, reply in REPLIES.items() if reply is Reply.NONE)
 
 
 class Outcome:
-    """A waiter that keeps what it was given."""
+    """A waiter that records its results."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
@@ -40,19 +40,19 @@ class Outcome:
 class Sent:
     def __init__(self, cid: str, key: str, deadline: float, waiter: Outcome) -> None:
         self.cid, self.key, self.deadline, self.waiter = cid, key, deadline, waiter
-        self.end = ""  # the ledger's field that it has to be counted in
+        self.end = ""  # the expected field of the ledger
         self.answered = False
 
 
 class CidTable(RuleBasedStateMachine):
-    """Keeps the expected end of every cid beside the protocol's."""
+    """Compares the end of every cid with a plain model."""
 
     cids = Bundle("cids")
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 100.0
-        self.told: list[tuple[str, errors.CallError | None]] = []
+        self.reported: list[tuple[str, errors.CallError | None]] = []
         self.sent: list[Sent] = []
         self.closed = False
         self.late = self.unmatched = self.pushes = self.refused = 0
@@ -60,7 +60,7 @@ class CidTable(RuleBasedStateMachine):
 
     def call(self, call: FinishedCall) -> None:
         assert call.kind == "WS"
-        self.told.append((call.name, call.error))
+        self.reported.append((call.name, call.error))
 
     def sample(self, name: str, seconds: float) -> None:
         raise AssertionError
@@ -196,14 +196,14 @@ class CidTable(RuleBasedStateMachine):
     @invariant()
     def every_waiter_was_called_once(self) -> None:
         for one in self.sent:
-            # An abandoned request has nobody who waits, unless the socket was closed by its owner.
+            # An abandoned request has no waiter, unless the owner closed the socket.
             expected = {"": (0,), "abandoned": (0, 1)}.get(one.end, (1,))
             assert one.waiter.called in expected
 
     @invariant()
-    def every_end_was_told_once(self) -> None:
-        assert len(self.told) == self.protocol.ledger.ended + self.refused
-        ok = sorted(name for name, error in self.told if error is None)
+    def every_end_was_reported_once(self) -> None:
+        assert len(self.reported) == self.protocol.ledger.ended + self.refused
+        ok = sorted(name for name, error in self.reported if error is None)
         assert ok == sorted(one.key for one in self.sent if one.end == "ok")
 
 
@@ -213,14 +213,14 @@ TestCidTable = CidTable.TestCase
 @pytest.mark.parametrize(
     "payload", [b"", b"{", b"\xff\xfe", b'{"a":1}{}', b"[]", b'[{"cid":"1"}]', b"5", b"null", b'"x"']
 )
-def test_what_is_no_envelope_ends_the_connection(payload: bytes) -> None:
+def test_bad_envelope_ends_the_connection(payload: bytes) -> None:
     with pytest.raises(errors.ProtocolError) as caught:
         RealtimeProtocol(NullObserver()).receive(payload, 0.0)
     assert caught.value.close_code == 1007
 
 
 @pytest.mark.parametrize("body", [None, 5, "x", []])
-def test_a_reply_that_is_no_object_is_an_error(body: object) -> None:
+def test_reply_that_is_not_an_object_is_an_error(body: object) -> None:
     protocol, waiter = RealtimeProtocol(NullObserver()), Outcome()
     cid, _ = protocol.request("match_join", {}, waiter, 0.0, 1.0)
     protocol.receive(json.dumps({"cid": cid, "match": body}).encode(), 0.5)
@@ -229,14 +229,14 @@ def test_a_reply_that_is_no_object_is_an_error(body: object) -> None:
 
 
 @pytest.mark.parametrize("body", [None, 5, "x", []])
-def test_a_push_that_is_no_object_reaches_nobody(body: object) -> None:
+def test_push_that_is_not_an_object_is_unmatched(body: object) -> None:
     protocol = RealtimeProtocol(NullObserver())
     assert protocol.receive(json.dumps({"match_data": body}).encode(), 0.5) is None
     assert (protocol.ledger.unmatched, protocol.ledger.pushes) == (1, 0)
 
 
 @pytest.mark.parametrize("key", [*SILENT, "match_dat", ""])
-def test_a_request_that_nothing_answers_is_refused_with_what_is_accepted(key: str) -> None:
+def test_request_without_a_reply_type_is_refused(key: str) -> None:
     protocol = RealtimeProtocol(NullObserver())
     with pytest.raises(errors.ConfigError, match="match_join") as caught:
         protocol.request(key, {}, Outcome(), 0.0, 1.0)
@@ -244,7 +244,7 @@ def test_a_request_that_nothing_answers_is_refused_with_what_is_accepted(key: st
     assert protocol.ledger.sent == 0
 
 
-def test_only_messages_without_an_answer_go_out_without_a_cid() -> None:
+def test_only_messages_without_a_reply_have_no_cid() -> None:
     protocol = RealtimeProtocol(NullObserver())
     sent = protocol.message("match_data_send", {"op_code": "1"})
     assert json.loads(sent) == {"match_data_send": {"op_code": "1"}}
@@ -252,7 +252,7 @@ def test_only_messages_without_an_answer_go_out_without_a_cid() -> None:
         protocol.message("channel_leave", {})
 
 
-def test_a_body_that_is_no_json_leaves_nothing_pending() -> None:
+def test_body_that_is_not_json_leaves_nothing_pending() -> None:
     protocol = RealtimeProtocol(NullObserver())
     with pytest.raises(TypeError):
         protocol.request("rpc", {"payload": object()}, Outcome(), 0.0, 1.0)
@@ -261,7 +261,7 @@ def test_a_body_that_is_no_json_leaves_nothing_pending() -> None:
 
 
 class Closes(Outcome):
-    """Whoever waits closes the socket as soon as its own request has ended."""
+    """A waiter that closes the connection when its own request fails."""
 
     def __init__(self, protocol: RealtimeProtocol) -> None:
         super().__init__()
@@ -273,7 +273,7 @@ class Closes(Outcome):
             waiter.throw(failure)
 
 
-def test_a_waiter_may_close_the_connection_while_others_expire_with_it() -> None:
+def test_waiter_closes_the_connection_while_others_expire() -> None:
     protocol = RealtimeProtocol(NullObserver())
     first, second = Closes(protocol), Outcome()
     protocol.request("ping", {}, first, 0.0, 10.0)
@@ -289,7 +289,7 @@ class Broken(NullObserver):
         raise RuntimeError
 
 
-def test_a_broken_observer_leaves_nobody_waiting(caplog: pytest.LogCaptureFixture) -> None:
+def test_failing_observer_does_not_block_waiters(caplog: pytest.LogCaptureFixture) -> None:
     protocol, waiters = RealtimeProtocol(Broken()), [Outcome() for _ in range(4)]
     for waiter in waiters:
         protocol.request("ping", {}, waiter, 0.0, 1.0)

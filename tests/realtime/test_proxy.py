@@ -17,7 +17,7 @@ def new_socket(port: int, network: Network) -> Socket:
     return Socket(Target("127.0.0.1", port), timeouts=Timeouts(connect=10, request=10), network=network)
 
 
-def test_the_socket_goes_through_a_tunnel_of_the_proxy() -> None:
+def test_socket_through_a_proxy_tunnel() -> None:
     with proxying() as proxy, ScriptedServer(upgraded(pong)) as server:
         socket = new_socket(server.port, Network(proxy=proxy.url))
         socket.connect(Session(TOKEN))
@@ -28,14 +28,14 @@ def test_the_socket_goes_through_a_tunnel_of_the_proxy() -> None:
     assert b"Bearer" not in head
 
 
-def test_a_proxy_that_refuses_a_tunnel_is_named() -> None:
+def test_proxy_that_refuses_a_tunnel() -> None:
     with proxying(b"HTTP/1.1 403 Forbidden\r\n\r\n") as proxy:
         socket = new_socket(1, Network(proxy=proxy.url))
         with pytest.raises(errors.ConnectionFailed, match="the proxy refused a tunnel: HTTP 403"):
             socket.connect(Session(TOKEN))
 
 
-def test_the_environments_proxy_is_used_when_asked_for_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_proxy_is_used_only_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     with proxying() as proxy, ScriptedServer(upgraded(pong)) as server:

@@ -1,4 +1,4 @@
-"""What the server sends by itself: handlers, taps and expectations."""
+"""Pushes of the server: handlers, taps and expectations."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .conftest import Calls, Open
 from .server import PING, PONG, Peer, ScriptedServer, frame, pong, text, upgraded
 
 
-def test_handlers_may_block_and_use_the_socket_while_pings_and_replies_go_on(open_socket: Open) -> None:
-    blocked, answered, let_go, done = Event(), Event(), Event(), Event()
-    heard: list[object] = []
+def test_blocked_handler_does_not_block_pings_and_replies(open_socket: Open) -> None:
+    blocked, answered, release, done = Event(), Event(), Event(), Event()
+    received: list[object] = []
 
     def handler(body: dict[str, object]) -> None:
         socket.ping_pong()
-        heard.append(body["content"])
+        received.append(body["content"])
         if not blocked.is_set():
             blocked.set()
-            let_go.wait()
-        if len(heard) == 3:
+            release.wait()
+        if len(received) == 3:
             done.set()
 
     def script(peer: Peer) -> None:
@@ -43,14 +43,14 @@ def test_handlers_may_block_and_use_the_socket_while_pings_and_replies_go_on(ope
         socket.on("channel_message", handler)
         answered.wait()
         socket.ping_pong()
-        assert heard == [0]
-        let_go.set()
+        assert received == [0]
+        release.set()
         done.wait()
-        assert heard == [0, 1, 2]
+        assert received == [0, 1, 2]
         socket.close()
 
 
-def test_a_handler_that_raises_disturbs_nobody(
+def test_handler_that_raises_does_not_affect_others(
     open_socket: Open, calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
     done = Event()
@@ -76,7 +76,7 @@ def test_a_handler_that_raises_disturbs_nobody(
     assert "a handler of channel_message failed" in caplog.text
     assert "ConnectionClosed: 1000 over" in caplog.text
     assert "a tap of channel_message failed" in caplog.text
-    # The handler's CallError has been counted where it was a call.
+    # The CallError of the handler was counted as a failed call.
     assert {name: number for name, number in calls.counts.items() if name.startswith("handler_")} == {
         "handler_failures": 2,
         "handler_failed.handler.channel_message.ValueError": 1,
@@ -84,7 +84,7 @@ def test_a_handler_that_raises_disturbs_nobody(
     }
 
 
-def test_a_storm_of_failures_is_logged_once_and_counted(
+def test_repeated_failures_are_counted_and_logged_rarely(
     open_socket: Open, calls: Calls, caplog: pytest.LogCaptureFixture
 ) -> None:
     done = Event()
@@ -106,12 +106,12 @@ def test_a_storm_of_failures_is_logged_once_and_counted(
     assert len(caplog.records) == 3  # the first, the 10th and the 100th
 
 
-def test_a_handler_that_closes_the_socket_gets_no_further_push(open_socket: Open) -> None:
+def test_handler_that_closes_the_socket_receives_no_more_pushes(open_socket: Open) -> None:
     closed = Event()
-    heard: list[object] = []
+    received: list[object] = []
 
     def handler(body: object) -> None:
-        heard.append(body)
+        received.append(body)
         socket.close()
         closed.set()
 
@@ -121,11 +121,11 @@ def test_a_handler_that_closes_the_socket_gets_no_further_push(open_socket: Open
         socket.on("channel_message", handler)
         closed.wait()
         gevent.idle()
-    assert heard == [{}]
+    assert received == [{}]
     assert isinstance(socket.error, errors.ConnectionClosed)
 
 
-def test_a_blocked_handler_that_is_closed_over_is_killed(open_socket: Open) -> None:
+def test_close_kills_a_blocked_handler(open_socket: Open) -> None:
     blocked, killed = Event(), Event()
 
     def handler(body: object) -> None:
@@ -143,8 +143,8 @@ def test_a_blocked_handler_that_is_closed_over_is_killed(open_socket: Open) -> N
         killed.wait()
 
 
-def test_disconnect_is_told_beside_a_handler_that_never_returns(open_socket: Open) -> None:
-    blocked, told = Event(), Event()
+def test_disconnect_is_reported_while_a_handler_blocks(open_socket: Open) -> None:
+    blocked, notified = Event(), Event()
 
     def script(peer: Peer) -> None:
         peer.upgrade()
@@ -154,24 +154,24 @@ def test_disconnect_is_told_beside_a_handler_that_never_returns(open_socket: Ope
     with ScriptedServer(script) as server:
         socket = open_socket(server)
         socket.on("channel_message", lambda body: (blocked.set(), Event().wait()))
-        socket.on("disconnect", lambda error: told.set())
-        told.wait()
+        socket.on("disconnect", lambda error: notified.set())
+        notified.wait()
         socket.close()
 
 
-def test_a_flood_for_a_blocked_handler_is_dropped_and_counted(
+def test_pushes_above_the_backlog_are_dropped_and_counted(
     open_socket: Open, caplog: pytest.LogCaptureFixture
 ) -> None:
     extra = 250
-    blocked, let_go, done = Event(), Event(), Event()
-    heard: list[int] = []
+    blocked, release, done = Event(), Event(), Event()
+    received: list[int] = []
     tapped: list[int] = []
 
     def handler(body: dict[str, int]) -> None:
-        heard.append(body["n"])
+        received.append(body["n"])
         if body["n"] == 0:
             blocked.set()
-            let_go.wait()
+            release.wait()
         if body["n"] == module.MAX_BACKLOG:
             done.set()
 
@@ -186,18 +186,18 @@ def test_a_flood_for_a_blocked_handler_is_dropped_and_counted(
         socket = open_socket(server)
         socket.on("stream_data", handler)
         socket.tap("stream_data", lambda body, arrived_at, size: tapped.append(body["n"]))
-        socket.ping_pong()  # behind the flood, and not held up by the handler
+        socket.ping_pong()  # its reply follows the flood, and the handler does not delay it
         assert len(tapped) == module.MAX_BACKLOG + extra + 1
         assert socket.ledger.pushes_dropped == extra
-        let_go.set()
+        release.set()
         done.wait()
-        assert heard == list(range(module.MAX_BACKLOG + 1))
+        assert received == list(range(module.MAX_BACKLOG + 1))
         socket.close()
     assert sum("too slow" in record.message for record in caplog.records) == 1
 
 
-def test_listeners_are_called_in_order_and_can_be_taken_off(open_socket: Open) -> None:
-    heard: list[str] = []
+def test_listeners_are_called_in_order_and_can_be_removed(open_socket: Open) -> None:
+    received: list[str] = []
 
     def script(peer: Peer) -> None:
         for _ in range(2):
@@ -206,8 +206,8 @@ def test_listeners_are_called_in_order_and_can_be_taken_off(open_socket: Open) -
 
     with ScriptedServer(upgraded(script)) as server:
         socket = open_socket(server)
-        socket.on("error", lambda body: heard.append("handler " + body["message"]))
-        off = socket.tap("error", lambda body, arrived_at, size: heard.append(f"tap {size}"))
+        socket.on("error", lambda body: received.append("handler " + body["message"]))
+        off = socket.tap("error", lambda body, arrived_at, size: received.append(f"tap {size}"))
         socket.ping_pong()
         gevent.idle()
         off()
@@ -215,13 +215,13 @@ def test_listeners_are_called_in_order_and_can_be_taken_off(open_socket: Open) -
         socket.ping_pong()
         gevent.idle()
         size = len('{"error": {"message": "no cid"}}')
-        assert heard == [f"tap {size}", "handler no cid", "handler no cid"]
+        assert received == [f"tap {size}", "handler no cid", "handler no cid"]
         assert socket.ledger.pushes == 2
         socket.close()
 
 
 @pytest.mark.parametrize("method", ["on", "tap", "expect", "wait_for"])
-def test_an_event_that_never_comes_is_refused(method: str, open_socket: Open) -> None:
+def test_unknown_event_is_refused(method: str, open_socket: Open) -> None:
     with ScriptedServer(upgraded()) as server:
         socket = open_socket(server)
         arguments = ["match_dat"] if method in ("expect", "wait_for") else ["match_dat", print]
@@ -231,7 +231,7 @@ def test_an_event_that_never_comes_is_refused(method: str, open_socket: Open) ->
         socket.close()
 
 
-def test_an_expectation_begins_before_its_cause(open_socket: Open) -> None:
+def test_expectation_starts_before_the_request(open_socket: Open) -> None:
     def script(peer: Peer) -> None:
         request = peer.request()
         for n in (1, 2, 3):
@@ -243,18 +243,18 @@ def test_an_expectation_begins_before_its_cause(open_socket: Open) -> None:
         with socket.expect("matchmaker_matched", lambda body: body["n"] == 2) as expectation:
             socket.add_matchmaker()
             assert expectation.wait() == {"n": 2}
-            assert expectation.wait() == {"n": 2}  # it has come, and stays
+            assert expectation.wait() == {"n": 2}  # the result is kept
         assert expectation.wait(0) == {"n": 2}
         assert expectation.size == len('{"matchmaker_matched": {"n": 2}}')
         assert expectation.arrived_at > 0
         socket.close()
 
 
-def test_an_expectation_may_wait_longer_after_a_timeout(open_socket: Open) -> None:
-    go_on = Event()
+def test_expectation_can_wait_again_after_a_timeout(open_socket: Open) -> None:
+    proceed = Event()
 
     def script(peer: Peer) -> None:
-        go_on.wait()
+        proceed.wait()
         peer.text({"match_data": {"n": 1}})
 
     with ScriptedServer(upgraded(script)) as server:
@@ -262,7 +262,7 @@ def test_an_expectation_may_wait_longer_after_a_timeout(open_socket: Open) -> No
         with socket.expect("match_data") as expectation:
             with pytest.raises(errors.RequestTimeout, match=r"match_data: no match_data within 0\.01 s"):
                 expectation.wait(0.01)
-            go_on.set()
+            proceed.set()
             assert expectation.wait() == {"n": 1}
         with socket.expect("match_data") as left:
             pass
@@ -273,7 +273,7 @@ def test_an_expectation_may_wait_longer_after_a_timeout(open_socket: Open) -> No
         socket.close()
 
 
-def test_what_a_condition_raises_is_raised_where_it_is_waited_for(open_socket: Open) -> None:
+def test_exception_in_a_condition_is_raised_by_wait_for(open_socket: Open) -> None:
     with ScriptedServer(upgraded(lambda peer: peer.text({"match_data": {}}))) as server:
         socket = open_socket(server)
         with pytest.raises(KeyError, match="n"):
@@ -281,8 +281,8 @@ def test_what_a_condition_raises_is_raised_where_it_is_waited_for(open_socket: O
         socket.close()
 
 
-def test_a_killed_wait_for_looks_out_no_longer(open_socket: Open) -> None:
-    asked: list[object] = []
+def test_killed_wait_for_stops_checking_its_condition(open_socket: Open) -> None:
+    checked: list[object] = []
 
     def script(peer: Peer) -> None:
         pong(peer)
@@ -292,9 +292,9 @@ def test_a_killed_wait_for_looks_out_no_longer(open_socket: Open) -> None:
 
     with ScriptedServer(upgraded(script)) as server:
         socket = open_socket(server)
-        caller = gevent.spawn(socket.wait_for, "match_data", asked.append)
+        caller = gevent.spawn(socket.wait_for, "match_data", checked.append)
         socket.ping_pong()
         caller.kill()
         socket.ping_pong()
-        assert asked == []
+        assert checked == []
         socket.close()

@@ -1,4 +1,4 @@
-"""A socket that comes back, against a server that ends connections."""
+"""ReconnectingSocket against a server that ends connections."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ USER = {"user_id": "u", "session_id": "s", "username": "n"}
 
 
 class Counts:
-    """An observer that keeps what was counted."""
+    """An observer that records counts."""
 
     def __init__(self) -> None:
         self.counted: Counter[str] = Counter()
-        self.made: list[Socket] = []
+        self.sockets: list[Socket] = []
 
     def call(self, *_: object) -> None: ...
 
@@ -44,7 +44,7 @@ class Counts:
 def counts() -> Iterator[Counts]:
     counts = Counts()
     yield counts
-    for socket in counts.made:
+    for socket in counts.sockets:
         assert socket.pending == 0
         assert not socket.connected
         assert socket.ledger.sent == socket.ledger.ended
@@ -57,14 +57,14 @@ def line(
     session: Callable[[], Session] | None = None,
 ) -> ReconnectingSocket:
     def make() -> Socket:
-        counts.made.append(Socket(Target("127.0.0.1", server.port), timeouts=Timeouts(request=5)))
-        return counts.made[-1]
+        counts.sockets.append(Socket(Target("127.0.0.1", server.port), timeouts=Timeouts(request=5)))
+        return counts.sockets[-1]
 
     return ReconnectingSocket(make, session or (lambda: Session(TOKEN)), backoff=backoff, observer=counts)
 
 
 class Connections:
-    """A script for each connection in turn; every one is upgraded first."""
+    """One script per connection, in order. Each connection is upgraded first."""
 
     def __init__(self, *scripts: Callable[[Peer], object]) -> None:
         self.scripts = iter(scripts)
@@ -89,29 +89,29 @@ def drop(peer: Peer) -> None:
 def answering(
     replies: list[tuple[str, dict[str, Any]]], then: Callable[[Peer], object]
 ) -> Callable[[Peer], None]:
-    """Expects these requests in this order, answers each, and goes on with ``then``."""
+    """Return a script that expects these requests in order, answers each, and continues with ``then``."""
 
     def script(peer: Peer) -> None:
         for key, reply in replies:
             request = peer.request()
-            assert key in request, f"{key} was due, not {request}"
+            assert key in request, f"expected {key}, not {request}"
             peer.answer(request, **reply)
         then(peer)
 
     return script
 
 
-def test_everything_that_was_kept_is_restored(counts: Counts) -> None:
-    again: list[dict[str, Any]] = []
-    heard: list[object] = []
+def test_kept_state_is_restored(counts: Counts) -> None:
+    restored_requests: list[dict[str, Any]] = []
+    received: list[object] = []
     ends: list[str] = []
 
     def restored(peer: Peer) -> None:
         assert b"status=false" in peer.head, "the status itself is restored, not the default one"
         for reply in ({}, {"status": {}}, {"channel": {"id": "2...lobby", "self": USER}},
                       {"match": {"match_id": "m.", "self": USER}}, {}):  # fmt: skip
-            again.append(peer.request())
-            peer.answer(again[-1], **reply)
+            restored_requests.append(peer.request())
+            peer.answer(restored_requests[-1], **reply)
         peer.text({"match_data": {"match_id": "m."}})
         pong(peer)
         peer.finish()
@@ -132,7 +132,7 @@ def test_everything_that_was_kept_is_restored(counts: Counts) -> None:
     )
     with ScriptedServer(Connections(first, restored)) as server, line(server, counts) as socket:
         socket.on_disconnect(lambda error: ends.append(str(error)))
-        socket.on_match_data(heard.append)
+        socket.on_match_data(received.append)
         socket.connect(create_status=True)
         socket.update_status("here")
         socket.follow_users(["a", "b", "a"])
@@ -155,19 +155,19 @@ def test_everything_that_was_kept_is_restored(counts: Counts) -> None:
         assert socket.connected
         socket.close()
         assert socket.ledger.sent == socket.ledger.ok == 9 + 5 + 1
-    assert [{k: v for k, v in one.items() if k != "cid"} for one in again] == [
+    assert [{k: v for k, v in one.items() if k != "cid"} for one in restored_requests] == [
         {"status_update": {"status": "here"}},
         {"status_follow": {"user_ids": ["a"]}},
         {"channel_join": {"target": "lobby", "type": 1, "persistence": True, "hidden": True}},
         {"match_join": {"match_id": "m."}},
         {"party_join": {"party_id": "p"}},
     ]
-    assert heard == [{"match_id": "m.", "op_code": 0, "data": b""}]
+    assert received == [{"match_id": "m.", "op_code": 0, "data": b""}]
     assert ends == ["1001 going away"]
     assert counts.counted == {reconnect.RECONNECTS: 1}
 
 
-def test_failed_attempts_are_followed_by_others(counts: Counts) -> None:
+def test_failed_attempts_are_repeated(counts: Counts) -> None:
     lost = Event()
 
     def in_the_middle(peer: Peer) -> None:
@@ -190,7 +190,7 @@ def test_failed_attempts_are_followed_by_others(counts: Counts) -> None:
     assert counts.counted == {reconnect.RECONNECTS: 1}
 
 
-def test_a_rejoin_that_is_refused_is_no_longer_kept(counts: Counts) -> None:
+def test_refused_rejoin_is_dropped(counts: Counts) -> None:
     lost = Event()
     joined = {"match": {"match_id": "m.", "self": USER}}
     gone = {"error": {"code": 4, "message": "Match not found"}}
@@ -214,7 +214,7 @@ def test_a_rejoin_that_is_refused_is_no_longer_kept(counts: Counts) -> None:
     assert counts.counted == {reconnect.RECONNECTS: 1, reconnect.REJOINS_REFUSED: 1}
 
 
-def test_after_the_last_attempt_it_gives_up(counts: Counts) -> None:
+def test_gives_up_after_the_last_attempt(counts: Counts) -> None:
     scripts = Connections(drop, *[refuse] * QUICK.attempts)
     with ScriptedServer(scripts) as server, line(server, counts) as socket:
         lost = Event()
@@ -231,7 +231,7 @@ def test_after_the_last_attempt_it_gives_up(counts: Counts) -> None:
     assert counts.counted == {reconnect.RECONNECTS_GIVEN_UP: 1}
 
 
-def test_a_server_that_drops_every_connection_is_given_up(counts: Counts) -> None:
+def test_gives_up_when_the_server_drops_every_connection(counts: Counts) -> None:
     backoff = Backoff(attempts=3, first=0.001, most=60)
     scripts = Connections(*[drop] * 4)
     with ScriptedServer(scripts) as server, line(server, counts, backoff) as socket:
@@ -252,14 +252,14 @@ def test_a_server_that_drops_every_connection_is_given_up(counts: Counts) -> Non
 
 
 @pytest.mark.parametrize(
-    ("raised", "told"),
+    ("raised", "expected"),
     [
         (errors.SessionExpired("log in again"), errors.SessionExpired),
         (ValueError("a bug"), errors.ConnectionFailed),
     ],
 )
-def test_without_a_session_it_gives_up_at_once(
-    raised: Exception, told: type[errors.CallError], counts: Counts
+def test_gives_up_at_once_without_a_session(
+    raised: Exception, expected: type[errors.CallError], counts: Counts
 ) -> None:
     sessions = iter([Session(TOKEN)])
 
@@ -274,17 +274,17 @@ def test_without_a_session_it_gives_up_at_once(
         socket.on_disconnect(lambda _: lost.set())
         socket.connect()
         lost.wait()
-        with pytest.raises(told):
+        with pytest.raises(expected):
             socket.wait_connected(5)
     assert counts.counted == {reconnect.RECONNECTS_GIVEN_UP: 1}
 
 
-def test_close_stops_the_waiting_and_the_connecting(counts: Counts) -> None:
-    asked, stuck = Event(), Event()
+def test_close_cancels_backoff_and_connect(counts: Counts) -> None:
+    requested, stuck = Event(), Event()
 
     def hang(peer: Peer) -> None:
         peer.request()
-        asked.set()
+        requested.set()
         stuck.wait()
 
     for backoff, scripts in (
@@ -299,7 +299,7 @@ def test_close_stops_the_waiting_and_the_connecting(counts: Counts) -> None:
             socket.connect()
             if hang in scripts:
                 socket.update_status("x")
-                asked.wait()
+                requested.wait()
             lost.wait()
             waiting = gevent.spawn(socket.wait_connected)
             gevent.idle()
@@ -312,18 +312,18 @@ def test_close_stops_the_waiting_and_the_connecting(counts: Counts) -> None:
     assert counts.counted == {}
 
 
-def test_a_killed_connect_leaves_nothing(counts: Counts) -> None:
-    asked = Event()
+def test_killed_connect_leaves_no_connection(counts: Counts) -> None:
+    requested = Event()
 
     def silent(peer: Peer) -> None:
         peer.read_head()
-        asked.set()
+        requested.set()
         peer.expect_eof()
 
     with ScriptedServer(silent) as server:
         socket = line(server, counts)
         caller = gevent.spawn(socket.connect)
-        asked.wait()
+        requested.wait()
         caller.kill()
         assert not socket.connected
         with pytest.raises(errors.ConnectionClosed, match="not connected"):
@@ -333,28 +333,28 @@ def test_a_killed_connect_leaves_nothing(counts: Counts) -> None:
         socket.close()
 
 
-def test_closed_while_it_connects(counts: Counts) -> None:
-    asked, go_on = Event(), Event()
+def test_close_during_connect(counts: Counts) -> None:
+    requested, proceed = Event(), Event()
 
     def script(peer: Peer) -> None:
         peer.read_head()
-        asked.set()
-        go_on.wait()
+        requested.set()
+        proceed.wait()
         peer.upgrade()
         peer.finish()
 
     with ScriptedServer(script) as server:
         socket = line(server, counts)
         caller = gevent.spawn(socket.connect)
-        asked.wait()
+        requested.wait()
         socket.close()
-        go_on.set()
+        proceed.set()
         with pytest.raises(errors.Abandoned):
             caller.get()
 
 
-def test_a_handler_can_be_taken_off(counts: Counts) -> None:
-    heard: AsyncResult[object] = AsyncResult()
+def test_remove_a_handler(counts: Counts) -> None:
+    received: AsyncResult[object] = AsyncResult()
     missed: list[object] = []
 
     def pushes(peer: Peer) -> None:
@@ -369,11 +369,11 @@ def test_a_handler_can_be_taken_off(counts: Counts) -> None:
         before = socket.on_stream_data(missed.append)
         socket.connect()
         after = socket.on_stream_data(missed.append)
-        socket.on_stream_data(heard.set)
+        socket.on_stream_data(received.set)
         for remove in (before, after, after):
             remove()
         socket.ping_pong()
-        assert heard.get() == {"stream": {}}
+        assert received.get() == {"stream": {}}
         socket.send_match_state("m.", 1, b"", reliable=True)
         socket.close()
     assert missed == []
@@ -382,7 +382,7 @@ def test_a_handler_can_be_taken_off(counts: Counts) -> None:
 @pytest.mark.parametrize(
     "reply", [{}, {"match": {}}, {"match": {"match_id": None}}, {"match": {"match_id": ["m"]}}]
 )
-def test_a_reply_without_an_id_is_given_back_and_not_kept(counts: Counts, reply: dict[str, Any]) -> None:
+def test_reply_without_an_id_is_returned_but_not_kept(counts: Counts, reply: dict[str, Any]) -> None:
     def script(peer: Peer) -> None:
         peer.answer(peer.request(), **reply)
         peer.answer(peer.request(), channel={})

@@ -1,4 +1,4 @@
-"""The socket against a server whose every frame the test decides."""
+"""The socket against a scripted server."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_many_requests_answered_in_any_order(open_socket: Open, calls: Calls) ->
     assert calls.outcomes("rpc") == ["ok"] * count
 
 
-def test_errors_and_wrong_replies_are_each_their_own_type(open_socket: Open, calls: Calls) -> None:
+def test_error_types_of_errors_and_wrong_replies(open_socket: Open, calls: Calls) -> None:
     def script(peer: Peer) -> None:
         peer.answer(peer.request(), error={"code": 4, "message": "Match not found"})
         peer.answer(peer.request(), error={"message": "no code is code 0"})
@@ -58,12 +58,12 @@ def test_errors_and_wrong_replies_are_each_their_own_type(open_socket: Open, cal
     assert calls.outcomes("match_join") == ["MatchNotFound", "RuntimeException"]
 
 
-def test_a_late_answer_is_counted_and_harms_nobody(open_socket: Open, calls: Calls) -> None:
-    asked = Event()
+def test_late_answer_is_counted_and_ignored(open_socket: Open, calls: Calls) -> None:
+    timed_out = Event()
 
     def script(peer: Peer) -> None:
         first = peer.request()
-        asked.wait()
+        timed_out.wait()
         second = peer.request()
         peer.answer(first, pong={})
         peer.answer(first, pong={})
@@ -74,7 +74,7 @@ def test_a_late_answer_is_counted_and_harms_nobody(open_socket: Open, calls: Cal
         socket = open_socket(server)
         with pytest.raises(errors.RequestTimeout, match=r"ping: no answer within 0\.02 s"):
             socket.request("ping", {}, timeout=0.02)
-        asked.set()
+        timed_out.set()
         socket.ping_pong()
         ledger = socket.ledger
         socket.close()
@@ -82,12 +82,12 @@ def test_a_late_answer_is_counted_and_harms_nobody(open_socket: Open, calls: Cal
     assert calls.outcomes("ping") == ["RequestTimeout", "ok"]
 
 
-def test_each_request_has_a_timeout_of_its_own(open_socket: Open) -> None:
+def test_each_request_has_its_own_timeout(open_socket: Open) -> None:
     with ScriptedServer(upgraded(*[Peer.request] * 4)) as server:
         socket = open_socket(server, request=60.0)
         patient = gevent.spawn(_abandoned, socket)
         gevent.idle()
-        for timeout in (0.02, 0.0, 0.01):  # each earlier than the one that the socket waits for
+        for timeout in (0.02, 0.0, 0.01):  # each shorter than the pending one
             with pytest.raises(errors.RequestTimeout):
                 socket.request("ping", {}, timeout=timeout)
             assert socket.pending == 1
@@ -106,18 +106,18 @@ def test_a_request_after_a_timeout_can_time_out_again(open_socket: Open) -> None
 
 
 def test_a_killed_caller_leaves_no_pending_cid(open_socket: Open, calls: Calls) -> None:
-    came, killed = Event(), Event()
+    requested, killed = Event(), Event()
 
     def script(peer: Peer) -> None:
         request = peer.request()
-        came.set()
+        requested.set()
         killed.wait()
         peer.answer(request, pong={})
 
     with ScriptedServer(upgraded(script, pong)) as server:
         socket = open_socket(server)
         caller = gevent.spawn(socket.ping_pong)
-        came.wait()
+        requested.wait()
         caller.kill()
         assert socket.pending == 0
         killed.set()
@@ -127,7 +127,7 @@ def test_a_killed_caller_leaves_no_pending_cid(open_socket: Open, calls: Calls) 
     assert calls.outcomes("ping") == ["Abandoned", "ok"]
 
 
-def test_an_outer_timeout_of_the_caller_abandons(open_socket: Open) -> None:
+def test_timeout_of_the_caller_abandons_the_request(open_socket: Open) -> None:
     with ScriptedServer(upgraded(Peer.request)) as server:
         socket = open_socket(server)
         with gevent.Timeout(0.02, exception=False):
@@ -153,7 +153,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("name", ENDS)
-def test_however_a_connection_ends_everything_that_waits_is_told_once(
+def test_end_of_the_connection_is_reported_once_to_every_waiter(
     name: str, open_socket: Open, calls: Calls
 ) -> None:
     end, kind, code = ENDS[name]
@@ -172,12 +172,12 @@ def test_however_a_connection_ends_everything_that_waits_is_told_once(
     with ScriptedServer(script) as server:
         socket = open_socket(server)
         lost: list[errors.CallError] = []
-        told = Event()
-        socket.on("disconnect", lambda error: (lost.append(error), told.set()))
+        ended = Event()
+        socket.on("disconnect", lambda error: (lost.append(error), ended.set()))
         waiting = gevent.spawn(fails, socket.wait_for, "match_data")
         callers = [gevent.spawn(fails, socket.ping_pong) for _ in range(5)]
         gevent.joinall([*callers, waiting], raise_error=True)
-        told.wait()
+        ended.wait()
         for failure in (caller.value for caller in callers):
             assert type(failure) is kind
             assert failure.operation == "ping"
@@ -211,13 +211,13 @@ def test_a_socket_that_is_not_connected(calls: Calls) -> None:
     socket.close()
 
 
-def test_close_abandons_what_waits_and_is_idempotent(open_socket: Open, calls: Calls) -> None:
-    came = Event()
+def test_close_abandons_pending_requests_and_is_idempotent(open_socket: Open, calls: Calls) -> None:
+    requested = Event()
 
     def script(peer: Peer) -> None:
         peer.upgrade()
         request = peer.request()
-        came.set()
+        requested.set()
         assert peer.expect_close() == (1000, b"bye")
         peer.answer(request, pong={})  # too late, but before our close
         peer.text({"channel_message": {}})
@@ -226,17 +226,17 @@ def test_close_abandons_what_waits_and_is_idempotent(open_socket: Open, calls: C
 
     with ScriptedServer(script) as server:
         socket = open_socket(server)
-        told: list[object] = []
-        socket.on("disconnect", told.append)
-        socket.on("channel_message", told.append)
+        reported: list[object] = []
+        socket.on("disconnect", reported.append)
+        socket.on("channel_message", reported.append)
         with socket:
             caller = gevent.spawn(_abandoned, socket)
-            came.wait()
+            requested.wait()
             socket.close(1000, "bye")
             caller.get()
         socket.close()
         gevent.idle()
-    assert told == []
+    assert reported == []
     assert (socket.ledger.abandoned, socket.ledger.late) == (1, 1)
     with pytest.raises(errors.ConnectionClosed):
         socket.ping_pong()
@@ -247,7 +247,7 @@ def _abandoned(socket: Socket) -> None:
         socket.ping_pong()
 
 
-def test_a_reply_that_makes_its_caller_close_inside_the_batch(open_socket: Open) -> None:
+def test_caller_closes_on_its_reply_within_a_batch(open_socket: Open) -> None:
     def script(peer: Peer) -> None:
         peer.upgrade()
         requests = [peer.request() for _ in range(3)]
@@ -266,7 +266,7 @@ def test_a_reply_that_makes_its_caller_close_inside_the_batch(open_socket: Open)
         assert (socket.ledger.ok, socket.ledger.abandoned, socket.ledger.late) == (1, 2, 2)
 
 
-def test_heartbeats_go_out_and_are_answered(open_socket: Open, calls: Calls) -> None:
+def test_heartbeats_are_sent_and_answered(open_socket: Open, calls: Calls) -> None:
     third = Event()
 
     def script(peer: Peer) -> None:
@@ -286,13 +286,13 @@ def test_heartbeats_go_out_and_are_answered(open_socket: Open, calls: Calls) -> 
         socket = open_socket(server, heartbeat_interval=0.02)
         third.wait()
         assert socket.connected
-        socket.ping_pong()  # its answer is read after those of the heartbeats before it
+        socket.ping_pong()  # its answer is read after those of earlier heartbeats
         socket.close()
     assert calls.outcomes("ping")[:2] == ["ok", "ok"]
     assert set(calls.outcomes("ping")) <= {"ok", "Abandoned"}
 
 
-def test_a_missing_pong_ends_the_connection_and_all_that_waits(open_socket: Open, calls: Calls) -> None:
+def test_missing_pong_ends_the_connection_and_all_requests(open_socket: Open, calls: Calls) -> None:
     def script(peer: Peer) -> None:
         peer.upgrade()
         while peer.sock.recv(4096):
@@ -312,7 +312,7 @@ def test_a_missing_pong_ends_the_connection_and_all_that_waits(open_socket: Open
     assert calls.outcomes("rpc") == ["HeartbeatTimeout"] * 20
 
 
-def test_a_server_that_does_not_read_makes_requests_time_out(open_socket: Open) -> None:
+def test_requests_time_out_when_the_server_does_not_read(open_socket: Open) -> None:
     done = Event()
 
     def script(peer: Peer) -> None:
@@ -345,12 +345,12 @@ def test_a_server_that_does_not_read_makes_requests_time_out(open_socket: Open) 
         socket.close()
 
 
-def test_what_waited_for_a_slow_server_is_sent_when_it_reads(open_socket: Open) -> None:
-    count, go_on = 60, Event()
+def test_backlog_is_sent_when_the_server_reads(open_socket: Open) -> None:
+    count, proceed = 60, Event()
 
     def script(peer: Peer) -> None:
         peer.upgrade()
-        go_on.wait()
+        proceed.wait()
         for _ in range(count):
             request = peer.request()
             peer.answer(request, rpc={"payload": request["rpc"]["payload"][:1]})
@@ -361,7 +361,7 @@ def test_what_waited_for_a_slow_server_is_sent_when_it_reads(open_socket: Open) 
         socket = open_socket(server)
         callers = [gevent.spawn(socket.rpc, "echo", str(n % 10) * 100_000) for n in range(count)]
         gevent.idle()
-        go_on.set()
+        proceed.set()
         gevent.joinall(callers, raise_error=True)
         assert [caller.value["payload"] for caller in callers] == [str(n % 10) for n in range(count)]
         socket.send_match_state("m.", 1, b"x")

@@ -1,4 +1,4 @@
-"""The same socket through TLS, with certificates made for the test."""
+"""The socket over TLS, with certificates created for the test."""
 
 from __future__ import annotations
 
@@ -44,14 +44,16 @@ def pong(peer: Peer) -> None:
     peer.finish()
 
 
-def test_a_certificate_of_the_named_authority(open_socket: Open, server_tls: ssl.SSLContext, ca: str) -> None:
+def test_certificate_of_the_configured_authority(
+    open_socket: Open, server_tls: ssl.SSLContext, ca: str
+) -> None:
     with ScriptedServer(pong, tls=server_tls) as server:
         socket = open_socket(server, Tls(ca=ca))
         socket.ping_pong()
         socket.close()
 
 
-def test_an_unverified_certificate_where_that_is_wanted(open_socket: Open, server_tls: ssl.SSLContext) -> None:
+def test_insecure_accepts_any_certificate(open_socket: Open, server_tls: ssl.SSLContext) -> None:
     with ScriptedServer(pong, tls=server_tls) as server:
         socket = open_socket(server, Tls(insecure=True))
         socket.ping_pong()
@@ -62,7 +64,7 @@ def fails(peer: Peer) -> None:
     raise AssertionError("the client must not go on")
 
 
-def test_an_unknown_authority(open_socket: Open, server_tls: ssl.SSLContext) -> None:
+def test_unknown_authority(open_socket: Open, server_tls: ssl.SSLContext) -> None:
     with ScriptedServer(fails, tls=server_tls) as server:
         socket = open_socket.unconnected(server, Tls())
         with pytest.raises(errors.TlsError, match="certificate"):
@@ -92,14 +94,14 @@ def test_a_server_without_tls(open_socket: Open, ca: str) -> None:
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_large_messages_both_ways_and_the_end(
+def test_large_messages_in_both_directions(
     open_socket: Open, server_tls: ssl.SSLContext, ca: str, version: ssl.TLSVersion
 ) -> None:
     server_tls.minimum_version = server_tls.maximum_version = version
     size = 3_000_000
 
     def script(peer: Peer) -> None:
-        # The first pushes are in the record of the handshake's answer: decrypted before anybody waits for them.
+        # The first pushes are in the TLS record of the handshake's answer: decrypted before any caller waits.
         peer.upgrade(then=text({"stream_data": {"n": 1}}) + text({"stream_data": {"n": 2}}))
         for _ in range(3):
             request = peer.request()
@@ -108,7 +110,7 @@ def test_large_messages_both_ways_and_the_end(
                 frame(PING, b"in between") + text({"cid": request["cid"], "rpc": {"payload": "y" * size}})
             )
             assert peer.read_frame() == (PONG, b"in between")
-        # All is read when the server ends: else it would reset the connection, and the answer's rest were lost.
+        # Read everything before closing: else the server resets the connection, and the answer is cut off.
         peer.request()
 
     with ScriptedServer(script, tls=server_tls) as server:

@@ -15,7 +15,7 @@ from nakama_bots.types.realtime import Envelope
 from .shapes import problems
 
 FRAMES = json.loads((Path(__file__).parent / "data" / "frames.json").read_text(encoding="utf-8"))
-# All recordings, where the checkout beside this one has them.
+# All recordings, if a checkout beside this one has them.
 RECORDINGS = Path(__file__).parents[3] / "shared" / "wire"
 
 
@@ -30,7 +30,7 @@ def recorded() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("side", ["received", "accepted"])
-def test_every_key_of_a_recorded_frame_is_known_and_none_is_missing(side: str) -> None:
+def test_keys_of_recorded_frames(side: str) -> None:
     assert {found for frame in FRAMES[side] for found in problems(frame, Envelope)} == set()
     seen = {key for frame in FRAMES[side] for key in frame} - {"cid"}
     assert seen >= (PUSHES - {"ping"} if side == "received" else REPLIES.keys() - {"match_data_send", "pong"})
@@ -71,5 +71,5 @@ def test_the_envelope_has_every_message_of_the_catalogue() -> None:
         ({"error": {"message": "m", "context": 1}}, [".error.context: int"]),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_found(frame: dict[str, Any], found: list[str]) -> None:
+def test_problems(frame: dict[str, Any], found: list[str]) -> None:
     assert problems(frame, Envelope) == found

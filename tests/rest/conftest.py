@@ -12,12 +12,12 @@ from .support import Make
 
 @pytest.fixture(params=sorted(TRANSPORTS))
 def make(request: pytest.FixtureRequest) -> Iterator[Make]:
-    made: list[Transport] = []
+    transports: list[Transport] = []
 
     def build(*args: Any, **options: Any) -> Transport:
-        made.append(TRANSPORTS[request.param](*args, **options))
-        return made[-1]
+        transports.append(TRANSPORTS[request.param](*args, **options))
+        return transports[-1]
 
     yield build
-    for transport in made:
+    for transport in transports:
         transport.close()

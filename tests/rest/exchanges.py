@@ -1,4 +1,4 @@
-"""The recorded REST exchanges, and each as a call of the raw client."""
+"""The recorded REST exchanges, as calls of the raw client."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def snake(name: str) -> str:
 
 @dataclass(frozen=True)
 class Exchange:
-    """``authorization`` is the header; ``answer`` None where the answer is not JSON."""
+    """``authorization`` is the header; ``answer`` is None if the answer is not JSON."""
 
     name: str
     op: str
@@ -80,7 +80,7 @@ class Call:
 
 
 def as_call(exchange: Exchange) -> Call:
-    """The call of ``NakamaApi`` that sends what was recorded."""
+    """Return the call of ``NakamaApi`` that sends the recorded request."""
     if exchange.raw:
         raise Inexpressible("a body that is no JSON object")
     name = snake(exchange.op)
@@ -175,12 +175,12 @@ def authorization_sent(exchange: Exchange) -> str:
 
 @cache
 def fields(kind: Any) -> dict[str, Any]:
-    """The fields of a TypedDict, generic or not, with their types."""
+    """Return the fields of a TypedDict, generic or not, with their types."""
     return get_type_hints(get_origin(kind) or kind)
 
 
 def reachable(kind: Any) -> set[str]:
-    """The names of the TypedDicts that an answer of type ``kind`` may hold, itself included."""
+    """Return the names of the TypedDicts that an answer of type ``kind`` may contain, including its own."""
     origin = get_origin(kind) or kind
     if is_typeddict(origin):
         return {origin.__name__}.union(*(reachable(item) for item in fields(kind).values()))
@@ -188,7 +188,7 @@ def reachable(kind: Any) -> set[str]:
 
 
 class Keys:
-    """Which keys of which types were seen, and which no type knows."""
+    """The keys seen of each type, and the keys that no type defines."""
 
     def __init__(self) -> None:
         self.seen: dict[str, set[str]] = {}
@@ -219,7 +219,7 @@ class Keys:
 
 
 def routes() -> list[Route[Any]]:
-    """Every row of every family."""
+    """Return every route of every family."""
     rows: list[Route[Any]] = []
     for info in pkgutil.walk_packages(nakama_bots.rest.__path__, "nakama_bots.rest."):
         module = importlib.import_module(info.name)

@@ -1,4 +1,4 @@
-"""A TCP server that does to each connection what a test scripts, for the faults no real server has."""
+"""A TCP server that runs a test's script on each connection, for faults that real servers do not have."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Connection:
                 pass
 
     def trickle(self, data: bytes, pause: float = 0.02) -> None:
-        """Send a byte at a time until the client closes."""
+        """Send byte by byte until the client closes."""
         for byte in data:
             if select.select([self.sock], [], [], pause)[0]:
                 return
@@ -90,7 +90,7 @@ def silent(connection: Connection) -> None:
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Plays ``scripts`` to its connections in order, the last one to all that follow."""
+    """Runs ``scripts`` on its connections in order, and the last script on all later connections."""
 
     allow_reuse_address = True
     daemon_threads = False
@@ -141,7 +141,7 @@ def serving(*scripts: Script, context: ssl.SSLContext | None = None) -> Iterator
     finally:
         server.shutdown()
         thread.join()
-        # Scripts that still wait for their client end, so that a failed test does not hang.
+        # End scripts that still wait for their client: a failed test must not hang.
         for sock in server.open:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)

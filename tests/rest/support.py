@@ -1,4 +1,4 @@
-"""Tokens, a transport that follows a schedule, an observer that remembers."""
+"""Tokens, a scripted transport and a recording observer."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def ok(document: object = None, **options: Any) -> Response:
 
 @dataclass
 class FakeTransport:
-    """Gives the scheduled answers in order, then ``{}``."""
+    """Returns the scripted answers in order, then ``{}``."""
 
     steps: list[Step] = field(default_factory=list)
     sent: list[Sent] = field(default_factory=list)
@@ -98,7 +98,7 @@ class Recorder:
 
 
 class Rig:
-    """A client over a scheduled transport."""
+    """A client with a scripted transport."""
 
     def __init__(self, *steps: Step, now: float = NOW) -> None:
         self.now = now

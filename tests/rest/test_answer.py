@@ -1,4 +1,4 @@
-"""An answer is the same however the network cuts it."""
+"""An answer is parsed alike however the network splits it."""
 
 from __future__ import annotations
 
@@ -49,27 +49,27 @@ def read(data: bytes, size: int, method: str = "GET") -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("data", WHOLE.values(), ids=WHOLE)
-def test_an_answer_is_the_same_in_one_piece_and_in_many(data: bytes) -> None:
+def test_split_answer_is_parsed_alike(data: bytes) -> None:
     whole = read(data, len(data))
     assert [read(data, size) for size in (1, 7, len(data) - 1)] == [whole] * 3
 
 
 @pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
 @pytest.mark.parametrize("size", [1, 100_000])
-def test_what_is_no_http_is_an_error_in_one_piece_and_in_many(data: bytes, size: int) -> None:
+def test_bytes_that_are_not_http(data: bytes, size: int) -> None:
     with pytest.raises(HTTPParseError):
         read(data, size)
 
 
-def test_what_follows_an_answer_ends_the_use_of_its_connection() -> None:
-    for follows in (b"x", answer_bytes(b"{}")):
+def test_connection_with_extra_bytes_is_not_reused() -> None:
+    for extra in (b"x", answer_bytes(b"{}")):
         answer = IncomingAnswer("GET", Limits())
-        answer.take(answer_bytes(b'{"a":1}') + follows)
+        answer.take(answer_bytes(b'{"a":1}') + extra)
         assert (answer.complete, answer.status, answer.body, answer.reusable) == (True, 200, b'{"a":1}', False)
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
-def test_a_body_where_none_may_be_is_none(method: str, status: int) -> None:
+def test_body_where_none_is_allowed_is_ignored(method: str, status: int) -> None:
     data = answer_bytes(b"{}", f"{status} Odd")
     answers = []
     for size in (len(data), 20):
@@ -85,7 +85,7 @@ def test_an_answer_to_head_has_no_body() -> None:
     assert read(head, len(head), "HEAD") == (200, {"content-length": "10"}, b"", True)
 
 
-def test_the_headers_of_an_answer_in_one_piece_are_limited() -> None:
+def test_headers_in_one_read_are_limited() -> None:
     answer = IncomingAnswer("GET", Limits(headers=100))
     with pytest.raises(AnswerTooLarge, match="max_headers"):
         answer.take(answer_bytes(b"", headers=b"X: " + b"y" * 100 + b"\r\n"))

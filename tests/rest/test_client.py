@@ -36,7 +36,7 @@ def fresh() -> Session:
     return Session(token(), token(NOW + 7200))
 
 
-def test_each_operation_sends_its_row_body_and_authorization() -> None:
+def test_each_operation_sends_its_route_body_and_authorization() -> None:
     answers = {"token": token(), "refresh_token": token(NOW + 7200), "created": True}
     rig = Rig(ok(answers), ok(answers), ok(answers))
     client, session = rig.client, fresh()
@@ -139,7 +139,7 @@ def test_a_malformed_answer_is_a_protocol_error(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("answer", [{"token": None}, {"token": 7}, {"token": ["x"]}])
-def test_an_answer_that_cannot_be_read_is_a_failure_and_not_an_abandoned_call(
+def test_unreadable_answer_is_a_failure_not_an_abandoned_call(
     answer: dict[str, object],
 ) -> None:
     rig = Rig(ok(answer))
@@ -149,7 +149,7 @@ def test_an_answer_that_cannot_be_read_is_a_failure_and_not_an_abandoned_call(
     assert [type_ for *_, type_ in rig.observer.outcomes()] == [ProtocolError]
 
 
-def test_a_fault_of_the_client_is_a_failure_and_not_an_abandoned_call() -> None:
+def test_client_bug_is_a_failure_not_an_abandoned_call() -> None:
     rig = Rig(ZeroDivisionError("planted"))
     with pytest.raises(ZeroDivisionError):
         rig.client.healthcheck()
@@ -159,7 +159,7 @@ def test_a_fault_of_the_client_is_a_failure_and_not_an_abandoned_call() -> None:
 
 
 @pytest.mark.parametrize("tokens", [{}, {"token": "garbage"}, {"token": "x.y.z"}])
-def test_an_authentication_without_a_usable_token_is_one_failure(tokens: dict[str, str]) -> None:
+def test_authentication_without_a_valid_token_is_one_failure(tokens: dict[str, str]) -> None:
     rig = Rig(ok(tokens))
     with pytest.raises(ProtocolError, match="holds no session"):
         rig.client.authenticate_device("device-000001")
@@ -167,7 +167,7 @@ def test_an_authentication_without_a_usable_token_is_one_failure(tokens: dict[st
 
 
 @pytest.mark.parametrize("error", [RequestTimeout("no answer"), ConnectionClosed(1006, "gone")])
-def test_a_transport_failure_gets_operation_and_time_and_is_raised(error: CallError) -> None:
+def test_transport_failure_has_operation_and_elapsed_time(error: CallError) -> None:
     rig = Rig(error)
     with pytest.raises(type(error)) as caught:
         rig.client.healthcheck()
@@ -177,7 +177,7 @@ def test_a_transport_failure_gets_operation_and_time_and_is_raised(error: CallEr
     assert rig.observer.outcomes() == [("GET", "/healthcheck", type(error))]
 
 
-def test_a_token_about_to_expire_is_refreshed_first_in_place() -> None:
+def test_token_about_to_expire_is_refreshed_in_place() -> None:
     new, new_refresh = token(NOW + 60), token(NOW + 9000)
     rig = Rig(ok({"token": new, "refresh_token": new_refresh}))
     session = Session(token(NOW + 9), token(NOW + 3600))
@@ -202,7 +202,7 @@ def test_refresh_vars_are_sent() -> None:
 
 
 @pytest.mark.parametrize("session", [Session(token(NOW)), Session(token(NOW - 1), token(NOW))])
-def test_without_a_valid_token_nothing_is_sent_and_one_failure_counted(session: Session) -> None:
+def test_no_valid_token_is_one_failure_and_sends_nothing(session: Session) -> None:
     rig = Rig()
     with pytest.raises(SessionExpired) as caught:
         rig.client.list_matches(session)
@@ -211,7 +211,7 @@ def test_without_a_valid_token_nothing_is_sent_and_one_failure_counted(session: 
     assert rig.observer.outcomes() == [("GET", "/v2/match", SessionExpired)]
 
 
-def test_a_refused_refresh_of_an_expired_token_is_session_expired_with_its_cause() -> None:
+def test_refused_refresh_of_an_expired_token_is_session_expired() -> None:
     rig = Rig(Response(401, {}, b'{"code":16,"message":"Refresh token invalid or expired."}'))
     with pytest.raises(SessionExpired) as caught:
         rig.client.get_account(Session(token(NOW - 1), token(NOW + 60)))
@@ -222,7 +222,7 @@ def test_a_refused_refresh_of_an_expired_token_is_session_expired_with_its_cause
     ]
 
 
-def test_a_failed_refresh_of_a_token_still_valid_is_counted_and_the_call_goes_on() -> None:
+def test_failed_refresh_of_a_valid_token_is_counted_and_the_call_sent() -> None:
     rig = Rig(RequestTimeout("no answer"))
     session = Session(token(NOW + 5), token(NOW + 60))
     rig.client.get_account(session)
@@ -244,7 +244,7 @@ def test_fresh_refreshes_only_a_session_that_needs_it() -> None:
 
 
 class Gate:
-    """A refresh that waits in the server until it is let go."""
+    """A refresh that the server holds until ``go`` is set."""
 
     def __init__(self, *refreshes: bytes) -> None:
         self.entered, self.go = Event(), Event()
@@ -257,7 +257,7 @@ class Gate:
 
 
 class GreenletRig(Rig):
-    """A rig whose lock and refresh wait as greenlets do."""
+    """A rig whose lock and refresh block only their greenlet."""
 
     def __init__(self, gate: Gate) -> None:
         super().__init__(gate.send, *[ok() for _ in range(8)])
@@ -297,7 +297,7 @@ def test_concurrent_callers_share_a_failed_refresh() -> None:
     assert [sent.path for sent in rig.transport.sent] == ["/v2/account/session/refresh"]
 
 
-def test_a_killed_refresher_leaves_the_refresh_to_the_next() -> None:
+def test_next_caller_refreshes_when_the_refresher_is_killed() -> None:
     gate = Gate(renewed(), renewed())
     rig = GreenletRig(gate)
     rig.transport.steps.insert(1, gate.send)
@@ -318,22 +318,22 @@ def test_a_killed_refresher_leaves_the_refresh_to_the_next() -> None:
     assert session.expires_at == NOW + 600
 
 
-def test_a_killed_caller_is_reported_as_abandoned_once_and_frees_its_connection() -> None:
+def test_killed_caller_is_abandoned_once_and_frees_its_connection() -> None:
     def silent(connection: Connection) -> None:
         connection.request()
-        asked.set()
+        requested.set()
         connection.until_closed()
 
-    asked = threading.Event()
+    requested = threading.Event()
     with serving(silent, lambda connection: (connection.request(), connection.answer())) as server:  # type: ignore[arg-type, return-value]
         observer, transport = Recorder(), GeventTransport()
         target = Target("127.0.0.1", server.port)
         client = Client(target, Credentials(), transport=transport, observer=observer)
         caller = gevent.spawn(client.healthcheck)
-        gevent.get_hub().threadpool.apply(asked.wait)
+        gevent.get_hub().threadpool.apply(requested.wait)
         caller.kill()
         assert isinstance(caller.value, gevent.GreenletExit)
-        # The only slot is free again, and the dead connection is not used.
+        # The only slot is free, and the dead connection is not reused.
         client.healthcheck()
         transport.close()
         assert server.accepted == 2
@@ -341,7 +341,7 @@ def test_a_killed_caller_is_reported_as_abandoned_once_and_frees_its_connection(
     assert "GreenletExit" in observer.calls[0][5].label  # type: ignore[union-attr]
 
 
-def test_the_path_of_a_proxied_server_goes_before_the_route() -> None:
+def test_path_of_the_server_url_precedes_the_route() -> None:
     with serving(
         lambda connection: connection.send(answer_bytes()) if connection.request() else None
     ) as server:

@@ -1,4 +1,4 @@
-"""Routes that no family has, and RPCs without their envelope."""
+"""Calls to custom routes, and RPCs without their envelope."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ USER = "1b4e28ba-2fa1-11d2-883f-0016d3cca427"
         ("/", "/"),
     ],
 )
-def test_the_default_name_has_no_id_in_it(path: str, name: str) -> None:
+def test_default_name_contains_no_id(path: str, name: str) -> None:
     assert template_of(path) == name
 
 
-def test_a_custom_call_is_sent_and_reported_like_every_other() -> None:
+def test_custom_call_is_sent_and_reported() -> None:
     rig = Rig(ok({"gold": 7}))
     session = fresh()
     assert rig.client.call(session, "POST", f"/shop/{USER}?a=1", {"n": 1}, {"b": ["x y", "z"]}) == {"gold": 7}
@@ -42,7 +42,7 @@ def test_a_custom_call_is_sent_and_reported_like_every_other() -> None:
     assert rig.observer.outcomes() == [("POST", "/shop/{id}", None)]
 
 
-def test_its_name_can_be_given_and_its_failures_are_typed() -> None:
+def test_custom_name_and_typed_failures() -> None:
     rig = Rig(
         Response(404, {}, b'{"code":5,"message":"no such item"}'), Response(502, {}, b"<html>bad gateway")
     )
@@ -53,7 +53,7 @@ def test_its_name_can_be_given_and_its_failures_are_typed() -> None:
     assert [name for _, name, _ in rig.observer.outcomes()] == ["/shop/{item}"] * 2
 
 
-def test_a_call_without_a_session_and_one_with_the_http_key() -> None:
+def test_custom_call_without_session_and_with_http_key() -> None:
     rig = Rig()
     rig.client.call(None, "GET", "/status")
     rig.client.call(None, "GET", "/status", http_key="hk")
@@ -67,7 +67,7 @@ def test_a_call_without_a_session_and_one_with_the_http_key() -> None:
     ("answer", "value"),
     [(b"[1, 2]", [1, 2]), (b'"x"', "x"), (b"plain", "plain"), (b"", None), (b"\xff", "\ufffd")],
 )
-def test_an_answer_is_its_json_value_or_its_text(answer: bytes, value: Any) -> None:
+def test_answer_is_a_json_value_or_text(answer: bytes, value: Any) -> None:
     rig = Rig(Response(200, {}, answer), Response(200, {}, answer), Response(200, {}, answer))
     assert rig.client.call(fresh(), "GET", "/x") == value
     assert rig.client.rpc(fresh(), "f", {"a": 1}, unwrap=True) == value
@@ -84,7 +84,7 @@ def test_an_answer_is_its_json_value_or_its_text(answer: bytes, value: Any) -> N
         ("GET", "/x\r\nX: y"), ("GET", "/x#part"), ("GET", "http://elsewhere/"), ("GET", "/\u00e4"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_sent_is_refused(method: str, path: str) -> None:
+def test_bad_method_or_path(method: str, path: str) -> None:
     rig = Rig()
     with pytest.raises(ValueError, match=r"method must be|path must begin"):
         rig.client.call(fresh(), method, path)

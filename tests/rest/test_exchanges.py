@@ -1,4 +1,4 @@
-"""Every recorded exchange: the raw client sends what was recorded, both levels read what was answered."""
+"""Every recorded exchange: the raw client sends the recorded request; both levels read the answer."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ from .support import NOW, FakeTransport, token
 RECORDED = exchanges()
 DESCRIPTION = load("description")
 OPERATIONS = {one["op"]: one for one in DESCRIPTION["operations"]}
-# Served by 3.40.0, and not in its description.
+# Nakama 3.40.0 serves it, but does not describe it.
 UNDESCRIBED = {"ValidatePurchaseSamsung": ("POST", "/v2/iap/purchase/samsung")}
 
 ALL = (*OPERATIONS, *UNDESCRIBED)
 
 TARGET = Target("game.test")
 
-# Recorded errors that no typed call can ask for, by the reason: the whole is below, and printed.
+# Reasons why a recorded request cannot be a typed call. test_counts prints how often each occurs.
 INEXPRESSIBLE = frozenset((
     "a body that is no JSON object",
     "a body where the operation has none",
@@ -65,13 +65,13 @@ INEXPRESSIBLE = frozenset((
     "other authorization than the operation's",
 ))  # fmt: skip
 
-# Keys that no recording has: what only a third party, or a store, could have made.
-# Answers that only a store could have given.
+# Answers that only a store can cause.
 TYPES_NEVER_RECORDED = {"ValidateSubscriptionResponse"}
+# Keys without a recording.
 NEVER_RECORDED = {
-    "Account": {"disable_time", "verify_time"},  # banned users cannot ask, emails are verified by modules
+    "Account": {"disable_time", "verify_time"},  # banned users get no answer, modules verify emails
     "AccountDevice": {"vars"},  # only sent
-    "FriendsOfFriendsList": {"cursor"},  # more than a page of them
+    "FriendsOfFriendsList": {"cursor"},  # more than one page
     "ApiParty": {"hidden"},  # hidden parties are not listed
     "Rpc": {"id", "http_key"},  # of the socket's rpc
     "ValidatedPurchase": {"refund_time"},  # a store's refund
@@ -79,7 +79,7 @@ NEVER_RECORDED = {
 
 
 def calls() -> tuple[list[tuple[Exchange, Call]], Counter[str]]:
-    made: list[tuple[Exchange, Call]] = []
+    found: list[tuple[Exchange, Call]] = []
     reasons: Counter[str] = Counter()
     for exchange in RECORDED:
         try:
@@ -88,12 +88,12 @@ def calls() -> tuple[list[tuple[Exchange, Call]], Counter[str]]:
                 method = described["method"] if described else "POST"
                 if exchange.method != method:
                     raise Inexpressible("another path than the operation's")
-                made.append((exchange, as_call(exchange)))
+                found.append((exchange, as_call(exchange)))
             else:
                 raise Inexpressible("another path than the operation's")
         except Inexpressible as reason:
             reasons[str(reason)] += 1
-    return made, reasons
+    return found, reasons
 
 
 CALLS, REASONS = calls()
@@ -106,10 +106,10 @@ def played(exchange: Exchange) -> FakeTransport:
 
 def test_counts(capsys: pytest.CaptureFixture[str]) -> None:
     operations = Counter(exchange.op for exchange, _ in CALLS)
-    well = {exchange.op for exchange, _ in CALLS if exchange.status == 200}
+    succeeded = {exchange.op for exchange, _ in CALLS if exchange.status == 200}
     with capsys.disabled():
         print(f"\n{len(OPERATIONS) + len(UNDESCRIBED)} operations, {len(RECORDED)} recorded exchanges:")
-        print(f"  {len(CALLS)} sent by {len(operations)} operations, {len(well)} of them answered well")
+        print(f"  {len(CALLS)} sent by {len(operations)} operations, {len(succeeded)} of them answered well")
         for reason, number in sorted(REASONS.items()):
             print(f"  {number} only read: {reason}")
     assert operations.keys() == OPERATIONS.keys() | UNDESCRIBED.keys()
@@ -117,7 +117,7 @@ def test_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(CALLS) + REASONS.total() == len(RECORDED)
 
 
-def test_every_described_operation_has_a_method_a_route_and_its_parameters() -> None:
+def test_every_described_operation_has_a_method_and_a_route() -> None:
     rows = {(row.method, row.template) for row in routes()}
     wanted = {(one["method"], template_of(one["path"])) for one in OPERATIONS.values()} | set(
         UNDESCRIBED.values()
@@ -128,8 +128,8 @@ def test_every_described_operation_has_a_method_a_route_and_its_parameters() -> 
         assert callable(getattr(NakamaApi, snake(op), None)), op
 
 
-def test_every_recorded_answer_is_an_object_a_typed_error_or_a_protocol_error() -> None:
-    """Also those to requests that no typed call can make."""
+def test_every_recorded_answer_is_read() -> None:
+    """Including answers to requests that no typed call can send."""
     read = 0
     for exchange in RECORDED:
         route = Route[Any](exchange.method, exchange.template)
@@ -137,7 +137,7 @@ def test_every_recorded_answer_is_an_object_a_typed_error_or_a_protocol_error() 
         if exchange.status == 200 and isinstance(exchange.answer, dict):
             assert caller.call(route, same, None, exchange.path) == exchange.answer
         elif exchange.status == 200:
-            # GET / has no body; an RPC with unwrap answers with whatever its function has made.
+            # GET / has no body; an RPC with unwrap answers with the return value of its function.
             with pytest.raises(ProtocolError):
                 caller.call(route, same, None, exchange.path)
         else:
@@ -155,7 +155,7 @@ def template_of(path: str) -> str:
 
 
 @pytest.mark.parametrize(("exchange", "call"), CALLS, ids=[str(exchange) for exchange, _ in CALLS])
-def test_the_raw_client_sends_what_was_recorded_and_reads_the_answer(exchange: Exchange, call: Call) -> None:
+def test_raw_client_sends_the_recorded_request(exchange: Exchange, call: Call) -> None:
     transport = played(exchange)
     api = NakamaApi(TARGET, transport=transport)
     if exchange.status == 200:
@@ -187,7 +187,7 @@ def quoted(path: str) -> str:
         if getattr(Client, call.method, None) is getattr(NakamaApi, call.method) and exchange.status == 200
     ],
 )
-def test_the_client_sends_the_same_by_session_and_reads_documents(exchange: Exchange, call: Call) -> None:
+def test_client_sends_the_same_by_session_and_reads_documents(exchange: Exchange, call: Call) -> None:
     transport = played(exchange)
     client = Client(TARGET, Credentials("server-key-1"), transport=transport, clock=lambda: NOW)
     positional: tuple[Any, ...] = (Session(token()),) if call.positional else ()
@@ -207,25 +207,25 @@ def sent_raw(exchange: Exchange, call: Call) -> tuple[str, str, Any]:
 DOCUMENT_KEYS = {key for key, reader in READERS.items() if reader is read_document}
 
 
-def assert_decoded(wire: Any, given: Any, key: str = "") -> None:
-    """``given`` is ``wire`` but for documents, which are JSON values, and int64, which are ints."""
+def assert_decoded(wire: Any, decoded: Any, key: str = "") -> None:
+    """``decoded`` equals ``wire``, except that documents are JSON values and int64 are ints."""
     if isinstance(wire, dict):
-        assert wire.keys() == given.keys()
+        assert wire.keys() == decoded.keys()
         for name in wire:
-            assert_decoded(wire[name], given[name], name)
+            assert_decoded(wire[name], decoded[name], name)
     elif isinstance(wire, list):
-        for one, other in zip(wire, given, strict=True):
+        for one, other in zip(wire, decoded, strict=True):
             assert_decoded(one, other, key)
     elif key in DOCUMENT_KEYS and wire and wire[0] in '{["':
-        assert given == orjson.loads(wire)
+        assert decoded == orjson.loads(wire)
     elif key in ("score", "subscore", "rank", "rank_count"):
-        assert given == int(wire)
-        assert type(given) is int
+        assert decoded == int(wire)
+        assert type(decoded) is int
     else:
-        assert given == wire
+        assert decoded == wire
 
 
-def test_every_recorded_key_is_known_to_the_types() -> None:
+def test_types_define_every_recorded_key() -> None:
     keys = Keys()
     for exchange in RECORDED:
         if not isinstance(exchange.answer, dict) or any(name == "unwrap" for name, _ in exchange.query):
@@ -260,7 +260,7 @@ def test_every_described_type_has_exactly_its_fields() -> None:
     assert differ == {}
 
 
-def test_a_key_that_no_type_knows_and_a_value_of_another_kind_are_named() -> None:
+def test_unknown_keys_and_wrong_types_are_found() -> None:
     keys = Keys()
     keys.check(MatchList, {"matches": [{"match_id": 5, "colour": "red", "size": 1}]}, "ListMatches")
     assert keys.unknown == {"ApiMatch.colour"}
@@ -273,7 +273,7 @@ ENUMS = {"apiOperator", "apiStoreEnvironment", "apiStoreProvider"}
 
 @cache
 def types_by_name() -> dict[str, Any]:
-    """Every class of the types of REST, also as the description calls one with "Api" in its name."""
+    """Return the classes of the REST types by name, also by their name in the description."""
     found: dict[str, Any] = {}
     for info in pkgutil.iter_modules(nakama_bots.types.__path__):
         if not info.name.startswith("realtime"):

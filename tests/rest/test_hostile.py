@@ -1,4 +1,4 @@
-"""Servers that send without a pause or without an end: deadline, limits and event loop hold against each."""
+"""Servers that send without pause or end: deadlines and limits hold, and the event loop keeps running."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def get(transport: Transport, port: int, name: str, seconds: float = 30.0) -> Re
 
 
 @pytest.mark.parametrize("name", HTTP)
-def test_an_answer_without_end_meets_a_limit(make: Make, port: int, name: str) -> None:
+def test_endless_answer_reaches_a_limit(make: Make, port: int, name: str) -> None:
     transport = make(Network(limits=Limits(body=200_000)))
     with pytest.raises(ProtocolError) as caught:
         get(transport, port, name)
@@ -53,14 +53,12 @@ def test_an_answer_without_end_meets_a_limit(make: Make, port: int, name: str) -
         assert caught.value.setting in str(caught.value)
     else:
         assert isinstance(transport, RequestsTransport)
-        # The limits of http.client and urllib3 themselves.
+        # Limits of http.client and urllib3.
         assert re.search("got more than|exceeded maximum", str(caught.value))
 
 
 @pytest.mark.parametrize("name", HTTP)
-def test_a_server_that_never_pauses_stops_neither_the_deadline_nor_other_greenlets(
-    port: int, name: str
-) -> None:
+def test_deadline_and_other_greenlets_while_a_server_never_pauses(port: int, name: str) -> None:
     ticks: list[float] = []
 
     def tick() -> None:
@@ -74,7 +72,7 @@ def test_a_server_that_never_pauses_stops_neither_the_deadline_nor_other_greenle
             get(GeventTransport(BOUNDLESS), port, name, 1.0)
     finally:
         ticker.kill()
-    assert len(ticks) >= 3  # some 100 on a machine that is not busy
+    assert len(ticks) >= 3  # about 100 on an idle machine
 
 
 def test_a_signal_is_handled_while_a_server_never_pauses(port: int) -> None:
@@ -113,11 +111,11 @@ for name in sys.argv[2:]:
     except CallError as error:
         print(name, type(error).__name__, "alive" if ticks >= 3 else f"only {ticks} ticks")
 """
-# http.client and urllib3 have limits of their own for these, and are done before anything ticks.
+# Limits of http.client and urllib3 end these before the first tick.
 _ENDED_BY_LIBRARIES = {"status-line", "header", "headers", "chunk-extension"}
 
 
-def test_requests_under_gevents_patches_stops_nothing_either(port: int) -> None:
+def test_requests_under_gevent_monkey_patching(port: int) -> None:
     names = [name for name in HTTP if name not in _ENDED_BY_LIBRARIES]
     done = subprocess.run(
         [sys.executable, "-c", PATCHED, str(port), *names],
@@ -129,14 +127,14 @@ def test_requests_under_gevents_patches_stops_nothing_either(port: int) -> None:
     assert done.stdout.splitlines() == [f"{name} RequestTimeout alive" for name in names], done.stderr
 
 
-def test_a_gzip_bomb_is_unpacked_no_further_than_the_limit(make: Make) -> None:
+def test_gzip_bomb_is_unpacked_up_to_the_limit(make: Make) -> None:
     bomb = gzip.compress(b"0" * 100_000_000)
     script = closing(answer_bytes(bomb, headers=b"Content-Encoding: gzip\r\n"))
     with serving(script) as server, pytest.raises(AnswerTooLarge, match="the body: more than 16,777,216 bytes"):
         send(make(), server.port)
 
 
-def test_a_body_that_is_announced_as_too_large_is_not_read(make: Make) -> None:
+def test_body_with_a_content_length_above_the_limit_is_not_read(make: Make) -> None:
     script = closing(b"HTTP/1.1 200 OK\r\nContent-Length: 209715200\r\n\r\n{")
     with serving(script) as server, pytest.raises(AnswerTooLarge) as caught:
         send(make(), server.port)
@@ -145,7 +143,7 @@ def test_a_body_that_is_announced_as_too_large_is_not_read(make: Make) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_body_as_large_as_the_limit_is_taken_and_a_byte_more_is_not(make: Make, packed: bool) -> None:
+def test_body_at_the_limit_and_one_byte_above(make: Make, packed: bool) -> None:
     limits = Limits(body=5000)
     for size in (5000, 5001):
         body = os.urandom(size // 2) + b"x" * (size - size // 2)
@@ -158,7 +156,7 @@ def test_a_body_as_large_as_the_limit_is_taken_and_a_byte_more_is_not(make: Make
                     send(make(Network(limits=limits)), server.port)
 
 
-def test_headers_below_the_limit_are_taken(make: Make) -> None:
+def test_headers_below_the_limit_are_accepted(make: Make) -> None:
     script = closing(answer_bytes(b"{}", headers=b"X: " + b"y" * 60_000 + b"\r\n"))
     with serving(script) as server:
         assert len(send(make(), server.port).headers["x"]) == 60_000
@@ -175,7 +173,7 @@ def test_a_broken_gzip_is_a_protocol_error(make: Make, body: bytes) -> None:
         send(make(), server.port)
 
 
-def test_the_connection_of_an_answer_that_was_too_large_is_not_used_again(make: Make) -> None:
+def test_connection_of_a_too_large_answer_is_not_reused(make: Make) -> None:
     def script(connection) -> None:
         connection.request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10000\r\n\r\n" + b"x" * 10_000)

@@ -32,7 +32,7 @@ def test_a_kept_connection_is_reused_and_no_cookie_is_kept(make: Make) -> None:
     assert b"cookie" not in b"".join(server.requests).lower()
 
 
-def test_connection_close_is_obeyed(make: Make) -> None:
+def test_connection_close_header(make: Make) -> None:
     def script(connection: Connection) -> None:
         connection.request()
         connection.answer(headers=b"Connection: close\r\n")
@@ -74,9 +74,7 @@ def reset_on_second(connection: Connection) -> None:
 
 @pytest.mark.parametrize("stale", [close_on_second, reset_on_second])
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_an_idempotent_request_lost_on_a_kept_connection_is_sent_once_more(
-    make: Make, method: str, stale: Script
-) -> None:
+def test_idempotent_request_lost_on_a_kept_connection_is_resent(make: Make, method: str, stale: Script) -> None:
     with serving(stale, keep_answering) as server:
         transport = make()
         send(transport, server.port)
@@ -85,7 +83,7 @@ def test_an_idempotent_request_lost_on_a_kept_connection_is_sent_once_more(
     assert server.accepted == 2
 
 
-def test_it_is_not_sent_a_third_time(make: Make) -> None:
+def test_idempotent_request_is_resent_only_once(make: Make) -> None:
     with serving(close_on_second, closing()) as server:
         transport = make()
         send(transport, server.port)
@@ -94,7 +92,7 @@ def test_it_is_not_sent_a_third_time(make: Make) -> None:
     assert len(server.requests) == 3
 
 
-def test_a_post_is_never_sent_twice(make: Make) -> None:
+def test_post_is_never_resent(make: Make) -> None:
     with serving(close_on_second, keep_answering) as server:
         transport = make()
         send(transport, server.port)
@@ -104,7 +102,7 @@ def test_a_post_is_never_sent_twice(make: Make) -> None:
         assert len(server.requests) == 2
 
 
-def test_a_connection_idle_for_too_long_is_not_reused() -> None:
+def test_idle_connection_is_not_reused() -> None:
     now = [0.0]
     with serving(keep_answering) as server:
         transport = GeventTransport(clock=lambda: now[0])
@@ -118,8 +116,8 @@ def test_a_connection_idle_for_too_long_is_not_reused() -> None:
         transport.close()
 
 
-def test_a_connection_idle_for_too_long_is_closed() -> None:
-    """A player that calls nothing for minutes must not hold a descriptor."""
+def test_idle_connection_is_closed() -> None:
+    """A player that makes no calls for minutes must not hold a descriptor."""
     now = [0.0]
     with serving(keep_answering) as server:
         reaper = IdleReaper(period=0.01)
@@ -139,7 +137,7 @@ def test_a_connection_idle_for_too_long_is_closed() -> None:
         transport.close()
 
 
-def test_a_pool_holds_its_size_and_the_wait_for_a_slot_counts() -> None:
+def test_pool_size_and_timeout_while_waiting_for_a_slot() -> None:
     with serving(silent) as server:
         transport = GeventTransport(size=2)
         patient = [gevent.spawn(outcome, transport, server.port, Timeouts(request=600.0)) for _ in range(2)]
@@ -152,7 +150,7 @@ def test_a_pool_holds_its_size_and_the_wait_for_a_slot_counts() -> None:
         gevent.killall(patient)
 
 
-def test_a_shared_pool_serves_players_at_once() -> None:
+def test_shared_pool_serves_players_concurrently() -> None:
     arrived = threading.Barrier(3)
 
     def script(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""What the two levels have of their own; what they share is held against recordings in test_exchanges."""
+"""Differences between the two levels of client. test_exchanges checks both against recordings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GAME_CENTER = {"bundle_id": "b", "player_id": "p", "public_key_url": "u", "salt"
 
 
 @pytest.mark.parametrize(
-    ("provider", "given", "body"),
+    ("provider", "arguments", "body"),
     [
         ("apple", {"token": "t"}, {"token": "t"}),
         ("custom", {"id": "i"}, {"id": "i"}),
@@ -33,12 +33,12 @@ GAME_CENTER = {"bundle_id": "b", "player_id": "p", "public_key_url": "u", "salt"
         ("steam", {"token": "t"}, {"token": "t"}),
     ],
 )
-def test_both_levels_authenticate_alike(provider: str, given: dict[str, Any], body: dict[str, Any]) -> None:
+def test_authentication_on_both_levels(provider: str, arguments: dict[str, Any], body: dict[str, Any]) -> None:
     rig = Rig(ok(TOKENS), ok(TOKENS), ok(TOKENS))
     name = f"authenticate_{provider}"
     more = {"sync": True} if provider in ("facebook", "steam") else {}
-    session = getattr(rig.client, name)(**given, create=False, username="neo", vars={"k": "v"}, **more)
-    getattr(rig.client, name)(**given)
+    session = getattr(rig.client, name)(**arguments, create=False, username="neo", vars={"k": "v"}, **more)
+    getattr(rig.client, name)(**arguments)
     account = {**body, "vars": {"k": "v"}}
     raw = getattr(rig.client.api_client, name)(
         "server-key-1", "", account, create=False, username="neo", **more
@@ -67,12 +67,14 @@ PURCHASES: list[tuple[str, tuple[str, ...], str, dict[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "given", "path", "body"), PURCHASES)
-def test_both_levels_validate_alike(name: str, given: tuple[str, ...], path: str, body: dict[str, str]) -> None:
+@pytest.mark.parametrize(("name", "arguments", "path", "body"), PURCHASES)
+def test_purchase_validation_on_both_levels(
+    name: str, arguments: tuple[str, ...], path: str, body: dict[str, str]
+) -> None:
     rig = Rig()
     session = fresh()
-    getattr(rig.client, name)(session, *given)
-    getattr(rig.client, name)(session, *given, persist=False)
+    getattr(rig.client, name)(session, *arguments)
+    getattr(rig.client, name)(session, *arguments, persist=False)
     getattr(rig.client.api_client, name)(session.token, {**body, "persist": False})
     sent = [(one.method, one.path, one.body) for one in rig.transport.sent]
     assert sent == [
@@ -96,7 +98,7 @@ def test_subscriptions_and_sessions() -> None:
     assert [one.headers["Authorization"] for one in rig.transport.sent[2:]] == [SERVER_KEY, "Bearer t"]
 
 
-def test_fields_are_given_as_an_object_or_by_name() -> None:
+def test_fields_as_an_object_or_by_name() -> None:
     rig = Rig()
     session = fresh()
     rig.client.update_account(session, {"username": "neo", "location": "Here"}, location="There")
@@ -109,7 +111,7 @@ def test_fields_are_given_as_an_object_or_by_name() -> None:
     ]
 
 
-def test_the_raw_level_reads_nothing_and_refreshes_nothing() -> None:
+def test_raw_level_does_not_decode_or_refresh() -> None:
     expired = token(NOW - 1)
     transport = FakeTransport([
         ok({"objects": [{"value": '{"a":1}'}]}),
@@ -123,12 +125,12 @@ def test_the_raw_level_reads_nothing_and_refreshes_nothing() -> None:
     assert len(transport.sent) == len(observer.calls) == 2
 
 
-@pytest.mark.parametrize("bad", ["t\r\nX: y", "t\x00", "té", "t\n"])
-def test_a_token_that_no_header_can_hold_is_refused_unnamed(bad: str) -> None:
+@pytest.mark.parametrize("bad_token", ["t\r\nX: y", "t\x00", "té", "t\n"])
+def test_token_with_bad_characters_is_refused_and_not_shown(bad_token: str) -> None:
     rig = Rig()
     with pytest.raises(ValueError, match="the bearer token holds a character") as caught:
-        rig.client.api_client.get_account(bad)
-    assert bad not in str(caught.value)
+        rig.client.api_client.get_account(bad_token)
+    assert bad_token not in str(caught.value)
     assert rig.transport.sent == []
 
 
@@ -143,7 +145,7 @@ RPC_CALLS: list[tuple[Callable[[Client, Any], Any], str, str, Any]] = [
 
 
 @pytest.mark.parametrize(("call", "method", "path", "body"), RPC_CALLS)
-def test_functions_are_called_by_session_and_by_http_key(
+def test_rpc_by_session_and_by_http_key(
     call: Callable[[Client, Any], Any], method: str, path: str, body: Any
 ) -> None:
     rig = Rig(ok({"payload": '{"a":[1]}'}))

@@ -57,7 +57,7 @@ def shop(payload: object) -> tuple[ShopRpc, Rig]:
     return ShopRpc(rig.client, fresh()), rig
 
 
-def test_a_dataclass_goes_in_and_comes_out() -> None:
+def test_dataclass_as_input_and_output() -> None:
     answer = {
         "gold": 7,
         "items": [{"name": "sword", "price": 3}],
@@ -72,7 +72,7 @@ def test_a_dataclass_goes_in_and_comes_out() -> None:
     assert (sent.path, sent.body) == ("/v2/rpc/shop_buy", '{"item":"sword","count":1}')
 
 
-def test_no_answer_is_none_and_no_input_no_payload() -> None:
+def test_empty_answer_and_empty_input() -> None:
     rpc, rig = shop("")
     assert rpc.shelf() is None
     assert rig.transport.sent[0].body is None
@@ -97,7 +97,7 @@ def test_no_answer_is_none_and_no_input_no_payload() -> None:
         ("{", "the function's payload is not JSON"),
     ],
 )
-def test_an_answer_of_another_kind_is_one_failed_call_that_names_the_field(answer: object, text: str) -> None:
+def test_answer_of_the_wrong_type_is_one_failure_with_the_field(answer: object, text: str) -> None:
     rpc, rig = shop(answer)
     with pytest.raises(ProtocolError, match=text):
         rpc.buy(BuyInput("sword", 2))

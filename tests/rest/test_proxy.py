@@ -19,7 +19,7 @@ def through(url: str) -> Network:
     return Network(proxy=url.replace("//", "//us%40er:s3cret@"))
 
 
-def test_a_request_goes_through_a_tunnel_of_the_proxy(make: Make) -> None:
+def test_request_through_a_proxy_tunnel(make: Make) -> None:
     with serving(keep_answering) as server, proxying() as proxy:
         transport = make(through(proxy.url))
         for _ in range(2):
@@ -34,7 +34,7 @@ def test_a_request_goes_through_a_tunnel_of_the_proxy(make: Make) -> None:
     assert all(b"Proxy-Authorization" not in request for request in server.requests)
 
 
-def test_tls_goes_through_the_tunnel(make: Make, tmp_path: Path) -> None:
+def test_tls_through_a_proxy_tunnel(make: Make, tmp_path: Path) -> None:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
@@ -48,7 +48,7 @@ def test_tls_goes_through_the_tunnel(make: Make, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("refusal", "said"),
+    ("refusal", "message"),
     [
         (b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n", "the proxy refused a tunnel: HTTP 407"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "the proxy's answer is not HTTP"),
@@ -59,21 +59,19 @@ def test_tls_goes_through_the_tunnel(make: Make, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_proxy_that_opens_no_tunnel_is_named(make: Make, refusal: bytes, said: str) -> None:
-    with proxying(refusal) as proxy, pytest.raises(Exception, match=said) as caught:
+def test_proxy_that_opens_no_tunnel(make: Make, refusal: bytes, message: str) -> None:
+    with proxying(refusal) as proxy, pytest.raises(Exception, match=message) as caught:
         send(make(through(proxy.url)), free_port())
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_proxy_that_is_not_there(make: Make) -> None:
+def test_proxy_that_does_not_listen(make: Make) -> None:
     with pytest.raises(ConnectionFailed) as caught:
         send(make(Network(proxy=f"http://127.0.0.1:{free_port()}")), free_port())
     assert isinstance(caught.value, ConnectionRefused)
 
 
-def test_the_environments_proxy_is_used_when_asked_for_and_not_before(
-    make: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_proxy_is_used_only_on_request(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(keep_answering) as server, proxying() as proxy:
         for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)

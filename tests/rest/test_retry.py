@@ -52,7 +52,7 @@ def test_off_by_default(failure: Step) -> None:
     assert (len(rig.transport.sent), rig.transport.pauses, rig.observer.counts) == (1, [], [])
 
 
-def test_waits_grow_to_the_most_and_every_retry_is_counted() -> None:
+def test_waits_grow_to_the_maximum_and_retries_are_counted() -> None:
     failures: list[Step] = [
         UNAVAILABLE,
         ConnectionRefused("no"),
@@ -77,7 +77,7 @@ def test_the_last_failure_is_raised_and_reported_once() -> None:
 @pytest.mark.parametrize(
     ("failure", "kind"), [(MISSING, NotFound), (HostNotFound("x"), HostNotFound), (TlsError("x"), TlsError)]
 )
-def test_what_does_not_pass_by_itself_is_not_tried_again(failure: Step, kind: type[CallError]) -> None:
+def test_permanent_failures_are_not_retried(failure: Step, kind: type[CallError]) -> None:
     rig = RetryRig(PATIENT, failure)
     with pytest.raises(kind):
         rig.client.get_account(fresh())
@@ -92,7 +92,7 @@ def test_what_does_not_pass_by_itself_is_not_tried_again(failure: Step, kind: ty
         lambda client: client.authenticate_device("device-0001"),
     ],
 )
-def test_what_is_not_idempotent_is_not_tried_again(call: Any) -> None:
+def test_calls_that_are_not_idempotent_are_not_retried(call: Any) -> None:
     rig = RetryRig(PATIENT, UNAVAILABLE)
     with pytest.raises(Unavailable):
         call(rig.client)
@@ -102,9 +102,7 @@ def test_what_is_not_idempotent_is_not_tried_again(call: Any) -> None:
 @pytest.mark.parametrize(
     ("failure", "kind"), [(UNAVAILABLE, Unavailable), (RequestTimeout("t"), RequestTimeout)]
 )
-def test_a_wait_beyond_the_deadline_ends_the_call_with_its_failure(
-    failure: Step, kind: type[CallError]
-) -> None:
+def test_no_retry_when_the_wait_would_pass_the_deadline(failure: Step, kind: type[CallError]) -> None:
     rig = RetryRig(Retry(9, first=60.0, most=60.0, uniform=longest), failure, request=30.0)
     with pytest.raises(kind):
         rig.client.get_account(fresh())
@@ -112,7 +110,7 @@ def test_a_wait_beyond_the_deadline_ends_the_call_with_its_failure(
 
 
 @pytest.mark.parametrize("name", sorted(TRANSPORTS))
-def test_a_real_server_that_closes_once_is_asked_again(name: str) -> None:
+def test_retry_after_a_closed_connection(name: str) -> None:
     observer = Recorder()
     with serving(closing(), keep_answering) as server:
         transport = TRANSPORTS[name]()
@@ -125,7 +123,7 @@ def test_a_real_server_that_closes_once_is_asked_again(name: str) -> None:
     assert server.accepted == 2
 
 
-def test_a_slow_answer_is_limited_apart_from_the_whole(make: Make) -> None:
+def test_answer_timeout_within_the_request_timeout(make: Make) -> None:
     with serving(silent) as server, pytest.raises(RequestTimeout):
         send(make(), server.port, timeouts=Timeouts(connect=60.0, request=60.0, read=0.05))
     with serving(keep_answering) as server:
@@ -135,7 +133,7 @@ def test_a_slow_answer_is_limited_apart_from_the_whole(make: Make) -> None:
         transport.close()
 
 
-def test_a_trickled_answer_does_not_outlast_its_limit(make: Make) -> None:
+def test_answer_timeout_of_a_trickled_answer(make: Make) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
 
     def slow(connection: Connection) -> None:

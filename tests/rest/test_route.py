@@ -12,7 +12,7 @@ from nakama_bots.rest.route import Route, encode_query
 from .exchanges import routes
 
 ROW = Route[object]("GET", "/v2/group/{group_id}/user/{user_id}")
-# A lone surrogate is no text: it has no UTF-8 form.
+# A lone surrogate has no UTF-8 encoding.
 TEXT = st.text(st.characters(exclude_categories=("Cs",)))
 
 
@@ -27,7 +27,7 @@ def test_path_values_survive_encoding_and_never_add_segments(group: str, user: s
 
 
 @given(st.dictionaries(st.sampled_from(["limit", "ids", "label"]), TEXT | st.lists(TEXT) | st.integers()))
-def test_query_reads_back_as_repeated_parameters(query: dict[str, str | list[str] | int]) -> None:
+def test_query_round_trip(query: dict[str, str | list[str] | int]) -> None:
     expected = [
         (key, str(item))
         for key, value in query.items()
@@ -36,24 +36,24 @@ def test_query_reads_back_as_repeated_parameters(query: dict[str, str | list[str
     assert parse_qsl(encode_query(query), keep_blank_values=True) == expected
 
 
-def test_query_leaves_none_out_and_writes_bools_as_the_server_reads_them() -> None:
+def test_query_of_none_and_bools() -> None:
     path = ROW.path(("a b", "c/d"), {"limit": None, "open": True, "forward": False, "ids": ["x,y", "z"]})
     assert path == "/v2/group/a%20b/user/c%2Fd?open=true&forward=false&ids=x%2Cy&ids=z"
     assert ROW.path(("a", "b"), {"limit": None}) == "/v2/group/a/user/b"
 
 
 @pytest.mark.parametrize("value", ["", ".", ".."])
-def test_a_value_that_would_change_the_route_is_refused_by_name(value: str) -> None:
+def test_path_value_that_would_change_the_route_is_refused(value: str) -> None:
     with pytest.raises(ValueError, match="user_id of GET /v2/group"):
         ROW.path(("a", value))
 
 
-def test_a_wrong_number_of_values_is_refused() -> None:
+def test_wrong_number_of_path_values() -> None:
     with pytest.raises(ValueError, match="takes 2 path values, not 1"):
         ROW.path(("a",))
 
 
-def test_rows_are_unique_and_absolute() -> None:
+def test_routes_are_unique_and_absolute() -> None:
     rows = routes()
     assert len({(row.method, row.template) for row in rows}) == len(rows)
     assert all(urlsplit(row.template).path == row.template for row in rows)
@@ -61,7 +61,7 @@ def test_rows_are_unique_and_absolute() -> None:
     assert Route[object]("GET", "/healthcheck") == health.CHECK
 
 
-def test_what_may_be_sent_again_is_the_methods_or_the_rows_own() -> None:
+def test_routes_that_may_be_resent() -> None:
     again = {f"{row.method} {row.template}" for row in routes() if row.idempotent}
     assert {"GET /v2/account", "PUT /v2/account", "DELETE /v2/friend", "POST /v2/storage"} <= again
     assert not again & {

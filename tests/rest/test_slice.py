@@ -1,4 +1,4 @@
-"""The slice over real sockets against a server process: the emulator, or with NAKAMA_URL a real Nakama."""
+"""Some calls over real sockets to a server process: the emulator, or with NAKAMA_URL a real Nakama."""
 
 from __future__ import annotations
 

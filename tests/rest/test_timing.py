@@ -1,4 +1,4 @@
-"""A request ends when the kernel has the answer's last byte, where the transport reads it by itself."""
+"""A request ends when the kernel receives the answer's last byte, if the transport reads the socket itself."""
 
 from __future__ import annotations
 
@@ -37,17 +37,19 @@ class Calls(NullObserver):
 @pytest.mark.parametrize("encrypted", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("transport", sorted(TRANSPORTS))
 @pytest.mark.parametrize("status", ["200 OK", "404 Not Found"])
-def test_the_delay_of_this_process(transport: str, status: str, *, encrypted: bool) -> None:
+def test_delay_of_this_process_is_not_in_the_elapsed_time(
+    transport: str, status: str, *, encrypted: bool
+) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    asked, answered = threading.Event(), threading.Event()
+    requested, answered = threading.Event(), threading.Event()
 
     def script(connection: Connection) -> None:
         connection.request()
         connection.answer()
         connection.request()
-        asked.set()
-        # In two parts: the second one counts.
+        requested.set()
+        # In two parts: the second ends the request.
         answer = answer_bytes(status=status)
         connection.send(answer[:30])
         time.sleep(HELD)
@@ -55,8 +57,8 @@ def test_the_delay_of_this_process(transport: str, status: str, *, encrypted: bo
         answered.set()
         connection.until_closed()
 
-    def do_something_else() -> None:
-        while not asked.is_set():
+    def block_the_process() -> None:
+        while not requested.is_set():
             gevent.sleep(0.001)
         answered.wait()
         time.sleep(HELD)
@@ -70,34 +72,34 @@ def test_the_delay_of_this_process(transport: str, status: str, *, encrypted: bo
         )  # fmt: skip
         session = Session(token(time.time() + 3600))
         client.get_account(session)
-        other = gevent.spawn(do_something_else)
-        began = perf_counter()
+        other = gevent.spawn(block_the_process)
+        start = perf_counter()
         if status.startswith("2"):
             client.get_account(session)
         else:
             with pytest.raises(RestError) as raised:
                 client.get_account(session)
             assert raised.value.elapsed == observer.calls[1].elapsed
-        took = perf_counter() - began
+        duration = perf_counter() - start
         other.join()
         http.close()
     call = observer.calls[1]
     if transport == "requests":
         assert call.waited is None
-        assert call.elapsed <= took
+        assert call.elapsed <= duration
         return
     assert call.waited is not None
     assert call.waited >= HELD
     assert call.elapsed >= HELD
-    assert call.elapsed + call.waited <= took
+    assert call.elapsed + call.waited <= duration
 
 
-def test_a_stamp_of_before_the_request_is_not_believed() -> None:
+def test_timestamp_before_the_request_is_ignored() -> None:
     rig = Rig(ok(arrived=perf_counter() - 1.0, waited=1.5))
     observer = Calls()
     rig.client = Client(Target("game.test"), Credentials(), transport=rig.transport, observer=observer)
-    began = perf_counter()
+    start = perf_counter()
     rig.client.get_account(Session(token(time.time() + 3600)))
     (call,) = observer.calls
     assert call.waited is None
-    assert 0.0 <= call.elapsed <= perf_counter() - began
+    assert 0.0 <= call.elapsed <= perf_counter() - start

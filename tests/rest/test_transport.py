@@ -46,7 +46,7 @@ def free_port() -> int:
         return int(sock.getsockname()[1])
 
 
-def test_a_request_arrives_as_it_was_made(make: Make) -> None:
+def test_request_arrives_unchanged(make: Make) -> None:
     with serving(keep_answering) as server:
         transport = make()
         send(transport, server.port, "POST", b'"x"', headers={"Authorization": "Bearer t", "X-A": "b"})
@@ -65,7 +65,7 @@ def test_a_request_arrives_as_it_was_made(make: Make) -> None:
 
 
 @pytest.mark.parametrize("status", ["200 OK", "302 Found", "404 Not Found", "503 Unavailable"])
-def test_every_status_is_an_answer_and_no_redirect_is_followed(make: Make, status: str) -> None:
+def test_every_status_is_returned_and_no_redirect_is_followed(make: Make, status: str) -> None:
     def script(connection: Connection) -> None:
         connection.request()
         connection.answer(b'{"a":1}', status, b"Location: /elsewhere\r\nX-Two: yes\r\n")
@@ -94,7 +94,7 @@ BODY = b'{"long":"' + b"x" * 200_000 + b'"}'
     ],
     ids=["length", "gzip", "chunked", "until-close", "interim"],
 )
-def test_framings_and_encodings_of_a_body(make: Make, answer: bytes) -> None:
+def test_body_framings_and_encodings(make: Make, answer: bytes) -> None:
     def script(connection: Connection) -> None:
         connection.request()
         connection.send(answer[:30], answer[30:])
@@ -105,7 +105,7 @@ def test_framings_and_encodings_of_a_body(make: Make, answer: bytes) -> None:
         transport.close()
 
 
-def test_an_interim_answer_of_its_own_is_not_the_end() -> None:
+def test_interim_answer_is_skipped() -> None:
     def script(connection: Connection) -> None:
         connection.request()
         connection.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
@@ -150,17 +150,17 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         "no-answer", "in-head", "in-body", "in-chunk", "reset", "garbage", "status", "chunk", "gzip",
     ],
 )  # fmt: skip
-def test_broken_answers_are_typed(make: Make, script: Script, kind: type[CallError]) -> None:
+def test_broken_answers_raise_typed_errors(make: Make, script: Script, kind: type[CallError]) -> None:
     with serving(script) as server:
         transport = make()
         with pytest.raises(kind) as caught:
             send(transport, server.port)
         assert isinstance(caught.value, ConnectionClosed | ProtocolError)
-        # Not sent again: the connection was new.
+        # Not resent: the connection was new.
         assert server.accepted == 1
 
 
-def test_nobody_listens(make: Make) -> None:
+def test_port_without_a_listener(make: Make) -> None:
     with pytest.raises(ConnectionRefused):
         send(make(), free_port())
 
@@ -170,8 +170,8 @@ def test_unknown_host(make: Make) -> None:
         send(make(), 7350, host="nakama.invalid")
 
 
-def test_an_unreachable_address_is_a_failed_connection(make: Make) -> None:
-    # RFC 6890: broadcast is no TCP destination, the kernel refuses at once.
+def test_unreachable_address(make: Make) -> None:
+    # RFC 6890: broadcast is not a TCP destination; the kernel refuses at once.
     with pytest.raises(ConnectionFailed):
         send(make(), 7350, host="255.255.255.255")
 
@@ -191,26 +191,26 @@ def test_an_unreachable_address_is_a_failed_connection(make: Make) -> None:
     ],
     ids=["silent", "head", "short-body", "body", "interim"],
 )
-def test_the_deadline_is_for_the_whole_operation(make: Make, script: Script) -> None:
+def test_timeout_covers_the_whole_operation(make: Make, script: Script) -> None:
     hasty = Timeouts(connect=10.0, request=0.1)
     with serving(script) as server:
         transport = make()
         with pytest.raises(RequestTimeout):
             send(transport, server.port, timeouts=hasty)
-        # The connection was in an unknown state: the server saw it closed.
+        # The connection was in an unknown state: the client closed it.
         server.ended[0].wait()
 
 
-def test_a_server_that_accepts_and_says_nothing_ends_the_tls_handshake_in_time(make: Make) -> None:
+def test_timeout_of_the_tls_handshake(make: Make) -> None:
     with serving(Connection.until_closed) as server, pytest.raises(RequestTimeout):
         send(make(), server.port, tls=True, timeouts=Timeouts(connect=0.1, request=10.0))
 
 
-def test_a_connect_that_hangs_ends_in_time(make: Make) -> None:
+def test_timeout_of_the_connect(make: Make) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        # Fill the queue of connections nobody accepts: Linux drops further SYNs.
+        # Fill the queue of unaccepted connections: Linux drops further SYNs.
         fillers = [socket.socket() for _ in range(4)]
         for filler in fillers:
             filler.setblocking(False)  # noqa: FBT003
@@ -254,8 +254,8 @@ def test_tls_with_a_ca_file_or_insecure(make: Make, tls_context: ssl.SSLContext,
         insecure.close()
 
 
-def test_tls_that_ends_with_the_answer(tls_context: ssl.SSLContext, ca_file: str) -> None:
-    """The answer, the alert that ends TLS and a byte that belongs to nothing, all at once."""
+def test_tls_close_with_the_answer(tls_context: ssl.SSLContext, ca_file: str) -> None:
+    """The answer, the alert that ends TLS and a stray byte arrive in one read."""
 
     def part(connection: Connection) -> None:
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -283,12 +283,12 @@ def test_tls_that_ends_with_the_answer(tls_context: ssl.SSLContext, ca_file: str
         transport.close()
 
 
-def speak_plainly(connection: Connection) -> None:
+def answer_in_plain_text(connection: Connection) -> None:
     connection.send(answer_bytes(status="400 Bad Request"))
     connection.until_closed()
 
 
-def test_tls_failures_are_typed(
+def test_tls_failures_raise_typed_errors(
     make: Make, authority: trustme.CA, tls_context: ssl.SSLContext, ca_file: str
 ) -> None:
     refused = pytest.raises(TlsError, match="certificate not accepted")
@@ -300,18 +300,18 @@ def test_tls_failures_are_typed(
         trusting = make(Network(Tls(ca=ca_file)))
         with pytest.raises(TlsError, match="certificate not accepted"):
             send(trusting, server.port, tls=True)
-    with serving(speak_plainly) as plain, pytest.raises(TlsError, match="TLS failed: "):
+    with serving(answer_in_plain_text) as plain, pytest.raises(TlsError, match="TLS failed: "):
         send(make(), plain.port, tls=True)
 
 
-def test_a_ca_file_that_is_none_is_a_bad_setting(make: Make, tmp_path: Path) -> None:
+def test_bad_ca_file(make: Make, tmp_path: Path) -> None:
     path = tmp_path / "ca.pem"
     path.write_text("no certificate")
     with pytest.raises(ConfigError, match="tls_ca"):
         send(make(Network(Tls(ca=str(path)))), 7350, tls=True)
 
 
-def test_an_answer_to_a_body_that_the_server_does_not_want_is_read(make: Make) -> None:
+def test_answer_sent_before_the_body_was_read(make: Make) -> None:
     def script(connection: Connection) -> None:
         connection.sock.recv(1000)
         connection.answer(b'{"code":3}', "400 Bad Request")
@@ -322,7 +322,7 @@ def test_an_answer_to_a_body_that_the_server_does_not_want_is_read(make: Make) -
         assert send(transport, server.port, "POST", b"x" * 8_000_000).status == 400
 
 
-def test_a_large_body_arrives_whole(make: Make) -> None:
+def test_large_body(make: Make) -> None:
     with serving(keep_answering) as server:
         transport = make()
         send(transport, server.port, "POST", b"y" * 5_000_000)
@@ -330,20 +330,20 @@ def test_a_large_body_arrives_whole(make: Make) -> None:
     assert server.requests[0].endswith(b"\r\n\r\n" + b"y" * 5_000_000)
 
 
-def test_an_unknown_encoding_is_a_protocol_error() -> None:
+def test_unknown_content_encoding() -> None:
     script = closing(answer_bytes(b"??", headers=b"Content-Encoding: br\r\n"))
     with serving(script) as server, pytest.raises(ProtocolError, match="'br'"):
         send(GeventTransport(), server.port)
 
 
-def test_a_line_break_cannot_get_into_a_header() -> None:
+def test_header_with_a_line_break_is_refused() -> None:
     with pytest.raises(ValueError, match="line break"):
         send(GeventTransport(), 7350, headers={"X": "a\r\nY: b"})
 
 
 @pytest.mark.parametrize("tls", [False, True])
-def test_an_outer_timeout_passes_through_untouched(tls: bool) -> None:
-    # With TLS the server never answers the handshake: the timeout hits the connect.
+def test_timeout_of_the_caller_is_raised_unchanged(tls: bool) -> None:
+    # With TLS the server never answers the handshake: the timeout expires in the connect.
     with serving(Connection.until_closed) as server:
         transport = GeventTransport()
         with pytest.raises(gevent.Timeout) as caught, gevent.Timeout(0.05) as outer:
@@ -352,7 +352,7 @@ def test_an_outer_timeout_passes_through_untouched(tls: bool) -> None:
         server.ended[0].wait()
 
 
-def test_locks_exclude() -> None:
+def test_locks() -> None:
     with GeventTransport().lock():
         pass
     lock = RequestsTransport().lock()
@@ -363,7 +363,7 @@ def test_locks_exclude() -> None:
 SECRETS = ("sk-planted-1", "hk-planted-2", "pw-planted-3", "c2ln-planted-4")
 
 
-def test_no_secret_is_in_an_error_a_cause_a_repr_or_a_name(make: Make) -> None:
+def test_no_secret_in_errors_causes_reprs_or_names(make: Make) -> None:
     server_key, http_key, password, signature = SECRETS
     session = Session(token(4e9)[:-4] + signature, token(4e9)[:-4] + signature)
     observer = Recorder()
@@ -424,19 +424,19 @@ except RequestTimeout as error:
 """
 
 
-def test_requests_waits_as_a_greenlet_under_gevents_patches() -> None:
-    asked, released = threading.Event(), threading.Event()
+def test_requests_under_gevent_monkey_patching() -> None:
+    requested, released = threading.Event(), threading.Event()
 
     def script(connection: Connection) -> None:
         path = connection.request().split()[1]
         if path == b"/never":
-            asked.set()
+            requested.set()
             connection.until_closed()
             released.set()
         elif path == b"/trickled":
             connection.trickle(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 400)
         else:
-            asked.wait()
+            requested.wait()
             connection.answer(headers=b"Connection: close\r\n")
 
     with serving(script) as server:
