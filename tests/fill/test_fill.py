@@ -317,9 +317,7 @@ def test_suspicious_target_needs_confirmation(host: str, capsys: pytest.CaptureF
     assert f"add --nakama-confirm-target {host}" in capsys.readouterr().err
 
 
-def test_a_bot_plays_tic_tac_toe(
-    emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
-) -> None:
+def test_bot_plays_tic_tac_toe(emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path) -> None:
     player = human()
     match_id = json.loads(player.socket.rpc("create_match", '{"module":"tic_tac_toe"}')["payload"])["match_id"]
     over = gevent.event.AsyncResult()
@@ -389,7 +387,7 @@ def test_party_of_bots_makes_room_for_a_human(
             changed.wait()
 
 
-def test_a_bot_answers_an_invitation(
+def test_bot_answers_an_invitation(
     emulator: EmulatorProcess, human: Callable[[], Player], tmp_path: Path
 ) -> None:
     """The party is closed: its leader must accept the bot."""

@@ -1,4 +1,4 @@
-"""The unit and the manifest of docs/fill.md can be used as they are."""
+"""The commands, the unit and the manifest of docs/fill.md work as printed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def accept(words: list[str]) -> None:
 @pytest.mark.parametrize(
     "line", [line for line in TEXT.splitlines() if line.startswith("nakama-bots fill ")], ids=lambda line: line
 )
-def test_the_commands_are_accepted(line: str) -> None:
+def test_commands_are_accepted(line: str) -> None:
     accept(shlex.split(line))
 
 

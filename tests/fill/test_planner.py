@@ -26,7 +26,7 @@ def test_emptiest_lobby_is_filled_first() -> None:
     assert joins(filler, Lobby("a", 3, ()), Lobby("b", 1, ())) == ["b", "b", "a", "b"]
 
 
-def test_a_human_gets_the_newest_bots_seat() -> None:
+def test_human_gets_the_newest_bots_seat() -> None:
     assert leaves(Filler(Policy(seats=4), 0.0), Lobby("a", 2, (7, 3, 9))) == [9]
 
 
@@ -59,7 +59,7 @@ def test_ramp() -> None:
     assert len(joins(filler, Lobby("a", 0, (1, 2)), now=1.5)) == 1
 
 
-def test_a_lobby_waits_for_humans_first() -> None:
+def test_lobby_waits_for_humans_first() -> None:
     filler = Filler(Policy(seats=2, wait=5.0), 0.0)
     assert joins(filler, Lobby("a", 1, ()), now=1.0) == []
     assert joins(filler, Lobby("a", 1, ()), now=5.9) == []
@@ -88,7 +88,7 @@ def test_bad_hours() -> None:
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12), st.integers(1, 12), st.integers(1, 12))
-def test_a_plan_fills_exactly_to_the_limit(
+def test_plan_fills_exactly_to_the_limit(
     humans: int, bots: int, others: int, seats: int, capacity: int
 ) -> None:
     lobby = Lobby("a", humans, tuple(range(bots)), others, capacity)

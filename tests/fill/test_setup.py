@@ -27,7 +27,7 @@ def test_bot_tickets_do_not_match_each_other() -> None:
     assert ticket.string_properties == {"nakama_bots": "yes"}
 
 
-def test_a_property_cannot_override_the_bot_property() -> None:
+def test_property_cannot_override_the_bot_property() -> None:
     ticket = bots_ticket("", 2, 2, ["rank=12", "mode=duel", "nakama_bots=no"])
     assert ticket.query == "-properties.nakama_bots:yes"
     assert ticket.string_properties == {"mode": "duel", "nakama_bots": "yes"}

@@ -91,7 +91,7 @@ def kill(emulator: EmulatorProcess) -> None:
     """Kill the server, without a close frame."""
     os.kill(emulator.pid, signal.SIGKILL)
     while emulator.alive:
-        pass  # until it is reaped its port may still answer
+        pass  # its port may answer until the process is reaped
 
 
 def failure(kind: type[CallError], call: Callable[..., object], *arguments: object) -> CallError:

@@ -56,7 +56,7 @@ def test_unknown_kind_is_no_stamp() -> None:
 def test_stream_counts_match_a_plain_model(
     first: int, total: int, lost: set[int], copies: dict[int, int], shuffle: random.Random, end: bool
 ) -> None:
-    """Any order, any losses, any duplicates."""
+    """For any order, losses and duplicates."""
     arrivals = [n for n in range(first, total) if n not in lost for _ in range(1 + copies.get(n, 0))]
     shuffle.shuffle(arrivals)
 

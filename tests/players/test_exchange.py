@@ -227,7 +227,7 @@ def test_equal_messages_are_matched_by_the_reported_sender() -> None:
     assert exchange.receive(a, "same", 13.1, "user 1", by_sender=True) is None
     exchange.leave(a, 20.0)
     assert ends(a.tally) == {"expected": 3, "received": 2, "unknown": 1, "duplicated": 1}
-    # A match that reports no sender: in order.
+    # A match that reports no sender: matched in order.
     assert (one := exchange.receive(b, "same", 21.0, by_sender=True)) is not None
     assert one.sender is b
 

@@ -62,7 +62,7 @@ def test_numbers_are_the_lowest_free_ones(steps: list[bool | int]) -> None:
             pool.release(taken.pop(step % len(taken)))
 
 
-def test_a_number_is_released_once() -> None:
+def test_number_is_released_once() -> None:
     pool = NumberPool()
     pool.release(pool.take())
     for number in (0, 1, -1):

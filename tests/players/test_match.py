@@ -321,7 +321,7 @@ def state(sequence: int, host: int | None = None) -> Stamp:
 
 
 def joined(*, before: bytes = b"", after: bytes = b"", **leave: object) -> Callable[[Peer], None]:
-    """Answers a join, with pushes around the reply, and a leave; ignores what the player sends in between."""
+    """Return a script that answers join (with pushes around the reply) and leave, and ignores the rest."""
 
     def realtime(peer: Peer) -> None:
         reply = text({"cid": peer.request()["cid"], "match": {"match_id": MATCH, "size": 1, "self": SELF}})

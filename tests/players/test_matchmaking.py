@@ -48,7 +48,7 @@ def test_matched(player: MakePlayer) -> None:
         (add,) = recorder.named("WS", "matchmaker_add")
         assert call.error is None
         assert call.size > 100
-        # From the send of the add, not from its reply.
+        # Timed from sending the add, not from its reply.
         assert call.started <= add.started
         assert call.elapsed > 0
 

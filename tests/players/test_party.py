@@ -48,7 +48,7 @@ def test_party_talks_and_finds_a_match(player: MakePlayer) -> None:
     assert theirs.outcomes("WS", "party_leave") in ([], ["ok"])
 
 
-def test_a_member_that_reconnects(player: MakePlayer) -> None:
+def test_member_that_reconnects(player: MakePlayer) -> None:
     (a, _), (b, theirs) = player(), player()
     with a.lead_party(4) as leader, b.join_party(leader.id, members=2) as member:
         leader.meet(2)

@@ -41,7 +41,7 @@ def test_persona_values_are_valid(seed: int, number: int) -> None:
     Persona.of(seed, number + 1, MIX)
 
     assert Persona.of(seed, number, MIX) == mine
-    # The widths of the server's columns.
+    # The column widths in the server's database.
     limits = {"display_name": 255, "avatar_url": 512, "lang_tag": 18, "location": 255, "timezone": 255}
     assert all(0 < len(mine.profile[field]) <= limit for field, limit in limits.items())  # type: ignore[literal-required]
     assert mine.profile.keys() == limits.keys()

@@ -56,7 +56,7 @@ def test_existing_account_keeps_its_profile(player: MakePlayer) -> None:
     assert again.client.get_account(again.session)["user"]["display_name"] == "Renamed"
 
 
-def test_a_taken_user_name_is_replaced(player: MakePlayer) -> None:
+def test_taken_user_name_is_replaced(player: MakePlayer) -> None:
     other, _ = player(connect=False)
     identity = new_identity()
     other.client.authenticate_device("a-human-with-that-name", username=identity.username)
@@ -198,7 +198,7 @@ def test_context_manager_closes(player: MakePlayer) -> None:
     assert recorder.counts["ledger.ok"] == 1
 
 
-def test_the_world_decides_the_transport(emulator: EmulatorProcess) -> None:
+def test_world_decides_the_transport(emulator: EmulatorProcess) -> None:
     transports: list[RequestsTransport] = []
 
     def transport(network: Network) -> RequestsTransport:

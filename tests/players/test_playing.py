@@ -208,7 +208,7 @@ class Reconnects(Swimmer):
             seat.leave()
 
 
-def test_a_behaviour_that_reconnects_keeps_its_seat(player: MakePlayer) -> None:
+def test_behaviour_that_reconnects_keeps_its_seat(player: MakePlayer) -> None:
     (a, mine), (b, theirs) = player(), player()
     behaviour = Reconnects()
     with a.create_match() as match, b.join_match(match.id, players=2):
@@ -238,7 +238,7 @@ def init_module(nk, initializer):
 """
 
 
-def test_a_reconnect_of_a_banned_user(player: MakePlayer, tmp_path: Path) -> None:
+def test_reconnect_of_a_banned_user(player: MakePlayer, tmp_path: Path) -> None:
     module = tmp_path / "ban.py"
     module.write_text(BAN)
     with EmulatorProcess.start(extra=["--module", str(module)]) as emulator:
@@ -253,7 +253,7 @@ def test_a_reconnect_of_a_banned_user(player: MakePlayer, tmp_path: Path) -> Non
     assert recorder.counts["reconnects_failed"] == 1
 
 
-def test_the_watchdog_stops_with_the_last_driver() -> None:
+def test_watchdog_stops_with_the_last_driver() -> None:
     dog = Watchdog(0.1, print)
     with dog.watching(object()):  # type: ignore[arg-type]
         assert dog._beat is not None

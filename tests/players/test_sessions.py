@@ -83,7 +83,7 @@ def put_fault(emulator: EmulatorProcess, fault: dict[str, object]) -> None:
     urllib.request.urlopen(request, timeout=10).close()
 
 
-def test_an_expired_token_is_refreshed(servers: Servers) -> None:
+def test_expired_token_is_refreshed(servers: Servers) -> None:
     emulator = servers.start("--token-expiry", "5")  # enough to connect on a busy machine
     player, recorder = servers.player(emulator)
     until_refused(emulator, player.session.token)
@@ -109,7 +109,7 @@ def test_both_tokens_expired_is_a_login_not_a_failure(servers: Servers) -> None:
     socket.ping_pong()
 
 
-def test_a_refused_session_with_an_open_socket(player: MakePlayer) -> None:
+def test_refused_session_with_an_open_socket(player: MakePlayer) -> None:
     """Logged out elsewhere: the socket stays open, as in Nakama, and later calls succeed."""
     bot, recorder = player()
     socket = bot.socket
@@ -124,7 +124,7 @@ def test_a_refused_session_with_an_open_socket(player: MakePlayer) -> None:
     assert recorder.outcomes(*CONNECT) == ["ok"]
 
 
-def test_a_refused_session_without_a_connect(player: MakePlayer) -> None:
+def test_refused_session_without_a_connect(player: MakePlayer) -> None:
     """A loop that catches its failures never reaches ``connect``."""
     bot, recorder = player()
     session = bot.session
@@ -150,7 +150,7 @@ def test_all_tokens_revoked(servers: Servers) -> None:
     assert account(player) == player.session.user_id
 
 
-def test_a_refused_refresh_is_a_login(servers: Servers) -> None:
+def test_refused_refresh_is_a_login(servers: Servers) -> None:
     """The session token is about to expire, and the refresh token is logged out."""
     emulator = servers.start("--token-expiry", "8")
     player, recorder = servers.player(emulator)
@@ -162,7 +162,7 @@ def test_a_refused_refresh_is_a_login(servers: Servers) -> None:
     assert recorder.outcomes(*ACCOUNT) == ["ok"]
 
 
-def test_a_deleted_account_is_created_again(player: MakePlayer) -> None:
+def test_deleted_account_is_created_again(player: MakePlayer) -> None:
     bot, recorder = player()
     ended = gevent.event.AsyncResult()
     bot.socket.on("disconnect", ended.set)
@@ -179,7 +179,7 @@ def test_a_deleted_account_is_created_again(player: MakePlayer) -> None:
     assert recorder.outcomes(*PROFILE) == ["ok", "ok"]
 
 
-def test_a_server_that_lost_its_accounts(servers: Servers) -> None:
+def test_server_that_lost_its_accounts(servers: Servers) -> None:
     """It still accepts the token of a user that no longer exists; the socket is not the new user's."""
     first = servers.start()
     player, recorder = servers.player(first)
@@ -201,7 +201,7 @@ def test_a_server_that_lost_its_accounts(servers: Servers) -> None:
     assert recorder.outcomes(*PROFILE)[-1] == "ok"
 
 
-def test_a_failed_login_is_raised_and_retried(servers: Servers) -> None:
+def test_failed_login_is_raised_and_retried(servers: Servers) -> None:
     emulator = servers.start("--control-port", "0")
     player, recorder = servers.player(emulator)
     player.client.session_logout(player.session)
@@ -215,7 +215,7 @@ def test_a_failed_login_is_raised_and_retried(servers: Servers) -> None:
     assert recorder.outcomes(*ACCOUNT) == ["Unauthenticated", "SessionExpired", "ok"]
 
 
-def test_a_player_that_never_logged_in_has_no_session() -> None:
+def test_player_that_never_logged_in_has_no_session() -> None:
     player, _ = make_player(target_of_url("http://127.0.0.1:1"), new_identity())
     with pytest.raises(RuntimeError, match="call authenticate"):
         player.session  # noqa: B018

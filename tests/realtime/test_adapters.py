@@ -50,7 +50,7 @@ def test_recorded_messages_on_both_adapters(side: str) -> None:
         )
 
 
-def test_the_schema_has_every_message_of_the_catalogue() -> None:
+def test_schema_has_every_message_of_the_catalogue() -> None:
     replies = {reply for reply in REPLIES.values() if isinstance(reply, str)}
     fields = {field.name for field in schema.envelope_class().DESCRIPTOR.fields}
     assert fields == {"cid"} | REPLIES.keys() | replies | PUSHES
@@ -114,7 +114,7 @@ def open_binary(server: ScriptedServer) -> Socket:
     return socket
 
 
-def test_a_socket_speaks_protobuf() -> None:
+def test_socket_speaks_protobuf() -> None:
     def script(peer: Peer) -> None:
         peer.upgrade()
         assert b"format=protobuf" in peer.head.partition(b"\r\n")[0]

@@ -27,7 +27,7 @@ from .server import Peer, ScriptedServer, text, upgraded
 
 HELD = 0.1
 CONVERSION = 0.0005
-"""Seconds by which two readings of the clocks may differ."""
+"""Seconds that two clock readings may differ by."""
 SO_TIMESTAMPNS = 35
 
 
@@ -67,7 +67,7 @@ def clock(clocks: Clocks) -> ArrivalClock:
     return ArrivalClock(clocks.wall, clocks.now)
 
 
-def test_a_wait(clocks: Clocks, clock: ArrivalClock) -> None:
+def test_wait(clocks: Clocks, clock: ArrivalClock) -> None:
     stamp = clocks.stamp()
     clocks.run(0.25)
     assert clock.waited(stamp, clocks.now()) == pytest.approx(0.25, abs=1e-5)
@@ -182,7 +182,7 @@ def test_delay_of_this_process_is_not_in_the_elapsed_time(
 def test_wait_time_of_an_expected_push(open_socket: Open, calls: Calls) -> None:
     def script(peer: Peer) -> None:
         cid = peer.request()["cid"]
-        # In one segment: a second one would wait for the first to be acknowledged.
+        # In one segment: a second segment would wait for the acknowledgement of the first.
         peer.send(text({"stream_data": {}}) + text({"cid": cid, "pong": {}}))
         time.sleep(HELD)
 
@@ -196,7 +196,7 @@ def test_wait_time_of_an_expected_push(open_socket: Open, calls: Calls) -> None:
     assert expectation.waited is not None
     assert expectation.waited >= HELD
     assert expectation.arrived_at + expectation.waited <= read
-    assert not calls.samples  # the answer was the last one of its read
+    assert not calls.samples  # the answer was the last message of its read
 
 
 @pytest.mark.usefixtures("stamps")

@@ -13,7 +13,7 @@ RECORDED = json.loads((Path(__file__).parent / "data" / "recorded_keys.json").re
 
 
 @pytest.mark.parametrize("key", RECORDED["replies"])
-def test_the_reply_to_each_recorded_request(key: str) -> None:
+def test_reply_to_each_recorded_request(key: str) -> None:
     reply = REPLIES[key]
     assert RECORDED["replies"][key] == ["" if reply is Reply.EMPTY else reply]
 
@@ -27,5 +27,5 @@ def test_every_request_was_recorded() -> None:
 
 
 def test_every_recorded_push_is_known() -> None:
-    # Both are in the protocol's definition but not in the recordings: no server sends them unasked.
+    # The protocol defines both as pushes, but the server sends neither by itself.
     assert set(RECORDED["pushes"]) == PUSHES - {"ping", "matchmaker_ticket"}

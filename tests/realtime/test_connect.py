@@ -138,7 +138,7 @@ def test_timeout_covers_all_steps_together(open_socket: Open) -> None:
             socket.connect(Session(TOKEN))
 
 
-def test_an_unknown_host(session: Session, capfd: pytest.CaptureFixture[str]) -> None:
+def test_unknown_host(session: Session, capfd: pytest.CaptureFixture[str]) -> None:
     socket = Socket(Target("nakama.invalid"), timeouts=Timeouts(connect=LONG))
     with pytest.raises(errors.HostNotFound):
         socket.connect(session)
@@ -151,7 +151,7 @@ def test_invalid_host_name(host: str) -> None:
         Target(host)
 
 
-def test_a_port_where_nothing_listens(session: Session, capfd: pytest.CaptureFixture[str]) -> None:
+def test_port_where_nothing_listens(session: Session, capfd: pytest.CaptureFixture[str]) -> None:
     with plain.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         with Socket(Target("127.0.0.1", unused.getsockname()[1])) as socket:
@@ -192,7 +192,7 @@ def deaf_port() -> Iterator[int]:
             client.close()
 
 
-def test_a_host_that_does_not_answer(deaf_port: int, session: Session, calls: Calls) -> None:
+def test_host_that_does_not_answer(deaf_port: int, session: Session, calls: Calls) -> None:
     socket = Socket(Target("127.0.0.1", deaf_port), timeouts=Timeouts(connect=0.05), observer=calls)
     with pytest.raises(errors.RequestTimeout):
         socket.connect(session)
@@ -233,7 +233,7 @@ def test_caller_killed_before_its_connect_starts(calls: Calls, capfd: pytest.Cap
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_caller_killed_in_the_handshake_closes_the_connection(open_socket: Open, calls: Calls) -> None:
+def test_caller_killed_in_the_handshake_closes_the_connection(open_socket: Open, calls: Calls) -> None:
     requested = Event()
 
     def script(peer: Peer) -> None:

@@ -191,7 +191,7 @@ def test_reading_of_an_answer(connect: Any) -> None:
     assert connection.reading(perf_counter(), perf_counter() + 1.0, 1).unread == 0.0
 
 
-def test_a_ping_is_answered_at_once_with_its_payload(connect: Any) -> None:
+def test_ping_is_answered_at_once_with_its_payload(connect: Any) -> None:
     def script(peer: Peer) -> None:
         for payload in (b"", b"x", b"y" * 125):
             peer.send(frame(PING, payload))
@@ -240,7 +240,7 @@ def test_protocol_violation_ends_the_connection(name: str, connect: Any) -> None
     ("sent", "code", "echo"),
     [(b"", 1005, 1000), (b"\x03\xf1bye", 1009, 1009), (b"\x03\xee", 1006, 1002), (b"\x03\xe8\xff", 1000, 1000)],
 )  # fmt: skip
-def test_the_servers_close_is_echoed(connect: Any, sent: bytes, code: int, echo: int) -> None:
+def test_servers_close_is_echoed(connect: Any, sent: bytes, code: int, echo: int) -> None:
     def script(peer: Peer) -> None:
         peer.send(frame(CLOSE, sent) + text({"after": "the close"}))
         assert peer.expect_close() == (echo, b"")
@@ -256,7 +256,7 @@ def test_the_servers_close_is_echoed(connect: Any, sent: bytes, code: int, echo:
 
 
 @pytest.mark.parametrize("end", [lambda peer: None, lambda peer: peer.reset()], ids=["EOF", "RST"])
-def test_an_end_without_a_close_frame(connect: Any, end: Callable[[Peer], object]) -> None:
+def test_end_without_a_close_frame(connect: Any, end: Callable[[Peer], object]) -> None:
     with ScriptedServer(upgraded(end)) as server:
         _, inbox = connect(server)
         inbox.gone.wait()
@@ -288,7 +288,7 @@ def test_close_without_an_answer_times_out(connect: Any) -> None:
     assert [str(error) for error in inbox.lost] == ["1000 closed by us"]
 
 
-def test_a_killed_close_leaves_nothing_open(connect: Any) -> None:
+def test_killed_close_leaves_nothing_open(connect: Any) -> None:
     requested = Event()
 
     def script(peer: Peer) -> None:
@@ -340,7 +340,7 @@ def test_senders_wait_until_the_peer_reads(connect: Any) -> None:
         connection.close(1000, "", 20.0)
 
 
-def test_a_backlog_ends_with_the_connection(connect: Any) -> None:
+def test_backlog_ends_with_the_connection(connect: Any) -> None:
     with ScriptedServer(lambda peer: (peer.upgrade(), Event().wait()), quit_scripts=True) as server:
         connection, inbox = connect(server)
         _fill(connection)

@@ -1,4 +1,4 @@
-"""The frame reader against websocket-client's own parser, the encoder against the scripted server's."""
+"""The frame reader against websocket-client's parser, the encoder against the scripted server's."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_any_split_of_a_stream_is_read_as_by_websocket_client(data: bytes, cuts:
 
 
 @given(st.lists(st.one_of(control(), st.binary(max_size=300).map(lambda p: frame(TEXT, p))), max_size=4))
-def test_a_stream_byte_by_byte(parts: list[bytes]) -> None:
+def test_stream_byte_by_byte(parts: list[bytes]) -> None:
     data = b"".join(parts)
     found, reader = read(data, list(range(len(data))))
     assert found == oracle(data)
@@ -204,7 +204,7 @@ def test_close_frame_round_trip(code: int, reason: str, mask: int) -> None:
     assert len(got_reason.encode()) > 119 or got_reason == reason
 
 
-def test_a_close_without_a_code() -> None:
+def test_close_without_a_code() -> None:
     assert frames.decode_close(b"") == (1005, "")
     assert frames.decode_close(b"\x03\xe8\xff") == (1000, "\N{REPLACEMENT CHARACTER}")
 

@@ -89,7 +89,7 @@ def test_deadline_and_other_greenlets_while_a_handshake_never_pauses(port: int, 
     assert ticks.count >= 3  # about 100 on an idle machine
 
 
-def test_a_signal_is_handled_during_a_handshake_that_never_pauses(port: int) -> None:
+def test_signal_is_handled_during_a_handshake_that_never_pauses(port: int) -> None:
     socket = new_socket(port, "handshake-headers", BOUNDLESS)
     caller = gevent.spawn(socket.connect, Session(TOKEN))
     handler = gevent.signal_handler(signal.SIGUSR1, caller.kill, block=False)
@@ -165,7 +165,7 @@ def test_only_the_newest_of_many_pings_is_answered() -> None:
     assert len(answered) < 100  # one per read
 
 
-def test_a_message_above_the_servers_known_limit_is_not_sent(calls: Calls) -> None:
+def test_message_above_the_servers_known_limit_is_not_sent(calls: Calls) -> None:
     def script(peer: Peer) -> None:
         peer.upgrade()
         peer.answer(peer.request(), rpc={"payload": "ok"})

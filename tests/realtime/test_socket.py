@@ -52,7 +52,7 @@ def test_error_types_of_errors_and_wrong_replies(open_socket: Open, calls: Calls
             socket.join_match("x.")
         with pytest.raises(errors.ProtocolError, match="'channel'"):
             socket.join_chat("room")
-        socket.ping_pong()  # none of them ended the connection
+        socket.ping_pong()  # the connection is still open
         assert (socket.ledger.error, socket.ledger.ok) == (3, 1)
         socket.close()
     assert calls.outcomes("match_join") == ["MatchNotFound", "RuntimeException"]
@@ -96,7 +96,7 @@ def test_each_request_has_its_own_timeout(open_socket: Open) -> None:
         patient.get()
 
 
-def test_a_request_after_a_timeout_can_time_out_again(open_socket: Open) -> None:
+def test_request_after_a_timeout_can_time_out_again(open_socket: Open) -> None:
     with ScriptedServer(upgraded(*[Peer.request] * 3)) as server:
         socket = open_socket(server)
         for _ in range(3):
@@ -105,7 +105,7 @@ def test_a_request_after_a_timeout_can_time_out_again(open_socket: Open) -> None
         socket.close()
 
 
-def test_a_killed_caller_leaves_no_pending_cid(open_socket: Open, calls: Calls) -> None:
+def test_killed_caller_leaves_no_pending_cid(open_socket: Open, calls: Calls) -> None:
     requested, killed = Event(), Event()
 
     def script(peer: Peer) -> None:
@@ -199,7 +199,7 @@ def test_end_of_the_connection_is_reported_once_to_every_waiter(
     assert calls.outcomes("ping") == [kind.__name__] * 6
 
 
-def test_a_socket_that_is_not_connected(calls: Calls) -> None:
+def test_socket_that_is_not_connected(calls: Calls) -> None:
     socket = Socket(Target("127.0.0.1", 1), observer=calls)
     assert (socket.connected, socket.error, socket.pending) == (False, None, 0)
     with pytest.raises(errors.ConnectionClosed, match="not connected"):

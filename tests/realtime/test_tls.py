@@ -72,7 +72,7 @@ def test_unknown_authority(open_socket: Open, server_tls: ssl.SSLContext) -> Non
         server.forget()
 
 
-def test_a_certificate_for_another_name(open_socket: Open, authority: trustme.CA, ca: str) -> None:
+def test_certificate_for_another_name(open_socket: Open, authority: trustme.CA, ca: str) -> None:
     context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("other.example").configure_cert(context)
     with ScriptedServer(fails, tls=context) as server:
@@ -82,7 +82,7 @@ def test_a_certificate_for_another_name(open_socket: Open, authority: trustme.CA
         server.forget()
 
 
-def test_a_server_without_tls(open_socket: Open, ca: str) -> None:
+def test_server_without_tls(open_socket: Open, ca: str) -> None:
     def script(peer: Peer) -> None:
         peer.read(1)
         peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
@@ -143,7 +143,7 @@ def test_many_small_messages_in_few_records(open_socket: Open, server_tls: ssl.S
         socket.close()
 
 
-def test_a_caller_killed_in_the_tls_handshake(open_socket: Open, ca: str) -> None:
+def test_caller_killed_in_the_tls_handshake(open_socket: Open, ca: str) -> None:
     asked = gevent.event.Event()
 
     def script(peer: Peer) -> None:

@@ -48,7 +48,7 @@ def test_every_frame_of_all_recordings() -> None:
     assert count > 800
 
 
-def test_the_envelope_has_every_message_of_the_catalogue() -> None:
+def test_envelope_has_every_message_of_the_catalogue() -> None:
     replies = {reply for reply in REPLIES.values() if isinstance(reply, str)}
     assert get_type_hints(Envelope).keys() == {"cid"} | REPLIES.keys() | replies | PUSHES
 

@@ -69,7 +69,7 @@ def exchanges() -> list[Exchange]:
 
 
 class Inexpressible(Exception):
-    """The typed client cannot send this, for a reason that is counted."""
+    """A recorded request that the typed client cannot send; the message is the reason."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _query_values(exchange: Exchange, names: list[str]) -> dict[str, Any]:
         if key == "http_key":
             raise Inexpressible("an http key in the address: the client sends it as a header")
         if name not in names:
-            raise Inexpressible("a parameter that the operation has not, or in another case")
+            raise Inexpressible("a parameter that the operation does not have, or in another case")
         if key in LISTS:
             found.setdefault(name, []).append(value)
         elif name in found:

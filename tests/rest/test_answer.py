@@ -80,7 +80,7 @@ def test_body_where_none_is_allowed_is_ignored(method: str, status: int) -> None
     assert answers == [(True, status, b"", False)] * 2
 
 
-def test_an_answer_to_head_has_no_body() -> None:
+def test_answer_to_head_has_no_body() -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
     assert read(head, len(head), "HEAD") == (200, {"content-length": "10"}, b"", True)
 

@@ -84,7 +84,7 @@ def test_each_operation_sends_its_route_body_and_authorization() -> None:
     assert len(names) == 14
 
 
-def test_a_call_is_reported_once_with_the_size_of_its_body() -> None:
+def test_call_is_reported_once_with_the_size_of_its_body() -> None:
     rig = Rig(ok({"user": {"id": "u-1"}}, resent=True))
     assert rig.client.get_account(fresh()) == {"user": {"id": "u-1"}}
     [(kind, name, started, elapsed, size, error)] = rig.observer.calls
@@ -131,7 +131,7 @@ def test_error_bodies_become_typed_errors(
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b'"text"', b"\xff{}"])
-def test_a_malformed_answer_is_a_protocol_error(body: bytes) -> None:
+def test_malformed_answer_is_a_protocol_error(body: bytes) -> None:
     rig = Rig(Response(200, {}, body))
     with pytest.raises(ProtocolError, match="the answer is"):
         rig.client.get_account(fresh())

@@ -55,7 +55,7 @@ INEXPRESSIBLE = frozenset((
     "a body that is no JSON object",
     "a body where the operation has none",
     "a parameter given twice",
-    "a parameter that the operation has not, or in another case",
+    "a parameter that the operation does not have, or in another case",
     "a value of another type",
     "an http key in the address: the client sends it as a header",
     "an object where the wire has a JSON text: the client encodes it",
@@ -70,11 +70,11 @@ TYPES_NEVER_RECORDED = {"ValidateSubscriptionResponse"}
 # Keys without a recording.
 NEVER_RECORDED = {
     "Account": {"disable_time", "verify_time"},  # banned users get no answer, modules verify emails
-    "AccountDevice": {"vars"},  # only sent
+    "AccountDevice": {"vars"},  # requests only
     "FriendsOfFriendsList": {"cursor"},  # more than one page
     "ApiParty": {"hidden"},  # hidden parties are not listed
-    "Rpc": {"id", "http_key"},  # of the socket's rpc
-    "ValidatedPurchase": {"refund_time"},  # a store's refund
+    "Rpc": {"id", "http_key"},  # used by the socket's rpc
+    "ValidatedPurchase": {"refund_time"},  # only after a refund by the store
 }
 
 
@@ -109,7 +109,7 @@ def test_counts(capsys: pytest.CaptureFixture[str]) -> None:
     succeeded = {exchange.op for exchange, _ in CALLS if exchange.status == 200}
     with capsys.disabled():
         print(f"\n{len(OPERATIONS) + len(UNDESCRIBED)} operations, {len(RECORDED)} recorded exchanges:")
-        print(f"  {len(CALLS)} sent by {len(operations)} operations, {len(succeeded)} of them answered well")
+        print(f"  {len(CALLS)} sent by {len(operations)} operations, {len(succeeded)} of them successfully")
         for reason, number in sorted(REASONS.items()):
             print(f"  {number} only read: {reason}")
     assert operations.keys() == OPERATIONS.keys() | UNDESCRIBED.keys()

@@ -75,7 +75,7 @@ def test_deadline_and_other_greenlets_while_a_server_never_pauses(port: int, nam
     assert len(ticks) >= 3  # about 100 on an idle machine
 
 
-def test_a_signal_is_handled_while_a_server_never_pauses(port: int) -> None:
+def test_signal_is_handled_while_a_server_never_pauses(port: int) -> None:
     caller = gevent.spawn(get, GeventTransport(BOUNDLESS), port, "chunks")
     handler = gevent.signal_handler(signal.SIGUSR1, caller.kill, block=False)
     try:
@@ -167,7 +167,7 @@ def test_headers_below_the_limit_are_accepted(make: Make) -> None:
     [gzip.compress(b"{}")[:-4], gzip.compress(b"{}")[:3], b"\x1f\x8b" + b"\xff" * 50],
     ids=["no end", "no head", "garbage"],
 )
-def test_a_broken_gzip_is_a_protocol_error(make: Make, body: bytes) -> None:
+def test_broken_gzip_is_a_protocol_error(make: Make, body: bytes) -> None:
     script = closing(answer_bytes(body, headers=b"Content-Encoding: gzip\r\n"))
     with serving(script) as server, pytest.raises(ProtocolError, match="not encoded as its header says"):
         send(make(), server.port)

@@ -1,4 +1,4 @@
-"""Which connection a request goes out on, and what happens when the server has closed it."""
+"""Connections: which are reused, which requests are resent, and when idle connections close."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .scripted import Connection, Script, closing, keep_answering, serving, sile
 from .support import Make, send
 
 
-def test_a_kept_connection_is_reused_and_no_cookie_is_kept(make: Make) -> None:
+def test_kept_connection_is_reused_and_no_cookie_is_kept(make: Make) -> None:
     def script(connection: Connection) -> None:
         while connection.request():
             connection.answer(headers=b"Set-Cookie: id=1; Path=/\r\n")
@@ -46,7 +46,7 @@ def test_connection_close_header(make: Make) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_connection_closed_while_idle_is_not_reused(make: Make, method: str) -> None:
+def test_connection_closed_while_idle_is_not_reused(make: Make, method: str) -> None:
     def once(connection: Connection) -> None:
         connection.request()
         connection.answer()

@@ -116,7 +116,7 @@ def test_add_admin_plan() -> None:
         rpc.add_admin_plan_rpc(plan)
 
 
-def test_an_error_of_the_function_is_raised() -> None:
+def test_error_of_the_function_is_raised() -> None:
     rig = Rig(Response(500, {}, b'{"code":13,"error":{},"message":"boom"}'))
     with pytest.raises(InternalError, match="boom"):
         ShopRpc(rig.client, fresh()).buy(BuyInput("sword"))

@@ -66,7 +66,7 @@ def test_waits_grow_to_the_maximum_and_retries_are_counted() -> None:
     assert rig.observer.outcomes() == [("GET", "/v2/account", None)]
 
 
-def test_the_last_failure_is_raised_and_reported_once() -> None:
+def test_last_failure_is_raised_and_reported_once() -> None:
     rig = RetryRig(Retry(3, uniform=longest), ConnectionRefused("no"), UNAVAILABLE, UNAVAILABLE)
     with pytest.raises(Unavailable, match="busy"):
         rig.client.get_account(fresh())

@@ -46,7 +46,7 @@ def identity() -> str:
     return f"slice-{uuid.uuid4()}"
 
 
-def test_an_account_from_creation_to_deletion(client: Client, observer: Recorder) -> None:
+def test_account_from_creation_to_deletion(client: Client, observer: Recorder) -> None:
     device = identity()
     session = client.authenticate_device(device, username=device, vars={"k": "v"})
     assert (session.created, session.username, session.vars) == (True, device, {"k": "v"})
@@ -102,7 +102,7 @@ def test_listings_health_and_failures(client: Client) -> None:
         client.rpc_http_key("wrong", "no_such_function")
 
 
-def test_a_wrong_server_key(url: str) -> None:
+def test_wrong_server_key(url: str) -> None:
     transport = TRANSPORTS["geventhttpclient"]()
     client = Client(Target.parse(url), Credentials("wrong"), transport=transport)
     with pytest.raises(Unauthenticated, match="Server key invalid"):
