@@ -69,10 +69,10 @@ def test_deadline_and_other_greenlets_while_a_server_never_pauses(port: int, nam
     ticker = gevent.spawn(tick)
     try:
         with pytest.raises(RequestTimeout):
-            get(GeventTransport(BOUNDLESS), port, name, 1.0)
+            get(GeventTransport(BOUNDLESS), port, name, 0.3)
     finally:
         ticker.kill()
-    assert len(ticks) >= 3  # about 100 on an idle machine
+    assert len(ticks) >= 3  # about 30 on an idle machine
 
 
 def test_signal_is_handled_while_a_server_never_pauses(port: int) -> None:
