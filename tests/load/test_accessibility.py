@@ -1,4 +1,4 @@
-"""axe-core finds nothing serious on the Nakama tab and on the report, in light and dark, wide and narrow."""
+"""axe-core finds no serious problem on the Nakama tab and on the report, in light and dark, wide and narrow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ axe.run().then(found => done(found.violations
 
 @pytest.fixture(scope="module")
 def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """axe-core's script."""
+    """The source of axe-core."""
     if shutil.which("npm") is None:
         pytest.skip("npm is not installed")
     folder = tmp_path_factory.mktemp("axe")
@@ -55,7 +55,7 @@ def findings(browser: Browser, axe: str) -> list[str]:
 
 
 @needs_chromium
-def test_nothing_serious_on_the_tab_and_the_report(axe: str, tmp_path: Path) -> None:
+def test_no_serious_findings(axe: str, tmp_path: Path) -> None:
     web = Web(tmp_path / "reports")
     with web.locust, chromium(tmp_path / "profile") as browser:
         tab = f"http://127.0.0.1:{web.port}/nakama"

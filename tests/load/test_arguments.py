@@ -1,4 +1,4 @@
-"""Settings from command line, environment and file: which one wins, and what a bad one is told."""
+"""Settings from command line, environment and file: which source wins, and the errors for bad values."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def resolve(*given: str) -> Settings:
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for setting in SETTINGS:
         monkeypatch.delenv(setting.variable, raising=False)
@@ -89,31 +89,31 @@ def bad_settings() -> list[str]:
     return [setting.name for setting in SETTINGS if setting.default is not False]
 
 
-def test_every_setting_has_a_bad_value_here() -> None:
+def test_every_setting_has_a_bad_value() -> None:
     assert set(bad_settings()) == set(BAD)
 
 
 @pytest.mark.parametrize("name", bad_settings())
 def test_a_bad_flag(name: str) -> None:
     setting = next(setting for setting in SETTINGS if setting.name == name)
-    assert_told(setting.flag, name, setting.flag, BAD[name])
+    assert_error(setting.flag, name, setting.flag, BAD[name])
 
 
 @pytest.mark.parametrize("name", bad_settings())
 def test_a_bad_variable(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     setting = next(setting for setting in SETTINGS if setting.name == name)
     monkeypatch.setenv(setting.variable, BAD[name])
-    assert_told(setting.variable, name)
+    assert_error(setting.variable, name)
 
 
 @pytest.mark.parametrize("name", bad_settings())
-def test_a_bad_key_of_the_file(name: str, tmp_path: Path) -> None:
+def test_a_bad_key_in_the_file(name: str, tmp_path: Path) -> None:
     file = tmp_path / "bots.toml"
     file.write_text(f'[nakama]\n{name} = "{BAD[name]}"\n')
-    assert_told(f"{file} line 2: {name}", name, "--nakama-config", str(file))
+    assert_error(f"{file} line 2: {name}", name, "--nakama-config", str(file))
 
 
-def assert_told(written: str, name: str, *given: str) -> None:
+def assert_error(written: str, name: str, *given: str) -> None:
     setting = next(setting for setting in SETTINGS if setting.name == name)
     with pytest.raises(ConfigError) as raised:
         resolve(*given)
@@ -125,7 +125,7 @@ def assert_told(written: str, name: str, *given: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_a_flag_without_value_is_not_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_flag_is_not_a_value(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not resolve().network.tls.insecure
     assert resolve("--nakama-tls-insecure").network.tls.insecure
     monkeypatch.setenv("NAKAMA_TLS_INSECURE", "maybe")
@@ -148,7 +148,7 @@ def test_command_line_environment_file_default(tmp_path: Path, monkeypatch: pyte
     )
 
 
-def test_modules_are_given_one_by_one_or_in_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modules_one_by_one_or_in_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("pond.py", "species.py"):
         (tmp_path / name).write_text("")
     flag = "--nakama-emulator-module"
@@ -157,7 +157,7 @@ def test_modules_are_given_one_by_one_or_in_a_list(tmp_path: Path, monkeypatch: 
     assert resolve().emulator_module == ("pond.py", "species.py")
 
 
-def test_host_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_overrides_the_target(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NAKAMA_URL", "http://one.example.com")
     target = resolve("--host", "https://two.example.com", "--nakama-url", "http://three.example.com").target
     assert target is not None
@@ -167,7 +167,7 @@ def test_host_wins(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("way", ["--nakama-config", "NAKAMA_CONFIG"])
-def test_a_config_file_that_is_not_there(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_config_file(way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = ("--nakama-config", "none.toml") if way.startswith("--") else ()
     if not given:
         monkeypatch.setenv("NAKAMA_CONFIG", "none.toml")
@@ -175,18 +175,18 @@ def test_a_config_file_that_is_not_there(way: str, tmp_path: Path, monkeypatch: 
         resolve(*given)
 
 
-def test_a_ca_file_that_is_none(tmp_path: Path) -> None:
+def test_an_invalid_ca_file(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text("no certificate")
     with pytest.raises(ConfigError, match=r"^--nakama-tls-ca: .*PEM file of CA certificates"):
         resolve("--nakama-tls-ca", str(tmp_path / "ca.pem"))
 
 
-def test_a_worker_reads_what_the_master_resolved() -> None:
+def test_a_worker_uses_the_settings_of_the_master() -> None:
     given = options("--nakama-seed", "7", "--host", "http://example.com")
     assert arguments.resolve(given) == arguments.received(given)
 
 
-def test_no_secret_is_public() -> None:
+def test_public_settings_have_no_secret() -> None:
     given = options("--nakama-server-key", SERVER_KEY, "--nakama-http-key", "planted-http-key")
     public = arguments.resolve(given).public_values
     assert {"server_key", "http_key", "url"}.isdisjoint(public)
@@ -196,7 +196,7 @@ def test_no_secret_is_public() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "environment", "told"),
+    ("given", "environment", "message"),
     [
         (("--nakama-seed", "x"), {}, "--nakama-seed: 'x' cannot be used; accepted: a whole number"),
         ((), {"NAKAMA_TICK_RATE": "0"}, "NAKAMA_TICK_RATE: '0' cannot be used; accepted: a number of ticks"),
@@ -204,17 +204,17 @@ def test_no_secret_is_public() -> None:
         (("--host", "nonsense"), {}, "--host: 'nonsense' cannot be used; accepted: http://HOST"),
     ],
 )
-def test_it_ends_before_any_load(
-    given: tuple[str, ...], environment: dict[str, str], told: str, tmp_path: Path
+def test_a_bad_setting_ends_the_command_before_any_load(
+    given: tuple[str, ...], environment: dict[str, str], message: str, tmp_path: Path
 ) -> None:
     locust = run(tmp_path / "reports", *given, environment=environment)
     assert locust.finish() == 2
     (line,) = (line for line in locust.output.splitlines() if "/INFO/" not in line)
-    assert told in line
+    assert message in line
     assert "EMULATOR" not in locust.output
 
 
-def test_a_bad_folder_for_reports(tmp_path: Path) -> None:
+def test_an_unwritable_reports_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with Locust(tmp_path / "file" / "reports") as locust:
         assert locust.finish() == 2
@@ -223,7 +223,7 @@ def test_a_bad_folder_for_reports(tmp_path: Path) -> None:
     assert TRACE not in locust.output
 
 
-def test_every_flag_and_variable_has_its_help() -> None:
+def test_every_flag_and_variable_is_in_the_help() -> None:
     text = get_parser(default_config_files=[]).format_help()
     for setting in SETTINGS:
         assert setting.flag in text

@@ -1,4 +1,4 @@
-"""The open model: everybody who is planned has started or was dropped, and everybody who started has an end."""
+"""The open model: every planned arrival starts or is dropped, and every start has an end."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NOBODY = LOCUSTFILES / "nobody.py"
 
 
 def arrivals(locust: Locust) -> ArrivalsPart:
-    """What became of them, which must add up."""
+    """The arrivals of the summary; their numbers must add up."""
     part = locust.summary["arrivals"]
     assert part["planned"] == part["started"] + part["dropped"]
     assert part["dropped"] == part["dropped_late"] + part["dropped_full"]
@@ -35,11 +35,11 @@ def arrivals(locust: Locust) -> ArrivalsPart:
     return part
 
 
-def test_every_arrival_runs_its_scenario_once_with_accounts_used_again(
+def test_every_arrival_runs_its_scenario_once_and_accounts_are_reused(
     tmp_path: Path, emulator: EmulatorProcess
 ) -> None:
     load = "open:rate=100,for=2s,arrivals=constant,max_start_delay=5s"
-    # Accounts of its own: other tests use this emulator too.
+    # Separate accounts: other tests use this emulator too.
     given = ("--nakama-load", load, "--host", emulator.url, "--nakama-id-prefix", "arriving")
     locust = run(tmp_path, *given, locustfile=NOBODY)
     assert locust.finish() == 0
@@ -49,7 +49,7 @@ def test_every_arrival_runs_its_scenario_once_with_accounts_used_again(
     rows = calls(locust.summary)
     for key in (("POST", "/v2/account/authenticate/device"), ("WS", "connect"), ("WS", "ping")):
         assert rows[key]["count"] == 200
-    # As many accounts as there were visitors at once; only a new one is given its persona.
+    # One account per concurrent visitor; only a new account gets a persona.
     assert 1 <= rows["PUT", "/v2/account"]["count"] <= locust.summary["run"]["users"] < 100
     (paced,) = [part for part in locust.summary["paced"] if part["name"] == "arrival"]
     assert paced["count"] == 200
@@ -61,7 +61,7 @@ def test_an_arrival_without_a_free_slot_is_dropped(tmp_path: Path, emulator: Emu
     locust = run(tmp_path, "Slow", "--nakama-load", load, "--host", emulator.url, locustfile=ARRIVING)
     part = arrivals(locust)
     assert part["planned"] == 40
-    # Each stays for a second or more: at most five at once, three times over.
+    # Each stays for a second or more: at most five at once, in three rounds.
     assert 5 <= part["finished"] == part["started"] <= 15
     assert part["dropped"] == part["dropped_full"] == 40 - part["started"]
     assert locust.summary["run"]["users"] <= 5
@@ -73,7 +73,7 @@ def test_an_arrival_that_would_start_too_late_is_dropped(tmp_path: Path, emulato
     locust = run(tmp_path, "Blocking", "--nakama-load", load, "--host", emulator.url, locustfile=ARRIVING)
     part = arrivals(locust)
     assert part["planned"] == 50
-    # Planned in the first 0.3 s of the half second in which nothing could start.
+    # Planned in the first 0.3 s of the half second in which nothing can start.
     assert part["dropped"] == part["dropped_late"] >= 13
     assert part["delay_ms"]["max"] is not None
     assert part["delay_ms"]["max"] <= 200.0
@@ -96,7 +96,7 @@ def test_every_end_is_counted(tmp_path: Path, emulator: EmulatorProcess) -> None
     assert "AssertionError" not in locust.output
 
 
-def test_who_is_still_here_at_the_end_is_cut_off(tmp_path: Path, emulator: EmulatorProcess) -> None:
+def test_visits_that_outlast_the_run_are_cut_off(tmp_path: Path, emulator: EmulatorProcess) -> None:
     load = "open:rate=10,for=500ms,arrivals=constant,max_start_delay=5s,drain=0s"
     locust = run(tmp_path, "Slow", "--nakama-load", load, "--host", emulator.url, locustfile=ARRIVING)
     part = arrivals(locust)
@@ -113,7 +113,7 @@ def test_two_workers_share_every_arrival(tmp_path: Path, emulator: EmulatorProce
     assert locust.finish() == 0
     assert TRACE not in locust.output
     part = arrivals(locust)
-    # The same list as one process has.
+    # The same schedule as in a single process.
     assert part["scheduled"] == part["planned"] == len(list(LoadProfile.parse(load).arrival_times(1)))
     assert part["lost"] == 0
     assert part["finished"] == part["planned"]
@@ -127,9 +127,7 @@ def test_two_workers_share_every_arrival(tmp_path: Path, emulator: EmulatorProce
     assert_timeline_adds_up(locust)
 
 
-def test_what_a_dead_worker_did_not_start_is_lost_and_the_rest_is_taken_over(
-    tmp_path: Path, emulator: EmulatorProcess
-) -> None:
+def test_the_other_worker_takes_over_from_a_dead_one(tmp_path: Path, emulator: EmulatorProcess) -> None:
     load = "open:rate=20,for=9s,arrivals=constant,max_start_delay=5s"
     with Locust(
         tmp_path, "--nakama-load", load, "--host", emulator.url, "--processes", "2",
@@ -147,7 +145,7 @@ def test_what_a_dead_worker_did_not_start_is_lost_and_the_rest_is_taken_over(
     planned = {
         worker["state"]: worker["counts"].get("arrivals_planned", 0) for worker in locust.summary["workers"]
     }
-    # Half of them until the death was noticed, and all of them from then on.
+    # Half of the arrivals until the death was noticed, and all of them after that.
     assert planned["complete"] > 90
     assert planned["complete"] + planned["missing"] == part["planned"]
 
@@ -156,7 +154,7 @@ WORKERS = st.lists(st.tuples(st.floats(0, 10), st.sets(st.integers(0, 5), min_si
 
 
 @given(WORKERS, st.integers(0, 10_000), st.floats(0, 12), st.integers(1, 1000))
-def test_an_arrival_is_one_workers_and_the_slots_are_as_many_as_given(
+def test_arrivals_and_slots_are_divided_among_the_workers(
     changes: list[tuple[float, set[int]]], number: int, at: float, most: int
 ) -> None:
     changes = [(0.0, {0}), *sorted(changes, key=lambda change: change[0])]
@@ -176,7 +174,7 @@ def test_an_arrival_is_one_workers_and_the_slots_are_as_many_as_given(
     assert sum(rooms) == most
 
 
-def test_locusts_dispatcher_is_told_of_workers_and_of_no_users() -> None:
+def test_locusts_dispatcher_knows_the_workers_but_no_users() -> None:
     class Node:
         def __init__(self, name: str) -> None:
             self.id = name
@@ -191,7 +189,7 @@ def test_locusts_dispatcher_is_told_of_workers_and_of_no_users() -> None:
     assert list(dispatcher) == [{"b": {}}]
 
 
-def test_only_our_users_arrive() -> None:
+def test_other_user_classes_are_refused() -> None:
     class Foreign(User):
         pass
 

@@ -1,4 +1,4 @@
-"""A capacity search within one run: its trials, its ends, and what it makes of lost workers and servers."""
+"""A capacity search within one run: trials, results, lost workers and lost servers."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def outcomes(locust: Locust) -> list[tuple[int, str]]:
     return [(trial["load"], trial["outcome"]) for trial in locust.summary["capacity"]["trials"]]
 
 
-def test_a_search_finds_where_players_begin_to_fail(
-    tmp_path: Path, gate: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_search_finds_the_limit(tmp_path: Path, gate: Path, capsys: pytest.CaptureFixture[str]) -> None:
     load = f"search:from=4,to=40,trials=3,{TRIALS}"
     locust = run(
         tmp_path / "reports", "--nakama-load", load, "--nakama-gate", str(gate), "--nakama-require", "100",
@@ -59,7 +57,7 @@ def test_a_search_finds_where_players_begin_to_fail(
     assert part["broke_first"].startswith("nothing fails: fail_ratio ")
     for line in ("capacity: trial 2 with ", "at least 100 players are required", "the search ended: 3 trials"):
         assert line in locust.output
-    # Between two trials everybody has left.
+    # All players leave between two trials.
     users = [row["gauges"]["users"] for row in locust.timeline if row["source"] == "local"]
     assert users.count(0) >= 3
     (folder,) = locust.folders
@@ -71,7 +69,7 @@ def test_a_search_finds_where_players_begin_to_fail(
     assert "was a capacity search" in capsys.readouterr().err
 
 
-def test_a_trial_with_a_lost_worker_does_not_count_and_is_tried_again(tmp_path: Path, gate: Path) -> None:
+def test_a_trial_with_a_lost_worker_is_repeated(tmp_path: Path, gate: Path) -> None:
     load = f"search:from=4,to=40,{TRIALS}"
     with Locust(
         tmp_path / "reports", "--nakama-load", load, "--nakama-gate", str(gate), "--processes", "3",
@@ -90,7 +88,7 @@ def test_a_trial_with_a_lost_worker_does_not_count_and_is_tried_again(tmp_path: 
     assert (part["value"], part["ended"]) == (None, "it was interrupted")
 
 
-def test_a_server_that_dies_ends_a_search_of_arrivals_with_what_is_known(tmp_path: Path, gate: Path) -> None:
+def test_a_search_of_arrivals_ends_when_the_server_dies(tmp_path: Path, gate: Path) -> None:
     load = f"search:from=4,to=16,of=arrivals,settle=1s,drain=1s,{TRIALS}"
     with EmulatorProcess.start() as emulator:
         arguments = ["--nakama-load", load, "--nakama-gate", str(gate), "--host", emulator.url]
@@ -121,6 +119,6 @@ def test_a_search_without_a_gate_is_refused(tmp_path: Path) -> None:
         (GATE.replace("[gate]", "[gate]\nwarmup = '60 s'"), "longer than its warm-up"),
     ],
 )
-def test_a_gate_that_cannot_judge_a_trial_is_refused(text: str, line: str) -> None:
+def test_a_gate_that_cannot_judge_trials_is_refused(text: str, line: str) -> None:
     with pytest.raises(ConfigError, match=line):
         plan_of(LoadProfile.parse("search:from=4,to=40,trial=60s"), parse_gate(text, "g.toml"))

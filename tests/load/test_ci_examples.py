@@ -1,4 +1,4 @@
-"""The CI examples: whole YAML, their settings known, and their load test run as they have it."""
+"""The CI examples: valid YAML with known settings, and a load test that runs as written."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def locust(commands: list[str]) -> list[str]:
     return shlex.split(line)
 
 
-def known(variables: dict[str, Any], arguments: list[str]) -> None:
-    """Every variable and flag is one of Locust's or ours."""
+def assert_known(variables: dict[str, Any], arguments: list[str]) -> None:
+    """Every variable and flag belongs to Locust or to this project."""
     ours = {setting.variable for setting in SETTINGS}
     theirs = {str(action.env_var) for action in get_parser()._actions if getattr(action, "env_var", None)}
     for name in variables:
@@ -69,30 +69,30 @@ def known(variables: dict[str, Any], arguments: list[str]) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_commands_are_ours(name: str) -> None:
+def test_the_commands_and_settings_exist(name: str) -> None:
     commands = COMMANDS[name]
     assert commands[0] == "pip install ."
     variables = GITHUB["env"] if name.startswith("github") else GITLAB["variables"]
-    known(variables, locust(commands)[1:])
+    assert_known(variables, locust(commands)[1:])
     assert read_gate(ROOT / variables["NAKAMA_GATE"]).rules
     if "nakama" in name:
         assert "--host" in locust(commands)
 
 
-def test_the_comparison_is_a_command_of_ours() -> None:
+def test_the_comparison_command_exists() -> None:
     (line,) = [line for line in COMMANDS["github nakama"] if line.startswith("nakama-bots ")]
     arguments = parser().parse_args(shlex.split(line)[1:])
     assert arguments.command == "compare"
     assert str(arguments.markdown) == "comparison.md"
 
 
-def test_both_have_the_same_load() -> None:
+def test_both_examples_have_the_same_load() -> None:
     assert GITHUB["env"] == GITLAB["variables"]
     assert GITHUB["jobs"]["emulator"]["env"] == GITLAB["load-test:emulator"]["variables"]
     assert locust(COMMANDS["github emulator"]) == locust(COMMANDS["gitlab emulator"])
 
 
-def test_the_server_is_the_one_of_the_compose_file() -> None:
+def test_the_server_is_that_of_the_compose_file() -> None:
     compose = (ROOT / "compose.yaml").read_text()
     names = [service["name"] for service in GITLAB["load-test:nakama"]["services"]]
     tag = next(name for name in names if "nakama" in name).rpartition(":")[2]
@@ -103,13 +103,13 @@ def test_the_server_is_the_one_of_the_compose_file() -> None:
     assert services["postgres"]["image"] in names
 
 
-def test_the_load_test_runs_as_it_stands(tmp_path: Path) -> None:
-    """With less load, and against the embedded emulator, as the job has it."""
+def test_the_load_test_runs(tmp_path: Path) -> None:
+    """The commands of the job, with less load and against the embedded emulator."""
     step = tmp_path / "step.md"
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "LOCUST_"))
     }
-    # A busy machine is slow, and the generator with it: the rules as they are, with limits that none exceeds.
+    # A busy machine and its generator are slow: keep the rules, with limits that are never exceeded.
     gate = tmp_path / "gate.toml"
     text = (ROOT / EMULATOR["NAKAMA_GATE"]).read_text().replace(' ms"', ' s"')
     text = re.sub(r'^(warmup|cooldown) = ".*"', r'\1 = "1 s"', text, flags=re.M)
@@ -118,7 +118,7 @@ def test_the_load_test_runs_as_it_stands(tmp_path: Path) -> None:
         EMULATOR | QUICK | {"NAKAMA_REPORTS": str(tmp_path / "reports"), "GITHUB_STEP_SUMMARY": str(step)}
     )
     environment |= {"NAKAMA_GATE": str(gate), "NAKAMA_HEALTH_LIMITS": NO_LIMITS}
-    # What the rules need, and not in the first seconds only, however long it takes.
+    # The calls that the rules need, also after the first seconds, however long that takes.
     environment |= until("matches_played>=8", "match_join>=8", "channel_message_send>=8", seconds=9)
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     command = locust(COMMANDS["github emulator"])

@@ -1,4 +1,4 @@
-"""The manifests and the compose file: valid, in step with each other, with the command line and the docs."""
+"""The manifests and the compose file: valid, consistent with each other, the command line and the docs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from nakama_bots.settings.table import SETTINGS
 ROOT = Path(__file__).parents[2]
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 MANIFESTS = sorted(KUBERNETES.rglob("*.yaml"))
-SECRET = {"nakama-bots": {"server_key"}}  # made by hand, as config.yaml says
+SECRET = {"nakama-bots": {"server_key"}}  # created by hand, as config.yaml says
 VARIABLES = {setting.variable for setting in SETTINGS} | {CONFIG_VARIABLE}
 
 
@@ -48,20 +48,20 @@ def locust_options(given: list[str]) -> Namespace:
 
 
 @pytest.mark.parametrize("name", RESOURCES)
-def test_a_manifest_is_what_the_api_takes(name: str) -> None:
+def test_manifests_match_the_schema_of_the_api(name: str) -> None:
     validate = pytest.importorskip("kubernetes_validate")
     validate.validate(RESOURCES[name], validate.latest_version(), strict=True)
 
 
-def test_there_are_masters_and_workers() -> None:
+def test_the_masters_and_workers() -> None:
     roles = {name: pod["metadata"]["labels"]["role"] for name, pod in PODS.items()}
     assert roles == {"master.yaml": "master", "headless/master.yaml": "master", "worker.yaml": "worker"}
-    # Applying the folder starts one master, not both.
+    # Applying the folder starts only one of the two masters.
     assert [path.name for path in KUBERNETES.glob("*.yaml") if RESOURCES[path.name]["kind"] == "Job"] == []
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_a_pod_is_in_step_with_its_surroundings(name: str) -> None:
+def test_a_pod_agrees_with_the_other_manifests(name: str) -> None:
     resource, pod, locust = RESOURCES[name], PODS[name], container(name)
     labels = pod["metadata"]["labels"]
     selector = resource["spec"].get("selector", {}).get("matchLabels", labels)
@@ -84,7 +84,7 @@ def test_a_pod_is_in_step_with_its_surroundings(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PODS)
-def test_locust_takes_what_a_pod_gives_it(name: str) -> None:
+def test_locust_accepts_the_arguments_of_a_pod(name: str) -> None:
     given = locust_options(container(name)["args"])
     role = PODS[name]["metadata"]["labels"]["role"]
     assert (given.master, given.worker) == (role == "master", role == "worker")
@@ -106,7 +106,7 @@ def test_workers_find_the_master() -> None:
             assert open_ports[port["targetPort"]] == port["port"]
 
 
-def test_the_master_takes_its_settings(tmp_path: Path) -> None:
+def test_the_master_uses_its_settings(tmp_path: Path) -> None:
     [(file_name, text)] = RESOURCES["config.yaml"]["data"].items()
     (tmp_path / file_name).write_text(text, encoding="utf-8")
     settings = Settings.resolve({}, {"NAKAMA_SERVER_KEY": "defaultkey"}, tmp_path / file_name)
@@ -125,7 +125,7 @@ def compose() -> dict[str, Any]:
     return dict(read(ROOT / "compose.yaml")["services"])
 
 
-def test_compose_is_in_step_with_itself(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compose_is_consistent(compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     for setting in SETTINGS:
         monkeypatch.delenv(setting.variable, raising=False)
     monkeypatch.chdir(ROOT)
@@ -142,14 +142,14 @@ def test_compose_is_in_step_with_itself(compose: dict[str, Any], monkeypatch: py
     for name in ("master", "worker"):
         assert (ROOT / compose[name]["build"] / "Dockerfile").is_file()
         assert compose[name]["profiles"] == ["locust"]
-        # A container that is scaled has no fixed name and no port of the host.
+        # A scaled container has no fixed name and no host port.
     assert not compose["worker"].keys() & {"container_name", "ports"}
 
 
-def test_prometheus_and_grafana_are_in_step_with_the_run(compose: dict[str, Any]) -> None:
+def test_prometheus_and_grafana_agree_with_the_run(compose: dict[str, Any]) -> None:
     master = locust_options(compose["master"]["command"])
     listen = Listen.parse(master.nakama_prometheus)
-    assert listen.host == "0.0.0.0"  # others than its own container have to reach it
+    assert listen.host == "0.0.0.0"  # other containers must reach it
     mounted: dict[str, str] = {}
     for name in ("prometheus", "grafana"):
         assert compose[name]["profiles"] == ["observe"]
@@ -169,7 +169,7 @@ def test_prometheus_and_grafana_are_in_step_with_the_run(compose: dict[str, Any]
     assert f"{dashboards['options']['path']}/nakama-bots.json" in mounted
 
 
-def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
+def test_grafana_can_lay_out_the_dashboard() -> None:
     dashboard = json.loads((ROOT / "deploy" / "grafana" / "nakama-bots.json").read_text(encoding="utf-8"))
     panels = dashboard["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
@@ -191,7 +191,7 @@ def test_the_dashboard_is_one_that_grafana_can_lay_out() -> None:
 
 
 def documented() -> Iterator[list[str]]:
-    """Every command line of the page, without comments and continued lines joined."""
+    """Every command line of the page, without comments, with continued lines joined."""
     page = (ROOT / "docs" / "distributed.md").read_text(encoding="utf-8")
     for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL):
         for line in block.replace("\\\n", " ").splitlines():
@@ -200,7 +200,7 @@ def documented() -> Iterator[list[str]]:
                 yield words
 
 
-def test_the_documented_commands_are_possible() -> None:
+def test_the_documented_commands_are_valid() -> None:
     commands = list(documented())
     locusts = [words[1:] for words in commands if words[0] == "locust"]
     assert len(locusts) >= 3

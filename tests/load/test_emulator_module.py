@@ -1,4 +1,4 @@
-"""A game's own server module in the emulator that a run starts, from a directory of the game's own."""
+"""Server modules of a game in the embedded emulator, started from the directory of the game."""
 
 from __future__ import annotations
 
@@ -114,14 +114,14 @@ def test_a_run_and_its_gate_use_the_modules(game: Path) -> None:
     assert modules_of(locust(game, "--nakama-gate", "gates.toml", *modules), game) == "pond.py,lua"
 
 
-def test_the_modules_may_be_in_the_file_of_settings(game: Path) -> None:
+def test_modules_in_the_settings_file(game: Path) -> None:
     (game / "bots.toml").write_text('[nakama]\nemulator_module = ["pond.py", "species.py"]\n')
     done = locust(game, "--nakama-gate", "gates.toml", "--nakama-config", "bots.toml")
     assert modules_of(done, game) == "pond.py,species.py"
 
 
 def modules_of(done: subprocess.CompletedProcess[str], game: Path) -> object:
-    """The setting of a run whose matches were joined, and that passed."""
+    """The modules setting of a run that joined matches and passed."""
     output = done.stdout + done.stderr
     assert done.returncode == 0, output
     (folder,) = (game / "reports").iterdir()
@@ -137,7 +137,7 @@ def modules_of(done: subprocess.CompletedProcess[str], game: Path) -> object:
     ("text", "reason"),
     [("x = 1\n", "it has no init_module"), ("raise OSError('no fish')\n", "OSError: no fish")],
 )
-def test_a_module_that_does_not_load_is_one_line(text: str, reason: str, game: Path) -> None:
+def test_a_module_that_does_not_load_is_reported_in_one_line(text: str, reason: str, game: Path) -> None:
     (game / "pond.py").write_text(text)
     done = locust(game, "--nakama-emulator-module", "pond.py")
     assert done.returncode == 2

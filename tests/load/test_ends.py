@@ -1,4 +1,4 @@
-"""However a run comes to its end, there is a report with a verdict, an exit code, and no traceback of ours."""
+"""However a run ends, it leaves a report, a verdict and an exit code, and logs no traceback of the package."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TWO = ("-u", "2", "-r", "10")
 
 
 @pytest.mark.parametrize("times", [1, 2, 6])
-def test_interrupted_again_and_again(times: int, emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_repeated_interrupts(times: int, emulator: EmulatorProcess, tmp_path: Path) -> None:
     with Locust(tmp_path, *TWO, "--host", emulator.url, locustfile=NOBODY) as locust:
         locust.wait_for(PINGED)
         for _ in range(times):
@@ -32,10 +32,10 @@ def test_interrupted_again_and_again(times: int, emulator: EmulatorProcess, tmp_
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
-def test_users_that_are_waited_for_are_not_after_an_interrupt(
+def test_an_interrupt_ends_the_wait_for_users(
     first: signal.Signals, emulator: EmulatorProcess, tmp_path: Path
 ) -> None:
-    """A task may be finished, and lasts for an hour."""
+    """``--stop-timeout`` lets a task finish, and the task lasts an hour."""
     arguments = ("Lasting", "--stop-timeout", "300")
     with Locust(tmp_path, *TWO, "--host", emulator.url, *arguments, locustfile=MISBEHAVING) as locust:
         locust.wait_for(PINGED)
@@ -68,7 +68,7 @@ def test_a_signal_that_ends_the_run(
     assert_reported(locust, "PASSED")
 
 
-def test_the_terminal_of_a_run_with_processes_goes(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_the_terminal_of_a_run_with_processes_closes(emulator: EmulatorProcess, tmp_path: Path) -> None:
     with Locust(tmp_path, *TWO, "--host", emulator.url, "--processes", "2", locustfile=NOBODY) as locust:
         locust.wait_for(PINGED)
         os.killpg(locust.pid, signal.SIGHUP)
@@ -77,8 +77,8 @@ def test_the_terminal_of_a_run_with_processes_goes(emulator: EmulatorProcess, tm
     assert_reported(locust, "PASSED")
 
 
-def test_stopped_in_the_middle_of_a_ramp_with_processes(emulator: EmulatorProcess, tmp_path: Path) -> None:
-    """The users that are still to be started are not: Locust would wait a minute for them to end."""
+def test_a_run_with_processes_is_stopped_during_the_ramp(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    """The remaining users are not started: Locust would wait a minute for them to end."""
     with Locust(
         tmp_path, "-u", "200", "-r", "2", "--host", emulator.url, "--processes", "2", locustfile=NOBODY
     ) as locust:
@@ -96,7 +96,7 @@ def test_stopped_in_the_middle_of_a_ramp_with_processes(emulator: EmulatorProces
         ("workers", signal.SIGINT), ("workers", signal.SIGTERM),
     ],
 )  # fmt: skip
-def test_interrupted_before_the_run(waiting: str, number: signal.Signals, tmp_path: Path) -> None:
+def test_an_interrupt_before_the_run(waiting: str, number: signal.Signals, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         if waiting == "server":
             host = f"http://127.0.0.1:{server.getsockname()[1]}"
@@ -108,7 +108,7 @@ def test_interrupted_before_the_run(waiting: str, number: signal.Signals, tmp_pa
         with Locust(tmp_path, *TWO, *arguments, locustfile=NOBODY) as locust:
             locust.wait_for(said)
             if waiting == "server":
-                # Its connection is never answered.
+                # The connection of the run is never answered.
                 assert select.select([server], [], [], TIMEOUT)[0]
             locust.signal(number)
             assert locust.finish() == 1
@@ -117,7 +117,7 @@ def test_interrupted_before_the_run(waiting: str, number: signal.Signals, tmp_pa
     assert locust.folders == []
 
 
-def test_fewer_users_than_none(tmp_path: Path) -> None:
+def test_a_negative_number_of_users(tmp_path: Path) -> None:
     locust = run(tmp_path, "-u", "-1", locustfile=NOBODY)
     assert locust.finish() == 2
     assert "nakama_bots: --users: -1 cannot be used; accepted: a whole number from 0" in locust.output
@@ -126,7 +126,7 @@ def test_fewer_users_than_none(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("forked", [True, False])
-def test_workers_whose_master_was_killed(forked: bool, tmp_path: Path) -> None:
+def test_workers_stop_when_the_master_is_killed(forked: bool, tmp_path: Path) -> None:
     with EmulatorProcess.start() as emulator:
         port = str(free_port())
         host = ("--host", emulator.url, "--master-bind-port", port)
@@ -136,7 +136,7 @@ def test_workers_whose_master_was_killed(forked: bool, tmp_path: Path) -> None:
                 master.wait_for(SPAWNED)
                 workers = psutil.Process(master.pid).children()
                 master.signal(signal.SIGKILL)
-                # They write to its streams: those end with the last of them.
+                # Workers write to the streams of the master: those end with the last worker.
                 _, alive = psutil.wait_procs(workers, 10.0)
                 assert alive == []
                 said = master
@@ -152,8 +152,8 @@ def test_workers_whose_master_was_killed(forked: bool, tmp_path: Path) -> None:
     assert TRACE not in said.output
 
 
-def test_workers_whose_master_was_stopped_wait_for_it(emulator: EmulatorProcess, tmp_path: Path) -> None:
-    """Stopped, not killed: its port is open, and the run goes on when it does."""
+def test_workers_wait_for_a_stopped_master(emulator: EmulatorProcess, tmp_path: Path) -> None:
+    """Stopped, not killed: its port is open, and the run continues when the master does."""
     with Locust(
         tmp_path, *TWO, "--host", emulator.url, "--processes", "2", "-t", "8s", locustfile=NOBODY
     ) as locust:

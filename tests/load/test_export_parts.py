@@ -1,4 +1,4 @@
-"""The exports one by one, in this process: what a webhook, a slow reader or an idle scraper can do to them."""
+"""Each export in this process: failing webhooks, slow readers and idle scrapers."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def test_a_run_without_a_verdict_is_posted_as_invalid(monkeypatch: pytest.Monkey
     )
 
 
-def test_a_message_that_cannot_be_built_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_that_cannot_be_built_is_logged_in_one_line(caplog: pytest.LogCaptureFixture) -> None:
     post_verdict(Webhook.parse("http://127.0.0.1:1/secret"), Network(), cast("VerdictPart", {}), None)
     assert caplog.messages == ["--nakama-webhook: 127.0.0.1:1 did not accept the verdict (KeyError)"]
 
 
-def test_what_the_game_server_may_do_is_not_allowed_to_the_webhook(
+def test_the_webhook_does_not_use_the_tls_settings_of_the_game_server(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     certificate = trustme.CA().issue_cert("127.0.0.1")
@@ -94,7 +94,7 @@ def threads() -> int:
     return psutil.Process().num_threads()
 
 
-def test_a_writer_that_has_ended_leaves_no_thread(tmp_path: Path) -> None:
+def test_a_closed_writer_leaves_no_thread(tmp_path: Path) -> None:
     before = threads()
     for _ in range(3):
         writer = LineWriter(Sink(tmp_path / "lines"))
@@ -106,7 +106,7 @@ def test_a_writer_that_has_ended_leaves_no_thread(tmp_path: Path) -> None:
 
 @pytest.fixture
 def full(tmp_path: Path) -> Iterator[tuple[Path, int, int]]:
-    """A pipe that holds all that it can, its reader, and what it holds."""
+    """A full pipe, its reader, and its size in bytes."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
@@ -120,12 +120,12 @@ def full(tmp_path: Path) -> Iterator[tuple[Path, int, int]]:
     os.close(reader)
 
 
-def test_lines_that_were_not_read_in_time_are_counted_and_never_written(
+def test_lines_that_are_not_read_in_time_are_dropped_and_counted(
     full: tuple[Path, int, int], caplog: pytest.LogCaptureFixture
 ) -> None:
     path, reader, held = full
     writer = LineWriter(Sink(path))
-    line = b"y" * 4095 + b"\n"  # as long as a piece that the thread writes
+    line = b"y" * 4095 + b"\n"  # as long as one write of the thread
     for _ in range(5):
         writer.add(line)
     writer.close()
@@ -133,7 +133,7 @@ def test_lines_that_were_not_read_in_time_are_counted_and_never_written(
         f"--nakama-timeline: {path} has not been read for 5 s",
         f"--nakama-timeline: 5 lines of {path} were dropped",
     ]
-    # With a reader the write under way ends, and then the file is closed.
+    # When the pipe is read, the pending write ends and the file is closed.
     chunks: list[bytes] = []
 
     def ended() -> bool:
@@ -154,7 +154,7 @@ def metrics(port: int) -> bytes:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /", b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n"])
-def test_connections_that_send_or_read_nothing_do_not_block_the_endpoint(
+def test_idle_connections_do_not_block_the_endpoint(
     sent: bytes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pages: list[Iterable[bytes]] = [[b"x" * 2**26]] * (CONNECTIONS if b"metrics" in sent else 0)
@@ -167,7 +167,7 @@ def test_connections_that_send_or_read_nothing_do_not_block_the_endpoint(
             sock.sendall(sent)
         for _ in poll(lambda: not pages):
             gevent.sleep(0.01)
-        # A busy machine may be too slow for this patience, but not each time.
+        # A busy machine may exceed this timeout, but not every time.
         for _ in poll(lambda: b"the page" in gevent.get_hub().threadpool.apply(metrics, (server.port,))):
             pass
     finally:
@@ -178,7 +178,7 @@ def test_connections_that_send_or_read_nothing_do_not_block_the_endpoint(
 
 
 @pytest.mark.parametrize("host", ["nohost.invalid", "x" * 70])
-def test_a_host_that_is_none_is_one_line(host: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_invalid_host_is_logged_in_one_line(host: str, caplog: pytest.LogCaptureFixture) -> None:
     MetricsServer(lambda: ()).start(Listen(host, 9755))
     [line] = caplog.messages
     assert line == (

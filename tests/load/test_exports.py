@@ -1,4 +1,4 @@
-"""A run's figures outside its folder: Prometheus' page, JSON lines, the webhook; and each of them failing."""
+"""Exports of a run: Prometheus metrics, JSON lines and the webhook; and each of them failing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .hook import SECRET, hook
 from .running import LOCUSTFILES, QUICK, ROOT, TRACE, Locust, assert_no_secret, poll, run
 
 NOBODY = LOCUSTFILES / "nobody.py"
-# What the Go runtime of a real server tells of its process; the emulator is none.
+# Exposed by the Go runtime of a real server; the emulator does not have it.
 OF_GO = {f"nakama_bots_server_{name}" for name in ("cpu_cores", "goroutines", "memory_bytes")}
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -45,7 +45,7 @@ def value(samples: Samples, metric: str, /, **labels: str) -> float:
 
 
 def assert_dashboard_shows(served: set[str]) -> None:
-    """Every panel of the Grafana dashboard asks for metrics that this run has served."""
+    """Every metric in a panel of the Grafana dashboard was served by this run."""
     dashboard = json.loads((ROOT / "deploy" / "grafana" / "nakama-bots.json").read_text(encoding="utf-8"))
     panels = [panel for panel in dashboard["panels"] if panel["type"] != "row"]
     asked = {
@@ -57,7 +57,7 @@ def assert_dashboard_shows(served: set[str]) -> None:
     assert {title: sorted(names - served) for title, names in asked.items() if names - served} == {}
 
 
-def test_a_run_is_scraped_written_line_by_line_and_posted(tmp_path: Path) -> None:
+def test_all_exports_of_a_run(tmp_path: Path) -> None:
     lines = tmp_path / "lines.jsonl"
     with (
         hook() as (url, posted),
@@ -93,7 +93,7 @@ def test_a_run_is_scraped_written_line_by_line_and_posted(tmp_path: Path) -> Non
     assert value(seen, "nakama_bots_call_duration_seconds_bucket", le="+Inf", **joins) == counted
     assert 0 < value(seen, "nakama_bots_call_duration_seconds_sum", **joins) < 60 * counted
     assert_dashboard_shows({name for name, _ in seen})
-    # What was written while it went on is the time line of its folder.
+    # The lines written during the run equal the time line in its folder.
     assert list(read_timeline(lines)) == list(locust.timeline)
     [message] = posted
     assert message["path"] == f"/services/{SECRET}?a=b"
@@ -102,7 +102,7 @@ def test_a_run_is_scraped_written_line_by_line_and_posted(tmp_path: Path) -> Non
     assert_no_secret(locust, SECRET)
 
 
-def test_what_cannot_be_had_is_one_line_each_and_changes_nothing(tmp_path: Path) -> None:
+def test_failing_exports_are_logged_in_one_line_each_and_change_nothing(tmp_path: Path) -> None:
     with hook(status=500) as (url, posted), socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         locust = run(
@@ -123,7 +123,7 @@ def test_what_cannot_be_had_is_one_line_each_and_changes_nothing(tmp_path: Path)
     assert_no_secret(locust, SECRET)
 
 
-def test_lines_go_to_an_open_descriptor(tmp_path: Path) -> None:
+def test_lines_are_written_to_an_open_descriptor(tmp_path: Path) -> None:
     script = 'exec 7>"$0"; exec "$@"'
     lines = tmp_path / "lines.jsonl"
     locust = run(
@@ -134,8 +134,8 @@ def test_lines_go_to_an_open_descriptor(tmp_path: Path) -> None:
     assert list(read_timeline(lines)) == list(locust.timeline)
 
 
-def test_a_reader_that_does_not_read_holds_up_nothing(tmp_path: Path) -> None:
-    # A pipe that is full from the start; its reader is there and reads nothing.
+def test_a_reader_that_never_reads_blocks_nothing(tmp_path: Path) -> None:
+    # A pipe that is full from the start; it has a reader that reads nothing.
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)

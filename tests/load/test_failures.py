@@ -1,4 +1,4 @@
-"""A server that is not there, says no, or goes away: counted failures with clear names, and no traceback."""
+"""A server that is missing, refuses, or goes away: counted failures with clear names, and no traceback."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TWO = ("-u", "2", "-r", "2")
 
 
 def until_it_fails(reports: Path, *arguments: str) -> Locust:
-    """A run that is stopped when its first failure is told."""
+    """A run that is stopped when its first failure is logged."""
     with Locust(reports, *TWO, *arguments, locustfile=NOBODY) as locust:
         locust.wait_for("further ones of this kind")
         locust.interrupt()
@@ -47,10 +47,10 @@ def until_it_fails(reports: Path, *arguments: str) -> Locust:
     return locust
 
 
-def assert_ended_before_any_load(locust: Locust, told: str) -> None:
+def assert_ended_before_any_load(locust: Locust, message: str) -> None:
     assert locust.finish() == 5
     [line] = [line for line in locust.output.splitlines() if line.startswith("nakama_bots: ")]
-    assert told in line
+    assert message in line
     assert TRACE not in locust.output
     assert locust.folders == []
 
@@ -88,7 +88,7 @@ def test_a_server_that_is_waited_for(tmp_path: Path) -> None:
     assert locust.summary["target"]["is_emulator"]
 
 
-def test_a_server_that_is_gone_when_the_users_come(tmp_path: Path) -> None:
+def test_a_server_that_ends_before_the_users_start(tmp_path: Path) -> None:
     with OneAnswer() as server:
         locust = until_it_fails(tmp_path, "--host", server.url)
     assert_failed_cleanly(locust, code=5)
@@ -112,7 +112,7 @@ def test_a_wrong_server_key(keyed: EmulatorProcess, tmp_path: Path) -> None:
     assert_no_secret(locust, wrong)
 
 
-def test_the_right_server_key_is_nowhere(keyed: EmulatorProcess, tmp_path: Path) -> None:
+def test_the_server_key_is_in_no_output(keyed: EmulatorProcess, tmp_path: Path) -> None:
     given = (*TWO, "--host", keyed.url, "--nakama-server-key", SERVER_KEY, "-L", "DEBUG")
     locust = run_until(tmp_path, PINGED, given=given, locustfile=NOBODY)
     assert locust.finish() == 0
@@ -121,7 +121,7 @@ def test_the_right_server_key_is_nowhere(keyed: EmulatorProcess, tmp_path: Path)
 
 
 def test_sessions_that_expire_at_once(tmp_path: Path) -> None:
-    """Every connect finds its tokens expired: the users log in anew, again and again."""
+    """Every connect finds expired tokens: the users log in again each time."""
     extra = ("--token-expiry", "1", "--refresh-token-expiry", "1")
     with EmulatorProcess.start(extra=extra) as emulator:
         given = ("-u", "1", "--host", emulator.url)
@@ -131,7 +131,7 @@ def test_sessions_that_expire_at_once(tmp_path: Path) -> None:
             locust.interrupt()
             code = locust.finish()
     assert TRACE not in locust.output
-    # A slow machine may take longer than the second to come from the login to the connect.
+    # On a slow machine more than a second may pass between login and connect.
     assert code == 0 or labels(locust.summary) <= {"HandshakeRefused", "Unauthenticated"}
     logins = calls(locust.summary)["POST", "/v2/account/authenticate/device"]
     assert logins["count"] > 2
@@ -143,8 +143,8 @@ def test_sessions_that_expire_at_once(tmp_path: Path) -> None:
 FORGED = "\x1b[2J\nrun: PASSED (exit code 0)\u202e@octocat"
 
 
-def test_what_a_server_says_is_data(tmp_path: Path) -> None:
-    """An error's text, and an exception of the scenario's with the same text, forge no line."""
+def test_error_texts_of_a_server_cannot_forge_output(tmp_path: Path) -> None:
+    """Neither an error's text nor an exception of the scenario with the same text forges a line."""
     with EmulatorProcess.start(extra=("--control-port", "0")) as emulator:
         faults = [{"kind": "error", "on": "channel_join", "code": 3, "message": FORGED, "rate": 0.5}]
         request = urllib.request.Request(
@@ -166,7 +166,7 @@ def test_what_a_server_says_is_data(tmp_path: Path) -> None:
 
 
 def test_a_clock_that_jumps(tmp_path: Path) -> None:
-    """An hour forward and back: no session is taken for expired, and none is sent that is."""
+    """An hour forward and back: no valid session is treated as expired, and no expired token is sent."""
     with EmulatorProcess.start() as emulator:
         locust = run(
             tmp_path, "-u", "1", "-t", "5s", "--host", emulator.url, locustfile=LOCUSTFILES / "jumping.py"
@@ -194,14 +194,14 @@ def https(emulator: EmulatorProcess) -> str:
     return "https://" + emulator.url.split("://")[1]
 
 
-def test_a_certificate_that_is_not_trusted(tls: tuple[EmulatorProcess, Path], tmp_path: Path) -> None:
+def test_an_untrusted_certificate(tls: tuple[EmulatorProcess, Path], tmp_path: Path) -> None:
     locust = until_it_fails(tmp_path, "--host", https(tls[0]))
     assert_failed_cleanly(locust)
     assert labels(locust.summary) == {"TlsError"}
 
 
 @pytest.mark.parametrize("trust", ["ca", "insecure"])
-def test_a_certificate_that_is_trusted(trust: str, tls: tuple[EmulatorProcess, Path], tmp_path: Path) -> None:
+def test_a_trusted_certificate(trust: str, tls: tuple[EmulatorProcess, Path], tmp_path: Path) -> None:
     flags = ("--nakama-tls-ca", str(tls[1])) if trust == "ca" else ("--nakama-tls-insecure",)
     given = (*TWO, "--host", https(tls[0]), *flags)
     locust = run_until(tmp_path, PINGED, given=given, locustfile=NOBODY)
@@ -218,15 +218,15 @@ def test_malformed_frames(lie: str, tmp_path: Path) -> None:
     assert "ProtocolError" in labels(locust.summary)
 
 
-def test_a_login_that_is_no_login(tmp_path: Path) -> None:
+def test_a_login_without_a_session(tmp_path: Path) -> None:
     with LyingServer("no tokens") as server:
         locust = until_it_fails(tmp_path, "--host", server.url)
     assert_failed_cleanly(locust)
     assert labels(locust.summary) == {"ProtocolError"}
 
 
-def test_a_server_that_goes_and_comes_back(tmp_path: Path) -> None:
-    """Killed under the users, then back on the same port with an empty database: they go on."""
+def test_a_server_that_is_restarted(tmp_path: Path) -> None:
+    """Killed during the run, then restarted on the same port with an empty database: the users continue."""
     port = free_port()
     extra = ("--port", str(port))
     arguments = ("-u", "4", "-r", "4", "--host", f"http://127.0.0.1:{port}")
@@ -237,7 +237,7 @@ def test_a_server_that_goes_and_comes_back(tmp_path: Path) -> None:
             first.stop()
             locust.wait_for("ConnectionRefused")
             with EmulatorProcess.start(extra=(*extra, "--metrics-port", "0")) as second:
-                # By sockets, not accounts: a token of before the end still opens a socket.
+                # By sockets, not accounts: a token of the killed server still opens a socket.
                 wait_for_sockets(second.metrics_url, 4)
                 locust.interrupt()
                 assert locust.finish() == 1
@@ -246,21 +246,21 @@ def test_a_server_that_goes_and_comes_back(tmp_path: Path) -> None:
     assert "ConnectionRefused" in labels(locust.summary)
     assert labels(locust.summary) <= {
         "ConnectionClosed", "ConnectionRefused", "ConnectionFailed", "HandshakeRefused", "Unauthenticated",
-        "NotFound",  # of the account, by one that logged in before the end and asks the new one
+        "NotFound",  # the account of a user that logged in before the restart
     }  # fmt: skip
-    assert locust.summary["target"]["is_emulator"]  # its first answer said so
+    assert locust.summary["target"]["is_emulator"]  # known from its first answer
     assert refused(port)
 
 
 def wait_for_sockets(url: str, number: int) -> None:
-    """Until that many sockets are open, by the server's own gauge."""
+    """Wait until the server's gauge shows this number of open sockets."""
 
-    def there() -> bool:
+    def reached() -> bool:
         with urllib.request.urlopen(url, timeout=10) as answer:
             text = answer.read().decode()
         return re.search(rf"^nakama_sessions(?:{{.*}})? {number}$", text, re.M) is not None
 
-    for _ in poll(there):
+    for _ in poll(reached):
         pass
 
 
@@ -275,5 +275,5 @@ def test_a_killed_server_ends_nothing_before_the_run_time(tmp_path: Path) -> Non
     assert "run-time limit reached" in locust.output
     assert TRACE not in locust.output
     assert locust.summary["ledger"]["balanced"]
-    # The other label, of what was under way at that moment, needs something that was.
+    # The other label is that of calls under way at that moment; there may be none.
     assert {"ConnectionRefused"} <= labels(locust.summary) <= {"ConnectionClosed", "ConnectionRefused"}

@@ -1,4 +1,4 @@
-"""Whole runs whose figures are missing, wrong or prove nothing: none of them passes, and each says why."""
+"""Whole runs whose figures are missing, wrong or prove nothing: none passes, and each says why."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ TALKS = "WS       channel_leave "
 def judged(
     tmp_path: Path, *arguments: str, code: int, until: str = PINGS, times: int = 2, **options: Any
 ) -> tuple[Locust, list[str]]:
-    """A run until it has printed a line ``times`` times; ``code`` is what it ends with.
+    """Return a run, stopped when it has printed a line ``times`` times, and the reasons of its verdict.
 
-    It is so in the exit code, in the printed line and in ``verdict.json``.
+    ``code`` is the exit code of the process, in the printed line and in ``verdict.json``.
     """
     with Locust(tmp_path / "reports", *arguments, **{"locustfile": FIGURES} | options) as locust:
         locust.wait_for(until, times)
@@ -42,9 +42,7 @@ def judged(
     return locust, verdict["why"]
 
 
-def test_figures_that_cannot_be_kept_fail_the_run_and_cost_no_other(
-    emulator: EmulatorProcess, tmp_path: Path
-) -> None:
+def test_bad_figures_fail_the_run_and_the_others_are_kept(emulator: EmulatorProcess, tmp_path: Path) -> None:
     locust, why = judged(tmp_path, *USERS, "Mistaken", "--host", emulator.url, code=1)
     assert TRACE not in locust.output
     assert why[0].startswith("12 figures of the scenario could not be kept: Mistaken: ")
@@ -63,7 +61,7 @@ def test_figures_that_cannot_be_kept_fail_the_run_and_cost_no_other(
 
 
 @pytest.mark.parametrize("kind", ["LookupError", "BaseException", "SystemExit"])
-def test_users_who_all_die_prove_nothing(emulator: EmulatorProcess, tmp_path: Path, kind: str) -> None:
+def test_a_run_whose_users_all_die_is_invalid(emulator: EmulatorProcess, tmp_path: Path, kind: str) -> None:
     locust, why = judged(
         tmp_path, *USERS, "Mortal", "--host", emulator.url, code=4, environment={"DIES_OF": kind}
     )
@@ -72,13 +70,13 @@ def test_users_who_all_die_prove_nothing(emulator: EmulatorProcess, tmp_path: Pa
     assert locust.output.count(f"a user of Mortal died of {kind}") == 1
 
 
-def test_some_users_who_die_fail_the_run(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_a_run_with_some_dead_users_fails(emulator: EmulatorProcess, tmp_path: Path) -> None:
     _, why = judged(tmp_path, *USERS, "Mortal", "Pinging", "--host", emulator.url, code=1)
     assert "1 of 2 users died: Mortal: died of LookupError: planted (1)" in why
 
 
 @pytest.mark.parametrize("gate", [False, True])
-def test_no_user_is_no_data(emulator: EmulatorProcess, tmp_path: Path, gate: bool) -> None:
+def test_a_run_without_users_has_no_data(emulator: EmulatorProcess, tmp_path: Path, gate: bool) -> None:
     file = tmp_path / "gate.toml"
     file.write_text('[gate]\nallow_emulator = true\n[[rule]]\non = "ledger"\nexpect = "unanswered == 0"\n')
     flags = ("--nakama-gate", str(file)) if gate else ()
@@ -89,9 +87,7 @@ def test_no_user_is_no_data(emulator: EmulatorProcess, tmp_path: Path, gate: boo
         assert "unanswered not measured (ledger)" in locust.output
 
 
-def test_handlers_and_taps_that_fail_are_counted_and_fail_the_run(
-    emulator: EmulatorProcess, tmp_path: Path
-) -> None:
+def test_failing_handlers_and_taps_fail_the_run(emulator: EmulatorProcess, tmp_path: Path) -> None:
     locust, why = judged(tmp_path, *USERS, "Tapping", "--host", emulator.url, code=1, until=TALKS)
     counts = locust.summary["counts"]
     kinds = ("tap.channel_message.KeyError", "handler.channel_message.ZeroDivisionError")
@@ -99,18 +95,18 @@ def test_handlers_and_taps_that_fail_are_counted_and_fail_the_run(
     assert number == sum(counts[f"handler_failed.{kind}"] for kind in kinds) > 2
     assert why[0].startswith(f"{number:,} calls of push handlers and taps failed: ")
     assert all(kind in why[0] for kind in kinds)
-    assert locust.output.count(TRACE) == 2  # one of each kind
+    assert locust.output.count(TRACE) == 2  # one for each kind
     assert "push handlers and taps that failed: " in locust.output
 
 
-def test_handlers_that_fail_may_be_allowed(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_failing_handlers_can_be_allowed(emulator: EmulatorProcess, tmp_path: Path) -> None:
     flags = ("--host", emulator.url, "--nakama-allow-handler-failures")
     locust, _ = judged(tmp_path, *USERS, "Tapping", *flags, code=0, until=TALKS)
     assert "push handlers and taps that failed: " in locust.output
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_requests_of_other_code_are_counted_apart(
+def test_requests_of_other_code_are_counted_separately(
     emulator: EmulatorProcess, tmp_path: Path, fails: bool
 ) -> None:
     environment = {"FOREIGN_FAILS": "1"} if fails else {}
@@ -135,7 +131,7 @@ def test_requests_of_other_code_are_counted_apart(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_figures_that_are_not_locusts_are_worthless(
+def test_figures_that_differ_from_locusts_are_invalid(
     emulator: EmulatorProcess, tmp_path: Path, workers: int
 ) -> None:
     more = ("--processes", str(workers)) if workers else ()
@@ -144,14 +140,14 @@ def test_figures_that_are_not_locusts_are_worthless(
     )
     part = locust.summary["cross_check"]
     assert part["locust_requests"] > part["recorded_requests"]
-    told = (
+    message = (
         f"{part['locust_requests']:,} requests by Locust's count, {part['recorded_requests']:,} in the figures"
     )
-    assert any(told in line for line in why)
+    assert any(message in line for line in why)
 
 
 @pytest.mark.parametrize("flags", [(), ("--processes", "2"), ("--reset-stats",)])
-def test_whole_figures_are_locusts(emulator: EmulatorProcess, tmp_path: Path, flags: tuple[str, ...]) -> None:
+def test_whole_figures_equal_locusts(emulator: EmulatorProcess, tmp_path: Path, flags: tuple[str, ...]) -> None:
     locust, _ = judged(tmp_path, *USERS, "Pinging", "--host", emulator.url, *flags, code=0)
     part = locust.summary["cross_check"]
     assert part["compared"] is ("--reset-stats" not in flags)
@@ -159,9 +155,7 @@ def test_whole_figures_are_locusts(emulator: EmulatorProcess, tmp_path: Path, fl
         assert part["locust_requests"] == part["recorded_requests"] > 2
 
 
-def test_gauges_that_cannot_be_read_are_told_with_their_seconds(
-    emulator: EmulatorProcess, tmp_path: Path
-) -> None:
+def test_unreadable_gauges_are_reported_with_their_seconds(emulator: EmulatorProcess, tmp_path: Path) -> None:
     locust, why = judged(
         tmp_path, *USERS, "Pinging", "--host", emulator.url, code=4, times=3, environment={"BROKEN": "gauge"}
     )
@@ -170,20 +164,20 @@ def test_gauges_that_cannot_be_read_are_told_with_their_seconds(
     assert gap["last_s"] - gap["first_s"] > 1
     [line] = [line for line in why if line.startswith("gauges of seconds 0 to ")]
     assert line.endswith(" are missing (local): Too many open files")
-    # The other gauges, and everything that was recorded, are there.
+    # The other gauges and all recorded figures are complete.
     assert {"users", "cpu", "memory"} <= {name for row in locust.timeline for name in row["gauges"]}
     assert calls(locust.summary)["WS", "ping"]["count"] > 2
     assert locust.output.count("cannot be recorded: Too many open files") == 1
 
 
-def test_a_scenario_that_never_did_what_it_is_for(emulator: EmulatorProcess, tmp_path: Path) -> None:
+def test_a_scenario_that_missed_its_goal(emulator: EmulatorProcess, tmp_path: Path) -> None:
     locust, why = judged(tmp_path, *USERS, "Aimless", "--host", emulator.url, code=4)
     assert why[0] == "Aimless never did what it is for: fish_caught is 0 with 2 users (go fishing)"
     (part,) = locust.summary["purposes"]
     assert part["done"]["WS ping"] == calls(locust.summary)["WS", "ping"]["outcomes"]["ok"]
 
 
-def test_three_players_are_no_two_parties(tmp_path: Path) -> None:
+def test_too_few_players_for_a_second_party(tmp_path: Path) -> None:
     _, why = judged(
         tmp_path,
         "-u",
@@ -199,7 +193,7 @@ def test_three_players_are_no_two_parties(tmp_path: Path) -> None:
     assert "matches_joined is 0 with 3 users (run a multiple of four users)" in why[0]
 
 
-def test_tickets_that_the_stop_cancelled_are_no_requests(tmp_path: Path) -> None:
+def test_tickets_cancelled_by_the_stop_are_not_requests(tmp_path: Path) -> None:
     arguments = ("-u", "1", "-r", "1", "Duel", "--nakama-matchmaker-timeout", "60")
     with Locust(tmp_path / "reports", *arguments) as locust:
         locust.wait_for("WS       matchmaker_add ")
@@ -215,9 +209,9 @@ def test_tickets_that_the_stop_cancelled_are_no_requests(tmp_path: Path) -> None
     assert r"| PUSH matchmaker\_matched | 0 | 0 | 1 |" in markdown
 
 
-# Above the size of the small files, below that of Locust's page: as a disk that fills up in between.
+# Between the sizes of the small files and of Locust's page: like a disk that fills up in between.
 @pytest.mark.parametrize(("kilobytes", "kept"), [(0, set()), (150, {"summary.json", "verdict.json"})])
-def test_a_disk_that_is_full_is_in_line_code_and_files_alike(
+def test_a_full_disk_is_in_the_output_the_exit_code_and_the_files(
     emulator: EmulatorProcess, tmp_path: Path, kilobytes: int, kept: set[str]
 ) -> None:
     reports = tmp_path / "reports"
@@ -237,7 +231,7 @@ def test_a_disk_that_is_full_is_in_line_code_and_files_alike(
     assert kept <= names
     assert "locust.html" not in names
     assert not [name for name in names if name.startswith(".")]
-    # Nothing that was written before says otherwise.
+    # No file written earlier contradicts it.
     for path in folder.iterdir():
         text = path.read_bytes().decode("utf-8", "replace")
         assert not any(word in text for word in ('"passed"', "✅ passed", 'class="verdict passed"'))
@@ -247,7 +241,7 @@ def test_a_disk_that_is_full_is_in_line_code_and_files_alike(
 
 
 @pytest.mark.parametrize("limit", [64, 256])
-def test_more_users_than_there_may_be_open_files_are_refused(tmp_path: Path, limit: int) -> None:
+def test_more_users_than_open_files_are_refused(tmp_path: Path, limit: int) -> None:
     start = f"import resource, os, sys; resource.setrlimit(resource.RLIMIT_NOFILE, ({limit},) * 2); "
     done = subprocess.run(
         [sys.executable, "-c", start + "os.execv(sys.argv[1], sys.argv[1:])", sys.executable, "-m", "locust",

@@ -1,4 +1,4 @@
-"""Locust's start form with our fields, the result of each run on the Nakama tab, and a wrong key."""
+"""Locust's start form with the Nakama fields, the result of each run on the Nakama tab, and a wrong key."""
 
 from __future__ import annotations
 
@@ -70,23 +70,21 @@ def check(web: Web, **form: object) -> dict[str, dict[str, str]]:
         ("spawn_rate", "0", "a number above 0"),
     ],
 )
-def test_a_wrong_field_says_what_is_accepted_and_starts_nothing(
-    web: Web, field: str, value: str, accepted: str
-) -> None:
+def test_a_wrong_field_is_refused_and_starts_nothing(web: Web, field: str, value: str, accepted: str) -> None:
     assert accepted in check(web, **{field: value})["errors"].pop(field)
     answer = web.swarm(**{field: value})
     assert not answer["success"]
     assert field.removesuffix("_count") in answer["message"]
 
 
-def test_a_gate_with_a_mistake_is_named_with_its_line(web: Web, tmp_path: Path) -> None:
+def test_an_error_in_a_gate_names_its_line(web: Web, tmp_path: Path) -> None:
     (tmp_path / "gate.toml").write_text("[[rule]]\ncall = 1\n")
     said = check(web, nakama_gate=tmp_path / "gate.toml")["errors"]["nakama_gate"]
     assert "gate.toml line 2" in said
     assert "did you mean calls?" in said
 
 
-def test_the_emulator_is_named_before_a_start(web: Web) -> None:
+def test_the_page_names_the_emulator_before_a_start(web: Web) -> None:
     with EmulatorProcess.start() as other:
         said = check(web, host=other.url, changed="host")["notes"]["host"]
     assert said == EMULATOR_BANNER
@@ -104,11 +102,11 @@ def test_the_form_sets_load_scenario_and_settings_of_one_run(web: Web) -> None:
     assert summary["run"]["scenario"] == "mistaken"
     assert summary["settings"]["seed"] == 7
     assert summary["settings"]["load"] == "soak:users=3,ramp=0s,for=3s"
-    # The next form has what was asked for last, and a number of users again.
+    # The next form has the last values, and a number of users again.
     page = web.page("/")
     assert "soak:users=3,ramp=0s,for=3s" in page
     assert '"num_users"' in page
-    # The tab has the result in place of the last seconds.
+    # The tab shows the result in place of the last seconds.
     assert (found["phase"], found["now"]) == ("ended", None)
     run = found["runs"][0]
     assert run["verdict"]["verdict"] == "failed"
@@ -118,7 +116,7 @@ def test_the_form_sets_load_scenario_and_settings_of_one_run(web: Web) -> None:
     assert "RPC function not found" in found["errors"][0]["example"]
 
 
-def test_the_files_of_each_run_are_served_and_no_others(web: Web) -> None:
+def test_only_the_files_of_each_run_are_served(web: Web) -> None:
     before = len(data(web)["runs"])
     assert web.swarm(nakama_load="", nakama_scenario="all")["success"]
     for _ in poll(lambda: any(one["count"] for one in data(web)["messages"])):

@@ -1,4 +1,4 @@
-"""A Locust run that is held to a gate: verdict, exit code and files, however it ends."""
+"""A Locust run with a gate: verdict, exit code and files, however the run ends."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def gate_file(folder: Path, text: str = GATE) -> tuple[str, str]:
 
 
 def gated(tmp_path: Path, *arguments: str, text: str = GATE) -> Locust:
-    """A run that is interrupted when its pings are answered."""
+    """A run that is interrupted when its pings have been answered."""
     given = (*TWO, *gate_file(tmp_path, text), *arguments)
     return run_until(tmp_path / "reports", PINGED, given=given, locustfile=NOBODY)
 
@@ -77,7 +77,7 @@ def test_an_untouched_emulator_passes(tmp_path: Path) -> None:
     assert "gate gates.toml: PASSED (exit code 0)" in locust.output
 
 
-def test_a_slowed_one_fails_by_the_right_rule(slow: EmulatorProcess, tmp_path: Path) -> None:
+def test_a_slow_emulator_fails_by_the_right_rule(slow: EmulatorProcess, tmp_path: Path) -> None:
     locust = gated(tmp_path, "--host", slow.url)
     assert locust.finish() == 3
     assert outcomes(locust) == {"pings are quick": "failed", "nothing fails": "passed"}
@@ -88,9 +88,7 @@ def test_a_slowed_one_fails_by_the_right_rule(slow: EmulatorProcess, tmp_path: P
     assert verdict(locust)["exit_code"] == 3
 
 
-def test_an_emulator_that_somebody_started_proves_nothing_by_itself(
-    slow: EmulatorProcess, tmp_path: Path
-) -> None:
+def test_an_emulator_started_by_a_user_is_invalid_unless_allowed(slow: EmulatorProcess, tmp_path: Path) -> None:
     text = GATE.replace("allow_emulator = true", "").replace("400 ms", "9 s")
     locust = gated(tmp_path, "--host", slow.url, text=text)
     assert locust.finish() == 4
@@ -99,7 +97,7 @@ def test_an_emulator_that_somebody_started_proves_nothing_by_itself(
     assert "the target was the emulator" in verdict(locust)["why"][0]
 
 
-def test_a_rule_ends_the_run_after_its_grace(slow: EmulatorProcess, tmp_path: Path) -> None:
+def test_a_rule_ends_the_run_after_its_grace_period(slow: EmulatorProcess, tmp_path: Path) -> None:
     text = GATE.replace("[gate]", '[gate]\nabort_after = "1 s"')
     text = text.replace('calls = "WS ping"', 'calls = "WS ping"\nabort_on_fail = true')
     given = (*TWO, *gate_file(tmp_path, text), "--host", slow.url, "-t", "300s")
@@ -133,7 +131,7 @@ PLANTED = ("planted-server-key-5e", "planted-http-key-b1", "planted-password-77"
 
 
 def test_no_secret_is_in_any_output(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Planted in settings, in the environment, in the gate and its file's name, and in what the server says."""
+    """Secrets are planted in settings, environment, the gate, its file name, and in server messages."""
     server_key, http_key, password, bearer, token = PLANTED
     said = f"error:on=ping,code=3,rate=0.5,message=password={password} Bearer {bearer} {token}"
     gate = tmp_path / f"password={password}.toml"
@@ -164,7 +162,7 @@ def test_no_secret_is_in_any_output(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert not [secret for secret in PLANTED if secret in text]
 
 
-def test_a_killed_worker_makes_the_figures_worthless(slow: EmulatorProcess, tmp_path: Path) -> None:
+def test_a_killed_worker_makes_the_run_invalid(slow: EmulatorProcess, tmp_path: Path) -> None:
     with workers(tmp_path, slow, *gate_file(tmp_path)) as locust:
         locust.wait_for(SPAWNED)
         locust.wait_for("WS       ping")

@@ -1,4 +1,4 @@
-"""What the settings do not allow is refused before anything is sent, wherever it is asked for."""
+"""Loads that the settings do not allow are refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ NOBODY = LOCUSTFILES / "nobody.py"
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (("--host", "http://prod.invalid", "--nakama-server-key", SERVER_KEY), "looks like production"),
         (("--users", "3", "--nakama-max-users", "2"), "--users: 3 cannot be used; accepted: at most 2"),
     ],
 )
-def test_it_ends_before_any_load(given: tuple[str, ...], told: str, tmp_path: Path) -> None:
+def test_a_refused_load_ends_before_any_request(given: tuple[str, ...], message: str, tmp_path: Path) -> None:
     locust = run(tmp_path / "reports", "--run-time", "5", *given, locustfile=NOBODY)
     assert locust.finish() == 2
     [line] = [line for line in locust.output.splitlines() if line.startswith("nakama_bots: ")]
-    assert told in line
+    assert message in line
     assert TRACE not in locust.output
     assert SERVER_KEY not in locust.output
     assert "Ramping" not in locust.output
 
 
-def test_a_shape_that_asks_for_more_ends_the_run(tmp_path: Path) -> None:
+def test_a_shape_that_starts_with_too_many_users_ends_the_run(tmp_path: Path) -> None:
     locust = run(tmp_path, "--nakama-max-users", "2", locustfile=LOCUSTFILES / "shaped.py")
     assert locust.finish() == 2
     assert "users: 3 cannot be used; accepted: at most 2, by --nakama-max-users" in locust.output
     assert TRACE not in locust.output
 
 
-def test_a_shape_that_comes_to_ask_for_more_fails_the_run(tmp_path: Path) -> None:
+def test_a_shape_that_grows_beyond_the_limit_fails_the_run(tmp_path: Path) -> None:
     locust = run(tmp_path, "--nakama-max-users", "2", locustfile=LOCUSTFILES / "rising.py")
     assert locust.finish() == 1
     assert "run: FAILED (exit code 1)" in locust.output
@@ -59,21 +59,21 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 
 @pytest.mark.parametrize(
-    ("form", "told"),
+    ("form", "message"),
     [
         ({"user_count": 3}, "at most 2"),
         ({"host": "http://game.invalid"}, "*.staging.invalid"),
         ({"host": "http://eu.staging.invalid"}, "--nakama-confirm-target eu.staging.invalid"),
     ],
 )
-def test_the_web_ui_refuses_too(form: dict[str, object], told: str, web: Web) -> None:
+def test_the_web_ui_refuses(form: dict[str, object], message: str, web: Web) -> None:
     answer = web.swarm(**form)
     assert not answer["success"]
-    assert told in answer["message"]
+    assert message in answer["message"]
     assert TRACE not in web.locust.output
 
 
-def test_the_web_ui_starts_what_is_allowed(web: Web) -> None:
+def test_the_web_ui_starts_an_allowed_load(web: Web) -> None:
     assert web.swarm()["success"]
     web.locust.wait_for("All users spawned")
     web.stop()

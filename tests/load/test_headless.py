@@ -43,26 +43,26 @@ def headless(tmp_path_factory: pytest.TempPathFactory) -> Locust:
     return run(folder / "reports", "-u", "8", "-r", "8", "-t", "5s", "--only-summary")
 
 
-def test_it_ends_well(headless: Locust) -> None:
+def test_it_passes(headless: Locust) -> None:
     assert headless.finish() == 0
     assert TRACE not in headless.output
 
 
-def test_locusts_table_and_ours_have_the_main_rows(headless: Locust) -> None:
+def test_the_tables_have_the_main_rows(headless: Locust) -> None:
     rows = calls(headless.summary)
     for kind, name in MAIN_ROWS:
         assert rows[kind, name]["count"] > 0
         assert rows[kind, name]["failures"] == 0
-        # Calls that were stopped with their player have rows of their own.
+        # Calls that were stopped with their player have separate rows.
         lines = [line.split()[:3] for line in headless.output.splitlines()]
         assert sum(line[:2] == [kind, name] and line[2:] != ["(stopped)"] for line in lines) == 3
     assert headless.summary["errors"] == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's stamps are Linux's")
+@pytest.mark.skipif(sys.platform != "linux", reason="kernel timestamps need Linux")
 def test_answers_are_timed_by_the_kernel(headless: Locust) -> None:
     timing = headless.summary["timing"]
-    # What comes along with the answer to the upgrade has no stamp.
+    # Frames received together with the answer to the upgrade have no timestamp.
     assert timing["by_kernel"] > timing["in_process"]
     rows = calls(headless.summary)
     for kind, name in MAIN_ROWS:
@@ -78,7 +78,7 @@ def test_answers_are_timed_by_the_kernel(headless: Locust) -> None:
     assert timing["shared_ms"] == headless.summary["samples_ms"].get("shared_stamp", timing["shared_ms"])
 
 
-def test_the_target_is_said_loudly(headless: Locust) -> None:
+def test_the_target_is_shown_prominently(headless: Locust) -> None:
     assert EMULATOR_BANNER in headless.output
     assert "NOT A NAKAMA SERVER" in headless.output
     assert headless.summary["target"]["is_emulator"]
@@ -88,7 +88,7 @@ def test_the_target_is_said_loudly(headless: Locust) -> None:
     assert page.index("<body") < page.index(EMULATOR_BANNER)
 
 
-def test_the_counts_are_those_of_locusts_table(headless: Locust) -> None:
+def test_the_counts_equal_those_of_locusts_table(headless: Locust) -> None:
     table = headless.output.partition("Response time percentiles")[0]
     rows = re.findall(r"^(WS|PUSH|GET|POST|PUT) +(\S+(?: \(stopped\))?) +(\d+) +(\d+)\(", table, re.MULTILINE)
     assert {(kind, name): (int(all_), int(bad)) for kind, name, all_, bad in rows} == our_counts(
@@ -96,7 +96,7 @@ def test_the_counts_are_those_of_locusts_table(headless: Locust) -> None:
     )
 
 
-def test_the_ledger_is_balanced_and_counts_what_was_called(headless: Locust) -> None:
+def test_the_ledger_is_balanced_and_counts_the_calls(headless: Locust) -> None:
     ledger = headless.summary["ledger"]
     assert ledger["balanced"]
     requests = [call for (kind, name), call in calls(headless.summary).items() if (kind, name)[0] == "WS"]
@@ -118,7 +118,7 @@ def test_the_run_is_described(headless: Locust) -> None:
     assert headless.summary["delivery"]["received"] > 0
 
 
-def test_every_second_is_in_the_time_line(headless: Locust) -> None:
+def test_the_time_line_has_every_second(headless: Locust) -> None:
     assert_timeline_adds_up(headless)
     rows = [row for row in headless.timeline if row["source"] != "server"]
     assert {row["source"] for row in rows} == {"local"}
@@ -128,16 +128,16 @@ def test_every_second_is_in_the_time_line(headless: Locust) -> None:
     assert abs(covered - (rows[-1]["at"] + rows[-1]["seconds"] - rows[0]["at"])) < 0.1
 
 
-def test_the_emulator_is_gone(headless: Locust) -> None:
+def test_the_emulator_has_ended(headless: Locust) -> None:
     assert refused(headless.emulator_port)
 
 
-def test_no_token_is_anywhere(headless: Locust) -> None:
+def test_no_token_is_in_any_output(headless: Locust) -> None:
     assert_no_secret(headless)
 
 
 def test_json_on_stdout_stays_json(tmp_path: Path) -> None:
-    """Our text goes where Locust's tables go to, not to stdout."""
+    """The text of the summary goes where Locust's tables go, not to stdout."""
     stdout = tmp_path / "stdout"
     locust = run_until(tmp_path / "reports", "WS       connect", given=("-u", "2", "--json"), stdout=stdout)
     assert any(row["name"] == "connect" for row in json.loads(stdout.read_text())), locust.output
@@ -187,13 +187,13 @@ def test_a_killed_emulator_ends_the_run(tmp_path: Path) -> None:
     assert ledger["sent"] > 0
 
 
-def test_a_run_that_ends_while_users_are_spawned_tells_how_many_there_were(tmp_path: Path) -> None:
+def test_a_run_that_ends_while_spawning_reports_its_users(tmp_path: Path) -> None:
     locust = run(tmp_path, "-u", "50", "-r", "2", "-t", "2s")
     assert locust.finish() == 0
     assert 1 < locust.summary["run"]["users"] < 50
 
 
-def test_the_list_starts_nothing(tmp_path: Path) -> None:
+def test_listing_the_scenarios_starts_nothing(tmp_path: Path) -> None:
     listed = run(tmp_path / "reports", "--list")
     assert listed.finish() == 0
     assert "Duel" in listed.output
@@ -212,11 +212,11 @@ def test_results_that_cannot_be_written_fail_the_run(tmp_path: Path) -> None:
         assert locust.finish() == 4
     assert "the results could not be written: --nakama-reports" in locust.output
     assert "run: INVALID (exit code 4)" in locust.output
-    assert "cid ledger" in locust.output  # the text is told all the same
+    assert "cid ledger" in locust.output  # the text is printed nevertheless
     assert TRACE not in locust.output
 
 
-def test_tags_leave_out_whole_classes_and_a_json_file_has_our_counts(tmp_path: Path) -> None:
+def test_tags_exclude_whole_classes_and_the_json_file_has_our_counts(tmp_path: Path) -> None:
     given = ("-u", "2", "-r", "2", "-t", "2s", "--tags", "town_square", "--json-file", str(tmp_path / "out"))
     locust = run(tmp_path / "reports", *given)
     assert locust.finish() == 0
@@ -227,7 +227,7 @@ def test_tags_leave_out_whole_classes_and_a_json_file_has_our_counts(tmp_path: P
     assert locust.summary["run"]["scenario"] == "townsquare"
 
 
-def test_tags_that_leave_nothing_end_before_any_load(tmp_path: Path) -> None:
+def test_tags_that_exclude_every_task_end_before_any_load(tmp_path: Path) -> None:
     locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s", "--tags", "nosuch")
     assert locust.finish() == 2
     assert "--tags, --exclude-tags: 'nosuch' leaves no task to run" in locust.output
@@ -235,7 +235,7 @@ def test_tags_that_leave_nothing_end_before_any_load(tmp_path: Path) -> None:
     assert locust.folders == []
 
 
-def test_classes_that_a_tag_leaves_out_are_not_warned_about(tmp_path: Path) -> None:
+def test_no_warning_about_classes_excluded_by_a_tag(tmp_path: Path) -> None:
     (tmp_path / "tagged.py").write_text(TAGGED)
     given = ("-u", "2", "-r", "2", "-t", "2s", "--tags", "near")
     locust = run(tmp_path / "reports", *given, locustfile=tmp_path / "tagged.py")

@@ -1,4 +1,4 @@
-"""Generator health of whole runs, and the pulse that it is taken from."""
+"""Generator health of whole runs, and the pulse that measures it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_an_overloaded_generator_is_invalid(tmp_path: Path) -> None:
     assert all(f"generator too slow: {reason}" in locust.output for reason in health["reasons"])
     (process,) = health["processes"]
     figures = process["figures"]
-    # The scenario burns it, and that is where it is found.
+    # The scenario burns the CPU, and the samples show that.
     assert figures["cpu_scenario"]["mean"] > figures["cpu_own"]["mean"]
     verdict = json.loads((locust.folders[0] / "verdict.json").read_text())
     assert verdict["verdict"] == "invalid"
@@ -55,7 +55,7 @@ def test_limits_can_be_set(tmp_path: Path) -> None:
     assert locust.summary["health"]["valid"]
 
 
-def test_a_limit_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_limit_is_refused(tmp_path: Path) -> None:
     locust = run(tmp_path, "-t", "1s", "--nakama-health-limits", "hub_lag=soon")
     assert locust.finish() == 2
     assert "--nakama-health-limits: 'hub_lag=soon'" in locust.output
@@ -72,7 +72,7 @@ class Waiting:
 NOTHING = ArrivalCounts(0, 0, 0.0, 0.0, 0)
 
 
-def test_what_the_kernel_has_stamped_is_measured_and_not_estimated() -> None:
+def test_waits_with_kernel_timestamps_are_measured_not_estimated() -> None:
     pulse = Pulse(lambda: [Waiting(3), Waiting(4)], lambda: ArrivalCounts(10, 2, 0.5, 0.4, 0), lambda: None)
     pulse.start()
     try:
@@ -85,7 +85,7 @@ def test_what_the_kernel_has_stamped_is_measured_and_not_estimated() -> None:
     assert found[gauges.TCP_RETRANSMITS] == 7
 
 
-def test_a_blocked_hub_is_seen_by_every_measure() -> None:
+def test_every_measure_shows_a_blocked_hub() -> None:
     ticks = Histogram()
     for number in range(1, 101):
         ticks.record(number / 1000)
@@ -124,12 +124,12 @@ def test_an_idle_hub_is_not_busy() -> None:
         used = process_time() - before
     finally:
         pulse.stop()
-    # Nothing but the pulse itself: what the loop was busy with it has used CPU for, or was kept from.
+    # Only the pulse runs: all busy time of the loop was CPU time, or time without a CPU.
     assert found[gauges.CPU] <= used / 0.3 + 0.01
     assert gauges.TICK_LATENESS not in found
 
 
-def test_the_sampler_tells_whose_code_ran() -> None:
+def test_the_sampler_reports_whose_code_ran() -> None:
     sampler = CodeSampler()
     sampler.start()
     try:
@@ -145,6 +145,6 @@ def test_the_sampler_tells_whose_code_ran() -> None:
         sampler.stop()
     assert scenario["scenario"] > 0.9
     assert own["nakama_bots"] > own["locust"]
-    sampler.take()  # what was sampled between the last look and the stop
+    sampler.take()  # samples between the last take and the stop
     _burn(BLOCKED)
     assert sampler.take() == {}

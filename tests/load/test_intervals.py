@@ -1,4 +1,4 @@
-"""Keeping figures: each step fails by itself, and what is missing is known."""
+"""Recording intervals: each step can fail alone, and missing figures are reported."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def recorder() -> Recorder:
     return Recorder(0.0)
 
 
-def test_a_gauge_that_fails_costs_nothing_else(recorder: Recorder) -> None:
+def test_a_failing_gauge_affects_no_other_figure(recorder: Recorder) -> None:
     totals = Totals()
     intervals = Intervals(LOCAL, recorder, totals.add)
     intervals.gauges += [lambda: {"users": 2.0}, raises(EMFILE), lambda: {"cpu": 0.5}]
     for _ in range(3):
         recorder.count("fish")
         intervals.close()
-    intervals.close()  # the last one's gap
+    intervals.close()  # the gap of the last interval
     assert totals.recorder.counts == {"fish": 3}
     assert [row["gauges"] for row in totals.timeline] == [{"users": 2.0, "cpu": 0.5}] * 4
     (gap,) = totals.gaps
@@ -45,7 +45,7 @@ def test_a_gauge_that_fails_costs_nothing_else(recorder: Recorder) -> None:
     assert set(process.get("unmeasured", ())) == {"loop_busy", "hub_lag", "receive_wait"}
 
 
-def test_an_interval_that_cannot_be_delivered_is_a_gap_of_the_next(recorder: Recorder) -> None:
+def test_an_undelivered_interval_is_a_gap_in_the_next(recorder: Recorder) -> None:
     totals = Totals()
     fails = [EMFILE, EMFILE, None]
 
@@ -64,7 +64,7 @@ def test_an_interval_that_cannot_be_delivered_is_a_gap_of_the_next(recorder: Rec
     assert (gap["what"], gap["source"], gap["reason"]) == (FIGURES, LOCAL, "Too many open files")
 
 
-def test_what_can_never_be_delivered_is_known_at_the_end(recorder: Recorder) -> None:
+def test_figures_that_are_never_delivered_are_known_at_the_end(recorder: Recorder) -> None:
     intervals = Intervals(LOCAL, recorder, raises(EMFILE))
     intervals.start()
     (gap,) = intervals.stop()
@@ -72,7 +72,7 @@ def test_what_can_never_be_delivered_is_known_at_the_end(recorder: Recorder) -> 
     assert intervals.stop() == []
 
 
-def test_a_time_line_that_fails_keeps_the_figures(recorder: Recorder) -> None:
+def test_a_failing_time_line_loses_no_figures(recorder: Recorder) -> None:
     totals = Totals()
     totals.timeline.add = raises(EMFILE)  # type: ignore[method-assign]
     recorder.count("fish")
@@ -82,7 +82,7 @@ def test_a_time_line_that_fails_keeps_the_figures(recorder: Recorder) -> None:
     assert gap["what"] == "the time line"
 
 
-def test_a_hole_of_the_time_line_is_a_gap_and_one_that_is_known_is_not_told_twice() -> None:
+def test_a_hole_in_the_time_line_is_reported_once() -> None:
     totals = Totals()
     started = totals.timeline.started
     totals.complete(LOCAL, started + 9)
@@ -94,12 +94,12 @@ def test_a_hole_of_the_time_line_is_a_gap_and_one_that_is_known_is_not_told_twic
     assert len(totals.gaps) == 0
 
 
-def test_an_export_that_failed_once_gets_the_next_interval(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_export_that_failed_receives_the_next_interval(caplog: pytest.LogCaptureFixture) -> None:
     totals = Totals()
-    heard: list[float] = []
+    received: list[float] = []
 
     def listen(interval: Any) -> None:
-        heard.append(interval["at"])
+        received.append(interval["at"])
         raise EMFILE
 
     totals.listeners.append(listen)
@@ -108,5 +108,5 @@ def test_an_export_that_failed_once_gets_the_next_interval(caplog: pytest.LogCap
         for at in (1.0, 2.0, 3.0):
             totals.add(gauges_only(LOCAL, at, 1.0, {}))
         assert caplog.text.count("an export missed an interval") == run
-    assert heard == [1.0, 2.0, 3.0] * 2
+    assert received == [1.0, 2.0, 3.0] * 2
     assert list(totals.gaps) == []

@@ -1,4 +1,4 @@
-"""The judge during a run: what only an export shows must not decide the run."""
+"""The judge during a run: a failing outlook, which only exports show, must not affect the verdict."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from nakama_bots.results.record.recorder import Recorder
 from .running import poll
 
 
-def test_an_outlook_that_cannot_be_computed_is_no_gap(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_outlook_is_no_gap(caplog: pytest.LogCaptureFixture) -> None:
     totals, recorder = Totals(), Recorder(0.0)
     recorder.call(FinishedCall("WS", "ping", 0.0, 0.1, 0, None))
     at = totals.timeline.started

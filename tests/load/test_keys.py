@@ -1,4 +1,4 @@
-"""The server's key from a file or from standard input: no command line of a run shows it, workers' included."""
+"""The server key from a file or standard input: no command line of a run or its workers shows it."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NOBODY = LOCUSTFILES / "nobody.py"
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[EmulatorProcess]:
-    """It takes no other key."""
+    """An emulator that accepts only this key."""
     with EmulatorProcess.start(server_key=SERVER_KEY) as emulator:
         yield emulator
 
 
-def test_a_file_for_a_run_with_workers(tmp_path: Path, guarded: EmulatorProcess) -> None:
+def test_a_key_file_for_a_run_with_workers(tmp_path: Path, guarded: EmulatorProcess) -> None:
     (tmp_path / "key").write_text(SERVER_KEY + "\n")
     given = ("--host", guarded.url, "--nakama-server-key", f"@{tmp_path}/key", "--processes", "2")
     with Locust(tmp_path / "reports", *given, "-u", "4", "-r", "4", locustfile=NOBODY) as locust:
@@ -55,18 +55,18 @@ def test_a_file_for_a_run_with_workers(tmp_path: Path, guarded: EmulatorProcess)
 
 
 def _logins(output: str) -> int:
-    """As many as the last of Locust's tables has."""
+    """The number of logins in the last of Locust's tables."""
     return int((re.findall(r"^POST +/v2/account/authenticate/device +(\d+)", output, re.M) or ["0"])[-1])
 
 
-def test_a_line_of_standard_input(tmp_path: Path, guarded: EmulatorProcess) -> None:
+def test_a_key_on_standard_input(tmp_path: Path, guarded: EmulatorProcess) -> None:
     given = ("-u", "1", "--host", guarded.url, "--nakama-server-key", "-")
     locust = run_until(tmp_path, PINGED, given=given, locustfile=NOBODY, stdin=f"{SERVER_KEY}\n")
     assert locust.finish() == 0, locust.output
     assert SERVER_KEY not in locust.output
 
 
-def test_a_file_that_is_not_there_is_one_line(tmp_path: Path, guarded: EmulatorProcess) -> None:
+def test_a_missing_key_file_is_reported_in_one_line(tmp_path: Path, guarded: EmulatorProcess) -> None:
     given = ("--host", guarded.url, "--nakama-server-key", f"@{tmp_path}/none")
     with Locust(tmp_path / "reports", *given, locustfile=NOBODY) as locust:
         assert locust.finish() == 2

@@ -1,4 +1,4 @@
-"""The Nakama tab in a real Chromium while a run goes on, and the lines or the table of a headless run."""
+"""The Nakama tab in a real Chromium during a run, and the lines or the table of a headless run."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 
 
 @needs_chromium
-def test_clicking_through_the_page_while_a_run_goes_on(web: Web, tmp_path: Path) -> None:
+def test_clicking_through_the_page_during_a_run(web: Web, tmp_path: Path) -> None:
     with chromium(tmp_path / "profile") as browser:
         home = f"http://127.0.0.1:{web.port}/"
         browser.open(home)
         _until(browser, "document.getElementById('nakama-tab')")
-        # No run yet: the page says so, and has nothing to draw.
+        # No run yet: the page says so and draws nothing.
         browser.ask("document.getElementById('nakama-tab').click()")
         _until(browser, "document.querySelector('#target')?.textContent.includes('EMULATOR')")
         assert browser.driver.current_url == f"{home}nakama"
@@ -54,10 +54,10 @@ def test_clicking_through_the_page_while_a_run_goes_on(web: Web, tmp_path: Path)
         _until(browser, "document.querySelector('#funnel .bar')")
         assert browser.ask("return document.getElementById('health').textContent") == "generator ok"
         assert browser.ask("return document.getElementById('reasons').hidden")
-        # It moves.
+        # The chart moves.
         before = browser.ask(f"return {CHART}.join()")
         _until(browser, f"{CHART}.join() !== arguments[0]", before)
-        # Under the pointer the values of that moment are shown.
+        # The values at the pointer are shown.
         browser.ask(
             "const chart = document.querySelector('.chart svg');"
             "const edge = chart.getBoundingClientRect().right - 20;"
@@ -69,7 +69,7 @@ def test_clicking_through_the_page_while_a_run_goes_on(web: Web, tmp_path: Path)
         browser.ask("document.getElementById('theme').click()")
         assert browser.ask("return document.documentElement.dataset.theme") != theme
         browser.screenshot(tmp_path / "live.png")
-        # And back: there the tab is one among Locust's.
+        # Back to Locust's page, which links to the tab.
         browser.ask("document.getElementById('back').click()")
         _until(browser, "document.querySelector('[role=tablist] #nakama-tab')")
         browser.ask("document.getElementById('nakama-tab').click()")
@@ -97,7 +97,7 @@ def test_the_figures_as_json(web: Web) -> None:
     web.stop()
 
 
-def test_a_headless_run_says_the_same_in_a_line(tmp_path: Path) -> None:
+def test_a_headless_run_prints_the_figures_in_a_line(tmp_path: Path) -> None:
     given = ("-u", "4", "-r", "4", "-t", "5s", "--nakama-live", "lines", "--nakama-live-interval", "1")
     locust = run(tmp_path, *given)
     assert locust.finish() == 0
@@ -108,10 +108,10 @@ def test_a_headless_run_says_the_same_in_a_line(tmp_path: Path) -> None:
     assert "generator ok" in lines[-1]
     assert "tickets " in lines[-1]
     assert re.search(r" 0:0\d of 0:05 \(\d+%\), 0:0\d left \| ", lines[-1])
-    assert locust.output.count("Aggregated") == 2  # Locust's tables at the end, and none before
+    assert locust.output.count("Aggregated") == 2  # only Locust's tables at the end
 
 
-def test_a_terminal_has_a_table_that_is_drawn_again_with_the_log_above(tmp_path: Path) -> None:
+def test_a_terminal_shows_a_table_below_the_log(tmp_path: Path) -> None:
     reading, writing = pty.openpty()
     fcntl.ioctl(writing, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
     command = [
@@ -123,7 +123,7 @@ def test_a_terminal_has_a_table_that_is_drawn_again_with_the_log_above(tmp_path:
     with subprocess.Popen(command, stdin=writing, stdout=writing, stderr=writing, env=environment) as process:
         os.close(writing)
         shown = b""
-        with contextlib.suppress(OSError):  # the end of a terminal
+        with contextlib.suppress(OSError):  # the terminal was closed
             while part := os.read(reading, 65536):
                 shown += part
         assert process.wait(TIMEOUT) == 0, shown.decode()
@@ -136,14 +136,14 @@ def test_a_terminal_has_a_table_that_is_drawn_again_with_the_log_above(tmp_path:
     assert "run: PASSED" in after
 
 
-def test_the_line_can_be_left_out_and_a_slow_generator_is_told_at_once(tmp_path: Path) -> None:
+def test_a_slow_generator_is_reported_at_once_without_live_lines(tmp_path: Path) -> None:
     with Locust(
         tmp_path, "-u", "10", "-r", "10", "-t", "20s", "--nakama-live", "lines", "--nakama-live-interval", "0",
         "--nakama-health-limits", "loop_busy=0.01,seconds=1,share=0",
         locustfile=LOCUSTFILES / "burning.py", prefix=("--headless", *QUICK),
     ) as locust:  # fmt: skip
         locust.wait_for("generator too slow, the run is invalid: local: ")
-        # Where the cores are free its CPU is over its own limit as well, and told before.
+        # On an idle machine the CPU limit is exceeded too, and reported first.
         locust.wait_for("local: loop busy above 1 %")
         assert "in flight" not in locust.output
         locust.interrupt()

@@ -1,4 +1,4 @@
-"""Calls in batches: Locust's statistics are those of single events, and further listeners hear every call."""
+"""Calls in batches: Locust's statistics equal those of single events, and other listeners get every call."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SECONDS = st.lists(st.floats(min_value=0.0, max_value=3600.0), min_size=1, max_s
 
 
 class Feeding:
-    """A Locust environment with an observer whose successful calls may go to the table."""
+    """A Locust environment whose observer can enter successful calls into the table."""
 
     def __init__(self) -> None:
         self.environment = Environment()
@@ -46,7 +46,7 @@ def feeding() -> Feeding:
 
 
 @given(st.lists(SECONDS, min_size=1, max_size=3))
-def test_a_batch_is_what_single_calls_are(batches: list[list[float]]) -> None:
+def test_a_batch_equals_single_calls(batches: list[list[float]]) -> None:
     single, batched = RequestStats(), RequestStats()
     for batch in batches:
         for seconds in batch:
@@ -61,7 +61,7 @@ def test_a_batch_is_what_single_calls_are(batches: list[list[float]]) -> None:
         assert dict(found.num_reqs_per_sec) == {1_800_000_000: expected.num_requests}
 
 
-def test_calls_are_entered_in_batches_while_only_locust_listens(feeding: Feeding) -> None:
+def test_calls_are_batched_while_only_locust_listens(feeding: Feeding) -> None:
     feeding.totals.reset()
     feeding.observer.call(CALL)
     assert feeding.entered == 0
@@ -81,7 +81,7 @@ def test_a_batch_is_recorded_like_single_calls(feeding: Feeding) -> None:
     assert feeding.recorder.counts["scenario_faults"] == 1
 
 
-def test_a_further_listener_hears_every_call_from_then_on(feeding: Feeding) -> None:
+def test_another_listener_receives_every_later_call(feeding: Feeding) -> None:
     feeding.totals.reset()
     feeding.observer.call(CALL)
     heard: list[object] = []
@@ -93,7 +93,7 @@ def test_a_further_listener_hears_every_call_from_then_on(feeding: Feeding) -> N
     assert feeding.entered == 2
 
 
-def test_listeners_of_the_end_find_every_call_entered(feeding: Feeding) -> None:
+def test_every_call_is_entered_when_the_test_stops(feeding: Feeding) -> None:
     feeding.totals.reset()
     feeding.observer.call(CALL)
     feeding.environment.events.test_stopping.fire(environment=feeding.environment)
@@ -103,7 +103,7 @@ def test_listeners_of_the_end_find_every_call_entered(feeding: Feeding) -> None:
 
 
 @pytest.mark.parametrize("elapsed", [Fraction(1, 3), 1e9, -1.0], ids=str)
-def test_an_odd_time_is_an_event_and_loses_no_other_call(elapsed: float, feeding: Feeding) -> None:
+def test_an_invalid_time_is_an_event_and_affects_no_other_call(elapsed: float, feeding: Feeding) -> None:
     feeding.totals.reset()
     feeding.observer.call(CALL)
     feeding.observer.call(CALL._replace(elapsed=elapsed))
@@ -147,7 +147,7 @@ def test_a_locustfile_reads_the_same_totals_as_the_summary(tmp_path: Path) -> No
     [line] = [line for line in locust.output.splitlines() if line.startswith("REQUESTS")]
     _, at_stop, at_end = line.split()
     assert int(at_end) == sum(call["count"] for call in locust.summary["calls"])
-    # A stopped user ends one call and its session after that.
+    # After that, a stopped user still ends one call and its session.
     assert 0 < int(at_stop) <= int(at_end)
 
 

@@ -1,4 +1,4 @@
-"""Users that exit, do not stop or never pause: the run ends all the same, and says which they were."""
+"""Users that exit, do not stop or never pause: the run still ends and names their classes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from nakama_bots.emulator.server.process import EmulatorProcess
 from .running import LOCUSTFILES, Locust, assert_reported, calls, until
 
 MISBEHAVING = LOCUSTFILES / "misbehaving.py"
-# Users are given up after 8 s, and a process that is held up takes 10 s to be seen.
+# The run stops waiting for users after 8 s; a blocked process is detected after 10 s.
 PATIENCE = 240.0
 
 
 def misbehave(emulator: EmulatorProcess, reports: Path, name: str, *done: str) -> Locust:
-    """One user of that class, and beside it one that is well, until all of ``done`` are, or for 3 s."""
+    """Run one user of the class and one good user until all of ``done`` have happened, or for 3 s."""
     arguments = ("-u", "2", "-r", "10", "--host", emulator.url, *(() if done else ("-t", "3s")))
     environment = until(*done) if done else {}
     with Locust(reports, "Well", name, *arguments, locustfile=MISBEHAVING, environment=environment) as locust:
@@ -31,7 +31,7 @@ def test_a_user_that_exits(name: str, emulator: EmulatorProcess, tmp_path: Path)
     assert_reported(locust, "FAILED")
     assert f"{name}: " in locust.output
     assert "raised SystemExit(0)" in locust.output
-    assert calls(locust.summary)["WS", "ping"]["count"] > 30  # of the other one, to the end
+    assert calls(locust.summary)["WS", "ping"]["count"] > 30  # of the good user, to the end
 
 
 def test_a_handler_and_a_tap_that_exit(emulator: EmulatorProcess, tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_handler_and_a_tap_that_exit(emulator: EmulatorProcess, tmp_path: Path
     assert "everything is done" in locust.output
     assert locust.summary["ledger"]["balanced"]
     rows = calls(locust.summary)
-    assert rows["WS", "status_update"]["count"] > 3  # its socket goes on
+    assert rows["WS", "status_update"]["count"] > 3  # its socket still works
     assert rows["WS", "status_update"]["failures"] == 0
 
 
@@ -55,7 +55,7 @@ def test_a_user_that_does_not_stop(name: str, emulator: EmulatorProcess, tmp_pat
 
 
 def test_a_user_that_never_pauses(emulator: EmulatorProcess, tmp_path: Path) -> None:
-    """Run-time and signals are heard again; the traceback says where it was."""
+    """Run time and signals work again; the traceback shows where the user was."""
     locust = misbehave(emulator, tmp_path, "Spinning")
     assert_reported(locust, "INVALID", "FAILED")
     assert "Spinning: blocked the whole process for more than 10 s" in locust.output

@@ -1,4 +1,4 @@
-"""A run's figures and traces at an OpenTelemetry collector; one that is away or slow; and without the extra."""
+"""Figures and traces at an OpenTelemetry collector, a missing or slow collector, and the missing extra."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ sys.meta_path.insert(0, Blocker())
 """
 
 
-def assert_all_calls_are_there(found: Collector, summary: Summary, *, deltas: bool) -> None:
+def assert_has_all_calls(found: Collector, summary: Summary, *, deltas: bool) -> None:
     """Each histogram has the count and the sum of the summary; with ``deltas`` its points are added up."""
     counts: dict[tuple[str, str, str], int] = defaultdict(int)
     sums: dict[tuple[str, str, str], float] = defaultdict(float)
@@ -50,7 +50,7 @@ def assert_all_calls_are_there(found: Collector, summary: Summary, *, deltas: bo
     assert not counts
 
 
-def test_a_collector_has_the_figures_and_the_traces_of_the_run(tmp_path: Path) -> None:
+def test_a_collector_receives_the_figures_and_the_traces(tmp_path: Path) -> None:
     with collector() as found:
         locust = run(
             tmp_path, "-u", "4", "-r", "4", "-t", "240s", "--nakama-otlp", f"{found.url}/otlp",
@@ -65,12 +65,12 @@ def test_a_collector_has_the_figures_and_the_traces_of_the_run(tmp_path: Path) -
         assert locust.finish() == 0
     assert TRACE not in locust.output
     assert "/ERROR/" not in locust.output
-    assert_all_calls_are_there(found, locust.summary, deltas=False)
+    assert_has_all_calls(found, locust.summary, deltas=False)
     counts = {name: value for labels, value in found.numbers("nakama_bots.ticks") for _, name in labels}
     assert counts["sent"] == locust.summary["counts"]["ticks_sent"]
     verdicts = {dict(labels)["verdict"]: value for labels, value in found.numbers("nakama_bots.run_verdict")}
     assert verdicts == {"passed": 1, "failed": 0, "invalid": 0}
-    # One span for each event of the traces and one for each player: no library of ours is instrumented.
+    # One span for each trace event and one for each player: no library of the package is instrumented.
     [folder] = locust.folders
     events = read_traces(folder)
     spans = found.spans()
@@ -80,7 +80,7 @@ def test_a_collector_has_the_figures_and_the_traces_of_the_run(tmp_path: Path) -
     assert sorted((span.start_time_unix_nano, span.name) for span in spans if span.parent_span_id) == sorted(
         (round(event["at"] * 1e6) * 1000, f"{event['kind']} {event['name']}") for event in events
     )
-    # The environment of the SDK is obeyed; its secrets and ours are nowhere.
+    # The environment variables of the SDK apply; its secrets and those of the run are in no output.
     assert {head["Authorization"] for head in found.heads} == {f"Bearer {SECRET}"}
     assert {head["Content-Encoding"] for head in found.heads} == {"gzip"}
     attributes = {
@@ -93,7 +93,7 @@ def test_a_collector_has_the_figures_and_the_traces_of_the_run(tmp_path: Path) -
     assert_no_secret(locust, SECRET)
 
 
-def test_deltas_add_up_also_behind_a_refusal(tmp_path: Path) -> None:
+def test_deltas_add_up_after_a_refusal(tmp_path: Path) -> None:
     with collector(0, 1, 2) as found:
         locust = run(
             tmp_path, "-u", "4", "-r", "4", "-t", "240s", "--nakama-otlp", "environment",
@@ -106,12 +106,12 @@ def test_deltas_add_up_also_behind_a_refusal(tmp_path: Path) -> None:
         )  # fmt: skip
         assert locust.finish() == 0
     assert len(found.metrics) > 1
-    assert_all_calls_are_there(found, locust.summary, deltas=True)
+    assert_has_all_calls(found, locust.summary, deltas=True)
     assert locust.output.count("--nakama-otlp: ") == 1
     assert "--nakama-otlp: the collector does not accept what is sent (HTTP 400): the run" in locust.output
 
 
-def test_a_collector_that_is_away_or_does_not_answer_changes_nothing(tmp_path: Path) -> None:
+def test_a_missing_or_silent_collector_changes_nothing(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         away, slow = free_port(), silent.getsockname()[1]
         for port, reason in ((away, "nothing listens at the target"), (slow, "no answer in 5 s")):
@@ -130,7 +130,7 @@ def test_a_collector_that_is_away_or_does_not_answer_changes_nothing(tmp_path: P
             assert errors == [line]
 
 
-def test_each_run_of_the_web_ui_is_sent_apart(tmp_path: Path) -> None:
+def test_each_run_of_the_web_ui_is_sent_separately(tmp_path: Path) -> None:
     with collector() as found:
         web = Web(tmp_path / "reports", "--nakama-otlp", found.url)
         with web.locust:
@@ -143,7 +143,7 @@ def test_each_run_of_the_web_ui_is_sent_apart(tmp_path: Path) -> None:
                 web.locust.wait_for("cid ledger", number)
             web.locust.interrupt()
             assert web.locust.finish() == 0, web.locust.output
-    # By the process that the resource names, of which each run has one.
+    # By the process in the resource: each run has a different one.
     pings = {
         dict(labels(resource.resource.attributes))["service.instance.id"]: point.count
         for request in found.metrics for resource in request.resource_metrics
@@ -157,7 +157,7 @@ def test_each_run_of_the_web_ui_is_sent_apart(tmp_path: Path) -> None:
     assert TRACE not in web.locust.output
 
 
-def test_the_extra_is_needed_for_the_option_only(tmp_path: Path) -> None:
+def test_the_extra_is_only_needed_for_the_option(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text(BLOCKER)
     without = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
     locust = run(

@@ -7,7 +7,7 @@ from locust.stats import RequestStats
 from nakama_bots.load.figures.locust_stats import KEPT, POINTS, prune
 
 
-def test_only_seconds_that_nothing_looks_at_are_forgotten() -> None:
+def test_only_unused_seconds_are_pruned() -> None:
     stats = RequestStats()
     stats.log_request("WS", "ping", 1.0, 10)
     stats.log_error("WS", "ping", "refused")

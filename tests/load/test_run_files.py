@@ -18,8 +18,8 @@ from nakama_bots.settings.target import Target
 STARTED = datetime(2026, 7, 1, tzinfo=UTC)
 
 
-def test_a_folder_that_is_gone_before_the_second_writing(tmp_path: Path) -> None:
-    """A file in its place: nothing can be written or removed there, and that is no error of its own."""
+def test_a_folder_that_is_removed_before_the_second_write(tmp_path: Path) -> None:
+    """A file replaces the folder: nothing can be written or removed there, and no further error is raised."""
     info = RunInfo("duel", STARTED, Target("h", 7350), is_emulator=False, users=2, spawn_rate=1.0)
     summary = build_summary(info, Recorder(0.0), ended=STARTED, duration=1.0)
     environment = Environment()

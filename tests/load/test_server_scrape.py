@@ -1,4 +1,4 @@
-"""The server's own metrics in a run, and what is read beside them."""
+"""The server's metrics in a run, and its log, database and process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def line(at: str) -> str:
     return json.dumps({"level": "warn", "ts": at, "msg": FULL, "m": {}}) + "\n"
 
 
-def test_the_embedded_emulators_metrics_are_read_by_themselves(tmp_path: Path) -> None:
+def test_the_metrics_of_the_embedded_emulator_are_read_by_default(tmp_path: Path) -> None:
     often = ("--nakama-metrics-interval", "0.5")
     locust = run(tmp_path, "-u", "3", "-r", "3", "-t", "3s", *often, locustfile=NOBODY)
     assert locust.finish() == 0
@@ -40,14 +40,14 @@ def test_the_embedded_emulators_metrics_are_read_by_themselves(tmp_path: Path) -
     assert len(rows) == server["scrapes"]
     assert max(row["gauges"]["server.sessions"] for row in rows) == 3
     assert "server's own metrics" in locust.output
-    # The emulator runs on this machine. Nobody asked for a verdict, and nothing stands out.
+    # The emulator runs on this machine. No verdict was requested, and no limit stands out.
     assert server["gauges"]["server.open_files"]["last"] > 0
     assert 0 < server["gauges"]["server.host_memory"]["max"] <= 1
     assert locust.summary["bottleneck"]["named"] == ""
     assert "what breaks first" not in locust.output
 
 
-def test_metrics_that_cannot_be_read_are_named_once_and_fail_nothing(tmp_path: Path) -> None:
+def test_unreadable_metrics_are_logged_once_and_fail_nothing(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     locust = run(
         tmp_path, "-u", "1", "-r", "1", "-t", "2s", "--nakama-metrics", url, "--nakama-metrics-interval", "0.3",
@@ -80,7 +80,7 @@ def test_a_limit_in_the_servers_log_is_what_breaks_first(tmp_path: Path) -> None
         for _ in poll(lambda: not locust.running):
             with log.open("a") as file:
                 file.write(line(datetime.now(UTC).isoformat()))
-            time.sleep(0.2)  # a few lines a second
+            time.sleep(0.2)  # a few lines per second
         assert locust.finish() == 0
     [found] = locust.summary["bottleneck"]["found"]
     assert (found["name"], found["players"]) == ("a match's input queue", 2)
@@ -89,7 +89,7 @@ def test_a_limit_in_the_servers_log_is_what_breaks_first(tmp_path: Path) -> None
     assert "2020-01-01" not in locust.output
 
 
-def test_the_password_of_a_database_that_cannot_be_read_is_never_shown(tmp_path: Path) -> None:
+def test_the_password_of_a_database_is_never_shown(tmp_path: Path) -> None:
     url = f"postgres://bots:hunter2@127.0.0.1:{free_port()}/nakama"
     with EmulatorProcess.start(extra=("--metrics-port", "0")) as emulator:
         locust = run(
@@ -100,14 +100,14 @@ def test_the_password_of_a_database_that_cannot_be_read_is_never_shown(tmp_path:
         assert locust.finish() == 0
     server = locust.summary["server"]
     assert server["scrapes"] >= 2
-    # It is not tried again at each read: a database that hangs would delay them all.
+    # Later reads do not try again: a database that hangs would delay them all.
     assert (server["failures"], server["error"]) == (1, "the database: it cannot be reached")
     assert "1 failed: the database: it cannot be reached" in locust.output
     written = [path.read_bytes() for path in locust.folders[0].iterdir()]
     assert not any(b"hunter2" in content for content in (locust.output.encode(), *written))
 
 
-def test_a_log_whose_lines_cannot_be_read_is_not_measured(tmp_path: Path) -> None:
+def test_a_log_with_unreadable_lines_is_not_measured(tmp_path: Path) -> None:
     path = tmp_path / "nakama.log"
     path.touch()
     tail = ServerLogTail(path)
@@ -119,7 +119,7 @@ def test_a_log_whose_lines_cannot_be_read_is_not_measured(tmp_path: Path) -> Non
     assert found.read == 1
 
 
-def test_a_database_that_cannot_be_reached_is_named_without_its_url() -> None:
+def test_an_unreachable_database_is_reported_without_its_url() -> None:
     probe = DatabaseProbe(Database.parse(f"postgres://bots:hunter2@127.0.0.1:{free_port()}/nakama"))
     with pytest.raises(ValueError, match=r"^it cannot be reached$"):
         probe.read()
@@ -142,7 +142,7 @@ def test_a_process_is_found_by_its_port() -> None:
     assert not is_here("192.0.2.1")
 
 
-def test_a_url_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_an_invalid_url_is_refused(tmp_path: Path) -> None:
     locust = run(tmp_path, "-t", "1s", "--nakama-metrics", "127.0.0.1:9100", locustfile=NOBODY)
     assert locust.finish() == 2
     assert "--nakama-metrics: '127.0.0.1:9100'" in locust.output

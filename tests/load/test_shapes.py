@@ -1,4 +1,4 @@
-"""Load profiles as Locust runs them: locally, in the web UI, with workers; and what cannot go together."""
+"""Load profiles as Locust runs them: locally, in the web UI, with workers; and invalid combinations."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_stages_set_the_users_and_the_end(tmp_path: Path) -> None:
     assert TRACE not in locust.output
     assert re.findall(r"Shape test updating to (\d+) users", locust.output) == ["6", "2"]
     users = {row["gauges"]["users"] for row in locust.timeline if row["source"] != "server"}
-    # A look may fall into a change, so there may be others between.
+    # A sample may fall into a change, so other numbers can appear between them.
     assert {2, 6} <= users
     assert max(users) == 6
     assert locust.summary["run"]["users"] == 6
@@ -64,13 +64,13 @@ def test_the_run_time_ends_a_profile_early_and_the_web_ui_quits(tmp_path: Path) 
         tmp_path, "--nakama-load", "soak:users=2,for=1h", "-t", "2s", "--autostart", "--autoquit", "0",
         "--web-host", "127.0.0.1", "--web-port", port, locustfile=NOBODY, prefix=QUICK,
     ) as locust:  # fmt: skip
-        # By itself. A slow machine may have answered no call in that time, and the run is invalid then.
+        # The run ends without a signal. It is invalid when a slow machine has answered no call in that time.
         assert locust.finish() in {0, 4}
     assert TRACE not in locust.output
     assert 0 < locust.summary["run"]["duration_s"] < 3600
 
 
-def test_the_web_ui_starts_a_profile_and_once_more(tmp_path: Path) -> None:
+def test_the_web_ui_starts_a_profile_twice(tmp_path: Path) -> None:
     web = Web(tmp_path, "--nakama-load", "soak:users=3,for=8s")
     with web.locust:
         for times in (1, 2):
@@ -93,20 +93,20 @@ def installed(*given: str, shape: type[LoadTestShape] | None = None) -> Environm
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("-u", "5"), "--users: 5 cannot be used; accepted: nothing beside the load profile 'soak'"),
         (("-r", "5"), "--spawn-rate: 5.0 cannot be used"),
         (("--class-picker",), "--class-picker: True cannot be used"),
     ],
 )
-def test_what_does_not_go_together_is_said(arguments: tuple[str, ...], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_invalid_combinations(arguments: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         installed(*arguments)
     assert isinstance(installed().shape_class, ProfileShape)
 
 
-def test_a_shape_of_the_locustfile_and_a_profile_do_not_go_together() -> None:
+def test_a_shape_of_the_locustfile_and_a_profile() -> None:
     class Shape(LoadTestShape):
         def tick(self) -> None:
             return None
@@ -115,7 +115,7 @@ def test_a_shape_of_the_locustfile_and_a_profile_do_not_go_together() -> None:
         installed(shape=Shape)
 
 
-def test_a_bad_line_of_a_profile_is_named_before_any_load(tmp_path: Path) -> None:
+def test_a_bad_line_of_a_profile_ends_the_command_before_any_load(tmp_path: Path) -> None:
     profile = tmp_path / "load.toml"
     profile.write_text('[load]\nmodel = "soak"\nusers = -3\nfor = "3s"\n')
     locust = run(tmp_path / "reports", "--nakama-profile", str(profile), locustfile=NOBODY)

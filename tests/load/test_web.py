@@ -1,4 +1,4 @@
-"""The web UI over HTTP: the banner, runs started and stopped there, and no secret on its pages."""
+"""The web UI over HTTP: the banner, starting and stopping runs, and no secret on its pages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NOBODY = LOCUSTFILES / "nobody.py"
 
 
 class Web:
-    """A Locust with its web UI, and its pages."""
+    """A Locust process with the web UI, and its pages."""
 
     def __init__(self, reports: Path, *arguments: str, locustfile: Path = NOBODY) -> None:
         self.port = free_port()
@@ -64,7 +64,7 @@ class Web:
         return dict(json.loads(self.page("/swarm", **{"user_count": 2, "spawn_rate": 2, **form})))
 
     def wait_for_pings(self) -> None:
-        # Not /stats/requests: Locust keeps its answer for seconds, and it may be the other run's.
+        # Not /stats/requests: Locust caches its answer for seconds, and it may be that of the other run.
         for _ in poll(lambda: "WS,ping" in self.page("/stats/requests/csv")):
             pass
 
@@ -87,7 +87,7 @@ def test_the_page_has_the_banner(web: Web) -> None:
     assert "Locust" in page
 
 
-def test_no_setting_is_on_the_page(web: Web) -> None:
+def test_no_secret_setting_is_on_the_page(web: Web) -> None:
     page = web.page("/")
     assert SERVER_KEY not in page
     assert "nakama_server_key" not in page
@@ -104,7 +104,7 @@ def test_two_runs_in_one_process_have_a_folder_each(web: Web) -> None:
         summary = read_summary(web.locust.folders[-1])
         assert len(web.locust.folders) == number
         assert summary["ledger"]["balanced"]
-        # Fresh counts: every ping of this run, and none of the other's.
+        # New counts: every ping of this run, and none of the other run.
         rows = calls(summary)
         assert rows["WS", "connect"]["count"] == 2
         assert summary["ledger"]["sent"] == rows["WS", "ping"]["count"]
@@ -115,7 +115,7 @@ def test_two_runs_in_one_process_have_a_folder_each(web: Web) -> None:
     assert TRACE not in web.locust.output
 
 
-def test_a_run_may_start_while_a_webhook_is_silent(tmp_path: Path) -> None:
+def test_a_run_can_start_while_a_webhook_is_silent(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}/hook"
         web = Web(tmp_path / "reports", "--nakama-webhook", url)
@@ -140,7 +140,7 @@ def test_a_run_may_start_while_a_webhook_is_silent(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["nonsense", "", "http://user:secret-word@127.0.0.1"])
-def test_a_host_that_is_none_is_refused(host: str, web: Web) -> None:
+def test_an_invalid_host_is_refused(host: str, web: Web) -> None:
     answer = web.swarm(host=host)
     assert not answer["success"]
     assert "http://HOST[:PORT]" in answer["message"]
@@ -151,7 +151,7 @@ def test_a_host_that_is_none_is_refused(host: str, web: Web) -> None:
 @pytest.mark.parametrize(
     ("given", "named"), [({"user_count": -1}, "users: -1"), ({"spawn_rate": 0}, "spawn_rate: 0")], ids=str
 )
-def test_a_number_that_no_run_can_have_is_refused(given: dict[str, int], named: str, web: Web) -> None:
+def test_an_invalid_number_is_refused(given: dict[str, int], named: str, web: Web) -> None:
     answer = web.swarm(**given)
     assert not answer["success"]
     assert named in answer["message"]
@@ -160,8 +160,8 @@ def test_a_number_that_no_run_can_have_is_refused(given: dict[str, int], named: 
 
 @pytest.mark.parametrize("path", ["/nakama", "/nakama/data"])
 @pytest.mark.parametrize("method", ["GET", "OPTIONS"])
-def test_no_other_origin_may_read_our_pages(path: str, method: str, web: Web) -> None:
-    """Locust lets every one read its own."""
+def test_other_origins_cannot_read_the_pages(path: str, method: str, web: Web) -> None:
+    """Locust lets every origin read its own pages."""
     headers = {"Origin": "http://elsewhere.test", "Access-Control-Request-Method": "GET"}
     request = urllib.request.Request(f"http://127.0.0.1:{web.port}{path}", headers=headers, method=method)
     with urllib.request.urlopen(request, timeout=10) as answer:
@@ -169,7 +169,7 @@ def test_no_other_origin_may_read_our_pages(path: str, method: str, web: Web) ->
         assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
-def test_another_emulator_is_known_before_the_run_starts_and_ctrl_c_ends_it(
+def test_an_external_emulator_is_named_before_the_run_and_ctrl_c_ends_it(
     tmp_path: Path,
 ) -> None:
     with EmulatorProcess.start() as emulator:

@@ -1,4 +1,4 @@
-"""Master and workers: the same figures as Locust's, and no identity twice."""
+"""Master and workers: the same figures as Locust's, and no identity used twice."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def forked(emulator: EmulatorProcess, tmp_path_factory: pytest.TempPathFactory) 
     )  # fmt: skip
 
 
-def test_the_masters_summary_has_what_every_worker_counted(forked: Locust) -> None:
+def test_the_summary_of_the_master_has_the_counts_of_every_worker(forked: Locust) -> None:
     assert forked.finish() == 0
     assert TRACE not in forked.output
     assert our_counts(forked.summary) == locust_counts(forked.reports.parent / "out")
@@ -67,11 +67,11 @@ def test_the_masters_summary_has_what_every_worker_counted(forked: Locust) -> No
 
 
 def whole(path: Path) -> Recorder:
-    """Everything that a worker wrote down itself."""
+    """All figures that a worker logged itself."""
     return without_ends(read_timeline(path), -60.0, 0.0).recorder
 
 
-def test_the_run_is_counter_by_counter_the_sum_of_its_workers_own_logs(forked: Locust) -> None:
+def test_every_counter_is_the_sum_of_the_workers_logs(forked: Locust) -> None:
     logs = sorted((forked.reports.parent / "logs").iterdir())
     assert len(logs) == 2
     total = Recorder(0.0)
@@ -99,7 +99,7 @@ def _figures(row: CallRow) -> tuple[object, ...]:
     return row.ok.encode(), row.failed.encode(), row.outcomes, row.size
 
 
-def test_workers_that_join_late_die_and_come_back(tmp_path: Path, emulator: EmulatorProcess) -> None:
+def test_workers_that_join_late_die_and_are_replaced(tmp_path: Path, emulator: EmulatorProcess) -> None:
     port = str(free_port())
     locustfile = LOCUSTFILES / "nobody.py"
 
@@ -119,7 +119,7 @@ def test_workers_that_join_late_die_and_come_back(tmp_path: Path, emulator: Emul
                 pass
             first.signal(signal.SIGKILL)
             with worker() as again:
-                # Of the same machine, and yet none of the accounts of the one that died.
+                # On the same machine, but without the accounts of the dead worker.
                 for _ in poll(lambda: has_account(emulator.url, "come-and-go-1-w002-000000")):
                     pass
                 master.signal(signal.SIGTERM)
@@ -132,13 +132,13 @@ def test_workers_that_join_late_die_and_come_back(tmp_path: Path, emulator: Emul
     assert dead["pid"] == first.pid
     assert dead["missing"].startswith("its figures after second") or dead["missing"] == "all of its figures"
     assert f"pid {first.pid}) is MISSING" in master.output or dead["reports"] == 0
-    # What is in the run is what was contributed, and the log of the dead one has no less.
+    # The run has the contributed figures; the log of the dead worker has at least those.
     counts = Counter[str]()
     for part in (dead, late, last):
         counts.update(part["counts"])
     assert counts == master.summary["counts"]
     log = whole(tmp_path / "logs" / f"{dead['id']}.jsonl")
-    # Those that were stopped when its users were shared out anew included.
+    # Includes calls that were stopped when the users were redistributed.
     assert sum(row.ok.count + row.failed.count for row in log.calls.values()) >= dead["calls"]
     assert late["joined_s"] is not None
     assert late["joined_s"] > 0
@@ -148,14 +148,14 @@ def test_the_time_line_has_every_process(forked: Locust) -> None:
     assert_timeline_adds_up(forked)
     rows = list(forked.timeline)
     assert len({row["source"] for row in rows}) == 3  # the master has gauges only
-    # By each process's most: a busy one may end two intervals in one second, or none.
+    # By the maximum of each process: a busy one may end two intervals in one second, or none.
     users = Counter[str]()
     for row in rows:
         users[row["source"]] = max(users[row["source"]], int(row["gauges"].get("users", 0)))
     assert sorted(users.values()) == [0, 4, 4]
 
 
-def test_the_health_of_every_worker_is_told(forked: Locust) -> None:
+def test_the_health_of_every_worker_is_reported(forked: Locust) -> None:
     health = forked.summary["health"]
     assert health["valid"]
     assert len(health["processes"]) == 2  # the master has no users
@@ -168,7 +168,7 @@ def test_the_health_of_every_worker_is_told(forked: Locust) -> None:
 def test_no_two_users_share_an_account(forked: Locust, emulator: EmulatorProcess) -> None:
     rows = calls(forked.summary)
     assert rows["POST", "/v2/account/authenticate/device"]["count"] == 8
-    assert rows["PUT", "/v2/account"]["count"] == 8  # only a new account is given its persona
+    assert rows["PUT", "/v2/account"]["count"] == 8  # only a new account gets a persona
     for worker in range(2):
         assert [has_account(emulator.url, f"forked-1-w{worker:03d}-{number:06d}") for number in range(5)] == [
             *(4 * [True]),
@@ -209,12 +209,12 @@ def test_a_terminated_master_has_the_figures_of_its_workers(tmp_path: Path) -> N
 
 def test_a_bad_setting_leaves_no_worker_behind(tmp_path: Path) -> None:
     with Locust(tmp_path, "--processes", "2", "--nakama-seed", "x") as locust:
-        # The workers hold its streams: it only ends for the reader when they do.
+        # The workers hold the streams: the reader only ends when they do.
         assert locust.finish() == 2
     assert "--nakama-seed" in locust.output
 
 
-def test_master_and_worker_started_apart(tmp_path: Path) -> None:
+def test_master_and_worker_started_separately(tmp_path: Path) -> None:
     port = str(free_port())
     locustfile = LOCUSTFILES / "nobody.py"
     master = Locust(
@@ -234,12 +234,12 @@ def test_master_and_worker_started_apart(tmp_path: Path) -> None:
     assert "EMULATOR" not in worker.output
     assert not (tmp_path / "none").exists()
     assert our_counts(master.summary) == locust_counts(tmp_path / "out")
-    # The worker has the master's settings: it was given none.
+    # The worker has the settings of the master: its command line has none.
     assert master.summary["settings"]["id_prefix"] == "apart"
     assert calls(master.summary)["WS", "ping"]["count"] > 0
 
 
-def test_an_unreadable_worker_is_named_once_in_each_run(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unreadable_worker_is_logged_once_in_each_run(caplog: pytest.LogCaptureFixture) -> None:
     environment = Environment()
     runner = environment.create_master_runner("127.0.0.1", free_port())
     try:
@@ -256,7 +256,7 @@ def test_an_unreadable_worker_is_named_once_in_each_run(caplog: pytest.LogCaptur
 
 
 def test_a_worker_builds_the_parser_of_default_arguments_once() -> None:
-    """Locust does it for each option of each spawn message, which blocks the worker."""
+    """Locust builds it for each option of each spawn message, which blocks the worker."""
     port = free_port()
     master = Environment().create_master_runner("127.0.0.1", port)
     worker = Environment().create_worker_runner("127.0.0.1", port)
@@ -270,7 +270,7 @@ def test_a_worker_builds_the_parser_of_default_arguments_once() -> None:
         master.quit()
 
 
-def test_a_worker_may_leave_while_the_master_goes_through_all() -> None:
+def test_a_worker_can_leave_while_the_master_iterates_over_all() -> None:
     runner = Environment().create_master_runner("127.0.0.1", free_port())
     MasterMending(runner)
     try:
