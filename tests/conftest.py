@@ -1,4 +1,4 @@
-"""What every test starts from, however and on whatever machine the tests are run."""
+"""The common setup of all tests, the same on every machine."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The table of nk's functions in docs/modules.md, made of their signatures and docstrings.
+"""The table of nk's functions in docs/modules.md, from their signatures and docstrings.
 
-python tests/nk_reference.py          # writes it anew
+python tests/nk_reference.py          # rewrites it
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _call(name: str, function: object) -> str:
 
 
 def table() -> str:
-    """The whole reference, one part a family."""
+    """The whole reference, one part per family."""
     parts: list[str] = []
     for family in Nk.__mro__[1:]:
         if (
@@ -43,7 +43,7 @@ def table() -> str:
 
 
 def written() -> str:
-    """The document with the reference of today."""
+    """The document with the current reference."""
     text = DOCUMENT.read_text(encoding="utf-8")
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)

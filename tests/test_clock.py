@@ -27,7 +27,7 @@ def test_no_limit_never_expires() -> None:
 
 
 @given(SECONDS, SECONDS, SECONDS)
-def test_what_is_left_never_goes_below_zero_and_is_zero_once_expired(
+def test_the_remaining_time_is_never_negative_and_zero_once_expired(
     now: float, seconds: float, later: float
 ) -> None:
     deadline = Deadline.after(now, seconds)
@@ -37,7 +37,7 @@ def test_what_is_left_never_goes_below_zero_and_is_zero_once_expired(
     assert deadline.expired(now + later) == (left == 0.0)
 
 
-def test_ticks_stand_on_the_grid_of_the_start() -> None:
+def test_ticks_are_on_the_grid_of_the_start() -> None:
     ticker = Ticker(10.0, 50.0)
     assert ticker.wait(49.0) == 1.0
     first = ticker.due(50.03)
@@ -47,7 +47,7 @@ def test_ticks_stand_on_the_grid_of_the_start() -> None:
     assert ticker.wait(51.0) == 0.0
 
 
-def test_ticks_that_were_run_over_are_counted_and_not_made_up_for() -> None:
+def test_missed_ticks_are_counted_and_not_repeated() -> None:
     ticker = Ticker(10.0, 0.0)
     ticker.due(0.0)
     late = ticker.due(0.55)
@@ -67,7 +67,7 @@ def test_ticks_in_turn_leave_none_out() -> None:
 @given(
     st.floats(0.1, 1000), st.floats(0, 1e6), st.lists(st.floats(0, 5, allow_nan=False), min_size=1, max_size=50)
 )
-def test_no_tick_is_lost_or_made_twice_however_late_the_loop_runs(
+def test_no_tick_is_lost_or_repeated_however_late_the_loop_runs(
     rate: float, start: float, delays: list[float]
 ) -> None:
     ticker = Ticker(rate, start)

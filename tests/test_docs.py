@@ -1,4 +1,4 @@
-"""The API reference is made by the documented command, and has what the table of names points to."""
+"""The documented command builds the API reference, and the reference has every name of the table."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def test_the_command_is_documented() -> None:
         assert COMMAND in (ROOT / page).read_text(encoding="utf-8"), page
 
 
-def test_every_link_of_the_docs_leads_somewhere() -> None:
+def test_every_link_of_the_docs_exists() -> None:
     for page in (ROOT / "docs").glob("*.md"):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_page_for_assistants_is_in_step_and_has_every_page() -> None:
+def test_the_page_for_assistants_is_current_and_has_every_page() -> None:
     text = llms.DOCUMENT.read_text(encoding="utf-8")
     assert text == llms.document(), "run: python tests/llms.py > docs/llms.txt"
     for page in (ROOT / "docs").glob("*.md"):
@@ -65,7 +65,7 @@ def test_the_client_page_is_a_whole_program() -> None:
 
 def test_the_reference_has_every_name_of_the_table(tmp_path: Path) -> None:
     pytest.importorskip("pdoc")
-    # Half of the time goes into the shown sources and the search index.
+    # Sources and search index would take half of the time.
     quick = ("--no-show-source", "--no-search")
     command = [sys.executable, *shlex.split(COMMAND.replace("build/docs", str(tmp_path)))[1:], *quick]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
@@ -77,7 +77,7 @@ def test_the_reference_has_every_name_of_the_table(tmp_path: Path) -> None:
     for module, name, _ in names:
         page = tmp_path / f"{module.replace('.', '/')}.html"
         text = page.read_text(encoding="utf-8") if page.exists() else ""
-        # A member that is inherited is a link to where it stands; a constructor may be nobody's own.
+        # An inherited member is a link to its class; a class may have no constructor of its own.
         if f'id="{name.removesuffix(".__init__")}"' not in text:
             missing.append(f"{module}.{name}")
     assert missing == []

@@ -69,7 +69,7 @@ def test_the_tree_is_the_one_in_the_docstring() -> None:
 
 
 @pytest.mark.parametrize(("code", "name"), list(enumerate(REST, 1)))
-def test_each_grpc_code_has_a_class_of_its_own(code: int, name: str) -> None:
+def test_each_grpc_code_has_its_own_class(code: int, name: str) -> None:
     error = rest_error(400, code, "text", operation="/v2/x", elapsed=0.5)
     assert (type(error).name, error.code, error.status, error.message) == (name, code, 400, "text")
     assert isinstance(error, RestError)
@@ -80,7 +80,7 @@ def test_each_grpc_code_has_a_class_of_its_own(code: int, name: str) -> None:
 
 
 @pytest.mark.parametrize(("code", "name"), list(enumerate(REALTIME)))
-def test_each_realtime_code_has_a_class_of_its_own(code: int, name: str) -> None:
+def test_each_realtime_code_has_its_own_class(code: int, name: str) -> None:
     error = realtime_error(code, "text", operation="rpc", elapsed=0.1)
     assert (type(error).name, error.code, error.message, error.operation) == (name, code, "text", "rpc")
     assert type(error) is not RealtimeError
@@ -107,7 +107,7 @@ def test_unknown_realtime_codes_keep_their_number(code: int) -> None:
     assert (type(realtime_error(code, "odd")), realtime_error(code, "odd").code) == (RealtimeError, code)
 
 
-def test_other_errors_carry_what_they_are_about() -> None:
+def test_attributes_of_other_errors() -> None:
     refused = HandshakeRefused(401, "Missing or invalid token\n", operation="connect")
     assert (refused.status, str(refused)) == (401, "connect: HTTP 401 Missing or invalid token")
     closed = HeartbeatTimeout(1000, "")
@@ -142,7 +142,7 @@ def test_labels_are_the_same_for_every_failure_of_a_kind(text: str, label: str) 
     assert str(CallError(text)) == text
 
 
-def test_a_private_class_goes_by_the_public_one_that_it_is() -> None:
+def test_the_label_of_a_private_class_is_its_public_base() -> None:
     class _Inner(ConnectionClosed): ...
 
     assert _Inner(1006, "gone").label == ConnectionClosed(1006, "gone").label
@@ -181,7 +181,7 @@ def test_a_config_error_shows_no_secret(value: object) -> None:
         ("tag \U000e0041", r"tag \U000e0041"),
     ],
 )
-def test_a_safe_text_is_one_line_that_nothing_acts_on(text: str, shown: str) -> None:
+def test_a_safe_text_is_one_line_without_control_characters(text: str, shown: str) -> None:
     assert safe_text(text) == shown
 
 
@@ -210,14 +210,14 @@ def test_a_safe_text_is_never_longer_than_its_limit(text: str, limit: int) -> No
         ProtocolError("\n" * 100_000),
     ],
 )
-def test_what_a_server_says_is_one_line_of_bounded_length(error: CallError) -> None:
+def test_messages_of_a_server_are_one_line_of_bounded_length(error: CallError) -> None:
     for shown in (str(error), repr(error), error.label):
         assert len(shown) <= errors.TEXT_LIMIT + 40  # with the name of the class
         assert shown.isprintable()
     assert len(getattr(error, "message", "")) <= errors.MESSAGE_LIMIT
 
 
-def test_a_long_message_of_the_server_keeps_what_stands_around_it() -> None:
+def test_a_long_message_of_the_server_is_cut_alone() -> None:
     error = rest_error(500, 13, "too much " * 1000)
     assert str(error).startswith("13 INTERNAL: too much too much")
     assert str(error).endswith("... (HTTP 500)")
@@ -236,7 +236,7 @@ SLOW = (
 
 
 @pytest.mark.parametrize("unit", SLOW)
-def test_time_to_scrub_grows_with_the_text_and_not_with_its_square(unit: str) -> None:
+def test_time_to_scrub_is_linear(unit: str) -> None:
     def seconds(size: int) -> float:
         text = "[" + unit * (size // len(unit))
         took = []

@@ -1,4 +1,4 @@
-"""The public names, and that importing what is no Locust plugin patches nothing."""
+"""The public names, and that only importing the Locust plugin patches the standard library."""
 
 from __future__ import annotations
 
@@ -78,29 +78,29 @@ def test_a_behaviour_needs_no_locust() -> None:
     )
 
 
-def test_a_user_class_after_ssl_is_warned_of() -> None:
+def test_a_warning_for_a_user_class_imported_after_ssl() -> None:
     with_warning = (
         "import ssl, warnings, nakama_bots\n"
-        "with warnings.catch_warnings(record=True) as told:\n"
+        "with warnings.catch_warnings(record=True) as caught:\n"
         "    warnings.simplefilter('always')\n"
         "    nakama_bots.NakamaUser\n"
-        "print(any('Import it first' in str(one.message) for one in told))"
+        "print(any('Import it first' in str(one.message) for one in caught))"
     )
     assert python(with_warning) == "True"
     assert python("import os; os.environ['LOCUST_SKIP_MONKEY_PATCH'] = '1'\n" + with_warning) == "False"
 
 
-def test_the_bound_client_is_that_of_the_client() -> None:
+def test_the_bound_client_is_current() -> None:
     pytest.importorskip("ruff")
     assert bound_client.made() == bound_client.FILE.read_text(), "run: python tests/bound_client.py"
 
 
 def test_load_has_the_user_class() -> None:
-    told = python("import nakama_bots.load as load; print(load.NakamaUser.__name__, load.task.__name__)")
-    assert told == "NakamaUser task"
+    names = python("import nakama_bots.load as load; print(load.NakamaUser.__name__, load.task.__name__)")
+    assert names == "NakamaUser task"
 
 
-def test_a_list_of_the_scenarios_needs_no_part_of_a_run() -> None:
+def test_listing_the_scenarios_imports_no_part_of_a_run() -> None:
     """What a run records, judges, shows and writes is imported when Locust sets a run up."""
     refused = (
         "nakama_bots.results", "nakama_bots.load.run", "nakama_bots.load.web", "nakama_bots.load.figures",
@@ -118,7 +118,7 @@ def test_a_list_of_the_scenarios_needs_no_part_of_a_run() -> None:
     assert found == "[]"
 
 
-def test_a_worker_needs_nothing_of_the_process_that_leads() -> None:
+def test_a_worker_imports_nothing_of_the_master() -> None:
     found = python(
         "import sys, nakama_bots.load.run\n"
         "print(sorted(name for name in sys.modules if name.startswith((\n"

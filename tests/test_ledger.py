@@ -22,7 +22,7 @@ def test_the_line_of_a_balanced_ledger():
     )
 
 
-def test_the_line_of_a_ledger_that_is_not():
+def test_the_line_of_an_unbalanced_ledger():
     ledger = Ledger(sent=10, ok=8, late=1, refused=2, pushes_dropped=3, unmatched=4)
     assert (ledger.balanced, ledger.pending) == (False, 2)
     assert ledger.line() == (
@@ -44,7 +44,7 @@ def test_each_of_the_five_ends_ends_a_cid_and_nothing_else_does():
 
 @settings(deadline=None)
 @given(totals, totals)
-def test_travels_in_the_counts_and_adds_up_there(first, second):
+def test_ledgers_add_up_in_the_counts(first, second):
     master = Recorder(0.0)
     for ledger in (first, second):
         worker = Recorder(0.0)

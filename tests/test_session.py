@@ -60,7 +60,7 @@ def test_claims_that_may_be_missing() -> None:
         "YQ.YQ.YQ",
     ],
 )
-def test_what_is_no_token_is_refused_without_showing_it(text: str) -> None:
+def test_an_invalid_token_is_refused_without_showing_it(text: str) -> None:
     with pytest.raises(TokenError) as caught:
         Claims.decode(text)
     assert text == "" or text not in str(caught.value)
@@ -93,7 +93,7 @@ def test_a_session_answers_for_its_tokens() -> None:
         (9000.0, True, True, False),
     ],
 )
-def test_expiry_is_asked_with_a_time(now: float, expired: bool, refresh_expired: bool, needs: bool) -> None:
+def test_expiry_at_a_time(now: float, expired: bool, refresh_expired: bool, needs: bool) -> None:
     session = Session(token(), token(exp=9000))
     assert session.is_expired(now) is expired
     assert session.is_refresh_expired(now) is refresh_expired

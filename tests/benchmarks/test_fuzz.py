@@ -32,18 +32,18 @@ def test_every_cid_ends_exactly_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ledger", "told", "calls"),
+    ("ledger", "reported", "calls"),
     [
         (Ledger(sent=3, ok=2), 2, 3),  # one is pending
         (Ledger(sent=3, ok=3, timeout=1), 4, 3),  # one has ended twice
-        (Ledger(sent=3, ok=3), 2, 3),  # one was not told
+        (Ledger(sent=3, ok=3), 2, 3),  # one was not reported
         (Ledger(sent=2, ok=2), 2, 3),  # one was never sent, nor refused
     ],
 )
-def test_a_violation_is_seen(ledger: Ledger, told: int, calls: int) -> None:
+def test_a_violation_is_seen(ledger: Ledger, reported: int, calls: int) -> None:
     module = runpy.run_path(str(ROOT / "benchmarks" / "fuzz.py"))
     tally = module["Tally"]()
     socket = SimpleNamespace(ledger=ledger, pending=0)
-    module["check"](5, socket, SimpleNamespace(calls=told), Counter(ok=calls), tally)
+    module["check"](5, socket, SimpleNamespace(calls=reported), Counter(ok=calls), tally)
     assert len(tally.violations) == 1
     assert tally.violations[0].startswith("session 5: ")

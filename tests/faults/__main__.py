@@ -1,4 +1,4 @@
-"""``python -m tests.faults``: runs the matrix and prints it; exit code 0 when everything is as it has to be.
+"""``python -m tests.faults``: runs the matrix and prints it; exit code 0 when every cell is as expected.
 
 ``python -m tests.faults NAME..`` runs the cells whose name has one of the texts in it, ``--list`` names them,
 ``--page`` prints docs/reliability.md.

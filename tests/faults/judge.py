@@ -30,7 +30,7 @@ _SHOWN = (".md", ".xml", ".csv", ".html")
 
 @dataclass
 class Result:
-    """What came of a cell. ``problems`` are in words; without any it is as it has to be."""
+    """The result of a cell. ``problems`` are in words; a cell without problems is as expected."""
 
     cell: Cell
     seconds: float = 0.0
@@ -51,7 +51,7 @@ class Result:
 
 
 def judge(result: Result, reports: Path, cids_seen: int = 0) -> None:
-    """Fill in what the output and the folder tell, and what of it must not be."""
+    """Fill in the figures of the output and the folder, and the problems in them."""
     cell, output, problems = result.cell, result.output, result.problems
     verdicts = _VERDICT.findall(output)
     result.verdict = ", ".join(dict.fromkeys(name for name, _ in verdicts))

@@ -1,4 +1,4 @@
-"""The judge of the matrix sees what must not be; the page is the table's."""
+"""The judge of the matrix finds violations, and the page matches the table."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def judged(output: str, folder: Path, *, code: int = 1, verdict: str = FAILED, c
     return result
 
 
-def test_a_run_that_is_as_it_has_to_be(tmp_path: Path) -> None:
+def test_a_run_as_expected(tmp_path: Path) -> None:
     result = judged(WELL, tmp_path, cids=1010)
     assert (result.good, result.verdict, result.unaccounted) == (True, FAILED, 0)
     assert result.ledger == "1010 = 1000 ok + 6 timeout + 4 abandoned"
@@ -49,11 +49,11 @@ def test_a_run_that_is_as_it_has_to_be(tmp_path: Path) -> None:
         ("", 1, "no ledger"),
     ],
 )
-def test_what_must_not_be(output: str, code: int, problem: str, tmp_path: Path) -> None:
+def test_a_violation(output: str, code: int, problem: str, tmp_path: Path) -> None:
     assert any(problem in found for found in judged(output, tmp_path, code=code).problems)
 
 
-def test_cids_that_the_ledger_has_never_heard_of(tmp_path: Path) -> None:
+def test_cids_that_are_missing_in_the_ledger(tmp_path: Path) -> None:
     assert judged(WELL, tmp_path, cids=1013).unaccounted == 3
 
 
@@ -70,7 +70,7 @@ def test_a_control_character_in_a_report(tmp_path: Path) -> None:
     assert judged(WELL, tmp_path).problems == ["raw '\\u202e' in summary.md"]
 
 
-def test_the_page_is_in_step() -> None:
+def test_the_page_is_current() -> None:
     assert (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8") == page()
 
 

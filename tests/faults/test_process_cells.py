@@ -1,4 +1,4 @@
-"""Signals, and what the run stands on. A file a part, so that they run side by side."""
+"""Signals, and what the run stands on. One file per part, so that they run in parallel."""
 
 from __future__ import annotations
 

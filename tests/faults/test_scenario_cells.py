@@ -1,4 +1,4 @@
-"""Scenarios at fault, and runs that show nothing. A file a part, so that they run side by side."""
+"""Scenarios at fault, and runs that show nothing. One file per part, so that they run in parallel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that breaks or goes away. A file a part, so that they run side by side."""
+"""A server that breaks or goes away. One file per part, so that they run in parallel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bytes that a server must not send. A file a part, so that they run side by side."""
+"""Bytes that a server must not send. One file per part, so that they run in parallel."""
 
 from __future__ import annotations
 

@@ -18,6 +18,6 @@ if _before is None:
 
 @pytest.fixture(scope="package")
 def emulator() -> Iterator[EmulatorProcess]:
-    """One for all tests of a process that need only a server: it costs as much to start as a short run."""
+    """One emulator for all tests that only need a server: it takes as long to start as a short run."""
     with EmulatorProcess.start(matchmaker_interval=0.2) as process:
         yield process

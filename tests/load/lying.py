@@ -1,4 +1,4 @@
-"""A server that logs everybody in and then breaks the protocol."""
+"""A server that accepts every login and then breaks the protocol."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that goes away is no error of the test."""
+        """Ignore clients that disconnect."""
 
 
 class LyingServer:
@@ -94,7 +94,7 @@ class LyingServer:
 
 
 class OneAnswer:
-    """A server that is there for one request only; what comes after is refused."""
+    """A server that answers one request; later connections are refused."""
 
     def __enter__(self) -> OneAnswer:
         self._listener = socket.create_server(("127.0.0.1", 0))

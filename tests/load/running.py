@@ -1,4 +1,4 @@
-"""Locust as a user starts it: a process of its own, whose lines are waited for."""
+"""Locust as a user starts it: a separate process; tests wait for lines of its output."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _started(
 
 
 class Locust:
-    """One ``locust`` command. ``output`` is what it has said so far on both streams."""
+    """One ``locust`` command. ``output`` is what it has printed so far on both streams."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class Locust:
             return "".join(self._lines)
 
     def wait_for(self, text: str, times: int = 1, timeout: float = TIMEOUT) -> None:
-        """Until it has said ``text``; a failure shows what it said instead."""
+        """Wait until it has printed ``text``; a failure shows the output."""
 
         def said() -> bool:
             return sum(text in line for line in self._lines) >= times
@@ -158,14 +158,14 @@ class Locust:
             assert said(), "".join(self._lines)
 
     def signal(self, number: signal.Signals) -> None:
-        """To this process alone; Ctrl-C in a terminal goes to the whole group: ``interrupt``."""
+        """Signal this process alone; Ctrl-C in a terminal goes to the whole group: ``interrupt``."""
         self._process.send_signal(number)
 
     def interrupt(self) -> None:
         os.killpg(self.pid, signal.SIGINT)
 
     def finish(self, timeout: float = TIMEOUT) -> int:
-        """Its exit code, when it and everything that writes to its streams has ended.
+        """Return its exit code when it and every process that writes to its streams have ended.
 
         What it printed is shown by pytest beside a test that fails.
         """
@@ -232,7 +232,7 @@ def run(reports: Path, *arguments: str, **options: Any) -> Locust:
 
 
 def run_until(reports: Path, *said: str, given: Sequence[str] = (), **options: Any) -> Locust:
-    """A run that is interrupted when it has said each of ``said``, in this order."""
+    """A run that is interrupted when it has printed each of ``said``, in this order."""
     with Locust(reports, *given, **options) as locust:
         for text in said:
             locust.wait_for(text)
@@ -263,7 +263,7 @@ def our_counts(summary: Summary) -> dict[tuple[str, str], tuple[int, int]]:
 
 
 def refused(port: int) -> bool:
-    """Whether nothing listens there."""
+    """True if nothing listens on the port."""
     try:
         socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT).close()
     except ConnectionRefusedError:
@@ -282,7 +282,7 @@ def labels(summary: Summary) -> set[str]:
 
 
 def assert_reported(locust: Locust, *verdicts: str) -> None:
-    """Once, and as one of these."""
+    """The verdict is printed once, and is one of ``verdicts``."""
     assert re.findall(r"^run: (\w+) \(exit code", locust.output, re.MULTILINE) in [[one] for one in verdicts]
     assert locust.summary["ledger"]["balanced"]
     assert "Profiling timer" not in locust.output
@@ -296,16 +296,16 @@ def assert_no_secret(locust: Locust, *secrets: str) -> None:
 
 
 def poll(condition: Callable[[], bool], timeout: float = TIMEOUT) -> Iterator[None]:
-    """For what tells nothing by itself: asks until it is so."""
+    """Poll ``condition`` until it is true."""
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline
         yield
-        time.sleep(0.05)  # the CPU is for what is asked
+        time.sleep(0.05)  # leaves the CPU to the process that is polled
 
 
 def has_account(url: str, device: str) -> bool:
-    """Whether the server knows the device."""
+    """True if the server has an account of the device."""
     request = urllib.request.Request(
         f"{url}/v2/account/authenticate/device?create=false",
         data=json.dumps({"id": device}).encode(),
@@ -327,7 +327,7 @@ def _text(path: Path) -> str:
 
 
 def assert_timeline_adds_up(locust: Locust) -> None:
-    """The intervals of all processes are what the summary has in all."""
+    """The intervals of all processes add up to the summary."""
     timeline = locust.timeline
     whole = without_ends(timeline, -60.0, 0.0).recorder
     total = recorder_of(locust.summary)

@@ -25,7 +25,7 @@ DOCS = ROOT / "docs" / "scenarios.md"
 
 @dataclass(frozen=True)
 class Does:
-    """What a scenario is there for: calls that it makes, and counts that show that its players met."""
+    """The goals of a scenario: the calls that it makes, and counts that show that its players met."""
 
     calls: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
@@ -138,7 +138,7 @@ def done_by(together: Together) -> dict[str, str]:
 
 
 def run(reports: Path, together: Together) -> tuple[Summary, str]:
-    """Everything that the scenarios did in a few seconds against the embedded emulator."""
+    """Run the scenarios against the embedded emulator for a few seconds."""
     users = [{"user_class_name": name, "fixed_count": does.users} for name, does in together.scenarios.items()]
     number = str(sum(does.users for does in together.scenarios.values()))
     done = locust.run(
@@ -191,7 +191,7 @@ def test_every_scenario_is_run_here() -> None:
 
 
 @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
-def test_it_is_short_and_says_what_it_is(path: Path) -> None:
+def test_a_scenario_is_short_and_has_a_docstring(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 100
     assert ast.get_docstring(ast.parse(text))
@@ -246,7 +246,7 @@ def test_without_names_the_calm_mix_runs(tmp_path: Path) -> None:
     assert sorted(calm.summary["run"]["scenario"].split("-")) == ["duel", "townsquare"]
 
 
-def test_what_the_server_lacks_is_told_in_a_line(tmp_path: Path) -> None:
+def test_a_missing_server_function_is_reported_in_one_line(tmp_path: Path) -> None:
     done = two_users(tmp_path, "failure", "HeroicGoRpc", "--nakama-go-rpc", "nobody")
     assert done.finish() == 1
     assert locust.TRACE not in done.output

@@ -1,4 +1,4 @@
-"""Users for an open model: slow ones, failing ones, one that holds up its process."""
+"""Users for an open model: slow, failing, and one that blocks its process."""
 
 from time import perf_counter
 
@@ -43,7 +43,7 @@ class Faulty(NakamaUser):
 
 
 class Own(NakamaUser):
-    """Says itself what an arrival does; the task is never run."""
+    """Defines what an arrival does; the task never runs."""
 
     weight = 2
 
@@ -69,7 +69,7 @@ class Leaving(NakamaUser):
 
 
 class Blocking(NakamaUser):
-    """Holds up its whole process, once."""
+    """Blocks its whole process, once."""
 
     blocked = False
 

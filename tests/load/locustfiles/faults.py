@@ -1,4 +1,4 @@
-"""Users whose tasks go wrong, each in a way of its own."""
+"""Users whose tasks fail, each in a different way."""
 
 from locust import SequentialTaskSet, TaskSet, constant, tag, task
 
@@ -19,7 +19,7 @@ class Plain(NakamaUser):
 
 
 class Nested(NakamaUser):
-    """The same from TaskSets, one in the other."""
+    """The same from nested TaskSets."""
 
     fixed_count = 1
     wait_time = constant(0.05)
@@ -56,7 +56,7 @@ class Faulty(NakamaUser):
 
 
 class Dying(NakamaUser):
-    """Connected when its start goes wrong: it never comes to its on_stop."""
+    """Connected when on_start fails: its on_stop never runs."""
 
     fixed_count = 1
     wait_time = constant(1)

@@ -1,4 +1,4 @@
-"""User classes that do to their figures what a scenario may do by mistake; each by its name."""
+"""User classes with the mistakes that scenarios can make with their figures; selected by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DEATHS = {kind.__name__: kind for kind in (LookupError, BaseException, SystemExi
 
 
 class Pinging(NakamaUser):
-    """Has figures that are all right."""
+    """Has valid figures."""
 
     wait_time = constant(0.05)
 
@@ -26,7 +26,7 @@ class Pinging(NakamaUser):
 
 
 class Mistaken(NakamaUser):
-    """Gives each figure once that cannot be kept, between two that can."""
+    """Records each invalid figure once, between two valid ones."""
 
     wait_time = constant(0.05)
     done = False
@@ -48,7 +48,7 @@ class Mistaken(NakamaUser):
 
 
 class Mortal(NakamaUser):
-    """Dies of its start."""
+    """Dies in on_start."""
 
     def on_start(self) -> None:
         self.player.connect()
@@ -96,7 +96,7 @@ class Foreign(User):
 
 
 class Aimless(NakamaUser):
-    """Never does what it must do."""
+    """Never reaches its goal."""
 
     wait_time = constant(0.05)
     must_do = ("fish_caught", "WS ping")
@@ -118,7 +118,7 @@ def on_init(environment: Environment, **_: object) -> None:
 
         run.intervals.gauges.append(fails)
     if broken == "lost":
-        # What only a fault of ours would do: calls that the figures do not have.
+        # Only a bug of the package would do this: calls that are missing in the figures.
         recorder = run.observer._recorder
 
         def lose(request_type: str, name: str, **_: object) -> None:

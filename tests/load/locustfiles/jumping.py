@@ -1,11 +1,11 @@
-"""A machine whose clock is set an hour on, and then two hours back, while its users play."""
+"""A clock that is set an hour forward and then two hours back while users play."""
 
 import time
 from itertools import count
 
 _real = time.time
 _shift = [0.0]
-# Before anything of the run is imported: each module has this as its clock.
+# Before the package is imported: every module uses this clock.
 time.time = lambda: _real() + _shift[0]
 
 from locust import constant, task  # noqa: E402

@@ -1,4 +1,4 @@
-"""Users that do what no user may: leave the process, never stop, or never pause."""
+"""Users that break the rules: they exit the process, never stop, or never pause."""
 
 import sys
 from typing import NoReturn
@@ -10,7 +10,7 @@ from nakama_bots.load import NakamaUser
 
 
 class Well(NakamaUser):
-    """Beside them, to be seen to go on."""
+    """Runs beside the others and must continue."""
 
     fixed_count = 1
     wait_time = constant(0.05)
@@ -38,7 +38,7 @@ class ExitingAtStart(NakamaUser):
 
 
 class Plain(User):
-    """Not ours: Locust alone."""
+    """A plain Locust user."""
 
     @task
     def leave(self) -> NoReturn:
@@ -46,7 +46,7 @@ class Plain(User):
 
 
 class Listening(NakamaUser):
-    """Its handler and its tap leave the process."""
+    """Its handler and its tap exit the process."""
 
     wait_time = constant(0.2)
 

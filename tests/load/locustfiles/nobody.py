@@ -1,4 +1,4 @@
-"""A user that does nothing: what the processes around it do is looked at."""
+"""A user that only pings: the tests look at the processes around it."""
 
 from locust import constant, task
 
