@@ -147,7 +147,7 @@ def line(row: PlantRow) -> str:
 
 @contextmanager
 def server(command: str, flags: Sequence[str], place: Path) -> Iterator[Path]:
-    """Run a server of its own; yields its log."""
+    """Run a separate server; yield its log."""
     modules = place / "modules"
     shutil.rmtree(modules, ignore_errors=True)
     modules.mkdir()

@@ -203,7 +203,7 @@ def real_case(name: str, seed: int) -> Case:
 
 
 def search(name: str, seed: int) -> Found:
-    """Run a search with Locust against an emulator of its own with the planted law."""
+    """Run a search with Locust against a separate emulator with the planted law."""
     case = real_case(name, seed)
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("NAKAMA_", "LOCUST_"))}
     with tempfile.TemporaryDirectory() as folder:

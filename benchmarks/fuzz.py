@@ -84,14 +84,14 @@ class Visit:
         self._number = number
         self._tally = tally
         self._choose = random.Random(f"{seed}-client-{number}")
-        self._told = CallCounter()
+        self._seen = CallCounter()
         self._done: Counter[str] = Counter()
         self._socket = Socket(
             Target("127.0.0.1", port),
             timeouts=Timeouts(
                 connect=1.0, request=REQUEST_TIMEOUT, heartbeat_interval=0.5, heartbeat_timeout=0.5
             ),
-            observer=self._told,
+            observer=self._seen,
         )
 
     def run(self) -> None:
@@ -112,7 +112,7 @@ class Visit:
             self._tally.errors[type(error).__name__] += 1
         finally:
             self._socket.close()
-        check(self._number, self._socket, self._told, self._done, self._tally)
+        check(self._number, self._socket, self._seen, self._done, self._tally)
 
     def _play(self) -> None:
         import gevent
@@ -154,7 +154,7 @@ class Visit:
                 raise
 
 
-def check(number: int, socket: Any, told: CallCounter, done: Counter[str], tally: Tally) -> None:
+def check(number: int, socket: Any, seen: CallCounter, done: Counter[str], tally: Tally) -> None:
     """Compare the three counts of a session."""
     ledger = socket.ledger
     tally.ledger.update(asdict(ledger))
@@ -163,8 +163,8 @@ def check(number: int, socket: Any, told: CallCounter, done: Counter[str], tally
     tally.stopped += done["stopped"]
     if ledger.sent != ledger.ended or socket.pending:
         tally.violation(number, f"sent {ledger.sent}, ended {ledger.ended}, pending {socket.pending}")
-    if told.calls != ledger.ended + ledger.refused:
-        tally.violation(number, f"the observer counted {told.calls}, {ledger.ended} + {ledger.refused} ended")
+    if seen.calls != ledger.ended + ledger.refused:
+        tally.violation(number, f"the observer counted {seen.calls}, {ledger.ended} + {ledger.refused} ended")
     # The heartbeat's pings have cids too.
     if ledger.sent + ledger.refused < calls:
         tally.violation(number, f"{calls} calls, {ledger.sent} cids sent and {ledger.refused} refused")

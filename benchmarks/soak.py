@@ -137,12 +137,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given.results.parent.mkdir(parents=True, exist_ok=True)
     given.results.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     for name in ("generator", "emulator"):
-        print(f"{name}: {_told(document[name])}")
+        print(f"{name}: {_described(document[name])}")
     print(f"{document['ledger']}\n{document['verdict']}")
     return 0 if passes(document) else 1
 
 
-def _told(found: dict[str, float | None]) -> str:
+def _described(found: dict[str, float | None]) -> str:
     if found["mb_an_hour"] is None or found["share_an_hour"] is None:
         return "not measured: the run was too short"
     return (

@@ -1,4 +1,4 @@
-"""A TLS relay in front of a server, in a process of its own: ``python -m benchmarks.tls_relay PORT CERT KEY``.
+"""A TLS relay in front of a server, in a separate process: ``python -m benchmarks.tls_relay PORT CERT KEY``.
 
 It forwards every byte unchanged. It prints the port that it listens on, then one line for each connection:
 the port of its client and its own port towards the server. It speaks TLS 1.2 with AES-GCM only: there the

@@ -129,7 +129,7 @@ def judged(measured: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 
 def compare(arguments: argparse.Namespace, url: str) -> int:
-    """Measure in a process of its own, as importing Locust patches; return 0 if traces are within the limit."""
+    """Measure in a separate process, as importing Locust patches; return 0 if traces are within the limit."""
     command = [
         sys.executable, "-m", "benchmarks.tracing", "--measured", "--url", url,
         "--matches", str(arguments.matches), "--pairs", str(arguments.pairs),

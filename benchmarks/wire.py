@@ -6,7 +6,7 @@ or ``CAP_NET_RAW``. The packets time every call again: from the one with its req
 over REST the first call of a connection begins with that. Calls are counted, and p50, p95 and p99 of every
 message and route with at least ``LEAST`` calls are compared: they may differ by 2 % or 0.2 ms.
 
-``--tls`` sends the run through a TLS relay, a process of its own. Its plain side is captured for what was said,
+``--tls`` sends the run through a TLS relay, a separate process. Its plain side is captured for what was said,
 its encrypted side for when: what the relay takes to forward is in neither time.
 
 ``--stall`` lets the generator's event loop burn 20 ms ten times a second; ``--busy 2`` keeps 2 cores busy.

@@ -55,7 +55,7 @@ class Comparison:
             if one.name in self.raw[work.key]:
                 outcome = self._outcome(work, one, until)
                 self.raw[work.key][one.name].append(outcome)
-                print(f"round {number + 1} {work.key} {one.name:<17} {_told(work, outcome)}", flush=True)
+                print(f"round {number + 1} {work.key} {one.name:<17} {_described(work, outcome)}", flush=True)
 
     def _outcome(self, work: Work, one: Contestant, until: float) -> Outcome:
         if work.real and self.is_emulator:
@@ -78,7 +78,7 @@ class Comparison:
         return min(self.players or work.players, work.players)
 
 
-def _told(work: Work, outcome: Outcome) -> str:
+def _described(work: Work, outcome: Outcome) -> str:
     if "failed" in outcome:
         return outcome["failed"]
     return ", ".join(
