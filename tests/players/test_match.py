@@ -525,3 +525,26 @@ def test_messages_after_a_kick_are_missed_not_lost(player: MakePlayer, tmp_path:
             mine.until("match_received", 3)
     assert mine.delivery() == {"expected": 3, "received": 3}
     assert theirs.delivery() == {"expected": 3, "received": 1, "missed": 2}
+
+
+def test_a_player_that_comes_back_to_the_servers_match_is_there(player: MakePlayer, tmp_path: Path) -> None:
+    present: list[int] = []
+    (tmp_path / "kicks.lua").write_text(KICKS)
+    with EmulatorProcess.start(extra=("--module", str(tmp_path))) as emulator:
+        (a, mine), (b, theirs) = player(url=emulator.url), player(url=emulator.url)
+        match_id = a.socket.rpc("kicks")["payload"]
+        with a.join_match(match_id) as first:
+            with b.join_match(match_id, players=2):
+                assert first.wait(lambda: len(first.presences) == 2, LONG)
+                first.on_change = lambda: present.append(len(first.presences))
+                a.socket.pause_reading()
+            # Over the same connection; the other player reads later that it had left.
+            with b.join_match(match_id, players=2) as second:
+                a.socket.resume_reading()
+                assert first.wait(lambda: present == [1, 2], 10.0)
+                first.send(1, b"one")
+                second.send(1, b"two")
+                mine.until("match_received", 2)
+                theirs.until("match_received", 2)
+    assert mine.delivery() == {"expected": 2, "received": 2}
+    assert theirs.delivery() == {"expected": 2, "received": 2}

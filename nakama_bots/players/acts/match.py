@@ -116,16 +116,21 @@ class Match(Place):
             self._to = To.OTHERS if self._relayed else To.LEARNED
         self._enter(match["match_id"], [*match.get("presences", ()), match["self"]])
         if self._member is not None:
-            self._member.session_id = match["self"]["session_id"]
+            self._member.session_id, self._member.removed = match["self"]["session_id"], False
 
     def _on_presence(self, event: Any, arrived: float) -> None:
         super()._on_presence(event, arrived)
         if self._member is not None and not self._relayed:
             # The server removes a player from its own match without a notice to that player.
-            left = {one["session_id"] for one in event.get("leaves", ())}
+            left, joined = ({one["session_id"] for one in event.get(key, ())} for key in ("leaves", "joins"))
             for member in self._member.channel.members:
-                if member.session_id in left:
+                if member.session_id in left and member.away_since is None:
                     self._exchange.away(member, arrived)
+                    member.removed = True
+                if member.session_id in joined and member.removed:
+                    # That was an earlier visit over the same connection.
+                    self._exchange.back(member, arrived)
+                    member.removed = False
 
     def _rejoin(self) -> None:
         socket = self.player.socket

@@ -80,6 +80,8 @@ class ChannelMember:
     """True if it receives; otherwise it only sends."""
     session_id: str = ""
     """Of its connection, where a server may remove it from the channel."""
+    removed: bool = False
+    """True if the server has announced that this connection has left."""
     waiting: int = 0
     away_since: float | None = None
     breaks: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_MOST_BREAKS))
