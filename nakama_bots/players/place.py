@@ -117,8 +117,11 @@ class Place(Joined):
     def _stop(self) -> None:
         super()._stop()
         room, self.room = self.room, None
-        if room is not None:
+        if room is not None and self.player.connected:
             room.__exit__(None, None, None)
+        elif room is not None:
+            # A lost connection is the visit's to report or to recover, and that has been done.
+            room._stop()
 
     def _check_inside(self, operation: str) -> None:
         if self._member is None:

@@ -282,6 +282,38 @@ def test_connection_that_ends_during_a_wait_fails_the_visit(
     assert recorder.outcomes("WS", "hold") == ["ConnectionClosed"]
 
 
+def test_a_lost_connection_fails_a_visit_with_a_chat_room_once(
+    player: MakePlayer, doomed: EmulatorProcess
+) -> None:
+    bot, heard = player(url=doomed.url)
+
+    def look_on() -> None:
+        with bot.create_match() as match:
+            match.say("hello")
+            kill(doomed)
+            match.wait(lambda: False, LONG)
+
+    failure(ConnectionClosed, look_on)
+    assert heard.outcomes("WS", "hold") == ["ConnectionClosed"]
+
+
+def test_a_visit_that_ends_with_an_error_does_not_reconnect_for_its_chat_room(player: MakePlayer) -> None:
+    bot, heard = player()
+    bot.allow_reconnect = True
+
+    def fail() -> None:
+        with bot.create_match() as match:
+            match.say("hello")
+            bot.socket.cut()
+            match.wait(lambda: False, LONG)
+            raise KeyError("of the scenario")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert not bot.connected
+    assert heard.counts["reconnects"] == 0
+
+
 def test_refused_join(player: MakePlayer) -> None:
     bot, recorder = player()
     with pytest.raises(MatchNotFound), bot.join_match("11111111-1111-4111-8111-111111111111."):
