@@ -106,6 +106,7 @@ class Joined:
         self._sequence = 0
         self._inside = False
         self._joining = False
+        self._asked = 0.0
         self._early: list[Callable[[], None]] = []
         self._changed = Event()
         self._total = names.delivery_total(self.kind)
@@ -204,10 +205,10 @@ class Joined:
 
     def rejoin(self) -> None:
         """Join again, on the player's new connection."""
-        asked = perf_counter()
+        self._asked = perf_counter()
         self._rejoin()
         for member in self._members():
-            self.player.world.exchange.back(member, perf_counter(), asked)
+            self.player.world.exchange.back(member, perf_counter(), self._asked)
         for stream in self._streams.values():
             stream.came_back()
 
@@ -258,6 +259,8 @@ class Joined:
             self._member = self.player.world.exchange.join(
                 (self.kind, own_id), self.player.session.user_id, perf_counter(), tally=self._tally
             )
+        else:  # before any listener, which may send
+            self.player.world.exchange.back(self._member, perf_counter(), self._asked)
         self._has_joined()
         self._inside = True
         early, self._early = self._early, []

@@ -314,6 +314,20 @@ def test_a_visit_that_ends_with_an_error_does_not_reconnect_for_its_chat_room(pl
     assert heard.counts["reconnects"] == 0
 
 
+def test_what_a_listener_sends_at_a_rejoin_is_counted(player: MakePlayer) -> None:
+    (a, mine), (b, theirs) = player(), player()
+    b.allow_reconnect = True
+    with a.create_match() as first, b.join_match(first.id, players=2) as second:
+        first.meet(2)
+        second.on_change = lambda: second.send(1, b"back")
+        b.reconnect()
+        second.on_change = None
+        mine.until("match_received", theirs.counts["match_sent"])
+    sent = theirs.counts["match_sent"]
+    assert sent > 0
+    assert mine.delivery() == {"expected": sent, "received": sent}
+
+
 def test_refused_join(player: MakePlayer) -> None:
     bot, recorder = player()
     with pytest.raises(MatchNotFound), bot.join_match("11111111-1111-4111-8111-111111111111."):

@@ -124,6 +124,8 @@ class Match(Place):
             # The server removes a player from its own match without a notice to that player.
             left, joined = ({one["session_id"] for one in event.get(key, ())} for key in ("leaves", "joins"))
             for member in self._member.channel.members:
+                if member is self._member:
+                    continue
                 if member.session_id in left and member.away_since is None:
                     self._exchange.away(member, arrived)
                     member.removed = True
