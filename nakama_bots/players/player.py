@@ -131,7 +131,9 @@ class Player(Acts):
         """What it has joined: matches, parties, rooms, followed users."""
         self._taps: dict[KeptListener, None] = {}
         self._on_lost: list[Callable[[], object]] = []
+        self._connected_at = perf_counter()
         self._lost_at: float | None = None
+        self._end_reported = False
         self._gone: Socket | None = None
         self._online = False
         self._status: str | None = None
@@ -256,6 +258,7 @@ class Player(Acts):
                 session.stale = True
             raise
         self._online, self._status, self._lost_at = create_status, None, None
+        self._connected_at, self._end_reported = perf_counter(), False
 
     def tap(self, event: str, tap: Tap) -> Callable[[], None]:
         """Like ``Socket.tap``, for this connection and all later ones. Returns a function that removes it."""
@@ -320,12 +323,16 @@ class Player(Acts):
         """Reconnect after the connection has ended if ``allow_reconnect`` is set; else raise how it ended.
 
         Up to five attempts, with growing, jittered pauses; the last failure is raised. Without
-        ``allow_reconnect`` the end is reported as a failed ``WS hold``: no call may have waited for an answer.
+        ``allow_reconnect`` the end is reported as a failed ``WS hold`` since the connect, once per connection:
+        no call may have waited for an answer.
         """
         cause = self.lost or ConnectionClosed(1006, "not connected")
         if not self.allow_reconnect:
-            error = cause.for_call("hold", 0.0)
-            self.calls.call(FinishedCall("WS", "hold", perf_counter(), 0.0, 0, error))
+            elapsed = (perf_counter() if self._lost_at is None else self._lost_at) - self._connected_at
+            error = cause.for_call("hold", elapsed)
+            if not self._end_reported:
+                self._end_reported = True
+                self.calls.call(FinishedCall("WS", "hold", self._connected_at, elapsed, 0, error))
             raise error
         for wait in _RECOVERY.waits():
             gevent.sleep(wait)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -282,7 +283,25 @@ def test_connection_that_ends_during_a_wait_fails_the_visit(
     assert recorder.outcomes("WS", "hold") == ["ConnectionClosed"]
 
 
-def test_a_lost_connection_fails_a_visit_with_a_chat_room_once(
+def test_lost_connection_whose_error_is_caught_is_reported_once(
+    player: MakePlayer, doomed: EmulatorProcess
+) -> None:
+    bot, recorder = player(url=doomed.url)
+    before = perf_counter()
+
+    def play_on() -> None:
+        with bot.create_match() as match:
+            kill(doomed)
+            with suppress(ConnectionClosed):
+                play(match, seconds=3600.0)
+
+    failure(ConnectionClosed, play_on)
+    assert recorder.outcomes("WS", "hold") == ["ConnectionClosed"]
+    (call,) = [call for call in recorder.calls if call.name == "hold"]
+    assert 0.0 < call.elapsed < perf_counter() - before
+
+
+def test_lost_connection_fails_a_visit_with_a_chat_room_once(
     player: MakePlayer, doomed: EmulatorProcess
 ) -> None:
     bot, heard = player(url=doomed.url)
@@ -297,7 +316,7 @@ def test_a_lost_connection_fails_a_visit_with_a_chat_room_once(
     assert heard.outcomes("WS", "hold") == ["ConnectionClosed"]
 
 
-def test_a_visit_that_ends_with_an_error_does_not_reconnect_for_its_chat_room(player: MakePlayer) -> None:
+def test_visit_that_ends_with_an_error_does_not_reconnect_for_its_chat_room(player: MakePlayer) -> None:
     bot, heard = player()
     bot.allow_reconnect = True
 
@@ -573,7 +592,7 @@ def test_messages_after_a_kick_are_missed_not_lost(player: MakePlayer, tmp_path:
     assert theirs.delivery() == {"expected": 3, "received": 1, "missed": 2}
 
 
-def test_a_player_that_comes_back_to_the_servers_match_is_there(player: MakePlayer, tmp_path: Path) -> None:
+def test_player_that_comes_back_to_the_servers_match_is_there(player: MakePlayer, tmp_path: Path) -> None:
     present: list[int] = []
     (tmp_path / "kicks.lua").write_text(KICKS)
     with EmulatorProcess.start(extra=("--module", str(tmp_path))) as emulator:
