@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.busy import busy
-from nakama_bots.results.compare.comparison import Finding
+from nakama_bots.results.compare.comparison import Difference
 
 ROOT: Final = Path(__file__).parents[1]
 RESULTS: Final = ROOT / "benchmarks" / "results" / "paired.json"
@@ -84,9 +84,9 @@ def summed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     planted = [row for row in rows if row["planted"]]
     return {
         "same": len(same),
-        "false_alarms": sum(Finding.REGRESSED in row["verdicts"].values() for row in same),
+        "false_alarms": sum(Difference.REGRESSED in row["verdicts"].values() for row in same),
         "planted": len(planted),
-        "found": sum(row["verdicts"].get("p95") == Finding.REGRESSED for row in planted),
+        "found": sum(row["verdicts"].get("p95") == Difference.REGRESSED for row in planted),
         "without_figures": sum(not row["verdicts"] for row in rows),
         "load": [min(row["load"][0] for row in rows), max(row["load"][1] for row in rows)],
     }

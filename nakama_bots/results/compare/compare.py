@@ -25,7 +25,7 @@ from nakama_bots.results.compare.comparison import (
     JUDGED,
     Comparison,
     CoveragePart,
-    Finding,
+    Difference,
     Row,
     Side,
     Source,
@@ -176,9 +176,12 @@ def exit_code(comparison: Comparison) -> ExitCode:
 
     A figure that could not be judged is neither good nor bad, unless it is required or it is all there is.
     """
-    if comparison["verdict"] == Finding.REGRESSED:
+    if comparison["verdict"] == Difference.REGRESSED:
         return ExitCode.GATE_FAILED
-    if comparison["verdict"] in (Finding.LATE, Finding.MISSING, Finding.NOT_JUDGED) or comparison["unmet"]:
+    if (
+        comparison["verdict"] in (Difference.LATE, Difference.MISSING, Difference.NOT_JUDGED)
+        or comparison["unmet"]
+    ):
         return ExitCode.INVALID
     return ExitCode.PASSED
 
@@ -203,7 +206,9 @@ def _more_baselines(run: float, baseline: float, between: float, runs: int, allo
 
 def _coverage(rows: Sequence[Row]) -> CoveragePart:
     """Count what could be judged, and add up what the other figures need."""
-    few, noisy = ([row for row in rows if row["verdict"] == why] for why in (Finding.TOO_FEW, Finding.NOISY))
+    few, noisy = (
+        [row for row in rows if row["verdict"] == why] for why in (Difference.TOO_FEW, Difference.NOISY)
+    )
     judged = sum(row["verdict"] in JUDGED for row in rows)
     seconds = [row["more_seconds"] for row in (*few, *noisy) if row["more_seconds"] is not None]
     return {
@@ -228,17 +233,17 @@ def _met(pattern: str, rows: Sequence[Row]) -> bool:
 
 def _totals(rows: Sequence[Row]) -> dict[str, int]:
     counted = Counter(row["verdict"] for row in rows)
-    return {finding.value: counted[finding] for finding in Finding if finding is not Finding.NOT_JUDGED}
+    return {one.value: counted[one] for one in Difference if one is not Difference.NOT_JUDGED}
 
 
 def _verdict(totals: Mapping[str, int], timed: Mapping[str, int]) -> str:
     """Return the verdict; ``timed`` are the rows that depend only on the speed of the server."""
-    for verdict in (Finding.LATE, Finding.REGRESSED, Finding.MISSING):
+    for verdict in (Difference.LATE, Difference.REGRESSED, Difference.MISSING):
         if totals[verdict]:
             return verdict
-    if not timed[Finding.SAME] and not timed[Finding.IMPROVED]:
-        return Finding.NOT_JUDGED
-    return Finding.IMPROVED if timed[Finding.IMPROVED] else Finding.SAME
+    if not timed[Difference.SAME] and not timed[Difference.IMPROVED]:
+        return Difference.NOT_JUDGED
+    return Difference.IMPROVED if timed[Difference.IMPROVED] else Difference.SAME
 
 
 def _tells_of_speed(row: Row) -> bool:
@@ -263,7 +268,7 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Co
         if statistic == FAILURES and not any(blocks.failures for blocks in sides):
             continue
         tests.append(_Test(key, statistic, None, [], counts, lacking, least, _wanted(statistic)))
-        if lacking in (Finding.MISSING, Finding.NEW):
+        if lacking in (Difference.MISSING, Difference.NEW):
             break
     ready = [test for test in tests if not test.lacking]
     if not ready or mine is None:
@@ -281,11 +286,11 @@ def _tests(key: CallKey, run: Profile, baselines: Sequence[Profile], options: Co
 def _lacking(mine: Blocks | None, theirs: Sequence[Blocks], statistic: str) -> str:
     """Return why a name cannot be judged, "" if it can."""
     if not theirs:
-        return Finding.NEW
+        return Difference.NEW
     if mine is None:
         enough = all(_enough(blocks, "p50") for blocks in theirs)
-        return Finding.MISSING if enough else Finding.TOO_FEW
-    return "" if all(_enough(blocks, statistic) for blocks in (mine, *theirs)) else Finding.TOO_FEW
+        return Difference.MISSING if enough else Difference.TOO_FEW
+    return "" if all(_enough(blocks, statistic) for blocks in (mine, *theirs)) else Difference.TOO_FEW
 
 
 def _enough(blocks: Blocks, statistic: str) -> bool:
@@ -318,7 +323,7 @@ def _compare_pairs(test: _Test, run: Blocks, base: Blocks, options: CompareOptio
         return
     test.difference = pairs.change(run, base, PERCENTILES[test.statistic])
     if test.difference is None:
-        test.lacking, test.run = Finding.TOO_FEW, None
+        test.lacking, test.run = Difference.TOO_FEW, None
 
 
 def _spread(tests: Sequence[_Test], statistic: str) -> float:
@@ -356,7 +361,7 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Compar
         "verdict": test.lacking,
     }
     if test.run is None:
-        if test.lacking == Finding.TOO_FEW and test.least:
+        if test.lacking == Difference.TOO_FEW and test.least:
             row["more_seconds"] = _more_seconds(seconds, test.wanted / test.least)
         return row
     if test.difference is not None:
@@ -373,7 +378,7 @@ def _row(test: _Test, spread: float, tests: int, seconds: float, options: Compar
     shown = _points if test.statistic == FAILURES else _share
     row["change"], row["change_low"], row["change_high"] = map(shown, (change, change - reach, change + reach))
     row["verdict"] = _judge(test, base, change, reach, tolerance, options)
-    if row["verdict"] == Finding.NOISY:
+    if row["verdict"] == Difference.NOISY:
         allowed, runs = (math.log1p(options.noise) / quantile) ** 2, len(test.baselines)
         between = spread**2 * (1 + 1 / runs)
         if allowed > between:
@@ -398,9 +403,9 @@ def _judge(
         noisy = reach > math.log1p(options.noise)
     if beyond and abs(change) > reach:
         if change > 0:
-            return Finding.LATE if test.key in GENERATOR else Finding.REGRESSED
-        return Finding.IMPROVED
-    return Finding.NOISY if noisy else Finding.SAME
+            return Difference.LATE if test.key in GENERATOR else Difference.REGRESSED
+        return Difference.IMPROVED
+    return Difference.NOISY if noisy else Difference.SAME
 
 
 def _mean(estimates: Sequence[Estimate]) -> Estimate:

@@ -8,8 +8,8 @@ from typing import Final, TypedDict
 from nakama_bots.results.compare.profile import WindowPart
 
 
-class Finding(StrEnum):
-    """What is found of a figure, or of a whole comparison."""
+class Difference(StrEnum):
+    """How a figure, or a whole run, differs from the baselines."""
 
     REGRESSED = "regressed"
     LATE = "generator late"
@@ -20,10 +20,10 @@ class Finding(StrEnum):
     MISSING = "missing"
     NEW = "new"
     NOT_JUDGED = "not judged"
-    """The verdict on a comparison without a figure that could be judged."""
+    """No figure of the run could be judged."""
 
 
-JUDGED: Final = frozenset({Finding.REGRESSED, Finding.IMPROVED, Finding.SAME, Finding.LATE})
+JUDGED: Final = frozenset({Difference.REGRESSED, Difference.IMPROVED, Difference.SAME, Difference.LATE})
 
 FAILURES: Final = "failures"
 """The statistic beside the percentiles: the share of failed calls."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from nakama_bots.results.compare.comparison import FAILURES, JUDGED, Comparison, Finding, Row, Side, Source
+from nakama_bots.results.compare.comparison import FAILURES, JUDGED, Comparison, Difference, Row, Side, Source
 from nakama_bots.results.show.markdown import escaped, table_row
 from nakama_bots.results.show.text import aligned, shorten, widths_of
 
 _HEADINGS: Final = ("", "name", "calls", "", "baseline", "run", "change", "between")
 _LEFT: Final = (0, 1, 3)
 _NAME: Final = 34
-_MEASURED: Final = JUDGED | {Finding.NOISY}
-_ALARMS: Final = {Finding.REGRESSED, Finding.LATE}
+_MEASURED: Final = JUDGED | {Difference.NOISY}
+_ALARMS: Final = {Difference.REGRESSED, Difference.LATE}
 
 
 def table(comparison: Comparison) -> str:
@@ -60,7 +60,13 @@ def verdict_line(comparison: Comparison) -> str:
     totals = comparison["totals"]
     counts = [
         f"{totals[verdict]} {verdict}"
-        for verdict in (Finding.REGRESSED, Finding.LATE, Finding.IMPROVED, Finding.MISSING, Finding.NEW)
+        for verdict in (
+            Difference.REGRESSED,
+            Difference.LATE,
+            Difference.IMPROVED,
+            Difference.MISSING,
+            Difference.NEW,
+        )
         if totals[verdict]
     ]
     unmet = [f"required but not judged: {', '.join(comparison['unmet'])}"] if comparison["unmet"] else []
@@ -76,7 +82,7 @@ def not_judged(comparison: Comparison) -> list[str]:
             lines.setdefault((row["kind"], row["name"], row["verdict"]), []).append(row)
     return [
         f"{kind} {name}: {verdict}"
-        + (f" for {', '.join(row['statistic'] for row in rows)}" if verdict == Finding.TOO_FEW else "")
+        + (f" for {', '.join(row['statistic'] for row in rows)}" if verdict == Difference.TOO_FEW else "")
         + f" ({rows[0]['run']['count']:,} calls, baseline {rows[0]['baseline']['count']:,})"
         for (kind, name, verdict), rows in lines.items()
     ]
