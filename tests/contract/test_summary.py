@@ -13,9 +13,10 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("workers", [[], ["-n", "1"]])
-def test_summary_names_the_server(workers: list[str]) -> None:
+def test_summary_names_the_server(workers: list[str], tmp_path: Path) -> None:
     case = "tests/contract/test_rpc.py::test_without_payload"
-    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *workers, case]
+    options = ["-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inner'}", *workers]
+    command = [sys.executable, "-m", "pytest", *options, case]
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith(("NAKAMA_", "PYTEST_"))
     }

@@ -89,7 +89,8 @@ def write(folder: Path, **files: str) -> None:
 
 
 def inner(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", *arguments]
+    options = ["-q", "-s", "-p", "no:cacheprovider", f"--basetemp={folder / 'inner'}"]
+    command = [sys.executable, "-m", "pytest", *options, *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
 
 

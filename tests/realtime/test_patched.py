@@ -16,9 +16,11 @@ sys.exit(pytest.main(sys.argv[1:]))
 """
 
 
-def test_socket_tests_in_a_patched_process() -> None:
+def test_socket_tests_in_a_patched_process(tmp_path: Path) -> None:
     files = [str(HERE / name) for name in FILES]
-    arguments = [sys.executable, "-c", RUN, "-q", "-p", "no:cacheprovider", "-W", "error", *files]
+    # Temporary files of its own: at its end pytest removes old ones, as other processes do at that moment.
+    options = ["-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'inner'}"]
+    arguments = [sys.executable, "-c", RUN, *options, *files]
     done = subprocess.run(
         arguments, cwd=HERE.parent.parent, capture_output=True, text=True, timeout=300, check=False
     )
