@@ -1,7 +1,8 @@
-"""Starts ``locust`` commands from a process that has Locust imported, which is half of what a short run costs.
+"""Starts ``locust`` commands from a process that has imported what they need: most of what a short run costs.
 
 Each command is a process of its own, a copy of that one: the rest of its start and its end are as in a new
-interpreter. What an import of Locust looks at, such as its environment variables, is that of the first command.
+interpreter. ``nakama_bots.load``, whose import has effects, is left to the command. What an import looks at,
+such as its environment variables, is that of the first command.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import array
 import atexit
 import contextlib
+import gc
+import importlib
 import json
 import os
 import runpy
@@ -24,6 +27,16 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[1]
 _LONGEST: Final = 1 << 20
+_NEEDED: Final = (
+    "faker.config",
+    "nakama_bots.emulator.server.process",
+    "nakama_bots.players.player",
+    "nakama_bots.results.gate.gate_file",
+    "nakama_bots.results.show.outputs",
+    "nakama_bots.results.show.report.files",
+    "nakama_bots.results.traces.scrapes",
+    "nakama_bots.settings.options",
+)
 _AT_IMPORT: Final = ("LOCUST_", "GEVENT", "PYTHON", "COVERAGE", "TZ", "LANG", "LC_")
 """Variables that change what an interpreter or an import does."""
 
@@ -181,6 +194,10 @@ def _received(asked: Any) -> tuple[bytes, list[int]]:
 if __name__ == "__main__":
     import locust.main  # noqa: F401
 
+    for name in _NEEDED:
+        importlib.import_module(name)
+    # What the commands share is not copied by their garbage collection.
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     given = serve(int(sys.argv[1]))
     if given is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from nested import nested_pytest
 
 from nakama_bots.emulator import handlers
 from nakama_bots.emulator.runtime import loader
@@ -89,9 +90,7 @@ def write(folder: Path, **files: str) -> None:
 
 
 def inner(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    options = ["-q", "-s", "-p", "no:cacheprovider", f"--basetemp={folder / 'inner'}"]
-    command = [sys.executable, "-m", "pytest", *options, *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return nested_pytest(folder, "-s", *arguments, cwd=folder)
 
 
 def test_the_fixture(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
@@ -71,6 +72,7 @@ def render(runs: Sequence[RunView], comparison: Comparison | None = None) -> str
     )
 
 
+@cache
 def template(name: str) -> Template:
     """Return a template of this folder, with every value escaped."""
     environment = Environment(
