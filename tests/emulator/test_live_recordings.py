@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from nakama_bots.emulator.server.process import EmulatorProcess
-
+from .conftest import Fresh
 from .live import live_replay
 from .replay import Mismatch
 
@@ -35,23 +34,22 @@ def load(name: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_scenario(scenario: str) -> None:
+def test_scenario(scenario: str, fresh: Fresh) -> None:
     speed = SPEEDS.get(scenario, SPEED)
     try:
-        play(scenario, speed)
+        play(scenario, speed, fresh)
     except Mismatch:
         # A late tick on a busy machine is not a failure; a difference at the recorded pace too is.
-        play(scenario, min(speed, 1.0))
+        play(scenario, min(speed, 1.0), fresh)
 
 
-def play(scenario: str, speed: float) -> None:
+def play(scenario: str, speed: float, fresh: Fresh) -> None:
     settings = next((more for start, more in SETTINGS.items() if scenario.startswith(start)), ())
     interval = 0.5 if scenario.startswith("hooks.") else 14.0
     options = ("--token-expiry", "7200", "--speed", str(speed), *MODULES, *settings)
-    with EmulatorProcess.start(matchmaker_interval=interval, extra=options) as emulator:
-        asyncio.run(live_replay(load(scenario), emulator.url, speed))
-        assert emulator.alive
-    assert emulator.exit_code == 0
+    emulator = fresh(*options, matchmaker_interval=interval)
+    asyncio.run(live_replay(load(scenario), emulator.url, speed))
+    assert emulator.alive
 
 
 def test_every_recording_exists() -> None:

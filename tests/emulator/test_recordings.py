@@ -8,6 +8,7 @@ import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 
+from .conftest import Fresh
 from .replay import DATA, UNKNOWN_ID, Mismatch, load, replay, unify
 
 SCENARIOS = sorted(path.stem for path in DATA.glob("*.json"))
@@ -25,12 +26,11 @@ def test_scenario(scenario: str, emulator: EmulatorProcess) -> None:
 
 
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name.startswith(ALONE)])
-def test_scenario_on_a_new_server(scenario: str) -> None:
-    options = ("--token-expiry", "7200")
-    seed = SEEDS.get(scenario)
+def test_scenario_on_a_new_server(scenario: str, fresh: Fresh) -> None:
+    seed = ("--seed", str(SEEDS[scenario])) if scenario in SEEDS else ()
     interval = INTERVALS.get(scenario, 0.3)
-    with EmulatorProcess.start(matchmaker_interval=interval, seed=seed, extra=options) as emulator:
-        asyncio.run(replay(load(scenario), emulator.url))
+    emulator = fresh("--token-expiry", "7200", *seed, matchmaker_interval=interval)
+    asyncio.run(replay(load(scenario), emulator.url))
 
 
 def test_every_recording_exists() -> None:
