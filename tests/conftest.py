@@ -14,6 +14,7 @@ from stamping import stamps  # noqa: F401
 from starting import (  # noqa: F401
     default_signals,
     keep_bytecode,
+    no_authorities,
     pytest_collection_modifyitems,
     pytest_configure,
 )
@@ -23,3 +24,4 @@ hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")
 default_signals()
 keep_bytecode()
+no_authorities()

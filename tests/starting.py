@@ -30,6 +30,11 @@ def keep_bytecode() -> None:
     sys.dont_write_bytecode = False
 
 
+def no_authorities() -> None:
+    """Use none of the machine's certificate authorities: each of hundreds of processes would read them all."""
+    os.environ["SSL_CERT_FILE"] = os.devnull
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Keep our order under xdist, which would start the files with the most tests first."""
     if hasattr(config.option, "loadscopereorder"):
