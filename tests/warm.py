@@ -196,6 +196,7 @@ if __name__ == "__main__":
 
     for name in _NEEDED:
         importlib.import_module(name)
+    sys.modules["nakama_bots.results.show.report.page"].template("report.html.j2")  # compiled once
     # What the commands share is not copied by their garbage collection.
     gc.freeze()
     signal.signal(signal.SIGINT, signal.default_int_handler)
