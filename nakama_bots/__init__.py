@@ -8,13 +8,12 @@ Locust, which replaces parts of the standard library by gevent's: in a program o
 
 from __future__ import annotations
 
-import ast
 import functools
 import importlib
 import os
 import sys
 import warnings
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
 __version__ = "0.1.0"
@@ -25,7 +24,9 @@ _NO_PATCH = "LOCUST_SKIP_MONKEY_PATCH"
 @functools.cache
 def _homes() -> dict[str, tuple[str, str]]:
     """Module and name there of every name of the stub, which editors and type checkers read as well."""
-    stub = ast.parse((resources.files(__name__) / "__init__.pyi").read_text(encoding="utf-8"))
+    import ast  # noqa: PLC0415 - most processes need none of the names
+
+    stub = ast.parse(Path(__file__).with_suffix(".pyi").read_text(encoding="utf-8"))
     return {
         one.asname or one.name: (node.module or "", one.name)
         for node in stub.body
