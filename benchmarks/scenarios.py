@@ -84,7 +84,8 @@ def measure(name: str, host: str, users: int, seconds: int, more: Sequence[str])
 
 
 def row(name: str, exit_code: int, summary: Summary) -> Row:
-    """Return the results of a run."""
+    """Return the results of a run. Deliveries are those of all kinds of messages."""
+    deliveries = summary["deliveries"].values()
     return {
         "scenario": name,
         "exit_code": exit_code,
@@ -95,8 +96,8 @@ def row(name: str, exit_code: int, summary: Summary) -> Row:
             for count, number in summary["counts"].items()
             if count.startswith(_PROVOKED)
         },
-        "delivered": summary["delivery"]["received"],
-        "lost": summary["delivery"]["lost"],
+        "delivered": sum(part["received"] for part in deliveries),
+        "lost": sum(part["lost"] for part in deliveries),
         "ledger_sent": summary["ledger"]["sent"],
         "balanced": summary["ledger"]["balanced"],
     }
