@@ -132,7 +132,8 @@ class Acts:
         given = {ChannelType.ROOM: room, ChannelType.DIRECT_MESSAGE: user, ChannelType.GROUP: group}
         chosen = [(kind, target) for kind, target in given.items() if target]
         if len(chosen) != 1:
-            raise ConfigError("chat", [target for _, target in chosen], "one of room, user and group")
+            accepted = "one of room, user and group, not empty (a group has its id inside its with block)"
+            raise ConfigError("chat", [target for _, target in chosen], accepted)
         ((kind, target),) = chosen
         return ChatRoom(_player(self), target, kind, persistence=persistence)
 

@@ -14,9 +14,11 @@ from gevent.event import Event
 
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError
+from nakama_bots.observer import FinishedCall
 from nakama_bots.players.delivery.exchange import ChannelMember, DeliveryTally, SentMessage, To
 from nakama_bots.players.delivery.stamps import END, STATE, Stamp, StampStream, host
 from nakama_bots.players.inbox import missed
+from nakama_bots.realtime.protocol import KIND
 
 if TYPE_CHECKING:
     from nakama_bots.players.player import Player
@@ -73,6 +75,10 @@ class Presences(Mapping[str, str]):
             self._sessions[one["session_id"]] = one
             self._users[one["user_id"]] = one["username"]
         self.peak = max(self.peak, len(self._users))
+
+
+class NotInside(CallError):
+    """Something was to be sent before the join, or after the player has left."""
 
 
 class Joined:
@@ -238,6 +244,13 @@ class Joined:
         return () if self._member is None else (self._member,)
 
     # Shared by all kinds.
+
+    def _outside(self, operation: str, *, has_left: bool) -> NotInside:
+        """Report that ``operation`` has failed because the player is not inside. Returns the error to raise."""
+        text = "the player has left" if has_left else "the player has not joined yet"
+        error = NotInside(f"{text}: nothing can be sent", operation=operation)
+        self.player.calls.call(FinishedCall(KIND, operation, perf_counter(), 0.0, 0, error))
+        return error
 
     def _hear(self, event: str, handler: Callable[[Any, float], None]) -> None:
         """Call ``handler(body, arrived)`` for the pushes of this place; early pushes after the join."""

@@ -11,7 +11,6 @@ import gevent
 
 from nakama_bots import observer as names
 from nakama_bots.clock import Tick, Ticker
-from nakama_bots.errors import Abandoned
 from nakama_bots.players.behaviours.behaviour import State, behaviour_of
 from nakama_bots.players.behaviours.driver import Driver, Wait
 from nakama_bots.players.behaviours.seat import Seat
@@ -125,8 +124,7 @@ class Place(Joined):
 
     def _check_inside(self, operation: str) -> None:
         if self._member is None:
-            text = "the player has not joined yet" if not self.id else "the player has left"
-            raise Abandoned(f"{text}: nothing can be sent", operation=operation)
+            raise self._outside(operation, has_left=bool(self.id))
 
     def _heard(self, state: State) -> None:
         self._state = state

@@ -20,6 +20,7 @@ from nakama_bots.errors import Abandoned, ConfigError, ConnectionClosed, MatchNo
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.delivery.codecs import json_field, keyed, stamped
 from nakama_bots.players.delivery.stamps import END, STATE, Stamp, host_number
+from nakama_bots.players.joined import NotInside
 from nakama_bots.players.place import missed_of
 from nakama_bots.players.player import Player
 
@@ -357,11 +358,16 @@ def test_refused_join(player: MakePlayer) -> None:
 
 
 def test_sending_after_the_match(player: MakePlayer) -> None:
-    bot, _ = player()
-    with bot.create_match() as match:
+    bot, recorder = player()
+    match = bot.create_match()
+    with pytest.raises(NotInside, match="the player has not joined yet: nothing can be sent"):
+        match.send(1, b"early")
+    with match:
         pass
-    with pytest.raises(Abandoned, match="the player has left: nothing can be sent"):
+    with pytest.raises(NotInside, match="the player has left: nothing can be sent"):
         match.send(1, b"late")
+    # Each is a failed call: a run whose players never send anything must not pass.
+    assert recorder.outcomes("WS", "match_data_send") == ["NotInside", "NotInside"]
     with pytest.raises(ConfigError, match="bytes, text or a JSON value"), bot.create_match() as match:
         match.send(1, object())
 

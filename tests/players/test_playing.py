@@ -11,10 +11,11 @@ import gevent
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import Abandoned, ConfigError, PermissionDenied
+from nakama_bots.errors import ConfigError, PermissionDenied
 from nakama_bots.players.behaviours.behaviour import Behaviour, BehaviourError, ChatMessage, State, behaviour_of
 from nakama_bots.players.behaviours.driver import MOST_EVENTS, Watchdog
 from nakama_bots.players.behaviours.seat import MOST_SENDS, Seat
+from nakama_bots.players.joined import NotInside
 
 from .conftest import MakePlayer
 from .support import failure
@@ -224,7 +225,7 @@ def test_seat_after_leaving(player: MakePlayer) -> None:
     bot, _ = player()
     with bot.create_match() as match:
         seat = match.seat
-    error = failure(Abandoned, seat.send, 1, b"late")
+    error = failure(NotInside, seat.send, 1, b"late")
     assert "the player has left" in str(error)
 
 

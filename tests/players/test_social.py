@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from nakama_bots.errors import ConfigError
 from nakama_bots.types.friends import FriendState
 
 from .conftest import MakePlayer
+from .support import failure
 
 
 def test_friends(player: MakePlayer) -> None:
@@ -18,6 +20,7 @@ def test_friends(player: MakePlayer) -> None:
 
 def test_groups(player: MakePlayer) -> None:
     (a, recorder), (b, _) = player(), player()
+    assert "inside its with block" in str(failure(ConfigError, lambda: a.chat(group=a.group("not joined").id)))
     with a.group() as own, a.group() as another:
         assert own.id != another.id
         name = f"shared {own.id}"

@@ -6,6 +6,7 @@ import gevent
 
 from nakama_bots.emulator.server.process import EmulatorProcess
 from nakama_bots.errors import ConnectionClosed
+from nakama_bots.players.joined import NotInside
 
 from .conftest import MakePlayer
 from .support import failure, kill, make_player, target_of_url
@@ -76,6 +77,9 @@ def test_status_reaches_followers(player: MakePlayer) -> None:
     assert recorder.delivery("delivery.status") == {"expected": 4, "received": 4}
     assert recorder.outcomes("WS", "status_follow") == ["ok", "ok"]
     assert recorder.outcomes("WS", "status_unfollow") == ["ok"]
+    assert "the player has left" in str(failure(NotInside, shown.show, "late"))
+    assert "has not joined yet" in str(failure(NotInside, b.follow().show, "early"))
+    assert recorder.outcomes("WS", "status_update")[-1] == "NotInside"
 
 
 def test_notifications(player: MakePlayer) -> None:

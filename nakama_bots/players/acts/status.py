@@ -30,6 +30,8 @@ class Followed(Joined):
 
     def show(self, status: str) -> None:
         """Show ``status`` to all followers of this player."""
+        if self not in self.player.joined:
+            raise self._outside("status_update", has_left=bool(self._followed))
         own = self.player.user_id
         self.player.world.exchange.send(self._followed[own], (own, status), perf_counter())
         self.player.show(status)
