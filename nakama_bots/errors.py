@@ -21,6 +21,7 @@
         │                       TlsError, HandshakeRefused (HTTP status, text)
         ├── ConnectionClosed    it ended under the call: close code, reason; HeartbeatTimeout
         ├── MessageTooBig       not sent: above the server's limit for a message
+        ├── NotInside           not sent: the player has not joined yet, or has left
         ├── ProtocolError       the server sent what the protocol does not allow
         │   └── AnswerTooLarge      it sent more than a limit of ours: which one, bytes
         ├── SessionExpired      neither the token nor the refresh token is valid any more
@@ -436,6 +437,10 @@ class MessageTooBig(CallError):
 
 class SessionExpired(CallError):
     """Neither the session's token nor its refresh token is valid any more."""
+
+
+class NotInside(CallError):
+    """Something was to be sent before the join, or after the player has left."""
 
 
 class Abandoned(CallError):

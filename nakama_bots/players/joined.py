@@ -13,7 +13,7 @@ import gevent
 from gevent.event import Event
 
 from nakama_bots import observer as names
-from nakama_bots.errors import CallError
+from nakama_bots.errors import CallError, NotInside
 from nakama_bots.observer import FinishedCall
 from nakama_bots.players.delivery.exchange import ChannelMember, DeliveryTally, SentMessage, To
 from nakama_bots.players.delivery.stamps import END, STATE, Stamp, StampStream, host
@@ -75,10 +75,6 @@ class Presences(Mapping[str, str]):
             self._sessions[one["session_id"]] = one
             self._users[one["user_id"]] = one["username"]
         self.peak = max(self.peak, len(self._users))
-
-
-class NotInside(CallError):
-    """Something was to be sent before the join, or after the player has left."""
 
 
 class Joined:

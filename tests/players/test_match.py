@@ -16,11 +16,17 @@ from realtime.server import Peer, text
 
 from nakama_bots.clock import Ticker
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import Abandoned, ConfigError, ConnectionClosed, MatchNotFound, RequestTimeout
+from nakama_bots.errors import (
+    Abandoned,
+    ConfigError,
+    ConnectionClosed,
+    MatchNotFound,
+    NotInside,
+    RequestTimeout,
+)
 from nakama_bots.players.acts.match import Match
 from nakama_bots.players.delivery.codecs import json_field, keyed, stamped
 from nakama_bots.players.delivery.stamps import END, STATE, Stamp, host_number
-from nakama_bots.players.joined import NotInside
 from nakama_bots.players.place import missed_of
 from nakama_bots.players.player import Player
 

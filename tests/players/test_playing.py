@@ -11,11 +11,10 @@ import gevent
 import pytest
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import ConfigError, PermissionDenied
+from nakama_bots.errors import ConfigError, NotInside, PermissionDenied
 from nakama_bots.players.behaviours.behaviour import Behaviour, BehaviourError, ChatMessage, State, behaviour_of
 from nakama_bots.players.behaviours.driver import MOST_EVENTS, Watchdog
 from nakama_bots.players.behaviours.seat import MOST_SENDS, Seat
-from nakama_bots.players.joined import NotInside
 
 from .conftest import MakePlayer
 from .support import failure

@@ -5,8 +5,7 @@ from __future__ import annotations
 import gevent
 
 from nakama_bots.emulator.server.process import EmulatorProcess
-from nakama_bots.errors import ConnectionClosed
-from nakama_bots.players.joined import NotInside
+from nakama_bots.errors import ConnectionClosed, NotInside
 
 from .conftest import MakePlayer
 from .support import failure, kill, make_player, target_of_url
