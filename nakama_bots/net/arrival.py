@@ -51,6 +51,15 @@ MOST_APART: Final = 16
 """Messages that are read apart. More are read at once: each read costs a microsecond."""
 
 
+def time_since(started: float, arrived: float, waited: float | None) -> tuple[float, float | None]:
+    """Return the seconds from ``started`` to the arrival, and ``waited``.
+
+    A stamp from before the start is wrong. The time is then that until the read, and ``waited`` is None.
+    """
+    elapsed = arrived - started
+    return (elapsed, waited) if elapsed >= 0.0 else (max(0.0, elapsed + (waited or 0.0)), None)
+
+
 class TcpPath(NamedTuple):
     """What TCP knows of a connection: its smoothed round trip in seconds, and its retransmitted segments."""
 

@@ -15,6 +15,7 @@ from gevent.pool import Pool
 
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError, ConfigError, ConnectionClosed, RealtimeError, RequestTimeout
+from nakama_bots.net.arrival import time_since
 from nakama_bots.observer import FinishedCall
 from nakama_bots.players.acts import matchmaking, party, social
 from nakama_bots.players.acts.chat import ChatRoom
@@ -294,8 +295,8 @@ class Acts:
                 failure = error
                 raise
             finally:
-                elapsed = (push.arrived_at or perf_counter()) - started
-                player.calls.call(FinishedCall(PUSH, key, started, elapsed, push.size, failure, push.waited))
+                elapsed, waited = time_since(started, push.arrived_at or perf_counter(), push.waited)
+                player.calls.call(FinishedCall(PUSH, key, started, elapsed, push.size, failure, waited))
 
     def cancel_ticket(self, ticket: Ticket, after: float) -> bool:
         """Add a matchmaker ticket and remove it after ``after`` seconds. True unless it was matched before."""

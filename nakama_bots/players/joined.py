@@ -333,15 +333,19 @@ class Joined:
             self._member, key, arrived, sender, repeats=repeats, by_sender=by_sender
         )
         if message is not None:
-            self._sample(arrived - message.at, message.late)
+            elapsed = self._sample(message.at, arrived, message.late)
             if self.paced and message.sender is self._member:
-                self.player.calls.sample(names.INPUT_TO_ECHO, arrived - message.at)
+                self.player.calls.sample(names.INPUT_TO_ECHO, elapsed)
         return message
 
-    def _sample(self, elapsed: float, late: float) -> None:
+    def _sample(self, sent: float, arrived: float, late: float) -> float:
+        elapsed = arrived - sent
+        if elapsed < 0.0:  # the kernel's stamp is wrong
+            elapsed = perf_counter() - sent
         self._delivered(elapsed)
         if self.paced:
             self._corrected(elapsed + late)
+        return elapsed
 
     def _stamped(self, stamp: Stamp, sender: str, arrived: float) -> None:
         """Handle a stamped message; a sender in another process is counted by its sequence numbers."""
@@ -357,7 +361,7 @@ class Joined:
             stream.end(stamp.sequence)
             self._changed.set()
         elif stream.receive(stamp.sequence) and stamp.host == host() and isfinite(stamp.stamp + stamp.late):
-            self._sample(arrived - stamp.stamp, stamp.late)
+            self._sample(stamp.stamp, arrived, stamp.late)
 
     def _streams_ended(self) -> bool:
         return True

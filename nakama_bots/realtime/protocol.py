@@ -12,6 +12,7 @@ from typing import Any, Final, Protocol
 
 from nakama_bots import errors
 from nakama_bots.ledger import Ledger
+from nakama_bots.net.arrival import time_since
 from nakama_bots.observer import SHARED_STAMP, FinishedCall, Observer
 from nakama_bots.realtime.adapters import TEXT_ADAPTER, Adapter
 from nakama_bots.realtime.catalog import REPLIES, Reply
@@ -142,8 +143,8 @@ class RealtimeProtocol:
     ) -> None:
         key, reply, started, _, waiter = entry
         elapsed = arrived - started
-        if elapsed < 0.0:  # no answer arrives before its request: the stamp is wrong
-            elapsed, waited = max(0.0, elapsed + (waited or 0.0)), None
+        if elapsed < 0.0:
+            elapsed, waited = time_since(started, arrived, waited)
         elif self.slack:
             self._observer.sample(SHARED_STAMP, min(self.slack, elapsed))
         if "error" not in message:

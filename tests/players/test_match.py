@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -625,3 +626,16 @@ def test_player_that_comes_back_to_the_servers_match_is_there(player: MakePlayer
                 theirs.until("match_received", 2)
     assert mine.delivery() == {"expected": 2, "received": 2}
     assert theirs.delivery() == {"expected": 2, "received": 2}
+
+
+def test_a_stamp_from_before_the_send_is_not_believed(player: MakePlayer) -> None:
+    (a, _), (b, theirs) = player(), player()
+    with a.create_match() as first, b.join_match(first.id, players=2):
+        first.meet(2)
+        b.socket.pause_reading()
+        first.send(1, b"a")
+        body = {"match_id": first.id, "presence": {"user_id": a.user_id}, "op_code": "1", "data": "YQ=="}
+        b.socket.on_message(json.dumps({"match_data": body}).encode(), perf_counter() - 10.0, 0.001)
+        b.socket.resume_reading()
+    assert theirs.delivery()["received"] == 1
+    assert 0.0 <= theirs.samples["delivery"][0] < 10.0

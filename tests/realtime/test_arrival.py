@@ -16,7 +16,7 @@ import pytest
 import trustme
 from gevent.event import Event
 
-from nakama_bots.net.arrival import CONTROL_SIZE, MOST_APART, ArrivalClock, read_apart, tcp_path
+from nakama_bots.net.arrival import CONTROL_SIZE, MOST_APART, ArrivalClock, read_apart, tcp_path, time_since
 from nakama_bots.observer import SHARED_STAMP
 from nakama_bots.realtime.frames import frame_sizes
 from nakama_bots.realtime.protocol import RealtimeProtocol
@@ -290,6 +290,12 @@ def test_awaiting_counts_requests_and_listeners(open_socket: Open) -> None:
             assert client.awaiting == 0
             client.tap("stream_data", lambda *_: None)
         client.close()
+
+
+def test_time_since_a_start() -> None:
+    assert time_since(1.0, 1.25, 0.5) == (0.25, 0.5)
+    assert time_since(1.0, 0.75, 0.5) == (0.25, None)
+    assert time_since(1.0, 0.5, 0.25) == (0.0, None)
 
 
 def test_timestamp_before_the_request_is_ignored(calls: Calls) -> None:

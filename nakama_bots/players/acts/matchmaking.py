@@ -19,6 +19,7 @@ from nakama_bots.errors import (
     MatchJoinRejected,
     RequestTimeout,
 )
+from nakama_bots.net.arrival import time_since
 from nakama_bots.observer import FinishedCall
 from nakama_bots.players.inbox import PUSH
 
@@ -149,7 +150,8 @@ def find(
     if own in early:
         # The matchmaker ran between the add and its reply.
         matched, arrived_at, size = early[own]
-        observer.call(FinishedCall(PUSH, MATCHED, started, arrived_at - started, size, None))
+        elapsed, _ = time_since(started, arrived_at, None)
+        observer.call(FinishedCall(PUSH, MATCHED, started, elapsed, size, None))
     else:
         matched = _await_match(player, own, started, timeout, remove)
     observer.count(names.TICKETS_MATCHED)
@@ -194,6 +196,6 @@ def _await_match(
             if failure is not None:
                 observer.count(outcome)
             ended = expectation.arrived_at or perf_counter()
-            size, waited = expectation.size, expectation.waited
-            observer.call(FinishedCall(PUSH, MATCHED, started, ended - started, size, failure, waited))
+            elapsed, waited = time_since(started, ended, expectation.waited)
+            observer.call(FinishedCall(PUSH, MATCHED, started, elapsed, expectation.size, failure, waited))
     return matched
