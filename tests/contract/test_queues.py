@@ -217,18 +217,19 @@ def test_messages_beyond_the_queue_are_dropped(queued: Queued) -> None:
     size = queued.sizes["input"]
     for _ in range(ROUNDS):
         user, match_id, member = start(queued, rate=1)
-        before = user.signal(match_id).get("tick")
-        while user.signal(match_id).get("tick") == before:
+        before = user.signal(match_id)
+        while (now := user.signal(match_id)).get("tick") == before.get("tick") and "seen" in now:
             pass
         for _ in range(size + 5):
             member.data(match_id, 3)
         member.received()
-        sent = user.signal(match_id)
-        while (after := user.signal(match_id))["tick"] == sent["tick"]:
-            pass
+        sent = after = user.signal(match_id)
+        while after.get("tick") == sent.get("tick") and "seen" in after:
+            after = user.signal(match_id)
         member.close()
-        if sent["seen"] == 0:
-            break  # all in one tick
+        # All in one tick, and the match has not ended: on a busy machine a member may be too late for it.
+        if sent.get("seen") == 0 and "seen" in after:
+            break
     assert after["seen"] == size
 
 
