@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from time import perf_counter
 
 import gevent
@@ -19,6 +20,11 @@ from nakama_bots import observer as names
 from nakama_bots.clock import Tick, Ticker
 from nakama_bots.errors import CallError
 from nakama_bots.observer import FinishedCall, Observer, series, tally
+from nakama_bots.realtime.catalog import REPLIES
+from nakama_bots.realtime.protocol import KIND
+
+
+Sample = Callable[[float], object]
 
 
 class PacedCalls:
@@ -28,7 +34,7 @@ class PacedCalls:
     added, as ``paced.<kind> <name>.corrected``. A provoked failure counts as success.
     """
 
-    __slots__ = ("_late", "_observer", "_provoked", "_since", "count", "sample")
+    __slots__ = ("_late", "_observer", "_paced", "_provoked", "_since", "count", "sample")
 
     def __init__(self, observer: Observer) -> None:
         self._observer = observer
@@ -37,6 +43,7 @@ class PacedCalls:
         self.count = observer.count
         self._since = 0.0
         self._late: float | None = None
+        self._paced: dict[tuple[str, str], tuple[Sample, Sample]] = {}
         self._provoked: list[tuple[str, tuple[type[CallError], ...]]] = []
 
     @contextmanager
@@ -71,11 +78,20 @@ class PacedCalls:
                     return
         self._observer.call(call)
         if self._late is not None and call.error is None and call.started >= self._since:
-            paced = f"{names.PACED_PREFIX}{call.kind} {call.name}"
-            self._observer.sample(paced, call.elapsed)
-            self._observer.sample(paced + names.CORRECTED, call.elapsed + self._late)
+            sample, sample_corrected = self._paced.get(call[:2]) or self._samples_of(call)
+            sample(call.elapsed)
+            sample_corrected(call.elapsed + self._late)
 
-    def series(self, *names: str) -> Callable[[float], object]:
+    def _samples_of(self, call: FinishedCall) -> tuple[Sample, Sample]:
+        """Return what samples a paced call, and what samples it from its plan."""
+        paced = f"{names.PACED_PREFIX}{call.kind} {call.name}"
+        if call.kind != KIND or call.name not in REPLIES:
+            # Neither the number of these names is bounded, nor are they checked.
+            return partial(self.sample, paced), partial(self.sample, paced + names.CORRECTED)
+        kept = self._paced[call[:2]] = self.series(paced), self.series(paced + names.CORRECTED)
+        return kept
+
+    def series(self, *names: str) -> Sample:
         """As ``observer.series``."""
         return series(self._observer, *names)
 
