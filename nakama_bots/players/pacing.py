@@ -23,7 +23,6 @@ from nakama_bots.observer import FinishedCall, Observer, series, tally
 from nakama_bots.realtime.catalog import REPLIES
 from nakama_bots.realtime.protocol import KIND
 
-
 Sample = Callable[[float], object]
 
 
@@ -70,7 +69,7 @@ class PacedCalls:
 
     def call(self, call: FinishedCall) -> None:
         """``Observer``: one call ended."""
-        if call.error is not None and self._provoked:
+        if self._provoked and call.error is not None:
             for provoked, kinds in reversed(self._provoked):  # the innermost first
                 if isinstance(call.error, kinds):
                     self._observer.count(names.PROVOKED_PREFIX + provoked)

@@ -141,15 +141,18 @@ class FrameReader:
         # True if a message of a server may begin with the next byte.
         self._between = not from_client
 
-    def feed(self, data: bytes) -> list[Frame]:
-        """The frames that ``data`` completes, in order."""
-        # Nearly every read is one text message as a whole.
+    def whole_text(self, data: bytes) -> bytes | None:
+        """The payload if ``data`` is one whole text message of a server; if None, ``feed`` parses it."""
         size = len(data)
         if size > 4 and data[0] == _FINAL_TEXT and self._between:
             if data[1] == size - 2 < 126:
-                return [(TEXT, data[2:])]
+                return data[2:]
             if data[1] == 126 and data[2] << 8 | data[3] == size - 4 <= self._max_size:
-                return [(TEXT, data[4:])]
+                return data[4:]
+        return None
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """The frames that ``data`` completes, in order."""
         frames = self._parse(data)
         self._between = not (self.kept or self._message_opcode or self.error or self._from_client)
         return frames

@@ -58,7 +58,9 @@ def read(data: bytes, cuts: list[int]) -> tuple[list[Frame], FrameReader]:
     found: list[Frame] = []
     edges = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
     for start, end in itertools.pairwise(edges):
-        found += reader.feed(data[start:end])
+        # As a connection does.
+        text = reader.whole_text(data[start:end])
+        found += reader.feed(data[start:end]) if text is None else [(TEXT, text)]
     return found, reader
 
 

@@ -1,7 +1,7 @@
 """Measures how well this process keeps up: continuously, cheaply, read once per interval.
 
 Three callbacks in the hub: a timer, whose lateness is that of every timer of a player, and one each before and
-after the event loop waits. Between two waits no socket is read. The latter two run thousands of times per second:
+after the event loop waits. Between two waits no socket is read. The latter two run thousands of times a second:
 they note the time without entering Python code, and the timer adds up what they noted.
 """
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import gevent
 from gevent import monkey
-from gevent.event import Event
 
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError
 from nakama_bots.observer import FinishedCall
+from nakama_bots.players.behaviours.alarm import Alarm
 from nakama_bots.players.behaviours.behaviour import Behaviour, BehaviourError, ChatMessage, Together
 from nakama_bots.players.behaviours.behaviour import names as names_of
 from nakama_bots.players.behaviours.seat import MOST_SENDS, Flooded, Seat
@@ -45,7 +45,7 @@ class Driver:
         """Why the behaviour ends; set by the watchdog while a hook runs."""
         self.greenlet = gevent.getcurrent()
         self._events: deque[tuple[str, Any]] = deque()
-        self._news = Event()
+        self._alarm = Alarm()
         self._stopped = False
 
     @property
@@ -56,7 +56,7 @@ class Driver:
     def stop(self) -> None:
         """End after the current hook."""
         self._stopped = True
-        self._news.set()
+        self._alarm.ring()
 
     def run(self, schedule: Callable[[Wait], Iterator[object]]) -> None:
         """Play: ``on_join``, ``on_tick`` for every step of the schedule, ``on_leave``.
@@ -84,7 +84,7 @@ class Driver:
                     remove()
 
     def _listen(self) -> list[Callable[[], None]]:
-        removes = [self.place.player.on_lost(self._news.set)]
+        removes = [self.place.player.on_lost(self._alarm.ring)]
         if self._has("on_state"):
             removes.append(self.place.on_state(lambda state: self._put("on_state", state)))
         if self._has("on_chat"):
@@ -109,7 +109,7 @@ class Driver:
             self.place.player.calls.count(names.EVENTS_DROPPED)
             return
         self._events.append((hook, body))
-        self._news.set()
+        self._alarm.ring()
 
     def _wait(self, seconds: float) -> bool:
         """Handle events for ``seconds``; False if the behaviour ends before that."""
@@ -132,9 +132,8 @@ class Driver:
             left = due - perf_counter()
             if left <= 0:
                 return True
-            self._news.clear()
             if not self._events:
-                self._news.wait(left)
+                self._alarm.wait(left)
 
     def _call_reconnecting(self, hook: str, *body: Any) -> None:
         self.call(hook, *body)
