@@ -196,6 +196,8 @@ MESSAGES_STAMPED: Final = "messages_stamped"
 MESSAGES_UNSTAMPED: Final = "messages_unstamped"
 SHARED_STAMP: Final = "shared_stamp"
 """How much too long the time of an answer may be, as its stamp is that of a later message of the same read."""
+STAMPS_TOO_EARLY: Final = "stamps_too_early"
+"""Stamped messages that are timed by when they were read all the same: the stamp is of before their cause."""
 CLOCK_STEPS: Final = "clock_steps"
 """How often the wall clock was set; the messages around it are timed by when they were read."""
 
@@ -216,5 +218,5 @@ COUNT_NAMES: Final = frozenset({
     ARRIVALS_SCHEDULED,
     AUTHORITATIVE_JOINED, QUEUE_FULL_CLOSES, INPUTS_SENT, INPUTS_DROPPED, SERVER_TICKS, SERVER_TICKS_DUE,
     MATCHES_DESERTED, CHAT_SENT, CHAT_RECEIVED, SCENARIO_FAULTS, HANDLER_FAILURES, USERS_STARTED, USERS_DIED,
-    FOREIGN_REQUESTS, FOREIGN_FAILURES, MESSAGES_STAMPED, MESSAGES_UNSTAMPED, CLOCK_STEPS,
+    FOREIGN_REQUESTS, FOREIGN_FAILURES, MESSAGES_STAMPED, MESSAGES_UNSTAMPED, STAMPS_TOO_EARLY, CLOCK_STEPS,
 }) | LEDGER_COUNTS  # fmt: skip

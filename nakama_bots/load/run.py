@@ -251,6 +251,7 @@ class Run:
         self._recorder.count(names.MESSAGES_STAMPED, arrivals.stamped)
         self._recorder.count(names.MESSAGES_UNSTAMPED, arrivals.unstamped)
         self._recorder.count(names.CLOCK_STEPS, arrivals.steps)
+        self._recorder.count(names.STAMPS_TOO_EARLY, arrivals.early)
         return arrivals
 
     def _read_gauges(self) -> dict[str, float]:

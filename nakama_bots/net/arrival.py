@@ -57,7 +57,10 @@ def time_since(started: float, arrived: float, waited: float | None) -> tuple[fl
     A stamp from before the start is wrong. The time is then that until the read, and ``waited`` is None.
     """
     elapsed = arrived - started
-    return (elapsed, waited) if elapsed >= 0.0 else (max(0.0, elapsed + (waited or 0.0)), None)
+    if elapsed >= 0.0:
+        return elapsed, waited
+    CLOCK.too_early()
+    return max(0.0, elapsed + (waited or 0.0)), None
 
 
 class TcpPath(NamedTuple):
@@ -78,13 +81,17 @@ def tcp_path(sock: Any) -> TcpPath | None:
 
 
 class ArrivalCounts(NamedTuple):
-    """What was read since the last ``take``: messages, their wait in seconds, and steps of the wall clock."""
+    """What was read since the last ``take``: messages, their wait in seconds, and steps of the wall clock.
+
+    ``early`` of the ``stamped`` messages have a stamp of before their cause, which is not believed.
+    """
 
     stamped: int
     unstamped: int
     waited: float
     longest: float
     steps: int
+    early: int = 0
 
 
 class ArrivalClock:
@@ -94,8 +101,8 @@ class ArrivalClock:
     """
 
     __slots__ = (
-        "_keeper", "_longest", "_now", "_offset", "_since", "_stamped", "_steps", "_unstamped", "_waited",
-        "_wall", "last",
+        "_early", "_keeper", "_longest", "_now", "_offset", "_since", "_stamped", "_steps", "_unstamped",
+        "_waited", "_wall", "last",
     )  # fmt: skip
 
     def __init__(self, wall: Callable[[], float] = time, now: Callable[[], float] = perf_counter) -> None:
@@ -105,7 +112,7 @@ class ArrivalClock:
         # Stamps of before a step cannot be converted.
         self._since = float("-inf")
         self._keeper: socket.socket | None = None
-        self._stamped = self._unstamped = self._steps = 0
+        self._stamped = self._unstamped = self._steps = self._early = 0
         self._waited = self._longest = 0.0
         # Seconds that the messages of the last read waited: how late this process is.
         self.last = 0.0
@@ -158,10 +165,16 @@ class ArrivalClock:
         if waited > self._longest and messages:
             self._longest = waited
 
+    def too_early(self) -> None:
+        """Count a message whose stamp is of before its cause."""
+        self._early += 1
+
     def take(self) -> ArrivalCounts:
         """Return the counts since the last call."""
-        counts = ArrivalCounts(self._stamped, self._unstamped, self._waited, self._longest, self._steps)
-        self._stamped = self._unstamped = self._steps = 0
+        counts = ArrivalCounts(
+            self._stamped, self._unstamped, self._waited, self._longest, self._steps, self._early
+        )
+        self._stamped = self._unstamped = self._steps = self._early = 0
         self._waited = self._longest = 0.0
         return counts
 

@@ -14,6 +14,7 @@ from gevent.event import Event
 
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError, NotInside
+from nakama_bots.net.arrival import CLOCK
 from nakama_bots.observer import FinishedCall
 from nakama_bots.players.delivery.exchange import ChannelMember, DeliveryTally, SentMessage, To
 from nakama_bots.players.delivery.stamps import END, STATE, Stamp, StampStream, host
@@ -340,7 +341,8 @@ class Joined:
 
     def _sample(self, sent: float, arrived: float, late: float) -> float:
         elapsed = arrived - sent
-        if elapsed < 0.0:  # the kernel's stamp is wrong
+        if elapsed < 0.0:
+            CLOCK.too_early()
             elapsed = perf_counter() - sent
         self._delivered(elapsed)
         if self.paced:

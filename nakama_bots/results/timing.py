@@ -21,18 +21,36 @@ class TimingPart(TypedDict):
     ``by_kernel`` and ``in_process`` are messages of sockets. ``waited_ms`` is over the answers that the kernel
     timed, REST too: from their arrival to the read, outside their times.
 
-    Missing in summaries of earlier versions: ``rest_by_kernel`` and ``rest_in_process``, answers to requests;
-    ``shared_ms``, answers on sockets that have the stamp of a later message of the same read, by how much too
-    long their times may be.
+    Missing in summaries of earlier versions: ``too_early``, those of ``in_process`` that have a stamp of before
+    their cause; ``rest_by_kernel`` and ``rest_in_process``, answers to requests; ``shared_ms``, answers on
+    sockets that have the stamp of a later message of the same read, by how much too long their times may be.
     """
 
     by_kernel: int
     in_process: int
     clock_steps: int
     waited_ms: Latency
+    too_early: NotRequired[int]
     rest_by_kernel: NotRequired[int]
     rest_in_process: NotRequired[int]
     shared_ms: NotRequired[Latency]
+
+
+UNKNOWN: Final = "not known"
+
+
+def timed_by(timing: TimingPart | None) -> str:
+    """Return how most of the messages and of the answers were timed: times of two ways cannot be compared."""
+    if timing is None:
+        return UNKNOWN
+    rest = timing.get("rest_by_kernel", 0), timing.get("rest_in_process", 0)
+    parts = {"sockets": (timing["by_kernel"], timing["in_process"]), "REST": rest}
+    shown = [
+        f"{what} {'by the kernel' if by_kernel >= in_process else 'in the process'}"
+        for what, (by_kernel, in_process) in parts.items()
+        if by_kernel + in_process
+    ]
+    return ", ".join(shown) or UNKNOWN
 
 
 def timing_part(recorder: Recorder) -> TimingPart:
@@ -43,10 +61,13 @@ def timing_part(recorder: Recorder) -> TimingPart:
     rest = [row for (kind, _), row in recorder.calls.items() if kind in REST_KINDS]
     stamped = sum(row.waited.count for row in rest)
     answers = sum(row.ok.count + row.outcomes.get(_REFUSED, 0) for row in rest)
+    counts = recorder.counts
+    early = counts.get(observer.STAMPS_TOO_EARLY, 0)
     return {
-        "by_kernel": recorder.counts.get(observer.MESSAGES_STAMPED, 0),
-        "in_process": recorder.counts.get(observer.MESSAGES_UNSTAMPED, 0),
-        "clock_steps": recorder.counts.get(observer.CLOCK_STEPS, 0),
+        "by_kernel": counts.get(observer.MESSAGES_STAMPED, 0) - early,
+        "in_process": counts.get(observer.MESSAGES_UNSTAMPED, 0) + early,
+        "too_early": early,
+        "clock_steps": counts.get(observer.CLOCK_STEPS, 0),
         "waited_ms": latency(waited),
         "rest_by_kernel": stamped,
         "rest_in_process": max(0, answers - stamped),

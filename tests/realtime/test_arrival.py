@@ -16,7 +16,16 @@ import pytest
 import trustme
 from gevent.event import Event
 
-from nakama_bots.net.arrival import CONTROL_SIZE, MOST_APART, ArrivalClock, read_apart, tcp_path, time_since
+from nakama_bots.net.arrival import (
+    CLOCK,
+    CONTROL_SIZE,
+    MOST_APART,
+    ArrivalClock,
+    ArrivalCounts,
+    read_apart,
+    tcp_path,
+    time_since,
+)
 from nakama_bots.observer import SHARED_STAMP
 from nakama_bots.realtime.frames import frame_sizes
 from nakama_bots.realtime.protocol import RealtimeProtocol
@@ -112,8 +121,8 @@ def test_counts(clock: ArrivalClock) -> None:
     clock.note(1, 0.2)
     clock.note(3, None)
     clock.note(0, 9.0)  # a read that completed no message
-    assert clock.take() == (3, 3, 1.2, 0.5, 0)
-    assert clock.take() == (0, 0, 0.0, 0.0, 0)
+    assert clock.take() == ArrivalCounts(3, 3, 1.2, 0.5, 0)
+    assert clock.take() == ArrivalCounts(0, 0, 0.0, 0.0, 0)
 
 
 @contextmanager
@@ -293,9 +302,12 @@ def test_awaiting_counts_requests_and_listeners(open_socket: Open) -> None:
 
 
 def test_time_since_a_start() -> None:
+    CLOCK.take()
     assert time_since(1.0, 1.25, 0.5) == (0.25, 0.5)
+    assert CLOCK.take().early == 0
     assert time_since(1.0, 0.75, 0.5) == (0.25, None)
     assert time_since(1.0, 0.5, 0.25) == (0.0, None)
+    assert CLOCK.take().early == 2
 
 
 def test_timestamp_before_the_request_is_ignored(calls: Calls) -> None:

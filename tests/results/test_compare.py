@@ -186,6 +186,16 @@ def test_different_runs_have_a_warning():
     assert "**warning**" in markdown(comparison)
 
 
+def test_runs_that_were_timed_in_another_way_have_a_warning():
+    rows = {PING: blocks("a", 1600)}
+    stamped = replace(profile("run", rows), timed="sockets by the kernel")
+    read = replace(profile("base", rows), timed="sockets in the process")
+    assert compare(stamped, [stamped])["warnings"] == []
+    assert compare(stamped, [stamped, read])["warnings"] == [
+        "another way of timing: sockets by the kernel against sockets by the kernel, sockets in the process"
+    ]
+
+
 def test_regressions_are_first_in_the_texts():
     rows = {PING: blocks("a", 1600, shift=2.0), JOIN: blocks("b", 320)}
     comparison = against(rows, {PING: blocks("c", 1600), JOIN: blocks("b", 320)})

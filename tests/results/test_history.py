@@ -94,6 +94,16 @@ def test_the_texts_name_the_run_where_a_figure_changed():
     assert "<b>ping" not in page
 
 
+def test_a_change_of_the_way_of_timing_is_said():
+    entries = [entry(number, **{"WS ping p95": 1.0, "WS rpc p95": 2.0}) for number in range(5)]
+    for one in entries[3:]:
+        one["timed"] = "sockets by the kernel"
+    said = "the runs were not all timed in the same way: 3 not known; 2 sockets by the kernel"
+    assert history_text(figures_of(entries), 60).splitlines()[-1] == said
+    assert said in history_page(figures_of(entries), "tests")
+    assert "the same way" not in history_text(figures_of(entries[3:]), 60)
+
+
 def test_a_sparkline_spans_minimum_to_maximum():
     assert sparkline([1.0, 1.0]) == "▁▁"
     assert sparkline([0.0, 3.5, 7.0]) == "▁▅█"

@@ -476,4 +476,5 @@ def _facts(profile: Profile) -> dict[str, object]:
         "users": profile.run["users"],
         "kind of target": "the emulator" if profile.target["is_emulator"] else "a server",
         "version of nakama_bots": profile.versions.get("nakama_bots"),
+        "way of timing": profile.timed,
     }

@@ -9,13 +9,14 @@ al. 2020, "The Use of Change Point Detection to Identify Software Performance Re
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final, Literal, TypedDict, cast
+from typing import Any, Final, Literal, NotRequired, TypedDict, cast
 
 import orjson
 
@@ -23,6 +24,7 @@ from nakama_bots.errors import NakamaError
 from nakama_bots.results.files import json_text, reading, write_whole, writing
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary
+from nakama_bots.results.timing import UNKNOWN, timed_by
 
 SCHEMA: Final = "nakama-bots/history/1"
 DATABASES: Final = (".db", ".sqlite", ".sqlite3")
@@ -45,7 +47,8 @@ class HistoryError(NakamaError):
 class HistoryEntry(TypedDict):
     """One run. ``started`` is ISO 8601 in UTC; ``figures`` by ``KIND name statistic`` are in ms or percent.
 
-    ``label`` is the user's name of the build, such as a commit.
+    ``label`` is the user's name of the build, such as a commit. ``timed`` as ``timed_by``; missing in entries
+    of earlier versions.
     """
 
     schema: str
@@ -56,6 +59,7 @@ class HistoryEntry(TypedDict):
     target: str
     is_emulator: bool
     figures: dict[str, float]
+    timed: NotRequired[str]
 
 
 def entry_of(summary: Summary, label: str = "") -> HistoryEntry:
@@ -82,6 +86,7 @@ def entry_of(summary: Summary, label: str = "") -> HistoryEntry:
         "target": target["url"],
         "is_emulator": target["is_emulator"],
         "figures": figures,
+        "timed": timed_by(summary.get("timing")),
     }
 
 
@@ -190,6 +195,12 @@ def figures_of(
             values = [entry["figures"][subject] for entry in runs]
             found.append(FigureHistory(subject, runs, values, change_points(values, least)))
     return found
+
+
+def ways_of_timing(figures: Iterable[FigureHistory]) -> dict[str, int]:
+    """How the runs were timed, with their number: times before and after a change of it cannot be compared."""
+    runs = {id(run): run for figure in figures for run in figure.runs}
+    return Counter(run.get("timed", UNKNOWN) for run in runs.values())
 
 
 def can_detect() -> bool:

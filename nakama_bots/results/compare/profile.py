@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, TypedDict
+from typing import Final, NotRequired, TypedDict
 
 import orjson
 
@@ -23,6 +23,7 @@ from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import read_summary, read_timeline
 from nakama_bots.results.shapes import document
 from nakama_bots.results.summary import RunPart, Summary, TargetPart
+from nakama_bots.results.timing import UNKNOWN, timed_by
 
 SCHEMA: Final = "nakama-bots/baseline/1"
 
@@ -74,6 +75,8 @@ class Baseline(TypedDict):
     versions: dict[str, str]
     window: WindowPart
     rows: list[BaselineRow]
+    timed: NotRequired[str]
+    """As ``timed_by``; missing in baselines of earlier versions."""
 
 
 @dataclass(slots=True)
@@ -121,6 +124,8 @@ class Profile:
     versions: Mapping[str, str]
     window: WindowPart
     rows: Mapping[CallKey, Blocks] = field(default_factory=dict)
+    timed: str = UNKNOWN
+    """As ``timed_by``."""
 
 
 def profile_of(
@@ -168,7 +173,8 @@ def profile_of_periods(
             sparse.add_encoded(row.ok[block], encoded)
     # What it lumps together differs from run to run.
     rows = {key: rows[key] for key in sorted(rows) if OTHER not in key}
-    return Profile(label, summary["run"], summary["target"], summary["versions"], window, rows)
+    timed = timed_by(summary.get("timing"))
+    return Profile(label, summary["run"], summary["target"], summary["versions"], window, rows, timed)
 
 
 def read_profile(path: Path, *, warmup: float = 0.0, cooldown: float = 0.0) -> Profile:
@@ -206,6 +212,7 @@ def baseline_of(profile: Profile) -> Baseline:
         "versions": dict(profile.versions),
         "window": profile.window,
         "rows": rows,
+        "timed": profile.timed,
     }
 
 
@@ -216,7 +223,10 @@ def _from_baseline(label: str, value: object) -> Profile:
     except ValueError as error:
         msg = f"a damaged baseline ({error})"
         raise ProfileError(msg) from None
-    return Profile(label, baseline["run"], baseline["target"], baseline["versions"], baseline["window"], rows)
+    return Profile(
+        label, baseline["run"], baseline["target"], baseline["versions"], baseline["window"], rows,
+        baseline.get("timed", UNKNOWN),
+    )  # fmt: skip
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:

@@ -7,7 +7,15 @@ from typing import Final
 
 from markupsafe import Markup
 
-from nakama_bots.results.compare.history import FEWEST_RUNS, LIBRARY, Change, FigureHistory, can_detect, when
+from nakama_bots.results.compare.history import (
+    FEWEST_RUNS,
+    LIBRARY,
+    Change,
+    FigureHistory,
+    can_detect,
+    ways_of_timing,
+    when,
+)
 from nakama_bots.results.show.report.page import template
 from nakama_bots.results.show.text import shorten
 
@@ -25,7 +33,7 @@ def history_text(figures: Sequence[FigureHistory], last: int) -> str:
         lines.append(f"{name} {sparkline(shown).rjust(min(last, 30))} {shown[-1]:>10,.2f} {unit(figure)}")
         lines += [f"  changed at {when(figure.runs[change.index])}: {described(change, figure)}"
                   for change in figure.changes or ()]  # fmt: skip
-    lines.append(verdict(figures))
+    lines += [verdict(figures), *warnings(figures)]
     return "\n".join(lines)
 
 
@@ -37,6 +45,15 @@ def verdict(figures: Sequence[FigureHistory]) -> str:
     short = sum(figure.changes is None for figure in figures)
     note = f"; {short} have fewer than {FEWEST_RUNS} runs and were not judged" if short else ""
     return f"{changed} of {len(figures)} figures changed{note}"
+
+
+def warnings(figures: Sequence[FigureHistory]) -> list[str]:
+    """Return why figures may change although the server is the same."""
+    ways = ways_of_timing(figures)
+    if len(ways) < 2:
+        return []
+    shown = "; ".join(f"{number} {way}" for way, number in ways.items())
+    return [f"the runs were not all timed in the same way: {shown}"]
 
 
 def described(change: Change, figure: FigureHistory) -> str:
@@ -74,6 +91,7 @@ def history_page(figures: Sequence[FigureHistory], title: str) -> str:
         figures=sorted(figures, key=lambda figure: not figure.changes),
         title=title,
         verdict=verdict(figures),
+        warnings=warnings(figures),
         width=_WIDTH,
         height=_HEIGHT,
         step=lambda figure: _WIDTH / max(1, len(figure.values) - 1),

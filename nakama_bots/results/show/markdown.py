@@ -12,6 +12,7 @@ from nakama_bots.results.gate.rules import RuleOutcome
 from nakama_bots.results.gate.verdict import Verdict
 from nakama_bots.results.latency import shown_ms
 from nakama_bots.results.record.recorder import ABANDONED
+from nakama_bots.results.show.text import timing_lines
 from nakama_bots.results.summary import CallPart, Summary, ended
 
 _WORD: Final = {Outcome.PASSED: "✅ passed", Outcome.FAILED: "❌ failed", Outcome.INVALID: "⚠️ invalid"}
@@ -26,7 +27,7 @@ _CALLS: Final = 40
 
 
 def job_summary(verdict: Verdict, summary: Summary) -> str:
-    """Return the whole text: the verdict, every rule, every call."""
+    """Return the whole text: the verdict, every rule, every call, and how they were timed."""
     calls = summary["calls"]
     lines = [*_head(verdict, summary), *_rules(verdict)]
     if calls:
@@ -38,6 +39,7 @@ def job_summary(verdict: Verdict, summary: Summary) -> str:
         lines += [_call(call) for call in calls[:_CALLS]]
         if len(calls) > _CALLS:
             lines.append(f"\n… and {len(calls) - _CALLS} more in summary.json")
+        lines += [part for line in timing_lines(summary) for part in ("", escaped(line))]
     return "\n".join(lines) + "\n"
 
 

@@ -115,7 +115,7 @@ def _calls(summary: Summary) -> list[str]:
     """Return the table of the calls, and how they were timed."""
     rows = [_row(call) for call in summary["calls"]]
     table = _columns([_HEADER, *rows], left=2) if rows else ["no call was made"]
-    return [*table, *_timing(summary), ""]
+    return [*table, *timing_lines(summary), ""]
 
 
 def aligned(rows: Sequence[tuple[str, ...]], widths: Sequence[int], left: Container[int]) -> list[str]:
@@ -154,7 +154,7 @@ def _row(call: CallPart) -> tuple[str, ...]:
     )
 
 
-def _timing(summary: Summary) -> list[str]:
+def timing_lines(summary: Summary) -> list[str]:
     """What the times of the calls end with, and what the generator would have added to them."""
     timing = summary.get("timing")
     if timing is None:
@@ -172,9 +172,14 @@ def _timing(summary: Summary) -> list[str]:
         )
     elif answers:
         parts.append("REST: timed in the process")
+    if (by_kernel and by_kernel < messages) or (rest_by_kernel and rest_by_kernel < answers):
+        parts.append("the others until they were read")
+    notes = []
+    if timing.get("too_early"):
+        notes.append(f"{timing['too_early']:,} stamps of before the send were not believed")
     if timing["clock_steps"]:
-        parts.append(f"the wall clock was set {timing['clock_steps']} times")
-    lines = ["; ".join(parts)] if parts else []
+        notes.append(f"the wall clock was set {timing['clock_steps']} times")
+    lines = ["; ".join(line) for line in (parts, notes) if line]
     if by_kernel + rest_by_kernel:
         waited = timing["waited_ms"]
         lines.append(f"answers waited in the generator (not in the times): {_spread(waited)}")

@@ -128,6 +128,7 @@ def _realtime(run: RunView) -> Items:
             "answers waited in the generator, p50 ms": waited["p50"],
             "p99 ms": waited["p99"],
             "max ms": waited["max"],
+            "stamps of before the send, not believed": timing.get("too_early", 0),
             "steps of the wall clock": timing["clock_steps"],
         }
         if shared is not None and shared["count"]:
