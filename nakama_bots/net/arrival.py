@@ -59,7 +59,8 @@ def time_since(started: float, arrived: float, waited: float | None) -> tuple[fl
     elapsed = arrived - started
     if elapsed >= 0.0:
         return elapsed, waited
-    CLOCK.too_early()
+    if waited is not None:
+        CLOCK.too_early()
     return max(0.0, elapsed + (waited or 0.0)), None
 
 
@@ -83,7 +84,7 @@ def tcp_path(sock: Any) -> TcpPath | None:
 class ArrivalCounts(NamedTuple):
     """What was read since the last ``take``: messages, their wait in seconds, and steps of the wall clock.
 
-    ``early`` of the ``stamped`` messages have a stamp of before their cause, which is not believed.
+    ``early``: how often a stamp was of before the cause, and was not believed.
     """
 
     stamped: int
@@ -166,7 +167,7 @@ class ArrivalClock:
             self._longest = waited
 
     def too_early(self) -> None:
-        """Count a message whose stamp is of before its cause."""
+        """Count a stamp of before the cause."""
         self._early += 1
 
     def take(self) -> ArrivalCounts:

@@ -14,7 +14,7 @@ from gevent.event import Event
 
 from nakama_bots import observer as names
 from nakama_bots.errors import CallError, NotInside
-from nakama_bots.net.arrival import CLOCK
+from nakama_bots.net.arrival import time_since
 from nakama_bots.observer import FinishedCall
 from nakama_bots.players.delivery.exchange import ChannelMember, DeliveryTally, SentMessage, To
 from nakama_bots.players.delivery.stamps import END, STATE, Stamp, StampStream, host
@@ -342,8 +342,7 @@ class Joined:
     def _sample(self, sent: float, arrived: float, late: float) -> float:
         elapsed = arrived - sent
         if elapsed < 0.0:
-            CLOCK.too_early()
-            elapsed = perf_counter() - sent
+            elapsed, _ = time_since(sent, arrived, perf_counter() - arrived)
         self._delivered(elapsed)
         if self.paced:
             self._corrected(elapsed + late)

@@ -77,15 +77,16 @@ class PacedCalls:
                     return
         self._observer.call(call)
         if self._late is not None and call.error is None and call.started >= self._since:
-            sample, sample_corrected = self._paced.get(call[:2]) or self._samples_of(call)
+            kept = self._paced.get(call[:2]) if _is_time(call.elapsed) else None
+            sample, sample_corrected = kept or self._samples_of(call)
             sample(call.elapsed)
             sample_corrected(call.elapsed + self._late)
 
     def _samples_of(self, call: FinishedCall) -> tuple[Sample, Sample]:
         """Return what samples a paced call, and what samples it from its plan."""
         paced = f"{names.PACED_PREFIX}{call.kind} {call.name}"
-        if call.kind != KIND or call.name not in REPLIES:
-            # Neither the number of these names is bounded, nor are they checked.
+        if call.kind != KIND or call.name not in REPLIES or not _is_time(call.elapsed):
+            # The number of other names is not bounded, and what cannot be recorded is refused at once.
             return partial(self.sample, paced), partial(self.sample, paced + names.CORRECTED)
         kept = self._paced[call[:2]] = self.series(paced), self.series(paced + names.CORRECTED)
         return kept
@@ -97,6 +98,10 @@ class PacedCalls:
     def tally(self, name: str) -> Callable[[int], object]:
         """As ``observer.tally``."""
         return tally(self._observer, name)
+
+
+def _is_time(seconds: object) -> bool:
+    return type(seconds) is float and math.isfinite(seconds)
 
 
 def pace(calls: PacedCalls, rate: float, seconds: float | None = None) -> Iterator[Tick]:

@@ -14,6 +14,7 @@ import orjson
 
 from nakama_bots.clock import Deadline
 from nakama_bots.errors import Abandoned, CallError, ProtocolError, RestError, rest_error, scrub
+from nakama_bots.net.arrival import time_since
 from nakama_bots.observer import FinishedCall, NullObserver, Observer
 from nakama_bots.rest.retry import RETRIED, RETRIED_ERRORS, RETRIED_STATUS, Retry
 from nakama_bots.rest.route import Query, Route
@@ -170,11 +171,11 @@ class Caller:
 def _times(started: float, response: Response | None) -> tuple[float, float | None]:
     """The seconds until the kernel had the answer, and how long it waited to be read.
 
-    Until now and None without an answer, or if that is not known. A stamp of before the call is wrong.
+    Until now and None without an answer, or if that is not known.
     """
-    if response is None or response.arrived is None or response.arrived < started:
+    if response is None or response.arrived is None:
         return time.perf_counter() - started, None
-    return response.arrived - started, response.waited
+    return time_since(started, response.arrived, response.waited)
 
 
 def basic(username: str, password: str = "") -> str:

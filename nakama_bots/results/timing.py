@@ -21,9 +21,10 @@ class TimingPart(TypedDict):
     ``by_kernel`` and ``in_process`` are messages of sockets. ``waited_ms`` is over the answers that the kernel
     timed, REST too: from their arrival to the read, outside their times.
 
-    Missing in summaries of earlier versions: ``too_early``, those of ``in_process`` that have a stamp of before
-    their cause; ``rest_by_kernel`` and ``rest_in_process``, answers to requests; ``shared_ms``, answers on
-    sockets that have the stamp of a later message of the same read, by how much too long their times may be.
+    Missing in summaries of earlier versions: ``too_early``, how often a stamp was of before the cause, and the
+    call or delivery was timed by the read; ``rest_by_kernel`` and ``rest_in_process``, answers to requests;
+    ``shared_ms``, answers on sockets that have the stamp of a later message of the same read, by how much too
+    long their times may be.
     """
 
     by_kernel: int
@@ -36,21 +37,29 @@ class TimingPart(TypedDict):
     shared_ms: NotRequired[Latency]
 
 
-UNKNOWN: Final = "not known"
+_NEARLY_ALL: Final = 0.9
 
 
-def timed_by(timing: TimingPart | None) -> str:
-    """Return how most of the messages and of the answers were timed: times of two ways cannot be compared."""
+def timed_by(timing: TimingPart | None) -> dict[str, str]:
+    """Return how the messages of sockets and the answers to requests were timed, if there are any.
+
+    Times of different ways cannot be compared. A few messages of each run have no stamp.
+    """
     if timing is None:
-        return UNKNOWN
+        return {}
     rest = timing.get("rest_by_kernel", 0), timing.get("rest_in_process", 0)
     parts = {"sockets": (timing["by_kernel"], timing["in_process"]), "REST": rest}
-    shown = [
-        f"{what} {'by the kernel' if by_kernel >= in_process else 'in the process'}"
+    return {
+        what: _way(by_kernel / (by_kernel + in_process))
         for what, (by_kernel, in_process) in parts.items()
         if by_kernel + in_process
-    ]
-    return ", ".join(shown) or UNKNOWN
+    }
+
+
+def _way(share: float) -> str:
+    if share >= _NEARLY_ALL:
+        return "by the kernel"
+    return "partly by the kernel" if share > 1 - _NEARLY_ALL else "in the process"
 
 
 def timing_part(recorder: Recorder) -> TimingPart:
@@ -62,11 +71,10 @@ def timing_part(recorder: Recorder) -> TimingPart:
     stamped = sum(row.waited.count for row in rest)
     answers = sum(row.ok.count + row.outcomes.get(_REFUSED, 0) for row in rest)
     counts = recorder.counts
-    early = counts.get(observer.STAMPS_TOO_EARLY, 0)
     return {
-        "by_kernel": counts.get(observer.MESSAGES_STAMPED, 0) - early,
-        "in_process": counts.get(observer.MESSAGES_UNSTAMPED, 0) + early,
-        "too_early": early,
+        "by_kernel": counts.get(observer.MESSAGES_STAMPED, 0),
+        "in_process": counts.get(observer.MESSAGES_UNSTAMPED, 0),
+        "too_early": counts.get(observer.STAMPS_TOO_EARLY, 0),
         "clock_steps": counts.get(observer.CLOCK_STEPS, 0),
         "waited_ms": latency(waited),
         "rest_by_kernel": stamped,

@@ -18,6 +18,7 @@ from nakama_bots.load.run import Run
 from nakama_bots.load.run_registry import run_of
 from nakama_bots.load.workers.worker import REPORT_KEY
 from nakama_bots.observer import FinishedCall
+from nakama_bots.players.pacing import PacedCalls
 from nakama_bots.results.record.recorder import Recorder
 
 from .running import free_port
@@ -229,3 +230,15 @@ def test_an_unreadable_report_fails_the_run(caplog: pytest.LogCaptureFixture) ->
     finally:
         runner.greenlet.kill(block=True)
         runner.server.close()
+
+
+@pytest.mark.parametrize("elapsed", [float("nan"), float("inf")])
+def test_a_paced_call_without_a_time_costs_no_other_figure(elapsed: float) -> None:
+    recorder = Recorder(0.0)
+    calls = PacedCalls(LocustObserver(Environment().events, recorder))
+    calls.begin(0.0, 0.25)
+    for time in (0.5, elapsed, 0.75):
+        calls.call(FinishedCall("WS", "ping", 1.0, time, 2, None))
+    assert recorder.samples["paced.WS ping"].count == 2
+    assert recorder.samples["paced.WS ping.corrected"].max == 1.0
+    assert recorder.counts["scenario_faults"] == 3

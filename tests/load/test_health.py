@@ -100,8 +100,13 @@ def test_every_measure_shows_a_blocked_hub() -> None:
         gevent.sleep(0.05)
         seconds = perf_counter() - started
         found = pulse.read()
+        gevent.sleep(BLOCKED * 2)
+        idle = pulse.read()
     finally:
         pulse.stop()
+    # Each turn counts once.
+    assert idle[gauges.LOOP_BUSY] < found[gauges.LOOP_BUSY]
+    assert idle[gauges.RECEIVE_WAIT] < found[gauges.RECEIVE_WAIT]
     assert found[gauges.HUB_LAG_MAX] >= BLOCKED - 0.02
     assert found[gauges.HUB_LAG] <= found[gauges.HUB_LAG_MAX]
     assert found[gauges.RECEIVE_WAIT_MAX] >= BLOCKED

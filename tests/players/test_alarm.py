@@ -26,7 +26,9 @@ def test_a_ring_ends_the_wait_once() -> None:
     def wait() -> None:
         alarm.wait(LONG)
         woken.append("rung")
+        started = perf_counter()
         alarm.wait(SHORT)
+        assert perf_counter() - started >= SHORT - 0.001  # the second ring has not ended it
         woken.append("in time")
 
     waiting = gevent.spawn(wait)
@@ -46,14 +48,27 @@ def test_a_ring_before_the_wait_does_not_count() -> None:
     assert perf_counter() - started >= SHORT - 0.001
 
 
-def test_a_killed_greenlet_can_be_rung() -> None:
-    alarm = Alarm()
+@pytest.mark.parametrize("rung", [False, True])
+def test_a_killed_greenlet_leaves_nothing_behind(rung: bool) -> None:
+    alarm, loop = Alarm(), gevent.get_hub().loop
+    active = loop.activecnt
     waiting = gevent.spawn(alarm.wait, LONG)
     gevent.idle()
+    assert loop.activecnt == active + 1
+    if rung:
+        alarm.ring()
     waiting.kill()
-    alarm.ring()
-    with pytest.raises(gevent.Timeout), gevent.Timeout(SHORT):
-        alarm.wait(LONG)
-    alarm.ring()
+    assert alarm._waiter is None
     gevent.idle()
-    assert waiting.dead
+    assert loop.activecnt == active
+
+
+def test_a_wait_leaves_nothing_behind() -> None:
+    alarm, loop = Alarm(), gevent.get_hub().loop
+    active = loop.activecnt
+    waiting = gevent.spawn(alarm.wait, LONG)
+    gevent.idle()
+    alarm.ring()
+    waiting.get(timeout=LONG / 2)
+    assert alarm._waiter is None
+    assert loop.activecnt == active

@@ -95,13 +95,15 @@ def test_the_texts_name_the_run_where_a_figure_changed():
 
 
 def test_a_change_of_the_way_of_timing_is_said():
-    entries = [entry(number, **{"WS ping p95": 1.0, "WS rpc p95": 2.0}) for number in range(5)]
-    for one in entries[3:]:
-        one["timed"] = "sockets by the kernel"
-    said = "the runs were not all timed in the same way: 3 not known; 2 sockets by the kernel"
+    entries = [entry(number, **{"WS ping p95": 1.0, "WS rpc p95": 2.0}) for number in range(6)]
+    for one in entries[1:]:  # the first one is of an earlier version
+        one["timed"] = {"sockets": "by the kernel", "REST": "by the kernel"}
+    entries[2]["timed"] = {"REST": "by the kernel"}
+    assert "the same way" not in history_text(figures_of(entries), 60)
+    entries[5]["timed"]["sockets"] = "in the process"
+    said = "the runs were not all timed in the same way: sockets: 3 by the kernel, 1 in the process"
     assert history_text(figures_of(entries), 60).splitlines()[-1] == said
     assert said in history_page(figures_of(entries), "tests")
-    assert "the same way" not in history_text(figures_of(entries[3:]), 60)
 
 
 def test_a_sparkline_spans_minimum_to_maximum():

@@ -11,6 +11,7 @@ from nakama_bots.observer import FinishedCall
 from nakama_bots.results.record.recorder import Recorder
 from nakama_bots.results.show.text import WIDTH, end_of_run, shorten
 from nakama_bots.results.summary import build_summary
+from nakama_bots.results.timing import timed_by, timing_part
 from nakama_bots.settings.target import Target
 
 from .conftest import ENDED, ORIGIN
@@ -64,8 +65,8 @@ def test_counted_but_never_timed_is_not_measured(run):
 
 
 BOTH = """\
-sockets: 1,996 of 2,000 messages timed by the kernel; REST: 1 of 2 answers; the others until they were read
-3 stamps of before the send were not believed; the wall clock was set 2 times
+sockets: 1,999 of 2,000 messages timed by the kernel; REST: 1 of 2 answers; the others until they were read
+a stamp of before the send was not believed 3 times; the wall clock was set 2 times
 answers waited in the generator (not in the times): p50 2.00, p95 4.00, p99 4.00, max 4.00 ms
 1 of 2 answers have a later message's stamp: their times are at most 0.50 ms (p99) too long"""
 
@@ -123,3 +124,13 @@ def test_long_and_odd_names_stay_within_the_width(run):
 )
 def test_text_is_shortened_in_the_middle(text, width, short):
     assert shorten(text, width) == short
+
+
+@pytest.mark.parametrize(
+    ("by_kernel", "in_process", "way"),
+    [(99, 1, "by the kernel"), (50, 50, "partly by the kernel"), (1, 99, "in the process")],
+)
+def test_the_way_of_timing(by_kernel, in_process, way):
+    timing = timing_part(Recorder(0.0)) | {"by_kernel": by_kernel, "in_process": in_process}
+    assert timed_by(timing) == {"sockets": way}
+    assert timed_by(None) == {}

@@ -166,16 +166,17 @@ class Pulse:
     def _on_timer(self) -> None:
         now = perf_counter()
         # If late by more than a period, it would have fired again meanwhile, each time less late.
-        self._add_turns()
         late = max(0.0, now - self._due)
         missed = int(late / PERIOD)
         self._beats += 1 + missed
         self._lag += late * (1 + missed) - PERIOD * missed * (missed + 1) / 2
         self._longest_lag = max(self._longest_lag, late)
         self._schedule(now)
+        self._add_turns()
 
     def _on_first_turn(self) -> None:
-        # Only here do a begin and an end surely follow each other: this may have been started before the wait.
+        # From here on begins and ends alternate, as each turn of libev has one of both; ``start`` may have been
+        # called just before a wait, which a further begin would follow.
         self._after_wait.stop()
         self._after_wait.start(self._note)
         self._before_wait.start(self._note)

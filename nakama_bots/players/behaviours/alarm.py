@@ -11,7 +11,7 @@ from gevent.hub import Waiter
 class Alarm:
     """One greenlet waits; ``ring`` ends its wait.
 
-    As gevent's ``Event``, but without a memory, and in a quarter of the time if nobody rings.
+    As gevent's ``Event``, but without a memory, and cheaper where most waits end in time.
     """
 
     __slots__ = ("_waiter",)

@@ -464,10 +464,15 @@ def _warnings(run: Profile, baselines: Sequence[Profile]) -> list[str]:
     """Return reasons why the figures may differ even if the server is the same."""
     mine, others = _facts(run), [_facts(baseline) for baseline in baselines]
     return [
-        f"another {what}: {value} against {', '.join(dict.fromkeys(str(other[what]) for other in others))}"
+        f"another {what}: {value} against {', '.join(different)}"
         for what, value in mine.items()
-        if any(other[what] != value for other in others)
+        if (different := dict.fromkeys(str(other[what]) for other in others if _differ(other[what], value)))
     ]
+
+
+def _differ(one: object, other: object) -> bool:
+    """What a run did not do, or an earlier version did not note, is None."""
+    return one is not None and other is not None and one != other
 
 
 def _facts(profile: Profile) -> dict[str, object]:
@@ -476,5 +481,5 @@ def _facts(profile: Profile) -> dict[str, object]:
         "users": profile.run["users"],
         "kind of target": "the emulator" if profile.target["is_emulator"] else "a server",
         "version of nakama_bots": profile.versions.get("nakama_bots"),
-        "way of timing": profile.timed,
+        **{f"way of timing {what}": profile.timed.get(what) for what in ("sockets", "REST")},
     }

@@ -9,7 +9,7 @@ al. 2020, "The Use of Change Point Detection to Identify Software Performance Re
 from __future__ import annotations
 
 import sqlite3
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from nakama_bots.errors import NakamaError
 from nakama_bots.results.files import json_text, reading, write_whole, writing
 from nakama_bots.results.shapes import ShapeError, check
 from nakama_bots.results.summary import Summary
-from nakama_bots.results.timing import UNKNOWN, timed_by
+from nakama_bots.results.timing import timed_by
 
 SCHEMA: Final = "nakama-bots/history/1"
 DATABASES: Final = (".db", ".sqlite", ".sqlite3")
@@ -59,7 +59,7 @@ class HistoryEntry(TypedDict):
     target: str
     is_emulator: bool
     figures: dict[str, float]
-    timed: NotRequired[str]
+    timed: NotRequired[dict[str, str]]
 
 
 def entry_of(summary: Summary, label: str = "") -> HistoryEntry:
@@ -197,10 +197,14 @@ def figures_of(
     return found
 
 
-def ways_of_timing(figures: Iterable[FigureHistory]) -> dict[str, int]:
-    """How the runs were timed, with their number: times before and after a change of it cannot be compared."""
+def ways_of_timing(figures: Iterable[FigureHistory]) -> dict[str, dict[str, int]]:
+    """Numbers of runs by how they were timed, for sockets and for REST; without runs of earlier versions."""
     runs = {id(run): run for figure in figures for run in figure.runs}
-    return Counter(run.get("timed", UNKNOWN) for run in runs.values())
+    ways: dict[str, dict[str, int]] = defaultdict(Counter)
+    for run in runs.values():
+        for what, way in run.get("timed", {}).items():
+            ways[what][way] += 1
+    return ways
 
 
 def can_detect() -> bool:

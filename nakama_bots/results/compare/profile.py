@@ -23,7 +23,7 @@ from nakama_bots.results.record.timeline import Timeline
 from nakama_bots.results.run_folder import read_summary, read_timeline
 from nakama_bots.results.shapes import document
 from nakama_bots.results.summary import RunPart, Summary, TargetPart
-from nakama_bots.results.timing import UNKNOWN, timed_by
+from nakama_bots.results.timing import timed_by
 
 SCHEMA: Final = "nakama-bots/baseline/1"
 
@@ -75,7 +75,7 @@ class Baseline(TypedDict):
     versions: dict[str, str]
     window: WindowPart
     rows: list[BaselineRow]
-    timed: NotRequired[str]
+    timed: NotRequired[dict[str, str]]
     """As ``timed_by``; missing in baselines of earlier versions."""
 
 
@@ -124,7 +124,7 @@ class Profile:
     versions: Mapping[str, str]
     window: WindowPart
     rows: Mapping[CallKey, Blocks] = field(default_factory=dict)
-    timed: str = UNKNOWN
+    timed: Mapping[str, str] = field(default_factory=dict)
     """As ``timed_by``."""
 
 
@@ -212,7 +212,7 @@ def baseline_of(profile: Profile) -> Baseline:
         "versions": dict(profile.versions),
         "window": profile.window,
         "rows": rows,
-        "timed": profile.timed,
+        "timed": dict(profile.timed),
     }
 
 
@@ -225,7 +225,7 @@ def _from_baseline(label: str, value: object) -> Profile:
         raise ProfileError(msg) from None
     return Profile(
         label, baseline["run"], baseline["target"], baseline["versions"], baseline["window"], rows,
-        baseline.get("timed", UNKNOWN),
+        baseline.get("timed", {}),
     )  # fmt: skip
 
 

@@ -49,11 +49,12 @@ def verdict(figures: Sequence[FigureHistory]) -> str:
 
 def warnings(figures: Sequence[FigureHistory]) -> list[str]:
     """Return why figures may change although the server is the same."""
-    ways = ways_of_timing(figures)
-    if len(ways) < 2:
-        return []
-    shown = "; ".join(f"{number} {way}" for way, number in ways.items())
-    return [f"the runs were not all timed in the same way: {shown}"]
+    return [
+        f"the runs were not all timed in the same way: {what}: "
+        + ", ".join(f"{number} {way}" for way, number in ways.items())
+        for what, ways in ways_of_timing(figures).items()
+        if len(ways) > 1
+    ]
 
 
 def described(change: Change, figure: FigureHistory) -> str:

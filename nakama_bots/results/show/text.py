@@ -176,7 +176,7 @@ def timing_lines(summary: Summary) -> list[str]:
         parts.append("the others until they were read")
     notes = []
     if timing.get("too_early"):
-        notes.append(f"{timing['too_early']:,} stamps of before the send were not believed")
+        notes.append(f"a stamp of before the send was not believed {timing['too_early']:,} times")
     if timing["clock_steps"]:
         notes.append(f"the wall clock was set {timing['clock_steps']} times")
     lines = ["; ".join(line) for line in (parts, notes) if line]

@@ -128,9 +128,10 @@ def _realtime(run: RunView) -> Items:
             "answers waited in the generator, p50 ms": waited["p50"],
             "p99 ms": waited["p99"],
             "max ms": waited["max"],
-            "stamps of before the send, not believed": timing.get("too_early", 0),
             "steps of the wall clock": timing["clock_steps"],
         }
+        if "too_early" in timing:
+            rows["stamps of before the cause, not believed"] = timing["too_early"]
         if shared is not None and shared["count"]:
             rows["answers with a later message's stamp"] = shared["count"]
             rows["their times are at most so much too long, p99 ms"] = shared["p99"]
