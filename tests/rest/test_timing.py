@@ -12,6 +12,7 @@ import pytest
 import trustme
 
 from nakama_bots.errors import RestError
+from nakama_bots.net.arrival import CLOCK
 from nakama_bots.observer import FinishedCall, NullObserver
 from nakama_bots.rest.client import Client
 from nakama_bots.rest.transports.transport import TRANSPORTS
@@ -95,11 +96,14 @@ def test_delay_of_this_process_is_not_in_the_elapsed_time(
 
 
 def test_timestamp_before_the_request_is_ignored() -> None:
-    rig = Rig(ok(arrived=perf_counter() - 1.0, waited=1.5))
+    arrived = perf_counter() - 1.0
+    rig = Rig(ok(arrived=arrived, waited=1.5))
     observer = Calls()
     rig.client = Client(Target("game.test"), Credentials(), transport=rig.transport, observer=observer)
-    start = perf_counter()
+    CLOCK.take()
     rig.client.get_account(Session(token(time.time() + 3600)))
     (call,) = observer.calls
     assert call.waited is None
-    assert 0.0 <= call.elapsed <= perf_counter() - start
+    # Until the read.
+    assert call.elapsed == pytest.approx(arrived + 1.5 - call.started)
+    assert CLOCK.take().early == 1
