@@ -188,9 +188,11 @@ def main() -> int:
     rows = compare(summary, captures[0].calls())
     off = show(rows)
     print(f"packets dropped by the capture: {dropped}; timing: {json.dumps(summary['timing'])}")
+    # Where a file was written says nothing about the figures, and names a place of one machine.
+    options = {name: value for name, value in vars(arguments).items() if name != "results"}
     result = {
-        "command": " ".join(["python -m benchmarks.wire", *sys.argv[1:]]), "python": platform.python_version(),
-        "dropped": dropped, "off": off, "rows": rows, "timing": summary["timing"],
+        "options": options, "python": platform.python_version(), "dropped": dropped, "off": off, "rows": rows,
+        "timing": summary["timing"],
     }  # fmt: skip
     arguments.results.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     return 1 if off else 0

@@ -197,7 +197,7 @@ MESSAGES_UNSTAMPED: Final = "messages_unstamped"
 SHARED_STAMP: Final = "shared_stamp"
 """How much too long the time of an answer may be, as its stamp is that of a later message of the same read."""
 STAMPS_TOO_EARLY: Final = "stamps_too_early"
-"""How often a call or delivery was timed by the read all the same: the stamp was of before its cause."""
+"""How often a call or delivery was timed by the read as its stamp was from before its cause."""
 CLOCK_STEPS: Final = "clock_steps"
 """How often the wall clock was set; the messages around it are timed by when they were read."""
 

@@ -84,7 +84,7 @@ def tcp_path(sock: Any) -> TcpPath | None:
 class ArrivalCounts(NamedTuple):
     """What was read since the last ``take``: messages, their wait in seconds, and steps of the wall clock.
 
-    ``early``: how often a stamp was of before the cause, and was not believed.
+    ``early``: how often a stamp was from before the cause, and was not believed.
     """
 
     stamped: int
@@ -167,7 +167,7 @@ class ArrivalClock:
             self._longest = waited
 
     def too_early(self) -> None:
-        """Count a stamp of before the cause."""
+        """Count a stamp from before the cause."""
         self._early += 1
 
     def take(self) -> ArrivalCounts:

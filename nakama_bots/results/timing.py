@@ -21,8 +21,8 @@ class TimingPart(TypedDict):
     ``by_kernel`` and ``in_process`` are messages of sockets. ``waited_ms`` is over the answers that the kernel
     timed, REST too: from their arrival to the read, outside their times.
 
-    Missing in summaries of earlier versions: ``too_early``, how often a stamp was of before the cause, and the
-    call or delivery was timed by the read; ``rest_by_kernel`` and ``rest_in_process``, answers to requests;
+    Missing in summaries of earlier versions: ``too_early``, how often a call or delivery was timed by the read
+    as its stamp was from before its cause; ``rest_by_kernel`` and ``rest_in_process``, answers to requests;
     ``shared_ms``, answers on sockets that have the stamp of a later message of the same read, by how much too
     long their times may be.
     """

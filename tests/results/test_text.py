@@ -66,7 +66,7 @@ def test_counted_but_never_timed_is_not_measured(run):
 
 BOTH = """\
 sockets: 1,999 of 2,000 messages timed by the kernel; REST: 1 of 2 answers; the others until they were read
-a stamp of before the send was not believed 3 times; the wall clock was set 2 times
+a stamp from before the send was not believed 3 times; the wall clock was set 2 times
 answers waited in the generator (not in the times): p50 2.00, p95 4.00, p99 4.00, max 4.00 ms
 1 of 2 answers have a later message's stamp: their times are at most 0.50 ms (p99) too long"""
 

@@ -176,7 +176,7 @@ def timing_lines(summary: Summary) -> list[str]:
         parts.append("the others until they were read")
     notes = []
     if timing.get("too_early"):
-        notes.append(f"a stamp of before the send was not believed {timing['too_early']:,} times")
+        notes.append(f"a stamp from before the send was not believed {timing['too_early']:,} times")
     if timing["clock_steps"]:
         notes.append(f"the wall clock was set {timing['clock_steps']} times")
     lines = ["; ".join(line) for line in (parts, notes) if line]

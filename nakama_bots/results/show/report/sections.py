@@ -131,7 +131,7 @@ def _realtime(run: RunView) -> Items:
             "steps of the wall clock": timing["clock_steps"],
         }
         if "too_early" in timing:
-            rows["stamps of before the cause, not believed"] = timing["too_early"]
+            rows["stamps from before the cause, not believed"] = timing["too_early"]
         if shared is not None and shared["count"]:
             rows["answers with a later message's stamp"] = shared["count"]
             rows["their times are at most so much too long, p99 ms"] = shared["p99"]
